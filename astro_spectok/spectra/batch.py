@@ -1,0 +1,176 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The plain arrays that every other room works on: many spectra, ragged, without units."""
+
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+import numpy as np
+from astropy import units as u
+
+__all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
+
+
+class InputFlag(IntFlag):
+    """What was noticed about one input spectrum; the bits of every ``warn`` column.
+
+    The first group are remarks, the second group say that the spectrum could not be used.
+    """
+
+    NONE = 0
+    #: no uncertainty was given: it was estimated from the scatter of the flux
+    UNCERTAINTY_ESTIMATED = 1
+    #: neither the keyword, the WCS nor the header tell the medium: vacuum was assumed
+    MEDIUM_ASSUMED = 2
+    #: wavelengths were not in order or not unique: sorted, and equal ones averaged by inverse variance
+    WAVELENGTH_SORTED = 4
+    #: part of the spectrum lies outside the wavelengths the weights were trained on
+    OUTSIDE_TRAINED_RANGE = 8
+    #: fewer good pixels than one patch, or none at all
+    TOO_FEW_PIXELS = 256
+    #: more pixels than ``conf.max_pixels``
+    TOO_MANY_PIXELS = 512
+    #: a spectral axis or flux that cannot be converted
+    BAD_UNITS = 1024
+    #: not a spectrum, or one that cannot be read
+    BAD_INPUT = 2048
+
+    @property
+    def unusable(self):
+        """Whether no result can be given."""
+        return bool(self & ~InputFlag(255))
+
+
+@dataclass(frozen=True)
+class SpectrumInfo:
+    """What must be remembered of one input to answer in its own terms.
+
+    Attributes
+    ----------
+    spectral_unit : `~astropy.units.Unit`
+        Unit of the spectral axis as given.
+    flux_unit : `~astropy.units.Unit`
+        Unit of the flux as given.
+    medium : {'vacuum', 'air'}
+        Medium of the wavelengths as given.
+    medium_source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
+        Where that was learnt; 'axis' for a frequency, energy or wavenumber, which no medium changes.
+    doppler_convention, doppler_rest
+        Needed to return to a velocity axis; None for all others.
+    name : str
+        A name for the row, where the input has one.
+    message : str
+        For an unusable spectrum: the error in words.
+    """
+
+    spectral_unit: u.UnitBase = u.AA
+    flux_unit: u.UnitBase = u.dimensionless_unscaled
+    medium: str = "vacuum"
+    medium_source: str = "assumed"
+    doppler_convention: str | None = None
+    doppler_rest: u.Quantity | None = None
+    name: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class SpectrumBatch:
+    """Many spectra of any lengths as plain arrays.
+
+    Spectrum ``i`` has ``offsets[i + 1] - offsets[i]`` pixels. Its flux per wavelength is
+    ``flux[offsets[i]:offsets[i + 1]] * scale[i]`` and its wavelengths start at
+    ``wavelength[wave_start[i]]``: spectra on one grid share it.
+
+    Attributes
+    ----------
+    wavelength : ndarray of float64, shape (n_wavelength,)
+        Vacuum wavelength in Angstrom, as observed; strictly increasing in each grid.
+    wave_start : ndarray of int64, shape (n,)
+        Where the grid of each spectrum starts.
+    flux : ndarray of float32, shape (n_pixel,)
+        Flux per unit wavelength over ``scale`` (for counts or normalised flux: as given); 0 in bad pixels.
+        Its unit is ``find_flux_conversion(info[i].flux_unit).unit``.
+    ivar : ndarray of float32, shape (n_pixel,)
+        Inverse variance of ``flux``; 0 marks a bad pixel.
+    offsets : ndarray of int64, shape (n + 1,)
+        Where the pixels of each spectrum start.
+    scale : ndarray of float64, shape (n,)
+        A power of two that keeps any unit inside the range of float32.
+    resolution : ndarray of float32, shape (n_wavelength,), or None
+        Resolving power R = wavelength / FWHM, NaN where unknown.
+    flags : ndarray of int64, shape (n,)
+        Bits of `InputFlag`. Unusable spectra have no pixels.
+    info : tuple of `SpectrumInfo`, length n
+    """
+
+    wavelength: np.ndarray
+    wave_start: np.ndarray
+    flux: np.ndarray
+    ivar: np.ndarray
+    offsets: np.ndarray
+    scale: np.ndarray
+    flags: np.ndarray
+    resolution: np.ndarray | None = None
+    info: tuple = field(default=())
+
+    def __len__(self):
+        return len(self.scale)
+
+    @property
+    def lengths(self):
+        """Pixels of each spectrum, shape (n,)."""
+        return np.diff(self.offsets)
+
+    def pixels(self, i):
+        """The slice of ``flux`` and ``ivar`` that holds spectrum ``i``."""
+        return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
+
+    def grid(self, i):
+        """The slice of ``wavelength`` and ``resolution`` that holds the grid of spectrum ``i``."""
+        start = int(self.wave_start[i])
+        return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
+
+    @classmethod
+    def concatenate(cls, batches):
+        """Join batches into one, spectra in order.
+
+        Parameters
+        ----------
+        batches : sequence of `SpectrumBatch`
+            At least one.
+
+        Returns
+        -------
+        SpectrumBatch
+        """
+        batches = list(batches)
+        if len(batches) == 1:
+            return batches[0]
+        sizes = [len(b.wavelength) for b in batches]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        resolution = None
+        if any(b.resolution is not None for b in batches):
+            resolution = np.concatenate(
+                [np.full(len(b.wavelength), np.nan, np.float32) if b.resolution is None else b.resolution
+                 for b in batches]
+            )  # fmt: skip
+        return cls(
+            wavelength=np.concatenate([b.wavelength for b in batches]),
+            wave_start=np.concatenate([b.wave_start + start for b, start in zip(batches, starts, strict=False)]),
+            flux=np.concatenate([b.flux for b in batches]),
+            ivar=np.concatenate([b.ivar for b in batches]),
+            offsets=np.concatenate([[0], np.cumsum(np.concatenate([b.lengths for b in batches]))]),
+            scale=np.concatenate([b.scale for b in batches]),
+            flags=np.concatenate([b.flags for b in batches]),
+            resolution=resolution,
+            info=tuple(info for b in batches for info in b.info),
+        )
+
+    @classmethod
+    def make_unusable(cls, message, *, flag=InputFlag.BAD_INPUT, name=""):
+        """A batch of one spectrum that holds nothing but the reason why."""
+        none = np.zeros(0, np.float32)
+        return cls(
+            wavelength=np.zeros(0), wave_start=np.zeros(1, np.int64), flux=none, ivar=none,
+            offsets=np.zeros(2, np.int64), scale=np.ones(1), flags=np.array([int(flag)]),
+            info=(SpectrumInfo(message=message, name=name),),
+        )  # fmt: skip

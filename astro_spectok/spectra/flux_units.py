@@ -1,0 +1,129 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Flux units as power laws of the wavelength: from any flux density to flux per unit wavelength and back."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from astropy import constants as const
+from astropy import units as u
+
+__all__ = ["FluxConversion", "find_flux_conversion", "to_physical_flux"]
+
+_F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
+#: what flux densities become: flux and luminosity per unit wavelength
+_TARGETS = (_F_LAMBDA, u.erg / u.s / u.AA)
+_PLANCK_TIMES = u.Unit(const.h.si.value * u.J * u.s)
+#: denominators such as arcsec2, beam, pixel or spaxel do not depend on wavelength; these look alike but do count
+_NEVER_STRIPPED = frozenset({"ct", "count", "ph", "photon", "electron", "adu", "DN", "dn", "chan", "bin", "vox"})
+
+
+@dataclass(frozen=True)
+class FluxConversion:
+    """Flux per unit wavelength = ``factor * wavelength**power * flux``, with the wavelength in Angstrom.
+
+    Attributes
+    ----------
+    factor : float
+    power : int
+        0 for what is per unit wavelength already, and for what is no flux density at all.
+    unit : `~astropy.units.Unit`
+        Unit of the result: the unit given, where that is no flux density.
+    known : bool
+        Whether the unit given is a flux density.
+    """
+
+    factor: float
+    power: int
+    unit: u.UnitBase
+    known: bool
+
+    def evaluate(self, wavelength):
+        """Return what to multiply the flux with: an array like ``wavelength`` (Angstrom), or a float if constant."""
+        return self.factor if self.power == 0 else self.factor * np.asarray(wavelength, float) ** self.power
+
+
+def _strip_sky(unit):
+    """Split ``unit`` into a flux density and its wavelength-independent denominator (sr, beam, spaxel)."""
+    rest = u.dimensionless_unscaled
+    for base, power in zip(unit.bases, unit.powers, strict=True):
+        kind = str(base.physical_type)
+        sky = kind in ("angle", "solid angle") or base in (u.pix, u.beam)
+        if power < 0 and (sky or (kind == "unknown" and base.name not in _NEVER_STRIPPED)):
+            rest = rest * base**power
+    density = unit / rest
+    if rest.is_equivalent(u.sr**-1):
+        # one unit for all solid angles, so that uncertainties may be given per another
+        density, rest = density * rest.to(u.sr**-1), u.sr**-1
+    return u.Unit(density), rest
+
+
+def _measure(unit, target):
+    """Return (factor, power) between two units as astropy converts them, or None."""
+    try:
+        low, high = (unit.to(target, 1.0, equivalencies=u.spectral_density(w * u.AA)) for w in (4096.0, 8192.0))
+    except u.UnitsError:
+        return None
+    power = np.log2(high / low)
+    if abs(power - round(power)) > 1e-6:
+        return None
+    power = round(power)
+    return float(low * 4096.0**-power), power
+
+
+@lru_cache(maxsize=256)
+def find_flux_conversion(unit):
+    """Find how ``unit`` becomes flux per unit wavelength.
+
+    Whatever `astropy.units.spectral_density` converts is converted (per frequency, photon
+    densities, nu F_nu, luminosity and surface brightness densities), as well as densities
+    per unit energy and all of them per beam, pixel, spaxel or area on the sky. All these
+    are power laws of the wavelength, which is why a factor and a power are enough. Counts,
+    dimensionless and unknown units stay as given.
+
+    Parameters
+    ----------
+    unit : `~astropy.units.Unit`
+
+    Returns
+    -------
+    FluxConversion
+    """
+    unit = u.Unit(unit)
+    if not isinstance(unit, u.UnrecognizedUnit):
+        density, rest = _strip_sky(unit)
+        # a density per energy is one per frequency over the Planck constant
+        for candidate in (density, density * _PLANCK_TIMES):
+            for target in _TARGETS:
+                measured = _measure(candidate, target)
+                if measured is not None:
+                    return FluxConversion(*measured, unit=target * rest, known=True)
+    return FluxConversion(1.0, 0, unit, known=False)
+
+
+def to_physical_flux(flux, unit, uncertainty=None, kind=None, uncertainty_unit=None):
+    """Turn magnitudes (or dex, dB) with a zero point into linear flux; other units pass unchanged.
+
+    Parameters
+    ----------
+    flux : ndarray
+    unit : `~astropy.units.Unit` or `~astropy.units.function.FunctionUnitBase`
+    uncertainty : ndarray, optional
+    kind : {'std', 'var', 'ivar'}, optional
+    uncertainty_unit : `~astropy.units.Unit`, optional
+        Ignored but for a plain ``mag``, ``dex`` or ``dB``: errors are in the logarithmic unit.
+
+    Returns
+    -------
+    flux, unit, uncertainty, kind, uncertainty_unit
+    """
+    if not isinstance(unit, u.function.FunctionUnitBase):
+        return flux, unit, uncertainty, kind, uncertainty_unit
+    with np.errstate(over="ignore", invalid="ignore"):
+        linear = np.asarray(unit.to_physical(flux), dtype=np.float64)
+        if uncertainty is not None:
+            exponent = {"std": 1.0, "var": 2.0, "ivar": -2.0}[kind]
+            # first order: dF = F ln(10) d(dex); a magnitude is -0.4 dex
+            slope = np.abs(linear) * np.log(10.0) * abs(unit.function_unit.to(u.dex))
+            uncertainty = uncertainty * slope**exponent
+    return linear, unit.physical_unit, uncertainty, kind, None

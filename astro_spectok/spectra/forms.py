@@ -1,0 +1,319 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Every input form that specutils documents, taken apart into plain arrays without copying them."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import NDUncertainty, StdDevUncertainty
+from specutils import Spectrum, SpectrumCollection
+
+from .batch import InputFlag
+from .flux_units import to_physical_flux
+from .problems import make_error
+
+__all__ = ["RawSpectra", "is_single", "list_items", "read_spectrum"]
+
+_ACCEPTED = (
+    "a Spectrum, a SpectrumCollection, a SpectrumList or other list of these, or a tuple of arrays "
+    "(spectral_axis Quantity, flux[, uncertainty])"
+)
+_KINDS = frozenset({"std", "var", "ivar"})
+
+
+@dataclass(frozen=True)
+class RawSpectra:
+    """n spectra on one spectral axis as given: views of the caller's arrays, never to be written to.
+
+    Attributes
+    ----------
+    axis : ndarray, shape (m,)
+    axis_unit : `~astropy.units.Unit`
+    flux : ndarray, shape (n, m)
+    flux_unit : `~astropy.units.Unit`
+    uncertainty : ndarray, shape (n, m), or None
+    kind : {'std', 'var', 'ivar'} or None
+    uncertainty_unit : `~astropy.units.Unit` or None
+        None if it follows from ``flux_unit``.
+    mask : ndarray, shape (n, m), or None
+        Of any type; a pixel is bad where it is not zero.
+    doppler_rest, doppler_convention
+        As of `~specutils.SpectralAxis`.
+    physical_types : tuple of str
+        ``world_axis_physical_types`` of the WCS.
+    meta : dict
+    names : tuple of str
+    """
+
+    axis: np.ndarray
+    axis_unit: u.UnitBase
+    flux: np.ndarray
+    flux_unit: u.UnitBase
+    uncertainty: np.ndarray | None = None
+    kind: str | None = None
+    uncertainty_unit: u.UnitBase | None = None
+    mask: np.ndarray | None = None
+    doppler_rest: u.Quantity | None = None
+    doppler_convention: str | None = None
+    physical_types: tuple = ()
+    meta: dict = field(default_factory=dict)
+    names: tuple = ()
+
+
+def _rows_of(array, axis_index):
+    """Return ``array`` as (rows, pixels): a view, unless leading axes must be flattened across a stride."""
+    array = np.asarray(array)
+    if array.ndim == 1:
+        return array[None]
+    if axis_index not in (-1, array.ndim - 1):
+        array = np.moveaxis(array, axis_index, -1)
+    return array.reshape(-1, array.shape[-1])
+
+
+def _take_uncertainty(uncertainty, axis_index):
+    """Return (array of (rows, pixels), kind, unit) of an `NDUncertainty`, a Quantity (std) or None."""
+    if isinstance(uncertainty, u.Quantity):
+        uncertainty = StdDevUncertainty(uncertainty, copy=False)
+    if uncertainty is None or uncertainty.array is None:
+        return None, None, None
+    if uncertainty.uncertainty_type not in _KINDS:
+        # an unknown kind of uncertainty tells nothing that can be used: as good as none
+        return None, None, None
+    return _rows_of(uncertainty.array, axis_index), uncertainty.uncertainty_type, uncertainty.unit
+
+
+def _make_raw(axis, flux, flux_unit, uncertainty, mask, *, axis_index=-1, **rest):
+    """Put the parts together; ``axis`` is a Quantity of one dimension."""
+    shape = np.shape(flux)
+    array, kind, unit = _take_uncertainty(uncertainty, axis_index)
+    flux = _rows_of(flux, axis_index)
+    if flux.dtype.kind not in "fiu":
+        raise make_error(
+            InputFlag.BAD_INPUT, TypeError, f"flux must be real numbers; got an array of the type {flux.dtype}"
+        )
+    if array is not None and array.shape != flux.shape:
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            ValueError,
+            f"uncertainty must have the shape of flux, {shape}; got {uncertainty.array.shape}",
+        )
+    flux, flux_unit, array, kind, unit = to_physical_flux(flux, flux_unit, array, kind, unit)
+    return RawSpectra(
+        axis=np.asarray(axis.value),
+        axis_unit=axis.unit,
+        flux=flux,
+        flux_unit=flux_unit,
+        uncertainty=array,
+        kind=kind,
+        uncertainty_unit=unit,
+        mask=None if mask is None else _rows_of(mask, axis_index),
+        doppler_rest=getattr(axis, "doppler_rest", None),
+        doppler_convention=getattr(axis, "doppler_convention", None),
+        **rest,
+    )
+
+
+def _read_names(meta, n):
+    """Names of n rows: target numbers of DESI's fibermap, or the header's OBJECT."""
+    fibermap = meta.get("fibermap")
+    if fibermap is not None and "TARGETID" in getattr(fibermap, "colnames", ()) and len(fibermap) == n:
+        return tuple(str(number) for number in fibermap["TARGETID"])
+    header = meta.get("header")
+    name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
+    return (str(name).strip(),) * n if isinstance(name, str) else ("",) * n
+
+
+def _physical_types(wcs):
+    return tuple(getattr(wcs, "world_axis_physical_types", None) or ())
+
+
+def read_spectrum(spectrum):
+    """Take one `~specutils.Spectrum` (with any number of axes) apart; leading axes are flattened in C order.
+
+    Parameters
+    ----------
+    spectrum : `~specutils.Spectrum`
+
+    Returns
+    -------
+    RawSpectra
+    """
+    meta = spectrum.meta
+    # .data and not .flux: the latter refuses magnitudes
+    flux = spectrum.data
+    n = flux.size // max(len(spectrum.spectral_axis), 1)
+    return _make_raw(
+        spectrum.spectral_axis,
+        flux,
+        spectrum.unit,
+        spectrum.uncertainty,
+        spectrum.mask,
+        axis_index=spectrum.spectral_axis_index,
+        physical_types=_physical_types(spectrum.wcs),
+        meta=meta,
+        names=_read_names(meta, n),
+    )
+
+
+def _is_arrays(obj):
+    """Whether ``obj`` is a tuple of arrays with units, rather than a tuple of spectra."""
+    return isinstance(obj, tuple) and len(obj) in (2, 3) and isinstance(obj[0], u.Quantity)
+
+
+def _read_arrays(arrays, row=None):
+    """Take a tuple ``(spectral_axis, flux[, uncertainty])`` apart; ``row`` picks one of a two-dimensional axis."""
+    axis, flux = arrays[:2]
+    uncertainty = arrays[2] if len(arrays) == 3 else None
+    if not isinstance(uncertainty, u.Quantity | NDUncertainty | None):
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            TypeError,
+            "uncertainty in (spectral_axis, flux, uncertainty) must be a Quantity (standard deviation) or an "
+            f"NDUncertainty; got {type(uncertainty).__name__}",
+        )
+    flux_unit = getattr(flux, "unit", None) or u.dimensionless_unscaled
+    mask = getattr(flux, "mask", None)
+    if axis.ndim not in (1, 2):
+        raise make_error(
+            InputFlag.BAD_INPUT, ValueError, f"spectral_axis must have one value for each pixel; got {axis!r}"
+        )
+    values = np.asarray(getattr(flux, "unmasked", flux).value if isinstance(flux, u.Quantity) else np.ma.getdata(flux))
+    if values.ndim not in (1, 2) or values.shape[-1] != axis.shape[-1] or (row is not None and values.ndim != 2):
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            ValueError,
+            f"flux in (spectral_axis, flux) must have the shape (pixels,) or (spectra, pixels) with the "
+            f"{axis.shape[-1]} pixels of spectral_axis; got {values.shape}",
+        )
+    if row is not None:
+        uncertainty = None if uncertainty is None else uncertainty[row]
+        mask = None if mask is None else np.broadcast_to(mask, values.shape)[row]
+        axis, values = axis[row], values[row]
+    elif mask is not None:
+        mask = np.broadcast_to(mask, values.shape)
+    return _make_raw(axis, values, flux_unit, uncertainty, mask, names=("",) * (1 if values.ndim == 1 else len(values)))
+
+
+def _read_collection(collection, row):
+    """Take one spectrum of a `~specutils.SpectrumCollection`, counted in C order, apart."""
+    at = np.unravel_index(row, collection.shape)
+    axis = collection.spectral_axis
+    if axis is None:
+        raise make_error(
+            InputFlag.BAD_UNITS, u.UnitsError, "spectral_axis of a SpectrumCollection must be given; got None"
+        )
+    uncertainty, mask, meta = collection.uncertainty, collection.mask, collection.meta
+    if isinstance(meta, list | tuple):
+        meta = meta[row]
+    wcs = collection.wcs[row] if isinstance(collection.wcs, list | tuple) else collection.wcs
+    meta = meta or {}
+    # a row of a SpectralCoord is slow to make: its parts are taken instead
+    raw = _make_raw(
+        u.Quantity(axis.value[at], axis.unit, copy=False),
+        collection.flux.value[at],
+        collection.flux.unit,
+        None if uncertainty is None else type(uncertainty)(uncertainty.array[at], unit=uncertainty.unit, copy=False),
+        None if mask is None else np.asarray(mask)[at],
+        physical_types=_physical_types(wcs),
+        meta=meta,
+        names=_read_names(meta, 1),
+    )
+    return RawSpectra(**{**vars(raw), "doppler_rest": axis.doppler_rest, "doppler_convention": axis.doppler_convention})
+
+
+def _read_desi(arms):
+    """The arms of one DESI file; names stand in the first arm's fibermap only."""
+    return [read_spectrum(arm) for arm in arms]
+
+
+def _refuse(what):
+    raise make_error(InputFlag.BAD_INPUT, TypeError, f"must be a spectrum; got {what}. Accepted: {_ACCEPTED}")
+
+
+def _band_of(item):
+    """The arm of a Spectrum as the DESI loader marks it, or None."""
+    if not isinstance(item, Spectrum):
+        return None
+    band = item.meta.get("band")
+    return band if isinstance(band, str) and {"int_mask", "resolution_data", "bands"} & set(item.meta) else None
+
+
+def _count_rows(spectrum):
+    return spectrum.data.size // max(spectrum.data.shape[spectrum.spectral_axis_index], 1)
+
+
+def _list_one(item):
+    """The (rows, reader) pairs of anything that is not a list."""
+    if isinstance(item, Spectrum):
+        return [(_count_rows(item), lambda: [read_spectrum(item)])]
+    if isinstance(item, SpectrumCollection):
+        # a default argument would hide nothing here: partial binds the row
+        return [(1, partial(lambda row: [_read_collection(item, row)], row)) for row in range(int(np.prod(item.shape)))]
+    if _is_arrays(item):
+        if item[0].ndim == 2:
+            return [(1, partial(lambda row: [_read_arrays(item, row)], row)) for row in range(len(item[0]))]
+        return [(len(item[1]) if np.ndim(item[1]) == 2 else 1, lambda: [_read_arrays(item)])]
+    return [(1, partial(_refuse, type(item).__name__))]
+
+
+def list_items(obj):
+    """List what ``obj`` holds, without reading it.
+
+    Parameters
+    ----------
+    obj
+        Any of the forms that `~astro_spectok.spectra.to_batch` accepts.
+
+    Returns
+    -------
+    list of tuple (n_rows, position, reader)
+        ``reader()`` returns a list of `RawSpectra`: one, or the arms of the same n_rows targets,
+        or raises. ``position`` is the place in the list, None if ``obj`` is no list.
+
+    Raises
+    ------
+    TypeError
+        If ``obj`` itself is not one of the forms.
+    """
+    if isinstance(obj, Spectrum | SpectrumCollection) or _is_arrays(obj):
+        return [(n, None, reader) for n, reader in _list_one(obj)]
+    if not isinstance(obj, list | tuple):
+        raise make_error(
+            InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {type(obj).__module__}.{type(obj).__name__}"
+        )
+    items, i = [], 0
+    while i < len(obj):
+        # DESI: a run of arms of different bands and the same number of targets is one set of targets
+        arms, bands = [], set()
+        for k in range(i, len(obj)):
+            item, band = obj[k], _band_of(obj[k])
+            if band is None or band in bands or (arms and _count_rows(arms[0]) != _count_rows(item)):
+                break
+            arms.append(item)
+            bands.add(band)
+        if len(arms) > 1:
+            items.append((_count_rows(arms[0]), i, partial(_read_desi, arms)))
+            i += len(arms)
+            continue
+        items.extend((n, i, reader) for n, reader in _list_one(obj[i]))
+        i += 1
+    return items
+
+
+def is_single(obj):
+    """Return whether ``obj`` is exactly one spectrum, whose results are scalars rather than rows.
+
+    Parameters
+    ----------
+    obj
+        Anything. A `~specutils.Spectrum` with one-dimensional flux is single, and so is a tuple
+        ``(spectral_axis, flux[, uncertainty])`` with one-dimensional flux; a list never is.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(obj, Spectrum):
+        return obj.data.ndim == 1
+    return _is_arrays(obj) and np.ndim(obj[1]) == 1

@@ -1,0 +1,18 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Loaders for files that specutils cannot read or misreads; importing this package registers them with specutils."""
+
+from .aaomega import read_2dfdr, read_2dfdr_list
+from .calspec import read_calspec
+from .gtc_osiris import read_gtc_osiris
+from .hermes import read_hermes
+from .lamost import read_lamost_lrs, read_lamost_mrs
+
+__all__ = [
+    "read_2dfdr",
+    "read_2dfdr_list",
+    "read_calspec",
+    "read_gtc_osiris",
+    "read_hermes",
+    "read_lamost_lrs",
+    "read_lamost_mrs",
+]

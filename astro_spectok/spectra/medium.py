@@ -1,0 +1,149 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Air or vacuum: find out which, and convert with specutils' own functions."""
+
+import numpy as np
+from astropy import units as u
+from specutils.utils.wcs_utils import air_to_vac, vac_to_air
+
+__all__ = ["HEADER_RULES", "convert_to_air", "convert_to_vacuum", "find_medium"]
+
+#: below 2000 Angstrom wavelengths are vacuum by convention (air absorbs), and the refraction formula is singular
+AIR_MIN = 2000.0
+
+_ATMOSPHERIC = "em.wl;obs.atmos"
+
+#: (keyword, start of its value, medium), in order; the first that fits decides. A rule for what the header says
+#: outright stands before those for what a pipeline is known to write.
+HEADER_RULES = (
+    # SDSS idlspec2d, LAMOST, 2dfdr: "Wavelengths are in vacuum"
+    ("VACUUM", "T", "vacuum"),
+    ("VACUUM", "F", "air"),
+    # SDSS idlutils, DESI templates
+    ("AIRORVAC", "VAC", "vacuum"),
+    ("AIRORVAC", "AIR", "air"),
+    # FITS Paper III (Greisen+2006): wavelength in air
+    ("CTYPE1", "AWAV", "air"),
+    ("CTYPE3", "AWAV", "air"),
+    # SDSS DR1 onward: https://www.sdss.org/dr18/spectro/spectro_basics/
+    ("TELESCOP", "SDSS 2.5-M", "vacuum"),
+    # APOGEE data model (apVisit, apStar): "wavelengths are vacuum"; Nidever+2015
+    ("TELESCOP", "APO25M", "vacuum"),
+    ("TELESCOP", "LCO25M", "vacuum"),
+    ("TELESCOP", "APO1M", "vacuum"),
+    # LAMOST: Luo+2015, files without the VACUUM keyword
+    ("TELESCOP", "LAMOST", "vacuum"),
+    # JWST and HST (STIS, COS data handbooks): vacuum
+    ("TELESCOP", "JWST", "vacuum"),
+    ("TELESCOP", "HST", "vacuum"),
+    # GALAH: Buder+2021, wavelengths in air; 2dfdr writes air unless VACUUM says otherwise
+    ("INSTRUME", "HERMES", "air"),
+    ("INSTRUME", "AAOMEGA", "air"),
+    # 6dFGS: Jones+2009, reduced with 2dfdr
+    ("INSTRUME", "6DF", "air"),
+)
+
+
+def _read_header(header):
+    """Return the medium that a header tells, or None."""
+    for keyword, start, medium in HEADER_RULES:
+        try:
+            value = header.get(keyword)
+        except AttributeError:
+            return None
+        if value is None:
+            continue
+        if keyword == "VACUUM" and value in (0, 1):
+            # booleans too
+            value = "FT"[int(value)]
+        if str(value).strip().upper().startswith(start):
+            return medium
+    return None
+
+
+def find_medium(*, medium=None, physical_types=(), meta=None, is_length=True):
+    """Find the medium of wavelengths: keyword, then WCS, then header, then vacuum is assumed.
+
+    Frequencies, energies and wavenumbers do not depend on the medium: vacuum.
+
+    Parameters
+    ----------
+    medium : {'vacuum', 'air'}, optional
+        What the user says; goes before all else.
+    physical_types : sequence of str, optional
+        ``world_axis_physical_types`` of the WCS; ``em.wl;obs.atmos`` is air.
+    meta : dict, optional
+        ``meta['medium']`` is believed, then the DESI loader's keys, then ``meta['header']``, see `HEADER_RULES`.
+    is_length : bool, optional
+        Whether the spectral axis is a wavelength, or a velocity relative to one.
+
+    Returns
+    -------
+    medium : {'vacuum', 'air'}
+    source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
+    """
+    if not is_length:
+        return "vacuum", "axis"
+    if medium is not None:
+        return medium, "keyword"
+    if physical_types and _ATMOSPHERIC in physical_types:
+        return "air", "wcs"
+    meta = meta or {}
+    told = meta.get("medium")
+    if isinstance(told, str) and told.lower() in ("vacuum", "air"):
+        return told.lower(), "header"
+    # DESI: only the first arm has a header, and it does not tell; the data model says vacuum
+    if "band" in meta and "resolution_data" in meta:
+        return "vacuum", "header"
+    header = meta.get("header")
+    told = None if header is None else _read_header(header)
+    return (told, "header") if told else ("vacuum", "assumed")
+
+
+def _convert(wavelength, converter, **options):
+    wavelength = np.asarray(wavelength, dtype=np.float64)
+    in_air = wavelength >= AIR_MIN
+    if not in_air.any():
+        return wavelength
+    result = wavelength.copy()
+    result[in_air] = converter(wavelength[in_air] * u.AA, **options).to_value(u.AA)
+    return result
+
+
+def convert_to_vacuum(wavelength):
+    """Convert wavelengths in air to vacuum.
+
+    Uses `specutils.utils.wcs_utils.air_to_vac` in Piskunov's closed form, the inverse of
+    specutils' default refraction (Morton 2000) to 3e-12; the default scheme errs by 5e-8
+    (15 m/s). Wavelengths below 2000 Angstrom are vacuum by convention and stay.
+
+    Parameters
+    ----------
+    wavelength : array_like
+        Angstrom in air; finite.
+
+    Returns
+    -------
+    ndarray of float64
+        Angstrom in vacuum.
+
+    References
+    ----------
+    Morton 2000, ApJS 130, 403, equation 8.
+    """
+    return _convert(wavelength, air_to_vac, scheme="Piskunov")
+
+
+def convert_to_air(wavelength):
+    """Convert vacuum wavelengths to air: the inverse of `convert_to_vacuum`.
+
+    Parameters
+    ----------
+    wavelength : array_like
+        Angstrom in vacuum; finite.
+
+    Returns
+    -------
+    ndarray of float64
+        Angstrom in air (below 2000 Angstrom as given).
+    """
+    return _convert(wavelength, vac_to_air)
