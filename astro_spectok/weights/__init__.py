@@ -1,0 +1,31 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Which sets of weights exist, where their files are, and how they become networks."""
+
+from astro_spectok.weights.format import read_metadata, read_weights, write_weights
+from astro_spectok.weights.loading import LoadedWeights, clear_loaded_weights, load_network, load_weights
+from astro_spectok.weights.registry import (
+    REGISTRY,
+    WeightsEntry,
+    describe_weights,
+    get_entry,
+    list_weights,
+    register_weights,
+)
+from astro_spectok.weights.store import find_weights
+
+__all__ = [
+    "REGISTRY",
+    "LoadedWeights",
+    "WeightsEntry",
+    "clear_loaded_weights",
+    "describe_weights",
+    "find_weights",
+    "get_entry",
+    "list_weights",
+    "load_network",
+    "load_weights",
+    "read_metadata",
+    "read_weights",
+    "register_weights",
+    "write_weights",
+]

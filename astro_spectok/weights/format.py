@@ -1,0 +1,232 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The file format of weights: safetensors, with the network's configuration and a digest in its metadata."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
+
+__all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "write_weights"]
+
+#: metadata key of the network's configuration, as JSON
+CONFIG_KEY = "astro_spectok_config"
+_VERSION_KEY = "astro_spectok_version"
+_DIGEST_KEY = "content_sha256"
+
+# first bytes of what torch.save, pickle and HDF5 write
+_FOREIGN = {b"PK\x03\x04": "a zip archive, as torch.save writes", b"\x80": "a pickle", b"\x89HDF": "an HDF5 file"}
+
+
+def read_weights(path):
+    """Read a file of weights.
+
+    Only safetensors is read, which holds nothing but numbers and text; no pickle is ever opened.
+    The digest of the content that `write_weights` put into the file is verified.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    config : dict
+        Configuration of the network.
+    tensors : dict of str to `torch.Tensor`
+        The parameters, on the cpu, in the precision that they are stored in.
+
+    Raises
+    ------
+    WeightsIntegrityError
+        The file is truncated, damaged or altered.
+    WeightsError
+        The file is no safetensors file, or has no configuration or digest in it.
+
+    References
+    ----------
+    The safetensors format, https://huggingface.co/docs/safetensors
+    """
+    from safetensors.torch import load
+
+    config = read_metadata(path)[CONFIG_KEY]
+    content = Path(path).read_bytes()
+    _verify_content(content, path)
+    return config, load(content)
+
+
+def read_metadata(path):
+    """Read what a file of weights says about itself, without its tensors.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict
+        ``'astro_spectok_config'``, ``'astro_spectok_version'``, and where given ``'name'``,
+        ``'training'`` and more; values that are JSON objects or lists are decoded.
+
+    Raises
+    ------
+    WeightsIntegrityError, WeightsError
+        As for `read_weights`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    _check_magic(path)
+    try:
+        with safe_open(path, framework="np") as stream:
+            raw = stream.metadata() or {}
+    except SafetensorError as error:
+        msg = (
+            f"The file of weights {os.fspath(path)} is truncated or damaged ({error}); "
+            "copy, download or write it again."
+        )
+        raise WeightsIntegrityError(msg) from error
+    metadata = {key: _decode(value) for key, value in raw.items()}
+    if not isinstance(metadata.get(CONFIG_KEY), dict):
+        msg = (
+            f"The safetensors file {os.fspath(path)} holds no network configuration (metadata {CONFIG_KEY!r}), so it "
+            "is not a set of weights of this package; write such files with astro_spectok.weights.write_weights."
+        )
+        raise WeightsError(msg)
+    return metadata
+
+
+def _check_magic(path):
+    """Raise unless the file begins as safetensors files do: the length of a JSON header, then the header."""
+    with open(path, "rb") as stream:
+        head = stream.read(9)
+    if head[8:] == b"{":
+        return
+    if not head.strip(b"\0"):
+        msg = f"The file of weights {os.fspath(path)} is empty; copy, download or write it again."
+        raise WeightsIntegrityError(msg)
+    kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), "something else")
+    msg = (
+        f"`weights` must be a safetensors file, got {os.fspath(path)}, which is {kind}. Nothing is ever unpickled "
+        "here, as a pickle can run any code. To convert a checkpoint that you trust: load it with "
+        "torch.load(..., weights_only=True) and save its tensors with astro_spectok.weights.write_weights."
+    )
+    raise WeightsError(msg)
+
+
+def _decode(value):
+    """Decode a value of the metadata if it is a JSON object or list."""
+    if value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            pass
+    return value
+
+
+def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
+    """Write a file of weights in one step: it is either complete or not there.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, which must end in ``.safetensors``.
+    config : dict
+        Configuration of the network, as its ``to_dict`` gives it; must be expressible in JSON.
+    tensors : mapping of str to `torch.Tensor`
+        The parameters, as ``state_dict`` gives them.
+    metadata : mapping, optional
+        More to be remembered: ``name``, ``training`` (data, steps, ``wavelength_range`` in Angstrom)
+        and whatever else; values that are no strings are written as JSON.
+    overwrite : bool, optional
+        Whether to replace a file that exists.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        The file exists and ``overwrite`` is False.
+    TypeError, ValueError
+        ``path``, ``config`` or ``metadata`` breaks one of the rules above.
+    """
+    from safetensors.torch import save
+
+    path = Path(path).expanduser()
+    if path.suffix != ".safetensors":
+        msg = f"`path` must end in .safetensors, got {str(path)!r}"
+        raise ValueError(msg)
+    if path.exists() and not overwrite:
+        msg = f"`path` must not exist yet, got {str(path)!r}; pass overwrite=True to replace it"
+        raise FileExistsError(msg)
+    texts = _encode_metadata(config, metadata or {})
+    # copies, as safetensors refuses tensors that share memory
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    texts[_DIGEST_KEY] = _digest_content(*_split(save(tensors, metadata=texts)))
+    return _replace_file(path, save(tensors, metadata=texts))
+
+
+def _encode_metadata(config, metadata):
+    """Express configuration and metadata as the texts that safetensors can hold."""
+    if not isinstance(config, Mapping):
+        msg = f"`config` must be a dict, as NetworkConfig.to_dict() gives it, got {type(config).__name__}"
+        raise TypeError(msg)
+    reserved = {CONFIG_KEY, _VERSION_KEY, _DIGEST_KEY}
+    if taken := reserved & set(metadata):
+        msg = f"`metadata` must not hold {sorted(taken)}, which are written by themselves; leave them out"
+        raise ValueError(msg)
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    return texts | {CONFIG_KEY: json.dumps(dict(config)), _VERSION_KEY: version("astro_spectok")}
+
+
+def _replace_file(path, content):
+    """Put ``content`` at ``path`` in one step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _split(content):
+    """Split a safetensors file, as bytes, into its header (a dict) and its data."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), memoryview(content)[end:]
+
+
+def _digest_content(header, data):
+    """Digest everything in a file but the digest itself."""
+    texts = {key: value for key, value in header["__metadata__"].items() if key != _DIGEST_KEY}
+    canonical = json.dumps(header | {"__metadata__": texts}, sort_keys=True)
+    digest = hashlib.sha256(canonical.encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _verify_content(content, path):
+    """Raise unless the digest inside a file is that of its content."""
+    header, data = _split(content)
+    expected = header["__metadata__"].get(_DIGEST_KEY)
+    if expected is None:
+        msg = (
+            f"The file of weights {os.fspath(path)} holds no digest of its content (metadata {_DIGEST_KEY!r}), so it "
+            "cannot be verified; write such files with astro_spectok.weights.write_weights."
+        )
+        raise WeightsError(msg)
+    if (digest := _digest_content(header, data)) != expected:
+        msg = (
+            f"The file of weights {os.fspath(path)} is altered or damaged: the sha256 of its content is {digest}, but "
+            f"the file says {expected}; copy, download or write it again."
+        )
+        raise WeightsIntegrityError(msg)

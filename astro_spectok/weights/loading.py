@@ -1,0 +1,196 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From a file of weights to a network, strictly, and kept so that the next call costs nothing."""
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.weights.format import read_metadata, read_weights
+from astro_spectok.weights.integrity import compute_sha256
+from astro_spectok.weights.registry import REGISTRY
+from astro_spectok.weights.store import find_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["LoadedWeights", "clear_loaded_weights", "load_network", "load_weights"]
+
+# networks in use, least recently used first, by (digest, device); the most that are kept
+_LOADED = OrderedDict()
+_MAX_LOADED = 4
+_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """A network and what identifies its weights.
+
+    Attributes
+    ----------
+    network : `torch.nn.Module`
+        In evaluation mode, on its device, in float32.
+    name : str
+        Registry name; for a file outside the registry, the name inside it, or else the file's own.
+    sha256 : str
+        Digest of the file.
+    metadata : dict
+        What the file says about itself, see `read_metadata`.
+    wavelength_range : tuple of float, or None
+        Vacuum wavelengths in Angstrom, as observed, that training reached; None if unknown.
+    path : `~pathlib.Path`
+        The file.
+    """
+
+    network: "nn.Module"
+    name: str
+    sha256: str
+    metadata: dict
+    wavelength_range: tuple | None
+    path: Path
+
+
+def load_network(weights=None, device="cpu", **kwargs):
+    """Load a set of weights and return its network only; everything else is as for `load_weights`."""
+    return load_weights(weights, device, **kwargs).network
+
+
+def load_weights(weights=None, device="cpu", *, download=True, progress=None, shared=True):
+    """Load a set of weights as a network with its identification.
+
+    The network is built from the configuration inside the file, and every tensor must match.
+    Tensors stored in half precision become float32. Networks are kept, so that loading a set again
+    costs only the look-up; the kept network is shared by all callers and must not be changed.
+
+    Parameters
+    ----------
+    weights : str or path-like, optional
+        Registry name or path; ``conf.default_weights`` if not given.
+    device : str or `torch.device`, optional
+        Where the network goes.
+    download, progress : optional
+        As for `find_weights`.
+    shared : bool, optional
+        False gives a network of one's own, for instance to train on.
+
+    Returns
+    -------
+    LoadedWeights
+
+    Raises
+    ------
+    WeightsError
+        The file does not hold the network that its configuration describes, or not finite
+        numbers; and whatever `find_weights` and `read_weights` raise.
+    """
+    import torch
+
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        msg = f"`device` must be a torch device such as 'cpu' or 'cuda:0', got {device!r}"
+        raise ValueError(msg) from error
+    path = find_weights(weights, download=download, progress=progress)
+    # the packaged set and its copy are one network, two devices are two
+    key = (compute_sha256(path), str(device))
+    if not shared:
+        return _load_file(path, device)
+    with _LOCK:
+        if key not in _LOADED:
+            _LOADED[key] = _load_file(path, device)
+        _LOADED.move_to_end(key)
+        while len(_LOADED) > _MAX_LOADED:
+            _LOADED.popitem(last=False)
+        return _LOADED[key]
+
+
+def clear_loaded_weights():
+    """Forget the networks that are kept, to free their memory."""
+    with _LOCK:
+        _LOADED.clear()
+
+
+def _load_file(path, device):
+    """Read, build, check and identify."""
+    config, tensors = read_weights(path)
+    metadata = read_metadata(path)
+    network = _build(config, path, metadata)
+    _check_tensors(tensors, network.state_dict(), path, metadata)
+    # copying into the network also turns half precision into float32
+    network.load_state_dict(tensors, strict=True)
+    sha256 = compute_sha256(path)
+    entry = next((entry for entry in REGISTRY.values() if entry.sha256 == sha256), None)
+    return LoadedWeights(
+        network=network.to(device).eval(),
+        name=entry.name if entry else str(metadata.get("name") or path.stem),
+        sha256=sha256,
+        metadata=metadata,
+        wavelength_range=entry.wavelength_range if entry else _read_range(metadata),
+        path=path,
+    )
+
+
+def _read_range(metadata):
+    """Return the trained wavelength range that a file tells of, or None."""
+    training = metadata.get("training")
+    found = training.get("wavelength_range") if isinstance(training, dict) else None
+    return tuple(map(float, found)) if isinstance(found, list) and len(found) == 2 else None
+
+
+def _build(config, path, metadata):
+    """Build the network of a configuration."""
+    import torch
+
+    from astro_spectok.network import NetworkConfig, build_network
+
+    try:
+        # the random numbers of a user must not depend on whether a network was loaded in between
+        with torch.random.fork_rng(devices=[]):
+            return build_network(NetworkConfig.from_dict(config))
+    # what a configuration of another version or kind of network, or one far too large, runs into
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        msg = (
+            f"The configuration in the file of weights {os.fspath(path)} describes no network of this version: "
+            f"{error}. {_word_remedy(metadata)}"
+        )
+        raise WeightsError(msg) from error
+
+
+def _check_tensors(found, expected, path, metadata):
+    """Raise unless the tensors of the file are those of the network, in name, shape and finiteness."""
+    import torch
+
+    faults = [f"missing {name}" for name in expected if name not in found]
+    faults += [f"unexpected {name}" for name in found if name not in expected]
+    faults += [
+        f"{name} has shape {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        msg = (
+            f"The tensors in the file of weights {os.fspath(path)} are not those of the network that its configuration "
+            f"describes: {'; '.join(faults[:5])}{more}. {_word_remedy(metadata)}"
+        )
+        raise WeightsError(msg)
+    if broken := [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]:
+        msg = (
+            f"The file of weights {os.fspath(path)} holds NaN or infinite numbers (first in {broken[0]}), as training "
+            "that diverged leaves them; use an earlier checkpoint or another set of weights."
+        )
+        raise WeightsError(msg)
+
+
+def _word_remedy(metadata):
+    """Say what to do about weights of another architecture."""
+    from astro_spectok import __version__
+
+    written = metadata.get("astro_spectok_version", "an unknown version")
+    return (
+        f"It was written by astro_spectok {written}, this is {__version__}: install a version that knows it, "
+        f"or use other weights ('spectok weights list')."
+    )

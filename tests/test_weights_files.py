@@ -1,0 +1,275 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of the file format of weights, and of networks loaded from such files."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from astro_spectok import weights as room
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.network import CONFIGS, build_network
+from astro_spectok.weights import (
+    REGISTRY,
+    load_network,
+    load_weights,
+    loading,
+    read_metadata,
+    read_weights,
+    write_weights,
+)
+
+CONFIG = CONFIGS["tiny"]
+
+# --- file format ----------------------------------------------------------------------------
+
+
+def test_round_trip(tmp_path):
+    """Tensors, their types, the configuration and the metadata come back as they were."""
+    shared = torch.arange(4.0)
+    tensors = {"a": shared, "b": shared, "half": torch.ones(2, 3).bfloat16(), "n": torch.tensor(7)}
+    training = {"steps": 10, "wavelength_range": [1000, 9000]}
+    path = write_weights(
+        tmp_path / "x.safetensors", {"width": 3}, tensors, metadata={"name": "x", "training": training}
+    )
+    config, found = read_weights(path)
+    assert config == {"width": 3}
+    assert {name: tensor.dtype for name, tensor in found.items()} == {name: t.dtype for name, t in tensors.items()}
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    metadata = read_metadata(path)
+    assert (metadata["name"], metadata["training"]) == ("x", training)
+    assert metadata["astro_spectok_version"]
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_write_is_atomic_and_careful(tmp_path, monkeypatch):
+    """A file that exists is kept unless asked otherwise, and kept whole when writing fails."""
+    path = write_weights(tmp_path / "x.safetensors", {"width": 3}, {"a": torch.ones(2)})
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        write_weights(path, {}, {})
+    monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_weights(path, {}, {}, overwrite=True)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+    monkeypatch.undo()
+    write_weights(path, {"width": 4}, {}, overwrite=True)
+    assert read_weights(path) == ({"width": 4}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "metadata", "error"),
+    [
+        ("x.pt", {}, {}, ValueError),
+        ("x.safetensors", [1], {}, TypeError),
+        ("x.safetensors", {}, {"content_sha256": "0"}, ValueError),
+    ],
+)
+def test_write_rules(tmp_path, name, config, metadata, error):
+    """Wrong arguments are named."""
+    with pytest.raises(error, match=r"`(path|config|metadata)` must"):
+        write_weights(tmp_path / name, config, {}, metadata=metadata)
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (lambda path, bomb: path.write_bytes(pickle.dumps(bomb)), "a pickle"),
+        (lambda path, bomb: torch.save(bomb, path), "a zip archive, as torch.save writes"),
+        (lambda path, bomb: path.write_text("SIMPLE  =   T"), "something else"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.pt", "x.safetensors"])
+def test_nothing_is_unpickled(tmp_path, name, write, kind):
+    """A pickle is refused, whatever its name, and its code is not run."""
+    path, trace = tmp_path / name, tmp_path / "exploded"
+    write(path, Bomb(trace))
+    with pytest.raises(WeightsError, match=f"which is {kind}.*ever unpickled.*write_weights"):
+        load_weights(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        (None, "no network configuration"),
+        ({"astro_spectok_config": "none"}, "no network configuration"),
+        ({"astro_spectok_config": "{}"}, "no digest of its content"),
+    ],
+)
+def test_foreign_safetensors(tmp_path, metadata, words):
+    """Safetensors of another program are refused with the remedy."""
+    save_file({"a": torch.ones(1)}, tmp_path / "x.safetensors", metadata=metadata)
+    with pytest.raises(WeightsError, match=f"{words}.*write_weights"):
+        read_weights(tmp_path / "x.safetensors")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_is_noticed(tmp_path, data):
+    """No flipped bit and no truncation of a file goes unnoticed."""
+    path = tmp_path / "x.safetensors"
+    write_weights(path, {"width": 3}, {"a": torch.arange(5.0)}, metadata={"name": "x"}, overwrite=True)
+    content = bytearray(path.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1), "position")
+    if data.draw(st.booleans(), "truncate"):
+        path.write_bytes(content[:position])
+        with pytest.raises(WeightsError, match=r"truncated|empty|write_weights"):
+            read_weights(path)
+    else:
+        content[position] ^= 1 << data.draw(st.integers(0, 7), "bit")
+        path.write_bytes(content)
+        with pytest.raises(WeightsError):
+            read_weights(path)
+
+
+# --- loading --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(5)
+    return build_network(CONFIG)
+
+
+@pytest.fixture
+def path(tmp_path, network):
+    """A file of weights; networks kept from other tests are forgotten."""
+    room.clear_loaded_weights()
+    metadata = {"name": "trial", "training": {"wavelength_range": [3000, 10000]}}
+    yield write_weights(tmp_path / "tiny.safetensors", CONFIG.to_dict(), network.state_dict(), metadata=metadata)
+    room.clear_loaded_weights()
+
+
+def test_load(path, network):
+    """The network comes back, in evaluation mode and identified; a second call gives the same object."""
+    loaded = load_weights(path)
+    state = loaded.network.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
+    assert not loaded.network.training
+    assert (loaded.name, loaded.wavelength_range) == ("trial", (3000.0, 10000.0))
+    assert loaded.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load_weights(str(path)) is loaded
+    assert load_network(path) is loaded.network
+    assert load_network(path, shared=False) is not loaded.network
+
+
+def test_file_of_a_registered_set_is_recognised(path, monkeypatch):
+    """A copy that was fetched by hand goes by its registry name."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = replace(REGISTRY["small"], name="served", sha256=digest, wavelength_range=(1, 2))
+    monkeypatch.setattr(loading, "REGISTRY", {"served": entry})
+    loaded = load_weights(path)
+    assert (loaded.name, loaded.wavelength_range) == ("served", (1, 2))
+
+
+def test_changed_file_is_loaded_anew(path, network):
+    """The kept network belongs to the content, not to the path."""
+    old = load_network(path)
+    state = {name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}
+    write_weights(path, CONFIG.to_dict(), state, overwrite=True)
+    assert load_network(path) is not old
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_float32(path, network, dtype):
+    """Stored half precision is only storage."""
+    state = {name: t.to(dtype) if t.is_floating_point() else t for name, t in network.state_dict().items()}
+    write_weights(path, CONFIG.to_dict(), state, overwrite=True)
+    for name, parameter in load_network(path).named_parameters():
+        assert parameter.dtype == torch.float32
+        torch.testing.assert_close(parameter, state[name].float(), rtol=0, atol=0)
+
+
+def test_few_networks_are_kept(path, network):
+    """The least recently used network is dropped."""
+    first = load_network(path)
+    for value in range(loading._MAX_LOADED):
+        write_weights(path, CONFIG.to_dict(), network.state_dict(), metadata={"n": value}, overwrite=True)
+        load_network(path)
+    assert len(loading._LOADED) == loading._MAX_LOADED
+    write_weights(path, CONFIG.to_dict(), network.state_dict(), metadata={}, overwrite=True)
+    assert load_network(path) is not first
+
+
+def test_loading_leaves_random_numbers_alone(path):
+    """The user's random numbers do not depend on a network being loaded."""
+    before = torch.get_rng_state()
+    load_network(path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bad_device(path):
+    """A device that is none is named."""
+    with pytest.raises(ValueError, match=r"`device` must be a torch device .* got 'abacus'"):
+        load_network(path, "abacus")
+
+
+def _drop(config, state):
+    state.pop(next(iter(state)))
+
+
+def _add(config, state):
+    state["surplus"] = torch.ones(1)
+
+
+def _widen(config, state):
+    config["width"] *= 2
+
+
+def _add_field(config, state):
+    config["flux_capacitor"] = 3
+
+
+def _spoil_field(config, state):
+    config["patch"] = "thirty-two"
+
+
+def _diverge(config, state):
+    next(iter(state.values())).fill_(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_drop, r"missing .*install a version that knows it, or use other weights"),
+        (_add, r"unexpected surplus.*written by astro_spectok \d"),
+        (_widen, r"has shape .* instead of .* more\."),
+        (_add_field, r"describes no network of this version: .*flux_capacitor.*install a version"),
+        (_spoil_field, r"describes no network of this version"),
+        (_diverge, r"NaN or infinite.*earlier checkpoint"),
+    ],
+)
+def test_wrong_architecture(path, network, change, words):
+    """What does not fit is named, with what to do, and nothing is loaded half."""
+    config, state = CONFIG.to_dict(), {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    change(config, state)
+    write_weights(path, config, state, overwrite=True)
+    with pytest.raises(WeightsError, match=words):
+        load_weights(path)
+
+
+def test_import_is_light():
+    """Neither the room nor a look at the registry imports torch."""
+    code = "import sys, astro_spectok.weights as w; w.list_weights(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
