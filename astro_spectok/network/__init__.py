@@ -1,0 +1,20 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The network in plain PyTorch: tensors in, tensors out."""
+
+from astro_spectok.network.config import CONFIGS, NetworkConfig, RedshiftHeadConfig, get_config
+from astro_spectok.network.model import SpectralNetwork, build_network
+from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches, patch_positions
+
+__all__ = [
+    "CONFIGS",
+    "NetworkConfig",
+    "PatchBatch",
+    "PatchGrid",
+    "RedshiftHeadConfig",
+    "SpectralNetwork",
+    "arrange_patches",
+    "build_network",
+    "build_patches",
+    "get_config",
+    "patch_positions",
+]

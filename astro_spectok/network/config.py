@@ -1,0 +1,146 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The sizes of a network, as frozen dataclasses that travel inside the weights file."""
+
+from dataclasses import asdict, dataclass, fields
+
+__all__ = ["CONFIGS", "NetworkConfig", "RedshiftHeadConfig", "get_config"]
+
+
+def _checked_kwargs(cls, values):
+    """Keep the fields of ``cls``, lists as tuples; refuse names it does not have."""
+    known = {f.name for f in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        msg = (
+            f"{cls.__name__} has no field {', '.join(unknown)}: the weights were made by a newer version; "
+            "upgrade astro_spectok"
+        )
+        raise ValueError(msg)
+    return {k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v
+            for k, v in values.items()}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RedshiftHeadConfig:
+    """Sizes of the head that correlates features with learned rest-frame templates.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        One template per class.
+    z_range : tuple of (float, float)
+        Redshifts searched for each class; stars by radial velocity, hence below zero too.
+    channels : int
+        Feature channels per pixel.
+    step : float
+        Step of the common grid in ln(wavelength); 2e-4 is 60 km/s.
+    observed_range, rest_range : tuple of float
+        Wavelengths in Angstrom that the grid of the spectrum and of the templates span.
+    kernel : int
+        Taps of the convolution that carries input pixels past the transformer.
+    """
+
+    classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
+    z_range: tuple[tuple[float, float], ...] = ((-0.003, 7.0), (0.0, 7.0), (-0.0024, 0.0024))
+    channels: int = 8
+    step: float = 2e-4
+    observed_range: tuple[float, float] = (900.0, 55000.0)
+    rest_range: tuple[float, float] = (600.0, 26000.0)
+    kernel: int = 15
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of encoder, decoder, pooling and heads.
+
+    Attributes
+    ----------
+    name : str
+    patch : int
+        Native pixels per token.
+    width : int
+        Size of a token, D.
+    heads, encoder_layers, decoder_layers, mlp_ratio : int
+    frequencies : int
+        Sinusoids that encode the wavelength of a patch, with periods from ``longest_period`` to
+        ``shortest_period`` in ln(wavelength).
+    rotary_longest, rotary_shortest : float
+        Periods in ln(wavelength) of the rotary encoding inside the attention, which sees ratios of wavelengths only.
+    summary_queries : int
+        Learned queries of the pooling.
+    embedding_size : int
+        Size of the vector that ``embed`` returns.
+    detail_channels : int
+        Features per pixel that the decoder resamples onto the requested grid.
+    redshift : `RedshiftHeadConfig` or None
+        None leaves the head out.
+    """
+
+    name: str = "small"
+    patch: int = 32
+    width: int = 160
+    heads: int = 5
+    encoder_layers: int = 5
+    decoder_layers: int = 2
+    mlp_ratio: int = 4
+    frequencies: int = 48
+    longest_period: float = 8.0
+    shortest_period: float = 4e-4
+    rotary_longest: float = 16.0
+    rotary_shortest: float = 4e-3
+    summary_queries: int = 4
+    embedding_size: int = 256
+    detail_channels: int = 16
+    redshift: RedshiftHeadConfig | None = None
+
+    def __post_init__(self):
+        if self.width % (2 * self.heads):
+            msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
+            raise ValueError(msg)
+
+    def to_dict(self):
+        """Plain dictionary, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Inverse of `to_dict`."""
+        values = _checked_kwargs(cls, dict(values))
+        if isinstance(values.get("redshift"), dict):
+            values["redshift"] = RedshiftHeadConfig(**_checked_kwargs(RedshiftHeadConfig, values["redshift"]))
+        return cls(**values)
+
+
+#: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
+#: ``tiny`` is for tests and for trying things out.
+CONFIGS = {
+    "tiny": NetworkConfig(
+        name="tiny",
+        width=32,
+        heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        embedding_size=16,
+        summary_queries=2,
+        detail_channels=4,
+    ),
+    "small": NetworkConfig(name="small"),
+    "paper": NetworkConfig(
+        name="paper",
+        width=512,
+        heads=8,
+        encoder_layers=6,
+        decoder_layers=6,
+        embedding_size=512,
+        summary_queries=8,
+        redshift=RedshiftHeadConfig(),
+    ),
+}
+
+
+def get_config(name):
+    """The configuration called ``name``; `ValueError` names those there are."""
+    if name not in CONFIGS:
+        msg = f"no network config {name!r}; there are {', '.join(CONFIGS)}"
+        raise ValueError(msg)
+    return CONFIGS[name]

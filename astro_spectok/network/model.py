@@ -1,0 +1,178 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The network: patches to tokens, tokens to an embedding, to flux on any grid, and to scores over redshift."""
+
+import contextlib
+
+import torch
+from torch import nn
+
+from astro_spectok.network.blocks import SelfBlock
+from astro_spectok.network.decoder import Decoder
+from astro_spectok.network.level import patch_level
+from astro_spectok.network.patches import N_CHANNELS
+from astro_spectok.network.pooling import SummaryPooling
+from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
+
+__all__ = ["SpectralNetwork", "build_network"]
+
+
+class SpectralNetwork(nn.Module):
+    """Encoder-decoder for spectra on their native grids.
+
+    Follows the universal spectral tokenizer (Shen et al., arXiv 2510.17959); what differs, and why, is in the
+    developers' notes on architecture.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.input = nn.Linear(config.patch * N_CHANNELS, config.width)
+        self.wavelength = WavelengthEncoding(config)
+        self.rotary = RotaryPhases(config)
+        self.blocks = nn.ModuleList([SelfBlock(config) for _ in range(config.encoder_layers)])
+        self.norm = nn.LayerNorm(config.width)
+        self.pooling = SummaryPooling(config)
+        self.decoder = Decoder(config)
+        self.redshift_head = RedshiftHead(config) if config.redshift else None
+        #: lower precision of the matrix products, None for float32; everything else stays in float32
+        self.autocast_dtype = None
+
+    @property
+    def device(self):
+        return self.input.weight.device
+
+    def _autocast(self):
+        if self.autocast_dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.autocast_dtype)
+
+    def encode(self, patches):
+        """Tokens of spectra.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+
+        Returns
+        -------
+        float32 tensor, shape (B, T, D)
+            Zero for patches without a good pixel.
+        """
+        phases = self.rotary(patches.grid.geometry[..., 0], self.device)
+        with self._autocast():
+            x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
+            for block in self.blocks:
+                x = block(x, patches.mask, phases)
+        learned = self.norm(x.float())[..., 1:]
+        return torch.cat([patch_level(patches)[..., None], learned], dim=-1) * patches.mask[..., None]
+
+    def embed(self, tokens, mask, geometry):
+        """One vector for each spectrum.
+
+        Parameters
+        ----------
+        tokens : tensor, shape (B, T, D)
+        mask : bool tensor, shape (B, T)
+            Tokens that count.
+        geometry : float64 tensor, shape (B, T, 3)
+            Where they lie, as of `~astro_spectok.network.PatchGrid`.
+
+        Returns
+        -------
+        float32 tensor, shape (B, E)
+        """
+        with self._autocast():
+            return self.pooling(tokens, mask, self.rotary(geometry[..., 0], self.device)).float()
+
+    def decode(self, tokens, mask, geometry, grid, resolution=None, embedding=None, hide=None):
+        """Flux and its uncertainty on the pixels of ``grid``, in units of the spectrum's scale.
+
+        Parameters
+        ----------
+        tokens : tensor, shape (B, T, D)
+        mask : bool tensor, shape (B, T)
+        geometry : float64 tensor, shape (B, T, 3)
+            Of the tokens.
+        grid : `PatchGrid`
+            The requested pixels.
+        resolution : tensor, shape (B, Tq), optional
+            Requested resolving power, NaN or None where it does not matter.
+        embedding : tensor, shape (B, E), optional
+            Computed from the tokens when not given.
+        hide : bool tensor, shape (B,), optional
+            Spectra to be decoded from their embedding alone.
+
+        Returns
+        -------
+        mean, log_sigma : float32 tensor, shape (B, Tq, P)
+            Flux over the scale of the spectrum, and the logarithm of its standard deviation.
+        """
+        if embedding is None:
+            embedding = self.embed(tokens, mask, geometry)
+        if resolution is None:
+            resolution = torch.full(grid.present.shape, torch.nan, device=self.device)
+        seen = mask if hide is None else mask & ~hide[:, None]
+        cos, sin = self.rotary(geometry[..., 0], self.device)
+        with self._autocast():
+            summary = self.pooling.memory(embedding)  # (B, Q, D)
+            encoding = self.wavelength(grid.geometry, resolution)
+        n_summary = summary.shape[1]
+        memory = (
+            torch.cat([summary.float(), tokens], dim=1),
+            nn.functional.pad(seen, (n_summary, 0), value=True),
+            # the summary stands at no wavelength: it is not turned
+            (
+                nn.functional.pad(cos, (0, 0, n_summary, 0), value=1.0),
+                nn.functional.pad(sin, (0, 0, n_summary, 0), value=0.0),
+            ),
+        )
+        query = (grid, encoding.float(), self.rotary(grid.geometry[..., 0], self.device))
+        return self.decoder(tokens, seen, geometry, memory, query, self._autocast)
+
+    def forward(self, patches, grid, resolution=None, hide=None):
+        """Encode and decode: ``mean, log_sigma`` on ``grid``; the call that training and its wrappers use."""
+        tokens = self.encode(patches)
+        return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
+
+    def redshift_scores(self, patches, tokens=None):
+        """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+        tokens : tensor, shape (B, T, D), optional
+            Of these patches, where they are known already.
+
+        Returns
+        -------
+        list of tensor
+
+        Raises
+        ------
+        ValueError
+            The network was built without that head.
+        """
+        if self.redshift_head is None:
+            msg = f"the network {self.config.name!r} has no redshift head; use weights whose config has `redshift` set"
+            raise ValueError(msg)
+        if tokens is None:
+            tokens = self.encode(patches)
+        embedding = self.embed(tokens, patches.mask, patches.grid.geometry)
+        return self.redshift_head(tokens, embedding, patches)
+
+
+def _init_weights(module, depth):
+    """Small normal weights; the last layer of every residual branch smaller still, so that depth starts as identity."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Linear):
+            residual = name.endswith(("attention.out", "feedforward.2")) and "pooling" not in name
+            nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5 / ((2 * depth) ** 0.5 if residual else 1.0))
+            nn.init.zeros_(layer.bias)
+
+
+def build_network(config):
+    """A `SpectralNetwork` of the sizes in ``config`` (`NetworkConfig`), freshly initialised."""
+    network = SpectralNetwork(config)
+    _init_weights(network, config.encoder_layers)
+    return network

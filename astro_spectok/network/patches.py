@@ -1,0 +1,239 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Native pixels to patches: where they lie, what the network is shown of them."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch.nn import functional as F
+
+__all__ = ["N_CHANNELS", "PatchBatch", "PatchGrid", "arrange_patches", "build_patches", "patch_positions"]
+
+N_CHANNELS = 4  # flux, flux without its continuum, noise, validity
+CONTINUUM_PIXELS = 101
+NEIGHBOURS = 9
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """Where the patches of some spectra lie; padded with empty patches to the longest.
+
+    Attributes
+    ----------
+    index : int64 tensor, shape (B, T, P)
+        Which pixel (counted through all spectra) stands in each slot; -1 for none.
+    ln_wavelength : float64 tensor, shape (B, T, P)
+        Of each slot, inter- or extrapolated where no pixel stands.
+    geometry : float64 tensor, shape (B, T, 3)
+        Centre, width per pixel and curvature: slot ``j`` lies at ``c + w t + k t**2`` with ``t = j - (P - 1) / 2``.
+    present : bool tensor, shape (B, T)
+        False for padding.
+    """
+
+    index: torch.Tensor
+    ln_wavelength: torch.Tensor
+    geometry: torch.Tensor
+    present: torch.Tensor
+
+    def to(self, device):
+        """Copy on ``device``; wavelengths stay on the CPU where the device has no float64."""
+        exact = "cpu" if torch.device(device).type == "mps" else device
+        return PatchGrid(
+            self.index.to(device), self.ln_wavelength.to(exact), self.geometry.to(exact), self.present.to(device)
+        )
+
+
+@dataclass(frozen=True)
+class PatchBatch:
+    """What the encoder is shown.
+
+    Attributes
+    ----------
+    channels : float32 tensor, shape (B, T, P, 4)
+    valid : bool tensor, shape (B, T, P)
+        Good pixels.
+    mask : bool tensor, shape (B, T)
+        Patches with a good pixel.
+    resolution : float32 tensor, shape (B, T)
+        Resolving power, NaN where unknown.
+    scale : float32 tensor, shape (B,)
+        The robust positive scale that the flux was divided by.
+    grid : `PatchGrid`
+    """
+
+    channels: torch.Tensor
+    valid: torch.Tensor
+    mask: torch.Tensor
+    resolution: torch.Tensor
+    scale: torch.Tensor
+    grid: PatchGrid
+
+    def to(self, device):
+        """Copy on ``device``, but for wavelengths where it has no float64."""
+        return PatchBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def _polynomial(patch, device=None):
+    """Basis (P, 3) of the positions in a patch."""
+    t = torch.arange(patch, dtype=torch.float64, device=device) - (patch - 1) / 2
+    return torch.stack([torch.ones_like(t), t, t**2], dim=1)
+
+
+def patch_positions(geometry, patch):
+    """ln(wavelength) of every slot, (..., T, P) float64, from ``geometry`` (..., T, 3)."""
+    return geometry @ _polynomial(patch, geometry.device).T
+
+
+def _local_spacing(ln_wavelength, step, first):
+    """Median of the steps around each pixel (N,), blind to a single gap."""
+    if len(step) == 0:
+        return torch.full_like(ln_wavelength, 1e-4)
+    # a step across two spectra belongs to neither: the step before it stands in
+    inner = torch.nonzero(~first[1:])[:, 0]
+    if len(inner) == 0:
+        return torch.full_like(ln_wavelength, 1e-4)
+    source = torch.searchsorted(inner, torch.arange(len(step), device=inner.device), right=True) - 1
+    step = step[inner[source.clamp_min(0)]]
+    half = NEIGHBOURS // 2
+    padded = torch.cat([step[:1].expand(half), step, step[-1:].expand(half + 1)])
+    return padded.unfold(0, NEIGHBOURS, 1).median(dim=1).values  # (N,)
+
+
+def arrange_patches(ln_wavelength, offsets, patch):
+    """Lay the pixels of some spectra into patches on their native grids.
+
+    Missing pixels leave empty slots, so that a patch stays evenly spaced; a gap of a patch or more starts a new one.
+    Nothing is resampled.
+
+    Parameters
+    ----------
+    ln_wavelength : float64 tensor, shape (N,)
+        Strictly increasing within each spectrum.
+    offsets : int64 tensor, shape (B + 1,)
+        Where each spectrum starts; none may be empty.
+    patch : int
+        Slots per patch, P.
+
+    Returns
+    -------
+    PatchGrid
+    """
+    n, device = len(ln_wavelength), ln_wavelength.device
+    lengths = torch.diff(offsets)
+    spectrum = torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths)  # (N,)
+    first = torch.zeros(n, dtype=torch.bool, device=device)
+    first[offsets[:-1]] = True
+    step = torch.diff(ln_wavelength)
+    spacing = _local_spacing(ln_wavelength, step, first)  # (N,)
+
+    ratio = step / torch.minimum(spacing[:-1], spacing[1:]) if n > 1 else step
+    missing = torch.where(ratio > 1.9, ratio.round() - 1, 0).clamp(0, 10 * patch).long()
+    breaks = first.clone()
+    breaks[1:] |= missing >= patch
+    advance = torch.ones(n, dtype=torch.int64, device=device)
+    advance[1:] += missing
+    advance[breaks] = 0
+    # slot within each unbroken run, then runs laid one after the other on whole patches
+    run = torch.cumsum(breaks.long(), 0) - 1  # (N,)
+    total = torch.cumsum(advance, 0)
+    run_first = torch.nonzero(breaks)[:, 0]
+    slot = total - total[run_first][run]
+    run_last = torch.cat([run_first[1:] - 1, torch.tensor([n - 1], device=device)])
+    run_patches = slot[run_last] // patch + 1
+    run_start = torch.cumsum(run_patches, 0) - run_patches
+    slot = slot + run_start[run] * patch
+    n_patches = int(run_patches.sum())
+
+    flat = torch.arange(n_patches * patch, device=device)
+    left = torch.searchsorted(slot, flat, right=True) - 1  # the last pixel at or before each slot
+    right = (left + 1).clamp_max(n - 1)
+    same_run = (run[right] == run[left]) & (right > left)
+    beyond = (flat - slot[left]).double()
+    slope = torch.where(
+        same_run, (ln_wavelength[right] - ln_wavelength[left]) / (slot[right] - slot[left]).clamp_min(1), spacing[left]
+    )
+    position = (ln_wavelength[left] + beyond * slope).view(n_patches, patch)
+    index = torch.where(beyond == 0, left, -1).view(n_patches, patch)
+    geometry = position @ torch.linalg.pinv(_polynomial(patch, device)).T  # (sum T, 3)
+
+    owner = spectrum[left.view(n_patches, patch)[:, 0]]  # (sum T,)
+    counts = torch.bincount(owner, minlength=len(lengths))
+    number = torch.arange(n_patches, device=device) - (torch.cumsum(counts, 0) - counts)[owner]
+    return PatchGrid(
+        _pad(index, owner, number, counts, -1),
+        _pad(position, owner, number, counts, None),
+        _pad(geometry, owner, number, counts, None),
+        _pad(torch.ones_like(owner, dtype=torch.bool), owner, number, counts, False),
+    )
+
+
+def _pad(rows, owner, number, counts, fill):
+    """Rows (sum T, ...) to (B, T, ...); ``fill`` None repeats the last row of each, so that positions stay ordered."""
+    size = (len(counts), int(counts.max()))
+    if fill is None:
+        last = torch.cumsum(counts, 0) - 1
+        out = rows[last][:, None].expand(*size, *rows.shape[1:]).clone()
+    else:
+        out = torch.full((*size, *rows.shape[1:]), fill, dtype=rows.dtype, device=rows.device)
+    out[owner, number] = rows
+    return out
+
+
+def _robust_scale(flux, valid):
+    """Median of the absolute flux of good pixels (B,); never zero, where a plain median could be negative."""
+    size = flux.abs().masked_fill(~valid, torch.nan)
+    median = size.nanmedian(dim=1).values
+    mean = size.nan_to_num(0).sum(1) / valid.sum(1).clamp_min(1)
+    scale = torch.where(median > 0, median, mean)  # more than half exactly zero: the mean
+    return torch.where(scale > 0, scale, 1.0)
+
+
+def build_patches(ln_wavelength, flux, ivar, offsets, patch, resolution=None):
+    """Spectra as plain tensors to what the encoder is shown.
+
+    Flux is divided by a robust positive scale, so that its unit and sign do not matter: the median of its absolute
+    value over good pixels.
+
+    Parameters
+    ----------
+    ln_wavelength : float64 tensor, shape (N,)
+        Strictly increasing within each spectrum.
+    flux, ivar : float32 tensor, shape (N,)
+        ``ivar`` 0 marks bad pixels, whose flux is never used.
+    offsets : int64 tensor, shape (B + 1,)
+        Where each spectrum starts; none may be empty.
+    patch : int
+        Slots per patch, P.
+    resolution : float32 tensor, shape (N,), optional
+        Resolving power per pixel, NaN where unknown.
+
+    Returns
+    -------
+    PatchBatch
+    """
+    grid = arrange_patches(ln_wavelength, offsets, patch)
+    shape = grid.index.shape  # (B, T, P)
+    slots = grid.index.flatten(1).clamp_min(0)  # (B, T * P)
+    ivar = torch.where(grid.index.flatten(1) >= 0, ivar[slots], 0.0)
+    valid = ivar > 0
+    flux = torch.where(valid, flux[slots], 0.0)
+
+    scale = _robust_scale(flux, valid)
+    flux = flux / scale[:, None]
+    sigma = torch.where(valid, torch.rsqrt(torch.where(valid, ivar, 1.0)) / scale[:, None], 1.0).clamp(1e-5, 1e5)
+    weight = torch.where(valid, sigma**-2, 0.0)
+    continuum = _running_mean(flux * weight) / _running_mean(weight).clamp_min(1e-12)
+    detail = (flux - continuum) / sigma
+    channels = torch.stack([torch.asinh(flux), torch.asinh(detail) / 2, torch.log(sigma) / 2], dim=-1)
+    channels = torch.where(valid[..., None], channels, 0.0)
+    channels = torch.cat([channels, valid[..., None].float()], dim=-1).unflatten(1, shape[1:])  # (B, T, P, 4)
+    valid = valid.unflatten(1, shape[1:])
+    if resolution is None:
+        resolving = torch.full(shape[:2], torch.nan, device=flux.device)
+    else:
+        resolving = torch.where(grid.index >= 0, resolution[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
+    return PatchBatch(channels, valid, valid.any(2), resolving, scale, grid)
+
+
+def _running_mean(x):
+    """Mean over `CONTINUUM_PIXELS` slots, zeros beyond the ends; (B, N) to (B, N)."""
+    return F.avg_pool1d(x[:, None], CONTINUUM_PIXELS, stride=1, padding=CONTINUUM_PIXELS // 2)[:, 0]
