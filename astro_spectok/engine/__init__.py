@@ -1,0 +1,9 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Running networks: device, precision, batches, progress."""
+
+from astro_spectok.engine.batching import plan_batches
+from astro_spectok.engine.decoder import TokenDecoder
+from astro_spectok.engine.device import choose_device, choose_dtype
+from astro_spectok.engine.runner import EncodedSpectrum, Runner
+
+__all__ = ["EncodedSpectrum", "Runner", "TokenDecoder", "choose_device", "choose_dtype", "plan_batches"]

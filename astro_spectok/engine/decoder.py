@@ -1,0 +1,61 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What tokens decode with: a set of weights by name, loaded when first needed."""
+
+from astro_spectok.engine.runner import Runner
+from astro_spectok.exceptions import WeightsError
+
+__all__ = ["TokenDecoder"]
+
+
+class TokenDecoder:
+    """Decodes tokens with the weights that made them.
+
+    Pickles as the name of the weights; the network is loaded again where it is needed.
+
+    Parameters
+    ----------
+    weights : str or path-like
+        Registry name or path, that finds them in another process too.
+    sha256 : str
+        Of the weights that made the tokens; others are refused.
+    device, precision
+        As for `Runner`.
+    runner : `Runner`, optional
+        One that is loaded already.
+    """
+
+    def __init__(self, weights, sha256, device="auto", precision=None, runner=None):
+        self.weights, self.sha256, self.device, self.precision = weights, sha256, device, precision
+        self._runner = runner
+
+    @property
+    def runner(self):
+        if self._runner is None:
+            try:
+                runner = Runner(self.weights, self.device, precision=self.precision)
+            except WeightsError as error:
+                msg = (
+                    "the weights that made these tokens are needed to decode them and cannot be loaded; say where they "
+                    f"are with SpectralTokens.read(path, weights=...). {error}"
+                )
+                raise WeightsError(msg) from error
+            if runner.loaded.sha256 != self.sha256:
+                msg = (
+                    f"these tokens were made with the weights {self.weights!r} of sha256 {self.sha256[:12]}..., "
+                    f"which are {runner.loaded.sha256[:12]}... now; tokenize the spectrum again, or say where the "
+                    "right weights are with SpectralTokens.read(path, weights=...)"
+                )
+                raise WeightsError(msg)
+            self._runner = runner
+        return self._runner
+
+    def decode(self, values, geometry, good, ln_wavelength, resolution=None):
+        """Flux and sigma over the scale of the spectrum; see `Runner.decode`."""
+        return self.runner.decode(values, geometry, good, ln_wavelength, resolution)
+
+    def embed(self, values, geometry, good):
+        """The embedding; see `Runner.embed`."""
+        return self.runner.embed(values, geometry, good)
+
+    def __getstate__(self):
+        return self.__dict__ | {"_runner": None}

@@ -1,0 +1,78 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Which device and which precision to compute with."""
+
+import functools
+from pathlib import Path
+
+__all__ = ["choose_device", "choose_dtype"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def choose_device(device="auto"):
+    """The `torch.device` meant by ``device``.
+
+    Parameters
+    ----------
+    device : str or `torch.device`
+        'auto' takes cuda, then mps, then cpu, whichever is there first.
+
+    Raises
+    ------
+    ValueError
+        A name that PyTorch does not know, or a device that this machine does not have.
+    """
+    import torch
+
+    if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}"
+        raise ValueError(msg) from error
+    missing = (chosen.type == "cuda" and not torch.cuda.is_available()) or (
+        chosen.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        msg = f"device {device!r} is not available on this machine; use device='auto' or 'cpu'"
+        raise ValueError(msg)
+    return chosen
+
+
+def choose_dtype(device, precision="auto", *, training=False):
+    """Precision of the matrix products: `torch.bfloat16`, or None for float32.
+
+    'auto' takes bfloat16 on graphics cards that compute with it natively. On a CPU it does so for training only, and
+    where the CPU has instructions for it: embeddings kept in catalogues should not depend on the machine.
+
+    Parameters
+    ----------
+    device : `torch.device`
+    precision : {'auto', 'float32', 'bfloat16'}
+    training : bool
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        msg = f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}"
+        raise ValueError(msg)
+    if precision == "float32":
+        return None
+    if precision == "bfloat16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else None
+    return torch.bfloat16 if device.type == "cpu" and training and _cpu_has_bfloat16() else None
+
+
+@functools.cache
+def _cpu_has_bfloat16():
+    """Whether the CPU multiplies bfloat16 matrices natively, as Linux tells; False where it does not tell."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,0 +1,206 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Spectra through a network: from a `SpectrumBatch` to the tokens of each spectrum, and from tokens to flux."""
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_spectok.config import conf
+from astro_spectok.engine.batching import plan_batches
+from astro_spectok.engine.device import choose_device, choose_dtype
+from astro_spectok.engine.progress import show_progress
+from astro_spectok.weights import load_weights
+
+__all__ = ["EncodedSpectrum", "Runner"]
+
+#: most requested patches decoded at once
+DECODE_PATCHES = 2048
+
+
+@dataclass(frozen=True)
+class EncodedSpectrum:
+    """What the encoder made of one spectrum, as plain arrays.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (T, D)
+    geometry : ndarray of float64, shape (T, 3)
+        Centre of each patch in ln(vacuum wavelength / Angstrom), width per pixel, curvature.
+    good : ndarray of bool, shape (T,)
+        Patches with a good pixel.
+    scale : float
+        Flux per unit wavelength that the decoder's unit stands for.
+    embedding : ndarray of float32, shape (E,)
+    """
+
+    values: np.ndarray
+    geometry: np.ndarray
+    good: np.ndarray
+    scale: float
+    embedding: np.ndarray
+
+
+class Runner:
+    """A set of weights on a device, ready to encode and decode.
+
+    Parameters
+    ----------
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    device : str or `torch.device`
+        'auto' takes the best there is.
+    precision : {'auto', 'float32', 'bfloat16'}, optional
+        ``conf.precision`` if not given.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; ``conf.batch_tokens`` if not given.
+    """
+
+    def __init__(self, weights=None, device="auto", *, precision=None, batch_tokens=None):
+        self.device = choose_device(device)
+        self.loaded = load_weights(weights, self.device)
+        self.dtype = choose_dtype(self.device, precision or conf.precision)
+        self.batch_tokens = conf.batch_tokens if batch_tokens is None else _check_budget(batch_tokens)
+
+    @property
+    def network(self):
+        """The network, set to this runner's precision."""
+        network = self.loaded.network
+        network.autocast_dtype = self.dtype
+        return network
+
+    def encode(self, batch, *, progress=None):
+        """Encode all usable spectra of a batch.
+
+        The result for one spectrum does not depend on which others are in the batch.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Yields
+        ------
+        i : int
+            Position in the batch; positions come in no particular order, each once.
+        encoded : `EncodedSpectrum`
+        """
+        import torch
+
+        patch = self.network.config.patch
+        groups = plan_batches(-(-batch.lengths // patch), self.batch_tokens)
+        for group in show_progress(groups, "encode", progress):
+            patches = _gather(batch, group, patch).to(self.device)
+            with torch.inference_mode():
+                tokens = self.network.encode(patches)
+                embedding = self.network.embed(tokens, patches.mask, patches.grid.geometry)
+            arrays = [
+                x.cpu().numpy()
+                for x in (tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding)
+            ]
+            for i, values, geometry, good, present, scale, vector in zip(group, *arrays, strict=True):
+                yield (
+                    int(i),
+                    EncodedSpectrum(
+                        values[present], geometry[present], good[present], float(scale * batch.scale[i]), vector
+                    ),
+                )
+
+    def embed(self, values, geometry, good):
+        """Embedding (E,) of the tokens of one spectrum, NaN if none is good; arrays as of `EncodedSpectrum`."""
+        import torch
+
+        if not np.any(good):
+            return np.full(self.network.config.embedding_size, np.nan, np.float32)
+        with torch.inference_mode():
+            return self.network.embed(*self._tokens(values, geometry, good))[0].cpu().numpy()
+
+    def decode(self, values, geometry, good, ln_wavelength, resolution=None):
+        """Flux and its uncertainty, over the scale of the spectrum, on any pixels.
+
+        Parameters
+        ----------
+        values, geometry, good
+            Tokens of one spectrum, as of `EncodedSpectrum`.
+        ln_wavelength : ndarray of float64, shape (N,)
+            Strictly increasing; vacuum, ln of Angstrom.
+        resolution : float or ndarray of shape (N,), optional
+            Resolving power wanted; that of the spectrum if not given.
+
+        Returns
+        -------
+        flux, sigma : ndarray of float32, shape (N,)
+        """
+        import torch
+
+        from astro_spectok.network import arrange_patches
+
+        ln_wavelength = torch.from_numpy(np.ascontiguousarray(ln_wavelength, dtype=np.float64))
+        grid = arrange_patches(ln_wavelength, torch.tensor([0, len(ln_wavelength)]), self.network.config.patch)
+        if resolution is None:
+            resolving = torch.full(grid.present.shape, torch.nan)
+        else:
+            resolving = torch.from_numpy(np.full(len(ln_wavelength), resolution, np.float32))
+            resolving = torch.where(grid.index >= 0, resolving[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
+        tokens = self._tokens(values, geometry, good)
+        out = np.empty((2, len(ln_wavelength)), np.float32)
+        with torch.inference_mode():
+            embedding = self.network.embed(*tokens)
+            for start in range(0, grid.index.shape[1], DECODE_PATCHES):
+                # a patch more on either side: the last layers look at neighbouring pixels
+                part = slice(max(start - 1, 0), start + DECODE_PATCHES + 1)
+                wanted = type(grid)(*(x[:, part] for x in vars(grid).values())).to(self.device)
+                result = self.network.decode(*tokens, wanted, resolving[:, part].to(self.device), embedding)
+                kept = slice(start - part.start, start - part.start + DECODE_PATCHES)
+                index = wanted.index[:, kept].cpu().numpy()
+                for row, x in zip(out, result, strict=True):
+                    row[index[index >= 0]] = x[:, kept].cpu().numpy()[index >= 0]
+        return out[0], np.exp(out[1])
+
+    def _tokens(self, values, geometry, good):
+        """Tokens of one spectrum as a batch of one, on the device."""
+        import torch
+
+        exact = "cpu" if self.device.type == "mps" else self.device
+        return (
+            torch.from_numpy(np.asarray(values, np.float32))[None].to(self.device),
+            torch.from_numpy(np.asarray(good, bool))[None].to(self.device),
+            torch.from_numpy(np.asarray(geometry, np.float64))[None].to(exact),
+        )
+
+
+def _check_budget(batch_tokens):
+    """``batch_tokens`` as an integer, if it is a positive one."""
+    try:
+        budget = operator.index(batch_tokens)
+    except TypeError as error:
+        msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}"
+        raise TypeError(msg) from error
+    if budget < 1:
+        msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}; conf.batch_tokens is the default"
+        raise ValueError(msg)
+    return budget
+
+
+def _gather(batch, group, patch):
+    """Patches of the spectra at ``group`` of a batch."""
+    import torch
+
+    from astro_spectok.network import build_patches
+
+    def join(parts, dtype):
+        return torch.from_numpy(np.concatenate(parts).astype(dtype, copy=False))
+
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(batch.lengths[group])]))
+    resolution = None
+    if batch.resolution is not None:
+        resolution = join([batch.resolution[batch.grid(i)] for i in group], np.float32)
+    return build_patches(
+        torch.log(join([batch.wavelength[batch.grid(i)] for i in group], np.float64)),
+        join([batch.flux[batch.pixels(i)] for i in group], np.float32),
+        join([batch.ivar[batch.pixels(i)] for i in group], np.float32),
+        offsets,
+        patch,
+        resolution=resolution,
+    )
