@@ -1,0 +1,320 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
+
+import warnings
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.results import SpectralTokens, SpectralTokensList
+from astro_spectok.results.tokens_io import set_decoder_factory
+from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, to_batch
+
+__all__ = ["embed", "embed_files", "embed_table", "tokenize"]
+
+#: share of the good pixels that may lie outside the trained wavelengths without a remark
+OUTSIDE_SHARE = 0.02
+
+
+def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into tokens: one vector for each patch of native pixels.
+
+    Spectral axes in any unit and direction become vacuum wavelengths as observed (``spec.redshift`` is never
+    applied); flux in any unit counts up to a factor, so results do not depend on units. Masked, non-finite and
+    zero-weight pixels change nothing, whatever stands there. Where no uncertainty is given it is estimated from the
+    scatter of the flux, and flagged.
+
+    Parameters
+    ----------
+    obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+        One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a tuple
+        ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    medium : {'vacuum', 'air'}, optional
+        Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+    resolution : float, array_like or `~astropy.units.Quantity`, optional
+        Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; ``conf.batch_tokens`` if not given.
+    progress : bool, optional
+        Show a bar; by default for long work on a terminal.
+
+    Returns
+    -------
+    SpectralTokens or SpectralTokensList
+        The latter for several spectra, in their order; those that cannot be used have no tokens and a flag.
+
+    Raises
+    ------
+    TypeError
+        ``obj`` is no spectrum.
+    `~astropy.units.UnitsError`
+        The axis of a single spectrum cannot be converted.
+    ValueError
+        A single spectrum has too few good pixels, or too many pixels.
+
+    Warns
+    -----
+    WavelengthRangeWarning
+        More than 2 per cent of the good pixels lie outside what the weights were trained on.
+    FlaggedSpectraWarning
+        Some of several spectra cannot be used.
+
+    References
+    ----------
+    Shen et al., "Universal Spectral Tokenization via Self-Supervised Panchromatic Representation Learning",
+    arXiv 2510.17959.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from specutils import Spectrum
+    >>> from astro_spectok import tokenize
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = (1 + 0.3 * np.exp(-0.5 * ((wavelength.value - 5500) / 20) ** 2)) * u.Jy
+    >>> tokens = tokenize(Spectrum(flux=flux, spectral_axis=wavelength), medium="vacuum", device="cpu")
+    >>> len(tokens), tokens.wavelength.unit
+    (20, Unit("Angstrom"))
+    """
+    batch, runner, single = _prepare(obj, weights, medium, resolution, device, batch_tokens)
+    flags = _note_flags(batch, runner.loaded, single)
+    out = [None] * len(batch)
+    decoder = _make_decoder(runner, device)
+    for i, encoded in runner.encode(batch, progress=progress):
+        out[i] = SpectralTokens(
+            encoded.values, encoded.geometry, ~encoded.good, encoded.scale, batch.info[i],
+            _make_meta(batch.info[i], flags[i], runner), decoder, encoded.embedding,
+        )  # fmt: skip
+    config = runner.network.config
+    for i in np.flatnonzero([tokens is None for tokens in out]):
+        out[i] = SpectralTokens(
+            np.zeros((0, config.width), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0, batch.info[i],
+            _make_meta(batch.info[i], flags[i], runner), decoder, np.full(config.embedding_size, np.nan, np.float32),
+        )  # fmt: skip
+    return out[0] if single else SpectralTokensList(out)
+
+
+def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into vectors, one for each.
+
+    Parameters, errors and warnings are those of `tokenize`. Compare vectors by their angle or distance; they do not
+    depend on the scale of the flux.
+
+    Returns
+    -------
+    ndarray of float32, shape (E,) or (n, E)
+        (E,) for one spectrum; for several one row each, in their order, NaN for those that cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = np.linspace(1, 2, 640) + 0.01 * np.sin(np.arange(640))
+    >>> embed((wavelength, flux * u.Jy), device="cpu").shape
+    (256,)
+    """
+    batch, runner, single = _prepare(obj, weights, medium, resolution, device, batch_tokens)
+    _note_flags(batch, runner.loaded, single)
+    vectors = _embed_batch(batch, runner, progress)
+    return vectors[0] if single else vectors
+
+
+def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into vectors, in a table that also says what was noticed about each spectrum.
+
+    Parameters, errors and warnings are those of `tokenize`; one spectrum gives one row, flagged if it cannot be used.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Columns ``name``, ``embedding`` (n, E), ``snr`` (median per good pixel), ``n_good`` (pixels), ``wave_min``,
+        ``wave_max`` (of the good pixels, vacuum), ``warn`` (bits of `~astro_spectok.spectra.InputFlag`) and
+        ``message``. The metadata name the weights, their sha256 and the versions of the packages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed_table
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = np.linspace(1, 2, 640) + 0.01 * np.sin(np.arange(640))
+    >>> table = embed_table((wavelength, flux * u.Jy), device="cpu")
+    >>> table.colnames
+    ['name', 'embedding', 'snr', 'n_good', 'wave_min', 'wave_max', 'warn', 'message']
+    """
+    batch, runner, _ = _prepare(obj, weights, medium, resolution, device, batch_tokens, on_error="flag")
+    flags = _note_flags(batch, runner.loaded, single=False)
+    vectors = _embed_batch(batch, runner, progress)
+    facts = np.array([_measure(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
+    return QTable(
+        {
+            "name": np.array([info.name for info in batch.info], dtype=str),
+            "embedding": vectors,
+            "snr": facts[:, 0],
+            "n_good": facts[:, 1].astype(np.int64),
+            "wave_min": facts[:, 2] * u.AA,
+            "wave_max": facts[:, 3] * u.AA,
+            "warn": flags,
+            "message": np.array([info.message for info in batch.info], dtype=str),
+        },
+        meta=make_provenance(runner.loaded),
+    )
+
+
+def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwargs):
+    """Turn the spectra in files into vectors, in a table.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        Files of any format that specutils or this package reads.
+    file_format : str, optional
+        specutils' name of the format of all of them; found out from each file if not given.
+    medium, resolution : optional
+        As for `tokenize`.
+    **kwargs
+        ``weights``, ``device``, ``batch_tokens``, ``progress`` as for `tokenize`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        As of `embed_table`, with a first column ``file``; one row for each spectrum, in order. A file that cannot be
+        read is one flagged row.
+
+    Warns
+    -----
+    WavelengthRangeWarning, FlaggedSpectraWarning
+        As for `tokenize`.
+    """
+    pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution))
+    if not pairs:
+        msg = "paths must name at least one file"
+        raise ValueError(msg)
+    table = embed_table(SpectrumBatch.concatenate([batch for _, batch in pairs]), **kwargs)
+    table.add_column([str(path) for path, batch in pairs for _ in range(len(batch))], index=0, name="file")
+    return table
+
+
+def make_provenance(loaded):
+    """What a table's metadata say of how it was made: weights, their sha256, versions."""
+    import astropy
+    import specutils
+    import torch
+
+    from astro_spectok import __version__
+
+    return {
+        "weights": loaded.name,
+        "weights_sha256": loaded.sha256,
+        "astro_spectok": __version__,
+        "astropy": astropy.__version__,
+        "specutils": specutils.__version__,
+        "torch": str(torch.__version__),  # a subclass of str, which YAML refuses
+    }
+
+
+def _prepare(obj, weights, medium, resolution, device, batch_tokens, on_error=None):
+    """The input as a batch, the weights on their device, and whether it is a single spectrum."""
+    single = is_single(obj)
+    batch = to_batch(
+        obj, medium=medium, resolution=resolution, on_error=on_error or ("raise" if single else "flag")
+    )  # before torch is imported: bad input fails at once
+    from astro_spectok.engine import Runner
+
+    return batch, Runner(weights, device, batch_tokens=batch_tokens), single
+
+
+def _embed_batch(batch, runner, progress):
+    vectors = np.full((len(batch), runner.network.config.embedding_size), np.nan, np.float32)
+    for i, encoded in runner.encode(batch, progress=progress):
+        vectors[i] = encoded.embedding
+    return vectors
+
+
+def _note_flags(batch, loaded, single):
+    """Flags of all spectra, with a warning for those outside the trained range and for those that cannot be used."""
+    flags = np.array(batch.flags, dtype=np.int64)
+    if loaded.wavelength_range is not None:
+        low, high = loaded.wavelength_range
+        for i in np.flatnonzero(batch.lengths):
+            good = batch.ivar[batch.pixels(i)] > 0
+            wavelength = batch.wavelength[batch.grid(i)]
+            outside = good & ((wavelength < low) | (wavelength > high))
+            if np.count_nonzero(outside) > OUTSIDE_SHARE * np.count_nonzero(good):
+                flags[i] |= InputFlag.OUTSIDE_TRAINED_RANGE
+        n_outside = np.count_nonzero(flags & InputFlag.OUTSIDE_TRAINED_RANGE)
+        if n_outside:
+            what = "the spectrum reaches" if single else f"{n_outside} of {len(batch)} spectra reach"
+            msg = (
+                f"{what} outside {low:.0f} to {high:.0f} Angstrom, what the weights {loaded.name!r} were trained on; "
+                "results there are an extrapolation"
+            )
+            warnings.warn(msg, WavelengthRangeWarning, stacklevel=3)
+    unusable = np.flatnonzero([InputFlag(int(f)).unusable for f in flags])
+    if len(unusable):
+        msg = (
+            f"{len(unusable)} of {len(batch)} spectra could not be used and are flagged; the first is number "
+            f"{unusable[0]}: {batch.info[unusable[0]].message}"
+        )
+        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=3)
+    return flags
+
+
+def _measure(batch, i):
+    """Median S/N per good pixel, number of good pixels, and first and last good wavelength in Angstrom."""
+    ivar = batch.ivar[batch.pixels(i)]
+    good = ivar > 0
+    if not good.any():
+        return np.nan, 0, np.nan, np.nan
+    wavelength = batch.wavelength[batch.grid(i)][good]
+    snr = np.median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
+    return snr, np.count_nonzero(good), wavelength[0], wavelength[-1]
+
+
+def _make_meta(info, flags, runner):
+    """What tokens remember of how they were made; plain numbers and text, as it goes into files."""
+    from astro_spectok import __version__
+
+    return {
+        "weights": runner.loaded.name,
+        "weights_sha256": runner.loaded.sha256,
+        "weights_source": _find_source(runner.loaded),
+        "astro_spectok": __version__,
+        "patch": runner.network.config.patch,
+        "warn": int(flags),
+        "medium": info.medium,
+        "medium_source": info.medium_source,
+    }
+
+
+def _find_source(loaded):
+    """What finds these weights again: their name if the registry has them, or else the path of their file."""
+    from astro_spectok.weights import REGISTRY
+
+    entry = REGISTRY.get(loaded.name)
+    return loaded.name if entry and entry.sha256 == loaded.sha256 else str(loaded.path.absolute())
+
+
+def _make_decoder(runner, device):
+    from astro_spectok.engine import TokenDecoder
+
+    precision = "float32" if runner.dtype is None else "bfloat16"
+    return TokenDecoder(_find_source(runner.loaded), runner.loaded.sha256, device, precision, runner)
+
+
+def _restore_decoder(meta, weights, device):
+    """A decoder for tokens read from a file, with the weights that their metadata tell, or those given."""
+    from astro_spectok.engine import TokenDecoder
+
+    return TokenDecoder(meta["weights_source"] if weights is None else weights, meta["weights_sha256"], device)
+
+
+set_decoder_factory(_restore_decoder)

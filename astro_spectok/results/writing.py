@@ -1,0 +1,154 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tables to files: never over an existing one unasked, never half-written."""
+
+import os
+import uuid
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io.fits.verify import VerifyWarning
+
+__all__ = ["FORMATS", "check_output", "find_format", "write_table"]
+
+#: what each ending of a file name is written as
+FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".parquet": "parquet"}
+
+
+def find_format(path):
+    """Find the format of a table from the ending of its name, whatever its case.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+        As Astropy names it.
+
+    Raises
+    ------
+    ValueError
+        The name has no known ending.
+    ImportError
+        Parquet without pyarrow.
+
+    Examples
+    --------
+    >>> from astro_spectok.results.writing import find_format
+    >>> find_format("embeddings.ecsv")
+    'ascii.ecsv'
+    """
+    path = Path(path)
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        msg = f"path must end in {', '.join(FORMATS)}, got {path.name!r}"
+        raise ValueError(msg)
+    if kind == "parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            msg = "Parquet files need pyarrow: pip install 'astro_spectok[parquet]'; or use .fits or .ecsv"
+            raise ImportError(msg) from error
+    return kind
+
+
+def check_output(path, *, overwrite=False):
+    """Check that a table can be written to ``path``, before hours of work go into it.
+
+    Parameters
+    ----------
+    path : str or path-like
+    overwrite : bool
+
+    Returns
+    -------
+    str
+        The format, as Astropy names it.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As for `find_format`.
+    FileExistsError
+        The file exists and ``overwrite`` is False.
+    FileNotFoundError
+        Its directory does not exist.
+    """
+    path = Path(path)
+    kind = find_format(path)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists; give overwrite=True (--overwrite) to replace it, or another name"
+        raise FileExistsError(msg)
+    if path.is_dir():
+        msg = f"path must be a file, got the directory {path}"
+        raise IsADirectoryError(msg)
+    if not path.absolute().parent.is_dir():
+        msg = f"the directory of {path} does not exist; make it first"
+        raise FileNotFoundError(msg)
+    return kind
+
+
+def write_table(table, path, *, overwrite=False):
+    """Write a table as ECSV, FITS or Parquet, by the ending of ``path``.
+
+    The file appears whole or not at all, and one that is to be replaced stays until then. Units and metadata are
+    kept. FITS turns names of the latter into capitals if they have no more than eight letters, and letters that are
+    not ASCII into ``?``, since it knows no others.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+    path : str or path-like
+    overwrite : bool
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        As for `check_output`.
+    """
+    kind = check_output(path, overwrite=overwrite)
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
+    try:
+        if kind == "fits":
+            table = _make_ascii(table)
+        with warnings.catch_warnings():
+            # long names in the metadata are what HIERARCH cards are for
+            warnings.filterwarnings("ignore", message=".*HIERARCH card", category=VerifyWarning)
+            table.write(temporary, format=kind)
+        _publish(temporary, path, overwrite)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _make_ascii(table):
+    """The table with text as FITS can hold it; the same one if it can hold all."""
+    texts = [name for name in table.colnames if table[name].dtype.kind == "U"]
+    if all(str(text).isascii() for text in [*table.meta.values(), *(x for name in texts for x in table[name])]):
+        return table
+    table = table.copy(copy_data=False)
+    for name in texts:
+        table[name] = np.array([_replace_letters(text) for text in table[name]], dtype=str)
+    table.meta = {key: _replace_letters(x) if isinstance(x, str) else x for key, x in table.meta.items()}
+    return table
+
+
+def _replace_letters(text):
+    return text.encode("ascii", "replace").decode()
+
+
+def _publish(temporary, path, overwrite):
+    """Give the finished file its name."""
+    if not overwrite:
+        try:
+            os.link(temporary, path)  # unlike a rename, refuses what has appeared in the meantime
+        except FileExistsError:
+            check_output(path)  # says so in full
+            raise
+        except OSError:
+            pass  # a file system without links
+        else:
+            return
+    os.replace(temporary, path)
