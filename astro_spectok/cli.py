@@ -1,0 +1,277 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The shell command ``spectok``: one function per subcommand, options shared between them."""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import traceback
+
+__all__ = ["SUBCOMMANDS", "add_common_options", "build_parser", "main", "write_line"]
+
+# what --debug and --quiet leave alone when they stand before and after the subcommand
+_UNSET = argparse.SUPPRESS
+
+
+def write_line(text="", *, stream=None):
+    """Write a line to ``stream``, standard output if not given."""
+    (stream or sys.stdout).write(f"{text}\n")
+
+
+def _positive_int(text):
+    """Turn the text of an option into an integer above zero."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        msg = f"must be an integer above zero, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+_COMMON_OPTIONS = {
+    "weights": dict(metavar="NAME|PATH", help="registry name or .safetensors file (default: the packaged set)"),
+    "device": dict(default="auto", help="auto, cpu, cuda, cuda:0, mps (default: auto)"),
+    "batch_tokens": dict(type=_positive_int, metavar="N", help="most tokens that go through the network at once"),
+    "overwrite": dict(action="store_true", help="replace output files that exist"),
+    "quiet": dict(action="store_true", default=_UNSET, help="no progress bar, no remarks"),
+    "debug": dict(action="store_true", default=_UNSET, help="show the traceback of an error"),
+}
+
+
+def add_common_options(parser, *names):
+    """Add options that several subcommands share; ``--quiet`` and ``--debug`` are added to all of them.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser`
+        Parser of the subcommand.
+    *names : {'weights', 'device', 'batch_tokens', 'overwrite'}
+        The options that it takes.
+    """
+    for name in (*names, "quiet", "debug"):
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, **_COMMON_OPTIONS[name])
+
+
+def add_weights(subparsers):
+    """Add ``spectok weights list|info|download``."""
+    description = "List, describe and download sets of weights."
+    parser = subparsers.add_parser("weights", help=description, description=description)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", help="list the sets that are known by name")
+    add_common_options(listing)
+    listing.set_defaults(run=_run_weights_list)
+
+    info = actions.add_parser("info", help="describe a set")
+    info.add_argument("name", metavar="NAME|PATH", help="registry name or .safetensors file")
+    add_common_options(info)
+    info.set_defaults(run=_run_weights_info)
+
+    download = actions.add_parser("download", help="make sure that a set is on this machine, and print its path")
+    download.add_argument("name", metavar="NAME", help="registry name")
+    download.add_argument(
+        "--mirror", action="append", default=[], metavar="URL", help="base URL to try first; may be repeated"
+    )
+    add_common_options(download)
+    download.set_defaults(run=_run_weights_download)
+
+
+def _run_weights_list(args):
+    """Print the table of known sets."""
+    from astro_spectok.weights import list_weights
+
+    columns = ["name", "size", "wavelength_min", "wavelength_max", "packaged", "licence", "description"]
+    for line in list_weights()[columns].pformat(max_lines=-1, max_width=-1, align="<"):
+        write_line(line.rstrip())
+
+
+def _run_weights_info(args):
+    """Print what is known about one set or file."""
+    from astro_spectok.weights import describe_weights
+    from astro_spectok.weights.store import describe_file, is_path
+
+    write_line(describe_file(args.name) if is_path(args.name) else describe_weights(args.name))
+
+
+def _run_weights_download(args):
+    """Find or download one set and print where it is."""
+    from astro_spectok.config import conf
+    from astro_spectok.weights import find_weights, get_entry
+
+    entry = get_entry(args.name)
+    with conf.set_temp("weights_mirrors", [*args.mirror, *conf.weights_mirrors]):
+        write_line(find_weights(entry.name, progress=False if args.quiet else None))
+
+
+def add_demo(subparsers):
+    """Add ``spectok demo``."""
+    description = "Tokenize and decode a packaged spectrum, print what comes out and draw it."
+    parser = subparsers.add_parser("demo", help=description, description=description)
+    parser.add_argument("-o", "--out", metavar="PNG", help="picture (default: spectok-demo.png, or the next free name)")
+    add_common_options(parser, "weights", "device", "overwrite")
+    parser.set_defaults(run=_run_demo)
+
+
+def _run_demo(args):
+    """Run the demonstration and print its lines as they come."""
+    from astro_spectok.demo import run_demo
+
+    for line in run_demo(args.out, weights=args.weights, device=args.device, overwrite=args.overwrite):
+        write_line(line)
+        sys.stdout.flush()
+
+
+def add_embed(subparsers):
+    """Add ``spectok embed``."""
+    description = "Turn the spectra in files into vectors, in one table with a row for each spectrum."
+    parser = subparsers.add_parser("embed", help=description, description=description)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
+    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
+    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_embed)
+
+
+def _run_embed(args):
+    """Embed the spectra of all files and write the table."""
+    from astro_spectok.embedding import embed_files
+    from astro_spectok.results.writing import check_output, write_table
+
+    check_output(args.out, overwrite=args.overwrite)
+    table = embed_files(
+        args.files, file_format=args.format, medium=args.medium, weights=args.weights, device=args.device,
+        batch_tokens=args.batch_tokens, progress=False if args.quiet else None,
+    )  # fmt: skip
+    write_table(table, args.out, overwrite=args.overwrite)
+    if not args.quiet:
+        used = sum(1 for message in table["message"] if not message)
+        write_line(f"{args.out}: {used} spectra embedded, {len(table) - used} flagged as unusable")
+
+
+def add_pretrain(subparsers):
+    """Add ``spectok pretrain``."""
+    description = "Pretrain a network on a directory of spectra; the same command resumes."
+    parser = subparsers.add_parser("pretrain", help=description, description=description)
+    parser.add_argument("--data", required=True, metavar="DIR", help="training spectra, see the documentation")
+    parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
+    parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small or paper (default: small)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    for name, text in (
+        ("steps", "optimiser steps of the whole run"),
+        ("batch-tokens", "tokens per step"),
+        ("workers", "processes that draw the spectra"),
+        ("seed", "of weights and data"),
+        ("stop-after", "stop, with a checkpoint, once so many steps are done in all"),
+        ("threads", "of the processor, for the network"),
+    ):
+        kind = int if name in ("workers", "seed") else _positive_int
+        parser.add_argument(f"--{name}", type=kind, metavar="N", help=text)
+    add_common_options(parser, "device")
+    parser.set_defaults(run=_run_pretrain)
+
+
+def _run_pretrain(args):
+    """Train, and print a line whenever the log gets one."""
+    import torch
+
+    from astro_spectok.network import get_config
+    from astro_spectok.training import TrainingConfig
+    from astro_spectok.training.loop import pretrain
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    given = {key: getattr(args, key) for key in ("steps", "batch_tokens", "workers", "seed")}
+    config = TrainingConfig(**{key: value for key, value in given.items() if value is not None})
+
+    def show(step, row):
+        if not args.quiet:
+            write_line(f"step {step}/{config.steps}  loss {row['loss']:.4f}  {row['spectra_per_s']:.0f} spectra/s")
+            sys.stdout.flush()
+
+    path = pretrain(
+        args.data, args.out, get_config(args.config), config, resume=args.resume, device=args.device,
+        precision=args.precision, stop_after=args.stop_after, on_step=show,
+    )  # fmt: skip
+    write_line(f"weights: {path}" if path else f"stopped; go on with --resume --out {args.out}")
+
+
+#: what adds each subcommand to the parser, in the order of ``spectok --help``
+SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_weights)
+
+
+def build_parser():
+    """Build the parser of the command line, with all subcommands.
+
+    Returns
+    -------
+    `argparse.ArgumentParser`
+        Parsed arguments have ``run``, the function that carries out the subcommand.
+    """
+    from astro_spectok import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="spectok",
+        description="Tokens, embeddings and reconstructions of astronomical spectra.",
+    )
+    parser.add_argument("--version", action="version", version=f"spectok {__version__}")
+    parser.add_argument("--quiet", **_COMMON_OPTIONS["quiet"] | {"default": False})
+    parser.add_argument("--debug", **_COMMON_OPTIONS["debug"] | {"default": False})
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add_subcommand in SUBCOMMANDS:
+        add_subcommand(subparsers)
+    return parser
+
+
+@contextlib.contextmanager
+def _log_to_stderr(*, quiet, debug):
+    """Show the package's own log records on standard error while a command runs."""
+    logger = logging.getLogger("astro_spectok")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("spectok: %(levelname)s: %(message)s"))
+    handler.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING)
+    level = logger.level
+    logger.addHandler(handler)
+    if debug:
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def main(argv=None):
+    """Run the shell command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments; those of the process if not given.
+
+    Returns
+    -------
+    int
+        Exit status: 0 for success, 1 for a failure, whose message is on standard error, 130 if interrupted.
+        A wrong command line exits with 2.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        with _log_to_stderr(quiet=args.quiet, debug=args.debug):
+            return args.run(args) or 0
+    except BrokenPipeError:
+        # the reader has seen enough, as in `spectok weights list | head`; keep the interpreter from complaining
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        write_line("spectok: interrupted", stream=sys.stderr)
+        return 130
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        write_line(f"spectok: error: {str(error) or type(error).__name__}", stream=sys.stderr)
+        return 1

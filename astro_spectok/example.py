@@ -1,0 +1,105 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A made-up galaxy spectrum, packaged as a FITS file so that everything can be tried offline.
+
+``python -m astro_spectok.example FILE`` writes it anew.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.modeling.models import BlackBody
+from astropy.nddata import StdDevUncertainty
+from astropy.table import QTable
+from specutils import Spectrum
+
+__all__ = ["EXAMPLE_PATH", "make_example", "read_example"]
+
+EXAMPLE_PATH = Path(__file__).parent / "data" / "example_galaxy.fits"
+
+REDSHIFT = 0.0857
+RESOLUTION = 2000.0
+#: vacuum wavelength in Angstrom, strength over [O III] 5008, velocity dispersion in km/s (line list of SDSS)
+EMISSION = (
+    (3727.09, 0.55, 90), (3729.88, 0.75, 90), (3869.86, 0.12, 90), (4102.89, 0.11, 90), (4341.68, 0.2, 90),
+    (4862.68, 0.42, 90), (4960.30, 0.336, 90), (5008.24, 1.0, 90), (6302.05, 0.06, 90), (6549.85, 0.14, 90),
+    (6564.61, 1.35, 90), (6585.27, 0.42, 90), (6718.29, 0.28, 90), (6732.67, 0.2, 90),
+)  # fmt: skip
+#: vacuum wavelength, depth, FWHM in Angstrom
+ABSORPTION = (
+    (3798.98, 0.15, 18), (3836.47, 0.2, 18), (3934.78, 0.38, 14), (3969.59, 0.36, 15), (4102.89, 0.18, 16),
+    (4305.61, 0.16, 22), (4341.68, 0.16, 15), (4862.68, 0.14, 14), (5176.63, 0.13, 26), (5270.0, 0.07, 14),
+    (5895.6, 0.1, 9), (6564.61, 0.08, 11),
+)  # fmt: skip
+
+
+def make_example(seed=2026):
+    """Make the example: a star-forming galaxy at z = 0.0857, seen by an SDSS-like spectrograph.
+
+    Two black bodies, a 4000 Angstrom break, the strongest lines of absorption and emission, sky noise with night-sky
+    lines, some bad pixels. Everything is analytic; no real spectrum went into it.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Columns ``wavelength``, ``flux`` and ``uncertainty``; bad pixels have an uncertainty of NaN.
+    """
+    rng = np.random.default_rng(seed)
+    wavelength = 10 ** np.arange(np.log10(3650.0), np.log10(9200.0), 1e-4)
+    rest = wavelength / (1 + REDSHIFT)
+    flux = 0.0
+    for temperature, share in ((4300.0, 0.75), (13000.0, 0.25)):
+        body = BlackBody(temperature * u.K, scale=1 * u.erg / (u.cm**2 * u.s * u.AA * u.sr))
+        flux = flux + share * (body(rest * u.AA) / body(5500.0 * u.AA)).value
+    flux *= 1 - 0.3 / (1 + np.exp((rest - 3990.0) / 40.0))
+    for centre, depth, fwhm in ABSORPTION:
+        flux *= 1 - depth * np.exp(-4 * np.log(2) * ((rest - centre) / fwhm) ** 2)
+    for centre, strength, dispersion in EMISSION:
+        sigma = centre * np.hypot(dispersion / 299792.458, 1 / (2.3548 * RESOLUTION))
+        flux += 30 * strength / (sigma * np.sqrt(2 * np.pi)) * np.exp(-0.5 * ((rest - centre) / sigma) ** 2)
+    sky = 1 + 2.0 * np.exp(-(wavelength - 3650) / 300)
+    for centre, strength in ((5578.9, 9.0), (5894.6, 2.0), (6302.0, 3.0)):
+        sky += strength * np.exp(-0.5 * ((wavelength - centre) / 1.6) ** 2)
+    for centre in rng.uniform(7200, 9200, 60):
+        sky += rng.exponential(2.0) * np.exp(-0.5 * ((wavelength - centre) / 1.8) ** 2)
+    sigma = 0.06 * np.sqrt(sky * (0.6 + 0.4 * flux))
+    flux += sigma * rng.normal(size=len(flux))
+    bad = rng.random(len(flux)) < 0.003
+    flux[bad] += rng.normal(0, 5, np.count_nonzero(bad))
+    unit = u.Unit("1e-17 erg / (s cm2 AA)")
+    return QTable(
+        {
+            "wavelength": wavelength * u.AA,
+            "flux": (10 * flux).astype(np.float32) * unit,
+            "uncertainty": np.where(bad, np.nan, 10 * sigma).astype(np.float32) * unit,
+        },
+        meta={"OBJECT": "made-up galaxy", "REDSHIFT": REDSHIFT, "VACUUM": True, "SEED": seed},
+    )
+
+
+def read_example():
+    """Read the packaged example.
+
+    Returns
+    -------
+    `~specutils.Spectrum`
+        With `~astropy.nddata.StdDevUncertainty`; bad pixels are masked. ``meta['header']`` holds the redshift that
+        it was made with; ``spectrum.redshift`` does not.
+    """
+    table = QTable.read(EXAMPLE_PATH)
+    return Spectrum(
+        flux=table["flux"],
+        spectral_axis=table["wavelength"],
+        uncertainty=StdDevUncertainty(table["uncertainty"].value),
+        mask=~np.isfinite(table["uncertainty"].value),
+        meta={"header": dict(table.meta)},
+    )
+
+
+if __name__ == "__main__":
+    make_example().write(sys.argv[1], format="fits", overwrite=False)
