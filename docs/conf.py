@@ -1,0 +1,49 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Configuration of the documentation, on top of the one that Astropy and its affiliated packages share."""
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+from sphinx_astropy.conf.v3 import *  # noqa: F403
+from sphinx_astropy.conf.v3 import intersphinx_mapping, on_rtd
+
+with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as _file:
+    _project = tomllib.load(_file)["project"]
+
+# -- Project ------------------------------------------------------------------
+project = _project["name"]
+author = _project["authors"][0]["name"]
+project_copyright = author
+release = metadata.version(project)
+version = ".".join(release.split(".")[:2])
+
+# -- Sources ------------------------------------------------------------------
+highlight_language = "python3"
+
+# -- References ---------------------------------------------------------------
+# What belongs to other projects is linked where the pages are published, and plain text elsewhere, since a build must
+# not need the network. All of our own must resolve.
+if on_rtd:
+    intersphinx_mapping["specutils"] = ("https://specutils.readthedocs.io/en/stable/", None)
+    intersphinx_mapping["torch"] = ("https://pytorch.org/docs/stable/", None)
+else:
+    intersphinx_mapping = {}
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(astropy|collections|enum|matplotlib|nn|numpy|pathlib|specutils|torch)\..*"),
+    # named in docstrings of public functions, for developers
+    (r"py:obj", r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead)"),
+]
+
+# -- Pictures -----------------------------------------------------------------
+plot_formats = [("png", 150)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+
+# -- HTML ---------------------------------------------------------------------
+html_title = f"{project} {release}"
+html_theme_options = {"show_nav_level": 1, "navigation_depth": 3}
+html_static_path = ["_static"]
+html_css_files = ["spectok.css"]
+html_show_sourcelink = False
