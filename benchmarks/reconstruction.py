@@ -1,0 +1,242 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Reconstruction of real spectra: the network against PCA and against the spectrum's own smoothed self.
+
+    python benchmarks/reconstruction.py --test DIR --train DIR [--weights NAME|PATH] [--json FILE]
+
+For each test set the median over its spectra of
+
+- chi2: mean over good pixels of (flux - model)**2 * ivar, all pixels shown to the model;
+- held out: the same on every tenth good pixel, hidden from the model;
+- R2: 1 - sum(ivar (flux - model)**2) / sum(ivar (flux - mean)**2);
+- 1 sigma: share of the hidden pixels within the error of pixel and model together, 0.68 when both are right.
+
+``net`` is the network; ``smooth`` an inverse-variance-weighted Gaussian smoothing of the spectrum with as many degrees
+of freedom as the network used on it; ``pca`` an inverse-variance-weighted fit of the mean and 50 principal components
+of the training spectra on the set's own range. The degrees of freedom of the network are generalised ones (Ye 1998,
+JASA 93, 120): the sum of d model / d flux, estimated with one random perturbation of half a sigma.
+Sets without errors are scored with errors estimated from their own scatter (marked *).
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse.linalg import svds
+
+from astro_spectok.engine import Runner
+from astro_spectok.spectra import estimate_noise, to_batch
+from astro_spectok.training.corpus import Corpus
+from astro_spectok.training.views import shift_source
+
+#: name and medium
+SETS = {
+    "sdss_boss_real": "vacuum", "sdss_more_real": "vacuum", "rodot_qso_real": "vacuum", "desi_real": "vacuum",
+    "desi_andes_real": "vacuum", "lamost_real": "vacuum", "sixdf_real": "air", "vandels_real": "air",
+    "ozdes_sn_real": "vacuum", "sn_superfit_real": "vacuum", "miles_real_stars": "air", "splat_spex_real": "vacuum",
+    "galah_real": "air", "sdss_sky_real": "vacuum", "sim_redrock": "vacuum",
+}  # fmt: skip
+SNR_EDGES = (-1e9, 3, 10, 30, 1e9)
+N_COMPONENTS = 50
+N_TRAINING = 2000
+HELD_OUT = 10
+
+
+def read_set(path, limit, rng):
+    """Wavelength, flux, sigma and class of some spectra of a set, and whether sigma was estimated."""
+    with np.load(path) as data:
+        if "offsets" in data.files:
+            bounds = list(zip(data["offsets"][:-1], data["offsets"][1:], strict=True))
+            flux, ivar = data["flux"], data["ivar"]
+            shared = data["wave_shared"] if "wave_shared" in data.files else None
+            wave = None if shared is not None else data["wave"]
+            spectra = [(shared if wave is None else wave[a:b], flux[a:b], ivar[a:b]) for a, b in bounds]
+        else:
+            spectra = [(data["wave"], f, i) for f, i in zip(data["flux"], data["ivar"], strict=True)]
+        classes = data["cls"] if "cls" in data.files else np.full(len(spectra), "")
+    chosen = rng.permutation(len(spectra))[:limit]
+    out, estimated = [], False
+    for number in np.sort(chosen):
+        wavelength, flux, ivar = spectra[number]
+        flux = flux.astype(float)
+        good = (ivar > 0) & np.isfinite(flux)
+        if np.count_nonzero(good) < 200:
+            continue
+        sigma = np.full(len(flux), np.inf)
+        if np.count_nonzero(ivar[good] != 1) > 0.5 * np.count_nonzero(good):
+            sigma[good] = 1 / np.sqrt(ivar[good].astype(float))
+        else:
+            noise, good = estimate_noise(np.where(good, flux, 0), good)
+            sigma[good] = noise[good]
+            estimated = True
+        out.append((wavelength.astype(float), flux, sigma, str(classes[number])))
+    return out, estimated
+
+
+def model_spectra(runner, spectra, medium):
+    """The network's model of each spectrum on its own pixels (as sorted by `to_batch`)."""
+    batch = to_batch(
+        [(w * u.AA, f * u.dimensionless_unscaled, s * u.dimensionless_unscaled) for w, f, s, *_ in spectra],
+        medium=medium,
+    )
+    out = [None] * len(batch)
+    for i, e in runner.encode(batch, progress=False):
+        ln_wavelength = np.log(batch.wavelength[batch.grid(i)])
+        flux, sigma = runner.decode(e.values, e.geometry, e.good, ln_wavelength)
+        out[i] = flux * e.scale, sigma * e.scale
+    return out
+
+
+def smooth(flux, ivar, freedom):
+    """Inverse-variance-weighted Gaussian smoothing with a trace of ``freedom``."""
+    low, high = 1e-2, len(flux)
+    for _ in range(25):
+        width = np.sqrt(low * high)
+        reach = gaussian_filter1d(ivar, width, mode="constant")
+        peak = 1 / sum(np.exp(-0.5 * (np.arange(-int(4 * width) - 1, int(4 * width) + 2) / width) ** 2))
+        trace = np.sum(ivar * peak / np.maximum(reach, 1e-300))
+        low, high = (width, high) if trace > freedom else (low, width)
+    return gaussian_filter1d(flux * ivar, width, mode="constant") / np.maximum(reach, 1e-300)
+
+
+class Pca:
+    """Mean and principal components of the training spectra over one range."""
+
+    def __init__(self, corpus, low, high, n, rng):
+        self.grid = np.linspace(np.log(low), np.log(high), n)
+        rows, tries = [], 0
+        while len(rows) < N_TRAINING and tries < 40 * N_TRAINING:
+            tries += 1
+            source = corpus.draw(rng)
+            x = source.ln_wavelength + shift_source(source, rng)
+            if not len(x) or x[0] > self.grid[0] or x[-1] < self.grid[-1]:
+                continue
+            row = np.interp(self.grid, x, source.flux)
+            scale = np.median(np.abs(row))
+            if np.isfinite(row).all() and scale > 0:
+                rows.append(np.clip(row / scale, -20, 50))
+        rows = np.array(rows, np.float32)
+        self.n_training = len(rows)
+        self.basis = None
+        if len(rows) > 2 * N_COMPONENTS:
+            _, _, vectors = svds(rows - rows.mean(0), k=N_COMPONENTS, random_state=0)
+            self.basis = np.concatenate([rows.mean(0)[None], vectors])
+
+    def fit(self, ln_wavelength, flux, ivar):
+        """The weighted least-squares model on the pixels given."""
+        design = np.array([np.interp(ln_wavelength, self.grid, row) for row in self.basis]).T
+        weight = np.sqrt(ivar)
+        coefficients = np.linalg.lstsq(design * weight[:, None], flux * weight, rcond=1e-6)[0]
+        return design @ coefficients
+
+
+def score(flux, ivar, model, pixels):
+    """Mean chi2 and inverse-variance-weighted R2 over ``pixels``."""
+    f, w, m = flux[pixels], ivar[pixels], model[pixels]
+    mean = np.sum(w * f) / np.sum(w)
+    return np.mean(w * (f - m) ** 2), 1 - np.sum(w * (f - m) ** 2) / np.sum(w * (f - mean) ** 2)
+
+
+def run_set(name, spectra, medium, runner, corpus, rng):
+    """Median figures of one set."""
+    hidden, noisy, masks, noise = [], [], [], []
+    for w, f, s, _ in spectra:
+        good = np.isfinite(s)
+        held = np.zeros(len(f), bool)
+        held[np.flatnonzero(good)[rng.integers(HELD_OUT) :: HELD_OUT]] = True
+        hidden.append((w, f, np.where(held, np.inf, s)))
+        masks.append((good, held))
+        noise.append(rng.normal(size=len(f)))
+        noisy.append((w, f + np.where(good, 0.5 * s * noise[-1], 0), s))
+    full, part, moved = (model_spectra(runner, x, medium) for x in (spectra, hidden, noisy))
+    starts, ends = [x[0][0] for x in spectra], [x[0][-1] for x in spectra]
+    low, high = np.percentile(starts, 90), np.percentile(ends, 10)
+    pca = Pca(corpus, low, high, int(np.median([len(x[0]) for x in spectra])), rng) if high > 1.05 * low else None
+    rows, groups = [], []
+    for k, (w, f, s, spectype) in enumerate(spectra):
+        if any(x[k] is None for x in (full, part, moved)) or len(full[k][0]) != len(f):
+            continue
+        good, held = masks[k]
+        ivar = np.where(good, s**-2.0, 0)
+        inside = good & (w >= low) & (w <= high) if pca else good
+        if np.count_nonzero(inside & held) < 10:
+            continue
+        freedom = np.sum((noise[k] * (moved[k][0] - full[k][0]) / (0.5 * s))[good])
+        freedom = float(np.clip(freedom, 2, 0.9 * np.count_nonzero(good)))
+        models = {"net": (full[k][0], part[k][0])}
+        shown = np.where(held, 0, ivar)
+        models["smooth"] = (smooth(f, ivar, freedom), smooth(f, shown, freedom))
+        if pca and pca.basis is not None:
+            fitted = np.full((2, len(f)), np.nan)
+            for row, weight in zip(fitted, (ivar, shown), strict=True):
+                row[inside] = pca.fit(np.log(w[inside]), f[inside], weight[inside])
+            models["pca"] = tuple(fitted)
+        out = inside & held
+        near = np.abs(f - part[k][0])[out] < np.hypot(s, part[k][1])[out]
+        row = {"freedom": freedom, "pixels": np.count_nonzero(good), "covered": float(np.mean(near))}
+        groups.append((spectype, float(np.median(f[good] / s[good]))))
+        for method, (all_model, part_model) in models.items():
+            row[f"chi2_{method}"], row[f"r2_{method}"] = score(f, ivar, all_model, inside)
+            row[f"held_{method}"], row[f"held_r2_{method}"] = score(f, ivar, part_model, out)
+        rows.append(row)
+    result = {"set": name, "n_pca": pca.n_training if pca else 0} | take_medians(rows)
+    return result | {"groups": group_rows(rows, groups)}
+
+
+def take_medians(rows):
+    """Number of rows and the median of each figure."""
+    keys = sorted({key for row in rows for key in row})
+    return {"n": len(rows)} | {key: float(np.median([row[key] for row in rows if key in row])) for key in keys}
+
+
+def group_rows(rows, groups):
+    """Medians by class and signal-to-noise ratio per pixel."""
+    out = []
+    for spectype in sorted({g[0] for g in groups}):
+        for low, high in itertools.pairwise(SNR_EDGES):
+            members = [r for r, (c, snr) in zip(rows, groups, strict=True) if c == spectype and low <= snr < high]
+            if members:
+                out.append({"class": spectype, "snr_low": low, "snr_high": high} | take_medians(members))
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--test", required=True, type=Path, help="directory of the test sets")
+    parser.add_argument("--train", required=True, type=Path, help="directory of the training sets, for the PCA")
+    parser.add_argument("--weights")
+    parser.add_argument("--limit", type=int, default=60, help="spectra per set (default: 60)")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    runner, corpus = Runner(args.weights), Corpus(args.train)
+    head = f"{'set':18s}{'n':>4s}{'dof':>6s}{'px':>6s} |" + "".join(
+        f"{m + ' ' + x:>15s}" for x in ("chi2", "held out", "R2") for m in ("net", "smooth", "pca")
+    )
+    print(head + "  1 sigma")
+    results = []
+    for name, medium in SETS.items():
+        path = args.test / f"{name}.npz"
+        if not path.is_file():
+            continue
+        rng = np.random.default_rng(7)
+        spectra, estimated = read_set(path, args.limit, rng)
+        result = run_set(name, spectra, medium, runner, corpus, rng) | {"errors_estimated": estimated}
+        results.append(result)
+        cells = "".join(
+            f"{result.get(f'{x}_{m}', np.nan):15.3f}" for x in ("chi2", "held", "r2") for m in ("net", "smooth", "pca")
+        )
+        print(
+            f"{name + '*' * estimated:18s}{result['n']:4d}{result['freedom']:6.0f}{result['pixels']:6.0f} |{cells}{result['covered']:9.2f}"
+        )
+        sys.stdout.flush()
+    if args.json:
+        content = {"weights": runner.loaded.name, "sha256": runner.loaded.sha256, "sets": results}
+        args.json.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

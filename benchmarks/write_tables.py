@@ -1,0 +1,101 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Results to the tables of the documentation.
+
+    python benchmarks/write_tables.py
+
+Reads ``benchmarks/results/*`` and the metadata of the packaged weights, and writes ``docs/_tables/*``; a test checks
+that they agree.
+"""
+
+import json
+from pathlib import Path
+
+from astro_spectok.training.history import draw_curve
+from astro_spectok.weights import find_weights, read_metadata
+
+ROOT = Path(__file__).parents[1]
+RESULTS, TABLES = ROOT / "benchmarks" / "results", ROOT / "docs" / "_tables"
+
+
+def make_table(title, header, rows):
+    """A reStructuredText list table."""
+    lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
+    for row in [header, *rows]:
+        lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def show(value, digits=2):
+    """A figure, shorter where it is large; a dash for what could not be measured."""
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def show_snr(group):
+    """A range of signal-to-noise ratios."""
+    low, high = group["snr_low"], group["snr_high"]
+    if low < -1e6:
+        return f"< {high:g}"
+    return f"> {low:g}" if high > 1e6 else f"{low:g}-{high:g}"
+
+
+def make_reconstruction_tables(content):
+    """Table by survey, and table by survey, class and signal-to-noise ratio."""
+    methods = ("net", "smooth", "pca")
+    by_set, by_group = [], []
+    for entry in content["sets"]:
+        name = entry["set"] + (" \\*" if entry["errors_estimated"] else "")
+        figures = [show(entry.get(f"{kind}_{m}")) for kind in ("chi2", "held", "r2") for m in methods]
+        by_set.append(
+            [name, entry["n"], f"{entry['freedom']:.0f}", f"{entry['pixels']:.0f}", *figures, show(entry["covered"])]
+        )
+        for group in entry["groups"]:
+            by_group.append([
+                name, group["class"] or "–", show_snr(group), group["n"], show(group["chi2_net"]),
+                show(group["held_net"]), show(group.get("held_pca")), show(group["r2_net"]),
+            ])  # fmt: skip
+    header = ["set", "n", "dof", "pixels"]
+    header += [f"{kind} {m}" for kind in ("chi2", "held out", "R2") for m in methods]
+    header.append("1 sigma")
+    title = f"Median over the spectra of each set; weights {content['sha256'][:12]}"
+    group_header = ["set", "class", "S/N", "n", "chi2", "held out", "held out pca", "R2"]
+    return {
+        "reconstruction": make_table(title, header, by_set),
+        "reconstruction_groups": make_table("The same by class and S/N per pixel", group_header, by_group),
+    }
+
+
+def describe_training(name):
+    """How a packaged set was trained, in a paragraph."""
+    training = read_metadata(find_weights(name))["training"]
+    hours = training["seconds"] / 3600
+    return (
+        f"{training['steps_done']:,} steps of {training['batch_tokens']:,} tokens, {training['spectra']:,} random views "
+        f"in all, in {hours:.1f} hours on {training['device']} with PyTorch {training['torch_version']}; AdamW with a peak "
+        f"rate of {training['learning_rate']:g} and a cosine to zero, {training['hide_fraction']:.0%} of the spectra decoded "
+        f"from their embedding alone, seed {training['seed']}. Good input pixels lay between "
+        f"{training['wavelength_range'][0]:,.0f} and {training['wavelength_range'][1]:,.0f} Angstrom (1st and 99th "
+        "percentiles).\n"
+    )
+
+
+def make_tables():
+    """All tables: name to text."""
+    tables = {"small_training": describe_training("small")}
+    for path in sorted(RESULTS.glob("*_reconstruction.json")):
+        content = json.loads(path.read_text())
+        made = make_reconstruction_tables(content)
+        tables |= {f"{path.stem.removesuffix('_reconstruction')}_{name}": text for name, text in made.items()}
+    return tables
+
+
+def main():
+    TABLES.mkdir(exist_ok=True)
+    for name, text in make_tables().items():
+        (TABLES / f"{name}.rst").write_text(text)
+    draw_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
+
+
+if __name__ == "__main__":
+    main()
