@@ -135,7 +135,6 @@ def test_batch_make_up_does_not_matter(name):
             assert relative_error(a[i, :n].flatten()[inner], b[0].flatten()[inner]) < 1e-5
 
 
-@pytest.mark.xfail(reason="the decoder's convolutions see padding patches behind the end of a shorter spectrum")
 def test_decoded_ends_do_not_depend_on_the_batch():
     """The last pixels before the padding as well."""
     network = make_network()
@@ -146,7 +145,6 @@ def test_decoded_ends_do_not_depend_on_the_batch():
         assert relative_error(a[1, :1], b[0]) < 1e-5
 
 
-@pytest.mark.xfail(reason="the patches of spectra of unlike grids do not lie quite as they do alone")
 def test_batch_of_unlike_grids_does_not_matter():
     """As above for linear next to logarithmic pixels."""
     network = make_network("small")

@@ -157,7 +157,6 @@ def test_pixels_of_several_spectra_lie_as_alone(names):
         start += len(GRIDS[name])
 
 
-@pytest.mark.xfail(reason="the spacing near the end of a spectrum is a median over its neighbour's pixels as well")
 def test_geometry_of_several_spectra_is_as_alone():
     """The empty slots that fill the last patch follow the spectrum's own spacing."""
     together, alone = grids_alone_and_together(["sdss", "desi", "single token", "infrared", "arms", "desi"])

@@ -62,6 +62,7 @@ class Decoder(nn.Module):
         grid, encoding, phases = query
         position = grid.ln_wavelength  # (B, Tq, P)
         half_width = _pixel_widths(position) / 2
+        present = grid.present[:, None, :, None].expand(-1, -1, -1, self.patch).flatten(2)  # (B, 1, Tq * P)
         with autocast():
             detail = self.detail(tokens)
         detail = detail.float().unflatten(-1, (self.patch, self.channels))  # (B, T, P, C)
@@ -76,7 +77,9 @@ class Decoder(nn.Module):
                 x = block(x, *memory[:2], phases, memory[2])
             context = self.to_pixels(self.norm(x))  # (B, Tq, P * C)
         context = context.float().unflatten(-1, (self.patch, self.channels)).flatten(1, 2)  # (B, Tq * P, C)
-        out = self.head(torch.cat([local, context], dim=-1).transpose(1, 2)).float()  # (B, 2, Tq * P)
+        out = torch.cat([local, context], dim=-1).transpose(1, 2)
+        for layer in self.head:  # zeros behind the end of a spectrum, as where it stands alone and is not padded
+            out = layer(out * present if isinstance(layer, nn.Conv1d) else out)  # in the end (B, 2, Tq * P)
         level = (base + out[:, 0]).clamp(-14, 14)
         # sigma is predicted on the asinh scale, where it is relative for bright lines and absolute for faint ones
         log_sigma = out[:, 1].clamp(*LOG_SIGMA_RANGE) + torch.log(torch.cosh(level))

@@ -11,6 +11,7 @@ __all__ = ["N_CHANNELS", "PatchBatch", "PatchGrid", "arrange_patches", "build_pa
 N_CHANNELS = 4  # flux, flux without its continuum, noise, validity
 CONTINUUM_PIXELS = 101
 NEIGHBOURS = 9
+LONE_SPACING = 1e-4  # in ln(wavelength), of a spectrum of a single pixel
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,21 @@ def patch_positions(geometry, patch):
     return geometry @ _polynomial(patch, geometry.device).T
 
 
-def _local_spacing(ln_wavelength, step, first):
-    """Median of the steps around each pixel (N,), blind to a single gap."""
-    if len(step) == 0:
-        return torch.full_like(ln_wavelength, 1e-4)
-    # a step across two spectra belongs to neither: the step before it stands in
-    inner = torch.nonzero(~first[1:])[:, 0]
-    if len(inner) == 0:
-        return torch.full_like(ln_wavelength, 1e-4)
-    source = torch.searchsorted(inner, torch.arange(len(step), device=inner.device), right=True) - 1
-    step = step[inner[source.clamp_min(0)]]
-    half = NEIGHBOURS // 2
-    padded = torch.cat([step[:1].expand(half), step, step[-1:].expand(half + 1)])
-    return padded.unfold(0, NEIGHBOURS, 1).median(dim=1).values  # (N,)
+def _local_spacing(ln_wavelength, offsets):
+    """Median of the steps around each pixel (N,), blind to a single gap and to the other spectra."""
+    half, last = NEIGHBOURS // 2, offsets[1:] - 2  # the last step of each spectrum; below its first for one pixel
+    spectrum = torch.repeat_interleave(torch.diff(offsets))  # (N,)
+    if len(ln_wavelength) < 2:
+        return torch.full_like(ln_wavelength, LONE_SPACING)
+    # steps of each spectrum, its first and last repeated so that every pixel has a whole window
+    owner = torch.repeat_interleave(torch.diff(offsets) + 2 * half)
+    shift = 2 * half * torch.arange(len(last), device=offsets.device)  # what was added before each spectrum
+    number = torch.arange(len(owner), device=offsets.device) - shift[owner] - half
+    number = torch.minimum(torch.maximum(number, offsets[owner]), last[owner]).clamp_min(0)
+    windows = torch.diff(ln_wavelength)[number].unfold(0, NEIGHBOURS, 1)
+    chosen = torch.arange(len(spectrum), device=offsets.device) + shift[spectrum]
+    spacing = windows.median(dim=1).values[chosen]
+    return torch.where((last >= offsets[:-1])[spectrum], spacing, LONE_SPACING)
 
 
 def arrange_patches(ln_wavelength, offsets, patch):
@@ -123,7 +126,7 @@ def arrange_patches(ln_wavelength, offsets, patch):
     first = torch.zeros(n, dtype=torch.bool, device=device)
     first[offsets[:-1]] = True
     step = torch.diff(ln_wavelength)
-    spacing = _local_spacing(ln_wavelength, step, first)  # (N,)
+    spacing = _local_spacing(ln_wavelength, offsets)  # (N,)
 
     ratio = step / torch.minimum(spacing[:-1], spacing[1:]) if n > 1 else step
     missing = torch.where(ratio > 1.9, ratio.round() - 1, 0).clamp(0, 10 * patch).long()

@@ -10,7 +10,7 @@ from astro_spectok.training.views import draw_view
 __all__ = ["describe_training", "measure_wavelength_range"]
 
 
-def measure_wavelength_range(corpus, config, *, n_views=400, seed=0):
+def measure_wavelength_range(corpus, config, *, n_views=2000, seed=0):
     """Wavelengths that training reaches, from views drawn as training draws them.
 
     Only good pixels that the encoder is shown count, each once, so that a rare spectrum far out does not widen the
@@ -28,7 +28,7 @@ def measure_wavelength_range(corpus, config, *, n_views=400, seed=0):
     Returns
     -------
     list of float
-        The 0.5 and 99.5 percentiles in Angstrom, vacuum, as observed.
+        The 1st and 99th percentiles in Angstrom, vacuum, as observed.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def measure_wavelength_range(corpus, config, *, n_views=400, seed=0):
     if not seen:
         msg = f"corpus: its spectra must be long enough to train on, got none in {n_views} draws; add spectra to it"
         raise ValueError(msg)
-    return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), [0.5, 99.5]))]
+    return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), [1, 99]))]
 
 
 def describe_training(config, corpus, log_path, *, step, device):

@@ -12,6 +12,10 @@ __all__ = ["View", "draw_view", "shift_source"]
 MIN_PIXELS = 32
 #: no instrument that we know of reaches further
 LN_LONGEST = np.log(56000.0)
+#: flux below which a spectrum is zero but for the rounding of its noise
+TINY = 1e-200
+#: how far beyond the data, in ln(wavelength), the decoder may be asked for
+BEYOND = 0.15
 FWHM = 2.3548200450309493
 #: instruments whose sampling is drawn often: ln range, ln step or None with the step in Angstrom, pixels per FWHM
 PRESETS = (
@@ -80,7 +84,7 @@ def draw_view(source, rng, max_pixels, target_pixels):
     if view is None or np.count_nonzero(view.ivar) < MIN_PIXELS or np.count_nonzero(view.target_ivar) < 16:
         return None
     size = np.median(np.abs(view.flux[view.ivar > 0]))
-    if not np.isfinite(size) or size <= 0:
+    if not np.isfinite(size) or size <= TINY:
         return None
     return _cut_target(_normalise(view, size), rng, target_pixels)
 
@@ -130,14 +134,22 @@ def _own_pixels(source, rng, max_pixels):
     else:
         wanted_ivar = source.ivar[s].astype(float)
         shown, shown_ivar = _add_noise(flux, source.ivar[s], rng)
-    return View(x, shown, _hide(shown_ivar, rng), np.nan, x, flux, wanted_ivar, np.nan, source.name)
+    reached = np.searchsorted(x, LN_LONGEST)
+    return View(x[:reached], shown[:reached], _hide(shown_ivar, rng)[:reached], np.nan, x[:reached], flux[:reached],
+                wanted_ivar[:reached], np.nan, source.name)  # fmt: skip
 
 
 def _template_ivar(flux):
     """Inverse variance that a template is trusted with: half a per cent of its level."""
     finite = np.abs(flux[np.isfinite(flux)])
     sigma = 0.005 * (np.abs(flux) + 0.2 * (np.median(finite) if len(finite) else 0.0) + 1e-300)
-    return np.where(np.isfinite(flux), sigma**-2.0, 0)
+    return np.where(np.isfinite(flux), _inverse_variance(sigma), 0)
+
+
+def _inverse_variance(sigma):
+    """``sigma**-2``; infinite, which makes bad pixels later on, where a spectrum is zero and sigma next to it."""
+    with np.errstate(over="ignore"):
+        return sigma**-2.0
 
 
 def _random_pixels(low, high, finest, n_max, rng):
@@ -208,7 +220,7 @@ def _broaden(x, flux, edges, pixel, fwhm, own):
 
     The pixels are even in ln(wavelength), so that the line-spread function is one Gaussian.
     """
-    margin = 4 * fwhm
+    margin = max(4 * fwhm, BEYOND)
     low, high = max(x[0], edges[0] - margin), min(x[-1], edges[-1] + margin)
     fine_step = max(pixel / 2.5, (high - low) / 30000)
     fine = np.arange(low, high, fine_step)
@@ -226,7 +238,7 @@ def _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng):
     if case < 0.5:
         return x_in, shown, told, told if rng.random() < 0.5 else np.nan
     low, high, own = reach
-    low, high = max(low, edges[0] - 0.15), min(high, edges[-1] + 0.15)  # a little beyond the data as well
+    low, high = max(low, edges[0] - BEYOND), min(high, edges[-1] + BEYOND)
     low, high = max(low, fine[1]), min(high, fine[-2])
     other, per_fwhm = _random_pixels(low, high, 0.8 * own, max_pixels, rng)
     if len(other) < 20:
@@ -265,7 +277,7 @@ def _observe(flux, rng):
         noisy = noisy + hit * (size + 10 * sigma) * rng.exponential(3.0, n)
     if rng.random() < 0.3:  # errors stated too large or too small
         sigma = sigma * np.exp(rng.normal(0, 0.25))
-    return noisy, np.where(np.isfinite(noisy), sigma**-2.0, 0)
+    return noisy, np.where(np.isfinite(noisy), _inverse_variance(sigma), 0)
 
 
 def _draw_sky(n, rng):

@@ -1,0 +1,118 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of checkpoints: complete or not there, and only for the run they belong to."""
+
+import dataclasses
+
+import pytest
+import torch
+from _training_data import QUICK
+
+from astro_spectok.network import build_network, get_config
+from astro_spectok.training import checkpoint as module
+from astro_spectok.training.checkpoint import read_checkpoint, write_checkpoint
+from astro_spectok.training.loop import _make_optimizer
+
+CONFIGS = {"network": get_config("tiny").to_dict(), "training": QUICK.to_dict()}
+
+
+def make_state(seed=0, updates=2):
+    """A network and an optimiser that has made some updates."""
+    torch.manual_seed(seed)
+    network = build_network(get_config("tiny"))
+    optimizer = _make_optimizer(network, QUICK)
+    for _ in range(updates):
+        for parameter in network.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        optimizer.step()
+    return network, optimizer
+
+
+def assert_same_state(one, other):
+    """Networks and optimisers are equal, bit by bit."""
+    for (name, a), b in zip(one[0].named_parameters(), other[0].parameters(), strict=True):
+        assert torch.equal(a, b), name
+        left, right = one[1].state[a], other[1].state[b]
+        assert left.keys() == right.keys(), name
+        assert all(torch.equal(left[key], right[key]) for key in left), name
+
+
+def test_round_trip(tmp_path):
+    """Parameters, moments and the number of updates come back as they were."""
+    path, state, other = tmp_path / "c.safetensors", make_state(0), make_state(1, 5)
+    write_checkpoint(path, *state, 7, CONFIGS)
+    assert read_checkpoint(path, *other, CONFIGS) == 7
+    assert_same_state(state, other)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_fresh_optimizer_round_trip(tmp_path):
+    """Before the first update there are no moments."""
+    path, other = tmp_path / "c.safetensors", make_state(1, 0)
+    write_checkpoint(path, *make_state(0, 0), 0, CONFIGS)
+    assert read_checkpoint(path, *other, CONFIGS) == 0
+    assert not other[1].state
+
+
+@pytest.mark.parametrize("where", ["during the write", "before the replacement"])
+def test_kill_leaves_the_old_checkpoint(tmp_path, monkeypatch, where):
+    """At any moment the file is the old one or the new one."""
+    path, old, new = tmp_path / "c.safetensors", make_state(0), make_state(1)
+    write_checkpoint(path, *old, 7, CONFIGS)
+    content = path.read_bytes()
+
+    def die(*args, **kwargs):
+        if where == "during the write":
+            args[1].write_bytes(content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    target = (module, "save_file") if where == "during the write" else (module.os, "replace")
+    with monkeypatch.context() as patch:
+        patch.setattr(*target, die)
+        with pytest.raises(KeyboardInterrupt):
+            write_checkpoint(path, *new, 8, CONFIGS)
+    assert path.read_bytes() == content
+    other = make_state(2)
+    assert read_checkpoint(path, *other, CONFIGS) == 7
+    assert_same_state(old, other)
+    write_checkpoint(path, *new, 8, CONFIGS)  # what the kill left behind is no obstacle
+    assert read_checkpoint(path, *other, CONFIGS) == 8
+    assert_same_state(new, other)
+
+
+@pytest.mark.parametrize(("part", "key", "value"), [("training", "seed", 9), ("network", "width", 64)])
+def test_other_settings_are_refused_by_name(tmp_path, part, key, value):
+    """Nothing is changed, and the message says what differs."""
+    path, state = tmp_path / "c.safetensors", make_state(1)
+    write_checkpoint(path, *make_state(0), 7, CONFIGS)
+    before = {name: tensor.clone() for name, tensor in state[0].state_dict().items()}
+    changed = CONFIGS | {part: CONFIGS[part] | {key: value}}
+    was = CONFIGS[part][key]
+    with pytest.raises(ValueError, match=f"resume: .*{part}.{key}: {was} there, {value} now.*another directory"):
+        read_checkpoint(path, *state, changed, free=("steps", "workers"))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state[0].state_dict().items())
+
+
+def test_free_settings_may_differ_or_be_absent(tmp_path):
+    """On either side: older checkpoints hold other settings than newer ones."""
+    path = tmp_path / "c.safetensors"
+    without = {k: v for k, v in QUICK.to_dict().items() if k != "workers"}
+    write_checkpoint(path, *make_state(0), 7, CONFIGS | {"training": without})
+    wanted = CONFIGS | {"training": dataclasses.replace(QUICK, steps=99, workers=3).to_dict()}
+    assert read_checkpoint(path, *make_state(1), wanted, free=("steps", "workers")) == 7
+    with pytest.raises(ValueError, match=r"training.workers: None there, 3 now"):
+        read_checkpoint(path, *make_state(1), wanted, free=("steps",))
+
+
+def test_tuples_survive_json(tmp_path):
+    """A network with a redshift head has nested tuples in its configuration."""
+    path, config = tmp_path / "c.safetensors", get_config("paper").to_dict()
+    write_checkpoint(path, *make_state(0), 7, {"network": config})
+    assert read_checkpoint(path, *make_state(1), {"network": config}) == 7
+
+
+def test_updates_left_out_are_remembered(tmp_path):
+    """A spoilt batch is a step without an update: the optimiser's own count comes back, not the steps."""
+    path, state, other = tmp_path / "c.safetensors", make_state(0, 3), make_state(1)
+    write_checkpoint(path, *state, 5, CONFIGS)
+    assert read_checkpoint(path, *other, CONFIGS) == 5
+    assert {float(s["step"]) for s in other[1].state.values()} == {3.0}
