@@ -8,9 +8,25 @@ __version__ = _version("astro_spectok")
 import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files that specutils does not read)
 from astro_spectok.accessors import register_accessors
 from astro_spectok.config import conf
-from astro_spectok.embedding import embed, embed_table, tokenize
+from astro_spectok.embedding import embed, embed_files, embed_table, tokenize
 from astro_spectok.results import SpectralTokens, SpectralTokensList
 
-__all__ = ["SpectralTokens", "SpectralTokensList", "__version__", "conf", "embed", "embed_table", "tokenize"]
+#: how to cite the package
+__citation__ = (
+    f"astro_spectok developers, astro_spectok {__version__}, BSD-3-Clause; design after Shen et al. 2025, "
+    "Universal Spectral Tokenization via Self-Supervised Panchromatic Representation Learning, arXiv:2510.17959"
+)
+
+__all__ = [
+    "SpectralTokens",
+    "SpectralTokensList",
+    "__citation__",
+    "__version__",
+    "conf",
+    "embed",
+    "embed_files",
+    "embed_table",
+    "tokenize",
+]
 
 register_accessors()

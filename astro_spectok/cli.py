@@ -158,7 +158,7 @@ def add_pretrain(subparsers):
     parser = subparsers.add_parser("pretrain", help=description, description=description)
     parser.add_argument("--data", required=True, metavar="DIR", help="training spectra, see the documentation")
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
-    parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small or paper (default: small)")
+    parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     for name, text in (

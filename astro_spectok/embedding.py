@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
 
+import os
 import warnings
 
 import numpy as np
@@ -40,7 +41,7 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; ``conf.batch_tokens`` if not given.
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 4096 at most.
     progress : bool, optional
         Show a bar; by default for long work on a terminal.
 
@@ -174,7 +175,7 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
 
     Parameters
     ----------
-    paths : sequence of str or path-like
+    paths : str, path-like, or sequence of these
         Files of any format that specutils or this package reads.
     file_format : str, optional
         specutils' name of the format of all of them; found out from each file if not given.
@@ -189,11 +190,19 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
         As of `embed_table`, with a first column ``file``; one row for each spectrum, in order. A file that cannot be
         read is one flagged row.
 
+    Raises
+    ------
+    ValueError
+        ``paths`` is empty, or an option is not one of those there are.
+
     Warns
     -----
     WavelengthRangeWarning, FlaggedSpectraWarning
         As for `tokenize`.
     """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    to_batch([], medium=medium)  # a misspelt medium is an error, not a flag on each file
     pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution))
     if not pairs:
         msg = "paths must name at least one file"

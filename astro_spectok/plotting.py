@@ -7,6 +7,11 @@ __all__ = ["draw_reconstruction", "draw_tokens"]
 
 #: Okabe and Ito's colours, told apart by the colour-blind and in print
 DATA, MODEL, QUIET = "0.45", "#0072B2", "0.75"
+#: what the unit of a spectral axis measures, as Astropy calls it, and what we call it
+SPECTRAL_NAMES = {
+    "length": "Wavelength", "frequency": "Frequency", "energy": "Energy", "wavenumber": "Wavenumber",
+    "speed": "Velocity",
+}  # fmt: skip
 
 
 def _new_axes(heights, size):
@@ -30,9 +35,8 @@ def _latex(unit):
 
 def _label_spectral(axes, unit):
     """Name the spectral axis by what its unit measures."""
-    names = {"length": "Wavelength", "frequency": "Frequency", "wavenumber": "Wavenumber", "speed": "Velocity"}
     kind = str(unit.physical_type).split("/")[0]
-    axes.set_xlabel(f"{names.get(kind, 'Energy' if 'energy' in str(unit.physical_type) else 'Spectral axis')}{_latex(unit)}")
+    axes.set_xlabel(f"{SPECTRAL_NAMES.get(kind, 'Spectral axis')}{_latex(unit)}")
 
 
 def _set_flux_limits(axes, flux):
@@ -68,18 +72,18 @@ def draw_tokens(tokens, axes=None):
     _set_flux_limits(axes[0], flux)
     axes[0].set_ylabel(f"Flux{_latex(model.flux.unit)}")
     axes[0].legend(loc="best", frameon=False)
-    values = np.where(tokens.mask[:, None], np.nan, tokens.values)[:, 1:]  # the first is the level, drawn above
-    limit = np.nanpercentile(np.abs(values), 99)
+    values = np.where(tokens.mask[:, None], np.nan, tokens.values)
+    values = values / np.maximum(np.nanpercentile(np.abs(values), 99, axis=0), 1e-12)  # each component on its own scale
     centre = tokens.wavelength.value
     order = np.argsort(centre)
     middle = (centre[order][1:] + centre[order][:-1]) / 2
     first, last = (2 * centre[order][k] - middle[k] if len(middle) else centre[k] for k in (0, -1))
     edges = np.concatenate([[first], middle, [last]]) if len(middle) else centre[0] * np.array([0.999, 1.001])
     image = axes[1].pcolormesh(
-        edges, np.arange(values.shape[1] + 1), values[order].T, cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True
+        edges, np.arange(values.shape[1] + 1), values[order].T, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True
     )
     axes[1].set_ylabel("Token component")
-    axes[1].figure.colorbar(image, ax=axes[1], label="value", pad=0.01)
+    axes[1].figure.colorbar(image, ax=axes[1], label="value over its largest", pad=0.01)
     _label_spectral(axes[1], tokens.info.spectral_unit)
     return axes
 

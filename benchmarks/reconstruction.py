@@ -229,9 +229,8 @@ def main():
         cells = "".join(
             f"{result.get(f'{x}_{m}', np.nan):15.3f}" for x in ("chi2", "held", "r2") for m in ("net", "smooth", "pca")
         )
-        print(
-            f"{name + '*' * estimated:18s}{result['n']:4d}{result['freedom']:6.0f}{result['pixels']:6.0f} |{cells}{result['covered']:9.2f}"
-        )
+        start = f"{name + '*' * estimated:18s}{result['n']:4d}{result['freedom']:6.0f}{result['pixels']:6.0f} |"
+        print(f"{start}{cells}{result['covered']:9.2f}")
         sys.stdout.flush()
     if args.json:
         content = {"weights": runner.loaded.name, "sha256": runner.loaded.sha256, "sets": results}

@@ -68,15 +68,14 @@ def make_reconstruction_tables(content):
 
 def describe_training(name):
     """How a packaged set was trained, in a paragraph."""
-    training = read_metadata(find_weights(name))["training"]
-    hours = training["seconds"] / 3600
+    t = read_metadata(find_weights(name))["training"]
+    low, high = t["wavelength_range"]
     return (
-        f"{training['steps_done']:,} steps of {training['batch_tokens']:,} tokens, {training['spectra']:,} random views "
-        f"in all, in {hours:.1f} hours on {training['device']} with PyTorch {training['torch_version']}; AdamW with a peak "
-        f"rate of {training['learning_rate']:g} and a cosine to zero, {training['hide_fraction']:.0%} of the spectra decoded "
-        f"from their embedding alone, seed {training['seed']}. Good input pixels lay between "
-        f"{training['wavelength_range'][0]:,.0f} and {training['wavelength_range'][1]:,.0f} Angstrom (1st and 99th "
-        "percentiles).\n"
+        f"{t['steps_done']:,} steps of {t['batch_tokens']:,} tokens, {t['spectra']:,} random views in all, in "
+        f"{t['seconds'] / 3600:.1f} hours on {t['device']} with PyTorch {t['torch_version']}; AdamW at a peak of "
+        f"{t['learning_rate']:g} and a cosine to zero, {t['hide_fraction']:.0%} of the spectra decoded from their "
+        f"embedding alone, seed {t['seed']}. Good input pixels: {low:,.0f} to {high:,.0f} Angstrom (1st and "
+        "99th percentiles).\n"
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from _network_inputs import GRIDS, arrange_one, make_spectrum, stack_spectra
 from test_network_model import make_network
 
-from astro_spectok.network.level import interpolate_level, patch_level
+from astro_spectok.network.level import LARGEST, interpolate_level, limit_flux, patch_extent, patch_level
 
 
 @pytest.mark.parametrize("level", [3.0, -2.0])
@@ -28,14 +28,15 @@ def test_level_trusts_good_pixels_more():
     assert patch_level(stack_spectra([(x, flux, ivar)])).item() == pytest.approx(np.arcsinh(1), rel=1e-3)
 
 
-def test_level_is_the_first_value_of_the_token():
-    """Encoded as it is, and zero without a good pixel."""
+def test_level_and_extent_are_the_first_values_of_the_token():
+    """Encoded as they are, and zero without a good pixel."""
     x, flux, ivar = make_spectrum(GRIDS["desi"])
     ivar[:64] = 0
     patches = stack_spectra([(x, flux, ivar)])
     with torch.inference_mode():
         tokens = make_network().encode(patches)
     assert torch.equal(tokens[..., 0], patch_level(patches) * patches.mask)
+    assert torch.equal(tokens[..., 1], patch_extent(patches) * patches.mask)
     assert tokens[0, :2].abs().max() == 0
 
 
@@ -72,3 +73,36 @@ def test_none_or_one_good_patch(number):
     mask[0, 2] = bool(number)
     position = torch.linspace(7, 10, 40, dtype=torch.float64)[None]
     torch.testing.assert_close(interpolate_level(level, mask, centre, position), torch.full((1, 40), 2.5 * number))
+
+
+def test_extent_is_the_largest_absolute_flux_of_good_pixels():
+    """Of either sign; bad pixels do not count."""
+    x = GRIDS["single token"]
+    flux, ivar = np.ones(32, np.float32), np.full(32, 1e4, np.float32)
+    flux[5], flux[7], ivar[7] = -30, 500, 0
+    assert patch_extent(stack_spectra([(x, flux, ivar)])).item() == pytest.approx(np.arcsinh(30), rel=1e-5)
+
+
+def test_limit_is_twice_the_brightest_good_pixel():
+    """Values inside pass unchanged; where nothing is known the arithmetic alone limits."""
+    level = torch.tensor([[-20.0, -1.0, 0.0, 4.0, 20.0]])
+    extent = torch.tensor([[2.0, 5.0, 9.0]])
+    limited = limit_flux(level, extent, torch.tensor([[True, True, False]]))
+    np.testing.assert_allclose(torch.sinh(limited[0, [0, -1]]), np.sinh(5.0) * np.array([-2, 2]), rtol=1e-3)
+    assert torch.equal(limited[0, 1:4], level[0, 1:4])
+    assert limit_flux(level, extent, torch.zeros(1, 3, dtype=torch.bool)).abs().max() == LARGEST
+
+
+def test_decoder_never_exceeds_twice_the_brightest_pixel():
+    """Not even with weights that have gone wild."""
+    network = make_network()
+    with torch.no_grad():
+        for parameter in network.decoder.parameters():
+            parameter.mul_(30)
+    x, flux, ivar = make_spectrum(GRIDS["sdss"][:640])
+    patches = stack_spectra([(x, flux, ivar)])
+    with torch.inference_mode():
+        mean, log_sigma = network.eval()(patches, patches.grid)
+    brightest = np.abs(flux[ivar > 0]).max() / patches.scale.item()
+    assert 1.5 * brightest < mean.abs().max() <= 2.5 * brightest
+    assert torch.isfinite(log_sigma).all()

@@ -14,6 +14,8 @@ from astro_spectok.weights import load_weights
 
 __all__ = ["EncodedSpectrum", "Runner"]
 
+#: most tokens at once on a CPU unless asked for more: beyond, its caches overflow and each costs a third more
+CPU_BATCH_TOKENS = 4096
 #: most requested patches decoded at once
 DECODE_PATCHES = 2048
 
@@ -53,14 +55,14 @@ class Runner:
     precision : {'auto', 'float32', 'bfloat16'}, optional
         ``conf.precision`` if not given.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; ``conf.batch_tokens`` if not given.
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 4096 at most.
     """
 
     def __init__(self, weights=None, device="auto", *, precision=None, batch_tokens=None):
         self.device = choose_device(device)
         self.loaded = load_weights(weights, self.device)
         self.dtype = choose_dtype(self.device, precision or conf.precision)
-        self.batch_tokens = conf.batch_tokens if batch_tokens is None else _check_budget(batch_tokens)
+        self.batch_tokens = _choose_budget(batch_tokens, self.device)
 
     @property
     def network(self):
@@ -170,8 +172,10 @@ class Runner:
         )
 
 
-def _check_budget(batch_tokens):
-    """``batch_tokens`` as an integer, if it is a positive one."""
+def _choose_budget(batch_tokens, device):
+    """Most tokens at once: as given, if that is a positive integer, or what suits the device."""
+    if batch_tokens is None:
+        return min(conf.batch_tokens, CPU_BATCH_TOKENS) if device.type == "cpu" else conf.batch_tokens
     try:
         budget = operator.index(batch_tokens)
     except TypeError as error:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from astro_spectok.network.blocks import CrossBlock
-from astro_spectok.network.level import interpolate_level
+from astro_spectok.network.level import interpolate_level, limit_flux
 from astro_spectok.network.resample import resample_features
 
 __all__ = ["Decoder"]
@@ -80,7 +80,7 @@ class Decoder(nn.Module):
         out = torch.cat([local, context], dim=-1).transpose(1, 2)
         for layer in self.head:  # zeros behind the end of a spectrum, as where it stands alone and is not padded
             out = layer(out * present if isinstance(layer, nn.Conv1d) else out)  # in the end (B, 2, Tq * P)
-        level = (base + out[:, 0]).clamp(-14, 14)
+        level = limit_flux(base + out[:, 0], tokens[..., 1], mask, leak=0.01 if self.training else 0.0)
         # sigma is predicted on the asinh scale, where it is relative for bright lines and absolute for faint ones
         log_sigma = out[:, 1].clamp(*LOG_SIGMA_RANGE) + torch.log(torch.cosh(level))
         return torch.sinh(level).unflatten(1, position.shape[1:]), log_sigma.unflatten(1, position.shape[1:])

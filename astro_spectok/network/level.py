@@ -1,17 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The level of each patch, kept in its token as it is, and its course between patches.
+"""Level and extent of each patch, kept in its token as they are, and what the decoder makes of them.
 
 A network that is shown a spectrum at a signal-to-noise ratio of 100 needs long to learn to hand its continuum through
-to one per cent. The first value of every token is therefore no learned one but the mean level of its patch; what is
-learned is everything else.
+to one per cent. The first value of every token is therefore no learned one but the mean level of its patch, and the
+second its largest absolute flux, which bounds what the decoder may answer; what is learned is everything else.
 """
 
 import torch
 
-__all__ = ["interpolate_level", "patch_level"]
+__all__ = ["N_EXPLICIT", "interpolate_level", "limit_flux", "patch_extent", "patch_level"]
+
+#: values at the start of each token that are not learned: level and extent
+N_EXPLICIT = 2
 
 #: sigma, over the scale of the spectrum, below which all pixels of a patch count the same
 FLOOR = 0.1
+LN_2 = 0.6931
+#: asinh flux whose sinh, and the square of it, stay well inside single precision
+LARGEST = 14.0
 
 
 def patch_level(patches):
@@ -19,6 +25,34 @@ def patch_level(patches):
     sigma = torch.exp(2 * patches.channels[..., 2])
     weight = patches.valid / (sigma**2 + FLOOR**2)
     return (weight * patches.channels[..., 0]).sum(-1) / weight.sum(-1).clamp_min(1e-12)
+
+
+def patch_extent(patches):
+    """Largest absolute asinh flux of the good pixels of each patch: (B, T)."""
+    return (patches.channels[..., 0].abs() * patches.valid).amax(-1)
+
+
+def limit_flux(level, extent, mask, *, leak=0.0):
+    """Keep asinh fluxes within what the spectrum reaches anywhere, and a factor of two.
+
+    A decoder that works with logarithms of bright lines can be wrong by orders of magnitude where it meets one that it
+    was not trained for; twice the brightest pixel it never exceeds.
+
+    Parameters
+    ----------
+    level : tensor, shape (B, N)
+        asinh of flux over scale.
+    extent : tensor, shape (B, T)
+        As of `patch_extent`.
+    mask : bool tensor, shape (B, T)
+        Patches that count; without any nothing is known, and the limit is that of single precision.
+    leak : float
+        Share of the excess that is let through: in training, for its gradient.
+    """
+    largest = torch.where(mask, extent, 0.0).amax(1, keepdim=True)  # (B, 1)
+    bound = torch.where(mask.any(1, keepdim=True), largest + LN_2, LARGEST).clamp_max(LARGEST)
+    limited = level.clamp(-bound, bound)
+    return limited + leak * (level - limited).clamp(-LARGEST, LARGEST) if leak else limited
 
 
 def interpolate_level(level, mask, centre, position):

@@ -8,7 +8,7 @@ from torch import nn
 
 from astro_spectok.network.blocks import SelfBlock
 from astro_spectok.network.decoder import Decoder
-from astro_spectok.network.level import patch_level
+from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.redshift_head import RedshiftHead
@@ -64,8 +64,9 @@ class SpectralNetwork(nn.Module):
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
             for block in self.blocks:
                 x = block(x, patches.mask, phases)
-        learned = self.norm(x.float())[..., 1:]
-        return torch.cat([patch_level(patches)[..., None], learned], dim=-1) * patches.mask[..., None]
+        explicit = torch.stack([patch_level(patches), patch_extent(patches)], dim=-1)
+        learned = self.norm(x.float())[..., N_EXPLICIT:]
+        return torch.cat([explicit, learned], dim=-1) * patches.mask[..., None]
 
     def embed(self, tokens, mask, geometry):
         """One vector for each spectrum.

@@ -109,8 +109,9 @@ class SpectralTokens:
         Returns
         -------
         `~specutils.Spectrum`
-            In the flux unit of the original spectrum, with a `~astropy.nddata.StdDevUncertainty`: the predicted
-            error of the model as an estimate of the noise-free spectrum.
+            In the flux unit of the original spectrum (for magnitudes: of the flux they stand for), with a
+            `~astropy.nddata.StdDevUncertainty`: the predicted error of the model as an estimate of the noise-free
+            spectrum.
 
         Raises
         ------
@@ -146,18 +147,16 @@ class SpectralTokens:
             None if resolution is None else resolution[order],
         )
         given = convert_to_air(wavelength) if self._in_air else wavelength
-        physical = self.info.flux_unit
-        if isinstance(physical, u.function.FunctionUnitBase):
-            physical = physical.physical_unit
-        factor = self.scale / find_flux_conversion(physical).evaluate(given)
+        unit = self.info.flux_unit
+        factor = self.scale / find_flux_conversion(unit).evaluate(given)
         flux, sigma = (np.asarray(x, np.float64) * factor for x in (flux, sigma))
         doppler = {}
         if not isinstance(spectral_axis, SpectralAxis) and self.info.doppler_rest is not None:
             doppler = {"rest_value": self.info.doppler_rest, "velocity_convention": self.info.doppler_convention}
         return Spectrum(
-            flux=u.Quantity(flux[order], physical),
+            flux=u.Quantity(flux[order], unit),
             spectral_axis=spectral_axis,
-            uncertainty=StdDevUncertainty(sigma[order], unit=physical),
+            uncertainty=StdDevUncertainty(sigma[order], unit=unit),
             meta=dict(self.meta),
             **doppler,
         )

@@ -79,8 +79,7 @@ def check_output(path, *, overwrite=False):
     path = Path(path)
     kind = find_format(path)
     if path.exists() and not overwrite:
-        msg = f"{path} exists; give overwrite=True (--overwrite) to replace it, or another name"
-        raise FileExistsError(msg)
+        raise FileExistsError(_word_existing(path))
     if path.is_dir():
         msg = f"path must be a file, got the directory {path}"
         raise IsADirectoryError(msg)
@@ -123,6 +122,10 @@ def write_table(table, path, *, overwrite=False):
         temporary.unlink(missing_ok=True)
 
 
+def _word_existing(path):
+    return f"{path} exists; give overwrite=True (--overwrite) to replace it, or another name"
+
+
 def _make_ascii(table):
     """The table with text as FITS can hold it; the same one if it can hold all."""
     texts = [name for name in table.colnames if table[name].dtype.kind == "U"]
@@ -144,9 +147,8 @@ def _publish(temporary, path, overwrite):
     if not overwrite:
         try:
             os.link(temporary, path)  # unlike a rename, refuses what has appeared in the meantime
-        except FileExistsError:
-            check_output(path)  # says so in full
-            raise
+        except FileExistsError as error:
+            raise FileExistsError(_word_existing(path)) from error
         except OSError:
             pass  # a file system without links
         else:

@@ -1,0 +1,95 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What several rooms' tests share: weights, synthetic spectra, and where the real files lie."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.nddata import StdDevUncertainty
+from hypothesis import HealthCheck, settings
+from specutils import Spectrum
+
+# the same examples in every run; fixtures that are made once are fine for all examples
+settings.register_profile(
+    "package",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("package")
+
+REAL_FILES = Path(__file__).parents[1].parent / "shared" / "data" / "test" / "fits"
+PACKAGED = Path(__file__).parents[1] / "astro_spectok" / "weights" / "data" / "small.safetensors"
+FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """Path of weights of the smallest network, random but always the same."""
+    import torch
+
+    from astro_spectok.network import build_network, get_config
+    from astro_spectok.weights import write_weights
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20251017)
+        network = build_network(get_config("tiny"))
+    write_weights(
+        path,
+        network.config.to_dict(),
+        network.state_dict(),
+        metadata={"name": "tiny", "training": {"wavelength_range": [2000.0, 30000.0]}},
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def packaged_weights():
+    """The packaged default, as what to pass as ``weights``."""
+    if not PACKAGED.is_file():
+        pytest.skip("no weights are packaged in this checkout yet")
+
+
+@pytest.fixture(params=["tiny", "packaged"])
+def weights(request):
+    """The random tiny weights and the packaged default, each as what to pass as ``weights``."""
+    return request.getfixturevalue(f"{request.param}_weights")
+
+
+def make_spectrum(n=700, low=4000.0, high=7000.0, *, seed=0, flux_unit=FLAM, axis_unit=u.AA, **kwargs):
+    """A spectrum with lines and noise whose S/N is about 50; wavelengths from ``low`` to ``high`` Angstrom."""
+    rng = np.random.default_rng(seed)
+    wavelength = np.linspace(low, high, n)
+    flux = 5 + np.sin(wavelength / 300 + seed)
+    for centre in rng.uniform(low, high, 8):
+        flux += rng.normal(0, 2) * np.exp(-0.5 * ((wavelength - centre) / 12) ** 2)
+    sigma = rng.uniform(0.05, 0.15, n)
+    flux += rng.normal(0, sigma)
+    return Spectrum(
+        flux=u.Quantity(flux, flux_unit),
+        spectral_axis=(wavelength * u.AA).to(axis_unit, u.spectral()),
+        uncertainty=StdDevUncertainty(sigma, unit=flux_unit),
+        **kwargs,
+    )
+
+
+def rewrite(spectrum, *, axis=None, flux=None, sigma=None, **kwargs):
+    """The same spectrum with other arrays."""
+    return Spectrum(
+        flux=spectrum.flux if flux is None else flux,
+        spectral_axis=u.Quantity(spectrum.spectral_axis) if axis is None else axis,
+        uncertainty=StdDevUncertainty(spectrum.uncertainty.quantity if sigma is None else sigma),
+        **kwargs,
+    )
+
+
+def assert_same_vectors(actual, expected, rtol=1e-5):
+    """Compare vectors relative to their size: single elements may be near zero."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    assert np.isfinite(expected).all()
+    error, size = np.linalg.norm(actual - expected, axis=-1), np.linalg.norm(expected, axis=-1)
+    assert (error <= rtol * size).all(), f"relative error {np.max(error / np.maximum(size, 1e-30)):.2g}"

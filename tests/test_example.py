@@ -1,0 +1,87 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The packaged example spectrum and the demonstration."""
+
+import numpy as np
+import pytest
+from astropy.nddata import StdDevUncertainty
+from astropy.table import QTable
+from conftest import make_spectrum
+from specutils import Spectrum
+
+from astro_spectok.demo import measure_chi2, run_demo
+from astro_spectok.example import EXAMPLE_PATH, REDSHIFT, make_example, read_example
+
+
+def test_packaged_file_is_what_the_function_makes():
+    """The example is made by the project, and can be made again."""
+    packaged, made = QTable.read(EXAMPLE_PATH), make_example()
+    assert packaged.colnames == made.colnames
+    for name in made.colnames:
+        assert packaged[name].unit == made[name].unit
+        np.testing.assert_allclose(packaged[name].value, made[name].value, rtol=1e-6)
+    assert EXAMPLE_PATH.stat().st_size < 100_000
+
+
+def test_example_reads_with_specutils_alone():
+    """What the demonstration does is what a user would do."""
+    plain, ours = Spectrum.read(str(EXAMPLE_PATH)), read_example()
+    np.testing.assert_array_equal(plain.flux.value, ours.flux.value)
+    assert plain.flux.unit == ours.flux.unit
+    assert ours.mask.sum() == np.isnan(ours.uncertainty.array).sum() > 0
+    assert ours.redshift.value == 0
+
+
+def test_example_has_h_alpha_where_its_redshift_puts_it():
+    """The strongest line stands at 6564.61 (1 + z) Angstrom."""
+    spectrum = read_example()
+    wavelength = spectrum.spectral_axis.value
+    near = (np.abs(wavelength - 6564.61 * (1 + REDSHIFT)) < 60) & ~spectrum.mask
+    peak = wavelength[near][np.argmax(spectrum.flux.value[near])]
+    assert abs(peak - 6564.61 * (1 + REDSHIFT)) < 3
+
+
+def test_chi2_counts_good_pixels_only():
+    """Masked pixels and those without an error do not count."""
+    spectrum = make_spectrum(200)
+    sigma = spectrum.uncertainty.array.copy()
+    sigma[3] = np.nan
+    flux = spectrum.flux.value.copy()
+    mask = np.zeros(200, bool)
+    mask[:2], flux[:2] = True, 1e9
+    spectrum = Spectrum(
+        flux=flux * spectrum.flux.unit,
+        spectral_axis=spectrum.spectral_axis,
+        uncertainty=StdDevUncertainty(sigma),
+        mask=mask,
+    )
+    model = Spectrum(flux=(flux + 2 * np.nan_to_num(sigma)) * spectrum.flux.unit, spectral_axis=spectrum.spectral_axis)
+    chi2, n_good = measure_chi2(spectrum, model)
+    assert n_good == 197
+    assert chi2 == pytest.approx(4)
+
+
+def test_demo_tells_and_draws(weights, tmp_path, monkeypatch):
+    """Tokens, embedding and chi2 are told, and a picture is written; a second one gets another name."""
+    monkeypatch.chdir(tmp_path)
+    lines = list(run_demo(weights=weights, device="cpu"))
+    assert [line.split()[0] for line in lines] == ["spectrum", "tokens", "embedding", "reconstruction", "picture"]
+    assert (tmp_path / "spectok-demo.png").read_bytes().startswith(b"\x89PNG")
+    assert list(run_demo(weights=weights, device="cpu"))[-1].endswith("spectok-demo-2.png")
+
+
+def test_demo_never_overwrites_unasked(tiny_weights, tmp_path):
+    """A picture that exists is refused before anything is computed."""
+    picture = tmp_path / "mine.png"
+    picture.write_text("mine")
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        list(run_demo(picture, weights=tiny_weights))
+    assert picture.read_text() == "mine"
+    list(run_demo(picture, weights=tiny_weights, overwrite=True))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_reconstructs_the_example(packaged_weights):
+    """With the packaged weights the model follows the data to the noise."""
+    spectrum = read_example()
+    model = spectrum.tokenize(weights=packaged_weights, device="cpu").decode(spectrum.spectral_axis)
+    assert measure_chi2(spectrum, model)[0] < 1.5
