@@ -42,8 +42,8 @@ class _Feedforward(nn.Sequential):
         super().__init__(nn.Linear(width, ratio * width), nn.GELU(), nn.Linear(ratio * width, width))
 
 
-class SelfBlock(nn.Module):
-    """Pre-norm transformer block of the encoder."""
+class _Block(nn.Module):
+    """What both kinds of block are made of: attention and feedforward, each behind its norm."""
 
     def __init__(self, config):
         super().__init__()
@@ -51,6 +51,10 @@ class SelfBlock(nn.Module):
         self.attention = Attention(config.width, config.heads)
         self.norm_feedforward = nn.LayerNorm(config.width)
         self.feedforward = _Feedforward(config.width, config.mlp_ratio)
+
+
+class SelfBlock(_Block):
+    """Pre-norm transformer block of the encoder."""
 
     def forward(self, x, mask, phases):
         """Let tokens ``x`` (B, T, D) look at those where ``mask`` (B, T) is True; returns (B, T, D)."""
@@ -59,15 +63,8 @@ class SelfBlock(nn.Module):
         return x + self.feedforward(self.norm_feedforward(x))
 
 
-class CrossBlock(nn.Module):
+class CrossBlock(_Block):
     """Pre-norm block whose queries look at a memory and not at each other: an answer never depends on the others."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.norm_attention = nn.LayerNorm(config.width)
-        self.attention = Attention(config.width, config.heads)
-        self.norm_feedforward = nn.LayerNorm(config.width)
-        self.feedforward = _Feedforward(config.width, config.mlp_ratio)
 
     def forward(self, x, memory, mask, x_phases, memory_phases):
         """Let ``x`` (B, T, D) look at ``memory`` (B, S, D) where ``mask`` (B, S) is True; returns (B, T, D)."""

@@ -8,13 +8,13 @@ from astropy import units as u
 from astropy.nddata import InverseVariance
 from specutils import Spectrum
 
-from .axis import wavelength_to_axis
-from .batch import InputFlag
-from .flux_units import find_flux_conversion
-from .forms import read_spectrum
-from .medium import convert_to_air
-from .problems import make_error
-from .rows import Rows, convert_rows, read_max_pixels
+from astro_spectok.spectra.axis import wavelength_to_axis
+from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.flux_units import find_flux_conversion
+from astro_spectok.spectra.forms import read_spectrum
+from astro_spectok.spectra.medium import convert_to_air
+from astro_spectok.spectra.problems import make_error
+from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 
 __all__ = ["join_arms", "join_rows"]
 

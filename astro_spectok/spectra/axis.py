@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
-from .batch import InputFlag
-from .problems import make_error
+from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.problems import make_error
 
 __all__ = ["PixelOrder", "axis_to_wavelength", "depends_on_medium", "order_pixels", "wavelength_to_axis"]
 

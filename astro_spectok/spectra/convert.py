@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from astropy import units as u
 
-from .arms import join_rows
-from .batch import InputFlag, SpectrumBatch, SpectrumInfo
-from .forms import is_single, list_items
-from .problems import flag_of, make_error
-from .rows import Rows, convert_rows, read_max_pixels
+from astro_spectok.spectra.arms import join_rows
+from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
+from astro_spectok.spectra.forms import is_single, list_items
+from astro_spectok.spectra.problems import flag_of, make_error
+from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 
 __all__ = ["MIN_GOOD_PIXELS", "is_single", "to_batch"]
 

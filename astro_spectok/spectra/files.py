@@ -8,8 +8,8 @@ from pathlib import Path
 from astropy.units import UnitsWarning
 from specutils import Spectrum, SpectrumList
 
-from .batch import SpectrumBatch
-from .convert import to_batch
+from astro_spectok.spectra.batch import SpectrumBatch
+from astro_spectok.spectra.convert import to_batch
 
 __all__ = ["read_file", "read_files"]
 

@@ -9,9 +9,9 @@ from astropy import units as u
 from astropy.nddata import NDUncertainty, StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection
 
-from .batch import InputFlag
-from .flux_units import to_physical_flux
-from .problems import make_error
+from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.flux_units import to_physical_flux
+from astro_spectok.spectra.problems import make_error
 
 __all__ = ["RawSpectra", "is_single", "list_items", "read_spectrum"]
 

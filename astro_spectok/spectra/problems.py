@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """How a spectrum that cannot be used is refused: a builtin error that also carries its flag."""
 
-from .batch import InputFlag
+from astro_spectok.spectra.batch import InputFlag
 
 __all__ = ["flag_of", "make_error"]
 

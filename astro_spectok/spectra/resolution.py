@@ -7,8 +7,8 @@ import numpy as np
 from astropy import constants as const
 from astropy import units as u
 
-from .batch import InputFlag
-from .problems import make_error
+from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.problems import make_error
 
 __all__ = ["find_resolution"]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
-from .axis import axis_to_wavelength, depends_on_medium, order_pixels
-from .batch import InputFlag, SpectrumInfo
-from .flux_units import find_flux_conversion
-from .medium import convert_to_vacuum, find_medium
-from .noise import estimate_noise
-from .problems import make_error
-from .resolution import find_resolution
+from astro_spectok.spectra.axis import axis_to_wavelength, depends_on_medium, order_pixels
+from astro_spectok.spectra.batch import InputFlag, SpectrumInfo
+from astro_spectok.spectra.flux_units import find_flux_conversion
+from astro_spectok.spectra.medium import convert_to_vacuum, find_medium
+from astro_spectok.spectra.noise import estimate_noise
+from astro_spectok.spectra.problems import make_error
+from astro_spectok.spectra.resolution import find_resolution
 
 __all__ = ["Rows", "convert_rows", "read_max_pixels"]
 

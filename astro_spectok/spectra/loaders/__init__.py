@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Loaders for files that specutils cannot read or misreads; importing this package registers them with specutils."""
 
-from .aaomega import read_2dfdr, read_2dfdr_list
-from .calspec import read_calspec
-from .gtc_osiris import read_gtc_osiris
-from .hermes import read_hermes
-from .lamost import read_lamost_lrs, read_lamost_mrs
+from astro_spectok.spectra.loaders.aaomega import read_2dfdr, read_2dfdr_list
+from astro_spectok.spectra.loaders.calspec import read_calspec
+from astro_spectok.spectra.loaders.gtc_osiris import read_gtc_osiris
+from astro_spectok.spectra.loaders.hermes import read_hermes
+from astro_spectok.spectra.loaders.lamost import read_lamost_lrs, read_lamost_mrs
 
 __all__ = [
     "read_2dfdr",

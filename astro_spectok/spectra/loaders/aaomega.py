@@ -8,14 +8,14 @@ from astropy.table import Table
 from specutils import Spectrum, SpectrumList
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from ._files import (
+from astro_spectok.spectra.loaders._files import (
     bad_pixels,
     header_flag,
     linear_axis,
     open_spectrum_file,
     parse_flux_unit,
 )
-from ._registration import register_loader
+from astro_spectok.spectra.loaders._registration import register_loader
 
 __all__ = ["identify_2dfdr", "identify_2dfdr_list", "read_2dfdr", "read_2dfdr_list"]
 

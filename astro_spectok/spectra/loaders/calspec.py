@@ -8,8 +8,8 @@ from astropy.nddata import StdDevUncertainty
 from specutils import Spectrum
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from ._files import bad_pixels, open_spectrum_file
-from ._registration import register_loader
+from astro_spectok.spectra.loaders._files import bad_pixels, open_spectrum_file
+from astro_spectok.spectra.loaders._registration import register_loader
 
 __all__ = ["identify_calspec", "read_calspec"]
 

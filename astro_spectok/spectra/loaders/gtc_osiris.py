@@ -6,8 +6,8 @@ from astropy import units as u
 from specutils import Spectrum
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from ._files import header_flag, linear_axis, open_spectrum_file, parse_flux_unit
-from ._registration import register_loader
+from astro_spectok.spectra.loaders._files import header_flag, linear_axis, open_spectrum_file, parse_flux_unit
+from astro_spectok.spectra.loaders._registration import register_loader
 
 __all__ = ["identify_gtc_osiris", "read_gtc_osiris"]
 

@@ -10,8 +10,8 @@ from astropy.nddata import InverseVariance
 from specutils import Spectrum, SpectrumList
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from ._files import bad_pixels, header_flag, open_spectrum_file
-from ._registration import register_loader
+from astro_spectok.spectra.loaders._files import bad_pixels, header_flag, open_spectrum_file
+from astro_spectok.spectra.loaders._registration import register_loader
 
 __all__ = ["LamostPixelMask", "identify_lamost_lrs", "identify_lamost_mrs", "read_lamost_lrs", "read_lamost_mrs"]
 
