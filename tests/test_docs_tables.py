@@ -31,4 +31,9 @@ def test_tables_agree_with_results(tables):
 def test_results_are_those_of_the_packaged_weights():
     """The figures in the model card were measured with the file that is installed."""
     content = json.loads((ROOT / "benchmarks" / "results" / "small_reconstruction.json").read_text())
-    assert content["sha256"] == get_entry("small").sha256
+    entry = get_entry("small")
+    assert content["sha256"] == entry.sha256
+    measured = {row["set"].removesuffix("_real"): row["chi2_net"] for row in content["sets"]}
+    assert {f"chi2_{name}" for name in measured} >= set(entry.figures)
+    for name, figure in entry.figures.items():
+        assert figure == pytest.approx(measured[name.removeprefix("chi2_")], abs=0.006)

@@ -81,7 +81,10 @@ def test_demo_never_overwrites_unasked(tiny_weights, tmp_path):
 
 
 def test_demo_reconstructs_the_example(packaged_weights):
-    """With the packaged weights the model follows the data to the noise."""
+    """With the packaged weights the model follows the data to the noise, but for the brightest lines."""
     spectrum = read_example()
     model = spectrum.tokenize(weights=packaged_weights, device="cpu").decode(spectrum.spectral_axis)
-    assert measure_chi2(spectrum, model)[0] < 1.5
+    assert measure_chi2(spectrum, model)[0] < 4
+    good = ~spectrum.mask
+    deviation = np.abs(spectrum.flux - model.flux).value[good] / spectrum.uncertainty.array[good]
+    assert 0.55 < np.median(deviation) < 0.75  # 0.674 for noise alone
