@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
 from conftest import make_spectrum
@@ -88,3 +89,23 @@ def test_demo_reconstructs_the_example(packaged_weights):
     good = ~spectrum.mask
     deviation = np.abs(spectrum.flux - model.flux).value[good] / spectrum.uncertainty.array[good]
     assert 0.55 < np.median(deviation) < 0.75  # 0.674 for noise alone
+
+
+def test_predicted_error_grows_where_nothing_is_known(packaged_weights):
+    """In a hidden stretch and beyond the ends the decoder says that it is guessing."""
+    spectrum = read_example()
+    hidden = spectrum.mask.copy()
+    hidden[1500:1900] = True
+    shown = Spectrum(
+        flux=spectrum.flux, spectral_axis=spectrum.spectral_axis, uncertainty=spectrum.uncertainty, mask=hidden
+    )
+    model = shown.tokenize(weights=packaged_weights, device="cpu").decode(np.linspace(3000, 10500, 3000) * u.AA)
+    wavelength, sigma = model.spectral_axis.value, model.uncertainty.array
+
+    def typical(low, high):
+        return np.median(sigma[(wavelength > low) & (wavelength < high)])
+
+    inside = typical(6000, 7000)
+    first, last = spectrum.spectral_axis.value[[1500, 1900]]
+    for low, high in ((first + 50, last - 50), (3050, 3550), (9400, 10400)):
+        assert typical(low, high) > 3 * inside
