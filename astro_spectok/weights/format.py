@@ -48,7 +48,7 @@ def read_weights(path):
 
     References
     ----------
-    The safetensors format, https://huggingface.co/docs/safetensors
+    The safetensors format, https://github.com/huggingface/safetensors
     """
     from safetensors.torch import load
 
