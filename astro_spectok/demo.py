@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from specutils import Spectrum
 
-from astro_spectok.embedding import embed, tokenize
+from astro_spectok.embedding import tokenize
 from astro_spectok.example import EXAMPLE_PATH
 
 __all__ = ["measure_chi2", "run_demo"]
@@ -65,7 +65,7 @@ def run_demo(picture=None, *, weights=None, device="auto", overwrite=False):
     yield f"spectrum         {EXAMPLE_PATH.name}: {len(axis)} pixels, {axis[0]:.1f} to {axis[-1]:.1f}"
     tokens = tokenize(spectrum, weights=weights, device=device)
     yield f"tokens           {tokens.shape[0]} of {tokens.shape[1]} values, weights {tokens.meta['weights']!r}"
-    vector = embed(spectrum, weights=weights, device=device)
+    vector = tokens.embedding
     yield f"embedding        {vector.shape[0]} values, the first: {' '.join(f'{x:+.3f}' for x in vector[:5])} ..."
     model = tokens.decode(axis)
     chi2, n_good = measure_chi2(spectrum, model)

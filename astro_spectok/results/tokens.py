@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectralTokens`: what `tokenize` returns, in the terms of the spectrum it was given."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -275,10 +275,6 @@ class SpectralTokens:
             msg = f"path: {path} holds the tokens of {len(tokens)} spectra; read it with SpectralTokensList.read"
             raise ValueError(msg)
         return tokens[0]
-
-    def with_decoder(self, decoder):
-        """The same tokens with another decoder."""
-        return replace(self, decoder=decoder)
 
     def _facts(self):
         """What the representations show, as (name, text)."""
