@@ -10,6 +10,7 @@ import torch
 from _network_inputs import make_spectrum, stack_spectra
 
 from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
+from astro_spectok.network.correlation import correlate
 from astro_spectok.network.redshift_head import RedshiftHead
 
 HEAD = RedshiftHeadConfig(
@@ -67,17 +68,40 @@ def test_ranges_on_a_bin_keep_that_bin():
     assert head.lags[0][1] == 50
 
 
+def everywhere(x):
+    """All of these pixels are good."""
+    return torch.ones(x.shape, dtype=torch.bool)
+
+
+def score(head, features, x):
+    """Scores of each class for features on pixels at ``x``."""
+    return head._correlate(*head._scatter(features, x, everywhere(x)))
+
+
 def test_scatter_shares_a_pixel_between_its_two_bins(network):
     """Sum and centre of gravity are those of the pixel; what lies outside is left out."""
     head = network.redshift_head
     start = math.log(HEAD.observed_range[0])
     position = torch.tensor([[10.0, 20.25, -0.5, -300.0, head.n_grid + 5.0]], dtype=torch.float64)
     features = torch.tensor([[1.0, 2.0, 5.0, 7.0, 9.0]])[..., None].expand(1, 5, 3)
-    grid = head._scatter(features, start + position * STEP)
-    assert grid.shape == (1, 3, head.n_grid)
-    wanted = torch.zeros(head.n_grid)
-    wanted[10], wanted[20], wanted[21] = 1, 1.5, 0.5
+    grid, first = head._scatter(features, start + position * STEP, everywhere(position))
+    # rounding may put the first pixel just below its bin
+    assert first in (9, 10)
+    wanted = torch.zeros(grid.shape[2])
+    wanted[10 - first], wanted[20 - first], wanted[21 - first] = 1, 1.5, 0.5
     torch.testing.assert_close(grid[0, 0], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_only_what_is_reached_is_laid_out(network):
+    """Bad pixels far away do not widen the grid; no pixel at all gives a grid of zeros."""
+    head = network.redshift_head
+    x = math.log(4000) + torch.arange(400, dtype=torch.float64)[None] * STEP
+    valid = torch.zeros(x.shape, dtype=torch.bool)
+    valid[0, 100:110] = True
+    grid, _ = head._scatter(torch.ones(1, 400, 3), x, valid)
+    assert grid.shape[2] in (11, 12)
+    none, _ = head._scatter(torch.ones(1, 400, 3), x, torch.zeros_like(valid))
+    assert not none.any()
 
 
 @pytest.mark.parametrize("bins", [1, 7, 250])
@@ -87,22 +111,34 @@ def test_scatter_and_correlation_are_equivariant(network, bins):
     torch.manual_seed(0)
     x = math.log(4000) + torch.sort(torch.rand(1, 500, dtype=torch.float64), dim=1).values * 0.3
     features = torch.randn(1, 500, 3)
-    one = head._correlate(head._scatter(features, x))
-    other = head._correlate(head._scatter(features, x + bins * STEP))
-    torch.testing.assert_close(other, one.roll(bins, dims=-1), rtol=1e-4, atol=1e-3)
+    one, other = score(head, features, x)[0], score(head, features, x + bins * STEP)[0]
+    torch.testing.assert_close(other[:, bins:], one[:, :-bins], rtol=1e-4, atol=1e-3)
 
 
 def test_correlation_is_the_sum_it_claims_to_be(network):
-    """Against a direct sum over channels and bins, for lags of both signs."""
+    """Against a direct sum over channels and bins, for both ways of computing it and lags of both signs."""
     head = network.redshift_head
     torch.manual_seed(1)
-    grid = torch.randn(1, 3, head.n_grid)
-    scores = head._correlate(grid)[0]
     n_rest = head.templates.shape[2]
-    for lag in (0, 5, 400, -3, -500):
-        low, high = max(0, lag), min(head.n_grid, n_rest + lag)
-        direct = (grid[0, None, :, low:high] * head.templates[:, :, low - lag : high - lag]).sum((1, 2))
-        torch.testing.assert_close(scores[:, lag], direct, rtol=1e-4, atol=2e-3)
+    for first, size in ((0, head.n_grid), (300, 900)):
+        grid = torch.randn(1, 3, size)
+        for k, scores in enumerate(head._correlate(grid, first)):
+            low, high = head.lags[k]
+            assert scores.shape == (1, high - low + 1)
+            for lag in (low, 0, 5, high):
+                start = first + head.offset - lag  # template bin under the grid's first
+                inside = slice(max(start, 0), min(start + size, n_rest))
+                part = grid[0, :, inside.start - start : inside.stop - start]
+                direct = (part * head.templates[k, :, inside]).sum()
+                torch.testing.assert_close(scores[0, lag - low], direct, rtol=1e-4, atol=2e-3)
+
+
+def test_gradients_of_the_correlation_are_those_of_its_sum():
+    """The backward pass is written by hand."""
+    torch.manual_seed(3)
+    grid = torch.randn(2, 3, 20, dtype=torch.float64, requires_grad=True)
+    templates = torch.randn(2, 3, 29, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda g, t: correlate(g, t, 10), (grid, templates))
 
 
 def test_template_at_its_own_redshift_scores_best(network):
@@ -116,8 +152,7 @@ def test_template_at_its_own_redshift_scores_best(network):
         features = head.templates[k].detach().T[None]
         # template bins count from a grid that is offset by a whole number of bins
         own = rest + (math.log(HEAD.observed_range[0] / HEAD.rest_range[0]) - head.offset * STEP)
-        scores = head._correlate(head._scatter(features, (own + torch.log1p(z))[None]))
-        best = [scores[0, j, (torch.arange(a, b + 1) - head.offset) % head.n_fft] for j, (a, b) in enumerate(head.lags)]
+        best = score(head, features, (own + torch.log1p(z))[None])
         assert best[k].argmax() == number
         assert best[k].max() > 2 * best[1 - k].max()
 

@@ -33,7 +33,7 @@ class RedshiftHeadConfig:
     channels : int
         Feature channels per pixel.
     step : float
-        Step of the common grid in ln(wavelength); 2e-4 is 60 km/s.
+        Step of the common grid in ln(wavelength); 1e-4 is 30 km/s.
     observed_range, rest_range : tuple of float
         Wavelengths in Angstrom that the grid of the spectrum and of the templates span.
     kernel : int
@@ -43,7 +43,7 @@ class RedshiftHeadConfig:
     classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
     z_range: tuple[tuple[float, float], ...] = ((-0.003, 7.0), (0.0, 7.0), (-0.0024, 0.0024))
     channels: int = 8
-    step: float = 2e-4
+    step: float = 1e-4
     observed_range: tuple[float, float] = (900.0, 55000.0)
     rest_range: tuple[float, float] = (600.0, 26000.0)
     kernel: int = 15
@@ -74,6 +74,8 @@ class NetworkConfig:
         Features per pixel that the decoder resamples onto the requested grid.
     redshift : `RedshiftHeadConfig` or None
         None leaves the head out.
+    labels : tuple of (str, float, float)
+        Name, typical value and spread of each label that the label head gives; empty leaves the head out.
     """
 
     name: str = "small"
@@ -92,6 +94,7 @@ class NetworkConfig:
     embedding_size: int = 256
     detail_channels: int = 16
     redshift: RedshiftHeadConfig | None = None
+    labels: tuple[tuple[str, float, float], ...] = ()
 
     def __post_init__(self):
         if self.width % (2 * self.heads):
@@ -111,6 +114,22 @@ class NetworkConfig:
         return cls(**values)
 
 
+#: what the label head is trained on: the names and units are those of `astro_spectok.simulate`
+LABELS = (
+    ("teff", 3.75, 0.2),
+    ("logg", 3.8, 1.0),
+    ("fe_h", -0.4, 0.6),
+    ("alpha_fe", 0.1, 0.2),
+    ("age", 0.3, 0.6),
+    ("metallicity", -0.2, 0.4),
+    ("a_v", 0.5, 0.5),
+    ("sigma_v", 2.1, 0.3),
+    ("ew_halpha", 2.0, 2.0),
+    ("ew_oiii", 1.5, 2.0),
+    ("ew_hbeta", 1.0, 1.5),
+    ("ew_oii", 1.5, 1.5),
+)
+
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
 #: ``tiny`` is for tests and for trying things out.
 CONFIGS = {
@@ -124,7 +143,7 @@ CONFIGS = {
         summary_queries=2,
         detail_channels=4,
     ),
-    "small": NetworkConfig(name="small"),
+    "small": NetworkConfig(name="small", redshift=RedshiftHeadConfig(), labels=LABELS),
     "paper": NetworkConfig(
         name="paper",
         width=512,
@@ -134,6 +153,7 @@ CONFIGS = {
         embedding_size=512,
         summary_queries=8,
         redshift=RedshiftHeadConfig(),
+        labels=LABELS,
     ),
 }
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from astro_spectok.network.blocks import SelfBlock
 from astro_spectok.network.decoder import Decoder
+from astro_spectok.network.label_head import LabelHead
 from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
@@ -35,6 +36,7 @@ class SpectralNetwork(nn.Module):
         self.pooling = SummaryPooling(config)
         self.decoder = Decoder(config)
         self.redshift_head = RedshiftHead(config) if config.redshift else None
+        self.label_head = LabelHead(config) if config.labels else None
         #: lower precision of the matrix products, None for float32; everything else stays in float32
         self.autocast_dtype = None
 
@@ -136,7 +138,21 @@ class SpectralNetwork(nn.Module):
         tokens = self.encode(patches)
         return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
 
-    def redshift_scores(self, patches, tokens=None):
+    def measure_labels(self, tokens, mask, geometry):
+        """Mean and log standard deviation of the labels (B, number of labels) from tokens, as for `embed`.
+
+        Raises
+        ------
+        ValueError
+            The network was built without that head.
+        """
+        if self.label_head is None:
+            msg = f"the network {self.config.name!r} has no label head; use weights whose config names `labels`"
+            raise ValueError(msg)
+        with self._autocast():
+            return self.label_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
+
+    def redshift_scores(self, patches, tokens=None, embedding=None):
         """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.
 
         Parameters
@@ -144,6 +160,8 @@ class SpectralNetwork(nn.Module):
         patches : `~astro_spectok.network.PatchBatch`
         tokens : tensor, shape (B, T, D), optional
             Of these patches, where they are known already.
+        embedding : tensor, shape (B, E), optional
+            Likewise.
 
         Returns
         -------
@@ -159,7 +177,8 @@ class SpectralNetwork(nn.Module):
             raise ValueError(msg)
         if tokens is None:
             tokens = self.encode(patches)
-        embedding = self.embed(tokens, patches.mask, patches.grid.geometry)
+        if embedding is None:
+            embedding = self.embed(tokens, patches.mask, patches.grid.geometry)
         return self.redshift_head(tokens, embedding, patches)
 
 

@@ -10,9 +10,14 @@ import math
 import torch
 from torch import nn
 
+from astro_spectok.network.correlation import correlate
 from astro_spectok.network.patches import N_CHANNELS
 
 __all__ = ["RedshiftHead"]
+
+
+#: lags of a class up to which they are correlated one by one: fewer cost less than a Fourier transform
+FEW_LAGS = 128
 
 
 class RedshiftHead(nn.Module):
@@ -22,11 +27,11 @@ class RedshiftHead(nn.Module):
         super().__init__()
         head = config.redshift
         self.config, self.patch = head, config.patch
+        self.ln_observed = math.log(head.observed_range[0])
         self.n_grid = round(math.log(head.observed_range[1] / head.observed_range[0]) / head.step) + 2
         n_rest = round(math.log(head.rest_range[1] / head.rest_range[0]) / head.step) + 1
-        # templates reach shorter wavelengths than the grid: their bin 0 lies this many bins away from the grid's
+        # template bin 0 lies this many bins to the blue of the grid's
         self.offset = round(math.log(head.observed_range[0] / head.rest_range[0]) / head.step)
-        self.n_fft = 1 << (self.n_grid + n_rest - 1).bit_length()
         self.features = nn.Linear(config.width, config.patch * head.channels)
         self.skip = nn.Conv1d(N_CHANNELS, head.channels, head.kernel, padding=head.kernel // 2)
         self.templates = nn.Parameter(torch.randn(len(head.classes), head.channels, n_rest) * 0.02)
@@ -55,33 +60,54 @@ class RedshiftHead(nn.Module):
             prior that is flat in class and, within a class, in ln(1 + z).
         """
         features = self.features(tokens).float().unflatten(-1, (self.patch, -1)).flatten(1, 2)  # (B, T * P, K)
-        skipped = self.skip(patches.channels.flatten(1, 2).transpose(1, 2)).transpose(1, 2)  # (B, T * P, K)
+        skipped = self.skip(patches.channels.flatten(1, 2).transpose(1, 2)).transpose(1, 2).float()  # (B, T * P, K)
         features = (features + skipped) * patches.valid.flatten(1)[..., None]
-        grid = self._scatter(features, patches.grid.ln_wavelength.flatten(1))  # (B, K, M)
-        scores = self._correlate(grid)  # (B, classes, n_fft)
-        logit = self.class_logit(embedding)
-        out = []
+        grid, first = self._scatter(features, patches.grid.ln_wavelength.flatten(1), patches.valid.flatten(1))
+        logit = self.class_logit(embedding).float()
+        # 0.1 keeps the first steps gentle; the last term makes the prior of a class independent of its lags
+        return [
+            0.1 * scores + logit[:, k : k + 1] - math.log(scores.shape[1])
+            for k, scores in enumerate(self._correlate(grid, first))
+        ]
+
+    def _scatter(self, features, ln_wavelength, valid):
+        """Lay features (B, N, K) on the common grid, shared between the two nearest bins.
+
+        Returns the part of the grid that is reached, (B, K, M), and the number of its first bin.
+        """
+        position = (ln_wavelength - self.ln_observed) / self.config.step
+        inside = valid.to(position.device) & (position >= 0) & (position < self.n_grid - 1)
+        left = position.floor()
+        reached = left[inside]
+        first, last = (int(reached.min()), int(reached.max())) if len(reached) else (0, 0)
+        part = (position - left).float().to(features.device)[..., None]
+        features = features * inside.to(features.device)[..., None]
+        bins = (left.long() - first).clamp(0, last - first).to(features.device)[..., None].expand_as(features)
+        grid = features.new_zeros(len(features), last - first + 2, features.shape[2])
+        grid = grid.scatter_add(1, bins, features * (1 - part)).scatter_add(1, bins + 1, features * part)
+        return grid.transpose(1, 2), first
+
+    def _correlate(self, grid, first):
+        """Scores (B, number of lags) of each class: sum over channels of grid times shifted template."""
+        many = [k for k, (low, high) in enumerate(self.lags) if high - low >= FEW_LAGS]
+        out = [None] * len(self.lags)
+        if many:  # one transform serves all classes with about the same lags
+            low, high = min(self.lags[k][0] for k in many), max(self.lags[k][1] for k in many)
+            templates = self._cut_templates(self.templates[many], first, grid.shape[2], low, high)
+            scores = correlate(grid, templates, high - low + 1)
+            for j, k in enumerate(many):
+                out[k] = scores[:, j, high - self.lags[k][1] : high - self.lags[k][0] + 1].flip(-1)
         for k, (low, high) in enumerate(self.lags):
-            lag = (torch.arange(low, high + 1, device=scores.device) - self.offset) % self.n_fft
-            # 0.1 keeps the first steps gentle; the last term makes the prior of a class independent of its lags
-            out.append(0.1 * scores[:, k, lag] + logit[:, k : k + 1] - math.log(high - low + 1))
+            if out[k] is None:
+                template = self._cut_templates(self.templates[k], first, grid.shape[2], low, high)
+                shifted = template.unfold(1, grid.shape[2], 1).transpose(0, 1)  # (lags, K, M)
+                out[k] = (grid.flatten(1) @ shifted.flatten(1).T).flip(-1)
         return out
 
-    def _scatter(self, features, ln_wavelength):
-        """Lay features (B, N, K) on the common grid, shared between the two nearest bins: (B, K, M)."""
-        position = (ln_wavelength - math.log(self.config.observed_range[0])) / self.config.step
-        left = position.floor()
-        inside = ((left >= 0) & (left < self.n_grid - 1)).to(features.device)
-        part = (position - left).float().to(features.device)[..., None]
-        left = left.long().to(features.device).clamp(0, self.n_grid - 2)
-        features = features * inside[..., None]
-        grid = features.new_zeros(len(features), self.n_grid, features.shape[2])
-        bins = left[..., None].expand_as(features)
-        grid = grid.scatter_add(1, bins, features * (1 - part)).scatter_add(1, bins + 1, features * part)
-        return grid.transpose(1, 2)
-
-    def _correlate(self, grid):
-        """Scores (B, classes, n_fft) of every cyclic lag: sum over channels of grid times shifted template."""
-        grid = torch.fft.rfft(grid, n=self.n_fft)  # (B, K, F)
-        templates = torch.fft.rfft(self.templates, n=self.n_fft).conj()  # (classes, K, F)
-        return torch.fft.irfft((grid[:, None] * templates[None]).sum(2), n=self.n_fft)
+    def _cut_templates(self, templates, first, n, low, high):
+        """Templates (..., K, n + high - low) where a grid of n bins meets them at lags ``high`` down to ``low``."""
+        start, stop = first + self.offset - high, first + n + self.offset - low
+        size = templates.shape[-1]
+        inside = templates[..., min(max(start, 0), size) : min(max(stop, 0), size)]
+        missing = min(max(-start, 0), stop - start)
+        return nn.functional.pad(inside, (missing, stop - start - missing - inside.shape[-1]))
