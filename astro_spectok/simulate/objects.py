@@ -1,0 +1,94 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Celestial objects as arrays: what leaves them, in their rest frame, before any instrument."""
+
+from dataclasses import dataclass, field, fields
+
+import torch
+
+__all__ = ["CLASSES", "GALAXY_LABELS", "STELLAR_LABELS", "Objects", "RestGrid"]
+
+#: names of the classes, in the order of their numbers
+CLASSES = ("GALAXY", "QSO", "STAR")
+#: teff is log10(Teff / K), logg log10(g / (cm s-2)), the others dex relative to the Sun
+STELLAR_LABELS = ("teff", "logg", "fe_h", "alpha_fe")
+#: age is log10(light-weighted age / Gyr), metallicity [M/H], a_v in mag, sigma_v log10(sigma / (km/s)); ew_* are
+#: asinh(rest equivalent width / Angstrom), positive in emission
+GALAXY_LABELS = ("age", "metallicity", "a_v", "sigma_v", "ew_halpha", "ew_oiii", "ew_hbeta", "ew_oii")
+
+
+@dataclass(frozen=True)
+class RestGrid:
+    """A grid even in ln(vacuum wavelength / Angstrom).
+
+    Attributes
+    ----------
+    ln_start, ln_step : float
+    size : int
+    """
+
+    ln_start: float
+    ln_step: float
+    size: int
+
+    def ln_wavelength(self, device="cpu"):
+        """Centres of the bins, float64 (N,)."""
+        return self.ln_start + self.ln_step * torch.arange(self.size, dtype=torch.float64, device=device)
+
+
+@dataclass
+class Objects:
+    """B objects on one rest-frame grid.
+
+    Attributes
+    ----------
+    grid : `RestGrid`
+    flux : float32 tensor, shape (B, N)
+        Continuum with its absorption features, per unit wavelength, any positive scale; NaN where nothing is known.
+    z : float64 tensor, shape (B,)
+        Redshift; for stars the radial velocity over c.
+    cls : int64 tensor, shape (B,)
+        Index into `CLASSES`, -1 where none of them is meant (supernovae, sky, blazars).
+    kind : list of str
+        What it is in words, e.g. ``'passive'``, ``'lyman-break'``, ``'white dwarf'``, ``'sky'``.
+    template_sigma : float32 tensor, shape (B,)
+        Width in ln(wavelength) of the broadening that ``flux`` has already (the resolution of its templates).
+    sigma : float32 tensor, shape (B,)
+        Gaussian width in ln(wavelength) by which ``flux`` is yet to be broadened (velocity dispersion over c).
+    rotation : float32 tensor, shape (B,)
+        v sin i over c by which ``flux`` is yet to be broadened.
+    line_ln_wavelength : float64 tensor, shape (B, L)
+        Emission lines, drawn at the resolution of the instrument; L may be 0.
+    line_flux, line_sigma : float32 tensor, shape (B, L)
+        Integrated flux (units of ``flux`` times Angstrom; 0 for none), Gaussian width in ln(wavelength).
+    measurable : bool tensor, shape (B,)
+        False for what has no redshift to be found (sky, featureless blazars).
+    labels : dict of str to float32 tensor, shape (B,)
+        Any of `STELLAR_LABELS` and `GALAXY_LABELS`; NaN or absent where unknown.
+    """
+
+    grid: RestGrid
+    flux: torch.Tensor
+    z: torch.Tensor
+    cls: torch.Tensor
+    kind: list
+    template_sigma: torch.Tensor
+    sigma: torch.Tensor
+    rotation: torch.Tensor
+    line_ln_wavelength: torch.Tensor
+    line_flux: torch.Tensor
+    line_sigma: torch.Tensor
+    measurable: torch.Tensor
+    labels: dict = field(default_factory=dict)
+
+    def __len__(self):
+        return len(self.z)
+
+    def take(self, index):
+        """The objects at ``index``, an int64 tensor."""
+        parts = {
+            f.name: getattr(self, f.name)[index]
+            for f in fields(self)
+            if f.name not in ("grid", "kind", "labels")
+        }
+        labels = {name: values[index] for name, values in self.labels.items()}
+        return Objects(grid=self.grid, kind=[self.kind[i] for i in index.tolist()], labels=labels, **parts)

@@ -1,0 +1,171 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Simulated surveys: random objects of every kind, each through one or more instruments."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from astro_spectok.simulate.featureless import Blazars, BlankSky
+from astro_spectok.simulate.galaxies import Galaxies
+from astro_spectok.simulate.instruments import choose_instrument
+from astro_spectok.simulate.observe import observe
+from astro_spectok.simulate.quasars import Quasars
+from astro_spectok.simulate.randomness import Randomness
+from astro_spectok.simulate.sky import SkyFibres
+from astro_spectok.simulate.stars import Stars
+from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.simulate.transients import Supernovae
+
+__all__ = ["FAMILIES", "SimulatedGroup", "Survey"]
+
+log = logging.getLogger(__name__)
+
+#: what is drawn: share, and the class that draws it
+FAMILIES = {
+    "galaxies": (0.42, Galaxies),
+    "quasars": (0.22, Quasars),
+    "stars": (0.29, Stars),
+    "supernovae": (0.02, Supernovae),
+    "sky": (0.03, BlankSky),
+    "blazars": (0.02, Blazars),
+}
+#: draws in a row without an instrument for any object after which a survey is given up
+MOST_TRIES = 50
+
+
+@dataclass
+class SimulatedGroup:
+    """Objects of one family, as seen through instruments.
+
+    Attributes
+    ----------
+    family : str
+    objects : `~astro_spectok.simulate.objects.Objects`
+    instruments : list of list of `~astro_spectok.simulate.instruments.Instrument`
+        For each view the instrument of each object.
+    snr : list of tensor, shape (B,)
+        For each view the signal-to-noise ratio asked for.
+    observations : list of `~astro_spectok.simulate.observe.Observation`
+        One for each view.
+    """
+
+    family: str
+    objects: object
+    instruments: list
+    snr: list
+    observations: list
+
+
+class Survey:
+    """Labelled spectra of every kind of object through every kind of instrument.
+
+    Parameters
+    ----------
+    data : path-like, optional
+        Directory of the public template sets; without it, or where a set is absent, analytic templates are used.
+    device : str or `torch.device`
+    families : sequence of str, optional
+        Names out of `FAMILIES`; all if not given.
+    instruments : sequence of str, optional
+        Names of instruments, ``'random'`` for random ones; all that training uses if not given.
+    snr : (float, float) or callable, optional
+        Signal-to-noise ratio per pixel: the range of a log-uniform draw. If not given, 1 to 100, in one draw out of
+        seven fainter, down to 0.3.
+
+    Raises
+    ------
+    ValueError
+        An unknown family.
+    """
+
+    def __init__(self, data=None, *, device="cpu", families=None, instruments=None, snr=None):
+        names = tuple(FAMILIES) if families is None else tuple(families)
+        unknown = sorted(set(names) - set(FAMILIES))
+        if unknown or not names:
+            msg = f"families must be names out of {', '.join(FAMILIES)}, got {', '.join(unknown) or 'none'}"
+            raise ValueError(msg)
+        store = TemplateStore(data)
+        self.device, self.instruments, self.snr = torch.device(device), instruments, snr
+        self.sky = SkyFibres(store)
+        self.families = {name: FAMILIES[name][1](store, self.device) for name in names}
+        shares = np.array([FAMILIES[name][0] for name in names])
+        self.shares = shares / shares.sum()
+
+    def draw(self, n, seed, *, views=1, max_pixels=8192):
+        """Draw ``n`` objects; the result is a function of ``n``, ``seed`` and the other arguments alone.
+
+        Parameters
+        ----------
+        n : int
+        seed : int or sequence of int
+        views : int
+            How many instruments see each object.
+        max_pixels : int or sequence of int
+            Most pixels of a spectrum, for each view.
+
+        Returns
+        -------
+        list of `SimulatedGroup`
+            Families in the order of `FAMILIES`; those without an object are left out.
+
+        Raises
+        ------
+        ValueError
+            None of the instruments reaches the objects.
+        """
+        random = Randomness(seed, self.device)
+        limits = [max_pixels] * views if np.ndim(max_pixels) == 0 else list(max_pixels)
+        groups = []
+        for name, number in zip(self.families, random.host.multinomial(n, self.shares), strict=True):
+            tries = 0
+            # families draw from one set of templates at a time: in parts, so that a batch holds several
+            part = max(4, n // 8)
+            while number:
+                group = self._draw_group(name, min(int(number), part), random, limits)
+                tries += 1
+                if group is not None:
+                    number -= len(group.objects)
+                    groups.append(group)
+                elif tries >= MOST_TRIES:
+                    msg = f"instruments: none of {self.instruments or 'those there are'} reaches any of the {name} drawn"
+                    raise ValueError(msg)
+        return groups
+
+    def _draw_group(self, name, number, random, limits):
+        """At most ``number`` objects of one family: those that an instrument was found for in every view."""
+        objects = self.families[name].draw(number, random)
+        chosen, kept = [], []
+        for i, (low, high) in enumerate(_observed_ranges(objects)):
+            seen_by = [choose_instrument(random.host, low, high, limit, self.instruments) for limit in limits]
+            if all(instrument is not None for instrument in seen_by):
+                chosen.append(seen_by)
+                kept.append(i)
+        if not kept:
+            return None
+        if len(kept) < len(objects):
+            objects = objects.take(torch.tensor(kept, device=self.device))
+        instruments = [list(view) for view in zip(*chosen, strict=True)]
+        snr = [self._draw_snr(random, len(objects)) for _ in limits]
+        observations = [
+            observe(objects, view, level, random, sky=self.sky) for view, level in zip(instruments, snr, strict=True)
+        ]
+        return SimulatedGroup(name, objects, instruments, snr, observations)
+
+    def _draw_snr(self, random, n):
+        if self.snr is not None:
+            return torch.exp(random.uniform(*np.log(self.snr), n))
+        faint = random.chance(1 / 7, n)
+        return torch.exp(torch.where(faint, random.uniform(np.log(0.3), 0, n), random.uniform(0, np.log(100), n)))
+
+
+def _observed_ranges(objects):
+    """Observed range in Angstrom that each object's templates cover: list of (low, high)."""
+    known = torch.isfinite(objects.flux)
+    first = known.int().argmax(1)
+    last = objects.grid.size - 1 - known.flip(1).int().argmax(1)
+    start, step = objects.grid.ln_start, objects.grid.ln_step
+    stretch = torch.log1p(objects.z)
+    low, high = torch.exp(start + step * first + stretch), torch.exp(start + step * last + stretch)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
