@@ -154,9 +154,15 @@ def _run_embed(args):
 
 def add_pretrain(subparsers):
     """Add ``spectok pretrain``."""
-    description = "Pretrain a network on a directory of spectra; the same command resumes."
+    description = "Pretrain a network on simulated and real spectra; the same command resumes, and torchrun spreads it."
     parser = subparsers.add_parser("pretrain", help=description, description=description)
-    parser.add_argument("--data", required=True, metavar="DIR", help="training spectra, see the documentation")
+    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
+    parser.add_argument(
+        "--real", action="append", default=[], metavar="DIR",
+        help="spectra of one's own without labels; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
+    parser.add_argument("--start", metavar="NAME|PATH", help="weights to start from")
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
@@ -165,6 +171,7 @@ def add_pretrain(subparsers):
         ("steps", "optimiser steps of the whole run"),
         ("batch-tokens", "tokens per step"),
         ("workers", "processes that draw the spectra"),
+        ("shards", "parts of a step, shared by the processes of torchrun"),
         ("seed", "of weights and data"),
         ("stop-after", "stop, with a checkpoint, once so many steps are done in all"),
         ("threads", "of the processor, for the network"),
@@ -185,17 +192,20 @@ def _run_pretrain(args):
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    given = {key: getattr(args, key) for key in ("steps", "batch_tokens", "workers", "seed")}
+    given = {key: getattr(args, key) for key in ("steps", "batch_tokens", "workers", "seed", "shards")}
     config = TrainingConfig(**{key: value for key, value in given.items() if value is not None})
 
     def show(step, row):
         if not args.quiet:
-            write_line(f"step {step}/{config.steps}  loss {row['loss']:.4f}  {row['spectra_per_s']:.0f} spectra/s")
+            figures = "  ".join(
+                f"{name} {row[name]:.3f}" for name in ("loss", "redshift", "right", "labels", "nearest")
+            )
+            write_line(f"step {step}/{config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
             sys.stdout.flush()
 
     path = pretrain(
-        args.data, args.out, get_config(args.config), config, resume=args.resume, device=args.device,
-        precision=args.precision, stop_after=args.stop_after, on_step=show,
+        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium, start=args.start,
+        resume=args.resume, device=args.device, precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip
     write_line(f"weights: {path}" if path else f"stopped; go on with --resume --out {args.out}")
 

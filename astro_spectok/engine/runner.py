@@ -12,7 +12,7 @@ from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.weights import load_weights
 
-__all__ = ["EncodedSpectrum", "Runner"]
+__all__ = ["EncodedSpectrum", "Measured", "Runner"]
 
 #: most tokens at once on a CPU unless asked for more: beyond, its caches overflow and each costs a third more
 CPU_BATCH_TOKENS = 4096
@@ -40,6 +40,27 @@ class EncodedSpectrum:
     geometry: np.ndarray
     good: np.ndarray
     scale: float
+    embedding: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the heads say of one spectrum, as plain arrays.
+
+    Attributes
+    ----------
+    log_probability : dict of str to ndarray of float32, shape (lags,)
+        For each class the logarithm of the probability of each redshift; all classes together sum to one.
+    redshifts : dict of str to ndarray of float64, shape (lags,)
+        For each class, shared by all spectra.
+    labels : dict of str to (float, float)
+        Mean and standard deviation of each label.
+    embedding : ndarray of float32, shape (E,)
+    """
+
+    log_probability: dict
+    redshifts: dict
+    labels: dict
     embedding: np.ndarray
 
 
@@ -106,6 +127,57 @@ class Runner:
                     int(i),
                     EncodedSpectrum(
                         values[present], geometry[present], good[present], float(scale * batch.scale[i]), vector
+                    ),
+                )
+
+    def measure(self, batch, *, progress=None):
+        """Class, redshift and labels of all usable spectra of a batch.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Yields
+        ------
+        i : int
+            Position in the batch; positions come in no particular order, each once.
+        measured : `Measured`
+
+        Raises
+        ------
+        ValueError
+            The weights have no redshift head or no label head.
+        """
+        import torch
+
+        network = self.network
+        patch = network.config.patch
+        groups = plan_batches(-(-batch.lengths // patch), self.batch_tokens)
+        redshifts = None
+        for group in show_progress(groups, "measure", progress):
+            patches = _gather(batch, group, patch).to(self.device)
+            with torch.inference_mode():
+                tokens = network.encode(patches)
+                embedding = network.embed(tokens, patches.mask, patches.grid.geometry)
+                scores = network.redshift_scores(patches, tokens, embedding)
+                log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
+                labels = network.measure_labels(tokens, patches.mask, patches.grid.geometry)
+            classes = network.config.redshift.classes
+            if redshifts is None:
+                redshifts = dict(zip(classes, (z.numpy() for z in network.redshift_head.redshifts()), strict=True))
+            by_class = [x.cpu().numpy() for x in log_p.split([score.shape[1] for score in scores], dim=1)]
+            mean, log_sigma, vectors = (x.cpu().numpy() for x in (*labels, embedding))
+            for j, i in enumerate(group):
+                values = zip(network.label_head.names, mean[j], np.exp(log_sigma[j]), strict=True)
+                yield (
+                    int(i),
+                    Measured(
+                        {name: rows[j] for name, rows in zip(classes, by_class, strict=True)},
+                        redshifts,
+                        {name: (float(value), float(sigma)) for name, value, sigma in values},
+                        vectors[j],
                     ),
                 )
 

@@ -45,4 +45,4 @@ class LabelHead(nn.Module):
         summary = self.attention(queries, tokens, mask, None, phases).flatten(1)  # (B, Q * D)
         hidden = nn.functional.gelu(self.hidden(self.norm(summary)))
         mean, log_sigma = self.out(hidden).float().chunk(2, dim=-1)
-        return self.centre + self.spread * mean, torch.log(self.spread) + log_sigma.clamp(-6, 3)
+        return self.centre + self.spread * mean, torch.log(self.spread) + log_sigma.clamp(-4.5, 2)

@@ -187,7 +187,9 @@ def random_instrument(rng, low, high, n_pixels, *, resolution=TRAINED_RESOLUTION
     least = max(resolution[0], 1.3 * MIN_PIXELS / (per_fwhm * span))
     if least >= resolution[1] or n_pixels < MIN_PIXELS:
         return None
-    r = np.exp(rng.uniform(np.log(least), np.log(resolution[1])))
+    # two of three are no sharper than most surveys: sharper ones see a short range, in which there is little to learn
+    sharpest = resolution[1] if rng.random() < 1 / 3 else min(max(3000.0, least * 1.5), resolution[1])
+    r = np.exp(rng.uniform(np.log(least), np.log(sharpest)))
     most = min(span, n_pixels / (r * per_fwhm) / 1.1)
     fewest = min(most, max(1.2 * MIN_PIXELS / (r * per_fwhm), 0.5 * most))
     width = rng.uniform(fewest, most)

@@ -248,5 +248,5 @@ WEIGHTS = {
     "efosc": 0.7, "sedm": 0.3, "virus": 0.5, "4most_lrs": 1.2, "4most_hrs": 0.5, "pfs": 0.8, "apogee": 1.5,
     "gaia_rvs": 0.7, "gaia_xp": 0.7, "rave": 0.4, "giraffe": 0.4, "spex_prism": 1.2, "nirspec_prism": 1.0,
     "nirspec_medium": 0.8, "nirspec_high": 0.4, "euclid_grism": 0.7, "wfc3_grism": 0.6, "stis": 0.6, "iue": 0.3,
-    "cos": 0.3, "vimos": 1.0, "galah": 0.5, "weave_lrs": 1.0, "weave_hrs": 0.5, "random": 30.0,
+    "cos": 0.3, "vimos": 1.0, "galah": 0.5, "weave_lrs": 1.0, "weave_hrs": 0.5, "random": 24.0,
 }  # fmt: skip

@@ -3,11 +3,12 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
-from astro_spectok.simulate.featureless import Blazars, BlankSky
+from astro_spectok.simulate.featureless import BlankSky, Blazars
 from astro_spectok.simulate.galaxies import Galaxies
 from astro_spectok.simulate.instruments import choose_instrument
 from astro_spectok.simulate.observe import observe
@@ -70,14 +71,14 @@ class Survey:
         Names out of `FAMILIES`; all if not given.
     instruments : sequence of str, optional
         Names of instruments, ``'random'`` for random ones; all that training uses if not given.
-    snr : (float, float) or callable, optional
+    snr : (float, float), optional
         Signal-to-noise ratio per pixel: the range of a log-uniform draw. If not given, 1 to 100, in one draw out of
         seven fainter, down to 0.3.
 
     Raises
     ------
     ValueError
-        An unknown family.
+        An unknown family, or ``snr`` no range above zero.
     """
 
     def __init__(self, data=None, *, device="cpu", families=None, instruments=None, snr=None):
@@ -86,6 +87,8 @@ class Survey:
         if unknown or not names:
             msg = f"families must be names out of {', '.join(FAMILIES)}, got {', '.join(unknown) or 'none'}"
             raise ValueError(msg)
+        _check_snr(snr)
+        names = [name for name in FAMILIES if name in names]
         store = TemplateStore(data)
         self.device, self.instruments, self.snr = torch.device(device), instruments, snr
         self.sky = SkyFibres(store)
@@ -93,7 +96,7 @@ class Survey:
         shares = np.array([FAMILIES[name][0] for name in names])
         self.shares = shares / shares.sum()
 
-    def draw(self, n, seed, *, views=1, max_pixels=8192):
+    def draw(self, n, seed, *, views=1, max_pixels=8192, instruments=None, snr=None):
         """Draw ``n`` objects; the result is a function of ``n``, ``seed`` and the other arguments alone.
 
         Parameters
@@ -104,6 +107,12 @@ class Survey:
             How many instruments see each object.
         max_pixels : int or sequence of int
             Most pixels of a spectrum, for each view.
+        instruments : sequence, optional
+            For each view what it sees through: names, as for the survey, or a callable that is given a
+            `numpy.random.Generator`, the least and greatest wavelength at which the object is known, and
+            ``max_pixels``, and returns an instrument within them or None. Those of the survey if not given.
+        snr : (float, float), optional
+            In place of the survey's own.
 
         Returns
         -------
@@ -113,32 +122,35 @@ class Survey:
         Raises
         ------
         ValueError
-            None of the instruments reaches the objects.
+            None of the instruments reaches the objects, ``instruments`` or ``max_pixels`` are not one for each view, or
+            ``snr`` is no range above zero.
         """
         random = Randomness(seed, self.device)
-        limits = [max_pixels] * views if np.ndim(max_pixels) == 0 else list(max_pixels)
+        choosers = _plan_views(views, max_pixels, [self.instruments] * views if instruments is None else instruments)
+        _check_snr(snr)
+        snr = self.snr if snr is None else snr
         groups = []
         for name, number in zip(self.families, random.host.multinomial(n, self.shares), strict=True):
             tries = 0
             # families draw from one set of templates at a time: in parts, so that a batch holds several
             part = max(4, n // 8)
             while number:
-                group = self._draw_group(name, min(int(number), part), random, limits)
-                tries += 1
+                group = self._draw_group(name, min(int(number), part), random, choosers, snr)
+                tries = 0 if group is not None else tries + 1
                 if group is not None:
-                    number -= len(group.objects)
+                    tries, number = 0, number - len(group.objects)
                     groups.append(group)
                 elif tries >= MOST_TRIES:
-                    msg = f"instruments: none of {self.instruments or 'those there are'} reaches any of the {name} drawn"
+                    msg = f"instruments: one of the views sees none of the {name} drawn; give others, or other families"
                     raise ValueError(msg)
         return groups
 
-    def _draw_group(self, name, number, random, limits):
+    def _draw_group(self, name, number, random, choosers, snr_range):
         """At most ``number`` objects of one family: those that an instrument was found for in every view."""
         objects = self.families[name].draw(number, random)
         chosen, kept = [], []
         for i, (low, high) in enumerate(_observed_ranges(objects)):
-            seen_by = [choose_instrument(random.host, low, high, limit, self.instruments) for limit in limits]
+            seen_by = [choose(random.host, low, high) for choose in choosers]
             if all(instrument is not None for instrument in seen_by):
                 chosen.append(seen_by)
                 kept.append(i)
@@ -147,17 +159,40 @@ class Survey:
         if len(kept) < len(objects):
             objects = objects.take(torch.tensor(kept, device=self.device))
         instruments = [list(view) for view in zip(*chosen, strict=True)]
-        snr = [self._draw_snr(random, len(objects)) for _ in limits]
+        snr = [_draw_snr(random, len(objects), snr_range) for _ in choosers]
         observations = [
             observe(objects, view, level, random, sky=self.sky) for view, level in zip(instruments, snr, strict=True)
         ]
         return SimulatedGroup(name, objects, instruments, snr, observations)
 
-    def _draw_snr(self, random, n):
-        if self.snr is not None:
-            return torch.exp(random.uniform(*np.log(self.snr), n))
-        faint = random.chance(1 / 7, n)
-        return torch.exp(torch.where(faint, random.uniform(np.log(0.3), 0, n), random.uniform(0, np.log(100), n)))
+
+def _plan_views(views, max_pixels, instruments):
+    """For each view a function of a Generator and the range of an object that chooses an instrument."""
+    limits = [max_pixels] * views if np.ndim(max_pixels) == 0 else list(max_pixels)
+    for argument, values in (("max_pixels", limits), ("instruments", instruments)):
+        if len(values) != views:
+            msg = f"{argument} must be one for each of the {views} views; got {len(values)}; set views to match"
+            raise ValueError(msg)
+    return [
+        partial(seen_by, max_pixels=limit)
+        if callable(seen_by)
+        else partial(choose_instrument, max_pixels=limit, names=seen_by)
+        for limit, seen_by in zip(limits, instruments, strict=True)
+    ]
+
+
+def _check_snr(limits):
+    if limits is not None and not (len(limits) == 2 and 0 < limits[0] <= limits[1] < np.inf):
+        msg = f"snr must be a range above zero, lowest first; got {limits}; give (2.0, 20.0), say"
+        raise ValueError(msg)
+
+
+def _draw_snr(random, n, limits):
+    """Signal-to-noise ratios (n,): log-uniform within ``limits``, or those of the survey's default."""
+    if limits is not None:
+        return torch.exp(random.uniform(*np.log(limits), n))
+    faint = random.chance(1 / 7, n)
+    return torch.exp(torch.where(faint, random.uniform(np.log(0.3), 0, n), random.uniform(0, np.log(100), n)))
 
 
 def _observed_ranges(objects):

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Batches of views as tensors; batch ``i`` of a run is a function of its seed and ``i`` alone."""
+"""Batches of views as tensors; shard ``i`` of a run is a function of its seed and ``i`` alone."""
 
 from dataclasses import dataclass, fields
 
@@ -7,8 +7,11 @@ import numpy as np
 import torch
 
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches
+from astro_spectok.simulate import Survey
 from astro_spectok.training.corpus import Corpus
-from astro_spectok.training.views import draw_view
+from astro_spectok.training.readers import open_sources
+from astro_spectok.training.simulated import pair_views
+from astro_spectok.training.views import draw_view, shift_source
 
 __all__ = ["TrainingBatch", "ViewDataset", "stack_views"]
 
@@ -31,6 +34,16 @@ class TrainingBatch:
         Wanted flux over the scale of the input, and its variance; inf where nothing is known.
     hide : bool tensor, shape (B,)
         To be decoded from the embedding alone.
+    cls : int64 tensor, shape (B,)
+        Index into `~astro_spectok.simulate.CLASSES`, -1 where the class is unknown.
+    ln_one_plus_z : float64 tensor, shape (B,)
+        Of the true redshift, 0 where it is unknown.
+    measurable : bool tensor, shape (B,)
+        False where there is no redshift to be found.
+    labels : float32 tensor, shape (B, number of labels)
+        NaN where unknown.
+    aligned : bool tensor, shape (B,)
+        Spectra that can be told from those of other objects. Spectrum ``i`` and ``i + B / 2`` are of one object.
     """
 
     patches: PatchBatch
@@ -39,6 +52,11 @@ class TrainingBatch:
     flux: torch.Tensor
     variance: torch.Tensor
     hide: torch.Tensor
+    cls: torch.Tensor
+    ln_one_plus_z: torch.Tensor
+    measurable: torch.Tensor
+    labels: torch.Tensor
+    aligned: torch.Tensor
 
     def to(self, device):
         """Copy on ``device``."""
@@ -46,50 +64,81 @@ class TrainingBatch:
 
 
 class ViewDataset(torch.utils.data.Dataset):
-    """Batches by number, for a `torch.utils.data.DataLoader` with ``batch_size=None``.
+    """Shards of batches by number, for a `torch.utils.data.DataLoader` with ``batch_size=None``.
 
-    The corpus is read when the first batch is drawn, in the process that draws it.
+    Each object is seen twice: simulated ones through two instruments, stored ones as two random observations. The
+    data are read when the first shard is drawn, in the process that draws it.
 
     Parameters
     ----------
-    directory : path-like
-        Of the training spectra, see `Corpus`.
+    directory : path-like or None
+        Of the public sets; None for analytic templates alone.
     config : `TrainingConfig`
-    patch : int
-        Pixels per token.
+    network_config : `~astro_spectok.network.NetworkConfig`
+    real : sequence of path-like
+        Directories of real spectra, see `~astro_spectok.training.readers.SpectraDirectory`.
+    real_medium : {'vacuum', 'air'}, optional
+        Of the wavelengths in all of them; by default what each file says.
     """
 
-    def __init__(self, directory, config, patch):
-        self.directory, self.config, self.patch = directory, config, patch
-        self._corpus = None
+    def __init__(self, directory, config, network_config, real=(), *, real_medium=None):
+        self.directory, self.config = directory, config
+        self.real, self.real_medium = tuple(real), real_medium
+        self.patch = network_config.patch
+        self.label_names = tuple(name for name, _, _ in network_config.labels)
+        self._survey = self._stored = None
 
     def __len__(self):
-        return self.config.steps
+        return self.config.steps * self.config.shards
 
     def __getitem__(self, number):
-        if self._corpus is None:  # read in the process that draws
-            self._corpus = Corpus(self.directory)
+        self._open()
         config = self.config
         rng = np.random.default_rng([config.seed, number])
         n_max = config.max_pixels
         if rng.random() < 0.4:
             n_max = int(np.exp(rng.uniform(np.log(config.min_pixels), np.log(config.max_pixels))))
-        size = max(config.batch_tokens * self.patch // n_max, 2)
-        views = self._draw_views(rng, size, n_max)
-        return stack_views(views, self.patch, rng.random(size) < config.hide_fraction)
+        n = max(config.batch_tokens * self.patch // n_max // 2, 2)
+        n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
+        pairs = self._draw_stored(rng, n_stored, n_max) + self._draw_simulated(rng, n - n_stored, n_max)
+        while len(pairs) < 2:  # hardly ever: nearly all that are drawn have enough good pixels
+            pairs += self._draw_simulated(rng, n, n_max)
+        first, second = zip(*pairs, strict=True)
+        hide = rng.random(2 * len(pairs)) < config.hide_fraction
+        return stack_views([*first, *second], self.patch, hide, self.label_names)
 
-    def _draw_views(self, rng, size, n_max):
-        """``size`` views of at most ``n_max`` pixels; a draw that gives none is repeated."""
-        views = []
-        for _ in range(MOST_DRAWS * size):
-            view = draw_view(self._corpus.draw(rng), rng, n_max, self.config.target_pixels)
-            if view is not None:
-                views.append(view)
-            if len(views) == size:
-                return views
+    def _open(self):
+        """Read what is drawn from, in the process that draws."""
+        if self._survey is None:
+            corpus = [Corpus(self.directory)] if self.directory is not None else []
+            self._stored = [c for c in corpus if c.names] + open_sources(self.real, medium=self.real_medium)
+            self._survey = Survey(self.directory)
+
+    def _draw_simulated(self, rng, n, n_max):
+        """Pairs of views of about ``n`` simulated objects, one at least being tried."""
+        n = max(n, 1)
+        # one of the two may be much shorter: surveys differ
+        other = n_max if rng.random() < 0.6 else int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
+        groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other))
+        return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
+
+    def _draw_stored(self, rng, n, n_max):
+        """Pairs of views of ``n`` stored spectra; a draw that gives none is repeated."""
+        pairs = []
+        for _ in range(MOST_DRAWS * n):
+            if len(pairs) == n:
+                return pairs
+            source = self._stored[rng.integers(len(self._stored))].draw(rng)
+            shift = shift_source(source, rng)
+            pair = [draw_view(source, rng, n_max, self.config.target_pixels, shift=shift) for _ in range(2)]
+            if all(view is not None for view in pair):
+                pairs.append(tuple(pair))
+        if len(pairs) == n:
+            return pairs
         msg = (
-            f"data: the spectra in {self.directory} must have enough good pixels to train on, got {len(views)} views "
-            f"from {MOST_DRAWS * size} draws; add longer spectra"
+            f"data, real: the stored spectra must have enough good pixels to train on, got {len(pairs)} pairs from "
+            f"{MOST_DRAWS * n} draws in {', '.join(str(path) for path in (self.directory, *self.real) if path)}; add "
+            "longer spectra"
         )
         raise ValueError(msg)
 
@@ -98,7 +147,7 @@ def _join(arrays, dtype):
     return torch.from_numpy(np.concatenate(arrays)).to(dtype)
 
 
-def stack_views(views, patch, hide):
+def stack_views(views, patch, hide, label_names=()):
     """Lay views out in patches, padded to the longest.
 
     Parameters
@@ -108,6 +157,8 @@ def stack_views(views, patch, hide):
         Pixels per token.
     hide : bool ndarray, shape (B,)
         Which views are to be decoded from their embedding alone.
+    label_names : sequence of str
+        Labels wanted.
 
     Returns
     -------
@@ -121,7 +172,7 @@ def stack_views(views, patch, hide):
         _join([v.ivar for v in views], torch.float32),
         offsets,
         patch,
-        resolution=_join([np.full(len(v.flux), v.resolution) for v in views], torch.float32),
+        resolution=_join([np.broadcast_to(v.resolution, v.flux.shape) for v in views], torch.float32),
     )
     target_offsets = torch.tensor(np.concatenate([[0], np.cumsum([len(v.target_flux) for v in views])]))
     grid = arrange_patches(_join([v.target_ln_wavelength for v in views], torch.float64), target_offsets, patch)
@@ -131,6 +182,8 @@ def stack_views(views, patch, hide):
     ivar = _join([v.target_ivar for v in views], torch.float32)[slots] * scale**2
     ivar = torch.where(grid.index >= 0, ivar, 0.0)
     resolution = torch.tensor([v.target_resolution for v in views], dtype=torch.float32)
+    truths = [v.truth for v in views]
+    labels = [[truth.labels.get(name, np.nan) for name in label_names] for truth in truths]
     return TrainingBatch(
         patches,
         grid,
@@ -138,4 +191,9 @@ def stack_views(views, patch, hide):
         torch.where(ivar > 0, flux, 0.0),
         1 / ivar,
         torch.from_numpy(np.asarray(hide)),
+        torch.tensor([truth.cls for truth in truths]),
+        torch.tensor([truth.ln_one_plus_z for truth in truths], dtype=torch.float64),
+        torch.tensor([truth.measurable for truth in truths]),
+        torch.tensor(labels, dtype=torch.float32).reshape(len(views), len(label_names)),
+        torch.tensor([truth.aligned for truth in truths]),
     )

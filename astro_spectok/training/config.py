@@ -16,13 +16,14 @@ class TrainingConfig:
         Optimiser steps of the whole run; the learning rate follows a cosine down to zero at the last. May be changed
         when a run is resumed: the steps done stay, and the cosine goes on with the new number.
     batch_tokens : int
-        Tokens per step: short spectra come in larger batches.
+        Tokens per shard: short spectra come in larger batches.
     max_pixels, min_pixels : int
         Lengths of the spectra drawn.
     target_pixels : int
         Most pixels that the decoder is asked for, per spectrum.
     learning_rate, warmup, weight_decay, clip_norm : float
-        Of AdamW: peak rate, steps of linear warm-up, decay of matrices, largest gradient norm.
+        Of AdamW: peak rate, steps of linear warm-up, decay of matrices, largest norm of the gradient, that of the
+        redshift head apart from the rest.
     hide_fraction : float
         Share of spectra decoded from their embedding alone.
     variance_weight : float
@@ -30,6 +31,20 @@ class TrainingConfig:
         arXiv 2203.09168): 0 is the plain likelihood, 1 leaves the mean as in least squares.
     huber : float
         Deviation in sigma beyond which a pixel counts linearly.
+    reconstruction_weight, redshift_weight, label_weight, alignment_weight : float
+        Of the parts of the objective.
+    redshift_sigma : float
+        Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
+    redshift_floor : float
+        Share of the prior mixed into the posterior while training, so that no single spectrum dominates.
+    temperature, memory : float, int
+        Of the contrastive alignment: temperature, and embeddings of earlier steps that an object is told from.
+    template_rate : float
+        Learning rate of the rest-frame templates over that of the network.
+    stored_fraction : float
+        Share of the objects that are stored spectra, without labels; the others are simulated.
+    shards : int
+        Parts that each step consists of, drawn and normalised one by one; several processes share them.
     seed : int
         Batch ``i`` depends on ``seed`` and ``i`` alone.
     workers : int
@@ -43,13 +58,24 @@ class TrainingConfig:
     max_pixels: int = 4640
     min_pixels: int = 192
     target_pixels: int = 2048
-    learning_rate: float = 1e-3
+    learning_rate: float = 8e-4
     warmup: int = 300
     weight_decay: float = 0.02
     clip_norm: float = 1.0
     hide_fraction: float = 0.15
     variance_weight: float = 0.5
     huber: float = 10.0
+    reconstruction_weight: float = 1.0
+    redshift_weight: float = 1.0
+    label_weight: float = 0.2
+    alignment_weight: float = 0.2
+    redshift_sigma: float = 1.5e-4
+    redshift_floor: float = 1e-3
+    temperature: float = 0.07
+    memory: int = 1024
+    template_rate: float = 4.0
+    stored_fraction: float = 0.12
+    shards: int = 1
     seed: int = 20261122
     workers: int = 1
     log_every: int = 50

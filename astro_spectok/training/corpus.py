@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The public spectra and templates that the network is pretrained on, as one source of random spectra."""
+"""Stored public spectra and templates, drawn at random as they are: what joins the simulated ones in pretraining."""
 
 import logging
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ STORED = {
     "ssp_galaxy_templates": (1.0, "galaxy"),
     "stelib_real_stars": (1.0, "star"),
 }
+#: sets that the simulator draws from and that are not drawn as they are
+SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
 #: sets, or origins within a set, whose wavelengths are in air
 IN_AIR = {"miles_real_stars", "stelib_real_stars", "Marz templates.js AIR", "bc03_air", "miles_vazdekis_air",
           "miuscat_air"}  # fmt: skip
@@ -49,11 +51,13 @@ class Source:
         Vacuum, increasing.
     flux : ndarray of float32, shape (N,)
     ivar : ndarray of float32, shape (N,), or None
-        None where no errors are known: the spectrum is taken as free of noise.
+        0 in bad pixels. None where no errors are known: the spectrum is taken as free of noise.
     kind : {'star', 'galaxy', 'observed'}
         Stars get radial velocities, galaxies any redshift, observed ones stay where they are.
     name : str
         Of the set.
+    resolution : float or ndarray of shape (N,), optional
+        Resolving power R = wavelength / FWHM, NaN in pixels where it is unknown; None where nothing is known of it.
     """
 
     ln_wavelength: np.ndarray
@@ -61,14 +65,7 @@ class Source:
     ivar: np.ndarray | None
     kind: str
     name: str
-
-
-def _extinction_curve(wavelength):
-    """A(lambda) / A(V) of Calzetti et al. (2000), ``wavelength`` in Angstrom."""
-    x = 1e4 / np.clip(wavelength, 1200, 22000)
-    blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3) + 4.05
-    red = 2.659 * (-1.857 + 1.040 * x) + 4.05
-    return np.clip(np.where(x > 1 / 0.63, blue, red), 0, None) / 4.05
+    resolution: float | np.ndarray | None = None
 
 
 def find_sets(directory):
@@ -80,8 +77,8 @@ def find_sets(directory):
 
     Returns
     -------
-    dict of str to list of `~pathlib.Path`
-        The files of each set that is complete, by its name.
+    dict of str to `~pathlib.Path`
+        The file of each set, by its name.
 
     Raises
     ------
@@ -89,9 +86,8 @@ def find_sets(directory):
         There is no such directory, or none of the known sets in it.
     """
     directory = Path(directory)
-    needs = {name: (name,) for name in STORED} | {name: needed for name, (_, _, needed) in MADE.items()}
-    paths = {name: [directory / f"{need}.npz" for need in needed] for name, needed in needs.items()}
-    found = {name: files for name, files in paths.items() if all(file.is_file() for file in files)}
+    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED)}
+    found = {name: path for name, path in paths.items() if path.is_file()}
     if not found:
         what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"
         msg = (
@@ -122,15 +118,12 @@ class Corpus:
     """
 
     def __init__(self, directory):
-        paths = find_sets(directory)
-        self._draws = [
-            _StoredSet(*paths[name], STORED[name][1]) if name in STORED else MADE[name][1](*paths[name])
-            for name in paths
-        ]
-        weights = [(STORED | MADE)[name][0] for name in paths]
-        self.names = [draw.name for draw in self._draws]
-        self._probability = np.array(weights) / np.sum(weights)
-        log.info("training corpus: %s", ", ".join(self.names))
+        paths = {name: path for name, path in find_sets(directory).items() if name in STORED}
+        self._draws = [_StoredSet(path, STORED[name][1]) for name, path in paths.items()]
+        weights = [STORED[name][0] for name in paths]
+        self.names = list(paths)
+        self._probability = np.array(weights) / max(np.sum(weights), 1e-9)
+        log.info("stored spectra: %s", ", ".join(self.names) or "none")
 
     def draw(self, rng):
         """One random `Source`."""
@@ -170,112 +163,3 @@ class _StoredSet:
         keep[1:] &= np.diff(x) > 0
         return Source(x[keep], np.where(good, flux, 0)[keep], np.where(good, ivar, 0)[keep] if known else None,
                       self.kind, self.name)  # fmt: skip
-
-
-class _GalaxyMixture:
-    """Mixtures of E-MILES populations behind dust, with nebular lines of Cloudy models (Byler et al. 2017)."""
-
-    name = "emiles_mixture"
-
-    def __init__(self, populations, lines):
-        with np.load(populations) as data:
-            self.wavelength, self.log_flux, self.metallicity = data["wave"], data["log_flux"], data["feh"]
-        with np.load(lines) as data:
-            self.line_wavelength, self.line_ratios = data["line_wave"], data["lum"]
-        self.ln_wavelength = np.log(self.wavelength)
-        self.curve = _extinction_curve(self.wavelength)
-
-    def draw(self, rng):
-        same = np.nonzero(self.metallicity == rng.choice(self.metallicity))[0]
-        members = rng.choice(same, rng.integers(1, 4))
-        share = rng.dirichlet(np.ones(len(members)))
-        parts = np.exp(self.log_flux[members].astype(np.float32))
-        flux = share @ (parts / np.median(parts, axis=1, keepdims=True))
-        attenuation = abs(rng.normal(0, 0.6))
-        flux = flux * 10 ** (-0.4 * attenuation * self.curve)
-        if rng.random() < 0.75:
-            flux = flux + self._lines(rng, flux, attenuation)
-        return Source(self.ln_wavelength, flux.astype(np.float32), None, "galaxy", self.name)
-
-    def _lines(self, rng, flux, attenuation):
-        ratios = self.line_ratios[rng.integers(len(self.line_ratios))]
-        ratios = ratios * 10 ** rng.normal(0, 0.15, len(ratios))
-        h_alpha = np.argmin(abs(self.line_wavelength - 6564.6))
-        width = 10 ** rng.uniform(1.6, 2.6) / 299792.458  # sigma in ln(wavelength)
-        # E-MILES is sampled at 0.9 Angstrom: lines no narrower than that can be drawn
-        width = np.maximum(width, 0.9 / self.line_wavelength)
-        continuum = np.interp(6564.6, self.wavelength, flux)
-        screen = 10 ** (-0.4 * 1.5 * attenuation * np.interp(self.line_wavelength, self.wavelength, self.curve))
-        strength = ratios * screen / (ratios[h_alpha] * screen[h_alpha]) * 10 ** rng.uniform(-0.5, 3.2) * continuum
-        out = np.zeros(len(flux))
-        for centre, sigma, line_flux in zip(np.log(self.line_wavelength), width, strength, strict=True):
-            low, high = np.searchsorted(self.ln_wavelength, [centre - 5 * sigma, centre + 5 * sigma])
-            if high > low:
-                profile = np.exp(-0.5 * ((self.ln_wavelength[low:high] - centre) / sigma) ** 2)
-                out[low:high] += line_flux / (np.exp(centre) * sigma * np.sqrt(2 * np.pi)) * profile
-        return out
-
-
-class _RedrockStars:
-    """Stars from the coefficients of real ones over the bases of redrock."""
-
-    name = "redrock_star"
-
-    def __init__(self, path):
-        with np.load(path) as data:
-            types = [key[6:] for key in data.files if key.startswith("coeff_")]
-            self.members = [(data[f"coeff_{t}"], data[f"basis_{t}"]) for t in types]
-            self.ln_wavelength = np.log(data["wave"])
-
-    def draw(self, rng):
-        coefficients, basis = self.members[rng.integers(len(self.members))]
-        flux = coefficients[rng.integers(len(coefficients))] @ basis
-        return Source(self.ln_wavelength, flux, None, "star", self.name)
-
-
-class _RedrockQuasars:
-    """Quasars from redrock's eigenvectors, with slopes and dust beyond theirs."""
-
-    name = "redrock_quasar"
-
-    def __init__(self, path):
-        self.members = []
-        with np.load(path) as data:
-            for name in ("LOZ", "HIZ"):
-                basis = data[f"qso_basis_{name}"]
-                basis = basis / np.abs(basis).mean(axis=1, keepdims=True)
-                basis[0] *= np.sign(np.median(basis[0]))
-                wavelength = data[f"qso_wave_{name}"]
-                self.members.append((np.log(wavelength), basis, _extinction_curve(wavelength), wavelength))
-
-    def draw(self, rng):
-        ln_wavelength, basis, curve, wavelength = self.members[rng.integers(len(self.members))]
-        flux = np.concatenate([[1.0], rng.normal(0, [0.25, 0.15, 0.1])]) @ basis
-        flux = flux * (wavelength / 3000) ** rng.normal(0, 0.4) * 10 ** (-0.4 * abs(rng.normal(0, 0.3)) * curve)
-        return Source(ln_wavelength, flux.astype(np.float32), None, "galaxy", self.name)
-
-
-class _ApogeeEmulator:
-    """Continuum-normalised APOGEE dwarfs from the network of El-Badry et al. (2018)."""
-
-    name = "apogee_emulator"
-
-    def __init__(self, path):
-        with np.load(path) as data:
-            self.layers = [data[f"norm_{key}"] for key in ("w_array_0", "b_array_0", "w_array_1", "b_array_1")]
-            self.ln_wavelength = np.log(data["wavelength"])
-
-    def draw(self, rng):
-        weight, bias, out_weight, out_bias = self.layers
-        hidden = 1 / (1 + np.exp(-(weight @ rng.uniform(-0.5, 0.5, weight.shape[2]) + bias)))
-        flux = np.sum(out_weight * hidden, axis=1) + out_bias
-        return Source(self.ln_wavelength, flux.astype(np.float32), None, "star", self.name)
-
-
-#: sets whose spectra are computed when drawn: weight in the draw, what makes them, the files it needs
-MADE = {
-    "emiles_mixture": (4.0, _GalaxyMixture, ("emiles_ssp", "fsps_nebular_lines")),
-    "redrock_star": (2.0, _RedrockStars, ("redrock_bases",)),
-    "redrock_quasar": (2.0, _RedrockQuasars, ("redrock_bases",)),
-    "apogee_emulator": (1.0, _ApogeeEmulator, ("apogee_emulator_binspec",)),
-}

@@ -8,7 +8,24 @@ import time
 
 __all__ = ["COLUMNS", "Meter", "append_log", "draw_curve", "read_log", "trim_log"]
 
-COLUMNS = ("step", "loss", "loss_hidden", "deviation", "learning_rate", "gradient", "seconds", "spectra_per_s")
+#: averages over spectra (or pixels, labels): reconstruction from the tokens and from the embedding alone, squared
+#: deviation, divergence of the posterior over class and redshift, share of highest scores at the right redshift and in
+#: the right class, likelihood of labels, contrastive loss, share of objects whose other view is the nearest
+AVERAGES = ("loss", "loss_hidden", "deviation", "redshift", "right", "right_class", "labels", "alignment", "nearest")
+#: what is drawn of them
+PANELS = {
+    "weighted negative log-likelihood per pixel": {
+        "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone",
+    },
+    "divergence, loss per label [nat]": {
+        "redshift": "class and redshift", "labels": "labels", "alignment": "alignment",
+    },
+    "share of spectra": {
+        "right": "redshift within 0.0033", "right_class": "class", "nearest": "other view nearest",
+    },
+    "mean squared deviation": {"deviation": "over the stated variance"},
+}  # fmt: skip
+COLUMNS = ("step", *AVERAGES, "learning_rate", "gradient", "seconds", "spectra_per_s")
 
 
 class Meter:
@@ -21,30 +38,30 @@ class Meter:
         self._clear()
 
     def _clear(self):
-        self.sums, self.steps, self.spectra, self.start = {}, 0, 0, time.perf_counter()
+        self.totals, self.numbers, self.spectra, self.start = {}, {}, 0, time.perf_counter()
 
-    def add(self, figures, spectra):
-        """Add the ``figures`` (dict of numbers or 0-d tensors) of one step over that many ``spectra``."""
-        for key, value in figures.items():
-            self.sums[key] = self.sums.get(key, 0) + value
-        self.steps += 1
+    def add(self, figures, spectra=0):
+        """Add ``figures`` (dict of (sum, number of terms), numbers or 0-d tensors) of that many ``spectra``."""
+        for key, (total, number) in figures.items():
+            self.totals[key] = self.totals.get(key, 0) + total
+            self.numbers[key] = self.numbers.get(key, 0) + number
         self.spectra += spectra
+
+    def gather(self, sum_over_processes):
+        """Make all sums those of all processes together."""
+        for sums in (self.totals, self.numbers):
+            sums.update(zip(sums, sum_over_processes(list(sums.values())), strict=True))
+        (self.spectra,) = sum_over_processes([self.spectra])
 
     def flush(self, step):
         """The row of the log after ``step`` steps, and begin anew; NaN where no spectrum was of the kind."""
-        s = {key: float(value) for key, value in self.sums.items()}
         seconds = time.perf_counter() - self.start
-        values = (
-            step, _ratio(s["loss"], s["n_shown"]), _ratio(s["loss_hidden"], s["n_hidden"]),
-            _ratio(s["deviation"], s["n_shown"]), s["learning_rate"] / self.steps, s["gradient"] / self.steps,
-            seconds, self.spectra / seconds,
-        )  # fmt: skip
+        row = {key: math.nan for key in COLUMNS}
+        for key, total in self.totals.items():
+            row[key] = float(total) / float(self.numbers[key]) if self.numbers[key] else math.nan
+        row |= {"step": step, "seconds": seconds, "spectra_per_s": float(self.spectra) / seconds}
         self._clear()
-        return dict(zip(COLUMNS, values, strict=True))
-
-
-def _ratio(total, number):
-    return total / number if number else math.nan
+        return row
 
 
 def append_log(path, values):
@@ -80,7 +97,7 @@ def trim_log(path, step):
 
 
 def draw_curve(log_path, path):
-    """Draw the loss over the steps as PNG, where matplotlib is installed."""
+    """Draw the parts of the loss over the steps as PNG, where matplotlib is installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -88,13 +105,13 @@ def draw_curve(log_path, path):
     rows = read_log(log_path)
     if not rows:
         return
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for key, label in (("loss", "decoded from tokens"), ("loss_hidden", "decoded from the embedding alone")):
-        axes.plot([int(r["step"]) for r in rows], [float(r[key]) for r in rows], label=label)
+    figure = Figure(figsize=(7, 12), layout="constrained")
+    for axes, (title, curves) in zip(figure.subplots(4, sharex=True), PANELS.items(), strict=True):
+        for key, label in curves.items():
+            axes.plot([int(r["step"]) for r in rows], [float(r[key]) for r in rows], label=label)
+        axes.set_ylabel(title)
+        axes.legend()
     axes.set_xlabel("step")
-    axes.set_ylabel("weighted negative log-likelihood per pixel")
-    axes.legend()
     temporary = path.with_name(path.name + ".part")
     figure.savefig(temporary, dpi=100, format="png")
     os.replace(temporary, path)

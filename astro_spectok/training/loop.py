@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pretraining as one resumable command, the same on cpu and cuda."""
+"""Pretraining as one resumable command, the same on cpu and cuda, in one process or in several."""
 
+import contextlib
 import logging
 import math
+import os
 from pathlib import Path
 
 import torch
@@ -11,11 +13,13 @@ from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.network import build_network
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, write_checkpoint
-from astro_spectok.training.corpus import Corpus, find_sets
+from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.history import Meter, append_log, draw_curve, trim_log
-from astro_spectok.training.objective import reconstruction_loss
+from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_training
-from astro_spectok.weights import write_weights
+from astro_spectok.training.readers import open_sources
+from astro_spectok.training.step import TrainingStep
+from astro_spectok.weights import load_weights, write_weights
 
 __all__ = ["learning_rate", "pretrain"]
 
@@ -43,24 +47,39 @@ def learning_rate(step, config):
 
 
 def _make_optimizer(network, config):
-    matrices = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    """AdamW in three groups: matrices with decay, the rest without, and templates, which learn faster."""
+    templates = [] if network.redshift_head is None else [network.redshift_head.templates]
+    others = [p for p in network.parameters() if not any(p is t for t in templates)]
+    groups = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay, "rate": 1.0},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "rate": 1.0},
+        {"params": templates, "weight_decay": 0.0, "rate": config.template_rate},
+    ]
+    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
-def pretrain(data, out, network_config, config, *, resume=False, device="auto", precision="auto", stop_after=None,
-             on_step=None):  # fmt: skip
-    """Train a network to reconstruct spectra, and write it as weights.
+def pretrain(data, out, network_config, config, *, real=(), real_medium=None, start=None, resume=False, device="auto",
+             precision="auto", stop_after=None, on_step=None):  # fmt: skip
+    """Train a network on simulated and real spectra, and write it as weights.
+
+    Started by PyTorch's launcher (``torchrun``), the processes share the shards of each step, and the result is that
+    of one process.
 
     Parameters
     ----------
-    data : path-like
-        Directory of the training spectra, see `~astro_spectok.training.corpus.Corpus`.
+    data : path-like or None
+        Directory of the public template sets; None simulates from analytic templates alone, which are coarser.
     out : path-like
         Directory for checkpoint, log, loss curve and, after the last step, ``<name>.safetensors``.
     network_config : `~astro_spectok.network.NetworkConfig`
     config : `TrainingConfig`
+    real : sequence of path-like
+        Directories of real spectra without labels, see `~astro_spectok.training.readers.SpectraDirectory`.
+    real_medium : {'vacuum', 'air'}, optional
+        Of the wavelengths in all of them; by default what each file says.
+    start : str or path-like, optional
+        Weights to start from: whatever they share with the new network in name and shape.
     resume : bool
         Go on from the checkpoint in ``out``, to the step, data order included; start anew where there is none. All
         settings must be the same but for ``steps`` (train for longer, or end sooner: the learning rate follows the
@@ -75,92 +94,153 @@ def pretrain(data, out, network_config, config, *, resume=False, device="auto", 
     Returns
     -------
     `~pathlib.Path` or None
-        The weights, or None when stopped before the last step.
+        The weights, or None when stopped before the last step and in all processes but the first.
 
     Raises
     ------
     FileExistsError
         ``out`` holds a run and ``resume`` is False.
     FileNotFoundError
-        ``data`` holds none of the known sets.
+        ``data`` holds none of the known sets, or one of ``real`` no file of spectra.
+    ImportError
+        There are HDF5 or Parquet files in ``real``, and h5py or pyarrow is not installed.
     ValueError
-        The checkpoint belongs to a run with other settings.
+        ``real_medium`` is something else, the checkpoint belongs to a run with other settings, or the processes cannot
+        share the shards evenly.
     """
-    out = Path(out)
+    out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     checkpoint, log_path = out / CHECKPOINT, out / LOG
     if checkpoint.exists() and not resume:
         msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
         raise FileExistsError(msg)
-    find_sets(data)  # a wrong directory is told of before anything is written
-    device = choose_device(device)
-    network = _make_network(network_config, config.seed).to(device)
-    network.autocast_dtype = choose_dtype(device, precision, training=True)
-    optimizer = _make_optimizer(network, config)
-    configs = {"network": network_config.to_dict(), "training": config.to_dict()}
-    step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS) if checkpoint.exists() else 0
-    out.mkdir(parents=True, exist_ok=True)
-    trim_log(log_path, step)
-    last = min(config.steps, stop_after if stop_after is not None else config.steps)
-    log.info("training %s on %s from step %d to %d", network_config.name, device, step, last)
+    open_sources(real, medium=real_medium)  # a wrong directory is told of before anything is written
+    if data is None:
+        log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
+    else:
+        find_sets(data)
+    dataset = ViewDataset(data, config, network_config, real, real_medium=real_medium)
+    with Processes(choose_device(device)) as processes:
+        if config.shards % processes.size:
+            msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
+            raise ValueError(msg)
+        network = _make_network(network_config, config.seed, start).to(processes.device)
+        network.autocast_dtype = choose_dtype(processes.device, precision, training=True)
+        optimizer = _make_optimizer(network, config)
+        step_module = TrainingStep(network, config).to(processes.device)
+        configs = {"network": network_config.to_dict(), "training": config.to_dict()}
+        step = 0
+        if checkpoint.exists():
+            state = {"memory": step_module.memory}
+            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS, state=state)
+        last = min(config.steps, stop_after if stop_after is not None else config.steps)
+        run = _Run(out, config, configs, step_module, optimizer, processes, on_step)
+        if processes.rank == 0:
+            out.mkdir(parents=True, exist_ok=True)
+            trim_log(log_path, step)
+        processes.wait()
+        log.info("training %s on %s from step %d to %d", network_config.name, processes.device, step, last)
+        run.train(_load_batches(dataset, step, last, processes), step, last)
+        if last < config.steps or processes.rank:
+            return None
+        training = describe_training(dataset, log_path, step=last, device=processes.device)
+        return _export(out, network, network_config, training)
 
-    network.train()
-    meter = Meter()
-    for batch in _load_batches(data, config, network_config.patch, step, last):
-        figures = _train_step(network, optimizer, batch.to(device), learning_rate(step, config), config)
-        meter.add(figures, len(batch.hide))
-        step += 1
-        if step % config.log_every == 0 or step == last:
-            row = meter.flush(step)
-            append_log(log_path, row)
-            if on_step is not None:
-                on_step(step, row)
-        if step % config.checkpoint_every == 0 or step == last:
-            write_checkpoint(checkpoint, network, optimizer, step, configs)
-            draw_curve(log_path, out / CURVE)
-    if step < config.steps:
-        return None
-    training = describe_training(config, Corpus(data), log_path, step=step, device=device)
-    return _export(out, network, network_config, training)
 
-
-def _make_network(network_config, seed):
+def _make_network(network_config, seed, start=None):
     """A network that depends on ``seed`` alone; the random numbers of the caller stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_network(network_config)
+        network = build_network(network_config)
+    if start is not None:
+        own = network.state_dict()
+        given = load_weights(start, "cpu").network.state_dict()
+        shared = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+        network.load_state_dict(own | shared)
+        log.info("started from %s: %d of %d tensors", start, len(shared), len(own))
+    return network
 
 
-def _load_batches(data, config, patch, start, stop):
-    dataset = ViewDataset(data, config, patch)
+def _load_batches(dataset, start, stop, processes):
+    """The shards that this process draws, in order."""
+    config = dataset.config
+    numbers = range(start * config.shards + processes.rank, stop * config.shards, processes.size)
     options = {"prefetch_factor": 4, "worker_init_fn": _single_thread} if config.workers else {}
-    return torch.utils.data.DataLoader(
-        dataset, batch_size=None, sampler=range(start, stop), num_workers=config.workers, **options
-    )
+    return torch.utils.data.DataLoader(dataset, batch_size=None, sampler=numbers, num_workers=config.workers, **options)
 
 
 def _single_thread(_):
     torch.set_num_threads(1)
 
 
-def _train_step(network, optimizer, batch, rate, config):
-    """One optimiser step; the figures to be logged, still on the device."""
-    mean, log_sigma = network(batch.patches, batch.grid, batch.resolution, hide=batch.hide)
-    loss, deviation = reconstruction_loss(
-        mean, log_sigma, batch.flux, batch.variance, variance_weight=config.variance_weight, huber=config.huber
-    )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    loss.mean().backward()
-    gradient = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-    if torch.isfinite(gradient):  # one spoilt batch must not spoil the network
-        optimizer.step()
-    shown = ~batch.hide
-    return {
-        "loss": (loss.detach() * shown).sum(), "n_shown": shown.sum(), "deviation": (deviation * shown).sum(),
-        "loss_hidden": (loss.detach() * batch.hide).sum(), "n_hidden": batch.hide.sum(), "gradient": gradient,
-        "learning_rate": rate,
-    }  # fmt: skip
+class _Run:
+    """The steps of a run, with its log and checkpoints."""
+
+    def __init__(self, out, config, configs, step_module, optimizer, processes, on_step):
+        self.out, self.config, self.configs = out, config, configs
+        self.step_module, self.wrapped = step_module, processes.wrap(step_module)
+        self.optimizer, self.processes, self.on_step = optimizer, processes, on_step
+        self.meter = Meter()
+
+    def train(self, batches, step, last):
+        """Steps from ``step`` up to ``last``."""
+        self.step_module.train()
+        batches = iter(batches)
+        while step < last:
+            self._train_step(batches, learning_rate(step, self.config))
+            step += 1
+            if step % self.config.log_every == 0 or step == last:
+                self._write_log(step)
+            if step % self.config.checkpoint_every == 0 or step == last:
+                self._write_checkpoint(step)
+
+    def _train_step(self, batches, rate):
+        """One optimiser step over the shards of this process."""
+        self.optimizer.zero_grad(set_to_none=True)
+        number = self.config.shards // self.processes.size
+        embeddings = []
+        for shard in range(number):
+            batch = next(batches).to(self.processes.device)
+            last = shard == number - 1
+            waiting = contextlib.nullcontext() if last or self.processes.size == 1 else self.wrapped.no_sync()
+            with waiting:
+                loss, figures, embedding = self.wrapped(batch)
+                (loss / number).backward()
+            embeddings.append(embedding)
+            self.meter.add(figures, len(batch.hide))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["rate"]
+        gradient = self._clip_gradients()
+        if torch.isfinite(gradient):  # one spoilt batch must not spoil the network
+            self.optimizer.step()
+        self.meter.add({"gradient": (gradient, 1), "learning_rate": (rate, 1)})
+        self.step_module.remember(torch.cat(self.processes.interleave(embeddings)))
+
+    def _clip_gradients(self):
+        """Clip the redshift head's gradient and that of all the rest; the larger norm.
+
+        The head's is ten times as large: clipped together, its fluctuations would scale all other steps.
+        """
+        head = self.step_module.network.redshift_head
+        # in lists, and not in sets, whose order changes from run to run, and with it the last bit of the norm
+        heads = [] if head is None else list(head.parameters())
+        rest = [p for p in self.step_module.parameters() if not any(p is other for other in heads)]
+        clip = torch.nn.utils.clip_grad_norm_
+        return torch.stack([clip(part, self.config.clip_norm) for part in (heads, rest) if part]).max()
+
+    def _write_log(self, step):
+        self.meter.gather(self.processes.sum)
+        row = self.meter.flush(step)
+        if self.processes.rank == 0:
+            append_log(self.out / LOG, row)
+            if self.on_step is not None:
+                self.on_step(step, row)
+
+    def _write_checkpoint(self, step):
+        if self.processes.rank == 0:
+            state = {"memory": self.step_module.memory}
+            network = self.step_module.network
+            write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs, state=state)
+            draw_curve(self.out / LOG, self.out / CURVE)
 
 
 def _export(out, network, network_config, training):

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Random observations of a spectrum: cut, moved, broadened, resampled, with noise and missing pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-__all__ = ["View", "draw_view", "shift_source"]
+__all__ = ["Truth", "View", "draw_view", "finish_view", "hide_pixels", "shift_source", "trust_template"]
 
 #: good pixels that the encoder is shown at least: one patch
 MIN_PIXELS = 32
@@ -29,6 +29,30 @@ PRESETS = (
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What is known of an object; by default nothing.
+
+    Attributes
+    ----------
+    cls : int
+        Index into `~astro_spectok.simulate.CLASSES`, -1 for unknown.
+    ln_one_plus_z : float
+        0 where unknown.
+    measurable : bool
+        False where there is no redshift to be found.
+    labels : dict of str to float
+    aligned : bool
+        Whether it can be told from other objects.
+    """
+
+    cls: int = -1
+    ln_one_plus_z: float = 0.0
+    measurable: bool = True
+    labels: dict = field(default_factory=dict)
+    aligned: bool = True
+
+
+@dataclass(frozen=True)
 class View:
     """One training example: what the encoder is shown, and what the decoder is asked for.
 
@@ -36,13 +60,14 @@ class View:
     ----------
     ln_wavelength, flux, ivar : ndarray, shape (N,)
         Input; ``ivar`` 0 in bad and hidden pixels.
-    resolution : float
+    resolution : float or ndarray, shape (N,)
         Resolving power told to the encoder, NaN for unknown.
     target_ln_wavelength, target_flux, target_ivar : ndarray, shape (M,)
         Wanted; ``target_ivar`` 0 where nothing is known.
     target_resolution : float
     name : str
-        Set that the spectrum comes from.
+        Set or family that the spectrum comes from.
+    truth : `Truth`
     """
 
     ln_wavelength: np.ndarray
@@ -54,9 +79,10 @@ class View:
     target_ivar: np.ndarray
     target_resolution: float
     name: str
+    truth: Truth = Truth()
 
 
-def draw_view(source, rng, max_pixels, target_pixels):
+def draw_view(source, rng, max_pixels, target_pixels, *, shift=None):
     """A random `View` of a `Source`, or None where the cut holds nothing.
 
     Spectra with errors are shown on their own pixels, the others mostly through a random instrument. Flux is scaled to
@@ -69,6 +95,8 @@ def draw_view(source, rng, max_pixels, target_pixels):
         The view depends on ``source`` and the state of ``rng`` alone.
     max_pixels, target_pixels : int
         Most pixels of the input, and of the target.
+    shift : float, optional
+        In ln(wavelength); a random one, see `shift_source`, if not given.
 
     Returns
     -------
@@ -77,11 +105,21 @@ def draw_view(source, rng, max_pixels, target_pixels):
     """
     if len(source.flux) < MIN_PIXELS:
         return None
+    if shift is None:
+        shift = shift_source(source, rng)
     if source.ivar is not None or rng.random() < 0.25:
-        view = _own_pixels(source, rng, max_pixels)
+        view = _own_pixels(source, shift, rng, max_pixels)
     else:
-        view = _random_instrument(source, rng, max_pixels)
-    if view is None or np.count_nonzero(view.ivar) < MIN_PIXELS or np.count_nonzero(view.target_ivar) < 16:
+        view = _random_instrument(source, shift, rng, max_pixels)
+    return None if view is None else finish_view(view, rng, target_pixels)
+
+
+def finish_view(view, rng, target_pixels):
+    """Scale a view and cut its target to at most ``target_pixels``; None where too little of it is good.
+
+    Flux is scaled to a median absolute value of one over the good input pixels.
+    """
+    if np.count_nonzero(view.ivar) < MIN_PIXELS or np.count_nonzero(view.target_ivar) < 16:
         return None
     size = np.median(np.abs(view.flux[view.ivar > 0]))
     if not np.isfinite(size) or size <= TINY:
@@ -93,8 +131,7 @@ def _normalise(view, size):
     """Flux over ``size``, in float32; whatever does not fit is a bad pixel."""
     flux, ivar = _fit_single(view.flux, view.ivar, size)
     target_flux, target_ivar = _fit_single(view.target_flux, view.target_ivar, size)
-    return View(view.ln_wavelength, flux, ivar, view.resolution, view.target_ln_wavelength, target_flux, target_ivar,
-                view.target_resolution, view.name)  # fmt: skip
+    return replace(view, flux=flux, ivar=ivar, target_flux=target_flux, target_ivar=target_ivar)
 
 
 def _fit_single(flux, ivar, size):
@@ -107,8 +144,12 @@ def _cut_target(view, rng, n_max):
     n = len(view.target_flux)
     start = rng.integers(n - n_max + 1) if n > n_max else 0
     s = slice(start, start + n_max)
-    return View(view.ln_wavelength, view.flux, view.ivar, view.resolution, view.target_ln_wavelength[s],
-                view.target_flux[s], view.target_ivar[s], view.target_resolution, view.name)  # fmt: skip
+    return replace(
+        view,
+        target_ln_wavelength=view.target_ln_wavelength[s],
+        target_flux=view.target_flux[s],
+        target_ivar=view.target_ivar[s],
+    )
 
 
 def shift_source(source, rng):
@@ -120,29 +161,37 @@ def shift_source(source, rng):
     return np.log1p(10 ** rng.uniform(-3, 0.75) if rng.random() < 0.5 else rng.uniform(0, 3.5))
 
 
-def _own_pixels(source, rng, max_pixels):
+def _own_pixels(source, shift, rng, max_pixels):
     """A view of a stretch of the spectrum as it is sampled, with more noise."""
     n = len(source.flux)
     size = min(n, int(max_pixels * rng.uniform(0.6, 1)))
     start = rng.integers(n - size + 1)
     s = slice(start, start + size)
-    x = source.ln_wavelength[s] + shift_source(source, rng)
+    x = source.ln_wavelength[s] + shift
     flux = source.flux[s].astype(float)
     if source.ivar is None:
-        wanted_ivar = _template_ivar(flux)
+        wanted_ivar = trust_template(flux)
         shown, shown_ivar = _observe(flux, rng)
     else:
         wanted_ivar = source.ivar[s].astype(float)
         shown, shown_ivar = _add_noise(flux, source.ivar[s], rng)
     reached = np.searchsorted(x, LN_LONGEST)
-    return View(x[:reached], shown[:reached], _hide(shown_ivar, rng)[:reached], np.nan, x[:reached], flux[:reached],
-                wanted_ivar[:reached], np.nan, source.name)  # fmt: skip
+    told = _tell_resolution(source, slice(start, start + reached), rng)
+    return View(x[:reached], shown[:reached], hide_pixels(shown_ivar, rng)[:reached], told, x[:reached],
+                flux[:reached], wanted_ivar[:reached], np.nan, source.name)  # fmt: skip
 
 
-def _template_ivar(flux):
-    """Inverse variance that a template is trusted with: half a per cent of its level."""
+def _tell_resolution(source, pixels, rng):
+    """Resolving power of the pixels of a stretch in half of the draws where it is known, else NaN."""
+    if source.resolution is None or rng.random() < 0.5:
+        return np.nan
+    return np.broadcast_to(source.resolution, source.flux.shape)[pixels]
+
+
+def trust_template(flux, noise=0.0):
+    """Inverse variance that a template is trusted with: half a per cent of its level, and never below ``noise``."""
     finite = np.abs(flux[np.isfinite(flux)])
-    sigma = 0.005 * (np.abs(flux) + 0.2 * (np.median(finite) if len(finite) else 0.0) + 1e-300)
+    sigma = 0.005 * (np.abs(flux) + 0.2 * (np.median(finite) if len(finite) else 0.0) + 1e-300) + noise
     return np.where(np.isfinite(flux), _inverse_variance(sigma), 0)
 
 
@@ -190,9 +239,9 @@ def _edges(x):
     return np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])
 
 
-def _random_instrument(source, rng, max_pixels):
+def _random_instrument(source, shift, rng, max_pixels):
     """A view through an instrument with its own range, pixels, resolution, calibration and noise."""
-    x = source.ln_wavelength + shift_source(source, rng)
+    x = source.ln_wavelength + shift
     own = np.median(np.diff(x))
     reach = (x[0], min(x[-1], LN_LONGEST), own)
     if reach[1] - reach[0] < MIN_PIXELS * own:
@@ -211,8 +260,8 @@ def _random_instrument(source, rng, max_pixels):
     x_in, shown = (edges[1:] + edges[:-1]) / 2, _rebin(fine, flux, edges)
     x_out, wanted, told_in, told_out = _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng)
     noisy, ivar = _observe(shown, rng)
-    return View(x_in, np.nan_to_num(noisy), _hide(ivar, rng), told_in, x_out, np.nan_to_num(wanted),
-                _template_ivar(wanted), told_out, source.name)  # fmt: skip
+    return View(x_in, np.nan_to_num(noisy), hide_pixels(ivar, rng), told_in, x_out, np.nan_to_num(wanted),
+                trust_template(wanted), told_out, source.name)  # fmt: skip
 
 
 def _broaden(x, flux, edges, pixel, fwhm, own):
@@ -291,14 +340,14 @@ def _draw_sky(n, rng):
     return 1 + gaussian_filter1d(strength, rng.uniform(0.8, 2.5))
 
 
-def _hide(ivar, rng):
-    """Bad pixels, and stretches that the network must fill in."""
+def hide_pixels(ivar, rng, *, most=0.4):
+    """Bad pixels, and stretches that the network must fill in: in six of ten draws up to ``most`` of all pixels."""
     n = len(ivar)
     ivar = np.array(ivar, float)
     if rng.random() < 0.5:
         ivar[rng.random(n) < 10 ** rng.uniform(-3.5, -1)] = 0
     if rng.random() < 0.6:
-        share = rng.uniform(0, 0.4)  # of all pixels, in stretches of a few pixels up to several patches
+        share = rng.uniform(0, most)  # in stretches of a few pixels up to several patches
         while share > 0:
             length = min(int(10 ** rng.uniform(0.9, 2.4)), int(n * 0.3) + 1)
             start = rng.integers(n)

@@ -1,0 +1,195 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From the joint posterior over class and redshift to its peaks: redshift, error, class and their probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "sum_classes"]
+
+#: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
+WINDOW = 0.0033
+#: reach of the centroid around the highest bin: three bins of 60 km/s
+CORE = 6e-4
+#: reach of the standard deviation around the highest bin: wider than the centroid, or a broad peak looks sharp
+SPREAD = 1.6e-3
+
+
+@dataclass(frozen=True)
+class Peak:
+    """One solution: a class, a redshift and how probable they are.
+
+    Attributes
+    ----------
+    spectype : str
+        Class.
+    z : float
+        Redshift, from the mean of ln(1 + z) around the highest bin.
+    z_err : float
+        Standard deviation of z around the highest bin; 0 if one bin holds everything.
+    probability : float
+        Of this class and a redshift within ``window`` of the highest bin; those of different peaks add up to 1 at most.
+    lag : int
+        The highest bin: where in the arrays of its class.
+    """
+
+    spectype: str
+    z: float
+    z_err: float
+    probability: float
+    lag: int
+
+
+def sum_classes(log_probability):
+    """Probability of each class, whatever the redshift.
+
+    Parameters
+    ----------
+    log_probability : dict of str to ndarray, shape (lags,)
+        Log of the probability of each bin in redshift, per class; any constant may be added to all of them.
+        No NaN; minus infinity is a probability of zero.
+
+    Returns
+    -------
+    dict of str to float
+        In the order given; the sum is 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no class, an array is not one-dimensional or empty, holds NaN, or all are minus infinity.
+    """
+    return {name: float(p.sum()) for name, p in _normalize(log_probability).items()}
+
+
+def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spread=SPREAD):
+    """Find the most probable solutions of a joint posterior over class and redshift.
+
+    The best solution is the one with the highest probability within ``window`` of its highest bin, in one class, not
+    the highest bin of all: a quasar's posterior is broad, and a narrow spike of noise in another class may rise above
+    it. The next is sought in what remains when the bins within twice the ``window`` are taken out of that class, so
+    that the flank of a broad peak is no second solution, but the same redshift in another class is.
+    Redshifts are dimensionless.
+
+    Parameters
+    ----------
+    log_probability : dict of str to ndarray, shape (lags,)
+        As of `sum_classes`; classes may differ in length. NaN is refused.
+    ln1pz : dict of str to ndarray, shape (lags,)
+        ln(1 + z) of each bin in equal steps, increasing, for the same classes.
+    count : int, optional
+        Most peaks to return.
+    window, core, spread : float, optional
+        Reach on either side of the highest bin, in ln(1 + z), of the probability, the centroid and the standard
+        deviation; at least one bin.
+
+    Returns
+    -------
+    list of `Peak`
+        The most probable first; fewer than ``count`` if nothing remains.
+
+    Raises
+    ------
+    ValueError
+        If the classes or shapes differ, the steps are not equal and positive, a probability is NaN or all are zero,
+        or an option is not positive.
+    """
+    for name, value in {"count": count, "window": window, "core": core, "spread": spread}.items():
+        if not value > 0:
+            msg = f"{name} must be positive; got {value!r}"
+            raise ValueError(msg)
+    remaining = _normalize(log_probability)
+    axes = {name: _check_axis(name, ln1pz, len(p)) for name, p in remaining.items()}
+    total = dict(remaining)
+    remaining = {name: p.copy() for name, p in remaining.items()}
+    peaks = []
+    while len(peaks) < count:
+        found = _find_highest(remaining, axes, window)
+        if found is None:
+            break
+        name, lag, probability = found
+        z, z_err = _measure(total[name], axes[name], lag, core, spread)
+        peaks.append(Peak(name, z, z_err, probability, lag))
+        remaining[name][_around(lag, axes[name], 2 * window)] = 0
+    # sought by the sum around any bin, reported by that around the highest one: the order may differ by a little
+    return sorted(peaks, key=lambda peak: -peak.probability)
+
+
+def _normalize(log_probability):
+    """Probabilities in float64 whose sum over all classes is 1."""
+    arrays = {name: np.asarray(values, np.float64) for name, values in log_probability.items()}
+    if not arrays:
+        msg = "log_probability must hold at least one class; got none"
+        raise ValueError(msg)
+    for name, values in arrays.items():
+        if values.ndim != 1 or not len(values) or np.isnan(values).any():
+            msg = (
+                f"log_probability[{name!r}] must be one-dimensional, not empty, free of NaN; got shape {values.shape} "
+                f"with {np.count_nonzero(np.isnan(values))} NaN; leave out spectra that could not be used"
+            )
+            raise ValueError(msg)
+    highest = max(values.max() for values in arrays.values())
+    if not np.isfinite(highest):
+        msg = f"log_probability must have a finite maximum; got {highest}"
+        raise ValueError(msg)
+    arrays = {name: np.exp(values - highest) for name, values in arrays.items()}
+    total = sum(values.sum() for values in arrays.values())
+    return {name: values / total for name, values in arrays.items()}
+
+
+def _check_axis(name, ln1pz, n):
+    """The axis of one class as float64, if it is one that bins can be counted on."""
+    if name not in ln1pz:
+        msg = f"ln1pz must have the classes of log_probability; {name!r} is missing, got {', '.join(ln1pz) or 'none'}"
+        raise ValueError(msg)
+    axis = np.asarray(ln1pz[name], np.float64)
+    if axis.shape != (n,):
+        msg = f"ln1pz[{name!r}] must have the shape of its log_probability, ({n},); got {axis.shape}"
+        raise ValueError(msg)
+    step = (axis[-1] - axis[0]) / max(n - 1, 1)
+    steps = np.diff(axis)
+    if n > 1 and not (step > 0 and np.allclose(steps, step, rtol=1e-3, atol=0)):
+        msg = f"ln1pz[{name!r}] must increase in equal steps; got steps of {steps.min()} to {steps.max()}"
+        raise ValueError(msg)
+    return axis
+
+
+def _reach(axis, width):
+    """Bins on either side within ``width``; at least one."""
+    if len(axis) < 2:
+        return 1
+    # a step of 2e-4 is not exact in binary: 6e-4 holds three of them
+    return max(1, int((len(axis) - 1) * width / (axis[-1] - axis[0]) + 1e-6))
+
+
+def _around(lag, axis, width):
+    """The slice of bins within ``width`` of one."""
+    reach = _reach(axis, width)
+    return slice(max(lag - reach, 0), lag + reach + 1)
+
+
+def _find_highest(probability, axes, window):
+    """Class, highest bin and probability around it where that is largest; None if nothing is left."""
+    best = None
+    for name, p in probability.items():
+        reach = _reach(axes[name], window)
+        below = np.concatenate([[0.0], np.cumsum(p)])  # (lags + 1,)
+        bins = np.arange(len(p))
+        mass = below[np.minimum(bins + reach + 1, len(p))] - below[np.maximum(bins - reach, 0)]  # (lags,)
+        centre = int(mass.argmax())
+        near = _around(centre, axes[name], window)
+        if p[near].any() and (best is None or mass[centre] > best[0]):
+            best = mass[centre], name, near.start + int(p[near].argmax())
+    if best is None:
+        return None
+    _, name, lag = best
+    return name, lag, float(probability[name][_around(lag, axes[name], window)].sum())
+
+
+def _measure(probability, axis, lag, core, spread):
+    """Redshift and its standard deviation around the highest bin."""
+    part = _around(lag, axis, core)
+    ln1pz = np.average(axis[part], weights=probability[part])
+    part = _around(lag, axis, spread)
+    variance = np.average(np.square(axis[part] - ln1pz), weights=probability[part])
+    return float(np.expm1(ln1pz)), float(np.exp(ln1pz) * np.sqrt(variance))

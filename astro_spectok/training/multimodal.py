@@ -1,0 +1,339 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Spectra in the layout of the Multimodal Universe, HDF5 or Parquet, one row at a time."""
+
+import logging
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import InverseVariance
+
+from astro_spectok.spectra import to_batch
+
+__all__ = [
+    "HDF5_ENDINGS",
+    "PARQUET_ENDINGS",
+    "HDF5Shard",
+    "ParquetShard",
+    "convert_row",
+    "count_rows",
+    "find_resolution",
+    "import_h5py",
+    "import_parquet",
+]
+
+log = logging.getLogger(__name__)
+
+HDF5_ENDINGS = (".h5", ".hdf5")
+PARQUET_ENDINGS = (".parquet",)
+#: what a spectrum is made of, and the names that the surveys of the Multimodal Universe give it
+FIELDS = {
+    "wavelength": ("lambda", "wave", "wavelength"),
+    "flux": ("flux",),
+    "ivar": ("ivar", "flux_ivar"),
+    "sigma": ("noise",),
+    "mask": ("mask",),
+    "lsf_sigma": ("lsf_sigma",),
+}
+REQUIRED = ("wavelength", "flux")
+#: FWHM of a line-spread function in pixels that a spectrograph can have
+PLAUSIBLE_FWHM = (1.2, 30.0)
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+
+
+def import_h5py():
+    """Import h5py.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says how to get it.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        msg = "HDF5 files of spectra need h5py: pip install 'astro_spectok[survey]'"
+        raise ImportError(msg) from error
+    return h5py
+
+
+def import_parquet():
+    """Import `pyarrow.parquet`.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says how to get it.
+    """
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        msg = "Parquet files of spectra need pyarrow: pip install 'astro_spectok[survey]'"
+        raise ImportError(msg) from error
+    return parquet
+
+
+def count_rows(path):
+    """Count the spectra of each shard of a file, from its header alone.
+
+    Parameters
+    ----------
+    path : path-like
+        Ends in one of `HDF5_ENDINGS`, which is one shard, or `PARQUET_ENDINGS`, of which each row group is one.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is damaged, or has another layout.
+    ImportError
+        h5py or pyarrow is not installed.
+    """
+    if str(path).lower().endswith(HDF5_ENDINGS):
+        with HDF5Shard(path) as shard:
+            return [len(shard)]
+    with import_parquet().ParquetFile(path) as file:
+        _find_columns(file.schema_arrow, path)
+        return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+
+
+def _choose_names(known, path):
+    """Field to the name it has in the file, of those in ``known``."""
+    found = {field: next((a for a in aliases if a in known), None) for field, aliases in FIELDS.items()}
+    found = {field: alias for field, alias in found.items() if alias is not None}
+    missing = [" or ".join(FIELDS[field]) for field in REQUIRED if field not in found]
+    if missing:
+        msg = (
+            f"{path}: a file of the Multimodal Universe must hold a spectrum with flux and lambda, got none of "
+            f"{', '.join(missing)}; write flux, ivar, lambda, mask and lsf_sigma, as spectrum_flux, ... (HDF5) or in a "
+            "struct named spectrum (Parquet)"
+        )
+        raise ValueError(msg)
+    return found
+
+
+class HDF5Shard:
+    """One HDF5 file with the datasets ``spectrum_flux``, ``spectrum_ivar``, ``spectrum_lambda``, ... of shape (n, L).
+
+    Only the rows asked for are read. ``spectrum_lambda`` may have the shape (L,), for all rows.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is damaged, or has another layout.
+    ImportError
+        h5py is not installed.
+    """
+
+    #: bytes held in memory
+    nbytes = 0
+
+    def __init__(self, path):
+        self._file = import_h5py().File(path, "r")
+        try:
+            known = {key[len("spectrum_") :] for key in self._file if key.startswith("spectrum_")}
+            names = _choose_names(known, path)
+            self._datasets = {field: self._file[f"spectrum_{name}"] for field, name in names.items()}
+            self._length = len(self._datasets["flux"])
+        except Exception:
+            self._file.close()
+            raise
+
+    def __len__(self):
+        return self._length
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+    def read_row(self, i):
+        """Fields of spectrum ``i``: dict of str to float64 ndarray of shape (L,), or () for one value a spectrum."""
+        shared = {"wavelength"} if self._datasets["wavelength"].ndim == 1 else set()
+        return {
+            field: np.asarray(dataset[:] if field in shared else dataset[i], dtype=np.float64)
+            for field, dataset in self._datasets.items()
+        }
+
+
+def _find_columns(schema, path):
+    """(column of a struct or None, field to name) of a Parquet file."""
+    import pyarrow
+
+    if "spectrum" in schema.names:
+        kind = schema.field("spectrum").type
+        while not pyarrow.types.is_struct(kind) and hasattr(kind, "value_type"):  # a list of structs
+            kind = kind.value_type
+        if pyarrow.types.is_struct(kind):
+            known = {kind.field(i).name for i in range(kind.num_fields)}
+            return "spectrum", _choose_names(known, path)
+    known = {name[len("spectrum_") :] for name in schema.names if name.startswith("spectrum_")}
+    return None, _choose_names(known, path)
+
+
+class ParquetShard:
+    """One row group of a Parquet file: a struct ``spectrum`` of lists, or columns ``spectrum_flux``, ....
+
+    The row group is held in memory, without the columns that are no spectrum.
+
+    Parameters
+    ----------
+    path : path-like
+    group : int
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is damaged, or has another layout.
+    ImportError
+        pyarrow is not installed.
+    """
+
+    def __init__(self, path, group):
+        with import_parquet().ParquetFile(path) as file:
+            self._struct, self._names = _find_columns(file.schema_arrow, path)
+            prefix = "spectrum_" if self._struct is None else "spectrum."
+            wanted = {prefix + name for name in self._names.values()}
+            leaves = [file.schema.column(i).path for i in range(len(file.schema.names))]
+            if self._struct is None:
+                columns = sorted(wanted)
+            else:  # a list in a struct has the path spectrum.flux.list.element, a struct in a list other ones
+                columns = [leaf for leaf in leaves if leaf.startswith("spectrum.") and _names_of(leaf) & wanted]
+            # threads would compete with the other workers that draw spectra
+            self._table = file.read_row_group(group, columns=columns, use_threads=False)
+
+    def __len__(self):
+        return self._table.num_rows
+
+    @property
+    def nbytes(self):
+        """Bytes held in memory."""
+        return self._table.nbytes
+
+    def close(self):
+        """Nothing is open: the row group is in memory."""
+
+    def read_row(self, i):
+        """Fields of spectrum ``i``: dict of str to float64 ndarray of shape (L,), or () for one value a spectrum."""
+        if self._struct is None:
+            return {field: _to_array(self._table[f"spectrum_{name}"][i]) for field, name in self._names.items()}
+        row = self._table[self._struct][i]
+        if not hasattr(row, "keys"):  # a list of structs
+            return {field: _to_array(row.values.field(name)) for field, name in self._names.items()}
+        return {field: _to_array(row[name]) for field, name in self._names.items()}
+
+
+def _names_of(leaf):
+    """The wanted names that the path of a Parquet leaf may stand for."""
+    return {f"spectrum.{part}" for part in leaf.split(".")[1:]}
+
+
+def _to_array(value):
+    """A list, or one value, of Arrow as float64; null becomes NaN."""
+    value = getattr(value, "values", value)  # the elements of a list
+    if value is None:
+        return np.zeros(0)
+    if hasattr(value, "flatten") and hasattr(value, "offsets"):  # a list of lists of one element
+        value = value.flatten()
+    if hasattr(value, "to_numpy"):
+        return np.asarray(value.to_numpy(zero_copy_only=False), dtype=np.float64)
+    value = value.as_py()
+    return np.asarray(np.nan if value is None else value, dtype=np.float64)
+
+
+def find_resolution(wavelength, lsf_sigma):
+    """Resolving power R = wavelength / FWHM from the width of the line-spread function.
+
+    The schema gives ``lsf_sigma`` no unit: the makers of the files used pixels (SDSS, DESI) or Angstrom (APOGEE). It is
+    taken as pixels where that makes a FWHM of more than 1.2 pixels, as Angstrom where that does, else as unknown.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape (L,)
+        Angstrom, increasing but for where arms overlap.
+    lsf_sigma : ndarray, shape (L,) or ()
+        Standard deviation; NaN and non-positive values are unknown.
+
+    Returns
+    -------
+    ndarray of float64, shape (L,), or None
+        NaN where unknown; None if nothing is known.
+    """
+    sigma = np.broadcast_to(lsf_sigma, wavelength.shape) if np.size(lsf_sigma) in (1, len(wavelength)) else None
+    if sigma is None or len(wavelength) < 2:
+        return None
+    good = np.isfinite(sigma) & (sigma > 0)
+    pixel = np.abs(np.gradient(wavelength))
+    good &= pixel > 0
+    if not good.any():
+        return None
+    for in_angstrom in (np.where(good, sigma * pixel, np.nan), np.where(good, sigma, np.nan)):
+        fwhm = FWHM_PER_SIGMA * np.median(in_angstrom[good] / pixel[good])
+        if PLAUSIBLE_FWHM[0] < fwhm < PLAUSIBLE_FWHM[1]:
+            return wavelength / (FWHM_PER_SIGMA * in_angstrom)
+    return None
+
+
+def convert_row(row, *, medium=None):
+    """One row as a `SpectrumBatch` of one spectrum.
+
+    Pixels without a positive finite wavelength, which pad short spectra, are left out. Those that are masked (a mask
+    that is not 0), whose flux is not finite or whose inverse variance is not positive get ``ivar`` 0. Without any
+    errors the noise is estimated from the flux.
+
+    Parameters
+    ----------
+    row : dict of str to ndarray
+        As `HDF5Shard.read_row` returns it.
+    medium : {'vacuum', 'air'}, optional
+        None is vacuum.
+
+    Returns
+    -------
+    `~astro_spectok.spectra.SpectrumBatch`
+        A row that cannot be used has no pixels.
+
+    Raises
+    ------
+    ValueError
+        Arrays of different lengths.
+    """
+    wavelength, flux = np.ravel(row["wavelength"]), np.ravel(row["flux"])
+    arrays = {key: np.ravel(row[key]) for key in ("ivar", "sigma", "mask") if key in row}
+    lengths = {"wavelength": len(wavelength), "flux": len(flux)} | {key: len(a) for key, a in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        msg = f"the arrays of a spectrum must have one length, got {lengths}; write them anew"
+        raise ValueError(msg)
+    inside = np.isfinite(wavelength) & (wavelength > 0)
+    lsf_sigma = np.ravel(row.get("lsf_sigma", np.nan))
+    lsf_sigma = lsf_sigma[inside] if len(lsf_sigma) == len(inside) else lsf_sigma
+    ivar = arrays.get("ivar")
+    if ivar is None and "sigma" in arrays:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ivar = arrays["sigma"] ** -2.0
+    if "mask" in arrays:
+        flux = np.where(arrays["mask"] == 0, flux, np.nan)
+    spectrum = [wavelength[inside] * u.AA, flux[inside] * u.dimensionless_unscaled]
+    if ivar is not None:
+        spectrum.append(InverseVariance(ivar[inside]))
+    resolution = find_resolution(wavelength[inside], lsf_sigma)
+    return to_batch(tuple(spectrum), medium=medium or "vacuum", resolution=resolution)
