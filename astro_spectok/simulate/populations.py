@@ -18,8 +18,8 @@ __all__ = ["HISTORIES", "REST_GRID", "Family", "Populations", "compute_cosmic_ag
 #: the rest-frame grid of galaxies and quasars
 REST_GRID = RestGrid(math.log(600.0), 1e-4, 38430)
 HISTORIES = ("exponential", "delayed", "constant", "burst", "post-starburst", "old", "quenched")
-#: E-MILES, MILES and MIUSCAT lie 3.4 km/s redward of BC03, BPASS, MaStar and the SDSS composites, which agree among
-#: themselves to 0.3 km/s (cross-correlation of 10 Gyr, solar, 4000-6800 Angstrom): in ln(wavelength)
+#: E-MILES, MILES and MIUSCAT lie 3.4 km/s redward of BC03, BPASS and MaStar, which agree among themselves to 0.3 km/s,
+#: and of the SDSS composites (cross-correlation of 10 Gyr, solar, 4000-6800 Angstrom): in ln(wavelength)
 MILES_OFFSET = 3.4 / 299792.458
 #: ages in Gyr below the youngest of E-MILES, how much bluer (power of the wavelength) and how strong the lines left
 YOUNG = ((0.004, -0.45, 0.3), (0.012, -0.3, 0.5), (0.035, -0.1, 0.8))

@@ -96,7 +96,7 @@ class ViewDataset(torch.utils.data.Dataset):
         config = self.config
         rng = np.random.default_rng([config.seed, number])
         n_max = config.max_pixels
-        if rng.random() < 0.4:
+        if rng.random() < config.short_fraction:
             n_max = int(np.exp(rng.uniform(np.log(config.min_pixels), np.log(config.max_pixels))))
         n = max(config.batch_tokens * self.patch // n_max // 2, 2)
         n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
@@ -118,7 +118,9 @@ class ViewDataset(torch.utils.data.Dataset):
         """Pairs of views of about ``n`` simulated objects, one at least being tried."""
         n = max(n, 1)
         # one of the two may be much shorter: surveys differ
-        other = n_max if rng.random() < 0.6 else int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
+        other = n_max
+        if rng.random() < self.config.short_fraction:
+            other = int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
         groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other))
         return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
 

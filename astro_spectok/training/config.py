@@ -19,6 +19,8 @@ class TrainingConfig:
         Tokens per shard: short spectra come in larger batches.
     max_pixels, min_pixels : int
         Lengths of the spectra drawn.
+    short_fraction : float
+        Share of the shards whose spectra are cut shorter than ``max_pixels``; instruments of few pixels come in all.
     target_pixels : int
         Most pixels that the decoder is asked for, per spectrum.
     learning_rate, warmup, weight_decay, clip_norm : float
@@ -56,10 +58,11 @@ class TrainingConfig:
     steps: int = 20000
     batch_tokens: int = 3072
     max_pixels: int = 4640
-    min_pixels: int = 192
-    target_pixels: int = 2048
-    learning_rate: float = 8e-4
-    warmup: int = 300
+    min_pixels: int = 512
+    short_fraction: float = 0.15
+    target_pixels: int = 1024
+    learning_rate: float = 1e-3
+    warmup: int = 100
     weight_decay: float = 0.02
     clip_norm: float = 1.0
     hide_fraction: float = 0.15
@@ -70,7 +73,7 @@ class TrainingConfig:
     label_weight: float = 0.2
     alignment_weight: float = 0.2
     redshift_sigma: float = 1.5e-4
-    redshift_floor: float = 1e-3
+    redshift_floor: float = 1e-5
     temperature: float = 0.07
     memory: int = 1024
     template_rate: float = 4.0

@@ -132,7 +132,8 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         if checkpoint.exists():
             state = {"memory": step_module.memory}
             step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS, state=state)
-        last = min(config.steps, stop_after if stop_after is not None else config.steps)
+        # no less than what is done, where a run is resumed with fewer steps
+        last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
         run = _Run(out, config, configs, step_module, optimizer, processes, on_step)
         if processes.rank == 0:
             out.mkdir(parents=True, exist_ok=True)
