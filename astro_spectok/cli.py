@@ -210,8 +210,54 @@ def _run_pretrain(args):
     write_line(f"weights: {path}" if path else f"stopped; go on with --resume --out {args.out}")
 
 
+def _split_names(text):
+    """Turn ``a,b`` into a list of names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def add_simulate(subparsers):
+    """Add ``spectok simulate``."""
+    description = "Simulate labelled spectra of every kind of object through every kind of instrument."
+    parser = subparsers.add_parser("simulate", help=description, description=description)
+    parser.add_argument("-n", "--number", type=_positive_int, required=True, metavar="N", help="objects")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="DIR|FILE", help="directory for FITS files, or a .parquet file"
+    )
+    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same spectra (default: 0)")
+    parser.add_argument(
+        "--families", type=_split_names, metavar="A,B",
+        help="of galaxies, quasars, stars, supernovae, sky, blazars (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--instruments", type=_split_names, metavar="A,B",
+        help="their names, or random (default: all that training uses); a wrong one lists them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--snr", nargs=2, type=float, metavar=("LOW", "HIGH"),
+        help="range of the median signal-to-noise ratio per pixel (default: mostly 1 to 100)",
+    )  # fmt: skip
+    parser.add_argument("--views", type=_positive_int, default=1, metavar="N", help="instruments that see each object")
+    add_common_options(parser, "device", "overwrite")
+    parser.set_defaults(run=_run_simulate)
+
+
+def _run_simulate(args):
+    """Write the spectra and say how many."""
+    from astro_spectok.simulation import write_simulated
+
+    options = {key: getattr(args, key) for key in ("seed", "data", "families", "instruments", "snr", "views")}
+    path = write_simulated(
+        args.out, args.number, **options, device=args.device, overwrite=args.overwrite,
+        progress=False if args.quiet else None,
+    )  # fmt: skip
+    if not args.quiet:
+        made = "" if args.data else ", made of analytic templates (coarser than those of --data)"
+        write_line(f"{path}: {args.number * args.views} spectra of {args.number} objects{made}")
+
+
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
-SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_weights)
+SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_simulate, add_weights)
 
 
 def build_parser():

@@ -164,9 +164,8 @@ def test_whole_head_is_equivariant_through_the_skip_path(network, spectrum, bins
     assert torch.equal(patches.channels, moved.channels)
     with torch.inference_mode():
         tokens = network.encode(patches)
-        embedding = network.embed(tokens, patches.mask, patches.grid.geometry)
-        one = network.redshift_head(tokens, embedding, patches)
-        other = network.redshift_head(tokens, embedding, moved)
+        one = network.redshift_head(tokens, patches)
+        other = network.redshift_head(tokens, moved)
     for k, (low, high) in enumerate(network.redshift_head.lags):
         assert one[k].shape == (1, high - low + 1)
         if high - low > bins:
@@ -183,7 +182,7 @@ def test_prior_is_flat_in_class_and_within_a_class(network, spectrum):
     patches = stack_spectra([spectrum])
     with torch.inference_mode():
         tokens = network.encode(patches)
-        scores = head(tokens, torch.zeros(1, 16), patches)
+        scores = head(tokens, patches)
     posterior = torch.softmax(torch.cat(scores, dim=1), dim=1)
     galaxy, star = posterior.split([s.shape[1] for s in scores], dim=1)
     assert galaxy.sum().item() == pytest.approx(0.5, rel=1e-5)
@@ -197,9 +196,9 @@ def test_bad_pixels_do_not_score(network, spectrum):
     torch.manual_seed(0)
     with torch.inference_mode():
         tokens = torch.randn(*patches.mask.shape, 32)
-        one = network.redshift_head(tokens, torch.zeros(1, 16), patches)
+        one = network.redshift_head(tokens, patches)
         blind = dataclasses.replace(patches, valid=torch.zeros_like(patches.valid))
-        none = network.redshift_head(tokens, torch.zeros(1, 16), blind)
+        none = network.redshift_head(torch.zeros_like(tokens), blind)
     for k, (low, high) in enumerate(network.redshift_head.lags):
         level = network.redshift_head.class_logit.bias[k] - math.log(high - low + 1)
         torch.testing.assert_close(none[k], level.expand_as(none[k]).detach(), rtol=1e-4, atol=1e-4)

@@ -161,7 +161,7 @@ class Runner:
             with torch.inference_mode():
                 tokens = network.encode(patches)
                 embedding = network.embed(tokens, patches.mask, patches.grid.geometry)
-                scores = network.redshift_scores(patches, tokens, embedding)
+                scores = network.redshift_scores(patches, tokens)
                 log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
                 labels = network.measure_labels(tokens, patches.mask, patches.grid.geometry)
             classes = network.config.redshift.classes

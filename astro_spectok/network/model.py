@@ -152,7 +152,7 @@ class SpectralNetwork(nn.Module):
         with self._autocast():
             return self.label_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
 
-    def redshift_scores(self, patches, tokens=None, embedding=None):
+    def redshift_scores(self, patches, tokens=None):
         """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.
 
         Parameters
@@ -160,8 +160,6 @@ class SpectralNetwork(nn.Module):
         patches : `~astro_spectok.network.PatchBatch`
         tokens : tensor, shape (B, T, D), optional
             Of these patches, where they are known already.
-        embedding : tensor, shape (B, E), optional
-            Likewise.
 
         Returns
         -------
@@ -175,11 +173,7 @@ class SpectralNetwork(nn.Module):
         if self.redshift_head is None:
             msg = f"the network {self.config.name!r} has no redshift head; use weights whose config has `redshift` set"
             raise ValueError(msg)
-        if tokens is None:
-            tokens = self.encode(patches)
-        if embedding is None:
-            embedding = self.embed(tokens, patches.mask, patches.grid.geometry)
-        return self.redshift_head(tokens, embedding, patches)
+        return self.redshift_head(self.encode(patches) if tokens is None else tokens, patches)
 
 
 def _init_weights(module, depth):

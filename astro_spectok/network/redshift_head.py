@@ -35,7 +35,8 @@ class RedshiftHead(nn.Module):
         self.features = nn.Linear(config.width, config.patch * head.channels)
         self.skip = nn.Conv1d(N_CHANNELS, head.channels, head.kernel, padding=head.kernel // 2)
         self.templates = nn.Parameter(torch.randn(len(head.classes), head.channels, n_rest) * 0.02)
-        self.class_logit = nn.Linear(config.embedding_size, len(head.classes))
+        self.class_query = nn.Linear(config.width, 1)
+        self.class_logit = nn.Linear(config.width, len(head.classes))
         self.lags = tuple(
             (math.ceil(math.log1p(low) / head.step - 1e-9), math.floor(math.log1p(high) / head.step + 1e-9))
             for low, high in head.z_range
@@ -45,12 +46,11 @@ class RedshiftHead(nn.Module):
         """Redshift of every score, one float64 tensor per class."""
         return [torch.expm1(torch.arange(a, b + 1, dtype=torch.float64) * self.config.step) for a, b in self.lags]
 
-    def forward(self, tokens, embedding, patches):
+    def forward(self, tokens, patches):
         """
         Parameters
         ----------
         tokens : tensor, shape (B, T, D)
-        embedding : tensor, shape (B, E)
         patches : `PatchBatch`
 
         Returns
@@ -63,7 +63,9 @@ class RedshiftHead(nn.Module):
         skipped = self.skip(patches.channels.flatten(1, 2).transpose(1, 2)).transpose(1, 2).float()  # (B, T * P, K)
         features = (features + skipped) * patches.valid.flatten(1)[..., None]
         grid, first = self._scatter(features, patches.grid.ln_wavelength.flatten(1), patches.valid.flatten(1))
-        logit = self.class_logit(embedding).float()
+        attention = self.class_query(tokens)[..., 0].masked_fill(~patches.mask, -1e4).softmax(1)  # (B, T)
+        # what speaks for a class as a whole; not from the embedding, which is to tell objects apart, not classes
+        logit = self.class_logit((attention[..., None] * tokens).sum(1)).float()  # (B, classes)
         # 0.1 keeps the first steps gentle; the last term makes the prior of a class independent of its lags
         return [
             0.1 * scores + logit[:, k : k + 1] - math.log(scores.shape[1])

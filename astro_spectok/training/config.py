@@ -71,7 +71,7 @@ class TrainingConfig:
     reconstruction_weight: float = 1.0
     redshift_weight: float = 1.0
     label_weight: float = 0.2
-    alignment_weight: float = 0.2
+    alignment_weight: float = 1.0
     redshift_sigma: float = 1.5e-4
     redshift_floor: float = 1e-5
     temperature: float = 0.07

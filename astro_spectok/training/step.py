@@ -66,7 +66,7 @@ class TrainingStep(nn.Module):
             "nearest": (nearest.sum(), batch.aligned.sum()),
         }
         if network.redshift_head is not None:
-            scores = network.redshift_scores(patches, tokens, embedding)
+            scores = network.redshift_scores(patches, tokens)
             redshift, scored, right, right_class = redshift_loss(
                 scores, network.redshift_head, batch.cls, batch.ln_one_plus_z, batch.measurable,
                 config.redshift_sigma, floor=config.redshift_floor,
