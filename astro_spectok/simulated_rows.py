@@ -127,7 +127,7 @@ class Simulation:
 
     Parameters
     ----------
-    n, seed, data, families, instruments, snr, views, device
+    n, seed, data, families, instruments, snr, views, max_pixels, device
         As for `~astro_spectok.simulation.simulate_spectra`.
 
     Attributes
@@ -142,9 +142,10 @@ class Simulation:
         As for `~astro_spectok.simulation.simulate_spectra`.
     """
 
-    def __init__(self, n, seed, data, families, instruments, snr, views, device):
+    def __init__(self, n, *, seed, data, families, instruments, snr, views, max_pixels, device):
         self.n, self.seed = _check_integer(n, "n", 1), _check_integer(seed, "seed", 0)
         self.views = _check_integer(views, "views", 1)
+        self._max_pixels = _check_integer(max_pixels, "max_pixels", 64)
         snr = _check_snr(snr)
         # here and not above: PyTorch takes seconds to import
         from astro_spectok.engine.device import choose_device
@@ -176,7 +177,7 @@ class Simulation:
 
         for first in show_progress(range(0, self.n, OBJECTS_AT_ONCE), "simulating", progress):
             size, part = min(OBJECTS_AT_ONCE, self.n - first), first // OBJECTS_AT_ONCE
-            groups = self._survey.draw(size, [self.seed, part], views=self.views)
+            groups = self._survey.draw(size, [self.seed, part], views=self.views, max_pixels=self._max_pixels)
             objects = [seen for group in groups for seen in _list_objects(group)]
             # families are drawn one after the other: mix them
             order = np.random.default_rng([self.seed, part, 1]).permutation(size)

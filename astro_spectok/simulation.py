@@ -21,15 +21,15 @@ FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 def simulate_spectra(
-    n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, device="cpu", progress=False
-):
+    n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
+    progress=False,
+):  # fmt: skip
     """Simulate spectra of random objects as random instruments give them.
 
     Wavelengths are vacuum Angstrom as observed. Calibrated flux is per unit wavelength in 1e-17 erg / (s cm2 Angstrom),
     uncalibrated flux in counts, continuum-normalised flux without unit; the level has no meaning, it is about 1. Bad
     pixels are masked, their flux is 0 and their uncertainty NaN. Errors are standard deviations as a pipeline states
-    them, now and then wrong; where an archive gives none, ``uncertainty`` is None. Spectra longer than 8192 pixels are
-    cut to a random stretch.
+    them, now and then wrong; where an archive gives none, ``uncertainty`` is None.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def simulate_spectra(
     data : path-like, optional
         Directory of the public template sets. Without it, templates are analytic, which are coarser.
     families : sequence of str, optional
-        Out of `~astro_spectok.simulate.FAMILIES`: 'galaxies', 'quasars', 'stars', 'supernovae', 'sky', 'blazars'.
+        Out of ``astro_spectok.simulate.FAMILIES``: 'galaxies', 'quasars', 'stars', 'supernovae', 'sky', 'blazars'.
         All, in the shares given there, by default.
     instruments : sequence of str, optional
         Names of instruments, or 'random' for invented ones; by default all but those that are held out of training.
@@ -49,6 +49,8 @@ def simulate_spectra(
         seven fainter.
     views : int
         Instruments that see each object.
+    max_pixels : int
+        Of longer spectra a random stretch is taken; at least 64.
     device : str
         Where to compute: 'cpu', 'cuda', 'auto', ....
     progress : bool or None
@@ -58,7 +60,8 @@ def simulate_spectra(
     -------
     `~specutils.SpectrumList` of `~specutils.Spectrum`
         ``n * views`` of them, views of an object one after the other. ``meta`` holds ``name``, ``medium`` and what is
-        known of `~astro_spectok.simulated_rows.TRUTH`, with units; ``redshift`` stays 0, as it does for real spectra.
+        known of the names in ``astro_spectok.simulated_rows.TRUTH``, with units; ``redshift`` stays 0, as it does for
+        real spectra.
 
     Raises
     ------
@@ -76,13 +79,16 @@ def simulate_spectra(
     >>> [spectrum.meta["spectype"] for spectrum in spectra]
     ['STAR', 'STAR', 'STAR']
     """
-    simulation = Simulation(n, seed, data, families, instruments, snr, views, device)
+    simulation = Simulation(
+        n, seed=seed, data=data, families=families, instruments=instruments, snr=snr, views=views,
+        max_pixels=max_pixels, device=device,
+    )  # fmt: skip
     return SpectrumList(make_spectrum(row) for rows in simulation.draw(progress) for row in rows)
 
 
 def write_simulated(
-    path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, device="cpu", overwrite=False,
-    progress=None,
+    path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
+    overwrite=False, progress=None,
 ):  # fmt: skip
     """Simulate spectra straight into files; memory does not grow with their number.
 
@@ -97,7 +103,7 @@ def write_simulated(
     ----------
     path : path-like
         Name of a directory, or of a file that ends in ``.parquet``.
-    n, seed, data, families, instruments, snr, views, device
+    n, seed, data, families, instruments, snr, views, max_pixels, device
         As for `simulate_spectra`, which gives the same spectra.
     overwrite : bool
         Replace what an earlier run wrote to ``path``; other files in a directory stay.
@@ -128,7 +134,10 @@ def write_simulated(
         check_output(path, overwrite=overwrite)
     else:
         _check_directory(path, overwrite)
-    simulation = Simulation(n, seed, data, families, instruments, snr, views, device)
+    simulation = Simulation(
+        n, seed=seed, data=data, families=families, instruments=instruments, snr=snr, views=views,
+        max_pixels=max_pixels, device=device,
+    )  # fmt: skip
     if to_parquet:
         _write_parquet(path, simulation, overwrite, progress)
     else:

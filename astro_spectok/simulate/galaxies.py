@@ -119,10 +119,14 @@ class Galaxies:
         n = len(kind)
         exponent = torch.full((n,), -9.0, device=self.device)
         for which, low, high in (
-            (FORMING, -0.5, 3.5), (FADED, -1.0, 0.7), (LINER_KIND, -0.3, 1.2), (AGN, 0.3, 2.7), (BREAK, 1.3, 3.2),
+            (FADED, -1.0, 0.7), (LINER_KIND, -0.3, 1.2), (AGN, 0.3, 2.7), (BREAK, 1.3, 3.2),
             (PASSIVE, -1.5, 0.0),
         ):  # fmt: skip
             exponent = torch.where(kind == which, random.uniform(low, high, n), exponent)
+        # four decades, but blue compact dwarfs are few
+        extreme = random.chance(0.2, n)
+        most = torch.where(extreme, random.uniform(2.0, 3.5, n), random.uniform(-0.5, 2.4, n))
+        exponent = torch.where(kind == FORMING, most, exponent)
         lineless = (kind == PASSIVE) & random.chance(0.6, n)
         return torch.where(lineless, 0, 10**exponent)
 

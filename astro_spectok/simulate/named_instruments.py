@@ -70,7 +70,7 @@ DESIGNS = {
     # Cui+2012 (RAA 12, 1197): R 1800 with the 2/3 slit; MRS: Liu+2020 (arXiv 2005.07210)
     "lamost_lrs": Design(
         ((Arm(3695, 5850, "log", _DEX, 1400, 2200), Arm(5850, 9095, "log", _DEX, 1500, 2300)),),
-        0.5, 0.05, 0.9, True, True,
+        0.8, 0.05, 0.9, True, True,
     ),
     "lamost_mrs": Design(
         ((Arm(4950, 5350, "log", 2.7e-5, 7000, 7600), Arm(6300, 6800, "log", 2.2e-5, 7300, 8000)),),

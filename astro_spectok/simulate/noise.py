@@ -119,11 +119,15 @@ def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
 
 
 def _draw_efficiency(pixels, random):
-    """Throughput of each arm over its best, float32 (B, P): it falls towards both ends."""
+    """Throughput of each arm over its best, float32 (B, P): it falls towards both ends, in half of all steeply.
+
+    Noise of real BOSS, LAMOST and VIMOS spectra rises by 4 to 6 times within their bluest hundred Angstrom.
+    """
     b = len(pixels)
     x = 2 * pixels.place - 1
-    fall = torch.where(x < 0, random.uniform(0.1, 1.3, b, 1), random.uniform(0.1, 1.1, b, 1))
-    return torch.exp(-fall * x.abs() ** random.uniform(2, 6, b, 1))
+    blue = random.uniform(0.1, 1.3, b, 1) + random.chance(0.5, b, 1) * random.uniform(0, 2.5, b, 1)
+    red = random.uniform(0.1, 1.1, b, 1) + random.chance(0.4, b, 1) * random.uniform(0, 1.5, b, 1)
+    return torch.exp(-torch.where(x < 0, blue, red) * x.abs() ** random.uniform(2, 8, b, 1))
 
 
 def _absorb(truth, absorbed, pixels, random):
@@ -217,7 +221,7 @@ def _draw_calibration(efficiency, pixels, random):
         previous, current = current, 2 * x * current - previous
     factor = torch.exp((size * wave).clamp(-3, 3))
     # counts follow the throughput, and the shape of the grating's blaze
-    power = torch.where(pixels.calibrated, 0.0, 1.0)[:, None] * random.uniform(0.5, 1.5, b, 1)
+    power = torch.where(pixels.calibrated, 0.0, 1.0)[:, None] * random.uniform(0.3, 1.0, b, 1)
     factor = factor * efficiency**power
     arms = int(pixels.arm.max()) + 1
     if arms > 1:

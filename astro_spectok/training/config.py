@@ -56,12 +56,12 @@ class TrainingConfig:
     """
 
     steps: int = 20000
-    batch_tokens: int = 3072
+    batch_tokens: int = 5120
     max_pixels: int = 4640
     min_pixels: int = 512
     short_fraction: float = 0.15
     target_pixels: int = 1024
-    learning_rate: float = 1e-3
+    learning_rate: float = 7e-4
     warmup: int = 100
     weight_decay: float = 0.02
     clip_norm: float = 1.0
@@ -82,7 +82,7 @@ class TrainingConfig:
     seed: int = 20261122
     workers: int = 1
     log_every: int = 50
-    checkpoint_every: int = 500
+    checkpoint_every: int = 250
 
     def to_dict(self):
         """Plain dictionary, ready for JSON."""

@@ -32,8 +32,10 @@ class Processes:
             self._opened = True
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, error, *_):
         if self._opened:
+            if error is None:  # who leaves first closes connections that the others may still use
+                self.wait()
             distributed.destroy_process_group()
 
     def wrap(self, module):
