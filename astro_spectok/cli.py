@@ -207,7 +207,10 @@ def _run_pretrain(args):
         args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium, start=args.start,
         resume=args.resume, device=args.device, precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip
-    write_line(f"weights: {path}" if path else f"stopped; go on with --resume --out {args.out}")
+    if path:
+        write_line(f"weights: {path}")
+    elif os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
+        write_line(f"stopped; go on with --resume --out {args.out}")
 
 
 def _split_names(text):
@@ -238,6 +241,9 @@ def add_simulate(subparsers):
         help="range of the median signal-to-noise ratio per pixel (default: mostly 1 to 100)",
     )  # fmt: skip
     parser.add_argument("--views", type=_positive_int, default=1, metavar="N", help="instruments that see each object")
+    parser.add_argument(
+        "--max-pixels", type=_positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
+    )
     add_common_options(parser, "device", "overwrite")
     parser.set_defaults(run=_run_simulate)
 
@@ -246,7 +252,8 @@ def _run_simulate(args):
     """Write the spectra and say how many."""
     from astro_spectok.simulation import write_simulated
 
-    options = {key: getattr(args, key) for key in ("seed", "data", "families", "instruments", "snr", "views")}
+    names = ("seed", "data", "families", "instruments", "snr", "views", "max_pixels")
+    options = {name: getattr(args, name) for name in names}
     path = write_simulated(
         args.out, args.number, **options, device=args.device, overwrite=args.overwrite,
         progress=False if args.quiet else None,

@@ -38,29 +38,12 @@ def write_stored(path, wavelengths, rng, *, sigma=None, shared=False, **columns)
     np.savez(path, **arrays, **columns)
 
 
-def write_made(directory, rng):
-    """Write what the sets need whose spectra are computed: populations, lines, bases, an emulator."""
-    wave = np.linspace(3000, 9000, 2000)
-    populations = np.log([make_flux(wave, rng) for _ in range(6)]).astype(np.float16)
-    np.savez(
-        directory / "emiles_ssp.npz", wave=wave, log_flux=populations, age=np.arange(6.0), feh=np.repeat([0, -1], 3)
-    )
-    lines = {"line_wave": np.array([3728.0, 4862.7, 5008.2, 6564.6]), "lum": rng.uniform(0.1, 3, (5, 4))}
-    np.savez(directory / "fsps_nebular_lines.npz", **lines)
-    bases = {"wave": wave}
-    for name in ("A", "WD"):
-        bases[f"basis_{name}"] = np.array([make_flux(wave, rng) for _ in range(3)], np.float32)
-        bases[f"coeff_{name}"] = (rng.normal(0, 0.05, (7, 3)) + np.array([1, 0, 0])).astype(np.float32)
-    bases["basis_CV"] = bases["basis_A"]  # no coefficients, as in the real file
-    for name in ("LOZ", "HIZ"):
-        bases[f"qso_wave_{name}"] = wave[::2]
-        basis = [make_flux(wave[::2], rng) * (1 if i == 0 else rng.normal(size=1000)) for i in range(4)]
-        bases[f"qso_basis_{name}"] = np.array(basis, np.float32)
-    np.savez(directory / "redrock_bases.npz", **bases)
-    layers = {"w_array_0": (900, 5, 5), "b_array_0": (900, 5), "w_array_1": (900, 5), "b_array_1": (900,)}
-    emulator = {f"norm_{key}": rng.normal(0, 0.1, shape).astype(np.float32) for key, shape in layers.items()}
-    emulator["norm_b_array_1"] += 1
-    np.savez(directory / "apogee_emulator_binspec.npz", wavelength=np.geomspace(15168, 16937, 900), **emulator)
+def describe_stars(n):
+    """The columns that a set of stars has: identifier, class, type and labels."""
+    rng = np.random.default_rng(n)
+    labels = {"teff": rng.uniform(4000, 9000, n), "logg": rng.uniform(1, 5, n), "feh": rng.uniform(-2, 0.5, n)}
+    return {"id": np.array([f"star {i}" for i in range(n)]), "cls": np.full(n, "STAR"), "sptype": np.full(n, "G2"),
+            **labels}  # fmt: skip
 
 
 def write_corpus(directory):
@@ -68,8 +51,8 @@ def write_corpus(directory):
     rng = np.random.default_rng(3)
     directory.mkdir(parents=True, exist_ok=True)
     optical = np.linspace(3800, 7400, 1200)
-    write_stored(directory / "pickles_stars.npz", [optical] * 3, rng, shared=True)
-    write_stored(directory / "miles_real_stars.npz", [optical] * 4, rng, shared=True)
+    write_stored(directory / "pickles_stars.npz", [optical] * 8, rng, shared=True, **describe_stars(8))
+    write_stored(directory / "miles_real_stars.npz", [optical] * 8, rng, shared=True, **describe_stars(8))
     write_stored(
         directory / "desi_real_unlabelled.npz", [3600 + 0.8 * np.arange(900)] * 3, rng, sigma=0.05, shared=True
     )
@@ -78,5 +61,4 @@ def write_corpus(directory):
     write_stored(directory / "ssp_galaxy_templates.npz", ragged, rng, origin=origin)
     sptype = np.array(["EIGENVECTOR 1", "G", "EIGENVECTOR 2", "K"])
     write_stored(directory / "marz_redshift_templates.npz", ragged, rng, sptype=sptype, origin=np.full(4, "other"))
-    write_made(directory, rng)
     return directory

@@ -75,17 +75,68 @@ def test_demo(tiny_weights, tmp_path, capsys):
     assert (tmp_path / "d.png").is_file()
 
 
+QUICK_RUN = ["--config", "tiny", "--steps", "3", "--batch-tokens", "32", "--workers", "0", "--device", "cpu"]
+QUICK_RUN += ["--precision", "float32"]
+
+
 def test_pretrain_stops_resumes_and_exports(tmp_path, capsys):
     """The same command with ``--resume`` goes on to the end, and its weights can be used."""
     data, out = tmp_path / "data", tmp_path / "run"
     data.mkdir()
     write_corpus(data)
-    arguments = ["pretrain", "--data", str(data), "--out", str(out), "--config", "tiny", "--steps", "3"]
-    arguments += ["--batch-tokens", "64", "--workers", "0", "--device", "cpu", "--precision", "float32", "--quiet"]
+    arguments = ["pretrain", "--data", str(data), "--out", str(out), *QUICK_RUN, "--quiet"]
     assert main([*arguments, "--stop-after", "2"]) == 0
     assert "--resume" in capsys.readouterr().out
     assert main(arguments) == 1
     assert "already holds a run" in capsys.readouterr().err
     assert main([*arguments, "--resume"]) == 0
+    assert capsys.readouterr().out == f"weights: {out / 'tiny.safetensors'}\n"
     vector = make_spectrum(200).embed(weights=out / "tiny.safetensors", medium="vacuum", device="cpu")
     assert np.isfinite(vector).all()
+
+
+def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
+    """Analytic templates are told of on standard error; each row of the log is a line on standard output."""
+    arguments = ["pretrain", "--out", str(tmp_path / "run"), *QUICK_RUN, "--shards", "2", "--start", str(tiny_weights)]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "simulating from analytic ones, which are coarser" in err
+    assert [line.split()[:2] for line in out.splitlines()[:-1]] == [["step", "3/3"]]
+    assert "spectra/s" in out
+
+
+def test_pretrain_passes_on_what_is_said_of_real_spectra(tmp_path, monkeypatch):
+    """Every directory, and the medium of all of them."""
+    given = []
+    monkeypatch.setattr("astro_spectok.training.loop.pretrain", lambda *args, **kwargs: given.append(kwargs))
+    arguments = ["pretrain", "--out", str(tmp_path), "--quiet"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--real", "one", "--real", "two", "--medium", "air", "--start", "small"]) == 0
+    assert [(kwargs["real"], kwargs["real_medium"], kwargs["start"]) for kwargs in given] == [
+        ([], None, None),
+        (["one", "two"], "air", "small"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--data", "nowhere"], "data: nowhere is no directory"),
+        (["--real", "nowhere"], "directory: nowhere is no directory"),
+        (["--start", "nowhere.safetensors"], "nowhere.safetensors"),
+    ],
+)
+def test_pretrain_tells_what_is_not_there(tmp_path, capsys, option, message):
+    """Before anything is written."""
+    assert main(["pretrain", "--out", str(tmp_path / "run"), *QUICK_RUN, *option]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_speak_with_one_voice(tmp_path, monkeypatch, capsys):
+    """The first of them says where to go on."""
+    monkeypatch.setattr("astro_spectok.training.loop.pretrain", lambda *args, **kwargs: None)
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        assert main(["pretrain", "--out", str(tmp_path / "run")]) == 0
+        assert ("--resume" in capsys.readouterr().out) == (rank == "0")

@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The tables of the documentation say what the results say."""
 
-import importlib.util
+import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,25 @@ import pytest
 from astro_spectok.weights import get_entry
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+SNR = {"snr_low": 2, "snr_high": None}
+FIGURES = {
+    "n": 7, "class_right": 0.5, "within_0033": 0.25, "within_01": 1.0, "median_dv": -12.34, "nmad_dv": 4321.0,
+    "median_abs_dv": 5.0, "confident": 0.125, "purity": None, "coverage": 0.75, "pull_width": 1.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("write_tables", ROOT / "benchmarks" / "write_tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.make_tables()
+def load():
+    """Import a script of the benchmarks by its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def tables(load):
+    return load("write_tables").make_tables()
 
 
 def test_tables_agree_with_results(tables):
@@ -28,12 +40,92 @@ def test_tables_agree_with_results(tables):
         assert (folder / f"{name}.rst").read_text() == text, f"run benchmarks/write_tables.py: {name} has changed"
 
 
+def test_every_table_is_shown(tables):
+    """What the pages include is there, and nothing is made that no page includes."""
+    shown = re.findall(r"include:: _tables/(\w+)\.rst", (ROOT / "docs" / "model_card.rst").read_text())
+    assert sorted(shown) == sorted(tables)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*_real_spectra.json")), ids=lambda path: path.stem)
+def test_redshifts_are_those_of_the_weights(path):
+    """The redshifts and bars in the model card were measured with the file that the registry names, on everything."""
+    content = json.loads(path.read_text())
+    assert content["sha256"] == get_entry(path.stem.removesuffix("_real_spectra")).sha256
+    assert content["limit"] is None
+    assert "simulated" in content
+
+
 def test_results_are_those_of_the_packaged_weights():
     """The figures in the model card were measured with the file that is installed."""
-    content = json.loads((ROOT / "benchmarks" / "results" / "small_reconstruction.json").read_text())
+    content = json.loads((RESULTS / "small_reconstruction.json").read_text())
     entry = get_entry("small")
     assert content["sha256"] == entry.sha256
     measured = {row["set"].removesuffix("_real"): row["chi2_net"] for row in content["sets"]}
     assert {f"chi2_{name}" for name in measured} >= set(entry.figures)
     for name, figure in entry.figures.items():
         assert figure == pytest.approx(measured[name.removeprefix("chi2_")], abs=0.006)
+
+
+def make_content(**simulated):
+    """A file of results with one row of each kind."""
+    pair = {"pair": "r600", "noise": "as real", "method": "embedding", "n": 40}
+    kind = {"family": "stars", "kind": "M", "right": 0.875} | FIGURES
+    return {
+        "sha256": "0123456789abcdef", "limit": None,
+        "redshift": [{"set": "lamost", "class": "STAR"} | SNR | FIGURES,
+                     {"set": "lamost", "class": "all", "snr_low": None, "snr_high": None} | FIGURES],
+        "no_redshift": [{"set": "sky", "n": 3, "confident": 0.333333, "median_p": 0.5}],
+        "labels": [{"set": "miles", "label": "teff", "n": 9, "offset": 8.0, "scatter": 123.4, "stated": 99.0,
+                    "coverage": 0.5},
+                   {"set": "miles", "label": "logg", "n": 0, "offset": None, "scatter": None, "stated": None,
+                    "coverage": None}],
+        "retrieval": [{"method": "flux", "recall": 0.25, "n": 8}],
+        "bars": [{"name": "a |dz| b", "bar": "0.7", "measured": 0.6, "met": False, "n": 5},
+                 {"name": "c", "bar": "<= 0.02", "measured": None, "met": None, "n": 0}],
+        "simulated": {
+            "retrieval": [pair | {"class": "all", "recall": 0.5}, pair | {"class": "STAR", "recall": 0.125}],
+            "held_out": [{"instrument": "galah", "twin": "", "n": 30, "right": 0.9, "right_twin": 0.95, "loss": 0.05,
+                          "loss_error": 0.021}],
+            "redshift": [kind | {"snr_low": 1, "snr_high": 100}, kind | {"snr_low": 3, "snr_high": 10, "right": 1.0},
+                         kind | {"kind": "G", "snr_low": 1, "snr_high": 100, "right": 0.0}],
+            "no_redshift": [{"family": "blazars", "n": 4, "confident": 0.75}],
+            "reconstruction": [{"noise": "as stated", "n": 6, "median": 1.014, "p16": 0.9, "p84": 1.2}],
+        } | simulated,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("bars", ["a \\|dz\\| b", "0.7", "0.600", "**no**", "5"]),
+        ("bars", ["c", "<= 0.02", "–", "not measured", "0"]),
+        ("redshifts", ["lamost", "all", "7", "0.500", "0.250", "1.000", "-12.3", "4321", "0.125", "–", "0.75"]),
+        ("redshifts_snr", ["lamost", "STAR", "> 2", "7", "0.500", "0.250", "1.000", "-12.3", "4321", "0.125", "–",
+                           "0.75"]),
+        ("labels", ["miles", "teff", "9", "8.000", "123", "99.000", "0.500"]),
+        ("nothing", ["sky", "3", "0.333"]),
+        ("nothing", ["simulated blazars", "4", "0.750"]),
+        ("repeats", ["flux", "8", "0.250"]),
+        ("simulated_redshifts", ["stars", "M", "0.875 (7)", "1.000 (7)"]),
+        ("simulated_redshifts", ["stars", "G", "0.000 (7)", "–"]),
+        ("simulated_instruments", ["galah", "–", "30", "0.900", "0.950", "5.0 ± 2.1"]),
+        ("simulated_retrieval", ["SDSS, R 600", "as real", "embedding", "0.500", "0.125"]),
+        ("simulated_chi2", ["as stated", "6", "1.01", "0.90", "1.20"]),
+    ],
+)  # fmt: skip
+def test_rows_of_tables(load, name, row):
+    """Each figure lands in its own column."""
+    made = load("_redshift_tables").make_redshift_tables(make_content())
+    rows = [block.strip().split("\n     - ") for block in made[name].split("\n   * - ")[1:]]
+    assert row in rows
+    assert {len(cells) for cells in rows} == {len(row)}
+
+
+def test_what_was_not_measured_is_said(load):
+    """Without simulated spectra, labels or repeats the tables say so; those that are measured are tables."""
+    tables = load("_redshift_tables")
+    content = make_content() | {"labels": [], "retrieval": []}
+    del content["simulated"]
+    made = tables.make_redshift_tables(content)
+    missing = {name for name, text in made.items() if text == tables.NOT_MEASURED}
+    assert missing == {"labels", "repeats"} | {name for name in tables.NAMES if name.startswith("simulated")}

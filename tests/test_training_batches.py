@@ -1,16 +1,25 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tests of training batches: a function of the seed and their number alone."""
+"""Tests of training batches: a function of the seed and their number alone, each object twice, with what is true."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 import torch
+from _multimodal import make_rows, write_hdf5
 from _training_data import QUICK, write_corpus, write_stored
 
+from astro_spectok.network import get_config
+from astro_spectok.network.config import LABELS
 from astro_spectok.training.batches import ViewDataset, stack_views
 from astro_spectok.training.loop import _load_batches
-from astro_spectok.training.views import View
+from astro_spectok.training.processes import Processes
+from astro_spectok.training.views import Truth, View
+
+TINY = get_config("tiny")
+LABELLED = dataclasses.replace(TINY, labels=LABELS)
+#: half of the objects are stored
+HALF = dataclasses.replace(QUICK, batch_tokens=128, stored_fraction=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +28,20 @@ def directory(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
+@pytest.fixture(scope="module")
+def mixed(directory):
+    """Batches of stored and simulated objects, with labels."""
+    dataset = ViewDataset(directory, HALF, LABELLED)
+    return [dataset[number] for number in range(12)]
+
+
 def tensors_of(batch):
     """All that a batch holds, NaN as a number."""
     grids = [getattr(grid, name) for grid in (batch.grid, batch.patches.grid) for name in ("index", "ln_wavelength")]
     patches = [batch.patches.channels, batch.patches.scale, batch.patches.resolution]
-    return [
-        x.nan_to_num(-1) for x in (*grids, *patches, batch.resolution, batch.flux, batch.variance, batch.hide.float())
-    ]
+    wanted = [batch.resolution, batch.flux, batch.variance, batch.hide.float()]
+    truth = [batch.cls, batch.ln_one_plus_z, batch.measurable.float(), batch.labels, batch.aligned.float()]
+    return [x.nan_to_num(-1) for x in (*grids, *patches, *wanted, *truth)]
 
 
 def same(one, other):
@@ -36,35 +52,48 @@ def same(one, other):
 
 def test_batch_depends_on_seed_and_number_alone(directory):
     """Not on what was drawn before, nor on how long the run is to be."""
-    dataset = ViewDataset(directory, QUICK, 32)
+    dataset = ViewDataset(directory, QUICK, LABELLED)
     first = [dataset[i] for i in range(4)]
-    again = ViewDataset(directory, dataclasses.replace(QUICK, steps=1000, log_every=1), 32)
+    again = ViewDataset(directory, dataclasses.replace(QUICK, steps=1000, log_every=1), LABELLED)
     assert all(same(again[i], first[i]) for i in (3, 0, 2))
     assert not same(first[0], first[1])
-    other = ViewDataset(directory, dataclasses.replace(QUICK, seed=8), 32)
+    other = ViewDataset(directory, dataclasses.replace(QUICK, seed=8), LABELLED)
     assert not same(other[0], first[0])
     assert len(dataset) == QUICK.steps
+    assert len(ViewDataset(directory, dataclasses.replace(QUICK, shards=3), TINY)) == 3 * QUICK.steps
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(directory, workers):
     """Nor does the step that a run starts from."""
-    plain = list(_load_batches(directory, QUICK, 32, 0, 5))
+    alone = Processes("cpu")
+    plain = list(_load_batches(ViewDataset(directory, QUICK, TINY), 0, 5, alone))
     config = dataclasses.replace(QUICK, workers=workers)
-    resumed = list(_load_batches(directory, config, 32, 2, 5))
+    resumed = list(_load_batches(ViewDataset(directory, config, TINY), 2, 5, alone))
     assert len(resumed) == 3
     assert all(same(a, b) for a, b in zip(resumed, plain[2:], strict=True))
+
+
+def test_processes_share_the_shards(directory, monkeypatch):
+    """Each shard is drawn once, those of a step side by side."""
+    dataset = ViewDataset(directory, dataclasses.replace(QUICK, shards=4), TINY)
+    numbers = []
+    for rank in range(2):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        numbers.append(list(_load_batches(dataset, 1, 3, Processes("cpu")).sampler))
+    assert numbers == [[4, 6, 8, 10], [5, 7, 9, 11]]
 
 
 def test_batches_are_finite_and_of_the_size_wanted(directory):
     """Every value that the objective uses; sizes follow the budget of tokens."""
     config = dataclasses.replace(QUICK, batch_tokens=64, hide_fraction=0.4)
-    dataset = ViewDataset(directory, config, 32)
+    dataset = ViewDataset(directory, config, TINY)
     hidden = []
     for number in range(15):
         batch = dataset[number]
         n = len(batch.hide)
-        assert n >= 64 * 32 // 256
+        assert n >= 4
         assert n * (batch.patches.mask.sum(1).float().mean()) < 1.5 * 64
         assert torch.isfinite(batch.patches.channels).all()
         assert torch.isfinite(batch.flux).all()
@@ -73,18 +102,82 @@ def test_batches_are_finite_and_of_the_size_wanted(directory):
         assert known.flatten(1).any(1).all()
         assert not known[batch.grid.index < 0].any()
         assert batch.resolution.shape == batch.grid.present.shape
+        assert batch.labels.shape == (n, 0)
         hidden.append(batch.hide.float().mean().item())
     assert 0.2 < np.mean(hidden) < 0.6
 
 
-def make_view(n, m, seed):
+def test_spectra_half_a_batch_apart_are_of_one_object(mixed):
+    """They share all that is true of it, and are different observations."""
+    for batch in mixed:
+        n = len(batch.hide) // 2
+        assert len(batch.hide) == 2 * n
+        for tensor in (batch.cls, batch.ln_one_plus_z, batch.measurable, batch.labels.nan_to_num(-99), batch.aligned):
+            assert torch.equal(tensor[:n], tensor[n:])
+        for i in range(n):
+            assert not torch.equal(batch.patches.channels[i], batch.patches.channels[n + i])
+        assert len(torch.unique(batch.ln_one_plus_z[:n][batch.cls[:n] >= 0])) == (batch.cls[:n] >= 0).sum()
+
+
+def test_stored_and_simulated_objects_share_a_batch(mixed, directory):
+    """In the share that the settings want, whatever its size; what is stored has neither class nor label."""
+    counts = [((batch.cls >= 0).sum().item(), len(batch.cls)) for batch in mixed]
+    simulated, every = np.sum(counts, axis=0)
+    assert 0.3 < simulated / every < 0.7  # a few of the simulated have no class either
+    assert np.mean([0 < some < n for some, n in counts]) > 0.5
+    whole = ViewDataset(directory, dataclasses.replace(HALF, stored_fraction=0.0), LABELLED)
+    assert np.mean([(whole[i].cls >= 0).float().mean() for i in range(8)]) > 0.8
+    stored = ViewDataset(directory, dataclasses.replace(HALF, stored_fraction=1.0), LABELLED)[0]
+    assert (stored.cls == -1).sum() >= len(stored.cls) - 2
+    assert stored.labels[stored.cls == -1].isnan().all()
+
+
+def test_what_is_true_is_that_of_the_simulator(mixed):
+    """Stars have stellar labels and hardly a redshift, galaxies their own; unknown ones are NaN."""
+    names = [name for name, _, _ in LABELS]
+    cls = torch.cat([batch.cls for batch in mixed])
+    labels = torch.cat([batch.labels for batch in mixed])
+    z = torch.cat([batch.ln_one_plus_z for batch in mixed])
+    galaxy, star = cls == 0, cls == 2
+    assert galaxy.sum() > 10
+    assert star.sum() > 10
+    assert labels.shape[1] == len(names)
+    assert labels[star][:, names.index("teff")].isfinite().any()
+    assert labels[star][:, names.index("age")].isnan().all()
+    assert labels[galaxy][:, names.index("age")].isfinite().all()
+    assert labels[galaxy][:, names.index("teff")].isnan().all()
+    assert z[star].abs().max() < 3e-3
+    assert z[galaxy].max() > 0.1
+    assert (z[cls == -1] == 0).sum() > 10
+    assert labels[(cls == -1) & (z == 0)].isnan().all()
+
+
+def test_real_spectra_join_in(directory, tmp_path):
+    """Directories of one's own are drawn from beside the sets; the medium told moves their wavelengths."""
+    write_hdf5(tmp_path / "survey" / "a.hdf5", make_rows(4))
+    config = dataclasses.replace(QUICK, stored_fraction=1.0)
+    seen = {}
+    for medium in (None, "vacuum", "air"):
+        batch = ViewDataset(None, config, TINY, [tmp_path / "survey"], real_medium=medium)[0]
+        # stored ones come first
+        seen[medium] = np.exp(batch.patches.grid.ln_wavelength[0][batch.patches.valid[0]].numpy())
+    assert len(seen["vacuum"]) > 50
+    np.testing.assert_array_equal(seen[None], seen["vacuum"])
+    np.testing.assert_allclose(seen["air"] - seen["vacuum"], 1.43, atol=0.06)
+    dataset = ViewDataset(directory, config, TINY, [tmp_path / "survey"])
+    dataset[0]
+    assert [source.names for source in dataset._stored][1:] == [["survey"]]
+    assert len(dataset._stored) == 2
+
+
+def make_view(n, m, seed, truth=None):
     """A view with ``n`` input and ``m`` target pixels."""
     rng = np.random.default_rng(seed)
     x, y = 8.3 + np.arange(n) * 1e-4, 8.31 + np.arange(m) * 2e-4
     flux, wanted = (rng.normal(3, 1, size).astype(np.float32) for size in (n, m))
     ivar, known = np.full(n, 4, np.float32), np.full(m, 100, np.float32)
     known[3] = 0
-    return View(x, flux, ivar, 1500.0, y, wanted, known, 900.0, "made up")
+    return View(x, flux, ivar, 1500.0, y, wanted, known, 900.0, "made up", truth or Truth())
 
 
 def test_stacked_targets_are_those_of_the_views():
@@ -94,9 +187,10 @@ def test_stacked_targets_are_those_of_the_views():
     assert batch.hide.tolist() == [False, True]
     start = 0
     for i, view in enumerate(views):
-        scale = batch.patches.scale[i].item()
         slots = batch.grid.index[i] >= 0
         np.testing.assert_array_equal(batch.grid.index[i][slots], start + np.arange(len(view.target_flux)))
+        np.testing.assert_allclose(batch.grid.ln_wavelength[i][slots], view.target_ln_wavelength, rtol=1e-15)
+        scale = batch.patches.scale[i].item()
         known = view.target_ivar > 0
         np.testing.assert_allclose(batch.flux[i][slots], np.where(known, view.target_flux / scale, 0), rtol=1e-5)
         variance = np.where(known, 1 / np.where(known, view.target_ivar, 1) / scale**2, np.inf)
@@ -107,15 +201,35 @@ def test_stacked_targets_are_those_of_the_views():
         start += len(view.target_flux)
 
 
+def test_stacked_truths_are_those_of_the_views():
+    """In the order of the views, the labels in the order wanted; what is not known is -1, 0 or NaN."""
+    known = Truth(1, 0.25, labels={"age": 0.5, "a_v": 2.0, "unasked": 7.0})
+    nothing = Truth(measurable=False, aligned=False)
+    views = [make_view(64, 40, i, truth) for i, truth in enumerate((known, nothing, Truth()))]
+    batch = stack_views(views, 32, np.zeros(3, bool), ("teff", "age", "a_v"))
+    assert batch.cls.tolist() == [1, -1, -1]
+    assert batch.ln_one_plus_z.dtype == torch.float64
+    assert batch.ln_one_plus_z.tolist() == [0.25, 0, 0]
+    assert batch.measurable.tolist() == [True, False, True]
+    assert batch.aligned.tolist() == [True, False, True]
+    np.testing.assert_array_equal(batch.labels, [[np.nan, 0.5, 2.0], [np.nan] * 3, [np.nan] * 3])
+
+
 def test_to_moves_every_tensor():
     """As onto a graphics card; the meta device stands in for one."""
     batch = stack_views([make_view(100, 40, 0)], 32, np.array([False])).to("meta")
-    tensors = [batch.resolution, batch.flux, batch.variance, batch.hide, batch.patches.channels, batch.grid.geometry]
+    tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
+    assert len(tensors) == 9
+    tensors += [batch.patches.channels, batch.grid.geometry]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
 def test_corpus_without_a_usable_spectrum_ends_with_an_error(tmp_path):
     """Not in an endless search."""
-    write_stored(tmp_path / "pickles_stars.npz", [np.linspace(4000, 4100, 20)], np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"data: the spectra in .* must have enough good pixels.*got 0 views"):
-        ViewDataset(tmp_path, QUICK, 32)[0]
+    columns = {"id": np.array(["a"]), "cls": np.array(["STAR"])}
+    write_stored(
+        tmp_path / "desi_real_unlabelled.npz", [np.linspace(4000, 4100, 20)], np.random.default_rng(0), **columns
+    )
+    config = dataclasses.replace(QUICK, stored_fraction=1.0)
+    with pytest.raises(ValueError, match=r"data, real: the stored spectra must have enough good pixels.*got 0 pairs"):
+        ViewDataset(tmp_path, config, TINY)[0]

@@ -7,7 +7,16 @@ import sys
 import pytest
 import torch
 
-from astro_spectok.training.history import COLUMNS, Meter, append_log, draw_curve, read_log, trim_log
+from astro_spectok.training.history import (
+    AVERAGES,
+    COLUMNS,
+    PANELS,
+    Meter,
+    append_log,
+    draw_curve,
+    read_log,
+    trim_log,
+)
 
 
 def make_row(step):
@@ -66,19 +75,38 @@ def test_trimming_a_log_without_rows(tmp_path, content):
 
 
 def test_meter_averages_between_rows():
-    """Per spectrum of its kind, or per step; NaN where there was none of the kind."""
+    """Over the terms there were of each kind; NaN where there was none, and for what the network has no head for."""
     meter = Meter()
-    base = {"loss_hidden": torch.tensor(0.0), "n_hidden": torch.tensor(0), "learning_rate": 1e-3}
-    meter.add(base | {"loss": torch.tensor(6.0), "n_shown": 3, "deviation": 3.0, "gradient": torch.tensor(1.0)}, 3)
-    meter.add(base | {"loss": torch.tensor(2.0), "n_shown": 1, "deviation": 5.0, "gradient": torch.tensor(2.0)}, 1)
+    none = {"loss_hidden": (torch.tensor(0.0), torch.tensor(0)), "learning_rate": (1e-3, 1)}
+    meter.add(none | {"loss": (torch.tensor(6.0), torch.tensor(3)), "deviation": (3.0, 3), "gradient": (1.0, 1)}, 3)
+    meter.add(none | {"loss": (torch.tensor(2.0), torch.tensor(1)), "deviation": (5.0, 1), "gradient": (2.0, 1)}, 1)
     row = meter.flush(20)
     assert list(row) == list(COLUMNS)
     assert (row["step"], row["loss"], row["deviation"], row["gradient"]) == (20, 2.0, 2.0, 1.5)
     assert row["learning_rate"] == pytest.approx(1e-3)
     assert math.isnan(row["loss_hidden"])
+    assert math.isnan(row["redshift"])
     assert row["spectra_per_s"] == pytest.approx(4 / row["seconds"])
-    meter.add(base | {"loss": 1.0, "n_shown": 1, "deviation": 1.0, "gradient": 1.0}, 1)
+    meter.add({"loss": (1.0, 1)}, 1)
     assert meter.flush(30)["loss"] == 1.0
+
+
+def test_meter_gathers_sums_not_averages():
+    """Of three spectra here and one there: each spectrum counts once."""
+    meter = Meter()
+    meter.add({"loss": (torch.tensor(6.0), torch.tensor(3)), "labels": (0.0, 0)}, 3)
+    others = iter([[2.0, 4.0], [1, 2], [1]])
+    meter.gather(lambda values: [float(v) + other for v, other in zip(values, next(others), strict=True)])
+    row = meter.flush(1)
+    assert (row["loss"], row["labels"]) == (2.0, 2.0)
+    assert row["spectra_per_s"] == pytest.approx(4 / row["seconds"])
+
+
+def test_every_average_is_drawn():
+    """Each in one panel, with a label."""
+    drawn = [key for curves in PANELS.values() for key in curves]
+    assert sorted(drawn) == sorted(AVERAGES)
+    assert set(AVERAGES) < set(COLUMNS)
 
 
 def test_curve_is_a_picture(tmp_path):

@@ -1,11 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the pretraining objective."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from astro_spectok.training.objective import LARGE, reconstruction_loss
+from astro_spectok.network import RedshiftHeadConfig, get_config
+from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.training.objective import LARGE, alignment_loss, label_loss, reconstruction_loss, redshift_loss
 
 SHAPE = (3, 2, 32)
 
@@ -147,3 +152,149 @@ def test_weight_is_the_variance_to_a_power():
     mean = (flux + 0.01).requires_grad_()
     reconstruction_loss(mean, log_sigma, flux, variance, variance_weight=1.0)[0].sum().backward()
     torch.testing.assert_close(mean.grad, torch.full(SHAPE, 0.01 / 64), rtol=1e-3, atol=0)
+
+
+class TestRedshift:
+    """Posterior over class and redshift against the truth."""
+
+    HEAD = RedshiftHeadConfig(
+        classes=("GALAXY", "STAR"),
+        z_range=((0.0, 0.3), (-0.01, 0.01)),
+        channels=2,
+        step=1e-3,
+        observed_range=(4000.0, 5000.0),
+        rest_range=(3900.0, 5000.0),
+    )
+
+    @pytest.fixture
+    def head(self):
+        """A head of few lags."""
+        return RedshiftHead(dataclasses.replace(get_config("tiny"), redshift=self.HEAD))
+
+    def make_scores(self, head, cls, ln_one_plus_z, sigma):
+        """Scores whose softmax is what is wanted."""
+        out = []
+        for k, z in enumerate(head.redshifts()):
+            x = torch.log1p(z).float()
+            out.append((-0.5 * ((x - ln_one_plus_z) / sigma) ** 2 - (0 if k == cls else 1e3))[None])
+        return out
+
+    @pytest.mark.parametrize(("cls", "ln_one_plus_z"), [(0, 0.1234), (0, 0.0), (1, -0.00312), (1, 0.0092)])
+    def test_is_zero_for_the_truth_itself(self, head, cls, ln_one_plus_z):
+        """Also at the ends of a range, where the Gaussian is cut."""
+        sigma = 2e-3
+        scores = self.make_scores(head, cls, ln_one_plus_z, sigma)
+        loss, scored, right, right_class = redshift_loss(
+            scores, head, torch.tensor([cls]), torch.tensor([ln_one_plus_z], dtype=torch.float64),
+            torch.tensor([True]), sigma,
+        )  # fmt: skip
+        assert scored.item()
+        assert right.item()
+        assert right_class.item()
+        assert loss.item() == pytest.approx(0, abs=2e-3)
+
+    def test_wrong_redshift_or_class_costs(self, head):
+        """And is not counted as right."""
+        args = (head, torch.tensor([0]), torch.tensor([0.2], dtype=torch.float64), torch.tensor([True]), 1e-3)
+        loss, _, right, right_class = redshift_loss(self.make_scores(head, 0, 0.1, 1e-3), *args)
+        assert loss.item() > 5
+        assert not right.item()
+        assert right_class.item()
+        loss, _, right, right_class = redshift_loss(self.make_scores(head, 1, 0.0, 1e-3), *args)
+        assert loss.item() > 5
+        assert not right_class.item()
+
+    def test_nothing_to_be_measured_wants_the_prior(self, head):
+        """Flat in class, and within a class; a sure answer costs."""
+        sizes = [high - low + 1 for low, high in head.lags]
+        flat = [torch.full((1, size), -math.log(size)) for size in sizes]
+        args = (head, torch.tensor([-1]), torch.zeros(1, dtype=torch.float64), torch.tensor([False]), 1e-3)
+        loss, scored, _, _ = redshift_loss(flat, *args)
+        assert loss.item() == pytest.approx(0, abs=1e-5)
+        assert not scored.item()
+        assert redshift_loss(self.make_scores(head, 0, 0.1, 1e-3), *args)[0].item() > 5
+
+    @pytest.mark.parametrize("floor", [0.01, 0.2])
+    def test_floor_bounds_the_loss(self, head, floor):
+        """A share of the prior in the posterior: one wrong spectrum, however sure, costs so much and no more."""
+        sigma = 1e-3
+        args = (head, torch.tensor([0]), torch.tensor([0.2], dtype=torch.float64), torch.tensor([True]), sigma)
+        wrong, right = self.make_scores(head, 0, 0.1, 1e-4), self.make_scores(head, 0, 0.2, sigma)
+        size = head.lags[0][1] - head.lags[0][0] + 1
+        # of a uniform answer, less the share
+        bound = -math.log(floor / (2 * size)) - math.log(sigma / head.config.step * math.sqrt(2 * math.pi * math.e))
+        assert redshift_loss(wrong, *args)[0] > 2 * bound
+        loss = redshift_loss(wrong, *args, floor=floor)[0].item()
+        assert loss == pytest.approx(bound, abs=0.1)
+        assert 0 < redshift_loss(right, *args, floor=floor)[0].item() < 1.5 * floor
+        sizes = [high - low + 1 for low, high in head.lags]
+        flat = [torch.full((1, n), -math.log(n)) for n in sizes]
+        torch.testing.assert_close(redshift_loss(flat, *args, floor=floor)[0], redshift_loss(flat, *args)[0])
+
+    def test_unknown_class_and_redshift_beyond_the_range_are_not_scored(self, head):
+        """Neither costs, nor counts."""
+        scores = [s.expand(2, -1) for s in self.make_scores(head, 0, 0.1, 1e-3)]
+        loss, scored, _, _ = redshift_loss(
+            scores, head, torch.tensor([-1, 0]), torch.tensor([0.1, 0.9], dtype=torch.float64),
+            torch.tensor([True, True]), 1e-3,
+        )  # fmt: skip
+        assert loss.tolist() == [0, 0]
+        assert scored.tolist() == [False, False]
+
+
+class TestLabels:
+    """Likelihood of labels."""
+
+    def test_is_that_of_a_gaussian(self):
+        """Against `torch.distributions`, without its constant, relative to the spread; unknown ones are left out."""
+        mean, log_sigma = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.1, -0.3]])
+        labels, spread = torch.tensor([[1.4, torch.nan]]), torch.tensor([2.0, 3.0])
+        loss, count = label_loss(mean, log_sigma, labels, spread)
+        wanted = -torch.distributions.Normal(1.0, math.exp(0.1)).log_prob(torch.tensor(1.4))
+        assert loss.item() == pytest.approx(wanted.item() - 0.5 * math.log(2 * math.pi) - math.log(2.0), rel=1e-5)
+        assert count.item() == 1
+
+    def test_unknown_labels_give_no_gradient(self):
+        """Not even NaN."""
+        mean = torch.zeros(1, 2, requires_grad=True)
+        loss, _ = label_loss(mean, torch.zeros(1, 2), torch.tensor([[1.0, torch.nan]]), torch.ones(2))
+        loss.sum().backward()
+        assert mean.grad[0, 1] == 0
+        assert mean.grad[0, 0] != 0
+
+
+class TestAlignment:
+    """Two observations of one object against all others."""
+
+    def test_is_small_where_partners_are_nearest(self):
+        """And large where others are nearer, or a remembered one is."""
+        unit = torch.eye(4)
+        same = torch.cat([unit[:3], unit[:3]])
+        counts = torch.ones(6, dtype=torch.bool)
+        loss, right = alignment_loss(same, counts, torch.zeros(5, 4), 0.07)
+        assert loss.max() < 1e-4
+        assert right.all()
+        mixed = torch.cat([unit[:3], unit[[1, 2, 0]]])
+        assert alignment_loss(mixed, counts, torch.zeros(5, 4), 0.07)[0].min() > 5
+        assert not alignment_loss(mixed, counts, torch.zeros(5, 4), 0.07)[1].any()
+        confused, _ = alignment_loss(same, counts, unit[:1].expand(5, 4), 0.07)
+        assert confused[0] > 1
+        assert confused[1] < 1e-4
+
+    def test_what_cannot_be_told_apart_does_not_count(self):
+        """Both observations of it, whichever is marked."""
+        embedding = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+        counts = torch.tensor([True, False, True, True, True, True])
+        loss, right = alignment_loss(embedding, counts, torch.zeros(0, 4), 0.07)
+        assert loss[1] == loss[4] == 0
+        assert not right[[1, 4]].any()
+        assert (loss[[0, 2, 3, 5]] > 0).all()
+
+    def test_length_of_vectors_does_not_matter(self):
+        """Cosine similarity."""
+        embedding = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+        counts = torch.ones(4, dtype=torch.bool)
+        one = alignment_loss(embedding, counts, torch.zeros(0, 3), 0.1)[0]
+        longer = embedding * torch.tensor([[1.0], [2.0], [0.1], [7.0]])
+        other = alignment_loss(longer, counts, torch.zeros(0, 3), 0.1)[0]
+        torch.testing.assert_close(one, other)

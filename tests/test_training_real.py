@@ -9,9 +9,9 @@ import pytest
 import torch
 from _training_data import QUICK
 
-from astro_spectok.training import TrainingConfig
+from astro_spectok.network import get_config
 from astro_spectok.training.batches import ViewDataset
-from astro_spectok.training.corpus import MADE, STORED, Corpus
+from astro_spectok.training.corpus import SIMULATED, STORED, Corpus, find_sets
 from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.training.views import draw_view
 
@@ -25,9 +25,17 @@ def corpus():
     return Corpus(DIRECTORY)
 
 
+@pytest.fixture(scope="module")
+def dataset():
+    """Shards with labels, a third of the objects stored."""
+    config = dataclasses.replace(QUICK, batch_tokens=256, max_pixels=2000, stored_fraction=0.3)
+    return ViewDataset(DIRECTORY, config, get_config("small"))
+
+
 def test_every_known_set_is_there(corpus):
     """None is misspelt."""
-    assert corpus.names == [*STORED, *MADE]
+    assert corpus.names == list(STORED)
+    assert list(find_sets(DIRECTORY)) == [*STORED, *SIMULATED]
 
 
 def test_views_of_real_spectra(corpus):
@@ -49,19 +57,23 @@ def test_views_of_real_spectra(corpus):
         assert np.count_nonzero(view.ivar) >= 32
 
 
-def test_batches_of_real_spectra():
-    """Tensors that the network can train on."""
-    dataset = ViewDataset(DIRECTORY, dataclasses.replace(QUICK, batch_tokens=512, max_pixels=2000), 32)
-    for number in range(3):
-        batch = dataset[number]
+def test_batches_of_the_real_sets(dataset):
+    """Tensors that the network can train on, with classes, redshifts and labels."""
+    batches = [dataset[number] for number in range(6)]
+    for batch in batches:
         assert torch.isfinite(batch.patches.channels).all()
         assert torch.isfinite(batch.patches.grid.geometry).all()
         assert torch.isfinite(batch.flux).all()
         assert torch.isfinite(batch.variance).any(dim=2).any(dim=1).all()
+        assert torch.isfinite(batch.ln_one_plus_z).all()
+        assert batch.labels.isfinite().any(1)[batch.cls == 0].all()
+    cls = torch.cat([batch.cls for batch in batches])
+    assert set(cls.tolist()) == {-1, 0, 1, 2}
+    assert 0.3 < (cls >= 0).float().mean() < 0.95
 
 
-def test_wavelength_range_of_the_real_sets(corpus):
+def test_wavelength_range_of_the_real_sets(dataset):
     """From the ultraviolet to the infrared."""
-    low, high = measure_wavelength_range(corpus, TrainingConfig())
-    assert 400 < low < 3000
-    assert 15000 < high < 120000
+    low, high = measure_wavelength_range(dataset, n_shards=8)
+    assert 900 < low < 4000
+    assert 9000 < high < 56000

@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from astro_spectok.training.corpus import Source
-from astro_spectok.training.views import LN_LONGEST, draw_view, shift_source
+from astro_spectok.training.views import (
+    LN_LONGEST,
+    Truth,
+    View,
+    draw_view,
+    finish_view,
+    hide_pixels,
+    shift_source,
+    trust_template,
+)
 
 X = np.log(np.linspace(3600, 9000, 3000))
 ARRAYS = ("ln_wavelength", "flux", "ivar", "target_ln_wavelength", "target_flux", "target_ivar")
@@ -200,3 +209,111 @@ def test_hopeless_sources_give_none(spoil):
     else:
         source = Source(X, source.flux, np.zeros(len(X), np.float32), "observed", "bad")
     assert draw_views(source) == []
+
+
+def test_two_views_of_a_shift_are_at_one_redshift():
+    """The shift is taken as given: what is seen twice has one redshift."""
+    x = np.log(np.linspace(3600, 9000, 6000))
+    source = Source(x, (1 + 9 * (np.abs(x - np.log(6000)) < 1e-3)).astype(np.float32), None, "galaxy", "one line")
+    peaks = []
+    for seed in range(40):
+        view = draw_view(source, np.random.default_rng(seed), 1000, 3000, shift=0.1)
+        brightest = np.argmax(view.target_flux)
+        if view.target_flux[brightest] > 3 * np.median(view.target_flux):
+            peaks.append(view.target_ln_wavelength[brightest])
+    assert len(peaks) > 10
+    np.testing.assert_allclose(peaks, np.log(6000) + 0.1, atol=2e-3)
+
+
+@pytest.mark.parametrize("resolution", [1800.0, np.linspace(1500, 2500, len(X))])
+def test_known_resolution_is_told_in_half_of_the_draws(resolution):
+    """Of the pixels that are seen."""
+    plain = SOURCES["observed"]
+    source = Source(X, plain.flux, plain.ivar, plain.kind, plain.name, resolution=resolution)
+    told = []
+    for view in draw_views(source, 100):
+        told.append(np.ndim(view.resolution) == 1)
+        if told[-1]:
+            expected = np.broadcast_to(resolution, X.shape)[np.searchsorted(X, view.ln_wavelength)]
+            np.testing.assert_array_equal(view.resolution, expected)
+        else:
+            assert np.isnan(view.resolution)
+    assert 0.3 < np.mean(told) < 0.7
+
+
+def make_view(n=100, m=60, **changed):
+    """A plain view of constant flux."""
+    arrays = {
+        "ln_wavelength": 8.3 + np.arange(n) * 1e-4, "flux": np.full(n, 4.0), "ivar": np.full(n, 0.25),
+        "target_ln_wavelength": 8.3 + np.arange(m) * 1e-4, "target_flux": np.full(m, 4.0),
+        "target_ivar": np.full(m, 1.0),
+    }  # fmt: skip
+    names = {"resolution": np.nan, "target_resolution": np.nan, "name": "made up"}
+    return View(**(arrays | names | changed))
+
+
+def test_finished_views_are_scaled_and_cut():
+    """Input and target by one size; flux that cannot be held is bad; what is true of the object stays."""
+    truth = Truth(1, 0.5)
+    flux = np.full(100, 4.0)
+    flux[[3, 5, 7]] = 1e30, -1e30, -np.inf
+    view = finish_view(make_view(flux=flux, truth=truth), np.random.default_rng(0), 20)
+    assert (view.ivar[[3, 5, 7]] == 0).all()
+    assert (view.flux[[3, 5, 7]] == 0).all()
+    good = view.ivar > 0
+    assert np.count_nonzero(good) == 97
+    np.testing.assert_allclose(view.flux[good], 1)
+    np.testing.assert_allclose(view.ivar[good], 0.25 * 16)
+    assert len(view.target_flux) == len(view.target_ivar) == len(view.target_ln_wavelength) == 20
+    np.testing.assert_allclose(view.target_flux, 1)
+    np.testing.assert_allclose(view.target_ivar, 16)
+    assert view.truth is truth
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ivar": np.r_[np.ones(31), np.zeros(69)]},
+        {"target_ivar": np.r_[np.ones(15), np.zeros(45)]},
+        {"flux": np.zeros(100)},
+        {"flux": np.full(100, np.nan)},
+    ],
+    ids=["input", "target", "zero", "NaN"],
+)
+def test_hopeless_views_are_not_finished(changed):
+    """Fewer good pixels than a patch, nothing wanted, no size."""
+    assert finish_view(make_view(**changed), np.random.default_rng(0), 20) is None
+
+
+@pytest.mark.parametrize("most", [0.1, 0.4])
+def test_hidden_pixels(most):
+    """Up to the share asked for and single bad ones; the array given stays, and bad pixels stay bad."""
+    given = np.ones(2000)
+    given[:10] = 0
+    shares = []
+    for seed in range(200):
+        hidden = hide_pixels(given, np.random.default_rng(seed), most=most)
+        assert not hidden[:10].any()
+        assert set(np.unique(hidden)) <= {0.0, 1.0}
+        shares.append(np.mean(hidden == 0))
+    assert given.sum() == 1990
+    assert min(shares) == 10 / 2000
+    assert np.quantile(shares, 0.9) > 0.6 * most
+    assert max(shares) < most + 0.1 + 251 / 2000
+
+
+def test_templates_are_trusted_to_half_a_per_cent():
+    """Never better than the noise given; not at all where they are unknown, and finitely where they are zero."""
+    flux = np.array([1.0, 1.0, 100.0, np.nan, 1.0])
+    ivar = trust_template(flux)
+    assert ivar[3] == 0
+    np.testing.assert_allclose(ivar[[0, 2]] ** -0.5, [0.005 * 1.2, 0.005 * 100.2])
+    noisy = trust_template(flux, 0.3)
+    np.testing.assert_allclose(noisy[[0, 2]] ** -0.5, [0.3 + 0.005 * 1.2, 0.3 + 0.005 * 100.2])
+    np.testing.assert_allclose(trust_template(np.zeros(4), 0.5), 4)
+
+
+def test_nothing_is_known_by_default():
+    """No class, no label; but stored objects do have a redshift, and can be told apart."""
+    for view in draw_views(SOURCES["star"], 5):
+        assert view.truth == Truth(cls=-1, ln_one_plus_z=0.0, measurable=True, labels={}, aligned=True)

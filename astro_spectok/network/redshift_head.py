@@ -35,7 +35,7 @@ class RedshiftHead(nn.Module):
         self.features = nn.Linear(config.width, config.patch * head.channels)
         self.skip = nn.Conv1d(N_CHANNELS, head.channels, head.kernel, padding=head.kernel // 2)
         self.templates = nn.Parameter(torch.randn(len(head.classes), head.channels, n_rest) * 0.02)
-        self.class_query = nn.Linear(config.width, 1)
+        self.class_query = nn.Linear(config.width, 1, bias=False)
         self.class_logit = nn.Linear(config.width, len(head.classes))
         self.lags = tuple(
             (math.ceil(math.log1p(low) / head.step - 1e-9), math.floor(math.log1p(high) / head.step + 1e-9))

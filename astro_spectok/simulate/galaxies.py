@@ -20,13 +20,13 @@ __all__ = ["KINDS", "Galaxies"]
 LIGHT = 299792.458
 #: how often each kind is drawn, and how often each of `HISTORIES` made it
 KINDS = {
-    "passive": (0.24, (0.0, 0.0, 0.0, 0.0, 0.04, 0.56, 0.40)),
-    "star-forming": (0.39, (0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0)),
+    "passive": (0.21, (0.0, 0.0, 0.0, 0.0, 0.04, 0.56, 0.40)),
+    "star-forming": (0.36, (0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0)),
     "post-starburst": (0.04, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
     "liner": (0.08, (0.1, 0.1, 0.0, 0.0, 0.0, 0.4, 0.4)),
     "agn": (0.08, (0.3, 0.2, 0.2, 0.1, 0.0, 0.1, 0.1)),
-    "lyman-break": (0.13, (0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0)),
-    "template": (0.04, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
+    "lyman-break": (0.20, (0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0)),
+    "template": (0.03, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
 }
 PASSIVE, FORMING, FADED, LINER_KIND, AGN, BREAK, TEMPLATE = range(len(KINDS))
 
@@ -84,7 +84,7 @@ class Galaxies:
         lines = [torch.cat(pair, 1) for pair in zip(lines, more, strict=True)]
         labels |= self._label_lines(flux, lines)
         flux = self.medium.absorb(flux, z, random)
-        flux, scale = normalize_flux(flux)
+        flux, scale = normalize_flux(flux.clamp(min=0))  # real templates carry some noise
         sigma = self._draw_dispersion(kind, random)
         labels |= {"a_v": a_v, "sigma_v": torch.log10(sigma)}
         unknown = kind == TEMPLATE
@@ -110,8 +110,9 @@ class Galaxies:
         choice = random.host.random(n)
         far = np.where((kind == FORMING) | (kind == AGN), 3.0, 1.6)
         high = np.where(choice < 0.5, 0.5, np.where(choice < 0.8, 1.6, far))
-        low = np.where(kind == BREAK, 1.3, 0.003)
-        high = np.where(kind == BREAK, 6.8, high)
+        # most of the far ones where optical spectra see their far ultraviolet
+        low = np.where(kind == BREAK, np.where(choice < 0.7, 2.4, 1.3), 0.003)
+        high = np.where(kind == BREAK, np.where(choice < 0.7, 5.0, 6.8), high)
         return torch.from_numpy(low + (high - low) * random.host.random(n)).to(self.device)
 
     def _draw_alpha_width(self, kind, random):

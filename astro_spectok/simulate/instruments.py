@@ -113,7 +113,7 @@ def _draw_flags(rng, calibrated, normalised, errors, ground, fibre):
     """What the pipeline did, drawn from how often it does."""
     normal = rng.random() < normalised
     # few archives smooth what they show; those give no errors
-    smoothed = float(rng.uniform(1, 4)) if not normal and rng.random() < 0.03 else 0.0
+    smoothed = float(rng.uniform(1, 4)) if not normal and rng.random() < 0.06 else 0.0
     return {
         "calibrated": bool(normal or rng.random() < calibrated),
         "normalised": bool(normal),

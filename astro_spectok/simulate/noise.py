@@ -107,6 +107,7 @@ def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
     noise = random.normal(0, 1, *truth.shape)
     if clean:
         return _finish(truth, truth + sigma * noise, sigma**-2, good, pixels)
+    noise = _correlate_neighbours(noise, random)
     noise, sigma = _add_sky(noise, sigma, line_share, truth, pixels, random, sky)
     factor = _draw_calibration(efficiency, pixels, random)
     flux, truth, sigma = (truth + noise * sigma) * factor, truth * factor, sigma * factor
@@ -116,6 +117,14 @@ def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
     stated = sigma * _draw_error_factor(pixels, random)
     flux, truth = _smooth(flux, truth, good, pixels)
     return _finish(truth, flux, stated**-2, good, pixels)
+
+
+def _correlate_neighbours(noise, random):
+    """White noise (B, P) with that of neighbours shared, as resampling leaves it in most public spectra."""
+    b = len(noise)
+    share = random.uniform(0.1, 0.6, b, 1) * random.chance(0.6, b, 1)
+    padded = torch.nn.functional.pad(noise, (1, 1))
+    return (noise + share * (padded[:, :-2] + padded[:, 2:])) / (1 + 2 * share**2).sqrt()
 
 
 def _draw_efficiency(pixels, random):

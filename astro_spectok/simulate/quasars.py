@@ -114,8 +114,9 @@ class Quasars:
         )
 
     def _draw_redshift(self, n, random):
-        low, high = np.array([0.05, 1.5, 0.01]), np.array([2.2, 4.5, 7.0])
-        choice = random.host.choice(3, size=n, p=(0.45, 0.45, 0.10))
+        # the near ones, with their hosts, are those taken for galaxies
+        low, high = np.array([0.01, 0.05, 1.5, 0.01]), np.array([0.6, 2.2, 4.5, 7.0])
+        choice = random.host.choice(4, size=n, p=(0.15, 0.37, 0.39, 0.09))
         return torch.from_numpy(random.host.uniform(low[choice], high[choice])).to(self.device)
 
     def _draw_continuum(self, n, random):

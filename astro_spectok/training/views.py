@@ -177,8 +177,10 @@ def _own_pixels(source, shift, rng, max_pixels):
         shown, shown_ivar = _add_noise(flux, source.ivar[s], rng)
     reached = np.searchsorted(x, LN_LONGEST)
     told = _tell_resolution(source, slice(start, start + reached), rng)
+    # two views of one observed spectrum share its noise: what they have in common is not the object alone
+    truth = Truth(aligned=source.ivar is None)
     return View(x[:reached], shown[:reached], hide_pixels(shown_ivar, rng)[:reached], told, x[:reached],
-                flux[:reached], wanted_ivar[:reached], np.nan, source.name)  # fmt: skip
+                flux[:reached], wanted_ivar[:reached], np.nan, source.name, truth)  # fmt: skip
 
 
 def _tell_resolution(source, pixels, rng):

@@ -1,0 +1,131 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests that training on several processes is training on one: same shards, same loss, same weights."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+
+import _distributed
+import numpy as np
+import pytest
+import torch
+from _multimodal import make_rows, write_hdf5
+from safetensors.torch import load_file
+
+from astro_spectok.training.history import AVERAGES, read_log
+from astro_spectok.training.loop import CHECKPOINT, LOG, pretrain
+
+STEPS = _distributed.CONFIG.steps
+pytestmark = pytest.mark.skipif(
+    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()), reason="this PyTorch has no gloo"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def single_thread():
+    """One core for each process, as the launched ones have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Directory of a survey's own spectra, which join the simulated ones."""
+    directory = tmp_path_factory.mktemp("survey")
+    write_hdf5(directory / "a.hdf5", make_rows(6, step=4.0))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def alone(real, tmp_path_factory):
+    """Directory of the run of one process."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    assert _distributed.train(out, STEPS, real).is_file()
+    return out
+
+
+def launch(out, steps, real, *, processes=2):
+    """Run on several processes of this machine, as ``torchrun`` does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-addr", "127.0.0.1",
+        "--master-port", port, _distributed.__file__, out, steps, real,
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(
+        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert result.returncode == 0, result.stderr[-8000:]
+    assert "Warning" not in result.stderr, result.stderr[-8000:]
+
+
+@pytest.fixture(scope="module")
+def together(real, tmp_path_factory):
+    """Directory of a run that one process began and that two went on with to the end."""
+    out = tmp_path_factory.mktemp("together") / "run"
+    assert _distributed.train(out, 2, real) is None
+    launch(out, STEPS, real)
+    return out
+
+
+def assert_same_losses(out, other):
+    """Every column that is an average of the log, in every step."""
+    rows, others = read_log(out / LOG), read_log(other / LOG)
+    assert [row["step"] for row in rows] == [row["step"] for row in others] == [str(i + 1) for i in range(STEPS)]
+    for row, expected in zip(rows, others, strict=True):
+        for column in (*AVERAGES, "gradient", "learning_rate"):
+            assert float(row[column]) == pytest.approx(float(expected[column]), rel=1e-4, abs=2e-5, nan_ok=True), (
+                row["step"], column,
+            )  # fmt: skip
+
+
+def assert_same_weights(out, other):
+    """All that a run goes on from, after the last step: parameters, moments, memory."""
+    one, two = load_file(out / CHECKPOINT), load_file(other / CHECKPOINT)
+    assert one.keys() == two.keys()
+    # the bias of a softmax has no gradient but for rounding, which the optimiser makes as large as any other
+    vague = {
+        key.split(".", 1)[1] for key, value in one.items() if key.startswith("exp_avg_sq.") and value.max() < 1e-14
+    }
+    assert len(vague) < 3
+    for key, value in one.items():
+        if key.split(".", 1)[1] in vague:
+            continue
+        torch.testing.assert_close(value, two[key], rtol=1e-4, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_two_processes_train_as_one(alone, together):
+    """Loss, every other figure of the log, and the weights."""
+    assert_same_losses(together, alone)
+    assert_same_weights(together, alone)
+    assert sorted(path.name for path in together.iterdir()) == sorted(path.name for path in alone.iterdir())
+
+
+def test_the_comparison_would_notice(alone, real, tmp_path):
+    """Every part of the objective has values, and a run on half of the shards differs from both."""
+    rows = read_log(alone / LOG)
+    for column in ("loss", "redshift", "labels", "alignment"):
+        assert np.isfinite([float(row[column]) for row in rows]).mean() > 0.5, column
+    config = replace(_distributed.CONFIG, shards=2)
+    options = {"real": [real], "device": "cpu", "precision": "float32"}
+    pretrain(None, tmp_path / "half", _distributed.NETWORK, config, **options)
+    with pytest.raises(AssertionError):
+        assert_same_losses(tmp_path / "half", alone)
+    with pytest.raises(AssertionError):
+        assert_same_weights(tmp_path / "half", alone)
+
+
+def test_shards_that_cannot_be_shared(tmp_path, monkeypatch):
+    """Are refused before anything is written."""
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *args, **kwargs: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    with pytest.raises(ValueError, match="shards must be a multiple of the 3 processes, got 4"):
+        _distributed.train(tmp_path / "run", STEPS)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,253 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of one training step: every part of the objective, every parameter, and the memory."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+from _distributed import CONFIG, NETWORK
+
+from astro_spectok.network import build_network, get_config
+from astro_spectok.training import loop
+from astro_spectok.training.batches import ViewDataset
+from astro_spectok.training.history import COLUMNS
+from astro_spectok.training.objective import reconstruction_loss
+from astro_spectok.training.processes import Processes
+from astro_spectok.training.step import TrainingStep
+
+HEADLESS = get_config("tiny")
+#: a single shard makes a step
+SINGLE = dataclasses.replace(CONFIG, shards=1, memory=64)
+RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
+HEADS = {"redshift", "right", "right_class", "labels"}
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Simulated objects of several classes, some hidden."""
+    config = dataclasses.replace(CONFIG, batch_tokens=160, hide_fraction=0.4)
+    return ViewDataset(None, config, NETWORK)[0]
+
+
+def make_step(network_config=NETWORK, **changed):
+    """A step of a fresh network."""
+    torch.manual_seed(6)
+    return TrainingStep(build_network(network_config), dataclasses.replace(CONFIG, **changed)).train()
+
+
+def hide_all(batch, hide):
+    """The same spectra, all of them to be decoded from the embedding alone or none; None leaves them as they are."""
+    return batch if hide is None else dataclasses.replace(batch, hide=torch.full_like(batch.hide, hide))
+
+
+def forget(batch, *, hide=None):
+    """The same spectra with nothing known of them, and without a partner or a redshift."""
+    n = len(batch.hide)
+    return dataclasses.replace(
+        hide_all(batch, hide),
+        cls=torch.full((n,), -1),
+        ln_one_plus_z=torch.zeros(n, dtype=torch.float64),
+        measurable=torch.zeros(n, dtype=torch.bool),
+        labels=torch.full_like(batch.labels, torch.nan),
+        aligned=torch.zeros(n, dtype=torch.bool),
+    )
+
+
+def test_figures_are_columns_of_the_log(batch):
+    """With their numbers of terms; those of a head only where there is one."""
+    loss, figures, embedding = make_step()(batch)
+    assert figures.keys() == RECONSTRUCTION | HEADS
+    assert figures.keys() < set(COLUMNS)
+    assert make_step(dataclasses.replace(HEADLESS))(batch)[1].keys() == RECONSTRUCTION
+    assert loss.ndim == 0
+    assert torch.isfinite(loss)
+    assert not any(total.requires_grad for total, _ in figures.values())
+    n = {key: int(number) for key, (_, number) in figures.items()}
+    assert n["loss"] + n["loss_hidden"] == len(batch.hide)
+    assert n["loss_hidden"] == batch.hide.sum() > 0
+    assert n["alignment"] == n["nearest"] == batch.aligned.sum()
+    assert n["labels"] == batch.labels.isfinite().sum() > 0
+    assert 0 < n["redshift"] == n["right"] == n["right_class"] <= (batch.measurable & (batch.cls >= 0)).sum()
+    assert embedding.shape == (len(batch.hide), NETWORK.embedding_size)
+    assert not embedding.requires_grad
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(len(embedding)))
+
+
+def test_reconstruction_is_that_of_the_network(batch):
+    """The same as the network alone gives, the hidden ones apart."""
+    step = make_step()
+    figures = step(batch)[1]
+    mean, log_sigma = step.network(batch.patches, batch.grid, batch.resolution, hide=batch.hide)
+    pixels, deviation = reconstruction_loss(mean, log_sigma, batch.flux, batch.variance)
+    for key, values in (("loss", pixels[~batch.hide]), ("loss_hidden", pixels[batch.hide]),
+                        ("deviation", deviation[~batch.hide])):  # fmt: skip
+        torch.testing.assert_close(figures[key][0], values.sum(), rtol=1e-4, atol=1e-4)
+
+
+def test_loss_is_the_weighted_sum_of_its_parts(batch):
+    """Each weight scales its own part, and zero leaves it out."""
+    names = ("reconstruction_weight", "redshift_weight", "label_weight", "alignment_weight")
+    none = dict.fromkeys(names, 0.0)
+    parts = {name: make_step(**none | {name: 1.0})(batch)[0] for name in names}
+    assert make_step(**none)(batch)[0] == 0
+    assert all(part != 0 for part in parts.values())
+    weights = dict(zip(names, (1.0, 0.7, 0.3, 0.2), strict=True))
+    wanted = sum(weight * parts[name] for name, weight in weights.items())
+    torch.testing.assert_close(make_step(**weights)(batch)[0], wanted)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("hide", [None, True, False])
+def test_gradient_reaches_every_parameter(batch, unknown, hide):
+    """In every batch: processes that train together would wait for one that is left out."""
+    step = make_step()
+    step(forget(batch, hide=hide) if unknown else hide_all(batch, hide))[0].backward()
+    missing = [name for name, parameter in step.named_parameters() if parameter.grad is None]
+    assert missing == []
+    assert all(torch.isfinite(parameter.grad).all() for parameter in step.parameters())
+    if not unknown and hide is None:
+        still = {name for name, parameter in step.named_parameters() if not parameter.grad.any()}
+        assert still == set()
+
+
+def test_nothing_known_costs_nothing_but_the_prior(batch):
+    """Neither labels, nor alignment, nor a redshift; an answer all the same costs."""
+    _, figures, _ = make_step()(forget(batch))
+    for key in ("labels", "alignment", "redshift", "right", "right_class", "nearest"):
+        assert [float(x) for x in figures[key]] == [0, 0]
+    weights = {"reconstruction_weight": 0.0, "alignment_weight": 0.0, "label_weight": 0.0}
+    assert make_step(**weights)(forget(batch))[0] > 0
+    assert make_step(**weights)(dataclasses.replace(forget(batch), measurable=batch.measurable | True))[0] == 0
+
+
+def test_memory_holds_the_last_embeddings():
+    """Newest first; what does not fit falls out, and rows not yet filled are zero."""
+    step = make_step(memory=5)
+    rows = torch.nn.functional.normalize(torch.randn(8, NETWORK.embedding_size), dim=1)
+    assert not step.memory.any()
+    step.remember(rows[:2])
+    assert torch.equal(step.memory, torch.cat([rows[:2], torch.zeros(3, NETWORK.embedding_size)]))
+    step.remember(rows[2:6])
+    assert torch.equal(step.memory, torch.cat([rows[2:6], rows[:1]]))
+    step.remember(rows)
+    assert torch.equal(step.memory, rows[:5])
+
+
+def test_memory_may_be_left_out():
+    """Objects are then told from those of their batch alone."""
+    step = make_step(memory=0)
+    step.remember(torch.ones(2, NETWORK.embedding_size))
+    assert step.memory.shape == (0, NETWORK.embedding_size)
+
+
+@pytest.mark.parametrize("junk", [math.nan, math.inf])
+def test_memory_forgets_what_is_not_finite(batch, junk):
+    """A spoilt batch must not spoil the steps after it."""
+    step = make_step()
+    plain = step(batch)[0].item()
+    spoilt = torch.ones(3, NETWORK.embedding_size)
+    spoilt[1:, 4] = junk
+    step.remember(spoilt)
+    assert torch.equal(step.memory[0], torch.ones(NETWORK.embedding_size))
+    assert not step.memory[1:].any()
+    step.memory.zero_()
+    step.remember(spoilt[1:])
+    assert step(batch)[0].item() == plain
+
+
+def test_memory_makes_alignment_harder(batch):
+    """Objects are told from those remembered; the embeddings of a step are what is remembered of it."""
+    step = make_step(memory=24)
+    loss, figures, embedding = step(batch)
+    step.remember(embedding)
+    again, harder, same = step(batch)
+    assert harder["alignment"][0] > figures["alignment"][0]
+    assert torch.equal(same, embedding)
+    torch.testing.assert_close(
+        again - loss, CONFIG.alignment_weight * (harder["alignment"][0] - figures["alignment"][0]) / len(batch.hide),
+        rtol=1e-3, atol=1e-5,
+    )  # fmt: skip
+
+
+def make_run(out, config, optimizer=None, network_config=NETWORK):
+    """A run of a fresh network, ready for single steps."""
+    step = TrainingStep(loop._make_network(network_config, 0), config).train()
+    optimizer = optimizer(step.network) if optimizer else loop._make_optimizer(step.network, config)
+    return loop._Run(out, config, {}, step, optimizer, Processes("cpu"), None)
+
+
+def test_spoilt_batch_leaves_the_network_as_it_is(batch, tmp_path):
+    """A gradient that is not finite is no step, and nothing of it is remembered."""
+    run = make_run(tmp_path, SINGLE)
+    spoilt = copy.deepcopy(batch)
+    before = {name: tensor.clone() for name, tensor in run.step_module.network.state_dict().items()}
+    spoilt.patches.channels[0] = torch.nan
+    run._train_step(iter([spoilt]), 1e-3)
+    assert not math.isfinite(run.meter.flush(1)["gradient"])
+    assert all(torch.equal(t, before[name]) for name, t in run.step_module.network.state_dict().items())
+    assert torch.isfinite(run.step_module.memory).all()
+    run._train_step(iter([batch]), 1e-3)
+    row = run.meter.flush(2)
+    assert math.isfinite(row["gradient"])
+    assert math.isfinite(row["alignment"])
+    assert not torch.equal(run.step_module.network.input.weight, before["input.weight"])
+
+
+def make_plain_optimizer(network):
+    """Steps that are the gradient itself."""
+    return torch.optim.SGD([{"params": list(network.parameters()), "rate": 1.0}], lr=1.0)
+
+
+def test_shards_of_a_step_are_averaged(tmp_path):
+    """One step of two shards goes along the mean of their gradients, and remembers both."""
+    config = dataclasses.replace(SINGLE, shards=2, clip_norm=1e9)
+    dataset = ViewDataset(None, config, NETWORK)
+    batches = [dataset[0], dataset[1]]
+    run = make_run(tmp_path, config, make_plain_optimizer)
+    before = {name: parameter.detach().clone() for name, parameter in run.step_module.network.named_parameters()}
+    gradients, embeddings = [], []
+    for batch in batches:
+        step = copy.deepcopy(run.step_module)
+        loss, _, embedding = step(batch)
+        loss.backward()
+        gradients.append({name: parameter.grad for name, parameter in step.network.named_parameters()})
+        embeddings.append(embedding)
+    rate = 0.01
+    run._train_step(iter(batches), rate)
+    for name, parameter in run.step_module.network.named_parameters():
+        wanted = -rate * (gradients[0][name] + gradients[1][name]) / 2
+        torch.testing.assert_close(parameter.detach() - before[name], wanted, rtol=1e-3, atol=2e-7, msg=name)
+    n = sum(map(len, embeddings))
+    torch.testing.assert_close(run.step_module.memory[:n], torch.cat(embeddings))
+    assert not run.step_module.memory[n:].any()
+
+
+def test_gradients_of_head_and_rest_are_clipped_apart(batch, tmp_path):
+    """Each to the norm in the settings; the larger one, unclipped, goes into the log."""
+    run = make_run(tmp_path, dataclasses.replace(SINGLE, clip_norm=1e-3))
+    run.step_module(batch)[0].backward()
+    network = run.step_module.network
+    head = [p.grad for p in network.redshift_head.parameters()]
+    rest = [p.grad for name, p in network.named_parameters() if not name.startswith("redshift_head.")]
+    norms = [torch.linalg.vector_norm(torch.cat([g.flatten() for g in part])).item() for part in (head, rest)]
+    assert min(norms) > 1e-3
+    assert run._clip_gradients().item() == pytest.approx(max(norms), rel=1e-5)
+    for part in (head, rest):
+        norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in part])).item()
+        assert norm == pytest.approx(1e-3, rel=1e-3)
+    alone = make_run(tmp_path, SINGLE, network_config=HEADLESS)
+    alone.step_module(batch)[0].backward()
+    assert alone._clip_gradients() > 0
+
+
+def test_templates_learn_faster():
+    """By the factor in the settings, without decay; matrices alone decay."""
+    network = loop._make_network(NETWORK, 0)
+    groups = loop._make_optimizer(network, dataclasses.replace(SINGLE, template_rate=3.0)).param_groups
+    assert [group["rate"] for group in groups] == [1.0, 1.0, 3.0]
+    assert [group["weight_decay"] for group in groups] == [SINGLE.weight_decay, 0, 0]
+    assert groups[2]["params"] == [network.redshift_head.templates]
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    assert len(loop._make_optimizer(loop._make_network(HEADLESS, 0), SINGLE).param_groups) == 2
