@@ -10,34 +10,14 @@ that they agree.
 import json
 from pathlib import Path
 
+from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
+from _tables import make_table, show, show_snr
+
 from astro_spectok.training.history import draw_curve
 from astro_spectok.weights import find_weights, read_metadata
 
 ROOT = Path(__file__).parents[1]
 RESULTS, TABLES = ROOT / "benchmarks" / "results", ROOT / "docs" / "_tables"
-
-
-def make_table(title, header, rows):
-    """A reStructuredText list table."""
-    lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
-    for row in [header, *rows]:
-        lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
-    return "\n".join(lines) + "\n"
-
-
-def show(value, digits=2):
-    """A figure, shorter where it is large; a dash for what could not be measured."""
-    if value is None:
-        return "–"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.0f}"
-
-
-def show_snr(group):
-    """A range of signal-to-noise ratios."""
-    low, high = group["snr_low"], group["snr_high"]
-    if low < -1e6:
-        return f"< {high:g}"
-    return f"> {low:g}" if high > 1e6 else f"{low:g}-{high:g}"
 
 
 def make_reconstruction_tables(content):
@@ -86,6 +66,11 @@ def make_tables():
         content = json.loads(path.read_text())
         made = make_reconstruction_tables(content)
         tables |= {f"{path.stem.removesuffix('_reconstruction')}_{name}": text for name, text in made.items()}
+    # the model card shows these whether they are there or not
+    tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}
+    for path in sorted(RESULTS.glob("*_real_spectra.json")):
+        made = make_redshift_tables(json.loads(path.read_text()))
+        tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
     return tables
 
 

@@ -182,7 +182,8 @@ def _init_weights(module, depth):
         if isinstance(layer, nn.Linear):
             residual = name.endswith(("attention.out", "feedforward.2")) and "pooling" not in name
             nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5 / ((2 * depth) ** 0.5 if residual else 1.0))
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def build_network(config):
