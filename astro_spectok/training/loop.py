@@ -144,6 +144,8 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         if last < config.steps or processes.rank:
             return None
         training = describe_training(dataset, log_path, step=last, device=processes.device)
+        if start is not None:
+            training["start"] = load_weights(start, "cpu").sha256
         return _export(out, network, network_config, training)
 
 

@@ -1,0 +1,187 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Which rows of which test sets are scored, and what a network measures on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from _test_sets import SETS, has_errors, load_set
+from astropy import units as u
+
+from astro_spectok.results.posterior import find_peaks
+from astro_spectok.spectra import to_batch
+
+__all__ = ["CLASSES", "LABELS", "SURVEYS", "Survey", "measure_set", "measure_spectra", "to_inputs"]
+
+CLASSES = ("GALAXY", "QSO", "STAR")
+LIGHT_SPEED = 299792.458
+#: label of the network to the column of the test sets; the network's teff is log10(Teff / K)
+LABELS = {"teff": "teff", "logg": "logg", "fe_h": "feh"}
+#: spectra measured at once: bounds the memory that posteriors take
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One test set and the rows of it that are scored.
+
+    Attributes
+    ----------
+    name : str
+        Of the set; `SETS` knows its medium.
+    select : callable
+        Columns to a bool array (n,).
+    wide : bool
+        Resolution allows no redshift better than 0.01.
+    """
+
+    name: str
+    select: Callable = lambda columns: np.ones(len(columns["cls"]), bool)
+    wide: bool = False
+
+
+SURVEYS = (
+    Survey("lamost_real", lambda c: np.isin(c["cls"], CLASSES) & (c["z"] > -1)),
+    Survey("sdss_boss_real", lambda c: (c["zwarn"] == 0) & (c["snr"] > 2)),
+    Survey("sdss_more_real", lambda c: (c["zwarn"] == 0) & (c["snr"] > 2)),
+    Survey("rodot_qso_real", lambda c: c["zwarn"] == 0),
+    Survey("desi_andes_real", lambda c: c["deltachi2"] > 25),
+    Survey("desi_real"),
+    Survey("sixdf_real", lambda c: np.isin(c["zwarn"], (3, 4))),
+    Survey("vandels_real", lambda c: np.isin(c["zwarn"], (3, 4)), wide=True),
+    Survey("sim_redrock"),
+    Survey("miles_real_stars"),
+    Survey("splat_spex_real", wide=True),
+    Survey("ozdes_sn_real"),
+    Survey("sdss_sky_real"),
+)
+
+
+def measure_set(runner, survey, path, *, limit=None):
+    """Read a set, measure the rows that are scored, and put the answers beside the truth.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+    survey : `Survey`
+    path : path-like
+    limit : int, optional
+        Most spectra, taken at random.
+
+    Returns
+    -------
+    table : dict of str to ndarray, shape (n,) or (n, ...)
+        Truth ('' or NaN where unknown): ``class_true``, ``z_true``, ``snr``, ``object``, ``row`` (in the set), and
+        for each of `LABELS` ``<label>_true``; the answers of `measure_spectra`.
+    spectra : list of (wavelength, flux, ivar)
+        Of those rows, as `~_test_sets.load_set` gives them.
+    """
+    spectra, columns = load_set(path)
+    rows = np.flatnonzero(survey.select(columns))
+    if limit is not None:
+        rows = np.sort(np.random.default_rng(7).permutation(rows)[:limit])
+    spectra = [spectra[i] for i in rows]
+    answers = measure_spectra(runner, spectra, SETS[survey.name])
+    table = read_truth(columns, len(spectra), rows) | answers
+    table["snr"] = np.where(np.isfinite(table["snr"]), table["snr"], table.pop("measured_snr"))
+    table["wide"] = np.full(len(rows), survey.wide)
+    usable = np.array([bool(x) for x in table["class"]], bool)
+    kept = np.flatnonzero(usable)
+    return {key: x[kept] for key, x in table.items()}, [spectra[i] for i in kept]
+
+
+def read_truth(columns, n, rows):
+    """What is known of the chosen rows; see `measure_set`."""
+
+    def take(*names):
+        return next((columns[name][rows].astype(float) for name in names if name in columns), np.full(n, np.nan))
+
+    classes = columns["cls"][rows].astype("U6")
+    z = take("z_true", "z")
+    if "z" not in columns and "rv" in columns:
+        z = take("rv") / LIGHT_SPEED
+    snr = take("sn", "snr")
+    truth = {
+        "class_true": np.where(np.isin(classes, CLASSES), classes, ""),
+        "z_true": z,
+        # LAMOST writes -9999 where it could not tell
+        "snr": np.where(snr > -100, snr, np.nan),
+        "object": columns["object"][rows] if "object" in columns else rows.astype(str),
+        "row": rows,
+    }
+    truth |= {f"{label}_true": take(column) for label, column in LABELS.items()}
+    truth["rv_true"] = take("rv")
+    return truth
+
+
+def measure_spectra(runner, spectra, medium):
+    """Class, redshift, labels and embedding of each spectrum.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+    spectra : list of (wavelength, flux, ivar)
+        Angstrom in ``medium``; ivar 0 is bad, and 1 throughout means that no errors are known.
+    medium : {'vacuum', 'air'}
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,) or (n, E)
+        ``class`` ('' where a spectrum cannot be used), ``z``, ``z_err``, ``p_best``, ``z_2``, ``p_2``, ``embedding``,
+        ``measured_snr`` (median of flux over error), and each of `LABELS` with ``<label>_err``: NaN where the
+        network does not give it. ``teff`` is in K.
+    """
+    n = len(spectra)
+    numbers = ["z", "z_err", "p_best", "z_2", "p_2", "measured_snr", "rv", "rv_err"]
+    numbers += [name + end for name in LABELS for end in ("", "_err")]
+    table = {name: np.full(n, np.nan) for name in numbers} | {"class": np.full(n, "", "U6")}
+    embeddings = {}
+    for start in range(0, n, CHUNK):
+        batch = to_batch(to_inputs(spectra[start : start + CHUNK]), medium=medium, on_error="flag")
+        for i, measured in runner.measure(batch, progress=False):
+            row = start + i
+            for key, value in _read_measured(measured).items():
+                table[key][row] = value
+            flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
+            table["measured_snr"][row] = np.median((flux * np.sqrt(ivar))[ivar > 0])
+            embeddings[row] = measured.embedding
+    size = len(next(iter(embeddings.values()))) if embeddings else 0
+    table["embedding"] = np.full((n, size), np.nan)
+    for row, vector in embeddings.items():
+        table["embedding"][row] = vector
+    return table
+
+
+def to_inputs(spectra):
+    """Spectra (wavelength, flux, ivar) as `to_batch` takes them, with no uncertainty where none is known."""
+    return [_as_input(*s) for s in spectra]
+
+
+def _as_input(wavelength, flux, ivar):
+    """One spectrum as `to_batch` takes it, with no uncertainty where none is known."""
+    good = (ivar > 0) & np.isfinite(flux)
+    axis = wavelength.astype(float) * u.AA
+    flux = np.where(good, flux, np.nan) * u.dimensionless_unscaled
+    if not has_errors(ivar, good):
+        return axis, flux
+    sigma = np.full(len(ivar), np.inf)
+    sigma[good] = ivar[good].astype(float) ** -0.5
+    return axis, flux, sigma * u.dimensionless_unscaled
+
+
+def _read_measured(measured):
+    """Figures of one spectrum, by column."""
+    ln1pz = {name: np.log1p(z) for name, z in measured.redshifts.items()}
+    best, *more = find_peaks(measured.log_probability, ln1pz)
+    out = {"class": best.spectype, "z": best.z, "z_err": best.z_err, "p_best": best.probability}
+    out |= {"rv": LIGHT_SPEED * best.z, "rv_err": LIGHT_SPEED * best.z_err}
+    if more:
+        out |= {"z_2": more[0].z, "p_2": more[0].probability}
+    for name in LABELS:
+        if name in measured.labels:
+            out[name], out[f"{name}_err"] = measured.labels[name]
+    if "teff" in out:
+        # from log10: the error to first order
+        out["teff"] = 10 ** out["teff"]
+        out["teff_err"] *= np.log(10) * out["teff"]
+    return out

@@ -1,0 +1,275 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What is measured on simulated spectra: retrieval, instruments held out, redshifts by kind, reconstruction."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+from _ceiling import find_by_fit
+from _held_out import LEVELS, PAIRS
+from _real_sets import CLASSES, measure_spectra, to_inputs
+from _scores import find_own, flatten_flux, is_right, score_redshifts
+
+from astro_spectok.simulate import Randomness, Survey
+from astro_spectok.simulate.instruments import choose_instrument
+from astro_spectok.simulate.observe import observe
+from astro_spectok.spectra import to_batch
+
+__all__ = ["measure_groups", "measure_simulated", "to_spectra"]
+
+#: far from the seed of any training; the second number tells the parts of the benchmark from each other
+SEED = 991
+SNR_EDGES = (1, 3, 10, 100)
+MEASURABLE = ("galaxies", "quasars", "stars")
+#: view of the retrieval and what it is called; the first view is SDSS-like
+PAIRED = {1: "desi", 2: "r600"}
+#: resolving power up to which no redshift better than 0.01 is asked for
+WIDE_RESOLUTION = 600
+#: what raw flux is compared on, in ln(wavelength): a pixel of the coarsest instrument
+FLUX_STEP = 5e-4
+
+
+def measure_simulated(runner, templates, n=1000, *, report=print):
+    """Everything that is measured on simulated spectra.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+    templates : `~pathlib.Path` or None
+        Directory of the template sets; None simulates from analytic ones, which are easier.
+    n : int, optional
+        Objects of the retrieval; the other parts use as many or a fixed share.
+    report : callable, optional
+        Is told of each part as it begins.
+
+    Returns
+    -------
+    dict
+        ``retrieval``: rows of ``pair, noise, method, class, recall, n``; ``held_out``: of ``instrument, twin, n, right,
+        right_twin, loss, loss_error``; ``redshift``: rows of ``family, kind, snr_low, snr_high`` and the figures of
+        `score_redshifts`; ``no_redshift``: rows of ``family, n, confident``; ``reconstruction``: rows of ``noise, n,
+        median, p16, p84``; ``bars``: (value, number) by the names in `_bars.SIMULATED`.
+    """
+    survey = Survey(templates, families=MEASURABLE)
+    report(f"\nsimulated: retrieval of {n} objects")
+    groups = survey.draw(n, [SEED, 0], views=3, instruments=[["sdss"], ["desi"], draw_r600], snr=(10, 10))
+    retrieval = score_retrieval(runner, groups, "as real")
+    retrieval += score_retrieval(runner, clean_groups(groups, [SEED, 5]), "as stated")
+    classes = np.array([CLASSES[k] for group in groups for k in group.objects.cls.tolist()])
+    for view, pair in PAIRED.items():
+        row = {"pair": pair, "noise": "as stated", "method": "every pixel, second instrument twice"}
+        retrieval += share_by_class(find_by_fit(groups, view, [SEED, 6, view]), classes, row)
+    report("simulated: instruments held out")
+    held_out = score_held_out(runner, survey, Survey(templates, families=("stars",)), max(n // 5, 6))
+    report("simulated: reconstruction")
+    chi2 = score_chi2(runner, survey, max(n // 4, 8))
+    report("simulated: redshifts by kind")
+    every = Survey(templates).draw(2 * n, [SEED, 2], snr=(SNR_EDGES[0], SNR_EDGES[-1]))
+    redshift, nothing = score_kinds(runner, every)
+    own = {"noise": "as real", "method": "embedding", "class": "all"}
+    overall = {row["pair"]: row for row in retrieval if own.items() <= row.items()}
+    pooled, right = held_out[-1], next(row for row in chi2 if row["noise"] == "as stated")
+    bars = {f"recall_{pair}": (row["recall"], row["n"]) for pair, row in overall.items()}
+    bars |= {"held_out_loss": (pooled["loss"], pooled["n"]), "chi2": (right["median"], right["n"])}
+    return {
+        "retrieval": retrieval, "held_out": held_out, "redshift": redshift, "no_redshift": nothing,
+        "reconstruction": chi2, "bars": bars,
+    }  # fmt: skip
+
+
+def draw_r600(rng, low, high, max_pixels):
+    """VIMOS with its medium-resolution grism: its other gratings have R of 200."""
+    for _ in range(12):
+        made = choose_instrument(rng, low, high, max_pixels, ["vimos"])
+        if made is None or np.median(made.resolution) > 400:
+            return made
+    return None
+
+
+def clean_groups(groups, seed):
+    """The same objects through the same instruments, with Gaussian noise as stated and nothing else wrong."""
+    out = []
+    for number, group in enumerate(groups):
+        views = enumerate(zip(group.instruments, group.snr, strict=True))
+        seen = [
+            observe(group.objects, instruments, snr, Randomness([*seed, number, k]), clean=True)
+            for k, (instruments, snr) in views
+        ]
+        out.append(replace(group, observations=seen))
+    return out
+
+
+def to_spectra(observation):
+    """An `~astro_spectok.simulate.observe.Observation` as a list of (wavelength in Angstrom, flux, ivar).
+
+    Where the instrument gives no errors, ``ivar`` is 1 in good pixels, as in the real sets.
+    """
+    out = []
+    for i in range(len(observation)):
+        present = observation.present[i]
+        ln, flux, ivar = (getattr(observation, k)[i][present].cpu().numpy() for k in ("ln_wavelength", "flux", "ivar"))
+        if not observation.has_errors[i]:
+            ivar = np.where(ivar > 0, np.float32(1), np.float32(0))
+        out.append((np.exp(ln), flux, ivar))
+    return out
+
+
+def measure_groups(runner, groups, view=0):
+    """Truth beside answers for one view of simulated groups.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+    groups : list of `~astro_spectok.simulate.SimulatedGroup`
+    view : int, optional
+
+    Returns
+    -------
+    table : dict of str to ndarray, shape (n,)
+        The answers of `measure_spectra`; ``class_true`` ('' for none of the classes), ``z_true`` (NaN where there is
+        none to be found), ``snr``, ``wide``, ``family``, ``kind``, ``instrument``.
+    spectra : list of (wavelength, flux, ivar)
+    """
+    spectra = [s for group in groups for s in to_spectra(group.observations[view])]
+    truth = {key: [] for key in ("class_true", "z_true", "snr", "wide", "family", "kind", "instrument")}
+    for group in groups:
+        objects, instruments = group.objects, group.instruments[view]
+        truth["class_true"] += [CLASSES[k] if k >= 0 else "" for k in objects.cls.tolist()]
+        truth["z_true"] += objects.z.masked_fill(~objects.measurable, np.nan).tolist()
+        truth["snr"] += group.snr[view].tolist()
+        truth["wide"] += [bool(np.median(one.resolution) <= WIDE_RESOLUTION) for one in instruments]
+        truth["family"] += [group.family] * len(objects)
+        truth["kind"] += objects.kind
+        truth["instrument"] += [one.name for one in instruments]
+    return {k: np.array(v) for k, v in truth.items()} | measure_spectra(runner, spectra, "vacuum"), spectra
+
+
+def score_retrieval(runner, groups, noise):
+    """Recall@1 of DESI-like and R 600 views among all objects, for SDSS-like ones; by class, and for raw flux."""
+    tables, spectra = zip(*(measure_groups(runner, groups, view) for view in range(3)), strict=True)
+    classes, rows = tables[0]["class_true"], []
+    for view, pair in PAIRED.items():
+        vectors = {"embedding": (tables[0]["embedding"], tables[view]["embedding"])}
+        both = rebin_flux(spectra[0], spectra[view])
+        vectors["flux"] = both
+        vectors["flux over running median"] = tuple(np.array([flatten_flux(row) for row in flux]) for flux in both)
+        for method, (a, b) in vectors.items():
+            rows += share_by_class(find_own(a, b), classes, {"pair": pair, "noise": noise, "method": method})
+    return rows
+
+
+def share_by_class(found, classes, row):
+    """Rows with the share of bool ``found`` and its number, for all and for each class; ``row`` is put before."""
+    rows = []
+    for name in ("all", *CLASSES):
+        members = np.ones(len(found), bool) if name == "all" else classes == name
+        if members.any():
+            recall, n = float(np.mean(found[members])), int(np.count_nonzero(members))
+            rows.append(row | {"class": name, "recall": recall, "n": n})
+    return rows
+
+
+def rebin_flux(*views):
+    """Inverse-variance-weighted flux of spectra on the grid that nearly all of them share, (n, bins) for each view."""
+    low = max(np.percentile([w[0] for w, _, _ in view], 95) for view in views)
+    high = min(np.percentile([w[-1] for w, _, _ in view], 5) for view in views)
+    edges = np.arange(np.log(low), np.log(high), FLUX_STEP)
+    out = []
+    for view in views:
+        rows = []
+        for wavelength, flux, ivar in view:
+            x = np.log(wavelength)
+            weight, _ = np.histogram(x, edges, weights=ivar)
+            total, _ = np.histogram(x, edges, weights=flux.astype(float) * ivar)
+            known = weight > 0
+            middle = 0.5 * (edges[1:] + edges[:-1])
+            mean = total[known] / weight[known]
+            rows.append(np.interp(middle, middle[known], mean) if known.any() else np.zeros(len(middle)))
+        out.append(np.array(rows))
+    return tuple(out)
+
+
+def score_held_out(runner, survey, stars, n):
+    """Share of right redshifts with instruments that training never draws, and with trained ones of the same objects.
+
+    One row for each of `PAIRS`, and last all of them together; ``loss`` is the share lost, ``loss_error`` its error
+    from the pairs that differ.
+    """
+    rows, differences = [], []
+    for number, pair in enumerate(PAIRS):
+        right = [[], []]
+        for k, level in enumerate(LEVELS):
+            groups = (stars if pair.stars else survey).draw(
+                -(-n // len(LEVELS)), [SEED, 1, number, k], views=2, instruments=pair.make_choosers(),
+                snr=(level, level),
+            )  # fmt: skip
+            tables = [measure_groups(runner, groups, view)[0] for view in (0, 1)]
+            usable = np.array([bool(a and b) for a, b in zip(*(t["class"] for t in tables), strict=True)])
+            for found, table in zip(right, tables, strict=True):
+                table["wide"][:] = False
+                found.append(is_right(table)[usable])
+        right = [np.concatenate(found) for found in right]
+        differences.append((pair.name, pair.twin, *right))
+    everything = [np.concatenate([d[k] for d in differences]) for k in (2, 3)]
+    for name, twin, held, trained in [*differences, ("all", "", *everything)]:
+        lost = trained.astype(float) - held
+        rows.append({
+            "instrument": name, "twin": twin, "n": len(held), "right": float(held.mean()),
+            "right_twin": float(trained.mean()), "loss": float(lost.mean()),
+            "loss_error": float(lost.std() / np.sqrt(len(lost))),
+        })  # fmt: skip
+    return rows
+
+
+def score_kinds(runner, groups):
+    """Redshifts by family, kind and S/N, and for what has none the share that claims to have found one."""
+    table, _ = measure_groups(runner, groups)
+    table = {key: x[table["class"] != ""] for key, x in table.items()}
+    rows, nothing = [], []
+    for family in dict.fromkeys(table["family"].tolist()):
+        members = table["family"] == family
+        if not np.isfinite(table["z_true"][members]).any():
+            sure = table["p_best"][members] > 0.9
+            nothing.append({"family": family, "n": len(sure), "confident": float(sure.mean())})
+            continue
+        kinds = table["kind"][members]
+        for kind in ("all", *sorted(set(kinds.tolist()))):
+            for low, high in ((SNR_EDGES[0], SNR_EDGES[-1]), *itertools.pairwise(SNR_EDGES)):
+                chosen = members & (table["snr"] >= low) & (table["snr"] < high)
+                if kind != "all":
+                    chosen &= table["kind"] == kind
+                if chosen.any():
+                    part = {key: x[chosen] for key, x in table.items()}
+                    row = {"family": family, "kind": kind, "snr_low": low, "snr_high": high}
+                    rows.append(row | {"right": float(is_right(part).mean())} | score_redshifts(part))
+    return rows, nothing
+
+
+def score_chi2(runner, survey, n):
+    """Mean chi2 per good pixel of reconstructions: with the noise that is stated and nothing else, and as they come.
+
+    Spectra of instruments without errors are left out of both: chi2 would be that of the estimate.
+    """
+    drawn = survey.draw(n, [SEED, 3], snr=(SNR_EDGES[0], SNR_EDGES[-1]))
+    rows = []
+    for noise, groups in (("as stated", clean_groups(drawn, [SEED, 4])), ("as real", drawn)):
+        found = []
+        for seen in (group.observations[0] for group in groups):
+            found += find_chi2(runner, [s for s, known in zip(to_spectra(seen), seen.has_errors, strict=True) if known])
+        p16, median, p84 = (float(x) for x in np.percentile(found, (16, 50, 84)))
+        rows.append({"noise": noise, "n": len(found), "median": median, "p16": p16, "p84": p84})
+    return rows
+
+
+def find_chi2(runner, spectra):
+    """Mean of (flux - model)**2 * ivar over the good pixels of each usable spectrum."""
+    batch = to_batch(to_inputs(spectra), medium="vacuum")
+    out = []
+    for i, encoded in runner.encode(batch, progress=False):
+        model, _ = runner.decode(
+            encoded.values, encoded.geometry, encoded.good, np.log(batch.wavelength[batch.grid(i)])
+        )  # fmt: skip
+        flux, ivar = batch.flux[batch.pixels(i)].astype(float), batch.ivar[batch.pixels(i)].astype(float)
+        model = model * (encoded.scale / batch.scale[i])
+        out.append(float(np.mean((ivar * (flux - model) ** 2)[ivar > 0])))
+    return out
