@@ -1,22 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
 
-import os
-import warnings
-
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.inputs import find_source, make_provenance, measure_facts, note_flags, prepare_inputs, read_inputs
 from astro_spectok.results import SpectralTokens, SpectralTokensList
 from astro_spectok.results.tokens_io import set_decoder_factory
-from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, to_batch
 
 __all__ = ["embed", "embed_files", "embed_table", "tokenize"]
-
-#: share of the good pixels that may lie outside the trained wavelengths without a remark
-OUTSIDE_SHARE = 0.02
 
 
 def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
@@ -83,8 +76,10 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
     >>> len(tokens), tokens.wavelength.unit
     (20, Unit("Angstrom"))
     """
-    batch, runner, single = _prepare(obj, weights, medium, resolution, device, batch_tokens)
-    flags = _note_flags(batch, runner.loaded, single)
+    batch, runner, single = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
+    )
+    flags = note_flags(batch, runner.loaded, single=single)
     out = [None] * len(batch)
     decoder = _make_decoder(runner, device)
     for i, encoded in runner.encode(batch, progress=progress):
@@ -122,8 +117,10 @@ def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", bat
     >>> embed((wavelength, flux * u.Jy), device="cpu").shape
     (256,)
     """
-    batch, runner, single = _prepare(obj, weights, medium, resolution, device, batch_tokens)
-    _note_flags(batch, runner.loaded, single)
+    batch, runner, single = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
+    )
+    note_flags(batch, runner.loaded, single=single)
     vectors = _embed_batch(batch, runner, progress)
     return vectors[0] if single else vectors
 
@@ -151,10 +148,13 @@ def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto
     >>> table.colnames
     ['name', 'embedding', 'snr', 'n_good', 'wave_min', 'wave_max', 'warn', 'message']
     """
-    batch, runner, _ = _prepare(obj, weights, medium, resolution, device, batch_tokens, on_error="flag")
-    flags = _note_flags(batch, runner.loaded, single=False)
+    batch, runner, _ = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
+        on_error="flag",
+    )  # fmt: skip
+    flags = note_flags(batch, runner.loaded, single=False)
     vectors = _embed_batch(batch, runner, progress)
-    facts = np.array([_measure(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
+    facts = np.array([measure_facts(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
     return QTable(
         {
             "name": np.array([info.name for info in batch.info], dtype=str),
@@ -200,45 +200,10 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
     WavelengthRangeWarning, FlaggedSpectraWarning
         As for `tokenize`.
     """
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    to_batch([], medium=medium)  # a misspelt medium is an error, not a flag on each file
-    pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution))
-    if not pairs:
-        msg = "paths must name at least one file"
-        raise ValueError(msg)
-    table = embed_table(SpectrumBatch.concatenate([batch for _, batch in pairs]), **kwargs)
-    table.add_column([str(path) for path, batch in pairs for _ in range(len(batch))], index=0, name="file")
+    batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
+    table = embed_table(batch, **kwargs)
+    table.add_column(names, index=0, name="file")
     return table
-
-
-def make_provenance(loaded):
-    """What a table's metadata say of how it was made: weights, their sha256, versions."""
-    import astropy
-    import specutils
-    import torch
-
-    from astro_spectok import __version__
-
-    return {
-        "weights": loaded.name,
-        "weights_sha256": loaded.sha256,
-        "astro_spectok": __version__,
-        "astropy": astropy.__version__,
-        "specutils": specutils.__version__,
-        "torch": str(torch.__version__),  # a subclass of str, which YAML refuses
-    }
-
-
-def _prepare(obj, weights, medium, resolution, device, batch_tokens, on_error=None):
-    """The input as a batch, the weights on their device, and whether it is a single spectrum."""
-    single = is_single(obj)
-    batch = to_batch(
-        obj, medium=medium, resolution=resolution, on_error=on_error or ("raise" if single else "flag")
-    )  # before torch is imported: bad input fails at once
-    from astro_spectok.engine import Runner
-
-    return batch, Runner(weights, device, batch_tokens=batch_tokens), single
 
 
 def _embed_batch(batch, runner, progress):
@@ -248,46 +213,6 @@ def _embed_batch(batch, runner, progress):
     return vectors
 
 
-def _note_flags(batch, loaded, single):
-    """Flags of all spectra, with a warning for those outside the trained range and for those that cannot be used."""
-    flags = np.array(batch.flags, dtype=np.int64)
-    if loaded.wavelength_range is not None:
-        low, high = loaded.wavelength_range
-        for i in np.flatnonzero(batch.lengths):
-            good = batch.ivar[batch.pixels(i)] > 0
-            wavelength = batch.wavelength[batch.grid(i)]
-            outside = good & ((wavelength < low) | (wavelength > high))
-            if np.count_nonzero(outside) > OUTSIDE_SHARE * np.count_nonzero(good):
-                flags[i] |= InputFlag.OUTSIDE_TRAINED_RANGE
-        n_outside = np.count_nonzero(flags & InputFlag.OUTSIDE_TRAINED_RANGE)
-        if n_outside:
-            what = "the spectrum reaches" if single else f"{n_outside} of {len(batch)} spectra reach"
-            msg = (
-                f"{what} outside {low:.0f} to {high:.0f} Angstrom, what the weights {loaded.name!r} were trained on; "
-                "results there are an extrapolation"
-            )
-            warnings.warn(msg, WavelengthRangeWarning, stacklevel=3)
-    unusable = np.flatnonzero([InputFlag(int(f)).unusable for f in flags])
-    if len(unusable):
-        msg = (
-            f"{len(unusable)} of {len(batch)} spectra could not be used and are flagged; the first is number "
-            f"{unusable[0]}: {batch.info[unusable[0]].message}"
-        )
-        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=3)
-    return flags
-
-
-def _measure(batch, i):
-    """Median S/N per good pixel, number of good pixels, and first and last good wavelength in Angstrom."""
-    ivar = batch.ivar[batch.pixels(i)]
-    good = ivar > 0
-    if not good.any():
-        return np.nan, 0, np.nan, np.nan
-    wavelength = batch.wavelength[batch.grid(i)][good]
-    snr = np.median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
-    return snr, np.count_nonzero(good), wavelength[0], wavelength[-1]
-
-
 def _make_meta(info, flags, runner):
     """What tokens remember of how they were made; plain numbers and text, as it goes into files."""
     from astro_spectok import __version__
@@ -295,7 +220,7 @@ def _make_meta(info, flags, runner):
     return {
         "weights": runner.loaded.name,
         "weights_sha256": runner.loaded.sha256,
-        "weights_source": _find_source(runner.loaded),
+        "weights_source": find_source(runner.loaded),
         "astro_spectok": __version__,
         "patch": runner.network.config.patch,
         "warn": int(flags),
@@ -304,19 +229,11 @@ def _make_meta(info, flags, runner):
     }
 
 
-def _find_source(loaded):
-    """What finds these weights again: their name if the registry has them, or else the path of their file."""
-    from astro_spectok.weights import REGISTRY
-
-    entry = REGISTRY.get(loaded.name)
-    return loaded.name if entry and entry.sha256 == loaded.sha256 else str(loaded.path.absolute())
-
-
 def _make_decoder(runner, device):
     from astro_spectok.engine import TokenDecoder
 
     precision = "float32" if runner.dtype is None else "bfloat16"
-    return TokenDecoder(_find_source(runner.loaded), runner.loaded.sha256, device, precision, runner)
+    return TokenDecoder(find_source(runner.loaded), runner.loaded.sha256, device, precision, runner)
 
 
 def _restore_decoder(meta, weights, device):

@@ -3,6 +3,7 @@
 
 from astro_spectok.spectra.arms import join_arms
 from astro_spectok.spectra.axis import axis_to_wavelength, depends_on_medium, wavelength_to_axis
+from astro_spectok.spectra.back import to_spectrum
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.convert import MIN_GOOD_PIXELS, to_batch
 from astro_spectok.spectra.files import read_file, read_files
@@ -29,5 +30,6 @@ __all__ = [
     "read_file",
     "read_files",
     "to_batch",
+    "to_spectrum",
     "wavelength_to_axis",
 ]

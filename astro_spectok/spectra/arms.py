@@ -5,14 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 from astropy import units as u
-from astropy.nddata import InverseVariance
 from specutils import Spectrum
 
-from astro_spectok.spectra.axis import wavelength_to_axis
+from astro_spectok.spectra.back import make_spectrum
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.forms import read_spectrum
-from astro_spectok.spectra.medium import convert_to_air
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 
@@ -192,32 +190,4 @@ def join_arms(spectra, *, medium=None):
         raise make_error(InputFlag.BAD_UNITS, u.UnitsError, msg)
     rows = join_rows([convert_rows(raw, medium=medium, max_pixels=read_max_pixels()) for raw in raws])
     shape = spectra[0].data.shape if spectra[0].data.ndim == 1 else (counts[0], 1)
-    return _make_spectrum(rows, spectra[0].meta, one=len(shape) == 1)
-
-
-def _make_spectrum(rows, meta, *, one):
-    """A Spectrum in the terms of ``rows.info``."""
-    info = rows.info
-    wavelength = convert_to_air(rows.wavelength) if info.medium == "air" else rows.wavelength
-    axis = wavelength_to_axis(
-        wavelength, info.spectral_unit, doppler_rest=info.doppler_rest, doppler_convention=info.doppler_convention
-    )
-    back = rows.scale[:, None] / find_flux_conversion(info.flux_unit).evaluate(wavelength)  # (n, 1) or (n, M)
-    flux, ivar = rows.flux * back, rows.ivar / back**2
-    if one:
-        flux, ivar = flux[0], ivar[0]
-    # what belongs to the pixels or the band of one arm does not belong to the whole
-    kept = {key: value for key, value in meta.items() if key not in ("band", "bands", "int_mask", "resolution_data")}
-    kept["medium"] = info.medium
-    if rows.resolution is not None:
-        kept["resolution"] = rows.resolution
-    return Spectrum(
-        flux=flux * info.flux_unit,
-        spectral_axis=axis * info.spectral_unit,
-        spectral_axis_index=flux.ndim - 1,
-        uncertainty=InverseVariance(ivar, unit=info.flux_unit**-2),
-        mask=ivar == 0,
-        rest_value=info.doppler_rest,
-        velocity_convention=info.doppler_convention,
-        meta=kept,
-    )
+    return make_spectrum(rows, spectra[0].meta, one=len(shape) == 1)
