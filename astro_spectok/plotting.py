@@ -3,10 +3,16 @@
 
 import numpy as np
 
-__all__ = ["draw_reconstruction", "draw_tokens"]
+__all__ = ["draw_reconstruction", "draw_redshift", "draw_tokens"]
 
 #: Okabe and Ito's colours, told apart by the colour-blind and in print
 DATA, MODEL, QUIET = "0.45", "#0072B2", "0.75"
+#: for the classes of a posterior, in their order
+CLASS_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: labels of lines stand at least so far apart, as a share of the width of the axes
+LABEL_DISTANCE = 0.022
+#: probability of a bin below which a posterior is not drawn
+LEAST_PROBABILITY = 1e-7
 #: what the unit of a spectral axis measures, as Astropy calls it, and what we call it
 SPECTRAL_NAMES = {
     "length": "Wavelength", "frequency": "Frequency", "energy": "Energy", "wavenumber": "Wavenumber",
@@ -14,15 +20,15 @@ SPECTRAL_NAMES = {
 }  # fmt: skip
 
 
-def _new_axes(heights, size):
-    """Axes above each other with a common wavelength axis."""
+def _new_axes(heights, size, *, sharex=True):
+    """Axes above each other, by default with a common wavelength axis."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         msg = "plots need matplotlib: pip install 'astro_spectok[plot]'"
         raise ImportError(msg) from error
     _, axes = plt.subplots(
-        len(heights), sharex=True, figsize=size, height_ratios=heights, layout="constrained", squeeze=False
+        len(heights), sharex=sharex, figsize=size, height_ratios=heights, layout="constrained", squeeze=False
     )
     return axes[:, 0]
 
@@ -88,6 +94,27 @@ def draw_tokens(tokens, axes=None):
     return axes
 
 
+def _draw_model(axes, spectrum, model):
+    """Draw a spectrum and its model; return its flux, NaN in bad pixels, and its standard deviation."""
+    from astropy.nddata import StdDevUncertainty
+
+    x = spectrum.spectral_axis.value
+    with np.errstate(divide="ignore"):  # bad pixels may have no weight
+        sigma = spectrum.uncertainty.represent_as(StdDevUncertainty).array
+    good = np.isfinite(spectrum.flux.value) & np.isfinite(sigma) & (sigma > 0)
+    if spectrum.mask is not None:
+        good &= ~np.asarray(spectrum.mask, bool)
+    flux = np.where(good, spectrum.flux.value, np.nan)
+    axes.plot(x, flux, color=DATA, lw=0.6, drawstyle="steps-mid", label="data")
+    spread = model.uncertainty.array
+    axes.fill_between(x, model.flux.value - spread, model.flux.value + spread, color=MODEL, alpha=0.25, lw=0)
+    axes.plot(x, model.flux.value, color=MODEL, lw=1.0, label="decoded from the tokens")
+    _set_flux_limits(axes, flux)
+    axes.set_ylabel(f"Flux{_latex(spectrum.flux.unit)}")
+    axes.legend(loc="best", frameon=False)
+    return flux, sigma
+
+
 def draw_reconstruction(spectrum, model, axes=None):
     """Draw a spectrum with its model, and the residual in units of the error.
 
@@ -103,22 +130,9 @@ def draw_reconstruction(spectrum, model, axes=None):
     -------
     ndarray of `~matplotlib.axes.Axes`
     """
-    from astropy.nddata import StdDevUncertainty
-
     axes = _new_axes((3, 1), (9, 5)) if axes is None else np.asarray(axes)
     x = spectrum.spectral_axis.value
-    sigma = spectrum.uncertainty.represent_as(StdDevUncertainty).array
-    good = np.isfinite(spectrum.flux.value) & np.isfinite(sigma) & (sigma > 0)
-    if spectrum.mask is not None:
-        good &= ~np.asarray(spectrum.mask, bool)
-    flux = np.where(good, spectrum.flux.value, np.nan)
-    axes[0].plot(x, flux, color=DATA, lw=0.6, drawstyle="steps-mid", label="data")
-    spread = model.uncertainty.array
-    axes[0].fill_between(x, model.flux.value - spread, model.flux.value + spread, color=MODEL, alpha=0.25, lw=0)
-    axes[0].plot(x, model.flux.value, color=MODEL, lw=1.0, label="decoded from the tokens")
-    _set_flux_limits(axes[0], flux)
-    axes[0].set_ylabel(f"Flux{_latex(spectrum.flux.unit)}")
-    axes[0].legend(loc="best", frameon=False)
+    flux, sigma = _draw_model(axes[0], spectrum, model)
     with np.errstate(divide="ignore", invalid="ignore"):
         residual = (flux - model.flux.value) / sigma
     axes[1].axhline(0, color=MODEL, lw=1.0)
@@ -129,3 +143,71 @@ def draw_reconstruction(spectrum, model, axes=None):
     axes[1].set_ylabel("(data - model) / $\\sigma$")
     _label_spectral(axes[1], spectrum.spectral_axis.unit)
     return axes
+
+
+def draw_redshift(estimate, spectrum, model, axes=None):
+    """Draw a spectrum with its model and the lines at its redshift, and below the posterior over class and redshift.
+
+    Parameters
+    ----------
+    estimate : `~astro_spectok.results.RedshiftEstimate`
+    spectrum : `~specutils.Spectrum`
+        One spectrum, with an uncertainty; where its wavelengths are in air, ``meta['medium']`` says so.
+    model : `~specutils.Spectrum`
+        On the same spectral axis, in the same flux unit.
+    axes : sequence of two `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ndarray of `~matplotlib.axes.Axes`
+    """
+    axes = _new_axes((3, 2), (10, 6.5), sharex=False) if axes is None else np.asarray(axes)
+    _draw_model(axes[0], spectrum, model)
+    _label_spectral(axes[0], spectrum.spectral_axis.unit)
+    _draw_lines(axes[0], spectrum, estimate)
+    z = estimate.z.value
+    shown = f"z = {z:.5f} ± {estimate.z_err.value:.5f}"
+    if np.isfinite(estimate.rv):
+        shown = f"{estimate.rv.value:.1f} ± {estimate.rv_err.value:.1f} km/s"
+    axes[0].set_title(f"{estimate.spectype}, {shown}, probability {estimate.p_best:.3f}", fontsize="medium", pad=52)
+    for k, (name, p) in enumerate(estimate.posterior.probability.items()):
+        seen = np.where(p > LEAST_PROBABILITY, p, np.nan)
+        share = estimate.class_probability[name]
+        colour = CLASS_COLOURS[k % len(CLASS_COLOURS)]
+        axes[1].plot(
+            estimate.posterior.redshift[name], seen, ".-", ms=2, color=colour, lw=0.8, label=f"{name} {share:.3f}"
+        )
+    axes[1].plot(z, 1, "v", color=MODEL, ms=6, clip_on=False)
+    axes[1].set_yscale("log")
+    axes[1].set_ylim(LEAST_PROBABILITY, 1)
+    axes[1].set_xlabel("Redshift")
+    axes[1].set_ylabel("Probability of a bin")
+    axes[1].legend(loc="best", frameon=False)
+    return axes
+
+
+def _draw_lines(axes, spectrum, estimate):
+    """Mark the lines of a class at a redshift, with the names of those that have room."""
+    from astro_spectok.results.lines import list_lines
+    from astro_spectok.spectra import convert_to_air, depends_on_medium, wavelength_to_axis
+
+    lines = list_lines(estimate.spectype)
+    wavelength = np.array(list(lines.values())) * (1 + estimate.z.value)
+    axis = spectrum.spectral_axis
+    if spectrum.meta.get("medium") == "air" and depends_on_medium(axis.unit, axis.doppler_rest):
+        wavelength = convert_to_air(wavelength)
+    places = wavelength_to_axis(
+        wavelength, axis.unit, doppler_rest=axis.doppler_rest, doppler_convention=axis.doppler_convention
+    )
+    first, last = axis.value.min(), axis.value.max()
+    named = []
+    for name, x in zip(lines, places, strict=True):
+        if not first <= x <= last:
+            continue
+        axes.axvline(x, color=QUIET, lw=0.6, ls=":", zorder=0)
+        if all(abs(x - other) > LABEL_DISTANCE * (last - first) for other in named):
+            named.append(x)
+            axes.annotate(
+                name, (x, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+                rotation=90, ha="center", va="bottom", fontsize="x-small",
+            )  # fmt: skip

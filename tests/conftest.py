@@ -47,6 +47,33 @@ def tiny_weights(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def redshift_weights(tmp_path_factory):
+    """Path of weights of a tiny network with heads for redshifts and labels, random but always the same."""
+    from dataclasses import replace
+
+    import torch
+    from _redshift import RANGES, STEP
+
+    from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
+    from astro_spectok.weights import write_weights
+
+    path = tmp_path_factory.mktemp("weights") / "redshift.safetensors"
+    head = RedshiftHeadConfig(
+        classes=tuple(RANGES), z_range=tuple(RANGES.values()), channels=2, step=STEP, kernel=3
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20251122)
+        network = build_network(replace(get_config("tiny"), redshift=head, labels=(("teff", 3.75, 0.2),)))
+    write_weights(
+        path,
+        network.config.to_dict(),
+        network.state_dict(),
+        metadata={"name": "tiny-redshift", "training": {"wavelength_range": [2000.0, 30000.0]}},
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
 def packaged_weights():
     """The packaged default, as what to pass as ``weights``."""
     if not PACKAGED.is_file():

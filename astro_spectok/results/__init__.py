@@ -1,7 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What users get back: tokens and tables with units."""
+"""What users get back: tokens, redshifts and tables with units."""
 
+from astro_spectok.results.calibration import Calibration
+from astro_spectok.results.redshift import RedshiftEstimate
+from astro_spectok.results.redshift_flags import RedshiftFlag
+from astro_spectok.results.redshift_posterior import RedshiftPosterior
 from astro_spectok.results.tokens import SpectralTokens
 from astro_spectok.results.tokens_list import SpectralTokensList
 
-__all__ = ["SpectralTokens", "SpectralTokensList"]
+__all__ = [
+    "Calibration",
+    "RedshiftEstimate",
+    "RedshiftFlag",
+    "RedshiftPosterior",
+    "SpectralTokens",
+    "SpectralTokensList",
+]

@@ -1,0 +1,38 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Posteriors of known shape, and a network that answers with them."""
+
+import numpy as np
+
+from astro_spectok.results.redshift_grid import RedshiftGrid
+
+#: of the weights that the fixture ``redshift_weights`` makes
+STEP = 2e-4
+RANGES = {"GALAXY": (-0.003, 3.0), "QSO": (0.0, 5.0), "STAR": (-0.0024, 0.0024)}
+GRID = RedshiftGrid(("GALAXY", "QSO", "STAR"), STEP, (-15, 0, -12), (6947, 8959, 24))
+
+
+def make_scores(*peaks, grid=GRID, floor=-40.0):
+    """Normalised log probabilities: a sum of Gaussians (class, z, width in ln(1 + z), probability) on a floor."""
+    out = {name: np.full(len(x), np.exp(floor)) for name, x in grid.ln1pz.items()}
+    for name, z, width, probability in peaks:
+        bump = np.exp(-0.5 * np.square((grid.ln1pz[name] - np.log1p(z)) / width))
+        out[name] += probability * bump / bump.sum()
+    total = sum(values.sum() for values in out.values())
+    return {name: np.log(values / total).astype(np.float32) for name, values in out.items()}
+
+
+def make_flat(grid=GRID):
+    """The prior: what the network says of blank sky."""
+    return {name: np.full(len(x), -np.log(len(x) * len(grid.classes))) for name, x in grid.ln1pz.items()}
+
+
+def fake_measure(monkeypatch, *scores):
+    """Let every `Runner` answer with these posteriors, one for each spectrum, the last first."""
+    from astro_spectok.engine.runner import Measured, Runner
+
+    def measure(self, batch, *, progress=None):
+        for i in reversed(range(len(batch))):
+            if batch.lengths[i]:
+                yield i, Measured(scores[i], GRID.redshift, {}, np.zeros(3, np.float32))
+
+    monkeypatch.setattr(Runner, "measure", measure)
