@@ -218,6 +218,46 @@ def _split_names(text):
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def add_redshift(subparsers):
+    """Add ``spectok redshift``."""
+    description = "Measure class and redshift of the spectra in files, in one table with a row for each spectrum."
+    parser = subparsers.add_parser("redshift", help=description, description=description)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
+    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
+    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
+    parser.add_argument(
+        "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="redshifts to look for (default: all)"
+    )
+    parser.add_argument(
+        "--classes", type=_split_names, metavar="A,B", help="classes to look for, of GALAXY, QSO, STAR (default: all)"
+    )
+    parser.add_argument("--posterior", action="store_true", help="write the posterior into each row, in 2 kB")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_redshift)
+
+
+def _run_redshift(args):
+    """Measure the spectra of all files and write the table."""
+    from astro_spectok.config import conf
+    from astro_spectok.estimators import RedshiftEstimator
+    from astro_spectok.results.writing import check_output, write_table
+
+    check_output(args.out, overwrite=args.overwrite)
+    z_range = None if args.z_range is None else tuple(args.z_range)
+    estimator = RedshiftEstimator(args.weights, args.device, z_range=z_range, classes=args.classes)
+    with conf.set_temp("batch_tokens", args.batch_tokens or conf.batch_tokens):
+        table = estimator.estimate_files(
+            args.files, file_format=args.format, medium=args.medium, posterior=args.posterior,
+            progress=False if args.quiet else None,
+        )  # fmt: skip
+    write_table(table, args.out, overwrite=args.overwrite)
+    if not args.quiet:
+        measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
+        unusable = len(table) - measured
+        write_line(f"{args.out}: {measured} spectra measured, {sure} with zwarn 0; {unusable} flagged as unusable")
+
+
 def add_simulate(subparsers):
     """Add ``spectok simulate``."""
     description = "Simulate labelled spectra of every kind of object through every kind of instrument."
@@ -264,7 +304,7 @@ def _run_simulate(args):
 
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
-SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_simulate, add_weights)
+SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_weights)
 
 
 def build_parser():

@@ -1,0 +1,138 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`ClassEstimator` and `classify`: what a spectrum is of, whatever its redshift."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy.table import QTable
+
+from astro_spectok.estimators.base import Estimator
+from astro_spectok.estimators.flags import CONFIDENT, convert_flags, has_negative_continuum, is_sky_like
+from astro_spectok.estimators.posteriors import prepare
+from astro_spectok.inputs import make_provenance, measure_facts
+from astro_spectok.results import RedshiftFlag
+from astro_spectok.results.html import make_html_table
+
+__all__ = ["ClassEstimate", "ClassEstimator", "classify"]
+
+
+@dataclass(frozen=True, repr=False)
+class ClassEstimate:
+    """The class of one spectrum.
+
+    Attributes
+    ----------
+    spectype : str
+        The most probable class.
+    p_best : float
+        Its probability.
+    class_probability : dict of str to float
+        Of every class that was asked for; they add up to 1.
+    zwarn : `~astro_spectok.results.RedshiftFlag`
+        What may be wrong; 0 is a class to be relied on. Bits that are about the redshift are not set.
+    snr : float
+        Median signal-to-noise ratio of the good pixels.
+    meta : dict
+        Names the weights and the versions of the packages.
+    """
+
+    spectype: str
+    p_best: float
+    class_probability: dict
+    zwarn: RedshiftFlag
+    snr: float
+    meta: dict = field(default_factory=dict)
+
+    def _facts(self):
+        return [
+            *((name, f"{p:.3f}") for name, p in sorted(self.class_probability.items(), key=lambda item: -item[1])),
+            ("zwarn", " | ".join(flag.name for flag in self.zwarn) or "0"),
+            ("S/N", f"{self.snr:.1f}"),
+        ]
+
+    def __repr__(self):
+        return f"<ClassEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
+
+    def _repr_html_(self):
+        return make_html_table("ClassEstimate", self._facts())
+
+
+class ClassEstimator(Estimator):
+    """The class of spectra, from the same posterior as `RedshiftEstimator`, summed over all redshifts.
+
+    Parameters
+    ----------
+    weights, device, z_range, classes, prior
+        As for `RedshiftEstimator`.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import ClassEstimator
+    >>> ClassEstimator(prior={"GALAXY": 8, "QSO": 1, "STAR": 1}).get_params()["prior"]["GALAXY"]
+    8
+    """
+
+    def __init__(self, weights=None, device="auto", z_range=None, classes=None, prior=None):
+        self.weights = weights
+        self.device = device
+        self.z_range = z_range
+        self.classes = classes
+        self.prior = prior
+
+    def estimate(self, obj, *, medium=None, resolution=None, progress=None):
+        """Estimate the class of one or many spectra.
+
+        Parameters, errors and warnings are those of `RedshiftEstimator.estimate`.
+
+        Returns
+        -------
+        `ClassEstimate` or `~astropy.table.QTable`
+            The latter for several spectra: one row each, in their order, with the columns ``spectype``, the
+            probability of each class (``p_galaxy``, ``p_qso``, ``p_star``; 0 where it was not asked for), ``p_best``,
+            ``zwarn`` and ``snr``. What could not be measured is NaN and flagged.
+        """
+        prepared = prepare(self, obj, medium=medium, resolution=resolution)
+        batch, n = prepared.batch, len(prepared.batch)
+        names = prepared.runner.network.config.redshift.classes
+        shares = {name: np.full(n, np.nan) for name in names}
+        p_best, snr = np.full((2, n), np.nan)
+        spectype = np.full(n, "", dtype=f"U{max(map(len, names))}")
+        zwarn = np.array([convert_flags(flags) for flags in prepared.flags], dtype=np.int64)
+        for i, posterior, information in prepared.measure(progress):
+            found = posterior.class_probability
+            spectype[i] = max(found, key=found.get)
+            p_best[i], snr[i] = found[spectype[i]], measure_facts(batch, i)[0]
+            for name in names:
+                shares[name][i] = found.get(name, 0.0)
+            if p_best[i] < CONFIDENT:
+                zwarn[i] |= RedshiftFlag.LOW_CONFIDENCE
+            if is_sky_like(information):
+                zwarn[i] |= RedshiftFlag.SKY_LIKE
+            if has_negative_continuum(batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]):
+                zwarn[i] |= RedshiftFlag.NEGATIVE_CONTINUUM
+        meta = make_provenance(prepared.runner.loaded) | {"estimator": type(self).__name__}
+        if prepared.single:
+            probability = {name: float(shares[name][0]) for name in prepared.grid.classes}
+            return ClassEstimate(
+                str(spectype[0]), float(p_best[0]), probability, RedshiftFlag(int(zwarn[0])), float(snr[0]), meta
+            )
+        columns = {f"p_{name.lower()}": p for name, p in shares.items()}
+        return QTable({"spectype": spectype, **columns, "p_best": p_best, "zwarn": zwarn, "snr": snr}, meta=meta)
+
+
+def classify(obj, *, medium=None, resolution=None, progress=None, **params):
+    """Tell what one or many spectra are of: a galaxy, a quasar or a star.
+
+    Parameters
+    ----------
+    obj, medium, resolution, progress
+        As for `RedshiftEstimator.estimate`.
+    **params
+        ``weights``, ``device``, ``z_range``, ``classes``, ``prior`` as for `ClassEstimator`.
+
+    Returns
+    -------
+    `ClassEstimate` or `~astropy.table.QTable`
+        As of `ClassEstimator.estimate`.
+    """
+    return ClassEstimator(**params).estimate(obj, medium=medium, resolution=resolution, progress=progress)

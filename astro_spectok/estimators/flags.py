@@ -1,0 +1,87 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""When a redshift is to be distrusted: the thresholds behind each bit of ``zwarn``."""
+
+import numpy as np
+
+from astro_spectok.results.posterior import WINDOW
+from astro_spectok.results.redshift_flags import RedshiftFlag
+from astro_spectok.spectra import InputFlag
+
+__all__ = ["CONFIDENT", "convert_flags", "find_flags", "has_negative_continuum", "is_sky_like"]
+
+#: probability of the best solution from which it is relied on
+CONFIDENT = 0.9
+#: how probable another redshift is, over the best, from which they are comparable
+COMPARABLE = 0.2
+#: distance in ln(1 + z) from the end of the range within which the true peak may lie beyond it
+EDGE = 3e-4
+#: nat that a spectrum must tell about class and redshift together; to know one of three classes for sure is 1.1
+LEAST_INFORMATION = 1.0
+#: standard deviations by which the mean flux must be below zero
+NEGATIVE = 3.0
+
+
+def convert_flags(flags):
+    """What was noticed about an input, as `RedshiftFlag`.
+
+    Parameters
+    ----------
+    flags : int
+        Bits of `~astro_spectok.spectra.InputFlag`.
+
+    Returns
+    -------
+    RedshiftFlag
+    """
+    flags, out = InputFlag(int(flags)), RedshiftFlag.NONE
+    if flags & InputFlag.TOO_FEW_PIXELS:
+        out |= RedshiftFlag.TOO_FEW_PIXELS
+    elif flags.unusable:
+        out |= RedshiftFlag.NO_DATA
+    if flags & InputFlag.OUTSIDE_TRAINED_RANGE:
+        out |= RedshiftFlag.OUTSIDE_TRAINED_RANGE
+    if flags & InputFlag.UNCERTAINTY_ESTIMATED:
+        out |= RedshiftFlag.ERRORS_ESTIMATED
+    return out
+
+
+def has_negative_continuum(flux, ivar):
+    """Whether the mean flux of a spectrum, weighted by inverse variance, is negative beyond its error."""
+    flux, ivar = np.asarray(flux, np.float64), np.asarray(ivar, np.float64)
+    return bool(np.sum(flux * ivar) < -NEGATIVE * np.sqrt(np.sum(ivar)))
+
+
+def is_sky_like(information):
+    """Whether so much information (nat), before a user's prior, is too little to have seen anything."""
+    return information < LEAST_INFORMATION
+
+
+def find_flags(grid, peaks, information):
+    """What the posterior itself gives reason to doubt.
+
+    Parameters
+    ----------
+    grid : `~astro_spectok.results.redshift_grid.RedshiftGrid`
+    peaks : list of `~astro_spectok.results.posterior.Peak`
+        Best first.
+    information : float
+        In nat, before a user's prior.
+
+    Returns
+    -------
+    RedshiftFlag
+    """
+    best, out = peaks[0], RedshiftFlag.NONE
+    for peak in peaks[1:]:
+        # the same redshift in another class is no doubt about the redshift
+        apart = abs(np.log1p(peak.z) - np.log1p(best.z)) > WINDOW
+        if apart and peak.probability > COMPARABLE * best.probability:
+            out |= RedshiftFlag.TWO_PEAKS
+    if best.probability < CONFIDENT:
+        out |= RedshiftFlag.LOW_CONFIDENCE
+    if is_sky_like(information):
+        out |= RedshiftFlag.SKY_LIKE
+    size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
+    if min(best.lag, size - 1 - best.lag) * grid.step < EDGE:
+        out |= RedshiftFlag.AT_EDGE
+    return out
