@@ -1,0 +1,268 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Calibrate the redshifts of a set of weights on simulated spectra that trained nothing, and show how well it holds.
+
+    python benchmarks/calibrate.py [--data DIR] [--weights NAME|PATH] [-n N] [--json FILE] [--write FILE [--overwrite]]
+
+``--data`` is the directory of the public template sets; without it templates are analytic, and easier than the sky.
+Half of the N objects fit the calibration (`astro_spectok.results.Calibration`), the other half shows what it is worth:
+reliability of p_best, PIT, pulls by class and signal-to-noise ratio, and what ``zwarn`` keeps. ``--write`` writes the
+weights again with the calibration in their metadata, where `RedshiftEstimator` finds it; their sha256 changes with it.
+"""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+from _calibration import (
+    Evidence,
+    find_pit,
+    fit_errors,
+    fit_probabilities,
+    measure_evidence,
+    measure_ks,
+    measure_reliability,
+)
+from _real_sets import to_inputs
+from _simulated import to_spectra
+from astropy.stats import mad_std
+
+from astro_spectok.engine import Runner
+from astro_spectok.estimators.flags import convert_flags, find_flags, has_negative_continuum
+from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
+from astro_spectok.results.calibration import CALIBRATION_KEY
+from astro_spectok.results.posterior import WINDOW
+from astro_spectok.results.redshift_grid import RedshiftGrid
+from astro_spectok.simulate import CLASSES, Survey
+from astro_spectok.spectra import to_batch
+from astro_spectok.weights import load_weights
+from astro_spectok.weights.format import CONFIG_KEY, read_metadata, read_weights, write_weights
+
+#: far from the seed of any training, and from that of the benchmark
+SEED = 4711
+#: objects drawn at a time
+CHUNK = 200
+SNR_EDGES = (0.3, 2, 5, 10, 30, 100)
+#: |dz| / (1 + z) within which a quasar is right, and anything else
+WIDE, NARROW = 0.01, 0.0033
+#: the figures of `score` that are one number, in words
+FIGURES = {
+    "pit_ks": "PIT, KS distance", "kept": "right ones at S/N > 2 that zwarn 0 keeps",
+    "right": "of those at S/N > 2 that zwarn 0 keeps, right", "nothing": "spectra of nothing that are flagged",
+}  # fmt: skip
+
+
+def draw_measured(runner, data, n, seed):
+    """Posteriors and truth of simulated spectra.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+    data : path-like or None
+        Directory of the template sets.
+    n : int
+        Objects.
+    seed : int
+
+    Returns
+    -------
+    list of dict
+        ``log_probability`` (dict of float32 arrays), ``cls`` ('' for none of the classes), ``z`` (NaN where there is
+        none to be found), ``snr``, ``input_flags`` (`RedshiftFlag`).
+    redshifts : dict of str to ndarray
+    """
+    survey, out, redshifts = Survey(data), [], None
+    for number, start in enumerate(range(0, n, CHUNK)):
+        for group in survey.draw(min(CHUNK, n - start), [seed, number]):
+            spectra = to_spectra(group.observations[0])
+            batch = to_batch(to_inputs(spectra), medium="vacuum")
+            objects = group.objects
+            for i, measured in runner.measure(batch, progress=False):
+                redshifts = measured.redshifts
+                flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
+                flags = convert_flags(batch.flags[i])
+                if has_negative_continuum(flux, ivar):
+                    flags |= RedshiftFlag.NEGATIVE_CONTINUUM
+                known, cls = bool(objects.measurable[i]), int(objects.cls[i])
+                out.append({
+                    "log_probability": {name: np.array(x) for name, x in measured.log_probability.items()},
+                    "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
+                    "snr": float(group.snr[0][i]), "input_flags": flags,
+                })  # fmt: skip
+    return out, redshifts
+
+
+def fit_calibration(rows, redshifts, target_sigma):
+    """The `Calibration` of spectra with their truth, and the loss before and after.
+
+    Parameters
+    ----------
+    rows, redshifts
+        As of `draw_measured`.
+    target_sigma : float
+        Of the training.
+    """
+    classes = tuple(redshifts)
+    ln1pz = {name: np.log1p(z) for name, z in redshifts.items()}
+    inside = [row for row in rows if row["cls"] in classes and np.isfinite(row["z"])]
+    inside = [row for row in inside if (np.abs(ln1pz[row["cls"]] - np.log1p(row["z"])) <= WINDOW).any()]
+    parts = [measure_evidence(row["log_probability"], ln1pz, row["cls"], np.log1p(row["z"])) for row in inside]
+    arrays = [np.array(x) for x in zip(*parts, strict=True)]
+    evidence = Evidence(*arrays, np.array([classes.index(row["cls"]) for row in inside]))
+    temperatures, epsilon, before, after = fit_probabilities(evidence)
+    temperature = dict(zip(classes, temperatures, strict=True))
+    calibration = Calibration(temperature=temperature, epsilon=epsilon, target_sigma=target_sigma)
+    scales, floors = {}, {}
+    peaks = [find_best(row, redshifts, calibration) for row in inside]
+    for name in classes:
+        own = [(p, row) for p, row in zip(peaks, inside, strict=True) if p.spectype == row["cls"] == name]
+        offset = np.array([np.log1p(p.z) - np.log1p(row["z"]) for p, row in own])
+        width = np.array([p.z_err / (1 + p.z) for p, _ in own])
+        right = np.abs(offset) < (WIDE if name == "QSO" else NARROW)
+        if np.count_nonzero(right) >= 20:  # fewer say nothing about a width
+            target = target_sigma * np.sqrt(temperature[name])
+            scales[name], floors[name] = fit_errors(offset[right], width[right], target)
+    made = Calibration(temperature, epsilon, scales, floors, target_sigma)
+    return made, {"loss_before": before, "loss_after": after, "n": len(inside)}
+
+
+def find_best(row, redshifts, calibration):
+    """The best peak of one spectrum, its width as it is."""
+    grid = RedshiftGrid.from_redshifts(redshifts)
+    return RedshiftPosterior(grid, calibration.apply(row["log_probability"])).find_peaks(1)[0]
+
+
+def answer(rows, redshifts, calibration):
+    """Answers beside the truth: dict of str to ndarray, shape (n,)."""
+    grid = RedshiftGrid.from_redshifts(redshifts)
+    table = {name: [] for name in ("cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit")}
+    for row in rows:
+        posterior = RedshiftPosterior(grid, calibration.apply(row["log_probability"]))
+        peaks = posterior.find_peaks(2)
+        best = peaks[0]
+        z_err = calibration.correct_error(best.spectype, best.z, best.z_err)
+        known = np.isfinite(row["z"])
+        zwarn = row["input_flags"] | find_flags(grid, peaks, posterior.information)
+        values = {
+            "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": z_err,
+            "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],
+            "pit": find_pit(posterior, best, z_err, row["z"]) if known else np.nan,
+        }  # fmt: skip
+        for name, value in values.items():
+            table[name].append(value)
+    return {name: np.array(values) for name, values in table.items()}
+
+
+def score(table):
+    """What the answers are worth: plain numbers.
+
+    Returns
+    -------
+    dict
+        ``reliability`` (`measure_reliability`), ``pit_ks``, ``pulls`` (rows of ``class, snr_low, snr_high, n, width``),
+        ``kept`` and ``right`` of zwarn 0 among right ones at S/N > 2, ``nothing`` (share of what has no redshift that
+        is flagged), each with its number.
+    """
+    known = np.isfinite(table["z_true"])
+    offset = np.abs(table["z"] - table["z_true"]) / (1 + table["z_true"])
+    near = offset < np.where(table["cls_true"] == "QSO", WIDE, NARROW)
+    # p_best is the probability of a class and of 1000 km/s on either side, for quasars too
+    claimed = (offset < WINDOW) & (table["cls"] == table["cls_true"])
+    named = known & (table["cls_true"] != "")
+    pulls = []
+    for name in sorted(set(table["cls_true"][named].tolist())):
+        for low, high in itertools.pairwise(SNR_EDGES):
+            own = named & claimed & (table["cls_true"] == name) & (table["snr"] >= low) & (table["snr"] < high)
+            if np.count_nonzero(own) > 1:
+                pull = (table["z"] - table["z_true"])[own] / table["z_err"][own]
+                pulls.append({
+                    "class": name, "snr_low": low, "snr_high": high, "n": int(own.sum()), "width": float(mad_std(pull)),
+                })  # fmt: skip
+    clear = table["zwarn"] & ~int(RedshiftFlag.ERRORS_ESTIMATED) == 0
+    bright = named & (table["snr"] > 2)
+    empty = ~known
+
+    def share(of, among):
+        return (float(np.mean(of[among])) if among.any() else None, int(np.count_nonzero(among)))
+
+    return {
+        "reliability": measure_reliability(table["p_best"][named], claimed[named]),
+        "pit_ks": (measure_ks(table["pit"][named]), int(named.sum())) if named.any() else (None, 0),
+        "pulls": pulls,
+        "kept": share(clear, bright & near),
+        "right": share(near, bright & clear),
+        "nothing": share(~clear, empty),
+    }
+
+
+def report(title, scores):
+    """Print scores."""
+    print(f"\n{title}\n  p_best        n   claimed   right")
+    for row in scores["reliability"]:
+        print(f"  {row['low']:.2f}-{row['high']:.2f} {row['n']:6d}   {row['claimed']:.3f}     {row['right']:.3f}")
+    for name, what in FIGURES.items():
+        value, n = scores[name]
+        print(f"  {what}: {'-' if value is None else f'{value:.3f}'} ({n})")
+    print("  width of (z - z_true) / z_err:")
+    for row in scores["pulls"]:
+        snr = f"{row['snr_low']:5.1f}-{row['snr_high']:5.1f}"
+        print(f"    {row['class']:7s} S/N {snr} {row['n']:5d} {row['width']:6.2f}")
+
+
+def write_calibrated(source, target, calibration, *, overwrite=False):
+    """Write a file of weights again, with a calibration in its metadata.
+
+    Parameters
+    ----------
+    source, target : path-like
+        May be the same with ``overwrite``.
+    calibration : `~astro_spectok.results.Calibration`
+    overwrite : bool
+
+    Returns
+    -------
+    `~pathlib.Path`
+    """
+    config, tensors = read_weights(source)
+    own = {CONFIG_KEY, "astro_spectok_version", "content_sha256"}
+    metadata = {key: value for key, value in read_metadata(source).items() if key not in own}
+    metadata[CALIBRATION_KEY] = calibration.to_dict()
+    return write_weights(target, config, tensors, metadata=metadata, overwrite=overwrite)
+
+
+def main(argv=None):
+    """Fit, show, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="directory of the public template sets")
+    parser.add_argument("--weights", help="registry name or path")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("-n", type=int, default=3000, help="objects, half to fit and half to show")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--write", metavar="FILE", help="weights with the calibration")
+    parser.add_argument("--overwrite", action="store_true")
+    options = parser.parse_args(argv)
+    runner = Runner(options.weights, options.device)
+    rows, redshifts = draw_measured(runner, options.data, options.n, options.seed)
+    plain = Calibration(target_sigma=Calibration.from_metadata(runner.loaded.metadata).target_sigma)
+    # neighbours are of one family: every other one, so that both halves have all of them
+    calibration, fit = fit_calibration(rows[::2], redshifts, plain.target_sigma)
+    result = {
+        "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seed": options.seed, "n": len(rows),
+        "templates": "analytic" if options.data is None else "public", "calibration": calibration.to_dict(), "fit": fit,
+        "before": score(answer(rows[1::2], redshifts, plain)),
+        "after": score(answer(rows[1::2], redshifts, calibration)),
+    }  # fmt: skip
+    print(json.dumps(result["calibration"], indent=1))
+    for title in ("before", "after"):
+        report(title, result[title])
+    if options.json:
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+    if options.write:
+        source = load_weights(options.weights).path
+        print(f"\nweights: {write_calibrated(source, options.write, calibration, overwrite=options.overwrite)}")
+
+
+if __name__ == "__main__":
+    main()

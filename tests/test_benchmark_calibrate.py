@@ -1,0 +1,146 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The fit of the calibration finds what was put in, and its figures mean what they say."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _redshift import GRID, STEP, make_scores
+from scipy.stats import norm
+
+from astro_spectok.results import Calibration, RedshiftPosterior
+from astro_spectok.results.redshift_grid import RedshiftGrid
+from astro_spectok.weights import load_weights
+from astro_spectok.weights.format import read_metadata
+
+ROOT = Path(__file__).parents[1]
+#: bins wider than the window within which a redshift is right
+COARSE = RedshiftGrid(("GALAXY", "STAR"), 0.01, (0, -2), (150, 5))
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a script of the benchmarks by its name."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
+
+
+def draw_rows(n, temperature=1.0, epsilon=0.0, seed=0):
+    """Spectra whose posteriors are right, but for evidence that is too large, and for some that say nothing."""
+    rng = np.random.default_rng(seed)
+    sizes = np.array(COARSE.size)
+    log_prior = np.repeat(-np.log(sizes * len(sizes)), sizes)
+    names = np.repeat(COARSE.classes, sizes)
+    ln1pz = np.concatenate(list(COARSE.ln1pz.values()))
+    rows = []
+    for _ in range(n):
+        log_p = log_prior + rng.normal(0, 2.5, len(log_prior))
+        log_p -= np.logaddexp.reduce(log_p)
+        k = rng.choice(len(log_p), p=np.exp(log_prior if rng.random() < epsilon else log_p))
+        claimed = log_prior + temperature * (log_p - log_prior)
+        claimed -= np.logaddexp.reduce(claimed)
+        parts = dict(zip(COARSE.classes, np.split(claimed, np.cumsum(sizes)[:-1]), strict=True))
+        rows.append({"log_probability": parts, "cls": str(names[k]), "z": float(np.expm1(ln1pz[k]))})
+    return rows
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_temperature_is_found(load, temperature):
+    calibration, fit = load("calibrate").fit_calibration(draw_rows(800, temperature), COARSE.redshift, 1e-4)
+    assert calibration.temperature["GALAXY"] == pytest.approx(temperature, rel=0.21)
+    assert calibration.epsilon <= 0.003
+    assert fit["n"] == 800
+    if temperature == 2:
+        assert fit["loss_after"] < fit["loss_before"] - 0.1
+    else:
+        assert fit["loss_after"] == pytest.approx(fit["loss_before"], abs=0.01)
+
+
+def test_share_of_the_prior_is_found(load):
+    calibration, _ = load("calibrate").fit_calibration(draw_rows(800, 1.0, 0.05), COARSE.redshift, 1e-4)
+    assert calibration.epsilon in (0.02, 0.05)
+
+
+def test_loss_is_that_of_the_calibrated_posterior(load):
+    """The sums that the fit works on give what `Calibration` does to the whole posterior."""
+    rows = draw_rows(20, 2.0)
+    calibration, fit = load("calibrate").fit_calibration(rows, COARSE.redshift, 1e-4)
+    losses = []
+    for row in rows:
+        made = calibration.apply(row["log_probability"])
+        k = np.argmin(np.abs(COARSE.redshift[row["cls"]] - row["z"]))
+        losses.append(-made[row["cls"]][k])
+    assert fit["loss_after"] == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.5])
+def test_errors_are_found(load, scale):
+    """A scale, and a floor below which no error is."""
+    rng, target, floor = np.random.default_rng(2), 1.5e-4, 2e-5
+    true = rng.uniform(0, 1e-4, 4000)
+    offset = scale * rng.normal(0, np.maximum(true, floor))
+    offset[::50] = 1e-3  # outliers
+    found = load("_calibration").fit_errors(offset, np.hypot(true, target), target)
+    assert found == (pytest.approx(scale, rel=0.1), pytest.approx(floor, rel=0.4))
+
+
+def test_ks(load):
+    measure = load("_calibration").measure_ks
+    assert measure(np.random.default_rng(1).random(20000)) < 0.015
+    assert measure(np.full(10, 0.5)) == 0.5
+    assert measure(np.random.default_rng(1).random(20000) ** 2) == pytest.approx(0.25, abs=0.02)
+
+
+def test_pit(load):
+    """Even for truths that follow the error; beyond the peak it is the posterior's own."""
+    posterior = RedshiftPosterior(GRID, make_scores(("GALAXY", 0.5, STEP, 0.6), ("GALAXY", 1.5, STEP, 0.4)))
+    peak = posterior.find_peaks(1)[0]
+    find, z_err = load("_calibration").find_pit, 2e-4
+    for quantile in (-1, 0, 1):
+        found = find(posterior, peak, z_err, peak.z + quantile * z_err)
+        assert found == pytest.approx(0.6 * norm.cdf(quantile), abs=1e-4)
+    assert find(posterior, peak, z_err, 2.0) == pytest.approx(1.0)
+
+
+def test_reliability(load):
+    p, right = np.array([0.92, 0.94, 0.1, 1.0]), np.array([True, False, False, True])
+    rows = load("_calibration").measure_reliability(p, right)
+    assert [(row["low"], row["n"], row["right"]) for row in rows] == [(0.0, 1, 0.0), (0.9, 2, 0.5), (0.99, 1, 1.0)]
+    assert rows[1]["claimed"] == pytest.approx(0.93)
+
+
+def test_scores(load):
+    """Each figure counts what it is about."""
+    table = {
+        "cls": np.array(["GALAXY", "QSO", "STAR", "GALAXY", "GALAXY"]),
+        "cls_true": np.array(["GALAXY", "QSO", "STAR", "QSO", ""]),
+        "z": np.array([0.5, 1.01, 0.0, 2.0, 1.0]), "z_true": np.array([0.5001, 1.0, 0.0, 1.0, np.nan]),
+        "z_err": np.full(5, 1e-4), "p_best": np.array([0.99, 0.95, 0.99, 0.4, 0.2]),
+        "zwarn": np.array([0, 16384, 4, 0, 4096]), "snr": np.array([10.0, 10.0, 10.0, 10.0, 10.0]),
+        "pit": np.array([0.1, 0.4, 0.6, 0.9, np.nan]),
+    }  # fmt: skip
+    found = load("calibrate").score(table)
+    assert found["kept"] == (pytest.approx(2 / 3), 3)  # the star is flagged
+    assert found["right"] == (pytest.approx(2 / 3), 3)  # of galaxy, quasar and the wrong one
+    assert found["nothing"] == (1.0, 1)
+    assert found["pit_ks"][1] == 4
+
+
+def test_whole_run(load, redshift_weights, tmp_path, capsys):
+    """On analytic templates: the file of figures is complete, and the estimator finds what was written."""
+    written, figures = tmp_path / "calibrated.safetensors", tmp_path / "figures.json"
+    arguments = ["--weights", str(redshift_weights), "--device", "cpu", "-n", "40", "--json", str(figures)]
+    load("calibrate").main([*arguments, "--write", str(written)])
+    content = json.loads(figures.read_text())
+    assert content["sha256"] == load_weights(redshift_weights).sha256
+    assert {"reliability", "pit_ks", "pulls", "kept", "right", "nothing"} <= set(content["after"])
+    loaded = load_weights(written)
+    made = Calibration.from_metadata(loaded.metadata)
+    assert made.to_dict() == content["calibration"]
+    assert made.epsilon > 0  # random weights know nothing
+    assert loaded.metadata["training"] == read_metadata(redshift_weights)["training"]
+    assert "width of (z - z_true) / z_err" in capsys.readouterr().out
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        load("calibrate").write_calibrated(redshift_weights, written, made)
