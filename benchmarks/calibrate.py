@@ -30,6 +30,7 @@ from astropy.stats import mad_std
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators.flags import convert_flags, find_flags, has_negative_continuum
+from astro_spectok.estimators.redshift import COMPARED
 from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
 from astro_spectok.results.calibration import CALIBRATION_KEY
 from astro_spectok.results.posterior import WINDOW
@@ -139,7 +140,7 @@ def answer(rows, redshifts, calibration):
     table = {name: [] for name in ("cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit")}
     for row in rows:
         posterior = RedshiftPosterior(grid, calibration.apply(row["log_probability"]))
-        peaks = posterior.find_peaks(2)
+        peaks = posterior.find_peaks(COMPARED)
         best = peaks[0]
         z_err = calibration.correct_error(best.spectype, best.z, best.z_err)
         known = np.isfinite(row["z"])

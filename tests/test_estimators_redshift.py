@@ -278,6 +278,18 @@ class TestFlags:
         fake_measure(monkeypatch, scores)
         assert estimator.estimate(make_spectrum()).zwarn == expected
 
+    @pytest.mark.parametrize("n_best", [1, 2, 5])
+    def test_are_the_same_for_one_and_many(self, redshift_weights, monkeypatch, n_best):
+        """Here the second solution is the same redshift in another class, the third another redshift."""
+        fake_measure(
+            monkeypatch,
+            make_scores(("GALAXY", 0.5, WIDTH, 0.4), ("QSO", 0.5, WIDTH, 0.35), ("QSO", 2.0, WIDTH, 0.25)),
+        )
+        estimator = RedshiftEstimator(redshift_weights, "cpu", n_best=n_best)
+        expected = RedshiftFlag.TWO_PEAKS | RedshiftFlag.LOW_CONFIDENCE
+        assert estimator.estimate(make_spectrum()).zwarn == expected
+        assert estimator.estimate([make_spectrum()])["zwarn"].tolist() == [expected]
+
     def test_sky_is_told_whatever_was_asked(self, redshift_weights, monkeypatch):
         """A star in a search for stars has told that it is one; blank sky has told nothing."""
         for scores, expected in ((make_scores(("STAR", 0.0, 0.1, 1.0)), 0), (make_flat(), RedshiftFlag.SKY_LIKE)):

@@ -63,7 +63,7 @@ def find_flags(grid, peaks, information):
     ----------
     grid : `~astro_spectok.results.redshift_grid.RedshiftGrid`
     peaks : list of `~astro_spectok.results.posterior.Peak`
-        Best first.
+        Best first; the others are what it is compared with.
     information : float
         In nat, before a user's prior.
 

@@ -21,6 +21,8 @@ from astro_spectok.results.redshift_grid import STAR
 
 __all__ = ["RedshiftEstimator"]
 
+#: solutions that are compared with each other for ``zwarn``, however many are asked for
+COMPARED = 3
 #: probabilities of the intervals that are given
 LEVELS = (0.68, 0.95)
 #: columns of a table that are plain numbers
@@ -133,7 +135,7 @@ class RedshiftEstimator(Estimator):
     def _estimate_one(self, prepared, count, progress):
         """The `RedshiftEstimate` of a batch of one usable spectrum."""
         ((_, posterior, information),) = prepared.measure(progress)
-        peaks, intervals, zwarn = _solve(prepared, 0, posterior, information, max(count, 2), LEVELS)
+        peaks, intervals, zwarn = _solve(prepared, 0, posterior, information, count, LEVELS)
         best, info = peaks[0], prepared.batch.info[0]
         meta = self._make_meta(prepared) | {"medium": info.medium, "medium_source": info.medium_source}
         return RedshiftEstimate(
@@ -209,7 +211,7 @@ def _solve(prepared, i, posterior, information, count, levels):
     calibration, grid = prepared.calibration, prepared.grid
     peaks = [
         replace(peak, z_err=calibration.correct_error(peak.spectype, peak.z, peak.z_err))
-        for peak in posterior.find_peaks(count)
+        for peak in posterior.find_peaks(max(count, COMPARED))
     ]
     best = peaks[0]
     intervals = [
@@ -218,7 +220,7 @@ def _solve(prepared, i, posterior, information, count, levels):
         )
         for level in levels
     ]
-    zwarn = convert_flags(prepared.flags[i]) | find_flags(grid, peaks, information)
+    zwarn = convert_flags(prepared.flags[i]) | find_flags(grid, peaks[:COMPARED], information)
     pixels = prepared.batch.pixels(i)
     if has_negative_continuum(prepared.batch.flux[pixels], prepared.batch.ivar[pixels]):
         zwarn |= RedshiftFlag.NEGATIVE_CONTINUUM
