@@ -56,19 +56,19 @@ def test_interval_agrees_with_the_error(level, sigmas):
     calibration, z, true = Calibration(error_scale={"QSO": 1.2}), 1.0, 4e-4
     seen = np.hypot(true, calibration.target_sigma)
     posterior = RedshiftPosterior(GRID, make_scores(("QSO", z, seen, 1.0)))
-    interval = calibration.correct_interval("QSO", z, posterior.find_interval(level, z), level, STEP)
+    interval = calibration.correct_interval("QSO", z, seen * (1 + z), posterior.find_interval(level, z), STEP)
     expected = z + (1 + z) * 1.2 * true * sigmas * np.array([-1, 1])
     np.testing.assert_allclose(interval, expected, atol=0.05 * true)
 
 
 def test_interval_that_leaves_the_peak_stays():
-    low, high = Calibration(error_scale={"QSO": 3.0}).correct_interval("QSO", 1.0, (0.5, 2.0), 0.68, STEP)
+    low, high = Calibration(error_scale={"QSO": 3.0}).correct_interval("QSO", 1.0, 1e-3, (0.5, 2.0), STEP)
     assert (low, high) == (pytest.approx(0.5), pytest.approx(2.0))
 
 
 def test_interval_holds_the_redshift():
     """Even if the posterior has its median beside the peak."""
-    low, high = Calibration().correct_interval("QSO", 1.0, (1.0001, 1.5), 0.68, STEP)
+    low, high = Calibration().correct_interval("QSO", 1.0, 1e-3, (1.0001, 1.5), STEP)
     assert low <= 1.0 < high
 
 

@@ -209,17 +209,15 @@ def _check_count(n_best):
 def _solve(prepared, i, posterior, information, count, levels):
     """Peaks with their errors calibrated, intervals of probability around the best, and flags."""
     calibration, grid = prepared.calibration, prepared.grid
-    peaks = [
-        replace(peak, z_err=calibration.correct_error(peak.spectype, peak.z, peak.z_err))
-        for peak in posterior.find_peaks(max(count, COMPARED))
-    ]
+    peaks = posterior.find_peaks(max(count, COMPARED))
     best = peaks[0]
     intervals = [
         calibration.correct_interval(
-            best.spectype, best.z, posterior.find_interval(level, around=best.z), level, grid.step
+            best.spectype, best.z, best.z_err, posterior.find_interval(level, around=best.z), grid.step
         )
         for level in levels
     ]
+    peaks = [replace(peak, z_err=calibration.correct_error(peak.spectype, peak.z, peak.z_err)) for peak in peaks]
     zwarn = convert_flags(prepared.flags[i]) | find_flags(grid, peaks[:COMPARED], information)
     pixels = prepared.batch.pixels(i)
     if has_negative_continuum(prepared.batch.flux[pixels], prepared.batch.ivar[pixels]):

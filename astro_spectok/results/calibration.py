@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from astro_spectok.results.posterior import WINDOW
 
@@ -118,20 +117,19 @@ class Calibration:
         -------
         float
         """
-        return (1 + z) * self._correct_width(spectype, z_err / (1 + z), 1.0, 0.0)
+        return (1 + z) * self._correct_width(spectype, z_err / (1 + z))
 
-    def correct_interval(self, spectype, z, interval, level, step):
-        """An interval of redshifts around ``z`` from that of a posterior: narrower on either side, as the error is.
+    def correct_interval(self, spectype, z, z_err, interval, step):
+        """An interval of redshifts around ``z`` from that of a posterior: both sides shrink as the error does.
 
         A side that reaches out of the peak, beyond 1000 km/s, stays as it is.
 
         Parameters
         ----------
         spectype : str
-        z : float
+        z, z_err : float
+            As for `correct_error`.
         interval : (float, float)
-        level : float
-            Probability of the interval.
         step : float
             Width of the bins of the posterior in ln(1 + z), over which their probability was spread.
 
@@ -139,18 +137,18 @@ class Calibration:
         -------
         (float, float)
         """
-        sigmas = float(ndtri(0.5 + level / 2))
+        width = z_err / (1 + z)
+        shrink = self._correct_width(spectype, width) / np.sqrt(width**2 + step**2 / 12)
         out = []
         for end, sign in zip(interval, (-1, 1), strict=True):
             arm = max(sign * (np.log1p(end) - np.log1p(z)), 0.0)
             if arm <= WINDOW:
-                arm = self._correct_width(spectype, arm, sigmas, step**2 / 12)
+                arm *= shrink
             out.append(float((1 + z) * np.exp(sign * arm) - 1))
         return tuple(out)
 
-    def _correct_width(self, spectype, width, sigmas, blur):
-        """Take out what the training and the bins added to a width of so many standard deviations."""
-        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) + blur
+    def _correct_width(self, spectype, width):
+        """Take out of a width in ln(1 + z) what the training added, and scale it."""
+        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0)
         least = self.error_floor.get(spectype, 1e-5)
-        scale = self.error_scale.get(spectype, 1.0)
-        return scale * float(np.sqrt(max(width**2 - sigmas**2 * added, (sigmas * least) ** 2)))
+        return self.error_scale.get(spectype, 1.0) * float(np.sqrt(max(width**2 - added, least**2)))
