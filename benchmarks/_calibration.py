@@ -23,7 +23,7 @@ __all__ = [
 
 TEMPERATURES = np.geomspace(0.5, 4.0, 13)
 EPSILONS = np.array([0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05])
-FLOORS = np.geomspace(2e-6, 1e-4, 18)
+FLOORS = np.geomspace(2e-6, 3e-4, 22)
 RELIABILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 #: deviations beyond which a redshift counts as one that the error was never meant for
 OUTLIER = 5.0
