@@ -116,14 +116,3 @@ def test_updates_left_out_are_remembered(tmp_path):
     write_checkpoint(path, *state, 5, CONFIGS)
     assert read_checkpoint(path, *other, CONFIGS) == 5
     assert {float(s["step"]) for s in other[1].state.values()} == {3.0}
-
-
-def test_what_else_a_run_goes_on_from_comes_back(tmp_path):
-    """Bit by bit, into the tensors given; others in the file stay where they are."""
-    path, network = tmp_path / "c.safetensors", make_state(0)
-    memory, other = torch.randn(5, 3), torch.arange(4)
-    write_checkpoint(path, *network, 7, CONFIGS, state={"memory": memory, "other": other})
-    restored = torch.zeros(5, 3)
-    assert read_checkpoint(path, *make_state(1), CONFIGS, state={"memory": restored}) == 7
-    assert torch.equal(restored, memory)
-    assert read_checkpoint(path, *make_state(1), CONFIGS) == 7

@@ -32,6 +32,8 @@ FAMILIES = {
     "sky": (0.03, BlankSky),
     "blazars": (0.02, Blazars),
 }
+#: families without a redshift
+FEATURELESS = ("sky", "blazars")
 #: draws in a row without an instrument for any object after which a survey is given up
 MOST_TRIES = 50
 
@@ -96,7 +98,7 @@ class Survey:
         shares = np.array([FAMILIES[name][0] for name in names])
         self.shares = shares / shares.sum()
 
-    def draw(self, n, seed, *, views=1, max_pixels=8192, instruments=None, snr=None):
+    def draw(self, n, seed, *, views=1, max_pixels=8192, instruments=None, snr=None, alike=False):
         """Draw ``n`` objects; the result is a function of ``n``, ``seed`` and the other arguments alone.
 
         Parameters
@@ -113,6 +115,8 @@ class Survey:
             ``max_pixels``, and returns an instrument within them or None. Those of the survey if not given.
         snr : (float, float), optional
             In place of the survey's own.
+        alike : bool, optional
+            All of one family, drawn by its share among those that have a redshift.
 
         Returns
         -------
@@ -129,8 +133,13 @@ class Survey:
         choosers = _plan_views(views, max_pixels, [self.instruments] * views if instruments is None else instruments)
         _check_snr(snr)
         snr = self.snr if snr is None else snr
+        shares = self.shares
+        if alike:
+            told = self.shares * [name not in FEATURELESS for name in self.families]
+            one = random.host.choice(len(told), p=told / told.sum()) if told.any() else 0
+            shares = np.eye(len(told))[one]
         groups = []
-        for name, number in zip(self.families, random.host.multinomial(n, self.shares), strict=True):
+        for name, number in zip(self.families, random.host.multinomial(n, shares), strict=True):
             tries = 0
             # families draw from one set of templates at a time: in parts, so that a batch holds several
             part = max(4, n // 8)

@@ -121,7 +121,8 @@ class ViewDataset(torch.utils.data.Dataset):
         other = n_max
         if rng.random() < self.config.short_fraction:
             other = int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
-        groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other))
+        alike = rng.random() < self.config.alike_fraction
+        groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other), alike=alike)
         return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
 
     def _draw_stored(self, rng, n, n_max):

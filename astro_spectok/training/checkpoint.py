@@ -14,7 +14,7 @@ __all__ = ["read_checkpoint", "write_checkpoint"]
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
+def write_checkpoint(path, network, optimizer, step, configs):
     """Write the state after ``step`` steps; the file at ``path`` is the old or the new one, never a part.
 
     Parameters
@@ -25,12 +25,9 @@ def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
     step : int
     configs : dict of dict
         What the run was started with, ready for JSON.
-    state : dict of str to tensor, optional
-        What else the run goes on from.
     """
     path = Path(path)
     tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    tensors |= {f"state.{key}": value.detach().cpu().contiguous() for key, value in (state or {}).items()}
     updates = step
     for name, parameter in network.named_parameters():
         state = optimizer.state.get(parameter)
@@ -45,7 +42,7 @@ def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
     os.replace(temporary, path)
 
 
-def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
+def read_checkpoint(path, network, optimizer, configs, *, free=()):
     """Put the state at ``path`` into ``network`` and ``optimizer``; return the number of steps done.
 
     Parameters
@@ -54,8 +51,6 @@ def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
         As for `write_checkpoint`.
     free : sequence of str
         Settings that may differ from those that the checkpoint was written with.
-    state : dict of str to tensor, optional
-        Tensors to be filled with what was written under their names.
 
     Returns
     -------
@@ -78,8 +73,6 @@ def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
         raise ValueError(msg)
     prefix = "network."
     network.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
-    for key, tensor in (state or {}).items():
-        tensor.copy_(tensors[f"state.{key}"])
     step = int(metadata["step"])
     updates = float(metadata.get("updates", step))
     for name, parameter in network.named_parameters():

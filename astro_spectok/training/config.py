@@ -19,6 +19,8 @@ class TrainingConfig:
         Tokens per shard: short spectra come in larger batches.
     max_pixels, min_pixels : int
         Lengths of the spectra drawn.
+    alike_fraction : float
+        Share of the shards whose simulated objects are of one family: what is alike is hardest to tell apart.
     short_fraction : float
         Share of the shards whose spectra are cut shorter than ``max_pixels``; instruments of few pixels come in all.
     target_pixels : int
@@ -39,8 +41,8 @@ class TrainingConfig:
         Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
     redshift_floor : float
         Share of the prior mixed into the posterior while training, so that no single spectrum dominates.
-    temperature, memory : float, int
-        Of the contrastive alignment: temperature, and embeddings of earlier steps that an object is told from.
+    temperature : float
+        Of the contrastive alignment.
     template_rate : float
         Learning rate of the rest-frame templates over that of the network.
     stored_fraction : float
@@ -59,6 +61,7 @@ class TrainingConfig:
     batch_tokens: int = 5120
     max_pixels: int = 4640
     min_pixels: int = 512
+    alike_fraction: float = 0.3
     short_fraction: float = 0.15
     target_pixels: int = 1024
     learning_rate: float = 7e-4
@@ -75,7 +78,6 @@ class TrainingConfig:
     redshift_sigma: float = 1.5e-4
     redshift_floor: float = 1e-5
     temperature: float = 0.07
-    memory: int = 1024
     template_rate: float = 4.0
     stored_fraction: float = 0.12
     shards: int = 1

@@ -130,8 +130,7 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         configs = {"network": network_config.to_dict(), "training": config.to_dict()}
         step = 0
         if checkpoint.exists():
-            state = {"memory": step_module.memory}
-            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS, state=state)
+            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
         # no less than what is done, where a run is resumed with fewer steps
         last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
         run = _Run(out, config, configs, step_module, optimizer, processes, on_step)
@@ -200,15 +199,13 @@ class _Run:
         """One optimiser step over the shards of this process."""
         self.optimizer.zero_grad(set_to_none=True)
         number = self.config.shards // self.processes.size
-        embeddings = []
         for shard in range(number):
             batch = next(batches).to(self.processes.device)
             last = shard == number - 1
             waiting = contextlib.nullcontext() if last or self.processes.size == 1 else self.wrapped.no_sync()
             with waiting:
-                loss, figures, embedding = self.wrapped(batch)
+                loss, figures = self.wrapped(batch)
                 (loss / number).backward()
-            embeddings.append(embedding)
             self.meter.add(figures, len(batch.hide))
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
@@ -216,7 +213,6 @@ class _Run:
         if torch.isfinite(gradient):  # one spoilt batch must not spoil the network
             self.optimizer.step()
         self.meter.add({"gradient": (gradient, 1), "learning_rate": (rate, 1)})
-        self.step_module.remember(torch.cat(self.processes.interleave(embeddings)))
 
     def _clip_gradients(self):
         """Clip the redshift head's gradient and that of all the rest; the larger norm.
@@ -240,9 +236,8 @@ class _Run:
 
     def _write_checkpoint(self, step):
         if self.processes.rank == 0:
-            state = {"memory": self.step_module.memory}
             network = self.step_module.network
-            write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs, state=state)
+            write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs)
             draw_curve(self.out / LOG, self.out / CURVE)
 
 

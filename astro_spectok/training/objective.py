@@ -129,20 +129,15 @@ def label_loss(mean, log_sigma, labels, spread):
     return loss.sum(1), known.sum(1)
 
 
-def alignment_loss(embedding, counts, memory, temperature):
+def alignment_loss(embedding, counts, temperature):
     """Contrastive loss that brings two observations of one object to the same place (van den Oord et al. 2018).
-
-    Others of the batch, and those remembered from the steps before (Wang et al. 2020, arXiv 1912.06798), are what
-    an object must not be confused with.
 
     Parameters
     ----------
     embedding : tensor, shape (2 n, E)
-        Spectrum ``i`` and spectrum ``i + n`` are of one object.
+        Spectrum ``i`` and spectrum ``i + n`` are of one object; all others are what it must not be confused with.
     counts : bool tensor, shape (2 n,)
         False for what cannot be told from others, blank sky say.
-    memory : tensor, shape (M, E)
-        Normalised embeddings of earlier steps; rows of zeros are empty.
     temperature : float
 
     Returns
@@ -156,8 +151,7 @@ def alignment_loss(embedding, counts, memory, temperature):
     unit = F.normalize(embedding.float(), dim=1)
     among = unit @ unit.T / temperature  # (2n, 2n)
     among = among.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=unit.device), -torch.inf)
-    before = (unit @ memory.T / temperature).masked_fill(~memory.any(1), -torch.inf)  # (2n, M)
     partner = torch.arange(2 * n, device=unit.device).roll(n)
-    loss = F.cross_entropy(torch.cat([among, before], dim=1), partner, reduction="none")
+    loss = F.cross_entropy(among, partner, reduction="none")
     both = counts & counts.roll(n)
     return loss * both, (among.argmax(1) == partner) & both
