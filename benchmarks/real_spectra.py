@@ -73,8 +73,9 @@ def score_repeats(table, spectra, corpus, rng):
     low, high = np.percentile([w[0] for w, _, _ in spectra], 90), np.percentile([w[-1] for w, _, _ in spectra], 10)
     size = int(np.median([len(w) for w, _, _ in spectra]))
     grid = np.linspace(np.log(low), np.log(high), size)
-    flat = np.array([flatten_flux(np.interp(grid, np.log(w), f)) for w, f, _ in spectra])
-    vectors = {"embedding": table["embedding"][stars], "flux over running median": flat}
+    raw = np.array([np.interp(grid, np.log(w), f) for w, f, _ in spectra])
+    flat = np.array([flatten_flux(flux) for flux in raw])
+    vectors = {"embedding": table["embedding"][stars], "flux": raw, "flux over running median": flat}
     if corpus:
         vectors |= project_on_pca(spectra, flat, grid, corpus, rng)
     out = []

@@ -50,6 +50,15 @@ def test_real_supernovae_have_types(data):
     assert {"supernova Ia", "supernova II", "supernova Ic"} <= kinds
 
 
+@pytest.mark.parametrize("data", STORES)
+def test_phases_of_supernovae(data):
+    """Days since maximum of the real ones; unknown of those that are made up."""
+    phase = Supernovae(TemplateStore(data)).draw(100, Randomness(2)).labels["sn_phase"]
+    known = phase[torch.isfinite(phase)]
+    assert (len(known) > 50) == (data is not None)
+    assert (known.abs() < 1000).all()
+
+
 def test_analytic_supernovae_differ_and_have_features():
     flux = Supernovae(TemplateStore(None)).draw(20, Randomness(3)).flux
     wiggle = (flux[:, 200:] - flux[:, :-200]).sign().diff(dim=1).ne(0).sum(1)

@@ -9,7 +9,7 @@ __all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "sum_classes"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
 WINDOW = 0.0033
-#: reach of the centroid around the highest bin: three bins of 60 km/s
+#: reach of the centroid on either side of the highest bin: 180 km/s, six bins of the packaged network's grid
 CORE = 6e-4
 #: reach of the standard deviation around the highest bin: wider than the centroid, or a broad peak looks sharp
 SPREAD = 1.6e-3

@@ -84,7 +84,9 @@ def redshift_loss(scores, head, cls, ln_one_plus_z, measurable, sigma, *, floor=
     first = torch.cumsum(sizes, 0) - sizes
     lowest = torch.tensor([low for low, _ in head.lags], device=device)
     known = cls.clamp_min(0)
-    position = (ln_one_plus_z.to(device) / step - lowest[known]).float()  # (B,), in bins of the class
+    # in float64 where that is: a device without it has been given the redshifts on the CPU
+    bins_of_class = lowest[known].to(ln_one_plus_z.device)
+    position = (ln_one_plus_z / step - bins_of_class).float().to(device)  # (B,), in bins of the class
     scored = measurable & (cls >= 0) & (position > -0.5) & (position < sizes[known] - 0.5)
 
     half = math.ceil(4 * sigma / step) + 1
@@ -101,7 +103,7 @@ def redshift_loss(scores, head, cls, ln_one_plus_z, measurable, sigma, *, floor=
         best = log_p.argmax(1)
         best_class = torch.searchsorted(first, best, right=True) - 1
         best_ln = (best - first[best_class] + lowest[best_class]) * step
-        right = (best_ln - ln_one_plus_z.to(device)).abs() < 0.0033
+        right = (best_ln - ln_one_plus_z.float().to(device)).abs() < 0.0033
     return loss, scored, right & scored, (best_class == cls) & scored
 
 

@@ -46,15 +46,17 @@ class TrainingStep(nn.Module):
         pixels, deviation = reconstruction_loss(
             mean, log_sigma, batch.flux, batch.variance, variance_weight=config.variance_weight, huber=config.huber
         )
+        both = batch.aligned & batch.aligned.roll(len(batch.aligned) // 2)
         aligned, nearest = alignment_loss(embedding, batch.aligned, config.temperature)
         shown = ~batch.hide
-        loss = config.reconstruction_weight * pixels.mean() + config.alignment_weight * aligned.mean()
+        loss = config.reconstruction_weight * pixels.mean()
+        loss = loss + config.alignment_weight * aligned.sum() / both.sum().clamp_min(1)
         figures = {
             "loss": ((pixels * shown).sum(), shown.sum()),
             "loss_hidden": ((pixels * batch.hide).sum(), batch.hide.sum()),
             "deviation": ((deviation * shown).sum(), shown.sum()),
-            "alignment": (aligned.sum(), batch.aligned.sum()),
-            "nearest": (nearest.sum(), batch.aligned.sum()),
+            "alignment": (aligned.sum(), both.sum()),
+            "nearest": (nearest.sum(), both.sum()),
         }
         if network.redshift_head is not None:
             scores = network.redshift_scores(patches, tokens)
