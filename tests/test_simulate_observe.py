@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from astro_spectok.simulate.constants import FWHM
 from astro_spectok.simulate.instruments import NAMED, Instrument, choose_instrument
 from astro_spectok.simulate.objects import Objects, RestGrid
-from astro_spectok.simulate.observe import FWHM, observe
+from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.randomness import Randomness
 from astro_spectok.simulate.sky import SkyFibres
 from astro_spectok.simulate.templates import TemplateStore
@@ -194,7 +195,9 @@ def test_unknown_flux_makes_bad_pixels():
     known = make_objects()
     clean = observe(known, [instrument], 20, Randomness(3), clean=True).truth[0][~unknown]
     holes = observe(make_objects(flux=flux), [instrument], 20, Randomness(3), clean=True).truth[0][~unknown]
-    torch.testing.assert_close(clean, holes, rtol=2e-3, atol=0)
+    both = torch.isfinite(holes)  # the last pixels next to a hole are not known either
+    assert both.float().mean() > 0.99
+    torch.testing.assert_close(clean[both], holes[both], rtol=2e-3, atol=0)
 
 
 def test_padding_and_shapes():
@@ -319,7 +322,7 @@ def test_truth_is_unknown_where_the_object_is():
 
 
 def test_stars_are_no_sharper_than_their_templates():
-    """The resolution that is stated is that of the lines there are; galaxies have emission lines as sharp as it gets."""
+    """What is stated is the resolution of the lines there are; those of galaxies are as sharp as the instrument."""
     for cls, wanted in ((2, 1000.0), (0, 2000.0)):
         objects = make_objects(cls=torch.tensor([cls]), template_sigma=torch.tensor([1 / (FWHM * 1000.0)]))
         seen = observe(objects, [make_instrument()], 20, Randomness(0), clean=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from astro_spectok.simulate.constants import FWHM
 from astro_spectok.spectra import estimate_noise
 
 __all__ = ["PixelGrid", "draw_wavelength_error", "spoil"]
@@ -338,7 +339,7 @@ def _finish(truth, flux, ivar, good, known, pixels):
     truth = torch.where(pixels.present & known, truth, torch.nan)
     _estimate_errors(flux, ivar, good, pixels)
     # smoothing by so many pixels widens the LSF
-    width = pixels.smoothed[:, None] * (pixels.ln_right - pixels.ln_left) * 2.35482
+    width = pixels.smoothed[:, None] * (pixels.ln_right - pixels.ln_left) * FWHM
     resolution = (pixels.resolution.double() ** -2 + width**2).rsqrt().float()
     return {
         "ln_wavelength": pixels.ln_wavelength, "flux": flux, "ivar": ivar.float(), "truth": truth,

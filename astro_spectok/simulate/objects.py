@@ -87,10 +87,6 @@ class Objects:
 
     def take(self, index):
         """The objects at ``index``, an int64 tensor."""
-        parts = {
-            f.name: getattr(self, f.name)[index]
-            for f in fields(self)
-            if f.name not in ("grid", "kind", "labels")
-        }
+        parts = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in ("grid", "kind", "labels")}
         labels = {name: values[index] for name, values in self.labels.items()}
         return Objects(grid=self.grid, kind=[self.kind[i] for i in index.tolist()], labels=labels, **parts)

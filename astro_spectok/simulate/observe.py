@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
+from astro_spectok.simulate.constants import FWHM
 from astro_spectok.simulate.noise import PixelGrid, draw_wavelength_error, spoil
 from astro_spectok.simulate.objects import CLASSES
 from astro_spectok.simulate.sky import SKY_GRID, make_absorption, make_emission
 
 __all__ = ["Observation", "observe"]
 
-FWHM = 2.3548200450309493
 STAR = CLASSES.index("STAR")
 #: most bins of the oversampled grid
 _MOST_BINS = 16384

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.simulate.constants import HC_OVER_K
 from astro_spectok.simulate.dust import CURVES, attenuate, compute_curves
 from astro_spectok.simulate.objects import Objects, RestGrid
 from astro_spectok.simulate.profiles import normalize_flux
@@ -79,7 +80,7 @@ class Supernovae:
     def _compute_flux(self, n, random):
         """Expanding photospheres: each line absorbs blueward of itself and emits at rest; float32 (n, N)."""
         teff = random.uniform(4500.0, 14000.0, n, 1)
-        flux = (5000 / self.wavelength) ** 5 / torch.expm1((1.43877e8 / (self.wavelength * teff)).clamp(max=80))
+        flux = (5000 / self.wavelength) ** 5 / torch.expm1((HC_OVER_K / (self.wavelength * teff)).clamp(max=80))
         speed = random.uniform(0.01, 0.04, n, 1)
         depth = random.uniform(-0.3, 1.0, n, len(self.features)).clamp(min=0)
         x = torch.log(self.wavelength.double())
