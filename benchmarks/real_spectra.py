@@ -179,7 +179,7 @@ def run_benchmark(runner, data, train=None, *, limit=None, reconstructed=12, sim
         if survey.name == "lamost_real":
             result["retrieval"] += score_repeats(table, spectra, corpus, np.random.default_rng(7))
     if corpus:
-        result["reconstruction"] = score_reconstruction(runner, corpus, data, reconstructed)
+        result["reconstruction"] = score_reconstruction(runner, corpus, data, reconstructed) if reconstructed else []
     for key in ("no_redshift", "labels", "retrieval", "reconstruction"):
         report_rows(key, result[key], report)
     if simulated:
