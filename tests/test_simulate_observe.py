@@ -1,11 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Observing simulated objects: flux, lines and noise come out as they went in."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from _paths import TRAIN, needs
 
 from astro_spectok.simulate.constants import FWHM
 from astro_spectok.simulate.instruments import NAMED, Instrument, choose_instrument
@@ -15,7 +14,6 @@ from astro_spectok.simulate.randomness import Randomness
 from astro_spectok.simulate.sky import SkyFibres
 from astro_spectok.simulate.templates import TemplateStore
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
 GRID = RestGrid(float(np.log(1000.0)), 1e-4, 34000)
 
 
@@ -292,10 +290,10 @@ def test_no_sky_fibres_without_data():
     assert torch.isfinite(seen.flux).all()
 
 
-@pytest.mark.skipif(not (DATA / "sdss_sky_real.npz").is_file(), reason="no training data here")
+@needs(TRAIN / "sdss_sky_real.npz")
 def test_real_sky_fibres_change_spectra_from_the_ground():
     """Real sky is drawn for part of the spectra, and never outside of its range."""
-    sky = SkyFibres(TemplateStore(DATA))
+    sky = SkyFibres(TemplateStore(TRAIN))
     assert len(sky) == 88
     pattern, sigma = sky.draw(Randomness(0), torch.log(torch.tensor([[3000.0, 5000.0, 8000.0, 9900.0]])).double())
     assert pattern[0, 0] == pattern[0, 3] == 0 == sigma[0, 0]

@@ -1,20 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Supernovae, blank sky and blazars."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from _paths import TRAIN, needs
 
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.featureless import BlankSky, Blazars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.transients import Supernovae
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
 STORES = [
     pytest.param(None, id="analytic"),
-    pytest.param(DATA, id="data", marks=pytest.mark.skipif(not DATA.is_dir(), reason="no public template sets here")),
+    pytest.param(TRAIN, id="data", marks=needs(TRAIN)),
 ]
 
 

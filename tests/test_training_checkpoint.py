@@ -2,6 +2,7 @@
 """Tests of checkpoints: complete or not there, and only for the run they belong to."""
 
 import dataclasses
+import logging
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from _training_data import QUICK
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.training import checkpoint as module
-from astro_spectok.training.checkpoint import read_checkpoint, write_checkpoint
+from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.loop import _make_optimizer
 
+DATA = {"sets": ["a", "b"], "real": [], "real_medium": None, "start": None}
 CONFIGS = {"network": get_config("tiny").to_dict(), "training": QUICK.to_dict()}
 
 
@@ -101,6 +103,40 @@ def test_free_settings_may_differ_or_be_absent(tmp_path):
     assert read_checkpoint(path, *make_state(1), wanted, free=("steps", "workers")) == 7
     with pytest.raises(ValueError, match=r"training.workers: None there, 3 now"):
         read_checkpoint(path, *make_state(1), wanted, free=("steps",))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sets": ["a", "c", "d"]}, "data.sets: b there, c, d now"),
+        ({"sets": ["a", "b", "c"]}, "data.sets: nothing more there, c now"),
+        ({"real": ["mine"]}, "data.real: nothing more there, mine now"),
+        ({"sets": ["b", "a"]}, r"data.sets: \['a', 'b'\] there, \['b', 'a'\] now"),
+        ({"real_medium": "air"}, "data.real_medium: None there, air now"),
+        ({"start": "12ab"}, "data.start: None there, 12ab now"),
+    ],
+)
+def test_other_data_are_refused(tmp_path, changed, message):
+    """Of long lists, only what differs is told."""
+    path = tmp_path / "c.safetensors"
+    write_checkpoint(path, *make_state(0), 7, CONFIGS | {"data": DATA})
+    assert read_configs(path)["data"] == DATA
+    assert read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA}) == 7
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA | changed})
+
+
+def test_checkpoints_that_do_not_know_their_data_are_accepted(tmp_path, caplog):
+    """With a warning: those of older versions; their settings must be the same all the same."""
+    path = tmp_path / "c.safetensors"
+    write_checkpoint(path, *make_state(0), 7, CONFIGS)
+    with caplog.at_level(logging.WARNING, "astro_spectok.training"):
+        assert read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA}) == 7
+    assert [record.message for record in caplog.records] == [
+        f"{path} does not say what data its run was trained on: they are taken to be the same"
+    ]
+    with pytest.raises(ValueError, match=r"training\.seed"):
+        read_checkpoint(path, *make_state(1), CONFIGS | {"training": CONFIGS["training"] | {"seed": 1}, "data": DATA})
 
 
 def test_tuples_survive_json(tmp_path):

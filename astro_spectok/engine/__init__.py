@@ -4,6 +4,6 @@
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.decoder import TokenDecoder
 from astro_spectok.engine.device import choose_device, choose_dtype
-from astro_spectok.engine.runner import EncodedSpectrum, Runner
+from astro_spectok.engine.runner import EncodedSpectrum, Measured, Runner
 
-__all__ = ["EncodedSpectrum", "Runner", "TokenDecoder", "choose_device", "choose_dtype", "plan_batches"]
+__all__ = ["EncodedSpectrum", "Measured", "Runner", "TokenDecoder", "choose_device", "choose_dtype", "plan_batches"]

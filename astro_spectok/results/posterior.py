@@ -70,9 +70,9 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     it. The next is sought in what remains when the bins within twice the ``window`` are taken out of that class, so
     that the flank of a broad peak is no second solution, but the same redshift in another class is.
 
-    A class whose bins all lie within one window (stars, whose velocities are small) is a single solution, however little
-    is known, while the probability of the others is spread over many. It is therefore compared with all of the others
-    together: unless it is the more probable, the best solution is the best of the others.
+    A class whose bins all lie within one window (stars, whose velocities are small) is a single solution, however
+    little is known, while the probability of the others is spread over many. It is therefore compared with all of the
+    others together: unless it is the more probable, the best solution is the best of the others.
     Redshifts are dimensionless.
 
     Parameters
