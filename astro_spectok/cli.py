@@ -169,7 +169,7 @@ def add_pretrain(subparsers):
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     for name, text in (
         ("steps", "optimiser steps of the whole run"),
-        ("batch-tokens", "tokens per step"),
+        ("batch-tokens", "tokens per shard"),
         ("workers", "processes that draw the spectra"),
         ("shards", "parts of a step, shared by the processes of torchrun"),
         ("seed", "of weights and data"),
@@ -178,6 +178,10 @@ def add_pretrain(subparsers):
     ):
         kind = int if name in ("workers", "seed") else _positive_int
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=text)
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE",
+        help="any setting of TrainingConfig, such as label_weight=0.5; may be repeated; a wrong name lists them",
+    )  # fmt: skip
     add_common_options(parser, "device")
     parser.set_defaults(run=_run_pretrain)
 
@@ -187,13 +191,11 @@ def _run_pretrain(args):
     import torch
 
     from astro_spectok.network import get_config
-    from astro_spectok.training import TrainingConfig
     from astro_spectok.training.loop import pretrain
 
+    config = _read_training_config(args)
     if args.threads:
         torch.set_num_threads(args.threads)
-    given = {key: getattr(args, key) for key in ("steps", "batch_tokens", "workers", "seed", "shards")}
-    config = TrainingConfig(**{key: value for key, value in given.items() if value is not None})
 
     def show(step, row):
         if not args.quiet:
@@ -211,6 +213,19 @@ def _run_pretrain(args):
         write_line(f"weights: {path}")
     elif os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
         write_line(f"stopped; go on with --resume --out {args.out}")
+
+
+def _read_training_config(args):
+    """Settings of a run, from ``--set`` and from the options for the usual ones."""
+    from astro_spectok.training.config import TrainingConfig, parse_settings
+
+    settings = parse_settings(args.settings)
+    for name in ("steps", "batch_tokens", "workers", "seed", "shards"):
+        value = getattr(args, name)
+        if value is not None and settings.setdefault(name, value) != value:
+            msg = f"set: {name} must be given once, got {settings[name]} and --{name.replace('_', '-')} {value}"
+            raise ValueError(msg)
+    return TrainingConfig(**settings)
 
 
 def _split_names(text):
@@ -270,7 +285,7 @@ def add_simulate(subparsers):
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same spectra (default: 0)")
     parser.add_argument(
         "--families", type=_split_names, metavar="A,B",
-        help="of galaxies, quasars, stars, supernovae, sky, blazars (default: all)",
+        help="of galaxies, quasars, stars, blends, supernovae, sky, blazars (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--instruments", type=_split_names, metavar="A,B",
@@ -284,7 +299,12 @@ def add_simulate(subparsers):
     parser.add_argument(
         "--max-pixels", type=_positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
     )
-    add_common_options(parser, "device", "overwrite")
+    # not the common option: what is drawn depends on it
+    parser.add_argument(
+        "--device", default="cpu",
+        help="cpu, cuda, cuda:0 or auto (default: cpu, as in Python; others draw other spectra from the same seed)",
+    )  # fmt: skip
+    add_common_options(parser, "overwrite")
     parser.set_defaults(run=_run_simulate)
 
 

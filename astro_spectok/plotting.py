@@ -188,7 +188,7 @@ def draw_redshift(estimate, spectrum, model, axes=None):
 
 def _draw_lines(axes, spectrum, estimate):
     """Mark the lines of a class at a redshift, with the names of those that have room."""
-    from astro_spectok.results.lines import list_lines
+    from astro_spectok.lines import list_lines
     from astro_spectok.spectra import convert_to_air, depends_on_medium, wavelength_to_axis
 
     lines = list_lines(estimate.spectype)

@@ -39,6 +39,7 @@ TRUTH = {
     "logg": (float, "LOGG", u.dex(u.cm / u.s**2), "surface gravity"),
     "fe_h": (float, "FE_H", u.dex, "iron over hydrogen, Sun = 0"),
     "alpha_fe": (float, "ALPHA_FE", u.dex, "alpha elements over iron, Sun = 0"),
+    "sn_phase": (float, "SN_PHASE", u.day, "of supernovae, since maximum light"),
     "age": (float, "AGE", u.Gyr, "light-weighted age"),
     "metallicity": (float, "METALLIC", u.dex, "light-weighted metallicity, Sun = 0"),
     "a_v": (float, "A_V", u.mag, "attenuation at 5500 Angstrom"),
@@ -122,6 +123,19 @@ def _check_snr(snr):
     return low, high
 
 
+def _choose_device(device):
+    """The `torch.device` meant, on which there must be float64; 'auto' takes the processor where there is none."""
+    from astro_spectok.engine.device import choose_device
+
+    chosen = choose_device(device)
+    if chosen.type != "mps":
+        return chosen
+    if str(device) == "auto":
+        return choose_device("cpu")
+    msg = f"device must have float64, which the simulator needs and {chosen.type} lacks, got {device!r}; give 'cpu'"
+    raise ValueError(msg)
+
+
 class Simulation:
     """An opened survey, which is drawn in parts; each is a function of the seed, its number and its size alone.
 
@@ -148,7 +162,6 @@ class Simulation:
         self._max_pixels = _check_integer(max_pixels, "max_pixels", 64)
         snr = _check_snr(snr)
         # here and not above: PyTorch takes seconds to import
-        from astro_spectok.engine.device import choose_device
         from astro_spectok.simulate import FAMILIES, Survey
         from astro_spectok.simulate.instruments import NAMED
         from astro_spectok.training.corpus import find_sets
@@ -158,7 +171,7 @@ class Simulation:
         if data is not None:
             find_sets(data)  # a wrong directory must not pass for analytic templates
         self.meta = {"seed": self.seed, "templates": "analytic" if data is None else "public sets"}
-        self._survey = Survey(data, device=choose_device(device), families=families, instruments=instruments, snr=snr)
+        self._survey = Survey(data, device=_choose_device(device), families=families, instruments=instruments, snr=snr)
 
     def draw(self, progress=None):
         """Draw all objects, about a hundred at a time.

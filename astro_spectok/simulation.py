@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Simulated surveys as users meet them: specutils spectra with their truth, in memory, as FITS files or as Parquet."""
 
+import re
+import shutil
 import uuid
 from pathlib import Path
 
@@ -17,6 +19,8 @@ __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
 
 #: name of the table of truths in a directory of FITS files
 TRUTH_TABLE = "truth.ecsv"
+#: names of the files that a directory gets: seed, number of the object, and of the view where there are several
+FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
@@ -40,8 +44,8 @@ def simulate_spectra(
     data : path-like, optional
         Directory of the public template sets. Without it, templates are analytic, which are coarser.
     families : sequence of str, optional
-        Out of ``astro_spectok.simulate.FAMILIES``: 'galaxies', 'quasars', 'stars', 'supernovae', 'sky', 'blazars'.
-        All, in the shares given there, by default.
+        Out of ``astro_spectok.simulate.FAMILIES``: 'galaxies', 'quasars', 'stars', 'blends', 'supernovae', 'sky',
+        'blazars'. All, in the shares given there, by default.
     instruments : sequence of str, optional
         Names of instruments, or 'random' for invented ones; by default all but those that are held out of training.
     snr : (float, float), optional
@@ -52,7 +56,7 @@ def simulate_spectra(
     max_pixels : int
         Of longer spectra a random stretch is taken; at least 64.
     device : str
-        Where to compute: 'cpu', 'cuda', 'auto', ....
+        Where to compute: 'cpu', 'cuda', 'auto', ...; not on 'mps', which has no float64.
     progress : bool or None
         Draw a progress bar; None for on a terminal only.
 
@@ -68,7 +72,8 @@ def simulate_spectra(
     TypeError
         ``n``, ``seed`` or ``views`` is not an integer, or names are not a sequence.
     ValueError
-        A number out of range, an unknown family or instrument, or instruments that reach none of the objects.
+        A number out of range, an unknown family or instrument, instruments that reach none of the objects, or a device
+        that is not there or has no float64.
     FileNotFoundError
         ``data`` holds none of the known sets.
 
@@ -90,7 +95,10 @@ def write_simulated(
     path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
     overwrite=False, progress=None,
 ):  # fmt: skip
-    """Simulate spectra straight into files; memory does not grow with their number.
+    """Simulate spectra straight into files.
+
+    Into Parquet they are streamed, and memory does not grow with their number. For a directory the table of truths is
+    held until the end, a few kilobytes for each spectrum: large surveys belong into Parquet.
 
     A directory gets a FITS file for each spectrum, which ``Spectrum.read(file)`` reads, with the truth in its header,
     and the table ``truth.ecsv`` with a row for each. As specutils writes flux without unit but does not read it,
@@ -106,7 +114,8 @@ def write_simulated(
     n, seed, data, families, instruments, snr, views, max_pixels, device
         As for `simulate_spectra`, which gives the same spectra.
     overwrite : bool
-        Replace what an earlier run wrote to ``path``; other files in a directory stay.
+        Replace what an earlier run wrote to ``path``, once the new survey is complete; other files in a directory
+        stay.
     progress : bool, optional
         Draw a progress bar; None for on a terminal only.
 
@@ -141,7 +150,7 @@ def write_simulated(
     if to_parquet:
         _write_parquet(path, simulation, overwrite, progress)
     else:
-        _write_directory(path, simulation, progress)
+        _write_directory(path, simulation, overwrite, progress)
     return path
 
 
@@ -170,11 +179,36 @@ def _make_header(truth):
     return header
 
 
-def _write_directory(path, simulation, progress):
-    """One FITS file for each spectrum; the table comes last, so that a directory with it is complete."""
-    path.mkdir(parents=True, exist_ok=True)
-    for old in (path / TRUTH_TABLE, *path.glob("sim-*.fits")):
-        old.unlink(missing_ok=True)
+def _write_directory(path, simulation, overwrite, progress):
+    """A directory of files; it is made beside the old one, which stays as it is until the new one is complete."""
+    place = path.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(f".{place.name}-{uuid.uuid4().hex[:12]}")
+    temporary.mkdir()
+    try:
+        _fill_directory(temporary, simulation, progress)
+        _check_directory(path, overwrite)  # hours may have passed
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _replace_survey(place, temporary)
+
+
+def _replace_survey(path, new):
+    """Move a survey into a directory, in place of the one that is there; the table goes first and comes last."""
+    path.mkdir(exist_ok=True)
+    (path / TRUTH_TABLE).unlink(missing_ok=True)
+    for old in list(path.iterdir()):
+        if FILE_NAME.fullmatch(old.name):
+            old.unlink()
+    for file in list(new.glob("*.fits")):
+        file.replace(path / file.name)
+    (new / TRUTH_TABLE).replace(path / TRUTH_TABLE)
+    new.rmdir()
+
+
+def _fill_directory(path, simulation, progress):
+    """One FITS file for each spectrum, and the table of truths."""
     truths = []
     for rows in simulation.draw(progress):
         for row in rows:

@@ -19,16 +19,16 @@ from astro_spectok.simulation import simulate_spectra
 
 #: real set, instrument that imitates it, number of spectra, families that the set is of, least redshift in it
 SOURCES = (
-    ("sdss_more_real", "sdss", 4, ("galaxies", "quasars", "stars"), None),
-    ("sdss_boss_real", "boss", 3, ("galaxies", "quasars", "stars"), None),
-    ("lamost_real", "lamost_lrs", 4, ("stars",), None),
-    ("vandels_real", "vimos", 3, ("galaxies",), 2.8),
-    ("sixdf_real", "sixdf", 2, ("galaxies",), None),
-    ("desi_real", "desi", 1, ("galaxies", "quasars", "stars"), None),
-    ("splat_spex_real", "spex_prism", 2, ("stars",), None),
-    ("galah_real", "galah", 1, ("stars",), None),
+    ("sdss_more_real", "sdss", 8, ("galaxies", "quasars", "stars"), None),
+    ("sdss_boss_real", "boss", 6, ("galaxies", "quasars", "stars"), None),
+    ("lamost_real", "lamost_lrs", 8, ("stars",), None),
+    ("vandels_real", "vimos", 5, ("galaxies",), 2.8),
+    ("sixdf_real", "sixdf", 4, ("galaxies",), None),
+    ("desi_real", "desi", 3, ("galaxies", "quasars", "stars"), None),
+    ("splat_spex_real", "spex_prism", 4, ("stars",), None),
+    ("galah_real", "galah", 2, ("stars",), None),
 )
-COLUMNS, WIDTH, DPI = 5, 1600, 100
+COLUMNS, WIDTH, DPI = 8, 1600, 100
 
 
 def draw_real(path, number, rng):

@@ -73,8 +73,9 @@ def score_repeats(table, spectra, corpus, rng):
     low, high = np.percentile([w[0] for w, _, _ in spectra], 90), np.percentile([w[-1] for w, _, _ in spectra], 10)
     size = int(np.median([len(w) for w, _, _ in spectra]))
     grid = np.linspace(np.log(low), np.log(high), size)
-    flat = np.array([flatten_flux(np.interp(grid, np.log(w), f)) for w, f, _ in spectra])
-    vectors = {"embedding": table["embedding"][stars], "flux over running median": flat}
+    raw = np.array([np.interp(grid, np.log(w), f) for w, f, _ in spectra])
+    flat = np.array([flatten_flux(flux) for flux in raw])
+    vectors = {"embedding": table["embedding"][stars], "flux": raw, "flux over running median": flat}
     if corpus:
         vectors |= project_on_pca(spectra, flat, grid, corpus, rng)
     out = []
@@ -178,7 +179,7 @@ def run_benchmark(runner, data, train=None, *, limit=None, reconstructed=12, sim
         if survey.name == "lamost_real":
             result["retrieval"] += score_repeats(table, spectra, corpus, np.random.default_rng(7))
     if corpus:
-        result["reconstruction"] = score_reconstruction(runner, corpus, data, reconstructed)
+        result["reconstruction"] = score_reconstruction(runner, corpus, data, reconstructed) if reconstructed else []
     for key in ("no_redshift", "labels", "retrieval", "reconstruction"):
         report_rows(key, result[key], report)
     if simulated:

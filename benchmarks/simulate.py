@@ -1,16 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Spectra per second that the simulator draws, by family and device, against what a training step consumes.
 
-Run ``python benchmarks/simulate.py --data DIR``; without ``--data`` the templates are analytic. Each figure is the
-median over draws within ``--seconds``. The last lines time the loader of the training (simulated and stored spectra,
+Run ``python benchmarks/simulate.py --data DIR``; without ``--data`` the templates are analytic. ``--json
+benchmarks/results/simulate.json`` keeps the figures for the documentation, see ``write_tables.py``. Each is the median
+over draws within ``--seconds``. The last lines time the loader of the training (simulated and stored spectra,
 two views of each object, laid out in patches) and the step that consumes them, both on one thread, and with a graphics
 card on that.
 """
 
 import argparse
+import json
+import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,51 +65,83 @@ def measure_processes(data, number, seconds):
 
 
 def measure_training(data, config_name, device, seconds):
-    """Spectra per second of the loader on one thread, and of the training step on ``device``."""
+    """What one loading process draws and what the training step on ``device`` consumes, as a row of the results."""
     torch.set_num_threads(1)
     network_config, config = get_config(config_name), TrainingConfig()
     dataset = ViewDataset(data, config, network_config)
     batches = []
     loading, drawn = measure(lambda number: batches.append(dataset[number]), seconds, "cpu")
-    size = np.mean([len(batch.hide) for batch in batches[1:]])
+    size = float(np.mean([len(batch.hide) for batch in batches[1:]]))
     module = TrainingStep(build_network(network_config), config).to(device)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
 
     def step(number):
         optimizer.zero_grad(set_to_none=True)
-        loss, _, embedding = module(batches[number % len(batches)].to(device))
-        loss.backward()
+        module(batches[number % len(batches)].to(device))[0].backward()
         optimizer.step()
-        module.remember(embedding)
 
     stepping, steps = measure(step, seconds, device)
-    print(f"loader, 1 thread: {size / loading:.1f} spectra/s ({drawn} batches of {size:.0f} on average)")
-    print(f"training step, {config_name}, {device}: {size / stepping:.1f} spectra/s ({stepping:.3f} s a step, {steps})")
-    return size / loading, size / stepping
+    return {
+        "config": config_name, "device": device, "batch": size, "loaded": size / loading, "consumed": size / stepping,
+        "batches": drawn, "steps": steps,
+    }  # fmt: skip
+
+
+def name_devices():
+    """What the figures were measured on: by device its name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    names = {"cpu": models[0] if models else platform.processor() or platform.machine()}
+    return names | ({"cuda": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
+
+
+def measure_all(data, config_name, seconds):
+    """All figures, ready for JSON."""
+    names = name_devices()
+    rates = {
+        "1 thread": measure_families(data, "cpu", 1, seconds),
+        "2 threads": measure_families(data, "cpu", 2, seconds),
+        "2 processes": measure_processes(data, 2, seconds),
+    }
+    if "cuda" in names:
+        rates["cuda"] = measure_families(data, "cuda", 1, seconds)
+    return {
+        "templates": "public template sets" if data else "analytic templates",
+        "devices": names,
+        "objects": {device: OBJECTS[device] for device in names},
+        "torch": str(torch.__version__),
+        "rates": rates,
+        "training": [measure_training(data, config_name, device, seconds) for device in names],
+    }
+
+
+def print_results(results):
+    """The figures as a table and lines."""
+    sizes = ", ".join(f"{number} objects a draw on {device}" for device, number in results["objects"].items())
+    print(f"spectra/s, {results['templates']}, {sizes}, torch {results['torch']}")
+    print(f"{'':12}" + "".join(f"{title:>14}" for title in results["rates"]))
+    for name in [*FAMILIES, "all"]:
+        print(f"{name:12}" + "".join(f"{rates[name]:14.1f}" for rates in results["rates"].values()))
+    for row in results["training"]:
+        print(
+            f"{row['config']} on {row['device']}: a step consumes {row['consumed']:.1f} spectra/s, one loading process "
+            f"draws {row['loaded']:.1f} ({row['loaded'] / row['consumed']:.1f} times as many)"
+        )
 
 
 def main():
-    """Print the table."""
+    """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="directory of the public template sets")
     parser.add_argument("--config", default="small", help="network whose training step is timed")
     parser.add_argument("--seconds", type=float, default=5.0, help="spent on each figure")
+    parser.add_argument("--json", help="file for the results")
     options = parser.parse_args()
-    devices = ["cpu"] + ["cuda"] * torch.cuda.is_available()
-    templates = "public template sets" if options.data else "analytic templates"
-    sizes = ", ".join(f"{OBJECTS[device]} objects a draw on {device}" for device in devices)
-    print(f"spectra/s, {templates}, {sizes}, torch {torch.__version__}")
-    table = {"1 thread": measure_families(options.data, "cpu", 1, options.seconds)}
-    table["2 threads"] = measure_families(options.data, "cpu", 2, options.seconds)
-    table["2 processes"] = measure_processes(options.data, 2, options.seconds)
-    if "cuda" in devices:
-        table["cuda"] = measure_families(options.data, "cuda", 1, options.seconds)
-    print(f"{'':12}" + "".join(f"{title:>14}" for title in table))
-    for name in [*FAMILIES, "all"]:
-        print(f"{name:12}" + "".join(f"{rates[name]:14.1f}" for rates in table.values()))
-    for device in devices:
-        loaded, consumed = measure_training(options.data, options.config, device, options.seconds)
-        print(f"one loading process draws {loaded / consumed:.1f} times what a step on {device} consumes")
+    results = measure_all(options.data, options.config, options.seconds)
+    print_results(results)
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

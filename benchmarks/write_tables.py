@@ -18,6 +18,9 @@ from astro_spectok.weights import find_weights, read_metadata
 
 ROOT = Path(__file__).parents[1]
 RESULTS, TABLES = ROOT / "benchmarks" / "results", ROOT / "docs" / "_tables"
+SPEED_NOT_MEASURED = (
+    "*Not measured yet: python benchmarks/simulate.py --data DIR --json benchmarks/results/simulate.json does it.*\n"
+)
 
 
 def make_reconstruction_tables(content):
@@ -59,9 +62,30 @@ def describe_training(name):
     )
 
 
+def make_speed_table(content):
+    """Spectra per second of the simulator, and what training makes of them."""
+    columns = list(content["rates"])
+    rows = [
+        ["all, in their shares" if name == "all" else f"``{name}``"]
+        + [f"{rates[name]:.0f}" for rates in content["rates"].values()]
+        for name in content["rates"][columns[0]]
+    ]
+    machine = ", ".join(content["devices"].values())
+    title = f"Spectra per second with {content['templates']}; {machine}; PyTorch {content['torch']}"
+    lines = [make_table(title, ["family", *columns], rows)]
+    for row in content["training"]:
+        lines.append(
+            f"A training step of ``{row['config']}`` on {content['devices'][row['device']]} consumes "
+            f"{row['consumed']:.0f} spectra a second; one process that loads data for it draws {row['loaded']:.0f}.\n"
+        )
+    return "\n".join(lines)
+
+
 def make_tables():
     """All tables: name to text."""
+    speed = RESULTS / "simulate.json"
     tables = {"small_training": describe_training("small")}
+    tables["simulate"] = make_speed_table(json.loads(speed.read_text())) if speed.is_file() else SPEED_NOT_MEASURED
     for path in sorted(RESULTS.glob("*_reconstruction.json")):
         content = json.loads(path.read_text())
         made = make_reconstruction_tables(content)

@@ -16,7 +16,7 @@ from astro_spectok.training.loop import pretrain
 
 #: four shards make a step: one process adds them up, of two each takes two
 CONFIG = replace(
-    QUICK, steps=6, shards=4, memory=24, stored_fraction=0.3, redshift_sigma=2e-3, warmup=2, log_every=1,
+    QUICK, steps=6, shards=4, stored_fraction=0.3, redshift_sigma=2e-3, warmup=2, log_every=1,
     checkpoint_every=100,
 )  # fmt: skip
 #: all heads, on a grid coarse enough for a test

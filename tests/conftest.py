@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What several rooms' tests share: weights, synthetic spectra, and where the real files lie."""
+"""What several rooms' tests share: weights, and synthetic spectra."""
 
 from pathlib import Path
 
@@ -20,7 +20,6 @@ settings.register_profile(
 )
 settings.load_profile("package")
 
-REAL_FILES = Path(__file__).parents[1].parent / "shared" / "data" / "test" / "fits"
 PACKAGED = Path(__file__).parents[1] / "astro_spectok" / "weights" / "data" / "small.safetensors"
 FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from _paths import TEST, needs
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT.parent / "shared" / "data" / "test"
 LIGHT_SPEED = 299792.458
 STEP = 2e-4
 
@@ -313,7 +313,7 @@ def test_whole_benchmark(load, tmp_path):
     assert json.loads(json.dumps(plain, allow_nan=False)) == result | {"odd": [None, {"x": None}, 1.5]}
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the test sets are not here")
+@needs(TEST)
 @pytest.mark.parametrize(
     ("name", "n"),
     [("lamost_real", 251), ("vandels_real", 441), ("sixdf_real", 36), ("rodot_qso_real", 257), ("sim_redrock", 240)],
@@ -322,7 +322,7 @@ def test_rows_of_real_sets(load, name, n):
     """As many rows as the README of the sets says are to be trusted."""
     sets, survey_sets = load("_real_sets"), load("_test_sets")
     survey = next(s for s in sets.SURVEYS if s.name == name)
-    spectra, columns = survey_sets.load_set(DATA / f"{name}.npz")
+    spectra, columns = survey_sets.load_set(TEST / f"{name}.npz")
     rows = np.flatnonzero(survey.select(columns))
     assert len(rows) == n
     truth = sets.read_truth(columns, len(rows), rows)

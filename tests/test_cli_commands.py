@@ -10,6 +10,7 @@ from conftest import assert_same_vectors, make_spectrum
 import astro_spectok
 from astro_spectok.cli import main
 from astro_spectok.exceptions import FlaggedSpectraWarning
+from astro_spectok.training import TrainingConfig
 
 
 @pytest.fixture
@@ -116,6 +117,23 @@ def test_pretrain_passes_on_what_is_said_of_real_spectra(tmp_path, monkeypatch):
         ([], None, None),
         (["one", "two"], "air", "small"),
     ]
+
+
+def test_pretrain_takes_every_setting(tmp_path, monkeypatch, capsys):
+    """By name; the options for the usual ones agree with it, or are refused."""
+    given = []
+    monkeypatch.setattr("astro_spectok.training.loop.pretrain", lambda *args, **kwargs: given.append(args[3]))
+    arguments = ["pretrain", "--out", str(tmp_path), "--quiet", "--steps", "9", "--set", "label_weight=0.5"]
+    assert main([*arguments, "--set", "stored_fraction=0.25", "--set", "steps=9"]) == 0
+    assert given == [TrainingConfig(steps=9, label_weight=0.5, stored_fraction=0.25)]
+    for wrong, message in (
+        ("steps=8", "set: steps must be given once, got 8 and --steps 9"),
+        ("colour=1", "names steps, batch_tokens"),
+        ("stored_fraction=2", "stored_fraction must be between 0 and 1, got 2.0"),
+    ):
+        assert main([*arguments, "--set", wrong]) == 1
+        assert message in capsys.readouterr().err
+    assert len(given) == 1
 
 
 @pytest.mark.parametrize(

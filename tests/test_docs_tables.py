@@ -42,7 +42,8 @@ def test_tables_agree_with_results(tables):
 
 def test_every_table_is_shown(tables):
     """What the pages include is there, and nothing is made that no page includes."""
-    shown = re.findall(r"include:: _tables/(\w+)\.rst", (ROOT / "docs" / "model_card.rst").read_text())
+    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.rst"))
+    shown = re.findall(r"include:: _tables/(\w+)\.rst", pages)
     assert sorted(shown) == sorted(tables)
 
 
@@ -119,6 +120,32 @@ def test_rows_of_tables(load, name, row):
     rows = [block.strip().split("\n     - ") for block in made[name].split("\n   * - ")[1:]]
     assert row in rows
     assert {len(cells) for cells in rows} == {len(row)}
+
+
+def test_speeds(load):
+    """Each rate lands in its own cell; what training draws and consumes is told below."""
+    text = load("write_tables").make_speed_table({
+        "templates": "analytic templates", "devices": {"cpu": "Abacus 3", "cuda": "Loom"}, "torch": "2.9",
+        "rates": {"1 thread": {"stars": 123.4, "all": 56.7}, "cuda": {"stars": 8901.2, "all": 345.6}},
+        "training": [{"config": "small", "device": "cuda", "consumed": 66.6, "loaded": 77.7}],
+    })  # fmt: skip
+    rows = [block.split("\n\n")[0].strip().split("\n     - ") for block in text.split("\n   * - ")[1:]]
+    assert rows == [["family", "1 thread", "cuda"], ["``stars``", "123", "8901"], ["all, in their shares", "57", "346"]]
+    assert "analytic templates; Abacus 3, Loom; PyTorch 2.9" in text
+    assert "``small`` on Loom consumes 67 spectra a second; one process that loads data for it draws 78." in text
+
+
+def test_speeds_are_measured(load):
+    """The script times what it says, with the training as it is now."""
+    script = load("simulate")
+    rates = script.measure_families(None, "cpu", 1, 0.0)
+    assert set(rates) == {*script.FAMILIES, "all"}
+    assert all(rate > 0 for rate in rates.values())
+    row = script.measure_training(None, "tiny", "cpu", 0.0)
+    assert row["loaded"] > 0
+    assert row["consumed"] > 0
+    assert row["batch"] >= 2
+    assert script.name_devices()["cpu"]
 
 
 def test_what_was_not_measured_is_said(load):

@@ -1,11 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the loaders on real files: are the lines where physics puts them, in the medium that is stated?"""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from _fits_layouts import OURS, claiming_formats
+from _paths import FITS, needs
 from astropy import constants as const
 from astropy import units as u
 from astropy.nddata import StdDevUncertainty
@@ -15,10 +14,8 @@ from specutils.utils.wcs_utils import air_to_vac
 
 import astro_spectok.spectra.loaders  # noqa: F401  (registers the formats)
 
-FOLDER = Path(__file__).parents[1].parent / "shared" / "data" / "test" / "fits"
-
 pytestmark = [
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="the folder of real spectra is not here"),
+    needs(FITS),
     # specutils' own loaders of SDSS and JWST files warn of the units in them
     pytest.mark.filterwarnings("ignore::astropy.units.UnitsWarning"),
 ]
@@ -43,7 +40,7 @@ KM_S = const.c.to_value("km/s")
 
 def every_file():
     """Names of all files in the folder."""
-    return sorted(path.name for path in FOLDER.glob("*.fits*"))
+    return sorted(path.name for path in FITS.glob("*.fits*"))
 
 
 def measure_line(spec, near, window):
@@ -80,13 +77,13 @@ def signal_to_noise(spec):
 @pytest.mark.parametrize("cls", [Spectrum, SpectrumList])
 def test_formats_claim_their_own_files_alone(name, cls):
     """Each of ours claims its files and no other's."""
-    assert claiming_formats(FOLDER / name, cls) & OURS == ({EXPECTED[name]} if name in EXPECTED else set())
+    assert claiming_formats(FITS / name, cls) & OURS == ({EXPECTED[name]} if name in EXPECTED else set())
 
 
 @pytest.mark.parametrize("name", [name for name in every_file() if "redrock" not in name])
 def test_every_file_with_a_spectrum_reads(name):
     """Without naming a format; DESI's file of arms reads as a list only."""
-    spectra = SpectrumList.read(FOLDER / name) if "desi" in name else [Spectrum.read(FOLDER / name)]
+    spectra = SpectrumList.read(FITS / name) if "desi" in name else [Spectrum.read(FITS / name)]
     for spec in spectra:
         assert spec.spectral_axis.unit.is_equivalent(u.AA)
         assert np.isfinite(spec.flux.value).mean() > 0.9
@@ -98,7 +95,7 @@ def test_every_file_with_a_spectrum_reads(name):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_ours_state_the_medium_and_mask_only_bad_pixels(name):
     """meta['medium'] is set; at most a twentieth is masked."""
-    spec = Spectrum.read(FOLDER / name)
+    spec = Spectrum.read(FITS / name)
     assert spec.meta["medium"] in ("air", "vacuum")
     assert spec.mask.mean() < 0.05
     assert np.all(np.diff(spec.spectral_axis.value) > 0)
@@ -107,7 +104,7 @@ def test_ours_state_the_medium_and_mask_only_bad_pixels(name):
 
 def test_lamost_lines_are_in_vacuum():
     """Balmer lines and the calcium triplet at LAMOST's own velocity; read as air they would be 80 km/s off."""
-    spec = Spectrum.read(FOLDER / LAMOST_EARLY)
+    spec = Spectrum.read(FITS / LAMOST_EARLY)
     assert spec.meta["medium"] == "vacuum"
     velocities = [velocity(spec, line, 8) for line in (H_ALPHA, H_BETA, 4340.47, 8498.02, 8542.09, 8662.14)]
     assert_allclose(np.median(velocities), spec.meta["header"]["Z"] * KM_S, atol=25)
@@ -115,7 +112,7 @@ def test_lamost_lines_are_in_vacuum():
 
 def test_lamost_stored_and_computed_wavelengths_agree():
     """One file stores its wavelengths, the other only log10 cards: their stars differ by LAMOST's two velocities."""
-    early, later = (Spectrum.read(FOLDER / name) for name in (LAMOST_EARLY, LAMOST_IMAGE_WITH_WAVELENGTHS))
+    early, later = (Spectrum.read(FITS / name) for name in (LAMOST_EARLY, LAMOST_IMAGE_WITH_WAVELENGTHS))
     step = 10.0
     grid = np.log(4000) + np.arange(0, 0.25, step / KM_S)
     lines = []
@@ -131,25 +128,25 @@ def test_lamost_stored_and_computed_wavelengths_agree():
 @pytest.mark.parametrize(("name", "low", "high"), [(LAMOST_IMAGE_WITH_WAVELENGTHS, 12, 37), (LAMOST_EARLY, 71, 99)])
 def test_lamost_signal_to_noise_is_the_survey_s(name, low, high):
     """The median lies within what the header says of the g to i bands."""
-    assert low < signal_to_noise(Spectrum.read(FOLDER / name)) < high
+    assert low < signal_to_noise(Spectrum.read(FITS / name)) < high
 
 
 @pytest.mark.parametrize(("arm", "line"), [(0, H_BETA), (2, H_ALPHA)])
 def test_hermes_lines_are_in_air(arm, line):
     """Tau Ceti moves with -16.6 km/s; read as vacuum the lines would give -100."""
-    spec = Spectrum.read(FOLDER / HERMES[arm])
+    spec = Spectrum.read(FITS / HERMES[arm])
     assert spec.meta["medium"] == "air"
     assert_allclose(velocity(spec, line, 3), -16.6, atol=12)
 
 
 def test_hermes_error_is_absolute():
     """Five exposures of a bright star: S/N of hundreds, and not of 1e8 as the stored fractions would give."""
-    assert all(300 < signal_to_noise(Spectrum.read(FOLDER / name)) < 1500 for name in HERMES)
+    assert all(300 < signal_to_noise(Spectrum.read(FITS / name)) < 1500 for name in HERMES)
 
 
 def test_aaomega_air_and_vacuum_are_the_same_spectrum():
     """One spectrum, written once in air and linear, once in vacuum and log: converted, the axes agree."""
-    air, vacuum = Spectrum.read(FOLDER / AAOMEGA_AIR), Spectrum.read(FOLDER / AAOMEGA_VACUUM)
+    air, vacuum = Spectrum.read(FITS / AAOMEGA_AIR), Spectrum.read(FITS / AAOMEGA_VACUUM)
     assert (air.meta["medium"], vacuum.meta["medium"]) == ("air", "vacuum")
     converted = in_vacuum(air.spectral_axis.to_value(u.AA))
     assert_allclose(vacuum.spectral_axis.to_value(u.AA), converted, atol=0.02)
@@ -160,7 +157,7 @@ def test_aaomega_air_and_vacuum_are_the_same_spectrum():
 
 def test_calspec_is_16_cyg_b():
     """V = 6.2 and H-alpha at -27.7 km/s in vacuum, as far as a FWHM of 9.8 Angstrom tells."""
-    spec = Spectrum.read(FOLDER / CALSPEC)
+    spec = Spectrum.read(FITS / CALSPEC)
     wavelength = spec.spectral_axis.to_value(u.AA)
     # Bessell 1998: a star of V = 0 has 3.63e-9 erg/s/cm2/A at V
     near_v = np.abs(wavelength - 5450) < 100
@@ -173,7 +170,7 @@ def test_calspec_is_16_cyg_b():
 
 def test_gtc_osiris_is_a_green_pea():
     """Emission lines at z = 0.1956 in air (SDSS), at a flux density that a galaxy can have."""
-    spec = Spectrum.read(FOLDER / GTC)
+    spec = Spectrum.read(FITS / GTC)
     for line in (H_ALPHA, OIII):
         assert_allclose(measure_line(spec, line * 1.1956, 12) / line - 1, 0.1956, atol=2e-4)
     assert spec.flux.unit.is_equivalent("erg / (s cm2 AA)")

@@ -3,8 +3,9 @@
 
 import numpy as np
 import pytest
+from _paths import FITS, needs
 from astropy import units as u
-from conftest import FLAM, REAL_FILES, assert_same_vectors
+from conftest import FLAM, assert_same_vectors
 from specutils import Spectrum, SpectrumList
 
 from astro_spectok import embed, embed_table, tokenize
@@ -12,7 +13,7 @@ from astro_spectok.spectra import InputFlag, to_batch
 
 # files of real archives make readers warn about their headers, and the weights may not reach JWST's wavelengths
 pytestmark = [
-    pytest.mark.skipif(not REAL_FILES.is_dir(), reason="the real files are not at hand"),
+    needs(FITS),
     pytest.mark.filterwarnings("ignore"),
 ]
 
@@ -43,11 +44,11 @@ NO_SPECTRUM = {"desi_redrock-4-80613.fits"}
 def read(name):
     """What a user gets without naming a format; DESI's files hold three arms."""
     container = SpectrumList if name.startswith("desi") else Spectrum
-    return container.read(REAL_FILES / name)
+    return container.read(FITS / name)
 
 
 def test_none_is_forgotten():
-    assert {path.name for path in REAL_FILES.glob("*.fits*")} == set(FILES) | NO_SPECTRUM
+    assert {path.name for path in FITS.glob("*.fits*")} == set(FILES) | NO_SPECTRUM
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -55,6 +55,19 @@ def test_broad_peak_wins_over_the_highest_bin():
     assert second.probability == pytest.approx(0.2, abs=1e-6)
 
 
+def test_stars_are_weighed_against_all_others_together():
+    """Their lags are one solution even if nothing is known; a star it is only if that is more probable than not."""
+    spread = [("GALAXY", z, STEP, 0.1) for z in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)]
+    first, second = find_peaks(make_posterior(*spread, ("STAR", 0.0, STEP, 0.4)), AXES)
+    assert first.spectype == "GALAXY"
+    assert first.probability == pytest.approx(0.1, abs=0.01)
+    assert (second.spectype, second.probability) == ("STAR", pytest.approx(0.4, abs=0.01))
+    (only,) = find_peaks(make_posterior(*spread, ("STAR", 0.0, STEP, 0.4)), AXES, count=1)
+    assert only.spectype == "GALAXY"
+    first, _ = find_peaks(make_posterior(*spread[:4], ("STAR", 0.0, STEP, 0.6)), AXES)
+    assert first.spectype == "STAR"
+
+
 def test_flank_is_no_second_solution():
     """The second peak lies elsewhere, though the flank of the first one holds more."""
     scores = make_posterior(("QSO", 0.5, 7 * STEP, 0.99), ("QSO", 0.3, STEP, 0.01))

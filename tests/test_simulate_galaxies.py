@@ -2,10 +2,10 @@
 """Simulated galaxies: what is drawn has the shape, the physics and the labels that it claims."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from _paths import TRAIN, WITHOUT_SPECTRA, needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,8 +29,7 @@ from astro_spectok.simulate.profiles import add_gaussians, find_bins, measure_co
 from astro_spectok.simulate.randomness import Randomness
 from astro_spectok.simulate.templates import TemplateStore
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
-real = pytest.param(DATA, marks=pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data"), id="real")
+real = pytest.param(TRAIN, marks=needs(TRAIN), id="real")
 SMALL = RestGrid(math.log(4000.0), 1e-4, 4000)
 
 
@@ -167,9 +166,9 @@ def test_populations_are_complete_and_redden_with_age(galaxies):
 
 def test_real_populations_agree_on_wavelengths():
     """The Ca H and K break of all libraries of old stars lies in one place."""
-    if not DATA.is_dir():
-        pytest.skip("no ../shared/data")
-    populations = Populations(TemplateStore(DATA))
+    if not TRAIN.is_dir():
+        pytest.skip(WITHOUT_SPECTRA)
+    populations = Populations(TemplateStore(TRAIN))
     assert len(populations.families) == 5
     old = (populations.age > 9) & (populations.metallicity.abs() < 0.1)
     bins = find_bins(REST_GRID, 4200, 5400)

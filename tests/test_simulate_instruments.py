@@ -61,6 +61,8 @@ def test_random_instruments_are_valid(low, high):
     """They lie in the range asked for, have few enough pixels and the resolution of training."""
     rng = np.random.default_rng(2)
     made = [random_instrument(rng, low, high, 2000) for _ in range(100)]
+    made = [one for one in made if one is not None]
+    assert len(made) > 90
     for one in made:
         check_instrument(one)
         assert len(one) <= 2000
@@ -112,7 +114,7 @@ def test_usual_surveys_are_usual():
     share = {name: names.count(name) / len(names) for name in ("sdss", "boss", "desi", "random")}
     assert share["sdss"] + share["boss"] == pytest.approx(0.24, abs=0.06)
     assert share["desi"] == pytest.approx(0.15, abs=0.05)
-    assert share["random"] == pytest.approx(0.33, abs=0.07)
+    assert share["random"] == pytest.approx(0.25, abs=0.06)
 
 
 def test_oh_lines_lie_where_they_are_seen():

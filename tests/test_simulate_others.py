@@ -1,20 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Supernovae, blank sky and blazars."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from _paths import TRAIN, needs
 
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.featureless import BlankSky, Blazars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.transients import Supernovae
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
 STORES = [
     pytest.param(None, id="analytic"),
-    pytest.param(DATA, id="data", marks=pytest.mark.skipif(not DATA.is_dir(), reason="no public template sets here")),
+    pytest.param(TRAIN, id="data", marks=needs(TRAIN)),
 ]
 
 
@@ -48,6 +46,15 @@ def test_supernovae(data):
 def test_real_supernovae_have_types(data):
     kinds = set(Supernovae(TemplateStore(data)).draw(100, Randomness(2)).kind)
     assert {"supernova Ia", "supernova II", "supernova Ic"} <= kinds
+
+
+@pytest.mark.parametrize("data", STORES)
+def test_phases_of_supernovae(data):
+    """Days since maximum of the real ones; unknown of those that are made up."""
+    phase = Supernovae(TemplateStore(data)).draw(100, Randomness(2)).labels["sn_phase"]
+    known = phase[torch.isfinite(phase)]
+    assert (len(known) > 50) == (data is not None)
+    assert (known.abs() < 1000).all()
 
 
 def test_analytic_supernovae_differ_and_have_features():

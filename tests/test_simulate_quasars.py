@@ -2,10 +2,10 @@
 """Simulated quasars: continuum, lines where they belong, absorption, host light."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from _paths import TRAIN, needs
 
 from astro_spectok.simulate.populations import REST_GRID
 from astro_spectok.simulate.profiles import find_bins, smooth_flux
@@ -15,8 +15,7 @@ from astro_spectok.simulate.quasars import NARROW_LINES, Quasars
 from astro_spectok.simulate.randomness import Randomness
 from astro_spectok.simulate.templates import TemplateStore
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
-real = pytest.param(DATA, marks=pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data"), id="real")
+real = pytest.param(TRAIN, marks=needs(TRAIN), id="real")
 WAVELENGTH = torch.exp(REST_GRID.ln_wavelength())
 
 

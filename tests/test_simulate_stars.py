@@ -1,11 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Stars: rest wavelengths, zero points, labels, and what remains without data."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from _paths import TRAIN, needs
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.simulate import STELLAR_LABELS, Randomness
@@ -16,15 +15,14 @@ from astro_spectok.simulate.stellar_types import find_type, find_type_of_teff
 from astro_spectok.simulate.stellar_zero_points import measure_zero_points
 from astro_spectok.simulate.templates import TemplateStore
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data" / "train"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the public template sets are not here")
+needs_data = needs(TRAIN)
 SPEED_OF_LIGHT = 299792.458
 
 
 @pytest.fixture(scope="module")
 def families():
     """Every family, made once."""
-    store = TemplateStore(DATA)
+    store = TemplateStore(TRAIN)
     return {name: family(store) for name, (_, family) in STAR_FAMILIES.items() if family.usable(store)}
 
 
@@ -156,7 +154,7 @@ def test_apogee_stars_have_all_labels(families):
 @pytest.mark.parametrize("shift", [-200.0, -40.0, -25.0, 0.0, 65.0, 180.0])
 def test_shifts_are_measured(shift):
     """Model stars moved by a known velocity, resampled to the pixels of SDSS, are found to have it."""
-    data = TemplateStore(DATA).read("redrock_bases")
+    data = TemplateStore(TRAIN).read("redrock_bases")
     x, target = np.log(data["wave"]), np.arange(np.log(3700), np.log(9200), 2.3e-4)
     stars = np.concatenate([data[f"coeff_{kind}"][5:9] @ data[f"basis_{kind}"] for kind in "BAFGKM"])
     stars = gaussian_filter1d(stars, 2.5)  # about the resolution of SDSS
@@ -170,7 +168,7 @@ def test_shifts_are_measured(shift):
 
 @needs_data
 def test_noise_has_no_zero_point():
-    data = TemplateStore(DATA).read("redrock_bases")
+    data = TemplateStore(TRAIN).read("redrock_bases")
     x = np.arange(np.log(3700), np.log(9200), 2e-4)
     noise = np.random.default_rng(0).normal(1, 0.1, (4, len(x)))
     found = measure_zero_points([x] * 4, list(noise), [np.ones(len(x), bool)] * 4, data)
@@ -181,7 +179,7 @@ def test_noise_has_no_zero_point():
 @needs_data
 def test_stelib_is_brought_to_rest():
     """The calcium triplet of the cool stars of STELIB, which are not all published at rest."""
-    stars = read_stars(TemplateStore(DATA), ["stelib_real_stars"], OPTICAL)
+    stars = read_stars(TemplateStore(TRAIN), ["stelib_real_stars"], OPTICAL)
     x = OPTICAL.ln_wavelength()
     inside = (x - np.log(8544.44)).abs() < 0.0012
     rows = [i for i, kind in enumerate(stars.kind) if kind in "GK" and torch.isfinite(stars.flux[i, inside]).all()]

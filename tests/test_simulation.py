@@ -1,11 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Simulated surveys as specutils spectra, FITS files and Parquet, in Python and in the shell."""
 
+import inspect
+import re
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from _paths import TRAIN, needs
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
@@ -13,7 +17,8 @@ from specutils import Spectrum, SpectrumList
 
 from astro_spectok import simulate, simulated_rows
 from astro_spectok.cli import main
-from astro_spectok.simulate import FAMILIES, Survey
+from astro_spectok.engine import device
+from astro_spectok.simulate import FAMILIES, Survey, stellar_sets
 from astro_spectok.simulate.instruments import HELD_OUT, NAMED
 from astro_spectok.simulated_rows import TRUTH
 from astro_spectok.simulation import TRUTH_TABLE, simulate_spectra, write_simulated
@@ -22,7 +27,6 @@ from astro_spectok.training.corpus import SIMULATED, STORED
 from astro_spectok.training.multimodal import ParquetShard, convert_row
 from astro_spectok.training.readers import SpectraDirectory
 
-DIRECTORY = Path(__file__).parents[1].parent / "shared" / "data" / "train"
 QUICK = {"families": ["stars"], "instruments": ["sdss"]}
 
 
@@ -118,10 +122,10 @@ def test_labels_have_units_and_come_back_from_their_scales():
         np.testing.assert_allclose(np.sort(values), np.sort(wanted[np.isfinite(wanted)]))
 
 
-@pytest.mark.skipif(not DIRECTORY.is_dir(), reason="the template sets are not in this checkout")
+@needs(TRAIN)
 def test_stellar_labels_of_the_public_sets():
     """Labelled stars have temperatures in kelvin and gravities in dex(cm / s2), in the range of stars."""
-    found = simulate_spectra(30, seed=1, data=DIRECTORY, **QUICK)
+    found = simulate_spectra(30, seed=1, data=TRAIN, **QUICK)
     labelled = [spectrum.meta for spectrum in found if "teff" in spectrum.meta]
     assert len(labelled) > 3
     for meta in labelled:
@@ -261,6 +265,46 @@ def test_directory_is_not_overwritten_unasked(tmp_path):
         write_simulated(tmp_path / "b.fits", 1, **options)
 
 
+def test_old_survey_stays_until_the_new_one_is_complete(tmp_path, monkeypatch):
+    """A run that fails leaves it as it was, and nothing half-written beside it; so does one into a new directory."""
+    survey = write_simulated(tmp_path / "a", 2, progress=False, **QUICK)
+    before = {path.name: path.read_bytes() for path in survey.iterdir()}
+    draw = simulated_rows.Simulation.draw
+
+    def fail(simulation, progress):
+        yield from draw(simulation, progress)
+        raise RuntimeError("out of ideas")
+
+    monkeypatch.setattr(simulated_rows.Simulation, "draw", fail)
+    for place in ("a", "new/b"):
+        with pytest.raises(RuntimeError, match="out of ideas"):
+            write_simulated(tmp_path / place, 3, seed=1, overwrite=True, progress=False, **QUICK)
+    assert {path.name: path.read_bytes() for path in survey.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_dir()) == ["a", "new"]
+
+
+def test_only_files_of_a_survey_are_replaced(tmp_path, monkeypatch):
+    """What somebody else called alike stays; the directory may be the working one."""
+    write_simulated(tmp_path, 2, views=2, progress=False, **QUICK)
+    (tmp_path / "sim-of-mine.fits").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    write_simulated(".", 1, seed=5, overwrite=True, progress=False, **QUICK)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["sim-5-0000000.fits", "sim-of-mine.fits", TRUTH_TABLE]
+    assert [path.name for path in tmp_path.parent.glob(f".{tmp_path.name}-*")] == []
+
+
+def test_devices_without_float64_are_refused(monkeypatch):
+    """Unless any device will do: then it is the processor."""
+    original = device.choose_device
+    mps = torch.device("mps")
+    monkeypatch.setattr(device, "choose_device", lambda name: mps if name in ("auto", "mps") else original(name))
+    with pytest.raises(ValueError, match=r"device must have float64, .*mps lacks, got 'mps'; give 'cpu'"):
+        simulate_spectra(1, device="mps", **QUICK)
+    one, same = (simulate_spectra(1, device=name, **QUICK)[0] for name in ("auto", "cpu"))
+    assert_same(one, same)
+
+
 @pytest.fixture(scope="module")
 def parquet(tmp_path_factory):
     """A Parquet file of some of everything, in several row groups."""
@@ -339,7 +383,7 @@ def test_parquet_is_not_overwritten_unasked(parquet, tmp_path, monkeypatch):
 def test_shell_writes_what_python_does(tmp_path, capsys):
     """``spectok simulate`` gives the spectra of `simulate_spectra`, and says what their templates are."""
     out = tmp_path / "out"
-    arguments = ["simulate", "-n", "3", "-o", str(out), "--seed", "4", "--families", "stars", "--device", "cpu"]
+    arguments = ["simulate", "-n", "3", "-o", str(out), "--seed", "4", "--families", "stars"]
     arguments += ["--instruments", "sdss,boss", "--snr", "5", "20", "--views", "2"]
     assert main(arguments) == 0
     assert "6 spectra of 3 objects, made of analytic templates" in capsys.readouterr().out
@@ -351,6 +395,16 @@ def test_shell_writes_what_python_does(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_shell_computes_where_python_does(tmp_path, monkeypatch):
+    """On the processor unless told otherwise: other devices draw other spectra."""
+    given = []
+    monkeypatch.setattr("astro_spectok.simulation.write_simulated", lambda *_, **options: given.append(options))
+    for option in ([], ["--device", "cuda"]):
+        assert main(["simulate", "-n", "1", "-o", str(tmp_path / "out"), "--quiet", *option]) == 0
+    assert [options["device"] for options in given] == ["cpu", "cuda"]
+    assert inspect.signature(simulate_spectra).parameters["device"].default == "cpu"
 
 
 def test_shell_lists_the_instruments(tmp_path, capsys):
@@ -370,3 +424,15 @@ def test_page_tells_of_everything_that_is_drawn():
     assert len(sets) > 15
     missing = [name for name in (*FAMILIES, *NAMED, *TRUTH, *sets) if f"``{name}``" not in text]
     assert missing == []
+
+
+def test_page_tells_of_every_array_that_is_read():
+    """Who follows the layout of the training page gets files that the simulator can read."""
+    text = (Path(__file__).parents[1] / "docs" / "training.rst").read_text()
+    sources = "".join(path.read_text() for path in Path(simulate.__file__).parent.glob("*.py"))
+    read = set(re.findall(r'\b(?:data|arrays|bases)(?:\.get\(|\[)"(\w+)"', sources))
+    read |= set(stellar_sets._LABEL_KEYS.values())
+    layers = re.findall(r'"([wbx]_(?:array_\d|m\w\w))"', sources)
+    read |= {f"{name}_{layer}" for name in ("norm", "flux") for layer in layers}
+    assert {"flux", "wave", "sptype", "line_wave", "norm_w_array_0", "flux_x_max", "alpha"} <= read
+    assert sorted(name for name in read if f"``{name}``" not in text) == []

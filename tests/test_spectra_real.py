@@ -1,21 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Real files as archives serve them and specutils reads them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from _paths import FITS, needs
 from astropy import units as u
 from numpy.testing import assert_allclose, assert_array_equal
 from specutils import Spectrum, SpectrumList
 
 from astro_spectok.spectra import InputFlag, join_arms, to_batch
 
-FILES = Path(__file__).parents[1].parent / "shared" / "data" / "test" / "fits"
-
 # files of real archives make readers warn about their headers
 pytestmark = [
-    pytest.mark.skipif(not FILES.is_dir(), reason="the real files are not at hand"),
+    needs(FITS),
     pytest.mark.filterwarnings("ignore"),
 ]
 
@@ -32,7 +29,7 @@ pytestmark = [
 )
 def test_read(name, fmt, lengths, medium, first, last):
     """A single spectrum: its pixels in order of vacuum wavelength, its bad pixels empty."""
-    batch = to_batch(Spectrum.read(FILES / name, format=fmt), on_error="raise")
+    batch = to_batch(Spectrum.read(FITS / name, format=fmt), on_error="raise")
     assert_array_equal(batch.lengths, lengths)
     assert (np.diff(batch.wavelength) > 0).all()
     assert_allclose(batch.wavelength[[0, -1]], [first, last], atol=0.01)
@@ -46,7 +43,7 @@ def test_read(name, fmt, lengths, medium, first, last):
 
 def test_apogee_chips():
     """Three descending chips become one increasing spectrum, pixel for pixel."""
-    spectrum = Spectrum.read(FILES / "apVisit-r13-5095-55844-128.fits", format="APOGEE apVisit")
+    spectrum = Spectrum.read(FITS / "apVisit-r13-5095-55844-128.fits", format="APOGEE apVisit")
     batch = to_batch(spectrum)
     assert_allclose(batch.wavelength, spectrum.spectral_axis.to_value(u.AA)[::-1], rtol=1e-14)
     good = batch.ivar > 0
@@ -56,7 +53,7 @@ def test_apogee_chips():
 
 def test_desi_arms():
     """DESI's three arms become one spectrum per target, named, with its resolution."""
-    arms = SpectrumList.read(FILES / "desi_coadd-4-80613.fits", format="DESI coadd")
+    arms = SpectrumList.read(FITS / "desi_coadd-4-80613.fits", format="DESI coadd")
     batch = to_batch(arms, on_error="raise")
     assert_array_equal(batch.lengths, [7781])
     assert_allclose(batch.wavelength, 3600 + 0.8 * np.arange(7781), rtol=1e-9)
@@ -76,7 +73,7 @@ def test_desi_arms():
 
 def test_no_errors():
     """A file without errors gets an estimate and a flag; ampere for Angstrom in its unit does not matter."""
-    spectrum = Spectrum.read(FILES / "gtc_osiris_gp121903.fits", format="wcs1d-fits")
+    spectrum = Spectrum.read(FITS / "gtc_osiris_gp121903.fits", format="wcs1d-fits")
     batch = to_batch(spectrum, on_error="raise")
     assert_array_equal(batch.lengths, [3199])
     assert batch.flags[0] & InputFlag.UNCERTAINTY_ESTIMATED
@@ -87,7 +84,7 @@ def test_no_errors():
 def test_estimate_against_pipeline():
     """The estimated noise of SDSS spectra agrees with the pipeline's errors within 40 %."""
     for name in ("spec-0266-51602-0031.fits", "spec-3655-55240-0002.fits", "sdss_SHOC579_dr18.fits"):
-        spectrum = Spectrum.read(FILES / name, format="SDSS-III/IV spec")
+        spectrum = Spectrum.read(FITS / name, format="SDSS-III/IV spec")
         known = to_batch(spectrum)
         spectrum.uncertainty = None
         estimated = to_batch(spectrum)

@@ -170,6 +170,21 @@ def test_real_spectra_join_in(directory, tmp_path):
     assert len(dataset._stored) == 2
 
 
+def test_observed_spectra_are_aligned_by_halves(tmp_path):
+    """Half of the pairs are of even and odd pixels, whose noise is their own; the others share it and do not count."""
+    write_hdf5(tmp_path / "survey" / "a.hdf5", make_rows(4))
+    config = dataclasses.replace(QUICK, stored_fraction=1.0, batch_tokens=160)
+    dataset = ViewDataset(None, config, TINY, [tmp_path / "survey"])
+    aligned = torch.cat([dataset[i].aligned for i in range(6)])
+    assert 0.2 < aligned.float().mean() < 0.8
+    rng = np.random.default_rng(0)
+    source = dataset._draw_source(rng, 0)
+    for _ in range(20):
+        one, other = dataset._draw_pair(source, rng, 4000)
+        if one is not None and one.truth.aligned:
+            assert not set(one.ln_wavelength) & set(other.ln_wavelength)
+
+
 def make_view(n, m, seed, truth=None):
     """A view with ``n`` input and ``m`` target pixels."""
     rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 """Tests of checkpoints: complete or not there, and only for the run they belong to."""
 
 import dataclasses
+import logging
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from _training_data import QUICK
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.training import checkpoint as module
-from astro_spectok.training.checkpoint import read_checkpoint, write_checkpoint
+from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.loop import _make_optimizer
 
+DATA = {"sets": ["a", "b"], "real": [], "real_medium": None, "start": None}
 CONFIGS = {"network": get_config("tiny").to_dict(), "training": QUICK.to_dict()}
 
 
@@ -103,6 +105,40 @@ def test_free_settings_may_differ_or_be_absent(tmp_path):
         read_checkpoint(path, *make_state(1), wanted, free=("steps",))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sets": ["a", "c", "d"]}, "data.sets: b there, c, d now"),
+        ({"sets": ["a", "b", "c"]}, "data.sets: nothing more there, c now"),
+        ({"real": ["mine"]}, "data.real: nothing more there, mine now"),
+        ({"sets": ["b", "a"]}, r"data.sets: \['a', 'b'\] there, \['b', 'a'\] now"),
+        ({"real_medium": "air"}, "data.real_medium: None there, air now"),
+        ({"start": "12ab"}, "data.start: None there, 12ab now"),
+    ],
+)
+def test_other_data_are_refused(tmp_path, changed, message):
+    """Of long lists, only what differs is told."""
+    path = tmp_path / "c.safetensors"
+    write_checkpoint(path, *make_state(0), 7, CONFIGS | {"data": DATA})
+    assert read_configs(path)["data"] == DATA
+    assert read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA}) == 7
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA | changed})
+
+
+def test_checkpoints_that_do_not_know_their_data_are_accepted(tmp_path, caplog):
+    """With a warning: those of older versions; their settings must be the same all the same."""
+    path = tmp_path / "c.safetensors"
+    write_checkpoint(path, *make_state(0), 7, CONFIGS)
+    with caplog.at_level(logging.WARNING, "astro_spectok.training"):
+        assert read_checkpoint(path, *make_state(1), CONFIGS | {"data": DATA}) == 7
+    assert [record.message for record in caplog.records] == [
+        f"{path} does not say what data its run was trained on: they are taken to be the same"
+    ]
+    with pytest.raises(ValueError, match=r"training\.seed"):
+        read_checkpoint(path, *make_state(1), CONFIGS | {"training": CONFIGS["training"] | {"seed": 1}, "data": DATA})
+
+
 def test_tuples_survive_json(tmp_path):
     """A network with a redshift head has nested tuples in its configuration."""
     path, config = tmp_path / "c.safetensors", get_config("paper").to_dict()
@@ -116,14 +152,3 @@ def test_updates_left_out_are_remembered(tmp_path):
     write_checkpoint(path, *state, 5, CONFIGS)
     assert read_checkpoint(path, *other, CONFIGS) == 5
     assert {float(s["step"]) for s in other[1].state.values()} == {3.0}
-
-
-def test_what_else_a_run_goes_on_from_comes_back(tmp_path):
-    """Bit by bit, into the tensors given; others in the file stay where they are."""
-    path, network = tmp_path / "c.safetensors", make_state(0)
-    memory, other = torch.randn(5, 3), torch.arange(4)
-    write_checkpoint(path, *network, 7, CONFIGS, state={"memory": memory, "other": other})
-    restored = torch.zeros(5, 3)
-    assert read_checkpoint(path, *make_state(1), CONFIGS, state={"memory": restored}) == 7
-    assert torch.equal(restored, memory)
-    assert read_checkpoint(path, *make_state(1), CONFIGS) == 7

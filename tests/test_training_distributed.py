@@ -86,7 +86,7 @@ def assert_same_losses(out, other):
 
 
 def assert_same_weights(out, other):
-    """All that a run goes on from, after the last step: parameters, moments, memory."""
+    """All that a run goes on from, after the last step: parameters and moments."""
     one, two = load_file(out / CHECKPOINT), load_file(other / CHECKPOINT)
     assert one.keys() == two.keys()
     # the bias of a softmax has no gradient but for rounding, which the optimiser makes as large as any other

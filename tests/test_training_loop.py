@@ -6,7 +6,9 @@ import functools
 import json
 import logging
 import math
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,8 +30,8 @@ from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.weights import load_weights, read_metadata
 
 TINY = get_config("tiny")
-#: a memory that is full after a few steps, and stored spectra in many batches
-QUICK = dataclasses.replace(SHORT, memory=24, stored_fraction=0.3, redshift_sigma=2e-3)
+#: stored spectra in many batches
+QUICK = dataclasses.replace(SHORT, stored_fraction=0.3, redshift_sigma=2e-3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,15 +71,14 @@ def train(data, out, config=QUICK, **kwargs):
 
 
 def state_of(out):
-    """Network, moments and memory in the checkpoint."""
+    """Network and moments in the checkpoint."""
     return load_file(out / loop.CHECKPOINT)
 
 
 def assert_same_run(out, other):
-    """Equal to the bit: parameters, moments and the memory of the alignment."""
+    """Equal to the bit: parameters and moments."""
     one, two = state_of(out), state_of(other)
     assert one.keys() == two.keys()
-    assert one["state.memory"].any(1).all()
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
@@ -314,6 +315,7 @@ def test_start_copies_what_fits(tmp_path, tiny_weights, other, caplog):
     with caplog.at_level(logging.INFO, "astro_spectok.training"):
         started = loop._make_network(config, 3, tiny_weights).state_dict()
     shared = {key for key, value in fresh.items() if key in given and given[key].shape == value.shape}
+    assert (caplog.records[0].levelname == "WARNING") == (2 * len(shared) < len(fresh)) == (other == "other width")
     assert 0 < len(shared) < len(fresh)
     assert all(torch.equal(value, (given if key in shared else fresh)[key]) for key, value in started.items())
     assert f"{len(shared)} of {len(fresh)} tensors" in caplog.text
@@ -331,6 +333,48 @@ def test_run_starts_from_the_weights_given(data, tmp_path, tiny_weights):
     whole, resumed, anew = (state_of(tmp_path / name) for name in ("whole", "resumed", "anew"))
     assert all(torch.equal(resumed[key], value) for key, value in whole.items())
     assert not torch.equal(whole["network.input.weight"], anew["network.input.weight"])
+
+
+def test_start_is_remembered(data, tmp_path, tiny_weights):
+    """A run that is gone on with needs no ``start``, and its weights name it; another one is refused."""
+    out, config = tmp_path / "run", dataclasses.replace(QUICK, steps=3)
+    train(data, out, config, start=tiny_weights, stop_after=2)
+    other = train(data, tmp_path / "other", dataclasses.replace(QUICK, steps=1))
+    with pytest.raises(ValueError, match=r"data\.start: \w{64} there, \w{64} now"):
+        train(data, out, config, start=other, resume=True)
+    digest = load_weights(tiny_weights).sha256
+    assert read_metadata(train(data, out, config, resume=True))["training"]["start"] == digest
+    with pytest.raises(ValueError, match=r"data\.start: None there, \w{64} now"):
+        train(data, tmp_path / "other", dataclasses.replace(QUICK, steps=1), start=tiny_weights, resume=True)
+
+
+def test_start_that_shares_nothing_is_refused(data, tmp_path, tiny_weights, monkeypatch):
+    """Before anything is written."""
+    foreign = SimpleNamespace(network=SimpleNamespace(state_dict=lambda: {"other": torch.zeros(1)}))
+    monkeypatch.setattr(loop, "load_weights", lambda *_: foreign)
+    with pytest.raises(ValueError, match=r"start: .*must share tensors with the network 'all_heads', got none"):
+        train(data, tmp_path / "out", start=tiny_weights)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_data_are_refused_on_resume(data, tmp_path):
+    """Sets that came or went, and other directories of real spectra; that of the same name elsewhere is the same."""
+    write_hdf5(tmp_path / "first" / "survey" / "a.hdf5", make_rows(4, step=4.0))
+    write_hdf5(tmp_path / "moved" / "survey" / "a.hdf5", make_rows(4, step=4.0))
+    out, config = tmp_path / "run", dataclasses.replace(QUICK, steps=3)
+    train(data, out, config, real=tmp_path / "first" / "survey", stop_after=1)
+    fewer = shutil.copytree(data, tmp_path / "fewer")
+    (fewer / "pickles_stars.npz").unlink()
+    for place, options, message in (
+        (fewer, {"real": tmp_path / "first" / "survey"}, r"data\.sets: pickles_stars there, nothing more now"),
+        (None, {"real": tmp_path / "first" / "survey"}, r"data\.sets: .*there, analytic templates now"),
+        (data, {}, r"data\.real: survey there, nothing more now"),
+        (data, {"real": tmp_path / "first"}, r"data\.real: survey there, first now"),
+        (data, {"real": tmp_path / "first" / "survey", "real_medium": "air"}, r"real_medium: None there, air now"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(place, out, config, resume=True, **options)
+    assert train(data, out, config, real=tmp_path / "moved" / "survey", resume=True).is_file()
 
 
 def test_learning_rate_schedule():

@@ -5,11 +5,12 @@ import logging
 import pickle
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from _multimodal import N_PIXEL, make_rows, write_hdf5, write_parquet
+from _paths import FITS, needs
+from astropy.io.fits import VerifyError
 
 from astro_spectok.example import EXAMPLE_PATH
 from astro_spectok.spectra import convert_to_vacuum
@@ -19,7 +20,6 @@ from astro_spectok.training.multimodal import FWHM_PER_SIGMA, ParquetShard, conv
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.views import draw_view
 
-REAL = Path(__file__).parents[1].parent / "shared" / "data" / "test" / "fits"
 LAYOUTS = ("struct of lists", "list of structs", "flat")
 
 
@@ -91,6 +91,27 @@ def test_broken_files_are_logged_once(mixed, caplog):
     named = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert len(named) == 3
     assert all(sum(f"broken{ending}" in text for text in named) == 1 for ending in (".fits", ".hdf5", ".parquet"))
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("a"), AttributeError("b"), VerifyError("c"), EOFError("d"), KeyError("e"), RuntimeError("f")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_whatever_libraries_raise_costs_one_file(tmp_path, monkeypatch, caplog, error):
+    """The others are drawn on."""
+    write_hdf5(tmp_path / "good.hdf5", make_rows(3, level=5))
+    shutil.copy(EXAMPLE_PATH, tmp_path / "spoilt.fits")
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(readers, "read_files", fail)
+    directory = SpectraDirectory(tmp_path)
+    with caplog.at_level(logging.WARNING, logger="astro_spectok"):
+        assert {source.name for source in draw_many(directory, 30)} == {tmp_path.name}
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path / 'spoilt.fits'}, or a part of it, is left out: {error}"
+    ]
 
 
 def test_draw_depends_on_the_generator_alone(mixed):
@@ -346,11 +367,11 @@ def test_open_sources(mixed):
     assert open_sources([]) == []
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not in this checkout")
+@needs(FITS)
 @pytest.mark.filterwarnings("ignore")  # files of real archives make readers warn about their headers
 def test_real_files():
     """All but the table of redshifts are read, several instruments with their resolving power."""
-    directory = SpectraDirectory(REAL)
+    directory = SpectraDirectory(FITS)
     rng = np.random.default_rng(0)
     shards = range(len(directory.files))
     directory.choose_shards(rng)

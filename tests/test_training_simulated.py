@@ -10,7 +10,7 @@ import torch
 from astro_spectok.simulate import Survey
 from astro_spectok.training.simulated import pair_views
 
-FAMILIES = ("galaxies", "quasars", "stars", "supernovae", "sky", "blazars")
+FAMILIES = ("galaxies", "quasars", "stars", "blends", "supernovae", "sky", "blazars")
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,23 @@ def test_truth_is_that_of_the_object(groups, name):
         assert one.truth is other.truth
         i = every[round(one.truth.ln_one_plus_z, 12)]
         assert one.truth.cls == objects.cls[i]
-        assert one.truth.measurable == one.truth.aligned == bool(objects.measurable[i])
+        assert one.truth.measurable == bool(objects.measurable[i])
+        assert one.truth.aligned <= one.truth.measurable
         assert one.truth.measurable == (name not in ("sky", "blazars"))
         for label, values in objects.labels.items():
             np.testing.assert_equal(one.truth.labels[label], values[i].item())
+
+
+@pytest.mark.parametrize(
+    ("snr", "instruments", "aligned"),
+    [((10, 20), ["sdss"], True), ((0.3, 1.5), ["sdss"], False), ((10, 20), ["mixed"], False)],
+)
+def test_only_views_that_can_be_compared_are_aligned(snr, instruments, aligned):
+    """Both with enough signal, and with a range of wavelengths in common."""
+    survey = Survey(families=["galaxies"], snr=snr)
+    seen_by = [["sdss"], ["apogee" if instruments == ["mixed"] else "sdss"]]
+    (group,) = survey.draw(4, 5, views=2, max_pixels=4000, instruments=seen_by)
+    assert {view.truth.aligned for pair in make_pairs(group) for view in pair} == {aligned}
 
 
 def test_blank_sky_wants_nothing():

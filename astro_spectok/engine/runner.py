@@ -16,6 +16,8 @@ __all__ = ["EncodedSpectrum", "Measured", "Runner"]
 
 #: most tokens at once on a CPU unless asked for more: beyond, its caches overflow and each costs a third more
 CPU_BATCH_TOKENS = 4096
+#: most spectra whose redshift is measured at once
+MOST_MEASURED = 64
 #: most requested patches decoded at once
 DECODE_PATCHES = 2048
 
@@ -156,6 +158,8 @@ class Runner:
         patch = network.config.patch
         groups = plan_batches(-(-batch.lengths // patch), self.batch_tokens)
         redshifts = None
+        # the redshift head lays each spectrum, however short, on a grid of its own
+        groups = [part for group in groups for part in np.split(group, range(MOST_MEASURED, len(group), MOST_MEASURED))]
         for group in show_progress(groups, "measure", progress):
             patches = _gather(batch, group, patch).to(self.device)
             with torch.inference_mode():

@@ -134,7 +134,7 @@ class SpectralNetwork(nn.Module):
         return self.decoder(tokens, seen, geometry, memory, query, self._autocast)
 
     def forward(self, patches, grid, resolution=None, hide=None):
-        """Encode and decode: ``mean, log_sigma`` on ``grid``; the call that training and its wrappers use."""
+        """Encode and decode: ``mean, log_sigma`` on ``grid``, as from `encode` and `decode`."""
         tokens = self.encode(patches)
         return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
 

@@ -9,7 +9,7 @@ __all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "sum_classes"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
 WINDOW = 0.0033
-#: reach of the centroid around the highest bin: three bins of 60 km/s
+#: reach of the centroid on either side of the highest bin: 180 km/s, six bins of the packaged network's grid
 CORE = 6e-4
 #: reach of the standard deviation around the highest bin: wider than the centroid, or a broad peak looks sharp
 SPREAD = 1.6e-3
@@ -69,6 +69,10 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     the highest bin of all: a quasar's posterior is broad, and a narrow spike of noise in another class may rise above
     it. The next is sought in what remains when the bins within twice the ``window`` are taken out of that class, so
     that the flank of a broad peak is no second solution, but the same redshift in another class is.
+
+    A class whose bins all lie within one window (stars, whose velocities are small) is a single solution, however
+    little is known, while the probability of the others is spread over many. It is therefore compared with all of the
+    others together: unless it is the more probable, the best solution is the best of the others.
     Redshifts are dimensionless.
 
     Parameters
@@ -86,7 +90,7 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     Returns
     -------
     list of `Peak`
-        The most probable first; fewer than ``count`` if nothing remains.
+        The best first, the others by their probability; fewer than ``count`` if nothing remains.
 
     Raises
     ------
@@ -103,7 +107,8 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     total = dict(remaining)
     remaining = {name: p.copy() for name, p in remaining.items()}
     peaks = []
-    while len(peaks) < count:
+    # one more than asked for: the single solution of a class may have to make room
+    while len(peaks) < count + 1:
         found = _find_highest(remaining, axes, window)
         if found is None:
             break
@@ -112,7 +117,14 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
         peaks.append(Peak(name, z, z_err, probability, lag))
         remaining[name][_around(lag, axes[name], 2 * window)] = 0
     # sought by the sum around any bin, reported by that around the highest one: the order may differ by a little
-    return sorted(peaks, key=lambda peak: -peak.probability)
+    peaks = sorted(peaks, key=lambda peak: -peak.probability)
+    single = [name for name, axis in axes.items() if len(axis) <= 2 * _reach(axis, window) + 1]
+    if sum(total[name].sum() for name in single) < 0.5:
+        first = next((peak for peak in peaks if peak.spectype not in single), None)
+        if first is not None:
+            peaks.remove(first)
+            peaks.insert(0, first)
+    return peaks[:count]
 
 
 def _normalize(log_probability):
@@ -158,7 +170,7 @@ def _reach(axis, width):
     """Bins on either side within ``width``; at least one."""
     if len(axis) < 2:
         return 1
-    # a step of 2e-4 is not exact in binary: 6e-4 holds three of them
+    # a step of 1e-4 is not exact in binary: 6e-4 holds six of them
     return max(1, int((len(axis) - 1) * width / (axis[-1] - axis[0]) + 1e-6))
 
 

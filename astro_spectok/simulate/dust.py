@@ -3,6 +3,8 @@
 
 import torch
 
+from astro_spectok.simulate.constants import MAGNITUDE
+
 __all__ = ["CURVES", "attenuate", "compute_curves", "draw_curve_shares"]
 
 #: names of the curves, in the order of the rows of `compute_curves`
@@ -77,4 +79,4 @@ def attenuate(flux, a_v, curve):
     -------
     float32 tensor, shape (B, N)
     """
-    return flux * torch.exp(-0.921034 * a_v[:, None] * curve)
+    return flux * torch.exp(-MAGNITUDE * a_v[:, None] * curve)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import torch
 
+from astro_spectok.simulate.constants import LIGHT_SPEED, MAGNITUDE
 from astro_spectok.simulate.dust import attenuate, compute_curves, draw_curve_shares
 from astro_spectok.simulate.galaxy_templates import GalaxyTemplates, LymanBreakTemplates
 from astro_spectok.simulate.intergalactic import IntergalacticMedium, compute_mean_optical_depth
@@ -17,15 +18,14 @@ from astro_spectok.simulate.ultraviolet import Ultraviolet
 
 __all__ = ["KINDS", "Galaxies"]
 
-LIGHT = 299792.458
 #: how often each kind is drawn, and how often each of `HISTORIES` made it
 KINDS = {
-    "passive": (0.21, (0.0, 0.0, 0.0, 0.0, 0.04, 0.56, 0.40)),
-    "star-forming": (0.36, (0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0)),
-    "post-starburst": (0.04, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
-    "liner": (0.08, (0.1, 0.1, 0.0, 0.0, 0.0, 0.4, 0.4)),
-    "agn": (0.08, (0.3, 0.2, 0.2, 0.1, 0.0, 0.1, 0.1)),
-    "lyman-break": (0.20, (0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0)),
+    "passive": (0.18, (0.0, 0.0, 0.0, 0.0, 0.04, 0.56, 0.40)),
+    "star-forming": (0.30, (0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0)),
+    "post-starburst": (0.03, (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
+    "liner": (0.07, (0.1, 0.1, 0.0, 0.0, 0.0, 0.4, 0.4)),
+    "agn": (0.07, (0.3, 0.2, 0.2, 0.1, 0.0, 0.1, 0.1)),
+    "lyman-break": (0.32, (0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0)),
     "template": (0.03, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
 }
 PASSIVE, FORMING, FADED, LINER_KIND, AGN, BREAK, TEMPLATE = range(len(KINDS))
@@ -96,7 +96,7 @@ class Galaxies:
             cls=torch.zeros(n, dtype=torch.int64, device=self.device),
             kind=[names[k] for k in kind.tolist()],
             template_sigma=template_sigma,
-            sigma=torch.where(unknown, 0, sigma / LIGHT),
+            sigma=torch.where(unknown, 0, sigma / LIGHT_SPEED),
             rotation=torch.zeros(n, device=self.device),
             line_ln_wavelength=lines[0],
             line_flux=torch.where(unknown[:, None], 0, lines[1] / scale),
@@ -175,7 +175,7 @@ class Galaxies:
         ratios = self.nebular.excite(ratios, (kind == LINER_KIND) | (kind == PASSIVE), LINER, random)
         # gas lies behind more dust than the stars do
         gas_a_v = a_v * random.uniform(1.0, 2.3, n)
-        screen = torch.exp(-0.921034 * gas_a_v[:, None] * (curve_shares @ self.line_curves))
+        screen = torch.exp(-MAGNITUDE * gas_a_v[:, None] * (curve_shares @ self.line_curves))
         alpha = index["Halpha"]
         relative = ratios * screen / (ratios[:, alpha] * screen[:, alpha])[:, None]
         continuum = measure_continuum(flux, self.grid, self.nebular.ln_wavelength[alpha : alpha + 1])
@@ -183,12 +183,12 @@ class Galaxies:
         velocity = torch.exp(random.normal(math.log(90), 0.5, n)).clamp(25, 300)
         active = (kind == AGN) | (kind == LINER_KIND)
         velocity = torch.where(active, (velocity * random.uniform(1.2, 3, n)).clamp(max=500), velocity)
-        sigma = (velocity / LIGHT)[:, None].expand(n, len(self.nebular.ln_wavelength))
+        sigma = (velocity / LIGHT_SPEED)[:, None].expand(n, len(self.nebular.ln_wavelength))
         centre = self.nebular.ln_wavelength.expand(n, -1)
         wing = [index[name] for name in WING]
         share = random.chance(0.1, n) * random.uniform(0.1, 0.6, n)
         share = share * (1 + active)
-        shift, wing_sigma = (random.uniform(low, high, n, 1) / LIGHT for low, high in ((-400, 0), (250, 700)))
+        shift, wing_sigma = (random.uniform(low, high, n, 1) / LIGHT_SPEED for low, high in ((-400, 0), (250, 700)))
         return [
             torch.cat([centre, centre[:, wing] + shift], 1),
             torch.cat([line_flux, line_flux[:, wing] * share[:, None]], 1),

@@ -178,7 +178,7 @@ def random_instrument(rng, low, high, n_pixels, *, resolution=TRAINED_RESOLUTION
     Returns
     -------
     Instrument or None
-        None if 64 pixels of no allowed resolving power fit.
+        None if 64 pixels of no allowed resolving power fit, and now and then where they hardly do.
     """
     if not high > low:
         return None

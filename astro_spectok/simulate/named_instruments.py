@@ -244,7 +244,7 @@ DESIGNS = {
 #: how often training draws them, over those that fit an object; 'random' is any other
 WEIGHTS = {
     "sdss": 11.0, "boss": 11.0, "desi": 14.0, "lamost_lrs": 9.0, "lamost_mrs": 1.0, "aaomega": 3.5, "sixdf": 2.5,
-    "muse": 1.2, "xshooter": 1.0, "fors": 1.4, "gmos": 0.8, "osiris": 0.8, "deimos": 0.8, "lris": 0.8, "mosfire": 0.5,
+    "muse": 1.8, "xshooter": 1.0, "fors": 3.5, "gmos": 1.8, "osiris": 1.8, "deimos": 1.0, "lris": 1.8, "mosfire": 0.5,
     "efosc": 0.7, "sedm": 0.3, "virus": 0.5, "4most_lrs": 1.2, "4most_hrs": 0.5, "pfs": 0.8, "apogee": 1.5,
     "gaia_rvs": 0.7, "gaia_xp": 0.7, "rave": 0.4, "giraffe": 0.4, "spex_prism": 1.2, "nirspec_prism": 1.0,
     "nirspec_medium": 0.8, "nirspec_high": 0.4, "euclid_grism": 0.7, "wfc3_grism": 0.6, "stis": 0.6, "iue": 0.3,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from astro_spectok.simulate.constants import FWHM
 from astro_spectok.spectra import estimate_noise
 
 __all__ = ["PixelGrid", "draw_wavelength_error", "spoil"]
@@ -106,7 +107,7 @@ def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
     sigma, line_share = _draw_sigma(truth, lines, efficiency, removed, good, pixels, snr, random)
     noise = random.normal(0, 1, *truth.shape)
     if clean:
-        return _finish(truth, truth + sigma * noise, sigma**-2, good, pixels)
+        return _finish(truth, truth + sigma * noise, sigma**-2, good, known, pixels)
     noise = _correlate_neighbours(noise, random)
     noise, sigma = _add_sky(noise, sigma, line_share, truth, pixels, random, sky)
     factor = _draw_calibration(efficiency, pixels, random)
@@ -116,7 +117,7 @@ def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
     good = good & ~masked
     stated = sigma * _draw_error_factor(pixels, random)
     flux, truth = _smooth(flux, truth, good, pixels)
-    return _finish(truth, flux, stated**-2, good, pixels)
+    return _finish(truth, flux, stated**-2, good, known, pixels)
 
 
 def _correlate_neighbours(noise, random):
@@ -331,14 +332,14 @@ def _estimate_errors(flux, ivar, good, pixels):
         ivar[row, :n] = torch.from_numpy(np.where(ok, np.asarray(sigma, float) ** -2, 0.0)).to(ivar)
 
 
-def _finish(truth, flux, ivar, good, pixels):
+def _finish(truth, flux, ivar, good, known, pixels):
     """Bad pixels to zero, errors for those without, and the dict of `Observation`."""
     good = good & torch.isfinite(flux) & torch.isfinite(ivar) & torch.isfinite(truth)
     flux, ivar = torch.where(good, flux, 0.0), torch.where(good, ivar, 0.0)
-    truth = torch.where(pixels.present, truth, 0.0).nan_to_num(0.0, 0.0, 0.0)
+    truth = torch.where(pixels.present & known, truth, torch.nan)
     _estimate_errors(flux, ivar, good, pixels)
     # smoothing by so many pixels widens the LSF
-    width = pixels.smoothed[:, None] * (pixels.ln_right - pixels.ln_left) * 2.35482
+    width = pixels.smoothed[:, None] * (pixels.ln_right - pixels.ln_left) * FWHM
     resolution = (pixels.resolution.double() ** -2 + width**2).rsqrt().float()
     return {
         "ln_wavelength": pixels.ln_wavelength, "flux": flux, "ivar": ivar.float(), "truth": truth,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 import torch
 
-__all__ = ["CLASSES", "GALAXY_LABELS", "STELLAR_LABELS", "Objects", "RestGrid"]
+__all__ = ["CLASSES", "GALAXY_LABELS", "STELLAR_LABELS", "SUPERNOVA_LABELS", "Objects", "RestGrid"]
 
 #: names of the classes, in the order of their numbers
 CLASSES = ("GALAXY", "QSO", "STAR")
@@ -14,6 +14,8 @@ STELLAR_LABELS = ("teff", "logg", "fe_h", "alpha_fe")
 #: age is log10(light-weighted age / Gyr), metallicity [M/H], a_v in mag, sigma_v log10(sigma / (km/s)); ew_* are
 #: asinh(rest equivalent width / Angstrom), positive in emission
 GALAXY_LABELS = ("age", "metallicity", "a_v", "sigma_v", "ew_halpha", "ew_oiii", "ew_hbeta", "ew_oii")
+#: sn_phase is days since maximum light
+SUPERNOVA_LABELS = ("sn_phase",)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Objects:
     measurable : bool tensor, shape (B,)
         False for what has no redshift to be found (sky, featureless blazars).
     labels : dict of str to float32 tensor, shape (B,)
-        Any of `STELLAR_LABELS` and `GALAXY_LABELS`; NaN or absent where unknown.
+        Any of `STELLAR_LABELS`, `GALAXY_LABELS` and `SUPERNOVA_LABELS`; NaN or absent where unknown.
     """
 
     grid: RestGrid
@@ -85,10 +87,6 @@ class Objects:
 
     def take(self, index):
         """The objects at ``index``, an int64 tensor."""
-        parts = {
-            f.name: getattr(self, f.name)[index]
-            for f in fields(self)
-            if f.name not in ("grid", "kind", "labels")
-        }
+        parts = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in ("grid", "kind", "labels")}
         labels = {name: values[index] for name, values in self.labels.items()}
         return Objects(grid=self.grid, kind=[self.kind[i] for i in index.tolist()], labels=labels, **parts)

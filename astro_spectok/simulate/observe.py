@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
+from astro_spectok.simulate.constants import FWHM
 from astro_spectok.simulate.noise import PixelGrid, draw_wavelength_error, spoil
+from astro_spectok.simulate.objects import CLASSES
 from astro_spectok.simulate.sky import SKY_GRID, make_absorption, make_emission
 
 __all__ = ["Observation", "observe"]
 
-FWHM = 2.3548200450309493
+STAR = CLASSES.index("STAR")
 #: most bins of the oversampled grid
 _MOST_BINS = 16384
 #: how many widths of the broadening the grid reaches beyond the pixels
@@ -38,9 +40,9 @@ class Observation:
     ivar : float32 tensor, shape (B, P)
         Inverse variance as stated, or estimated from the flux where no errors are given; 0 in bad pixels and padding.
     truth : float32 tensor, shape (B, P)
-        ``flux`` without noise, with the same errors of calibration; finite.
+        ``flux`` without noise, with the same errors of calibration; NaN where the object is not known, and in padding.
     resolution : float32 tensor, shape (B, P)
-        Wavelength over FWHM of an unresolved line, smoothing included.
+        Wavelength over FWHM of an unresolved line, smoothing included; of stars no more than their template has.
     present : bool tensor, shape (B, P)
         False in the padding.
     has_errors : bool tensor, shape (B,)
@@ -92,7 +94,11 @@ def observe(objects, instruments, snr, random, *, sky=None, clean=False):
     shift = None if clean else draw_wavelength_error(pixels, random)
     channels, known = _project(objects, pixels, shift)
     snr = torch.as_tensor(snr, dtype=torch.float32, device=random.device).expand(len(objects))
-    return Observation(**spoil(channels, known, pixels, snr, random, sky=sky, clean=clean))
+    seen = Observation(**spoil(channels, known, pixels, snr, random, sky=sky, clean=clean))
+    # galaxies and quasars have lines as sharp as the instrument; a star is as sharp as the library it comes from
+    sharpest = torch.where(objects.cls == STAR, 1 / (FWHM * objects.template_sigma.clamp(min=1e-9)), torch.inf)
+    seen.resolution = torch.minimum(seen.resolution, sharpest[:, None])
+    return seen
 
 
 def _project(objects, pixels, shift):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from astro_spectok.simulate.analytic_populations import make_populations
+from astro_spectok.simulate.constants import LIGHT_SPEED
 from astro_spectok.simulate.objects import RestGrid
 from astro_spectok.simulate.profiles import find_bins, smooth_flux
 from astro_spectok.simulate.templates import lay_on_grid
@@ -20,7 +21,7 @@ REST_GRID = RestGrid(math.log(600.0), 1e-4, 38430)
 HISTORIES = ("exponential", "delayed", "constant", "burst", "post-starburst", "old", "quenched")
 #: E-MILES, MILES and MIUSCAT lie 3.4 km/s redward of BC03, BPASS and MaStar, which agree among themselves to 0.3 km/s,
 #: and of the SDSS composites (cross-correlation of 10 Gyr, solar, 4000-6800 Angstrom): in ln(wavelength)
-MILES_OFFSET = 3.4 / 299792.458
+MILES_OFFSET = 3.4 / LIGHT_SPEED
 #: ages in Gyr below the youngest of E-MILES, how much bluer (power of the wavelength) and how strong the lines left
 YOUNG = ((0.004, -0.45, 0.3), (0.012, -0.3, 0.5), (0.035, -0.1, 0.8))
 #: Gaussian width in ln(wavelength) that the templates have, near 5000 Angstrom

@@ -5,12 +5,12 @@ import math
 
 import torch
 
+from astro_spectok.simulate.constants import LIGHT_SPEED
 from astro_spectok.simulate.intergalactic import LYMAN_ALPHA, compute_damping_optical_depth
 from astro_spectok.simulate.profiles import add_gaussians, find_bins
 
 __all__ = ["QuasarAbsorbers"]
 
-LIGHT = 299792.458
 #: broad absorption: vacuum wavelength, depth over that of C IV, whether only low-ionisation ones have it
 TROUGHS = ((1032.0, 0.9, 0), (1240.15, 0.8, 0), (1396.76, 0.6, 0), (1549.06, 1.0, 0), (1857.4, 0.6, 1),
            (2600.0, 0.2, 1), (2798.75, 0.7, 1))  # fmt: skip
@@ -61,9 +61,9 @@ class QuasarAbsorbers:
         low_ions = random.chance(0.15, n, 1)
         wavelength, relative, low = self.troughs.T
         strength = relative.float() * (~low.bool() | low_ions) * torch.exp(random.normal(0, 0.3, n, len(relative)))
-        centre = wavelength.log()[None, :, None] - velocity[:, None] / LIGHT  # (n, ions, parts)
+        centre = wavelength.log()[None, :, None] - velocity[:, None] / LIGHT_SPEED  # (n, ions, parts)
         peak = strength[..., None] * depth[:, None]
-        sigma = (sigma / LIGHT)[:, None].expand_as(peak)
+        sigma = (sigma / LIGHT_SPEED)[:, None].expand_as(peak)
         total = flux.new_zeros(n, self.stop)
         add_gaussians(total, self.grid, centre.flatten(1), sigma.flatten(1), peak.flatten(1), reach=3.5)
         flux[rows, : self.stop] *= torch.exp(-total)
@@ -72,7 +72,7 @@ class QuasarAbsorbers:
     def absorb_narrow(self, flux, z, random):
         """Narrow metal lines near the quasar and far before it, in place."""
         n = len(flux)
-        associated = random.uniform(-500, 3000, n, 1) / LIGHT
+        associated = random.uniform(-500, 3000, n, 1) / LIGHT_SPEED
         # an intervening absorber may lie anywhere between here and the quasar
         between = -torch.log((1 + z[:, None] * random.uniform(0, 1, n, NUMBER - 1)) / (1 + z[:, None]))
         shift = torch.cat([associated, between.float()], 1)  # (n, NUMBER) in ln(wavelength)
@@ -85,7 +85,7 @@ class QuasarAbsorbers:
         mixture = random.uniform(0, 1, m, NUMBER, 1)  # of low and high ions
         ions = torch.where(low.bool(), mixture, 1 - mixture) * relative.float()
         peak = present[..., None] * ions * 10 ** random.uniform(-0.7, 0.8, m, NUMBER, 1)
-        sigma = (random.uniform(35, 150, m, NUMBER, 1) / LIGHT).expand_as(peak)
+        sigma = (random.uniform(35, 150, m, NUMBER, 1) / LIGHT_SPEED).expand_as(peak)
         centre = wavelength.log() - shift[..., None]
         total = flux.new_zeros(m, self.stop)
         add_gaussians(total, self.grid, centre.flatten(1), sigma.flatten(1), peak.flatten(1))

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import torch
 
+from astro_spectok.simulate.constants import GAUSS_AREA, LIGHT_SPEED
 from astro_spectok.simulate.profiles import add_gaussians, find_bins, smooth_flux
 from astro_spectok.simulate.templates import lay_on_grid
 
@@ -34,7 +35,6 @@ BLENDS = (
 )  # fmt: skip
 #: where a quasar shows its continuum most nearly (Angstrom)
 WINDOWS = (1010, 1290, 1350, 1455, 1700, 2200, 3020, 4200, 5080, 5600, 6100, 7100, 8100, 9000)
-LIGHT = 299792.458
 #: extra Gaussian widths (km/s) at which the lines are kept
 BROADENINGS = (0.0, 1200.0, 2800.0)
 DRAWN = 48
@@ -111,15 +111,15 @@ class QuasarTemplates:
                 others.append(_read_composites(store, grid))
             lines = torch.cat([lines, drawn, self._isolate(torch.cat(others), drawn.mean(0, keepdim=True))])
         self.lines = torch.stack(
-            [smooth_flux(lines, round(2 * width / LIGHT / grid.ln_step)) for width in BROADENINGS]
+            [smooth_flux(lines, round(2 * width / LIGHT_SPEED / grid.ln_step)) for width in BROADENINGS]
         ).to(device)  # fmt: skip
 
     def _make_synthetic(self):
         table = torch.tensor(BROAD_LINES + BLENDS, dtype=torch.float64)
         wavelength, width, sigma, shift = table.T
-        sigma = sigma / LIGHT
-        peak = (width / (wavelength * sigma * 2.5066)).float()
-        centre = wavelength.log() + shift / LIGHT
+        sigma = sigma / LIGHT_SPEED
+        peak = (width / (wavelength * sigma * GAUSS_AREA)).float()
+        centre = wavelength.log() + shift / LIGHT_SPEED
         out = torch.zeros(1, self.grid.size)
         return add_gaussians(out, self.grid, centre, sigma.float(), peak)
 

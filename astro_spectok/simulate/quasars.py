@@ -6,6 +6,7 @@ import math
 import numpy as np
 import torch
 
+from astro_spectok.simulate.constants import GAUSS_AREA, LIGHT_SPEED, MAGNITUDE
 from astro_spectok.simulate.dust import attenuate, compute_curves
 from astro_spectok.simulate.intergalactic import IntergalacticMedium
 from astro_spectok.simulate.objects import Objects
@@ -17,7 +18,6 @@ from astro_spectok.simulate.randomness import Randomness
 
 __all__ = ["NARROW_LINES", "Quasars"]
 
-LIGHT = 299792.458
 #: vacuum wavelength (Angstrom) and flux over [O III] 5008
 NARROW_LINES = (
     (3346.79, 0.03), (3426.86, 0.08), (3727.092, 0.08), (3729.875, 0.09), (3869.86, 0.10), (3968.59, 0.03),
@@ -89,7 +89,7 @@ class Quasars:
         self.absorbers.absorb_narrow(flux, z, random)
         a_v = random.normal(0, 0.15, n).abs()
         a_v = torch.where(random.chance(0.1, n), random.uniform(0.1, 1.0, n), a_v)
-        screen = torch.exp(-0.921034 * a_v[:, None] * self.smc)
+        screen = torch.exp(-MAGNITUDE * a_v[:, None] * self.smc)
         flux, bare = flux * screen, bare * screen
         lines = self._draw_narrow(bare, faint, random)
         flux, host = self._add_host(flux, z, faint, random)
@@ -105,7 +105,7 @@ class Quasars:
             kind=kinds.tolist(),
             template_sigma=torch.full((n,), EMILES_SIGMA, device=self.device),
             # quasar lines are broad already; where the host shows, its stars move
-            sigma=torch.where(host, random.uniform(60, 300, n) / LIGHT, EMILES_SIGMA),
+            sigma=torch.where(host, random.uniform(60, 300, n) / LIGHT_SPEED, EMILES_SIGMA),
             rotation=torch.zeros(n, device=self.device),
             line_ln_wavelength=lines[0],
             line_flux=lines[1] / scale,
@@ -152,11 +152,13 @@ class Quasars:
         share = random.uniform(0, 1, n, 1) ** 2 * random.chance(0.6, n, 1)
         share = torch.where(faint[:, None], random.uniform(0.2, 1, n, 1), share)
         width = share * width.float() * torch.exp(random.normal(0, 0.4, n, len(width)))
-        sigma = (sigma.float() / LIGHT) * torch.exp(random.normal(0, 0.4, n, 1) + random.normal(0, 0.1, n, len(sigma)))
+        sigma = (sigma.float() / LIGHT_SPEED) * torch.exp(
+            random.normal(0, 0.4, n, 1) + random.normal(0, 0.1, n, len(sigma))
+        )
         high = (wavelength < 1700) & (wavelength > 1250)
         velocity = torch.where(high, random.normal(0, 450, n, 1), random.normal(0, 150, n, 1))
-        centre = wavelength.log() + (shift.float() + velocity) / LIGHT
-        peak = width / (wavelength.float() * sigma * 2.5066)
+        centre = wavelength.log() + (shift.float() + velocity) / LIGHT_SPEED
+        peak = width / (wavelength.float() * sigma * GAUSS_AREA)
         return add_gaussians(excess, self.grid, centre, sigma.clamp(max=0.03), peak)
 
     def _draw_narrow(self, continuum, faint, random):
@@ -172,9 +174,9 @@ class Quasars:
             ratios[:, weak] = ratios[:, strong] / value
         level = measure_continuum(continuum, self.grid, centre[11:12])
         flux = strength[:, None] * ratios / ratios[:, 11:12] * level
-        sigma = (torch.exp(random.normal(math.log(180), 0.4, n, 1)) / LIGHT).clamp(2e-4, 2e-3)
+        sigma = (torch.exp(random.normal(math.log(180), 0.4, n, 1)) / LIGHT_SPEED).clamp(2e-4, 2e-3)
         wing = random.chance(0.4, n, 1) * random.uniform(0.2, 1.0, n, 1)
-        shift, wing_sigma = random.uniform(-700, 0, n, 1) / LIGHT, random.uniform(350, 1000, n, 1) / LIGHT
+        shift, wing_sigma = random.uniform(-700, 0, n, 1) / LIGHT_SPEED, random.uniform(350, 1000, n, 1) / LIGHT_SPEED
         return (
             torch.cat([centre.expand(n, -1), centre[10:12] + shift], 1),
             torch.cat([flux, flux[:, 10:12] * wing], 1),

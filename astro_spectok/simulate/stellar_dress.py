@@ -5,13 +5,13 @@ import math
 
 import torch
 
+from astro_spectok.simulate.constants import LIGHT_SPEED
 from astro_spectok.simulate.dust import CURVES, attenuate, compute_curves
 from astro_spectok.simulate.objects import CLASSES, STELLAR_LABELS, Objects
 from astro_spectok.simulate.profiles import measure_continuum, normalize_flux
 
 __all__ = ["EMISSION_LINES", "StarDresser", "draw_velocity"]
 
-SPEED_OF_LIGHT = 299792.458
 #: vacuum Angstrom (NIST): H alpha to H delta, Ca II K and H, He I, He II, Ca II triplet; in each the strength relative
 #: to H alpha that is typical of active dwarfs, Be stars and cataclysmic variables
 EMISSION_LINES = (
@@ -27,7 +27,7 @@ def draw_velocity(n, random):
     usual = random.normal(0.0, 120.0, n)
     wide = random.uniform(-600.0, 600.0, n)
     velocity = torch.where(random.chance(0.15, n), wide, usual).clamp(-700.0, 700.0)
-    return velocity.double() / SPEED_OF_LIGHT
+    return velocity.double() / LIGHT_SPEED
 
 
 def _draw_log_uniform(low, high, n, random):
@@ -99,7 +99,7 @@ class StarDresser:
         slow = _draw_log_uniform(1.0, 20.0, n, random)
         exception = _draw_log_uniform(20.0, 80.0, n, random)
         slow = torch.where(random.chance(0.05, n), exception, slow)
-        return torch.where(hot, fast, slow) / SPEED_OF_LIGHT
+        return torch.where(hot, fast, slow) / LIGHT_SPEED
 
     def _draw_emission(self, flux, random, log_teff, white, erupting):
         """Integrated fluxes and widths of emission lines, each (B, L)."""
@@ -121,4 +121,4 @@ class StarDresser:
         reference = continuum[:, :1].clamp(min=0)
         # outside the known range there is no continuum to judge by, and no lines are drawn
         line_flux = torch.where(continuum > 0, width[:, None] * strength * reference, 0.0)
-        return line_flux, (speed / SPEED_OF_LIGHT)[:, None].expand(-1, len(self.lines))
+        return line_flux, (speed / LIGHT_SPEED)[:, None].expand(-1, len(self.lines))

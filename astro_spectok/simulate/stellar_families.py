@@ -162,7 +162,8 @@ class _MixedFamily(_StoredFamily):
         distance = sum(np.square(column[:, None] - column) for column in filled.T)
         distance = np.where(same & (distance < self.farthest**2), distance, np.inf)
         np.fill_diagonal(distance, -1.0)
-        near = np.argpartition(distance, self.neighbours, axis=1)[:, : self.neighbours + 1]
+        last = min(self.neighbours, len(distance) - 1)
+        near = np.argpartition(distance, last, axis=1)[:, : last + 1]
         # argpartition does not sort, and the star itself comes first
         near = np.take_along_axis(near, np.argsort(np.take_along_axis(distance, near, 1), axis=1), 1)
         lone = ~np.isfinite(np.take_along_axis(distance, near, 1))

@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from astro_spectok.simulate.constants import FWHM, HC_OVER_K
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
 from astro_spectok.simulate.stellar_dress import StarDresser
 from astro_spectok.simulate.stellar_types import find_type_of_teff
@@ -12,7 +13,7 @@ from astro_spectok.simulate.stellar_types import find_type_of_teff
 __all__ = ["AnalyticStars", "ApogeeStars"]
 
 #: FWHM of R = 22500 as sigma in ln(wavelength)
-_APOGEE_SIGMA = 1 / 22500 / 2.3548
+_APOGEE_SIGMA = 1 / 22500 / FWHM
 
 
 class ApogeeStars:
@@ -181,7 +182,7 @@ class AnalyticStars:
     def _compute_flux(self, log_teff, metals, white, random):
         """Flux, float32 (B, N)."""
         teff = 10 ** log_teff[:, None]
-        exponent = (1.43877e8 / (self.wavelength * teff)).clamp(max=80)
+        exponent = (HC_OVER_K / (self.wavelength * teff)).clamp(max=80)
         flux = (5000 / self.wavelength) ** 5 / torch.expm1(exponent)
         flux = flux / flux.amax(1, keepdim=True)
         depth = _interpolate(log_teff, self.nodes, self.depths)  # (B, L)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from astro_spectok.simulate.blends import Blends
 from astro_spectok.simulate.featureless import BlankSky, Blazars
 from astro_spectok.simulate.galaxies import Galaxies
 from astro_spectok.simulate.instruments import choose_instrument
@@ -25,13 +26,18 @@ log = logging.getLogger(__name__)
 
 #: what is drawn: share, and the class that draws it
 FAMILIES = {
-    "galaxies": (0.42, Galaxies),
+    "galaxies": (0.41, Galaxies),
     "quasars": (0.22, Quasars),
     "stars": (0.29, Stars),
+    "blends": (0.01, Blends),
     "supernovae": (0.02, Supernovae),
     "sky": (0.03, BlankSky),
     "blazars": (0.02, Blazars),
 }
+#: sets without which a family is made of analytic templates
+MAIN_SETS = ("emiles_ssp", "fsps_nebular_lines", "redrock_bases", "miles_real_stars")
+#: families without a redshift
+FEATURELESS = ("sky", "blazars")
 #: draws in a row without an instrument for any object after which a survey is given up
 MOST_TRIES = 50
 
@@ -90,13 +96,16 @@ class Survey:
         _check_snr(snr)
         names = [name for name in FAMILIES if name in names]
         store = TemplateStore(data)
+        absent = [name for name in MAIN_SETS if not store.has(name)]
+        if data is not None and absent:
+            log.warning("%s: no %s; analytic templates, which are coarser, take their place", data, ", ".join(absent))
         self.device, self.instruments, self.snr = torch.device(device), instruments, snr
         self.sky = SkyFibres(store)
-        self.families = {name: FAMILIES[name][1](store, self.device) for name in names}
+        self.families = {name: store.make(FAMILIES[name][1], self.device) for name in names}
         shares = np.array([FAMILIES[name][0] for name in names])
         self.shares = shares / shares.sum()
 
-    def draw(self, n, seed, *, views=1, max_pixels=8192, instruments=None, snr=None):
+    def draw(self, n, seed, *, views=1, max_pixels=8192, instruments=None, snr=None, alike=False):
         """Draw ``n`` objects; the result is a function of ``n``, ``seed`` and the other arguments alone.
 
         Parameters
@@ -113,6 +122,8 @@ class Survey:
             ``max_pixels``, and returns an instrument within them or None. Those of the survey if not given.
         snr : (float, float), optional
             In place of the survey's own.
+        alike : bool, optional
+            All of one family, drawn by its share among those that have a redshift.
 
         Returns
         -------
@@ -129,8 +140,13 @@ class Survey:
         choosers = _plan_views(views, max_pixels, [self.instruments] * views if instruments is None else instruments)
         _check_snr(snr)
         snr = self.snr if snr is None else snr
+        shares = self.shares
+        if alike:
+            told = self.shares * [name not in FEATURELESS for name in self.families]
+            one = random.host.choice(len(told), p=told / told.sum()) if told.any() else 0
+            shares = np.eye(len(told))[one]
         groups = []
-        for name, number in zip(self.families, random.host.multinomial(n, self.shares), strict=True):
+        for name, number in zip(self.families, random.host.multinomial(n, shares), strict=True):
             tries = 0
             # families draw from one set of templates at a time: in parts, so that a batch holds several
             part = max(4, n // 8)

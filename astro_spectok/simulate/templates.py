@@ -20,6 +20,14 @@ class TemplateStore:
 
     def __init__(self, directory=None):
         self.directory = None if directory is None else Path(directory)
+        self._made = {}
+
+    def make(self, family, device):
+        """What a class makes of these templates on a device, ``family(self, device)``: the same for all who ask."""
+        key = family, str(device)
+        if key not in self._made:
+            self._made[key] = family(self, device)
+        return self._made[key]
 
     def has(self, *names):
         """Whether all these sets are there."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.simulate.constants import HC_OVER_K
 from astro_spectok.simulate.dust import CURVES, attenuate, compute_curves
 from astro_spectok.simulate.objects import Objects, RestGrid
 from astro_spectok.simulate.profiles import normalize_flux
@@ -41,10 +42,10 @@ class Supernovae:
         self.curve = compute_curves(wavelength)[CURVES.index("milky way")]
         self.wavelength = wavelength.float()
         self.features = torch.log(torch.tensor(_FEATURES, device=device, dtype=torch.float64))
-        self.flux, self.kind = None, []
+        self.flux, self.kind, self.phase = None, [], None
         if store.has("sn_superfit_real"):
-            self.flux, self.kind = _read_supernovae(store.read("sn_superfit_real"))
-            self.flux = self.flux.to(device)
+            self.flux, self.kind, phase = _read_supernovae(store.read("sn_superfit_real"))
+            self.flux, self.phase = self.flux.to(device), phase.to(device)
 
     def draw(self, n, random):
         """Draw ``n`` supernovae.
@@ -59,13 +60,13 @@ class Supernovae:
         Objects
         """
         kind = ["supernova"] * n
-        flux = self._compute_flux(n, random)
+        flux, phase = self._compute_flux(n, random), torch.full((n,), torch.nan, device=self.device)
         if self.flux is not None:
             rows = random.host.integers(len(self.kind), size=n)
             real = random.host.random(n) < 0.9
             kind = [f"supernova {self.kind[row]}" if use else "supernova" for row, use in zip(rows, real, strict=True)]
             rows, real = (torch.from_numpy(a).to(self.device) for a in (rows, real))
-            flux = torch.where(real[:, None], self.flux[rows], flux)
+            flux, phase = torch.where(real[:, None], self.flux[rows], flux), torch.where(real, self.phase[rows], phase)
         flux, _ = normalize_flux(attenuate(flux, random.normal(0.0, 0.4, n).abs(), self.curve))
         zeros, none = torch.zeros(n, device=self.device), torch.zeros(n, 0, device=self.device)
         return Objects(
@@ -73,13 +74,13 @@ class Supernovae:
             cls=torch.full((n,), -1, device=self.device), kind=kind,
             template_sigma=torch.full((n,), 1e-3, device=self.device), sigma=zeros, rotation=zeros.clone(),
             line_ln_wavelength=none.double(), line_flux=none, line_sigma=none.clone(),
-            measurable=torch.ones(n, dtype=torch.bool, device=self.device),
+            measurable=torch.ones(n, dtype=torch.bool, device=self.device), labels={"sn_phase": phase},
         )  # fmt: skip
 
     def _compute_flux(self, n, random):
         """Expanding photospheres: each line absorbs blueward of itself and emits at rest; float32 (n, N)."""
         teff = random.uniform(4500.0, 14000.0, n, 1)
-        flux = (5000 / self.wavelength) ** 5 / torch.expm1((1.43877e8 / (self.wavelength * teff)).clamp(max=80))
+        flux = (5000 / self.wavelength) ** 5 / torch.expm1((HC_OVER_K / (self.wavelength * teff)).clamp(max=80))
         speed = random.uniform(0.01, 0.04, n, 1)
         depth = random.uniform(-0.3, 1.0, n, len(self.features)).clamp(min=0)
         x = torch.log(self.wavelength.double())
@@ -94,8 +95,8 @@ class Supernovae:
 
 
 def _read_supernovae(arrays):
-    """Fluxes on the grid, float32 (n, N), and types."""
-    offsets, rows, kinds = arrays["offsets"], [], []
+    """Fluxes on the grid, float32 (n, N), types, and days since maximum light, float32 (n,)."""
+    offsets, rows, kinds, phases = arrays["offsets"], [], [], []
     target = _GRID.ln_wavelength().numpy()
     for i in range(len(offsets) - 1):
         pixels = slice(int(offsets[i]), int(offsets[i + 1]))
@@ -118,4 +119,5 @@ def _read_supernovae(arrays):
         inside = (target >= x[0]) & (target <= x[-1]) & ~gap
         rows.append(np.where(inside, np.maximum(row, 0), np.nan).astype(np.float32))
         kinds.append(str(arrays["subclass"][i]))
-    return torch.from_numpy(np.array(rows)), kinds
+        phases.append(float(arrays["age"][i]))
+    return torch.from_numpy(np.array(rows)), kinds, torch.tensor(phases)

@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from astro_spectok.simulate.constants import GAUSS_AREA, LIGHT_SPEED
 from astro_spectok.simulate.intergalactic import LYMAN_ALPHA, LYMAN_LIMIT, compute_damping_optical_depth
 from astro_spectok.simulate.profiles import add_gaussians, find_bins
 
@@ -30,7 +31,6 @@ EMISSION = (
     (1264.74, 0.25), (1309.28, 0.25), (1533.43, 0.25), (1640.42, 0.9), (1660.81, 0.15), (1666.15, 0.4),
     (1892.03, 0.15), (1906.68, 0.95), (1908.73, 0.65), (2365.55, 0.3), (2396.36, 0.4), (2612.65, 0.4), (2626.45, 0.5),
 )  # fmt: skip
-LIGHT = 299792.458
 
 
 class Ultraviolet:
@@ -85,10 +85,10 @@ class Ultraviolet:
         high = low * torch.exp(random.normal(0, 0.35, n, 1))
         width = low + (high - low) * self.high
         width = width * self.interstellar * torch.exp(random.normal(0, 0.2, n, number))
-        sigma = (torch.exp(random.normal(math.log(170), 0.35, n, 1)) / LIGHT).clamp(1e-4, 2e-3)
-        share = width / (self.interstellar_wavelength * sigma * 2.5066)  # depth of an unsaturated line
+        sigma = (torch.exp(random.normal(math.log(170), 0.35, n, 1)) / LIGHT_SPEED).clamp(1e-4, 2e-3)
+        share = width / (self.interstellar_wavelength * sigma * GAUSS_AREA)  # depth of an unsaturated line
         depth_peak = -torch.log1p(-(1 - torch.exp(-share)) * 0.95)  # gas covers at most 95 %
-        add_gaussians(depth, self.grid, self.ln_interstellar + outflow / LIGHT, sigma, depth_peak)
+        add_gaussians(depth, self.grid, self.ln_interstellar + outflow / LIGHT_SPEED, sigma, depth_peak)
         self._add_stars(depth, strength * torch.exp(random.normal(0, 0.3, n)), random)
         flux[:, :stop] *= torch.exp(-depth)
         return flux
@@ -97,13 +97,13 @@ class Ultraviolet:
         """Photospheric lines, which stand at the systemic velocity, and P Cygni profiles of winds."""
         n = len(depth)
         wavelength, width = self.stellar.T
-        sigma = 250 / LIGHT
-        peak = strength[:, None] * (width / (wavelength * sigma * 2.5066)).float()
+        sigma = 250 / LIGHT_SPEED
+        peak = strength[:, None] * (width / (wavelength * sigma * GAUSS_AREA)).float()
         add_gaussians(depth, self.grid, wavelength.log(), torch.full_like(peak, sigma), peak)
         wavelength, width = self.winds.T
-        terminal = random.uniform(1000, 2200, n, 1) / LIGHT
+        terminal = random.uniform(1000, 2200, n, 1) / LIGHT_SPEED
         wind = strength[:, None] * torch.exp(random.normal(0, 0.5, n, 1))
-        absorbed = wind * width.float() / (wavelength.float() * 0.45 * terminal * 2.5066)
+        absorbed = wind * width.float() / (wavelength.float() * 0.45 * terminal * GAUSS_AREA)
         add_gaussians(depth, self.grid, wavelength.log() - 0.8 * terminal, 0.45 * terminal, absorbed)
         add_gaussians(depth, self.grid, wavelength.log() + 0.35 * terminal, 0.4 * terminal, -0.4 * absorbed)
 
@@ -153,12 +153,12 @@ class Ultraviolet:
         """
         n, number = len(strength), len(self.emission)
         width = strength[:, None] * self.emission[:, 1].float() * torch.exp(random.normal(0, 0.4, n, number))
-        shift = random.normal(300, 150, n).clamp(0, 800) / LIGHT
+        shift = random.normal(300, 150, n).clamp(0, 800) / LIGHT_SPEED
         blue = random.chance(0.3, n) * random.uniform(0, 0.4, n) * mean_transmission
         tail = random.uniform(0.2, 0.7, n)  # the red wing falls slowly
         parts = torch.stack([1 - tail, tail, blue], 1) * alpha_width[:, None]
-        offsets = torch.stack([shift, shift + 200 / LIGHT, -0.8 * shift], 1)
-        narrow = random.uniform(80, 180, n) / LIGHT
+        offsets = torch.stack([shift, shift + 200 / LIGHT_SPEED, -0.8 * shift], 1)
+        narrow = random.uniform(80, 180, n) / LIGHT_SPEED
         sigmas = torch.stack([narrow, 2 * narrow, narrow], 1)
         ln_wavelength = self.ln_emission.expand(n, -1).clone()
         ln_wavelength[:, number:] += offsets

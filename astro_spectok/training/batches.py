@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Batches of views as tensors; shard ``i`` of a run is a function of its seed and ``i`` alone."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -9,14 +9,18 @@ import torch
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches
 from astro_spectok.simulate import Survey
 from astro_spectok.training.corpus import Corpus
-from astro_spectok.training.readers import open_sources
+from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.simulated import pair_views
-from astro_spectok.training.views import draw_view, shift_source
+from astro_spectok.training.views import Truth, draw_view, shift_source
 
 __all__ = ["TrainingBatch", "ViewDataset", "stack_views"]
 
 #: draws per view wanted after which the corpus is given up: of the public sets hardly any draw fails
 MOST_DRAWS = 100
+#: sets of spectra of nothing
+WITHOUT_OBJECT = ("sdss_sky_real",)
+#: shards in a row that draw from the same few files of a directory: opening a file costs more than a draw
+SAME_FILES = 64
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,11 @@ class TrainingBatch:
     aligned: torch.Tensor
 
     def to(self, device):
-        """Copy on ``device``."""
-        return TrainingBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+        """Copy on ``device``; redshifts stay on the CPU where the device has no float64."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        exact = "cpu" if torch.device(device).type == "mps" else device
+        redshift = parts.pop("ln_one_plus_z").to(exact)
+        return TrainingBatch(ln_one_plus_z=redshift, **{name: part.to(device) for name, part in parts.items()})
 
 
 class ViewDataset(torch.utils.data.Dataset):
@@ -100,7 +107,7 @@ class ViewDataset(torch.utils.data.Dataset):
             n_max = int(np.exp(rng.uniform(np.log(config.min_pixels), np.log(config.max_pixels))))
         n = max(config.batch_tokens * self.patch // n_max // 2, 2)
         n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
-        pairs = self._draw_stored(rng, n_stored, n_max) + self._draw_simulated(rng, n - n_stored, n_max)
+        pairs = self._draw_stored(rng, n_stored, n_max, number) + self._draw_simulated(rng, n - n_stored, n_max)
         while len(pairs) < 2:  # hardly ever: nearly all that are drawn have enough good pixels
             pairs += self._draw_simulated(rng, n, n_max)
         first, second = zip(*pairs, strict=True)
@@ -121,18 +128,37 @@ class ViewDataset(torch.utils.data.Dataset):
         other = n_max
         if rng.random() < self.config.short_fraction:
             other = int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
-        groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other))
+        alike = rng.random() < self.config.alike_fraction
+        groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other), alike=alike)
         return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
 
-    def _draw_stored(self, rng, n, n_max):
+    def _draw_source(self, rng, number):
+        """A stored spectrum; of a directory from the few files that a stretch of shards draws from."""
+        k = rng.integers(len(self._stored))
+        source = self._stored[k]
+        if not isinstance(source, SpectraDirectory):
+            return source.draw(rng)
+        stretch = number // SAME_FILES
+        return source.draw(rng, shards=source.choose_shards(np.random.default_rng([self.config.seed, k, stretch])))
+
+    def _draw_pair(self, source, rng, n_max):
+        """Two views of a stored spectrum."""
+        shift = shift_source(source, rng)
+        sources, split = (source, source), source.ivar is not None and rng.random() < 0.5
+        if split:  # even and odd pixels have noise of their own, which the alignment cannot hold on to
+            sources = [source.thin(first, 2) for first in rng.permutation(2)]
+        pair = [draw_view(one, rng, n_max, self.config.target_pixels, shift=shift) for one in sources]
+        if split and source.name not in WITHOUT_OBJECT:
+            return [None if view is None else replace(view, truth=Truth()) for view in pair]
+        return pair
+
+    def _draw_stored(self, rng, n, n_max, number):
         """Pairs of views of ``n`` stored spectra; a draw that gives none is repeated."""
         pairs = []
         for _ in range(MOST_DRAWS * n):
             if len(pairs) == n:
                 return pairs
-            source = self._stored[rng.integers(len(self._stored))].draw(rng)
-            shift = shift_source(source, rng)
-            pair = [draw_view(source, rng, n_max, self.config.target_pixels, shift=shift) for _ in range(2)]
+            pair = self._draw_pair(self._draw_source(rng, number), rng, n_max)
             if all(view is not None for view in pair):
                 pairs.append(tuple(pair))
         if len(pairs) == n:

@@ -2,6 +2,7 @@
 """Checkpoints as safetensors: network, optimiser and step in one file that a kill never leaves half-written."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["read_checkpoint", "read_configs", "write_checkpoint"]
+
+log = logging.getLogger(__name__)
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
+def write_checkpoint(path, network, optimizer, step, configs):
     """Write the state after ``step`` steps; the file at ``path`` is the old or the new one, never a part.
 
     Parameters
@@ -24,13 +27,10 @@ def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
     optimizer : `torch.optim.AdamW`
     step : int
     configs : dict of dict
-        What the run was started with, ready for JSON.
-    state : dict of str to tensor, optional
-        What else the run goes on from.
+        What the run was started with, ready for JSON, by part: ``network``, ``training``, ``data``.
     """
     path = Path(path)
     tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    tensors |= {f"state.{key}": value.detach().cpu().contiguous() for key, value in (state or {}).items()}
     updates = step
     for name, parameter in network.named_parameters():
         state = optimizer.state.get(parameter)
@@ -45,17 +45,23 @@ def write_checkpoint(path, network, optimizer, step, configs, *, state=None):
     os.replace(temporary, path)
 
 
-def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
+def read_configs(path):
+    """What the run that the checkpoint at ``path`` belongs to was started with, a dict of dict."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["configs"])
+
+
+def read_checkpoint(path, network, optimizer, configs, *, free=()):
     """Put the state at ``path`` into ``network`` and ``optimizer``; return the number of steps done.
 
     Parameters
     ----------
     path, network, optimizer, configs
         As for `write_checkpoint`.
+        Of a part ``data`` that the checkpoint lacks, as those of older versions do, nothing is compared: a warning
+        is logged.
     free : sequence of str
         Settings that may differ from those that the checkpoint was written with.
-    state : dict of str to tensor, optional
-        Tensors to be filled with what was written under their names.
 
     Returns
     -------
@@ -64,12 +70,16 @@ def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
     Raises
     ------
     ValueError
-        The checkpoint belongs to a run with other settings.
+        The checkpoint belongs to a run with other settings or data.
     """
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dictionary)
-    different = _list_differences(json.loads(metadata["configs"]), json.loads(json.dumps(configs)), free)
+    stored, wanted = json.loads(metadata["configs"]), json.loads(json.dumps(configs))
+    if "data" in wanted and "data" not in stored:
+        log.warning("%s does not say what data its run was trained on: they are taken to be the same", path)
+        del wanted["data"]
+    different = _list_differences(stored, wanted, free)
     if different:
         msg = (
             f"resume: the checkpoint {path} belongs to a run with other settings ({'; '.join(different[:5])}); "
@@ -78,8 +88,6 @@ def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
         raise ValueError(msg)
     prefix = "network."
     network.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
-    for key, tensor in (state or {}).items():
-        tensor.copy_(tensors[f"state.{key}"])
     step = int(metadata["step"])
     updates = float(metadata.get("updates", step))
     for name, parameter in network.named_parameters():
@@ -93,9 +101,19 @@ def read_checkpoint(path, network, optimizer, configs, *, free=(), state=None):
 
 def _list_differences(stored, wanted, free):
     """Say in words which settings differ between two dictionaries of dictionaries."""
-    return [
-        f"{part}.{key}: {stored.get(part, {}).get(key)} there, {wanted.get(part, {}).get(key)} now"
-        for part in sorted(set(stored) | set(wanted))
-        for key in sorted(set(stored.get(part, {})) | set(wanted.get(part, {})))
-        if key not in free and stored.get(part, {}).get(key) != wanted.get(part, {}).get(key)
-    ]
+    found = []
+    for part in sorted(set(stored) | set(wanted)):
+        there, now = stored.get(part, {}), wanted.get(part, {})
+        for key in sorted(set(there) | set(now)):
+            if key not in free and there.get(key) != now.get(key):
+                found.append("{}.{}: {} there, {} now".format(part, key, *_show_both(there.get(key), now.get(key))))
+    return found
+
+
+def _show_both(there, now):
+    """Two values; of lists of names only what the other lacks, as they may be long."""
+    if isinstance(there, list) and isinstance(now, list) and all(isinstance(name, str) for name in there + now):
+        own = [name for name in there if name not in now], [name for name in now if name not in there]
+        if any(own):
+            return tuple(", ".join(names) or "nothing more" for names in own)
+    return there, now

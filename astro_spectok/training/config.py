@@ -1,9 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Settings of a training run."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 
-__all__ = ["TrainingConfig"]
+__all__ = ["TrainingConfig", "parse_settings"]
+
+#: what holds for which settings: the rule in words, the test, and their names
+RULES = (
+    ("at least 1", lambda value: value >= 1,
+     ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every")),
+    ("at least 0", lambda value: value >= 0,
+     ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "redshift_weight", "label_weight",
+      "alignment_weight")),
+    ("above 0", lambda value: value > 0,
+     ("learning_rate", "clip_norm", "huber", "redshift_sigma", "temperature", "template_rate")),
+    ("between 0 and 1", lambda value: 0 <= value <= 1,
+     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "variance_weight", "redshift_floor")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,6 +33,8 @@ class TrainingConfig:
         Tokens per shard: short spectra come in larger batches.
     max_pixels, min_pixels : int
         Lengths of the spectra drawn.
+    alike_fraction : float
+        Share of the shards whose simulated objects are of one family: what is alike is hardest to tell apart.
     short_fraction : float
         Share of the shards whose spectra are cut shorter than ``max_pixels``; instruments of few pixels come in all.
     target_pixels : int
@@ -39,8 +55,8 @@ class TrainingConfig:
         Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
     redshift_floor : float
         Share of the prior mixed into the posterior while training, so that no single spectrum dominates.
-    temperature, memory : float, int
-        Of the contrastive alignment: temperature, and embeddings of earlier steps that an object is told from.
+    temperature : float
+        Of the contrastive alignment.
     template_rate : float
         Learning rate of the rest-frame templates over that of the network.
     stored_fraction : float
@@ -53,12 +69,20 @@ class TrainingConfig:
         Processes that draw batches; 0 draws them in the loop.
     log_every, checkpoint_every : int
         In steps.
+
+    Raises
+    ------
+    TypeError
+        A setting is no number, or not a whole one where it must be.
+    ValueError
+        A setting is out of its range, or ``min_pixels`` greater than ``max_pixels``.
     """
 
     steps: int = 20000
     batch_tokens: int = 5120
     max_pixels: int = 4640
     min_pixels: int = 512
+    alike_fraction: float = 0.3
     short_fraction: float = 0.15
     target_pixels: int = 1024
     learning_rate: float = 7e-4
@@ -75,7 +99,6 @@ class TrainingConfig:
     redshift_sigma: float = 1.5e-4
     redshift_floor: float = 1e-5
     temperature: float = 0.07
-    memory: int = 1024
     template_rate: float = 4.0
     stored_fraction: float = 0.12
     shards: int = 1
@@ -84,6 +107,70 @@ class TrainingConfig:
     log_every: int = 50
     checkpoint_every: int = 250
 
+    def __post_init__(self):
+        for field in fields(self):
+            _check_number(field.name, getattr(self, field.name), field.type)
+        for rule, holds, names in RULES:
+            for name in names:
+                value = getattr(self, name)
+                if not (holds(value) and math.isfinite(value)):
+                    msg = f"{name} must be {rule}, got {value!r}; give another number"
+                    raise ValueError(msg)
+        if self.min_pixels > self.max_pixels:
+            msg = (
+                f"min_pixels must be no greater than max_pixels, got {self.min_pixels} and {self.max_pixels}; "
+                "set both to fit"
+            )
+            raise ValueError(msg)
+
     def to_dict(self):
         """Plain dictionary, ready for JSON."""
         return asdict(self)
+
+
+def _check_number(name, value, kind):
+    """Refuse what is no number of the kind, int or float; a whole number may stand for a float."""
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
+        wanted = "a whole number" if kind is int else "a number"
+        msg = f"{name} must be {wanted}, got {value!r} ({type(value).__name__}); give {kind.__name__}({name}), say"
+        raise TypeError(msg)
+
+
+def parse_settings(texts):
+    """Settings given as text.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Each ``name=value`` with the name of a field of `TrainingConfig`; the last of a name counts.
+
+    Returns
+    -------
+    dict of str to int or float
+        Arguments for `TrainingConfig`, which checks their ranges.
+
+    Raises
+    ------
+    ValueError
+        Another name, which the message answers with those there are, or a value that is no number of the kind.
+
+    Examples
+    --------
+    >>> from astro_spectok.training.config import parse_settings
+    >>> parse_settings(["label_weight=0.5", "steps=100"])
+    {'label_weight': 0.5, 'steps': 100}
+    """
+    kinds = {field.name: field.type for field in fields(TrainingConfig)}
+    settings = {}
+    for text in texts:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or name not in kinds:
+            msg = f"set: must be NAME=VALUE with one of the names {', '.join(kinds)}; got {text!r}"
+            raise ValueError(msg)
+        try:
+            settings[name] = kinds[name](value)
+        except ValueError as error:
+            kind = "a whole number" if kinds[name] is int else "a number"
+            msg = f"set: {name} must be {kind}, got {value!r}; write {name}={getattr(TrainingConfig, name)}, say"
+            raise ValueError(msg) from error
+    return settings

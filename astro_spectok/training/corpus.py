@@ -67,6 +67,13 @@ class Source:
     name: str
     resolution: float | np.ndarray | None = None
 
+    def thin(self, first, step):
+        """The spectrum of every ``step``-th pixel from number ``first`` on."""
+        pixels = slice(first, None, step)
+        resolution = self.resolution if np.ndim(self.resolution) == 0 else self.resolution[pixels]
+        ivar = None if self.ivar is None else self.ivar[pixels]
+        return Source(self.ln_wavelength[pixels], self.flux[pixels], ivar, self.kind, self.name, resolution)
+
 
 def find_sets(directory):
     """Find the known sets in a directory, without reading them.

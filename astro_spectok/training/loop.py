@@ -12,11 +12,11 @@ import torch
 from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.network import build_network
 from astro_spectok.training.batches import ViewDataset
-from astro_spectok.training.checkpoint import read_checkpoint, write_checkpoint
+from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.history import Meter, append_log, draw_curve, trim_log
 from astro_spectok.training.processes import Processes
-from astro_spectok.training.provenance import describe_training
+from astro_spectok.training.provenance import describe_data, describe_training
 from astro_spectok.training.readers import open_sources
 from astro_spectok.training.step import TrainingStep
 from astro_spectok.weights import load_weights, write_weights
@@ -83,7 +83,8 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     resume : bool
         Go on from the checkpoint in ``out``, to the step, data order included; start anew where there is none. All
         settings must be the same but for ``steps`` (train for longer, or end sooner: the learning rate follows the
-        new cosine from there) and ``workers``, ``log_every`` and ``checkpoint_every``.
+        new cosine from there) and ``workers``, ``log_every`` and ``checkpoint_every``; and the data as well: the sets
+        in ``data``, the names of ``real``, ``real_medium``, and ``start``, which may be left out.
     device : str or `torch.device`
     precision : {'auto', 'float32', 'bfloat16'}
     stop_after : int, optional
@@ -105,8 +106,8 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     ImportError
         There are HDF5 or Parquet files in ``real``, and h5py or pyarrow is not installed.
     ValueError
-        ``real_medium`` is something else, the checkpoint belongs to a run with other settings, or the processes cannot
-        share the shards evenly.
+        ``real_medium`` is something else, ``start`` has no tensor of the new network, the checkpoint belongs to a run
+        with other settings or data, or the processes cannot share the shards evenly.
     """
     out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     checkpoint, log_path = out / CHECKPOINT, out / LOG
@@ -123,15 +124,19 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         if config.shards % processes.size:
             msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
             raise ValueError(msg)
-        network = _make_network(network_config, config.seed, start).to(processes.device)
+        # the checkpoint has it all
+        first = None if checkpoint.exists() else start
+        network = _make_network(network_config, config.seed, first).to(processes.device)
         network.autocast_dtype = choose_dtype(processes.device, precision, training=True)
         optimizer = _make_optimizer(network, config)
         step_module = TrainingStep(network, config).to(processes.device)
         configs = {"network": network_config.to_dict(), "training": config.to_dict()}
+        configs["data"] = describe_data(dataset, start)
         step = 0
         if checkpoint.exists():
-            state = {"memory": step_module.memory}
-            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS, state=state)
+            if start is None:
+                configs["data"]["start"] = read_configs(checkpoint).get("data", {}).get("start")
+            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
         # no less than what is done, where a run is resumed with fewer steps
         last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
         run = _Run(out, config, configs, step_module, optimizer, processes, on_step)
@@ -143,9 +148,9 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         run.train(_load_batches(dataset, step, last, processes), step, last)
         if last < config.steps or processes.rank:
             return None
-        training = describe_training(dataset, log_path, step=last, device=processes.device)
-        if start is not None:
-            training["start"] = load_weights(start, "cpu").sha256
+        training = describe_training(
+            dataset, log_path, step=last, device=processes.device, start=configs["data"]["start"]
+        )
         return _export(out, network, network_config, training)
 
 
@@ -158,8 +163,15 @@ def _make_network(network_config, seed, start=None):
         own = network.state_dict()
         given = load_weights(start, "cpu").network.state_dict()
         shared = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+        if not shared:
+            msg = (
+                f"start: {start} must share tensors with the network {network_config.name!r}, got none of the same "
+                "name and shape; give weights of like size, or another config"
+            )
+            raise ValueError(msg)
         network.load_state_dict(own | shared)
-        log.info("started from %s: %d of %d tensors", start, len(shared), len(own))
+        level = logging.WARNING if 2 * len(shared) < len(own) else logging.INFO
+        log.log(level, "started from %s: %d of %d tensors, the others are random", start, len(shared), len(own))
     return network
 
 
@@ -200,15 +212,13 @@ class _Run:
         """One optimiser step over the shards of this process."""
         self.optimizer.zero_grad(set_to_none=True)
         number = self.config.shards // self.processes.size
-        embeddings = []
         for shard in range(number):
             batch = next(batches).to(self.processes.device)
             last = shard == number - 1
             waiting = contextlib.nullcontext() if last or self.processes.size == 1 else self.wrapped.no_sync()
             with waiting:
-                loss, figures, embedding = self.wrapped(batch)
+                loss, figures = self.wrapped(batch)
                 (loss / number).backward()
-            embeddings.append(embedding)
             self.meter.add(figures, len(batch.hide))
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
@@ -216,7 +226,6 @@ class _Run:
         if torch.isfinite(gradient):  # one spoilt batch must not spoil the network
             self.optimizer.step()
         self.meter.add({"gradient": (gradient, 1), "learning_rate": (rate, 1)})
-        self.step_module.remember(torch.cat(self.processes.interleave(embeddings)))
 
     def _clip_gradients(self):
         """Clip the redshift head's gradient and that of all the rest; the larger norm.
@@ -240,9 +249,8 @@ class _Run:
 
     def _write_checkpoint(self, step):
         if self.processes.rank == 0:
-            state = {"memory": self.step_module.memory}
             network = self.step_module.network
-            write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs, state=state)
+            write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs)
             draw_curve(self.out / LOG, self.out / CURVE)
 
 

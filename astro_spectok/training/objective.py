@@ -84,7 +84,9 @@ def redshift_loss(scores, head, cls, ln_one_plus_z, measurable, sigma, *, floor=
     first = torch.cumsum(sizes, 0) - sizes
     lowest = torch.tensor([low for low, _ in head.lags], device=device)
     known = cls.clamp_min(0)
-    position = (ln_one_plus_z.to(device) / step - lowest[known]).float()  # (B,), in bins of the class
+    # in float64 where that is: a device without it has been given the redshifts on the CPU
+    bins_of_class = lowest[known].to(ln_one_plus_z.device)
+    position = (ln_one_plus_z / step - bins_of_class).float().to(device)  # (B,), in bins of the class
     scored = measurable & (cls >= 0) & (position > -0.5) & (position < sizes[known] - 0.5)
 
     half = math.ceil(4 * sigma / step) + 1
@@ -101,7 +103,7 @@ def redshift_loss(scores, head, cls, ln_one_plus_z, measurable, sigma, *, floor=
         best = log_p.argmax(1)
         best_class = torch.searchsorted(first, best, right=True) - 1
         best_ln = (best - first[best_class] + lowest[best_class]) * step
-        right = (best_ln - ln_one_plus_z.to(device)).abs() < 0.0033
+        right = (best_ln - ln_one_plus_z.float().to(device)).abs() < 0.0033
     return loss, scored, right & scored, (best_class == cls) & scored
 
 
@@ -129,20 +131,15 @@ def label_loss(mean, log_sigma, labels, spread):
     return loss.sum(1), known.sum(1)
 
 
-def alignment_loss(embedding, counts, memory, temperature):
+def alignment_loss(embedding, counts, temperature):
     """Contrastive loss that brings two observations of one object to the same place (van den Oord et al. 2018).
-
-    Others of the batch, and those remembered from the steps before (Wang et al. 2020, arXiv 1912.06798), are what
-    an object must not be confused with.
 
     Parameters
     ----------
     embedding : tensor, shape (2 n, E)
-        Spectrum ``i`` and spectrum ``i + n`` are of one object.
+        Spectrum ``i`` and spectrum ``i + n`` are of one object; all others are what it must not be confused with.
     counts : bool tensor, shape (2 n,)
         False for what cannot be told from others, blank sky say.
-    memory : tensor, shape (M, E)
-        Normalised embeddings of earlier steps; rows of zeros are empty.
     temperature : float
 
     Returns
@@ -156,8 +153,7 @@ def alignment_loss(embedding, counts, memory, temperature):
     unit = F.normalize(embedding.float(), dim=1)
     among = unit @ unit.T / temperature  # (2n, 2n)
     among = among.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=unit.device), -torch.inf)
-    before = (unit @ memory.T / temperature).masked_fill(~memory.any(1), -torch.inf)  # (2n, M)
     partner = torch.arange(2 * n, device=unit.device).roll(n)
-    loss = F.cross_entropy(torch.cat([among, before], dim=1), partner, reduction="none")
+    loss = F.cross_entropy(among, partner, reduction="none")
     both = counts & counts.roll(n)
     return loss * both, (among.argmax(1) == partner) & both

@@ -55,14 +55,6 @@ class Processes:
         distributed.all_reduce(total)
         return total.tolist()
 
-    def interleave(self, rows):
-        """Tensors of all processes, one from each in turn; ``rows`` is a list of tensors as long in each process."""
-        if self.size == 1:
-            return rows
-        gathered = [None] * self.size
-        distributed.all_gather_object(gathered, [row.cpu() for row in rows])
-        return [row.to(self.device) for parts in zip(*gathered, strict=True) for row in parts]
-
     def wait(self):
         """Until all have come here."""
         if self.size > 1:

@@ -1,13 +1,44 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What weights remember of their training: settings, data, wavelengths seen, time and machine."""
+"""What checkpoints and weights remember of their training: settings, data, wavelengths seen, time and machine."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.history import read_log
+from astro_spectok.weights import load_weights
 
-__all__ = ["describe_training", "measure_wavelength_range"]
+__all__ = ["describe_data", "describe_training", "measure_wavelength_range"]
+
+
+def describe_data(dataset, start=None):
+    """What a checkpoint remembers of the data, so that a run is not gone on with on others.
+
+    Parameters
+    ----------
+    dataset : `~astro_spectok.training.batches.ViewDataset`
+    start : str or path-like, optional
+        Weights that the run starts from.
+
+    Returns
+    -------
+    dict
+        ``sets`` (names of the public ones that are there), ``real`` (last part of the path of each directory of real
+        spectra, in order: where they lie may change), ``real_medium`` and ``start`` (SHA-256 digest, or None); ready
+        for JSON.
+    """
+    return {
+        "sets": _list_sets(dataset),
+        "real": [Path(directory).resolve().name for directory in dataset.real],
+        "real_medium": dataset.real_medium,
+        "start": None if start is None else load_weights(start, "cpu").sha256,
+    }
+
+
+def _list_sets(dataset):
+    return ["analytic templates"] if dataset.directory is None else sorted(find_sets(dataset.directory))
 
 
 def measure_wavelength_range(dataset, *, n_shards=30):
@@ -33,7 +64,7 @@ def measure_wavelength_range(dataset, *, n_shards=30):
     return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), [1, 99]))]
 
 
-def describe_training(dataset, log_path, *, step, device):
+def describe_training(dataset, log_path, *, step, device, start=None):
     """What is written as ``training`` into the metadata of weights; all of it can be expressed in JSON.
 
     Parameters
@@ -45,23 +76,25 @@ def describe_training(dataset, log_path, *, step, device):
     step : int
         Steps done, all resumptions together.
     device : `torch.device`
+    start : str, optional
+        SHA-256 digest of the weights that the run started from.
 
     Returns
     -------
     dict
         The settings, and ``wavelength_range`` (Angstrom), ``sets``, ``real_directories`` (how many), ``steps_done``,
-        ``seconds`` and ``spectra`` (both from the log), ``device`` (of the last part of the run) and
-        ``torch_version``.
+        ``seconds`` and ``spectra`` (both from the log), ``device`` (of the last part of the run),
+        ``torch_version``, and ``start`` where there is one.
     """
     rows = [(float(row["seconds"]), float(row["spectra_per_s"])) for row in read_log(log_path)]
     return {
         **dataset.config.to_dict(),
         "wavelength_range": measure_wavelength_range(dataset),
-        "sets": ["analytic templates"] if dataset.directory is None else sorted(find_sets(dataset.directory)),
+        "sets": _list_sets(dataset),
         "real_directories": len(dataset.real),
         "steps_done": step,
         "seconds": round(sum(seconds for seconds, _ in rows)),
         "spectra": round(sum(seconds * rate for seconds, rate in rows)),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "torch_version": str(torch.__version__),
-    }
+    } | ({} if start is None else {"start": start})

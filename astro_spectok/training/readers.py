@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+from astropy.io.fits import VerifyError
 
 from astro_spectok.spectra import read_files
 from astro_spectok.training.corpus import Source
@@ -33,8 +34,8 @@ MOST_OPEN, MOST_BYTES = 8, 2**29
 TYPICAL_BYTES = 200_000
 #: tries after which a directory is given up
 MOST_TRIES = 1000
-#: what libraries raise for damaged files
-PROBLEMS = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+#: what libraries raise for damaged files; EOFError is that of compressed ones that end too early
+PROBLEMS = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, VerifyError)
 
 
 def open_sources(directories, *, medium=None):

@@ -7,6 +7,10 @@ from astro_spectok.training.views import Truth, View, finish_view, hide_pixels, 
 
 __all__ = ["pair_views"]
 
+#: two views tell that they are of one object if both have at least this signal-to-noise ratio per pixel, and this range
+#: in ln(wavelength) in common: the others would be noise in the alignment
+LEAST_SNR, LEAST_OVERLAP = 2.0, 0.15
+
 
 def pair_views(group, rng, target_pixels):
     """Two views of each object of a group.
@@ -32,7 +36,9 @@ def pair_views(group, rng, target_pixels):
     pairs = []
     for i in range(len(z)):
         known = {name: float(values[i]) for name, values in labels.items()}
-        truth = Truth(cls[i], float(np.log1p(z[i])), measurable[i], known, aligned=measurable[i])
+        seen = measurable[i] and min(float(snr[i]) for snr in group.snr) >= LEAST_SNR
+        seen = seen and _find_overlap([row[i][0] for row in rows]) >= LEAST_OVERLAP
+        truth = Truth(cls[i], float(np.log1p(z[i])), measurable[i], known, aligned=seen)
         comparable = all(view[i].calibrated and not view[i].normalised for view in group.instruments)
         pair = [
             _make_view(view[i], rows[1 - k][i], truth, group.family, rng, target_pixels, comparable)
@@ -41,6 +47,11 @@ def pair_views(group, rng, target_pixels):
         if all(view is not None for view in pair):
             pairs.append(tuple(pair))
     return pairs
+
+
+def _find_overlap(grids):
+    """Range in ln(wavelength) that all grids span; negative where there is none."""
+    return min(x[-1] for x in grids) - max(x[0] for x in grids)
 
 
 def _to_arrays(observation, i):

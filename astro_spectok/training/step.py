@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """One training step as a module: all parts of the objective in a single forward pass."""
 
-import torch
 from torch import nn
 
 from astro_spectok.training.objective import alignment_loss, label_loss, reconstruction_loss, redshift_loss
@@ -18,20 +17,14 @@ class TrainingStep(nn.Module):
     ----------
     network : `~astro_spectok.network.SpectralNetwork`
     config : `TrainingConfig`
-
-    Attributes
-    ----------
-    memory : tensor, shape (M, E)
-        Embeddings of the last steps, normalised; what the alignment tells objects from.
     """
 
     def __init__(self, network, config):
         super().__init__()
         self.network, self.config = network, config
-        self.register_buffer("memory", torch.zeros(config.memory, network.config.embedding_size))
 
     def forward(self, batch):
-        """Loss of a batch, its figures and its embeddings.
+        """Loss of a batch and its figures.
 
         Parameters
         ----------
@@ -42,8 +35,6 @@ class TrainingStep(nn.Module):
         loss : 0-d tensor
         figures : dict of str to (tensor, tensor)
             For each column of the log the sum over the batch and the number of terms.
-        embedding : tensor, shape (B, E)
-            Normalised, without gradient.
         """
         network, config = self.network, self.config
         patches, geometry = batch.patches, batch.patches.grid.geometry
@@ -55,15 +46,17 @@ class TrainingStep(nn.Module):
         pixels, deviation = reconstruction_loss(
             mean, log_sigma, batch.flux, batch.variance, variance_weight=config.variance_weight, huber=config.huber
         )
-        aligned, nearest = alignment_loss(embedding, batch.aligned, self.memory, config.temperature)
+        both = batch.aligned & batch.aligned.roll(len(batch.aligned) // 2)
+        aligned, nearest = alignment_loss(embedding, batch.aligned, config.temperature)
         shown = ~batch.hide
-        loss = config.reconstruction_weight * pixels.mean() + config.alignment_weight * aligned.mean()
+        loss = config.reconstruction_weight * pixels.mean()
+        loss = loss + config.alignment_weight * aligned.sum() / both.sum().clamp_min(1)
         figures = {
             "loss": ((pixels * shown).sum(), shown.sum()),
             "loss_hidden": ((pixels * batch.hide).sum(), batch.hide.sum()),
             "deviation": ((deviation * shown).sum(), shown.sum()),
-            "alignment": (aligned.sum(), batch.aligned.sum()),
-            "nearest": (nearest.sum(), batch.aligned.sum()),
+            "alignment": (aligned.sum(), both.sum()),
+            "nearest": (nearest.sum(), both.sum()),
         }
         if network.redshift_head is not None:
             scores = network.redshift_scores(patches, tokens)
@@ -83,14 +76,4 @@ class TrainingStep(nn.Module):
             loss = loss + config.label_weight * labels.sum() / known.sum().clamp_min(1)
             figures["labels"] = (labels.sum(), known.sum())
         figures = {key: (total.detach(), number) for key, (total, number) in figures.items()}
-        return loss, figures, nn.functional.normalize(embedding.detach().float(), dim=1)
-
-    @torch.no_grad()
-    def remember(self, embedding):
-        """Put normalised embeddings (B, E) in front of the memory; the oldest fall out.
-
-        Those that are not finite, of a spoilt batch, become empty rows: they would spoil every later step.
-        """
-        if len(self.memory):
-            embedding = embedding.masked_fill(~torch.isfinite(embedding).all(1, keepdim=True), 0.0)
-            self.memory.copy_(torch.cat([embedding, self.memory])[: len(self.memory)])
+        return loss, figures

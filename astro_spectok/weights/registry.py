@@ -104,15 +104,15 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=6411220,
-            sha256="8713a8dae602b34fba4273430418833b1f8937b789512ac1b40ecc83570e3cfa",
+            size=8943538,
+            sha256="4eb62719288e5ddd682c9d83d848eb1f8961f1cddc3eb9ec3ca33a3b5bddbb38",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
-            wavelength_range=(1337.7, 40787.0),
-            trained_on="public spectra and templates of galaxies, quasars, stars, supernovae and sky, without labels",
-            description="the packaged default: tokens, embeddings and reconstruction",
+            wavelength_range=(2069.4, 31629.5),
+            trained_on="simulated surveys of galaxies, quasars and stars; public spectra without labels",
+            description="the packaged default: tokens, embeddings, reconstruction, class and redshift, labels",
             # benchmarks/results/small_reconstruction.json: chi2 per pixel, medians
-            figures={"chi2_sdss_boss": 0.98, "chi2_lamost": 2.34, "chi2_sim_redrock": 0.96},
+            figures={"chi2_sdss_boss": 1.11, "chi2_lamost": 3.85, "chi2_sim_redrock": 1.06},
             packaged=True,
         ),
     )

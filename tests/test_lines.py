@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from astro_spectok.results.lines import list_lines
+from astro_spectok.lines import list_lines
 from astro_spectok.simulate.nebular import LINES
 
 

@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of the settings of a training run."""
+
+import re
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from astro_spectok.training import TrainingConfig
+from astro_spectok.training.config import RULES, parse_settings
+
+
+def test_every_setting_has_a_rule():
+    """One each: a new setting cannot be forgotten."""
+    names = [name for _, _, group in RULES for name in group]
+    assert sorted(names) == sorted(field.name for field in fields(TrainingConfig))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_tokens": -5}, "batch_tokens must be at least 1, got -5"),
+        ({"target_pixels": 0}, "target_pixels must be at least 1"),
+        ({"shards": 0}, "shards must be at least 1"),
+        ({"log_every": 0}, "log_every must be at least 1"),
+        ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"workers": -1}, "workers must be at least 0"),
+        ({"label_weight": -0.1}, "label_weight must be at least 0, got -0.1"),
+        ({"redshift_weight": float("inf")}, "redshift_weight must be at least 0, got inf"),
+        ({"alignment_weight": float("nan")}, "alignment_weight must be at least 0, got nan"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"learning_rate": 0}, "learning_rate must be above 0"),
+        ({"stored_fraction": 1.01}, "stored_fraction must be between 0 and 1, got 1.01"),
+        ({"hide_fraction": -1e-9}, "hide_fraction must be between 0 and 1"),
+        ({"variance_weight": 2}, "variance_weight must be between 0 and 1"),
+        ({"min_pixels": 300, "max_pixels": 299}, "min_pixels must be no greater than max_pixels, got 300 and 299"),
+    ],
+)
+def test_values_out_of_range_are_refused(settings, message):
+    """By name, rule and value."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 2.0}, "steps must be a whole number, got 2.0 (float)"),
+        ({"shards": True}, "shards must be a whole number, got True (bool)"),
+        ({"seed": np.int64(3)}, "seed must be a whole number, got np.int64(3) (int64)"),
+        ({"huber": "10"}, "huber must be a number, got '10' (str)"),
+        ({"huber": None}, "huber must be a number, got None (NoneType)"),
+    ],
+)
+def test_wrong_types_are_refused(settings, message):
+    """What could not be written into a checkpoint, among them."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        TrainingConfig(**settings)
+
+
+def test_limits_are_allowed():
+    """And a whole number may stand for any other."""
+    config = TrainingConfig(
+        warmup=0, workers=0, seed=0, stored_fraction=0, hide_fraction=1, label_weight=0, min_pixels=64, max_pixels=64
+    )
+    assert (config.stored_fraction, config.hide_fraction, config.label_weight) == (0, 1, 0)
+
+
+def test_settings_come_as_text():
+    """Each as the type of its field, the last of a name counts."""
+    found = parse_settings(["label_weight=1", "shards = 4", "label_weight=2e-1"])
+    assert found == {"label_weight": 0.2, "shards": 4}
+    assert {name: type(value) for name, value in found.items()} == {"label_weight": float, "shards": int}
+    assert parse_settings([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour=3", "names steps, batch_tokens, .*checkpoint_every; got 'colour=3'"),
+        ("steps", "set: must be NAME=VALUE .*got 'steps'"),
+        ("steps=1.5", "steps must be a whole number, got '1.5'; write steps=20000, say"),
+        ("huber=wide", "huber must be a number, got 'wide'"),
+        ("huber=", "huber must be a number, got ''"),
+    ],
+)
+def test_text_that_is_no_setting_is_refused(text, message):
+    """An unknown name is answered with those there are."""
+    with pytest.raises(ValueError, match=message):
+        parse_settings([text])
