@@ -13,7 +13,6 @@ __all__ = [
     "flatten_flux",
     "group_redshifts",
     "is_right",
-    "retrieve",
     "retrieve_repeats",
     "score_labels",
     "score_redshifts",
@@ -167,11 +166,6 @@ def find_own(embeddings_a, embeddings_b):
     own = np.diag(similarity).copy()
     np.fill_diagonal(similarity, -np.inf)
     return own > similarity.max(axis=1)
-
-
-def retrieve(embeddings_a, embeddings_b):
-    """Recall@1 of pairs by cosine, a float: the mean of `find_own`."""
-    return float(np.mean(find_own(embeddings_a, embeddings_b)))
 
 
 def retrieve_repeats(embeddings, objects):

@@ -170,14 +170,14 @@ def test_label_figures(scores):
 def test_retrieval_of_pairs(scores):
     """Scale does not matter, order does; all alike are a tie, and nobody is found."""
     a = np.random.default_rng(0).normal(size=(50, 16))
-    assert scores.retrieve(a, 3 * a) == 1.0
-    assert scores.retrieve(a, -a) == 0.0
+    assert np.mean(scores.find_own(a, 3 * a)) == 1.0
+    assert np.mean(scores.find_own(a, -a)) == 0.0
     swapped = a.copy()
     swapped[[0, 1]] = swapped[[1, 0]]
-    assert scores.retrieve(a, swapped) == pytest.approx(48 / 50)
-    assert scores.retrieve(np.ones((5, 3)), np.ones((5, 3))) == 0.0
+    assert np.mean(scores.find_own(a, swapped)) == pytest.approx(48 / 50)
+    assert np.mean(scores.find_own(np.ones((5, 3)), np.ones((5, 3)))) == 0.0
     swapped[2] = np.nan
-    assert scores.retrieve(a, swapped) == pytest.approx(47 / 50)
+    assert np.mean(scores.find_own(a, swapped)) == pytest.approx(47 / 50)
 
 
 def test_retrieval_of_repeats(scores):
