@@ -162,7 +162,7 @@ def add_pretrain(subparsers):
         help="spectra of one's own without labels; may be repeated",
     )  # fmt: skip
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
-    parser.add_argument("--start", metavar="NAME|PATH", help="weights to start from")
+    parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
@@ -206,7 +206,7 @@ def _run_pretrain(args):
             sys.stdout.flush()
 
     path = pretrain(
-        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium, start=args.start,
+        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium, start=args.start_from,
         resume=args.resume, device=args.device, precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip
     if path:

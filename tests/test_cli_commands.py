@@ -98,7 +98,7 @@ def test_pretrain_stops_resumes_and_exports(tmp_path, capsys):
 
 def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
     """Analytic templates are told of on standard error; each row of the log is a line on standard output."""
-    arguments = ["pretrain", "--out", str(tmp_path / "run"), *QUICK_RUN, "--shards", "2", "--start", str(tiny_weights)]
+    arguments = ["pretrain", "--out", str(tmp_path / "run"), *QUICK_RUN, "--shards", "2", "--start-from", str(tiny_weights)]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert "simulating from analytic ones, which are coarser" in err
@@ -112,7 +112,7 @@ def test_pretrain_passes_on_what_is_said_of_real_spectra(tmp_path, monkeypatch):
     monkeypatch.setattr("astro_spectok.training.loop.pretrain", lambda *args, **kwargs: given.append(kwargs))
     arguments = ["pretrain", "--out", str(tmp_path), "--quiet"]
     assert main(arguments) == 0
-    assert main([*arguments, "--real", "one", "--real", "two", "--medium", "air", "--start", "small"]) == 0
+    assert main([*arguments, "--real", "one", "--real", "two", "--medium", "air", "--start-from", "small"]) == 0
     assert [(kwargs["real"], kwargs["real_medium"], kwargs["start"]) for kwargs in given] == [
         ([], None, None),
         (["one", "two"], "air", "small"),
@@ -141,7 +141,7 @@ def test_pretrain_takes_every_setting(tmp_path, monkeypatch, capsys):
     [
         (["--data", "nowhere"], "data: nowhere is no directory"),
         (["--real", "nowhere"], "directory: nowhere is no directory"),
-        (["--start", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--start-from", "nowhere.safetensors"], "nowhere.safetensors"),
     ],
 )
 def test_pretrain_tells_what_is_not_there(tmp_path, capsys, option, message):

@@ -206,6 +206,31 @@ def test_bfloat16_is_close_to_float32():
         assert (a - b).norm() < 0.03 * b.norm()
 
 
+@pytest.mark.parametrize("hidden", [(), (1,)])
+def test_attention_with_gradients_in_half_precision_is_the_same(hidden):
+    """It is computed by other means on a CPU, since PyTorch's own backward pass is slow there."""
+    torch.manual_seed(2)
+    attention = build_network(get_config("small")).blocks[0].attention
+    x = torch.randn(2, 40, 160)
+    mask = torch.ones(2, 40, dtype=torch.bool)
+    mask[0, 30:] = False
+    mask[list(hidden)] = False
+
+    def attend(x, dtype):
+        with torch.autocast("cpu", dtype, enabled=dtype is not None):
+            return attention(x, x, mask).float()
+
+    exact = x.clone().requires_grad_(True)
+    half = x.clone().requires_grad_(True)
+    wanted, found = attend(exact, None), attend(half, torch.bfloat16)
+    seen = mask.any(1)
+    assert (found - wanted)[seen].norm() < 0.02 * wanted[seen].norm()
+    assert torch.isfinite(found).all()
+    wanted[seen].square().sum().backward()
+    found[seen].square().sum().backward()
+    assert (half.grad - exact.grad).norm() < 0.03 * exact.grad.norm()
+
+
 def test_spectrum_without_a_good_pixel_stays_finite_and_alone():
     """Its tokens are zero, and its neighbour in the batch does not notice."""
     x, flux, ivar = make_spectrum(GRIDS["sdss"])

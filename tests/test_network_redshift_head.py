@@ -116,7 +116,7 @@ def test_scatter_and_correlation_are_equivariant(network, bins):
 
 
 def test_correlation_is_the_sum_it_claims_to_be(network):
-    """Against a direct sum over channels and bins, for both ways of computing it and lags of both signs."""
+    """Against a direct sum over channels and bins, for classes of few and of many lags, and lags of both signs."""
     head = network.redshift_head
     torch.manual_seed(1)
     n_rest = head.templates.shape[2]

@@ -234,7 +234,7 @@ def test_galaxies_have_shape_and_sense(drawn):
     assert drawn.measurable.all()
     assert set(drawn.kind) <= set(KINDS)
     assert len(set(drawn.kind)) >= 5
-    assert 0.003 <= drawn.z.min() < drawn.z.max() < 7
+    assert 0.003 <= drawn.z.min() < drawn.z.max() < 14
     assert (drawn.flux[torch.isfinite(drawn.flux)] >= 0).all()
     medians = torch.nanmedian(torch.where(drawn.flux > 0, drawn.flux, torch.nan), 1).values
     assert (medians > 0.8).all()

@@ -112,6 +112,19 @@ def test_instruments_may_be_chosen_by_a_function():
     assert all(low < high and limit == 300 for low, high, limit in seen)
 
 
+def test_the_farthest_galaxies_are_seen_to_the_red_of_lyman_alpha():
+    """Optical instruments would see nothing of them: the gas between is opaque."""
+    groups = Survey(families=["galaxies"]).draw(400, 3, max_pixels=2000)
+    seen = [
+        (float(z), instrument.wavelength[-1])
+        for group in groups
+        for z, instrument in zip(group.objects.z, group.instruments[0], strict=True)
+        if z > 7
+    ]
+    assert len(seen) >= 4
+    assert all(reddest > 1215.67 * (1 + z) for z, reddest in seen)
+
+
 @pytest.mark.parametrize(("given", "low", "high"), [(None, 0.3, 100), ((4.0, 6.0), 4, 6), ((20.0, 20.0), 20, 20)])
 def test_snr(given, low, high):
     """Within the range, of the survey or of the draw; faint ones by default too."""

@@ -1,12 +1,26 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Attention and transformer blocks."""
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
 from astro_spectok.network.wavelength import rotate
 
 __all__ = ["Attention", "CrossBlock", "SelfBlock"]
+
+
+def _prefers_parts(query):
+    """Whether gradients are wanted in half precision on a CPU, where PyTorch's fused attention takes four times as long."""
+    return query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16
+
+
+def _attend_in_parts(query, key, value, attn_mask):
+    """What ``scaled_dot_product_attention`` computes, as products of matrices; where all is masked, the mean of all."""
+    bias = torch.zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, -1e4)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias  # (B, H, T, S)
+    # spelt out, since autocast would do it in float32, and copy twice
+    return torch.softmax(scores, -1, dtype=query.dtype) @ value
 
 
 class Attention(nn.Module):
@@ -33,7 +47,8 @@ class Attention(nn.Module):
             query = rotate(query, x_phases)
         if memory_phases is not None:
             key = rotate(key, memory_phases)
-        y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])  # (B, H, T, d)
+        attend = _attend_in_parts if _prefers_parts(query) else F.scaled_dot_product_attention
+        y = attend(query, key, value, attn_mask=mask[:, None, None, :])  # (B, H, T, d)
         return self.out(y.transpose(1, 2).flatten(2))  # (B, T, D)
 
 

@@ -41,7 +41,7 @@ class RedshiftHeadConfig:
     """
 
     classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
-    z_range: tuple[tuple[float, float], ...] = ((-0.003, 7.0), (0.0, 7.0), (-0.0024, 0.0024))
+    z_range: tuple[tuple[float, float], ...] = ((-0.003, 15.0), (0.0, 7.0), (-0.0024, 0.0024))
     channels: int = 8
     step: float = 1e-4
     observed_range: tuple[float, float] = (900.0, 55000.0)

@@ -16,10 +16,6 @@ from astro_spectok.network.patches import N_CHANNELS
 __all__ = ["RedshiftHead"]
 
 
-#: lags of a class up to which they are correlated one by one: fewer cost less than a Fourier transform
-FEW_LAGS = 128
-
-
 class RedshiftHead(nn.Module):
     """Scores over (class, redshift) from tokens and input pixels."""
 
@@ -91,20 +87,11 @@ class RedshiftHead(nn.Module):
 
     def _correlate(self, grid, first):
         """Scores (B, number of lags) of each class: sum over channels of grid times shifted template."""
-        many = [k for k, (low, high) in enumerate(self.lags) if high - low >= FEW_LAGS]
-        out = [None] * len(self.lags)
-        if many:  # one transform serves all classes with about the same lags
-            low, high = min(self.lags[k][0] for k in many), max(self.lags[k][1] for k in many)
-            templates = self._cut_templates(self.templates[many], first, grid.shape[2], low, high)
-            scores = correlate(grid, templates, high - low + 1)
-            for j, k in enumerate(many):
-                out[k] = scores[:, j, high - self.lags[k][1] : high - self.lags[k][0] + 1].flip(-1)
-        for k, (low, high) in enumerate(self.lags):
-            if out[k] is None:
-                template = self._cut_templates(self.templates[k], first, grid.shape[2], low, high)
-                shifted = template.unfold(1, grid.shape[2], 1).transpose(0, 1)  # (lags, K, M)
-                out[k] = (grid.flatten(1) @ shifted.flatten(1).T).flip(-1)
-        return out
+        # one Fourier transform of the grid serves all classes, be their lags few or many
+        low, high = min(a for a, _ in self.lags), max(b for _, b in self.lags)
+        templates = self._cut_templates(self.templates, first, grid.shape[2], low, high)
+        scores = correlate(grid, templates, high - low + 1)  # (B, classes, lags), the greatest lag first
+        return [scores[:, k, high - b : high - a + 1].flip(-1) for k, (a, b) in enumerate(self.lags)]
 
     def _cut_templates(self, templates, first, n, low, high):
         """Templates (..., K, n + high - low) where a grid of n bins meets them at lags ``high`` down to ``low``."""

@@ -65,7 +65,7 @@ class Galaxies:
         Returns
         -------
         `~astro_spectok.simulate.objects.Objects`
-            All of class 0, with redshifts between 0.003 and 6.8; ``labels`` are NaN for kind 'template'.
+            All of class 0, with redshifts between 0.003 and 14; ``labels`` are NaN for kind 'template'.
         """
         chances = np.array([value[0] for value in KINDS.values()])
         kind = random.host.choice(len(chances), size=n, p=chances / chances.sum())
@@ -111,8 +111,10 @@ class Galaxies:
         far = np.where((kind == FORMING) | (kind == AGN), 3.0, 1.6)
         high = np.where(choice < 0.5, 0.5, np.where(choice < 0.8, 1.6, far))
         # most of the far ones where optical spectra see their far ultraviolet
-        low = np.where(kind == BREAK, np.where(choice < 0.7, 2.4, 1.3), 0.003)
-        high = np.where(kind == BREAK, np.where(choice < 0.7, 5.0, 6.8), high)
+        # and a few as far as infrared instruments have found any
+        farthest = choice >= 0.93
+        low = np.where(kind == BREAK, np.where(choice < 0.7, 2.4, np.where(farthest, 6.8, 1.3)), 0.003)
+        high = np.where(kind == BREAK, np.where(choice < 0.7, 5.0, np.where(farthest, 14.0, 6.8)), high)
         return torch.from_numpy(low + (high - low) * random.host.random(n)).to(self.device)
 
     def _draw_alpha_width(self, kind, random):

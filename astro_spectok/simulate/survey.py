@@ -12,6 +12,7 @@ from astro_spectok.simulate.blends import Blends
 from astro_spectok.simulate.featureless import BlankSky, Blazars
 from astro_spectok.simulate.galaxies import Galaxies
 from astro_spectok.simulate.instruments import choose_instrument
+from astro_spectok.simulate.intergalactic import LYMAN_ALPHA
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.quasars import Quasars
 from astro_spectok.simulate.randomness import Randomness
@@ -38,6 +39,8 @@ FAMILIES = {
 MAIN_SETS = ("emiles_ssp", "fsps_nebular_lines", "redrock_bases", "miles_real_stars")
 #: families without a redshift
 FEATURELESS = ("sky", "blazars")
+#: redshift beyond which the intergalactic gas lets hardly anything through to the blue of Lyman alpha
+OPAQUE_REDSHIFT = 6.0
 #: draws in a row without an instrument for any object after which a survey is given up
 MOST_TRIES = 50
 
@@ -219,4 +222,7 @@ def _observed_ranges(objects):
     start, step = objects.grid.ln_start, objects.grid.ln_step
     stretch = torch.log1p(objects.z)
     low, high = torch.exp(start + step * first + stretch), torch.exp(start + step * last + stretch)
+    # the intergalactic gas of that time let nothing through: an instrument must reach to the red of Lyman alpha
+    opaque = torch.where(objects.z > OPAQUE_REDSHIFT, 0.6 * LYMAN_ALPHA * (1 + objects.z), 0.0)
+    low = torch.maximum(low, opaque)
     return list(zip(low.tolist(), high.tolist(), strict=True))

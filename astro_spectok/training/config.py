@@ -96,7 +96,7 @@ class TrainingConfig:
     redshift_weight: float = 1.0
     label_weight: float = 0.2
     alignment_weight: float = 1.0
-    redshift_sigma: float = 1.5e-4
+    redshift_sigma: float = 6e-5
     redshift_floor: float = 1e-5
     temperature: float = 0.07
     template_rate: float = 4.0
