@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import logging
+import math
 import os
 import sys
 import traceback
@@ -157,12 +158,11 @@ def add_pretrain(subparsers):
     description = "Pretrain a network on simulated and real spectra; the same command resumes, and torchrun spreads it."
     parser = subparsers.add_parser("pretrain", help=description, description=description)
     parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
-    parser.add_argument(
-        "--real", action="append", default=[], metavar="DIR",
-        help="spectra of one's own without labels; may be repeated",
-    )  # fmt: skip
+    parser.add_argument("--real", action="append", default=[], metavar="DIR", help="real spectra; may be repeated")
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
     parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
+    parts = "parts of the network to train, such as type_head; a wrong name lists them (default: all)"
+    parser.add_argument("--train-only", type=_split_names, default=[], metavar="A,B", help=parts)
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
@@ -199,15 +199,15 @@ def _run_pretrain(args):
 
     def show(step, row):
         if not args.quiet:
-            figures = "  ".join(
-                f"{name} {row[name]:.3f}" for name in ("loss", "redshift", "right", "labels", "nearest")
-            )
+            names = ("loss", "redshift", "right", "labels", "right_type", "nearest")
+            figures = "  ".join(f"{name} {row[name]:.3f}" for name in names if not math.isnan(row[name]))
             write_line(f"step {step}/{config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
             sys.stdout.flush()
 
     path = pretrain(
-        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium, start=args.start_from,
-        resume=args.resume, device=args.device, precision=args.precision, stop_after=args.stop_after, on_step=show,
+        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium,
+        start=args.start_from, train_only=args.train_only, resume=args.resume, device=args.device,
+        precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip
     if path:
         write_line(f"weights: {path}")

@@ -77,7 +77,7 @@ def draw_tokens(tokens, axes=None):
     axes[0].plot(x, flux, color=MODEL, lw=0.8, label="decoded from the tokens")
     _set_flux_limits(axes[0], flux)
     axes[0].set_ylabel(f"Flux{_latex(model.flux.unit)}")
-    axes[0].legend(loc="best", frameon=False)
+    axes[0].legend(loc="upper right", frameon=False)
     values = np.where(tokens.mask[:, None], np.nan, tokens.values)
     values = values / np.maximum(np.nanpercentile(np.abs(values), 99, axis=0), 1e-12)  # each component on its own scale
     centre = tokens.wavelength.value
@@ -111,7 +111,7 @@ def _draw_model(axes, spectrum, model):
     axes.plot(x, model.flux.value, color=MODEL, lw=1.0, label="decoded from the tokens")
     _set_flux_limits(axes, flux)
     axes.set_ylabel(f"Flux{_latex(spectrum.flux.unit)}")
-    axes.legend(loc="best", frameon=False)
+    axes.legend(loc="upper right", frameon=False)
     return flux, sigma
 
 
@@ -182,7 +182,7 @@ def draw_redshift(estimate, spectrum, model, axes=None):
     axes[1].set_ylim(LEAST_PROBABILITY, 1)
     axes[1].set_xlabel("Redshift")
     axes[1].set_ylabel("Probability of a bin")
-    axes[1].legend(loc="best", frameon=False)
+    axes[1].legend(loc="upper right", frameon=False)
     return axes
 
 

@@ -5,14 +5,20 @@ import csv
 
 import numpy as np
 from _scores import CONFIDENT, LIGHT_SPEED, NARROW, WIDE, is_right
+from _types import TYPE_BARS
 
-__all__ = ["SIMULATED", "make_bars"]
+__all__ = ["SIMULATED", "judge", "make_bars"]
 
 #: bars measured on simulated spectra: name and range
 SIMULATED = {
     "recall_desi": ("recall@1, simulated pairs SDSS-like and DESI-like, S/N 10", 0.9, None),
     "recall_r600": ("recall@1, simulated pairs SDSS-like and R 600, S/N 10", 0.9, None),
-    "held_out_loss": ("instruments held out of training: share right, less than for trained ones by", None, 0.02),
+    "held_out_loss": (
+        "instruments held out of training: share right, less than for invented ones at the same light by",
+        None,
+        0.02,
+    ),
+    "held_out_other": ("the same: less than for other instruments by", None, 0.02),
     "chi2": ("reconstruction: chi2 per good pixel, simulated spectra", 0.95, 1.15),
 }
 
@@ -25,7 +31,7 @@ def make_bars(tables, result, redrock, simulated=None):
     tables : dict of str to dict
         Answers and truth per set, as of `~_real_sets.measure_set`; absent ones are not measured.
     result : dict
-        ``retrieval`` and ``reconstruction`` of `~real_spectra.run_benchmark`.
+        ``types``, ``retrieval`` and ``reconstruction`` of `~real_spectra.run_benchmark`.
     redrock : `~pathlib.Path`
         What redrock answers on ``sim_redrock``, with the truth.
     simulated : dict of str to (float, int), optional
@@ -38,20 +44,22 @@ def make_bars(tables, result, redrock, simulated=None):
         measured), ``n`` spectra.
     """
     bars = [
-        _judge(f"{title}: {what}", _mean(values), len(values), low=bar)
+        judge(f"{title}: {what}", _mean(values), len(values), low=bar)
         for title, what, bar, values in _list_shares(tables)
     ]
     if "sim_redrock" in tables:
         ratio, n = compare_errors(tables["sim_redrock"], redrock)
         name = "sim_redrock: median |dv| over the larger of 3 x redrock's and 8 km/s, worst of class and S/N"
-        bars.append(_judge(name, ratio, n, high=1.0))
+        bars.append(judge(name, ratio, n, high=1.0))
+    typed = {row["set"]: row for row in result["types"] if row["type"] == "all"}
+    for name, title in TYPE_BARS.items():
+        row = typed.get(name, {"near": None, "n": 0})
+        bars.append(judge(f"{title}: type of stars within one of O to T", row["near"], row["n"], low=0.95))
     bars += _judge_retrieval(result["retrieval"])
     better = [row["chi2_net"] < row["chi2_pca"] for row in result["reconstruction"] if "chi2_pca" in row]
-    bars.append(
-        _judge("reconstruction: share of sets with lower chi2 than PCA-50", _mean(better), len(better), low=1.0)
-    )
+    bars.append(judge("reconstruction: share of sets with lower chi2 than PCA-50", _mean(better), len(better), low=1.0))
     for key, (name, low, high) in SIMULATED.items():
-        bars.append(_judge(name, *(simulated or {}).get(key, (None, 0)), low=low, high=high))
+        bars.append(judge(name, *(simulated or {}).get(key, (None, 0)), low=low, high=high))
     return bars
 
 
@@ -60,7 +68,7 @@ def _mean(values):
     return float(np.mean(values)) if len(values) else None
 
 
-def _judge(name, measured, n, *, low=None, high=None):
+def judge(name, measured, n, *, low=None, high=None):
     """One row of the table."""
     bar = f"<= {high:.3g}" if low is None else f"{low:.4g}" if high is None else f"{low:.4g} to {high:.4g}"
     met = None
@@ -152,7 +160,7 @@ def _judge_retrieval(rows):
     own = recall.pop("embedding", None)
     n = max((row["n"] for row in rows), default=0)
     others = [value for value in recall.values() if value is not None]
-    out = [_judge("recall@1, LAMOST repeats", own, n, low=0.8)]
+    out = [judge("recall@1, LAMOST repeats", own, n, low=0.8)]
     if others:
-        out.append(_judge("recall@1, LAMOST repeats: above the best of flux and PCA", own, n, low=max(others)))
+        out.append(judge("recall@1, LAMOST repeats: above the best of flux and PCA", own, n, low=max(others)))
     return out

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from _test_sets import SETS, has_errors, load_set
+from _types import read_types
 from astropy import units as u
 
+from astro_spectok.estimators.mk_types import choose_type
 from astro_spectok.results.posterior import find_peaks
 from astro_spectok.spectra import to_batch
 
@@ -72,7 +74,7 @@ def measure_set(runner, survey, path, *, limit=None):
     -------
     table : dict of str to ndarray, shape (n,) or (n, ...)
         Truth ('' or NaN where unknown): ``class_true``, ``z_true``, ``snr``, ``object``, ``row`` (in the set), and
-        for each of `LABELS` ``<label>_true``; the answers of `measure_spectra`.
+        for each of `LABELS` ``<label>_true``, ``type_true`` (of a star); the answers of `measure_spectra`.
     spectra : list of (wavelength, flux, ivar)
         Of those rows, as `~_test_sets.load_set` gives them.
     """
@@ -110,7 +112,7 @@ def read_truth(columns, n, rows):
         "row": rows,
     }
     truth |= {f"{label}_true": take(column) for label, column in LABELS.items()}
-    truth["rv_true"] = take("rv")
+    truth["rv_true"], truth["type_true"] = take("rv"), read_types(columns, rows)
     return truth
 
 
@@ -129,12 +131,13 @@ def measure_spectra(runner, spectra, medium):
     dict of str to ndarray, shape (n,) or (n, E)
         ``class`` ('' where a spectrum cannot be used), ``z``, ``z_err``, ``p_best``, ``z_2``, ``p_2``, ``embedding``,
         ``measured_snr`` (median of flux over error), and each of `LABELS` with ``<label>_err``: NaN where the
-        network does not give it. ``teff`` is in K.
+        network does not give it. ``teff`` is in K. ``type`` ('' but for stars) and ``p_type``, its probability.
     """
     n = len(spectra)
-    numbers = ["z", "z_err", "p_best", "z_2", "p_2", "measured_snr", "rv", "rv_err"]
+    numbers = ["z", "z_err", "p_best", "z_2", "p_2", "measured_snr", "rv", "rv_err", "p_type"]
     numbers += [name + end for name in LABELS for end in ("", "_err")]
-    table = {name: np.full(n, np.nan) for name in numbers} | {"class": np.full(n, "", "U6")}
+    table = {name: np.full(n, np.nan) for name in numbers}
+    table |= {"class": np.full(n, "", "U6"), "type": np.full(n, "", "U2")}
     embeddings = {}
     for start in range(0, n, CHUNK):
         batch = to_batch(to_inputs(spectra[start : start + CHUNK]), medium=medium, on_error="flag")
@@ -174,6 +177,7 @@ def _read_measured(measured):
     ln1pz = {name: np.log1p(z) for name, z in measured.redshifts.items()}
     best, *more = find_peaks(measured.log_probability, ln1pz)
     out = {"class": best.spectype, "z": best.z, "z_err": best.z_err, "p_best": best.probability}
+    out["type"], out["p_type"] = choose_type(best.spectype, measured.types)
     out |= {"rv": LIGHT_SPEED * best.z, "rv_err": LIGHT_SPEED * best.z_err}
     if more:
         out |= {"z_2": more[0].z, "p_2": more[0].probability}

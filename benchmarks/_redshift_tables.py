@@ -13,7 +13,7 @@ REDSHIFT_COLUMNS = (
 )  # fmt: skip
 #: tables that are made, whatever the weights
 NAMES = (
-    "bars", "redshifts", "redshifts_snr", "labels", "nothing", "repeats", "simulated_redshifts",
+    "bars", "redshifts", "redshifts_snr", "labels", "types", "nothing", "repeats", "simulated_redshifts",
     "simulated_instruments", "simulated_retrieval", "simulated_chi2",
 )  # fmt: skip
 NOT_MEASURED = "*Not measured for these weights: python benchmarks/real_spectra.py does it.*\n"
@@ -27,6 +27,7 @@ def make_redshift_tables(content):
         "redshifts": _make_redshifts(content["redshift"], by_snr=False),
         "redshifts_snr": _make_redshifts(content["redshift"], by_snr=True),
         "labels": _make_labels(content["labels"]),
+        "types": _make_types(content.get("types", [])),
         "nothing": _make_nothing(content["no_redshift"], simulated.get("no_redshift", [])),
         "repeats": _make_repeats(content["retrieval"]),
         "simulated_redshifts": _make_kinds(simulated.get("redshift", [])),
@@ -71,6 +72,13 @@ def _make_labels(found):
     return make_table("Stellar labels of real spectra, in K, dex and km/s", header, rows) if rows else None
 
 
+def _make_types(found):
+    keys = ("exact", "near", "stated")
+    rows = [[row["set"], row["type"], row["n"], *(show(row[key], 3) for key in keys)] for row in found]
+    header = ["set", "type", "n", "exact", "within one", "stated probability"]
+    return make_table("Coarse types of real stars", header, rows) if rows else None
+
+
 def _make_nothing(real, simulated):
     rows = [[row["set"], row["n"], show(row["confident"], 3)] for row in real]
     rows += [[f"simulated {row['family']}", row["n"], show(row["confident"], 3)] for row in simulated]
@@ -99,13 +107,21 @@ def _make_kinds(found):
 
 
 def _make_instruments(found):
+    """One row for each held-out instrument, and for each trained one that is compared in the same way."""
     rows = [
-        [row["instrument"], row["twin"] or "–", row["n"], show(row["right"], 3), show(row["right_twin"], 3),
-         f"{100 * row['loss']:.1f} ± {100 * row['loss_error']:.1f}"]
+        [row["instrument"] + " (trained)" * row.get("trained", False), row["n"], show(row.get("right_own"), 3),
+         show(row.get("right_alike"), 3), _show_loss(row, "loss_alike"), row["twin"] or "–", show(row["right"], 3),
+         show(row["right_twin"], 3), _show_loss(row, "loss")]
         for row in found
     ]  # fmt: skip
-    header = ["held out", "compared with", "n", "right", "right, trained", "lost, percentage points"]
-    return make_table("Instruments that training never drew", header, rows) if rows else None
+    header = ["held out", "n", "right", "right, same light", "lost", "other instruments", "right, narrow"]
+    header += ["right, other", "lost to other"]
+    return make_table("Instruments that training never drew; lost in percentage points", header, rows) if rows else None
+
+
+def _show_loss(row, key):
+    """A loss and its error; a dash where it was not measured."""
+    return "–" if row.get(key) is None else f"{100 * row[key]:.1f} ± {100 * row[f'{key}_error']:.1f}"
 
 
 def _make_retrieval(found):

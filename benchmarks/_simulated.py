@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from _ceiling import find_by_fit
-from _held_out import LEVELS, PAIRS
+from _held_out import CONTROLS, LEVELS, PAIRS, draw_alike
 from _real_sets import CLASSES, measure_spectra, to_inputs
 from _scores import find_own, flatten_flux, is_right, score_redshifts
 
@@ -25,6 +25,11 @@ MEASURABLE = ("galaxies", "quasars", "stars")
 PAIRED = {1: "desi", 2: "r600"}
 #: resolving power up to which no redshift better than 0.01 is asked for
 WIDE_RESOLUTION = 600
+#: of instruments that cannot do better, the part of a resolution element within which a redshift is right: half of
+#: one, so that lines are put in their own
+ELEMENT = 0.5
+#: of a spectrum through an instrument of `draw_alike`, as in the draw of a survey
+MOST_PIXELS = 8192
 #: what raw flux is compared on, in ln(wavelength): a pixel of the coarsest instrument
 FLUX_STEP = 5e-4
 
@@ -45,10 +50,10 @@ def measure_simulated(runner, templates, n=1000, *, report=print):
     Returns
     -------
     dict
-        ``retrieval``: rows of ``pair, noise, method, class, recall, n``; ``held_out``: of ``instrument, twin, n, right,
-        right_twin, loss, loss_error``; ``redshift``: rows of ``family, kind, snr_low, snr_high`` and the figures of
-        `score_redshifts`; ``no_redshift``: rows of ``family, n, confident``; ``reconstruction``: rows of ``noise, n,
-        median, p16, p84``; ``bars``: (value, number) by the names in `_bars.SIMULATED`.
+        ``retrieval``: rows of ``pair, noise, method, class, recall, n``; ``held_out``: rows of `score_held_out`;
+        ``redshift``: rows of ``family, kind, snr_low, snr_high`` and the figures of `score_redshifts`;
+        ``no_redshift``: rows of ``family, n, confident``; ``reconstruction``: rows of ``noise, n, median, p16, p84``;
+        ``bars``: (value, number) by the names in `_bars.SIMULATED`.
     """
     survey = Survey(templates, families=MEASURABLE)
     report(f"\nsimulated: retrieval of {n} objects")
@@ -68,9 +73,11 @@ def measure_simulated(runner, templates, n=1000, *, report=print):
     redshift, nothing = score_kinds(runner, every)
     own = {"noise": "as real", "method": "embedding", "class": "all"}
     overall = {row["pair"]: row for row in retrieval if own.items() <= row.items()}
-    pooled, right = held_out[-1], next(row for row in chi2 if row["noise"] == "as stated")
+    pooled = next(row for row in held_out if row["instrument"] == "all")
+    right = next(row for row in chi2 if row["noise"] == "as stated")
     bars = {f"recall_{pair}": (row["recall"], row["n"]) for pair, row in overall.items()}
-    bars |= {"held_out_loss": (pooled["loss"], pooled["n"]), "chi2": (right["median"], right["n"])}
+    bars |= {"held_out_loss": (pooled["loss_alike"], pooled["n"]), "held_out_other": (pooled["loss"], pooled["n"])}
+    bars |= {"chi2": (right["median"], right["n"])}
     return {
         "retrieval": retrieval, "held_out": held_out, "redshift": redshift, "no_redshift": nothing,
         "reconstruction": chi2, "bars": bars,
@@ -190,35 +197,83 @@ def rebin_flux(*views):
 
 
 def score_held_out(runner, survey, stars, n):
-    """Share of right redshifts with instruments that training never draws, and with trained ones of the same objects.
+    """Share of right redshifts with instruments that training never draws, and with others of the same objects.
 
-    One row for each of `PAIRS`, and last all of them together; ``loss`` is the share lost, ``loss_error`` its error
-    from the pairs that differ.
+    One row for each of `PAIRS`, one for all of them together, and one for each of `CONTROLS`. ``right_own`` and
+    ``right_alike`` are of it and of `draw_alike` at the same light, right as of `is_right` or within `ELEMENT` of the
+    resolution element of the first; ``loss_alike`` is the share lost, ``loss_alike_error`` its error from the objects
+    that differ. ``right``, ``right_twin``, ``loss`` and ``loss_error`` are the same for the other instrument, at the
+    same signal-to-noise ratio per pixel, as of `is_right` alone; None for controls, which have no other.
     """
-    rows, differences = [], []
-    for number, pair in enumerate(PAIRS):
-        right = [[], []]
-        for k, level in enumerate(LEVELS):
-            groups = (stars if pair.stars else survey).draw(
-                -(-n // len(LEVELS)), [SEED, 1, number, k], views=2, instruments=pair.make_choosers(),
-                snr=(level, level),
-            )  # fmt: skip
-            tables = [measure_groups(runner, groups, view)[0] for view in (0, 1)]
-            usable = np.array([bool(a and b) for a, b in zip(*(t["class"] for t in tables), strict=True)])
-            for found, table in zip(right, tables, strict=True):
-                table["wide"][:] = False
-                found.append(is_right(table)[usable])
-        right = [np.concatenate(found) for found in right]
-        differences.append((pair.name, pair.twin, *right))
-    everything = [np.concatenate([d[k] for d in differences]) for k in (2, 3)]
-    for name, twin, held, trained in [*differences, ("all", "", *everything)]:
-        lost = trained.astype(float) - held
-        rows.append({
-            "instrument": name, "twin": twin, "n": len(held), "right": float(held.mean()),
-            "right_twin": float(trained.mean()), "loss": float(lost.mean()),
-            "loss_error": float(lost.std() / np.sqrt(len(lost))),
-        })  # fmt: skip
+    found = [
+        compare_instruments(runner, stars if pair.stars else survey, pair, n, [SEED, 1, number])
+        for number, pair in enumerate((*PAIRS, *CONTROLS))
+    ]
+    rows = [describe_loss(pair, right) for pair, right in zip((*PAIRS, *CONTROLS), found, strict=True)]
+    together = {key: np.concatenate([right[key] for right in found[: len(PAIRS)]]) for key in found[0]}
+    rows.insert(len(PAIRS), describe_loss(replace(PAIRS[0], name="all", twin=""), together))
     return rows
+
+
+def compare_instruments(runner, survey, pair, n, seed):
+    """Whether each object comes out right: bool arrays ``own`` and ``alike``; ``held`` and ``twin`` by `is_right`."""
+    found = {}
+    choosers = pair.make_choosers()
+    for k, level in enumerate(LEVELS):
+        groups = survey.draw(
+            -(-n // len(LEVELS)), [*seed, k], views=len(choosers), instruments=choosers, snr=(level, level)
+        )
+        groups = [add_alike(group, [*seed, k, j], survey.sky) for j, group in enumerate(groups)]
+        tables = [measure_groups(runner, groups, view)[0] for view in range(len(choosers) + 1)]
+        usable = np.all([table["class"] != "" for table in tables], axis=0)
+        for table in tables:
+            table["wide"][:] = False
+        element = ELEMENT / np.array([np.median(one.resolution) for group in groups for one in group.instruments[0]])
+        held, alike = tables[0], tables[-1]
+        right = {"own": is_near(held, element), "alike": is_near(alike, element)}
+        if pair.draw_twin is not None:
+            right |= {"held": is_right(held), "twin": is_right(tables[1])}
+        for key, values in right.items():
+            found.setdefault(key, []).append(values[usable])
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+def add_alike(group, seed, sky):
+    """The group with one view more: through instruments of `draw_alike`, with as much light as in the first."""
+    rng = np.random.default_rng(seed)
+    first = group.instruments[0]
+    alike = [draw_alike(one, rng, MOST_PIXELS) for one in first]
+    # the same range in fewer pixels has more light in each
+    more = group.snr[0].new_tensor([(len(a) / len(b)) ** 0.5 for a, b in zip(first, alike, strict=True)])
+    snr = group.snr[0] * more
+    seen = observe(group.objects, alike, snr, Randomness(seed), sky=sky)
+    return replace(
+        group, instruments=[*group.instruments, alike], snr=[*group.snr, snr], observations=[*group.observations, seen]
+    )
+
+
+def is_near(table, element):
+    """`is_right`, or within ``element``, which is in ln(wavelength)."""
+    return is_right(table) | (np.abs(table["z"] - table["z_true"]) < element * (1 + table["z_true"]))
+
+
+def describe_loss(pair, right):
+    """One row of `score_held_out` from what `compare_instruments` gives."""
+    row = {"instrument": pair.name, "twin": pair.twin, "n": len(right["own"]), "trained": pair.draw_twin is None}
+    columns = (
+        ("held", "twin", "right", "right_twin", "loss"),
+        ("own", "alike", "right_own", "right_alike", "loss_alike"),
+    )
+    for first, second, *names in columns:
+        values = [None] * 4
+        if first in right:
+            lost = right[second].astype(float) - right[first]
+            values = [right[first].mean(), right[second].mean(), lost.mean(), lost.std() / np.sqrt(len(lost))]
+        row |= {
+            name: None if value is None else float(value)
+            for name, value in zip([*names, f"{names[-1]}_error"], values, strict=True)
+        }
+    return row
 
 
 def score_kinds(runner, groups):

@@ -11,6 +11,7 @@ given), which the PCA baselines are fitted to; without it they are left out. The
 - ``redshift``: one row per set, class and bin in signal-to-noise ratio (`_scores.group_redshifts`);
 - ``no_redshift``: sets with nothing to find: share that claims p_best > 0.9, and median p_best;
 - ``labels``: one row per set and label: ``n, offset, scatter, stated, coverage`` in K, dex or km/s;
+- ``types``: one row per set and coarse type of star: ``n``, shares ``exact`` and ``near`` (`_types.score_types`);
 - ``retrieval``: recall@1 of repeat visits, by method;
 - ``reconstruction``: medians per set, of `reconstruction.run_set`;
 - ``simulated``: on spectra drawn from the templates of the training sets, see `_simulated.measure_simulated`;
@@ -28,6 +29,7 @@ from _real_sets import LABELS, SURVEYS, measure_set
 from _scores import flatten_flux, group_redshifts, retrieve_repeats, score_labels
 from _simulated import measure_simulated
 from _test_sets import SETS, Pca, read_set
+from _types import score_types
 from reconstruction import run_set
 
 import astro_spectok
@@ -151,7 +153,7 @@ def run_benchmark(runner, data, train=None, *, limit=None, reconstructed=12, sim
     dict
         As the JSON file, less what describes the run.
     """
-    result = {key: [] for key in ("redshift", "no_redshift", "labels", "retrieval", "reconstruction")}
+    result = {key: [] for key in ("redshift", "no_redshift", "labels", "types", "retrieval", "reconstruction")}
     corpus = Corpus(train) if train is not None and train.is_dir() else None
     tables = {}
     report(
@@ -176,11 +178,13 @@ def run_benchmark(runner, data, train=None, *, limit=None, reconstructed=12, sim
             report(show_redshifts(row))
         if survey.name in LABELLED:
             result["labels"] += score_stellar_labels(table, survey.name)
+        types = score_types(table["type"], table["type_true"], table["p_type"])
+        result["types"] += [{"set": survey.name} | row for row in types]
         if survey.name == "lamost_real":
             result["retrieval"] += score_repeats(table, spectra, corpus, np.random.default_rng(7))
     if corpus:
         result["reconstruction"] = score_reconstruction(runner, corpus, data, reconstructed) if reconstructed else []
-    for key in ("no_redshift", "labels", "retrieval", "reconstruction"):
+    for key in ("no_redshift", "labels", "types", "retrieval", "reconstruction"):
         report_rows(key, result[key], report)
     if simulated:
         result["simulated"] = measure_simulated(runner, train if corpus else None, simulated, report=report)

@@ -10,7 +10,11 @@ that they agree.
 import json
 from pathlib import Path
 
+from _estimator_tables import draw_reliability, make_estimator_tables
+from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
+from _robustness_table import make_robustness_tables
+from _sizes_table import make_sizes_table
 from _tables import make_table, show, show_snr
 
 from astro_spectok.training.history import draw_curve
@@ -51,14 +55,23 @@ def make_reconstruction_tables(content):
 
 def describe_training(name):
     """How a packaged set was trained, in a paragraph."""
-    t = read_metadata(find_weights(name))["training"]
+    training = read_metadata(find_weights(name))["training"]
+    before = training.get("before")
+    if before is None:
+        return _describe_run(training) + "\n"
+    # the last run was of some parts of the network, and what came before is told first
+    return f"{_describe_run(before)} After that {', '.join(training['train_only'])} alone: {_describe_run(training)}\n"
+
+
+def _describe_run(t):
+    """One run of a training."""
     low, high = t["wavelength_range"]
     return (
         f"{t['steps_done']:,} steps of {t['batch_tokens']:,} tokens, {t['spectra']:,} random views in all, in "
         f"{t['seconds'] / 3600:.1f} hours on {t['device']} with PyTorch {t['torch_version']}; AdamW at a peak of "
         f"{t['learning_rate']:g} and a cosine to zero, {t['hide_fraction']:.0%} of the spectra decoded from their "
         f"embedding alone, seed {t['seed']}. Good input pixels: {low:,.0f} to {high:,.0f} Angstrom (1st and "
-        "99th percentiles).\n"
+        "99th percentiles)."
     )
 
 
@@ -90,12 +103,25 @@ def make_tables():
         content = json.loads(path.read_text())
         made = make_reconstruction_tables(content)
         tables |= {f"{path.stem.removesuffix('_reconstruction')}_{name}": text for name, text in made.items()}
+    redrock = RESULTS / "redrock.json"
+    tables["redrock"] = make_redrock_table(json.loads(redrock.read_text()) if redrock.is_file() else None)
+    sizes = RESULTS / "sizes.json"
+    tables["sizes"] = make_sizes_table(json.loads(sizes.read_text()) if sizes.is_file() else None)
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}
     for path in sorted(RESULTS.glob("*_real_spectra.json")):
         made = make_redshift_tables(json.loads(path.read_text()))
         tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
-    return tables
+    tables |= {f"small_{name}": text for name, text in make_estimator_tables(read_estimator()).items()}
+    path = RESULTS / "small_robustness.json"
+    made = make_robustness_tables(json.loads(path.read_text()) if path.is_file() else None)
+    return tables | {f"small_{name}": text for name, text in made.items()}
+
+
+def read_estimator():
+    """Results of ``redshift_estimator.py`` with the packaged weights; None if there are none."""
+    path = RESULTS / "small_redshift_estimator.json"
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def main():
@@ -103,6 +129,8 @@ def main():
     for name, text in make_tables().items():
         (TABLES / f"{name}.rst").write_text(text)
     draw_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
+    if read_estimator() is not None:
+        draw_reliability(read_estimator(), TABLES / "small_reliability.png")
 
 
 if __name__ == "__main__":

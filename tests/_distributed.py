@@ -11,7 +11,7 @@ import torch
 from _training_data import QUICK
 
 from astro_spectok.network import get_config
-from astro_spectok.network.config import LABELS, RedshiftHeadConfig
+from astro_spectok.network.config import LABELS, STELLAR_TYPES, RedshiftHeadConfig
 from astro_spectok.training.loop import pretrain
 
 #: four shards make a step: one process adds them up, of two each takes two
@@ -21,8 +21,9 @@ CONFIG = replace(
 )  # fmt: skip
 #: all heads, on a grid coarse enough for a test
 NETWORK = replace(
-    get_config("tiny"), name="all_heads", labels=LABELS, redshift=RedshiftHeadConfig(channels=2, step=1e-3, kernel=5)
-)
+    get_config("tiny"), name="all_heads", labels=LABELS, stellar_types=STELLAR_TYPES,
+    redshift=RedshiftHeadConfig(channels=2, step=1e-3, kernel=5),
+)  # fmt: skip
 
 
 def train(out, steps, *real):

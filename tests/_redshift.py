@@ -26,13 +26,14 @@ def make_flat(grid=GRID):
     return {name: np.full(len(x), -np.log(len(x) * len(grid.classes))) for name, x in grid.ln1pz.items()}
 
 
-def fake_measure(monkeypatch, *scores):
-    """Let every `Runner` answer with these posteriors, one for each spectrum, the last first."""
+def fake_measure(monkeypatch, *scores, types=None):
+    """Let every `Runner` answer with these posteriors, one for each spectrum, the last first, and types for all."""
     from astro_spectok.engine.runner import Measured, Runner
 
     def measure(self, batch, *, progress=None):
         for i in reversed(range(len(batch))):
             if batch.lengths[i]:
-                yield i, Measured(scores[i], GRID.redshift, {}, np.zeros(3, np.float32))
+                yield i, Measured(scores[i], GRID.redshift, {}, np.zeros(3, np.float32), types or {})
 
     monkeypatch.setattr(Runner, "measure", measure)
+    monkeypatch.setattr("astro_spectok.estimators.solutions.refine_redshift", lambda *args, **kwargs: None)

@@ -77,12 +77,12 @@ def test_loss_is_that_of_the_calibrated_posterior(load):
 
 @pytest.mark.parametrize("scale", [0.8, 1.5])
 def test_errors_are_found(load, scale):
-    """A scale, and a floor below which no error is."""
-    rng, target, floor = np.random.default_rng(2), 1.5e-4, 2e-5
-    true = rng.uniform(0, 1e-4, 4000)
-    offset = scale * rng.normal(0, np.maximum(true, floor))
+    """A scale, and a floor that is added in quadrature."""
+    rng, floor = np.random.default_rng(2), 2e-5
+    width = rng.uniform(0, 1e-4, 4000)
+    offset = scale * rng.normal(0, np.hypot(width, floor))
     offset[::50] = 1e-3  # outliers
-    found = load("_calibration").fit_errors(offset, np.hypot(true, target), target)
+    found = load("_calibration").fit_errors(offset, width)
     assert found == (pytest.approx(scale, rel=0.1), pytest.approx(floor, rel=0.4))
 
 
@@ -118,7 +118,7 @@ def test_scores(load):
         "cls_true": np.array(["GALAXY", "QSO", "STAR", "QSO", ""]),
         "z": np.array([0.5, 1.01, 0.0, 2.0, 1.0]), "z_true": np.array([0.5001, 1.0, 0.0, 1.0, np.nan]),
         "z_err": np.full(5, 1e-4), "p_best": np.array([0.99, 0.95, 0.99, 0.4, 0.2]),
-        "zwarn": np.array([0, 16384, 4, 0, 4096]), "snr": np.array([10.0, 10.0, 10.0, 10.0, 10.0]),
+        "zwarn": np.array([0, 0, 4, 0, 4096]), "snr": np.full(5, 10.0), "wide": np.zeros(5, bool),
         "pit": np.array([0.1, 0.4, 0.6, 0.9, np.nan]),
     }  # fmt: skip
     found = load("calibrate").score(table)

@@ -48,8 +48,8 @@ class OracleRunner:
         "STAR": np.expm1(STEP * np.arange(-12, 13)),
     }
 
-    def __init__(self, answers, labels=None):
-        self.answers, self.labels = list(answers), labels or {}
+    def __init__(self, answers, labels=None, types=None):
+        self.answers, self.labels, self.types = list(answers), labels or {}, types or {}
         self.mediums = []
 
     def measure(self, batch, *, progress=None):
@@ -69,6 +69,7 @@ class OracleRunner:
                     log_probability=scores,
                     redshifts=self.redshifts,
                     labels=self.labels,
+                    types=self.types,
                     embedding=np.array([1.0, i], np.float32),
                 ),
             )
@@ -209,14 +210,16 @@ def test_measured_set_has_truth_beside_answers(load, tmp_path):
     sets = load("_real_sets")
     classes, z = ["GALAXY", "QSO", "STAR", "GALAXY", "GALAXY"], [0.3, 2.0, 1e-4, 0.7, 0.9]
     path = tmp_path / "sdss_boss_real.npz"
-    write_set(path, classes, z, zwarn=np.array([0, 0, 0, 4, 0]), snr=9.0)
+    subclass = np.array(["", "", "gM0", "", ""])
+    write_set(path, classes, z, zwarn=np.array([0, 0, 0, 4, 0]), snr=9.0, subclass=subclass)
     with np.load(path) as data:
         arrays = dict(data)
     arrays["snr"] = np.full(5, 9.0)
     arrays["ivar"][4 * 400 :] = 0
     np.savez(path, **arrays)
     survey = next(s for s in sets.SURVEYS if s.name == "sdss_boss_real")
-    runner = OracleRunner([("GALAXY", 0.3), ("GALAXY", 2.0), ("STAR", 0.0), ("GALAXY", 0)], {"teff": (3.7, 0.01)})
+    answers = [("GALAXY", 0.3), ("GALAXY", 2.0), ("STAR", 0.0), ("GALAXY", 0)]
+    runner = OracleRunner(answers, {"teff": (3.7, 0.01)}, {"K": 0.6, "M": 0.4})
     table, spectra = sets.measure_set(runner, survey, path)
     assert table["row"].tolist() == [0, 1, 2]
     assert len(spectra) == 3
@@ -227,7 +230,43 @@ def test_measured_set_has_truth_beside_answers(load, tmp_path):
     assert table["teff"] == pytest.approx(10**3.7)
     assert table["teff_err"] == pytest.approx(10**3.7 * np.log(10) * 0.01)
     assert np.isnan(table["logg"]).all()
+    assert table["type"].tolist() == ["", "", "K"]
+    assert table["type_true"].tolist() == ["", "", "M"]
+    np.testing.assert_array_equal(table["p_type"], [np.nan, np.nan, 0.6])
     assert table["embedding"][:, 1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "near"),
+    [("G", "G", True), ("G", "K", True), ("K", "G", True), ("F", "K", False), ("WD", "WD", True), ("WD", "CV", False),
+     ("T", "WD", False), ("L", "T", True), ("", "T", False), ("C", "M", False), ("O", "T", False)],
+)  # fmt: skip
+def test_neighbours_of_types(load, found, truth, near):
+    """One step along the sequence, and none for what is not of it."""
+    assert load("_types").is_near(np.array([found]), np.array([truth])).tolist() == [near]
+
+
+def test_figures_of_types(load):
+    """A star that was not found to be one is wrong; without a true type it does not count."""
+    score = load("_types").score_types
+    found, truth = np.array(["K", "G", "", "M", "WD"]), np.array(["K", "K", "K", "", "WD"])
+    rows = score(found, truth, np.array([0.9, 0.5, np.nan, 0.8, 1.0]))
+    expected = {"all": (4, 0.5, 0.75, 0.8), "K": (3, 1 / 3, 2 / 3, 0.7), "WD": (1, 1, 1, 1)}
+    assert [row["type"] for row in rows] == list(expected)
+    for row in rows:
+        assert [row[key] for key in ("n", "exact", "near", "stated")] == pytest.approx(expected[row["type"]])
+    assert score(np.full(5, ""), truth, np.full(5, np.nan)) == []
+    assert score(found, np.full(5, ""), np.ones(5)) == []
+
+
+@needs(TEST)
+@pytest.mark.parametrize(("name", "n", "kinds"), [("lamost_real", 232, "AFGKM"), ("splat_spex_real", 360, "MLT")])
+def test_types_of_real_sets(load, name, n, kinds):
+    """Nearly all stars of the two sets with a bar have one."""
+    columns = load("_test_sets").load_set(TEST / f"{name}.npz")[1]
+    types = load("_types").read_types(columns, np.arange(len(columns["cls"])))
+    assert np.count_nonzero(types != "") == pytest.approx(n, abs=15)
+    assert set(types.tolist()) == {"", *kinds}
 
 
 @pytest.mark.parametrize(("known", "snr"), [(True, 10.0), (False, 10.0)])
@@ -267,12 +306,17 @@ def test_bars_measure_what_they_say(load, tmp_path):
     retrieval = [{"method": "embedding", "recall": 0.85, "n": 9}, {"method": "PCA-50", "recall": 0.9, "n": 9}]
     reconstruction = [{"chi2_net": 1.0, "chi2_pca": 1.1}, {"chi2_net": 1.0, "chi2_pca": 0.9}]
     tables = {"lamost_real": stars, "rodot_qso_real": make_answers(class_true=np.full(20, "QSO"))}
-    result = {"retrieval": retrieval, "reconstruction": reconstruction}
+    types = [
+        {"set": "lamost_real", "type": "all", "near": 0.96, "n": 9},
+        {"set": "lamost_real", "type": "M", "near": 0.0, "n": 1},
+    ]
+    result = {"types": types, "retrieval": retrieval, "reconstruction": reconstruction}
     simulated = {"recall_desi": (0.93, 1000), "held_out_loss": (0.03, 500), "chi2": (1.2, 300)}
     found = bars.make_bars(tables, result, tmp_path / "none.csv", simulated)
     expected = {
         "LAMOST: stars, class": (0.99, False), "LAMOST: stars, within": (0.99, True), "LAMOST: galaxies": (None, None),
-        "rodot": (1.0, True), "recall@1, LAMOST repeats": (0.85, True),
+        "LAMOST: type": (0.96, True), "SpeX: type": (None, None), "rodot": (1.0, True),
+        "recall@1, LAMOST repeats": (0.85, True),
         "recall@1, LAMOST repeats: above": (0.85, False), "reconstruction: share": (0.5, False),
         "recall@1, simulated pairs SDSS-like and DESI": (0.93, True), "instruments held out": (0.03, False),
         "recall@1, simulated pairs SDSS-like and R": (None, None), "reconstruction: chi2": (1.2, False),

@@ -15,7 +15,7 @@ from astro_spectok.engine import Runner
 from astro_spectok.network import build_network, get_config
 from astro_spectok.network.config import RedshiftHeadConfig
 from astro_spectok.simulate import Survey
-from astro_spectok.simulate.instruments import HELD_OUT, NAMED, choose_instrument
+from astro_spectok.simulate.instruments import HELD_OUT, NAMED, choose_instrument, random_instrument
 from astro_spectok.weights import write_weights
 
 ROOT = Path(__file__).parents[1]
@@ -133,6 +133,79 @@ def test_pairs_are_matched(load, survey):
     assert compared == {pair.name for pair in held_out.PAIRS}
 
 
+def test_controls_are_trained(load):
+    """They have no other instrument, and none of them is held out."""
+    controls = load("_held_out").CONTROLS
+    drawn = [pair.make_choosers() for pair in controls]
+    assert {len(choosers) for choosers in drawn} == {1}
+    names = {choose(np.random.default_rng(2), 2500.0, 12000.0, max_pixels=8192).name for (choose,) in drawn}
+    assert not names & set(HELD_OUT)
+
+
+@pytest.mark.parametrize("name", ["vimos", "galah", "weave_lrs", "sixdf", "random below", "random above"])
+@pytest.mark.parametrize("seed", range(3))
+def test_alike_instruments(load, name, seed):
+    """The same arms and resolving power, the nearest that training draws, in pixels such as training draws."""
+    rng = np.random.default_rng(seed)
+    if name.startswith("random"):
+        limits = (22.0, 38.0) if name.endswith("below") else (31500.0, 57000.0)
+        made = None
+        while made is None:
+            made = random_instrument(rng, 4000.0, 10000.0, 8192, resolution=limits)
+        made = replace(made, smoothed=2.0)
+    else:
+        made = choose_instrument(rng, 2500.0, 12000.0, 8192, [name])
+    alike = load("_held_out").draw_alike(made, rng, 8192)
+    assert len(np.unique(alike.arm)) == len(np.unique(made.arm))
+    for number, arm in enumerate(np.unique(made.arm)):
+        own, other = made.arm == arm, alike.arm == number
+        pixel = max((x.right - x.left)[one].max() for x, one in ((made, own), (alike, other)))
+        assert alike.left[other][0] == pytest.approx(made.left[own][0], abs=1e-6)
+        assert alike.right[other][-1] == pytest.approx(made.right[own][-1], abs=pixel)
+        wanted = np.clip(np.interp(alike.wavelength[other], made.wavelength[own], made.resolution[own]), 40, 30000)
+        np.testing.assert_allclose(alike.resolution[other], wanted, rtol=0.05)
+    per_fwhm = alike.wavelength / alike.resolution / (alike.right - alike.left)
+    assert 1.2 < np.median(per_fwhm) < 4.8
+    assert 64 <= len(alike) <= 8192
+    assert alike.smoothed == pytest.approx(made.smoothed * len(alike) / len(made))
+    assert (alike.calibrated, alike.has_errors, alike.ground) == (made.calibrated, made.has_errors, made.ground)
+
+
+def test_alike_view_has_as_much_light(simulated, survey):
+    """Per interval of wavelength the signal-to-noise ratio is that of the first view, however wide the pixels."""
+    (group,) = Survey(families=("galaxies",)).draw(4, 3, instruments=[["vimos"]], snr=(20, 20))
+    group = simulated.add_alike(group, [7], survey.sky)
+    assert group.instruments[1] != group.instruments[0]
+    levels = []
+    for view, snr in zip(group.instruments, group.snr, strict=True):
+        width = [np.median(np.log(one.right / one.left)) for one in view]
+        levels.append(snr.numpy() / np.sqrt(width))
+    np.testing.assert_allclose(levels[1], levels[0], rtol=0.15)
+    assert np.std(group.snr[1].numpy()) > 0
+    assert [len(one) for one in group.instruments[1]] == group.observations[1].present.sum(1).tolist()
+
+
+def test_tolerance_of_blurred_spectra(simulated):
+    """Within half a resolution element is right, and elsewhere what is right otherwise."""
+    table = {"z": np.array([0.5, 0.52, 0.502, 0.51]), "z_true": np.full(4, 0.5), "wide": np.zeros(4, bool),
+             "class_true": np.array(["GALAXY", "GALAXY", "GALAXY", "QSO"])}  # fmt: skip
+    near = simulated.is_near(table, np.array([0.5 / 30, 0.5 / 30, 0.5 / 2000, 0.5 / 2000]))
+    assert near.tolist() == [True, True, True, True]
+    assert simulated.is_near(table, np.full(4, 0.5 / 60)).tolist() == [True, False, True, True]
+
+
+def test_losses_are_differences(simulated, load):
+    """The share lost is that of the second less that of the first, with the error of paired differences."""
+    pair = load("_held_out").PAIRS[0]
+    own, alike = np.array([1, 1, 0, 0], bool), np.array([1, 1, 1, 0], bool)
+    row = simulated.describe_loss(pair, {"own": own, "alike": alike, "held": own, "twin": own})
+    assert (row["right_own"], row["right_alike"], row["loss_alike"]) == (0.5, 0.75, 0.25)
+    assert row["loss_alike_error"] == pytest.approx(np.std([0, 0, 1, 0]) / 2)
+    assert (row["loss"], row["loss_error"], row["n"], row["trained"]) == (0.0, 0.0, 4, False)
+    control = simulated.describe_loss(load("_held_out").CONTROLS[0], {"own": own, "alike": alike})
+    assert (control["trained"], control["right"], control["loss_alike"]) == (True, None, 0.25)
+
+
 def test_right_answers_are_scored_right(simulated, survey):
     """Truth stands beside its own answer: all right with those of the truth, less the wrong ones otherwise."""
     groups = survey.draw(16, 11, snr=(20, 20), max_pixels=1500)
@@ -247,8 +320,12 @@ def test_whole_measurement(simulated, load, weights):
     assert len(lines) == 4
     assert set(found["bars"]) == set(load("_bars").SIMULATED)
     assert {row["noise"] for row in found["retrieval"]} == {"as real", "as stated"}
-    assert [row["instrument"] for row in found["held_out"]][-1] == "all"
-    assert found["held_out"][-1]["n"] == sum(row["n"] for row in found["held_out"][:-1])
+    names = [row["instrument"] for row in found["held_out"]]
+    counted = [row["n"] for row in found["held_out"]]
+    assert counted[names.index("all")] == sum(counted[: names.index("all")])
+    assert [row["trained"] for row in found["held_out"]] == [
+        number > names.index("all") for number in range(len(names))
+    ]
     assert all(0 <= row["right"] <= 1 for row in found["redshift"])
     assert json.dumps(load("real_spectra").make_plain(found), allow_nan=False)
     assert len(load("_redshift_tables").make_redshift_tables(

@@ -98,7 +98,16 @@ def test_pretrain_stops_resumes_and_exports(tmp_path, capsys):
 
 def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
     """Analytic templates are told of on standard error; each row of the log is a line on standard output."""
-    arguments = ["pretrain", "--out", str(tmp_path / "run"), *QUICK_RUN, "--shards", "2", "--start-from", str(tiny_weights)]
+    arguments = [
+        "pretrain",
+        "--out",
+        str(tmp_path / "run"),
+        *QUICK_RUN,
+        "--shards",
+        "2",
+        "--start-from",
+        str(tiny_weights),
+    ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert "simulating from analytic ones, which are coarser" in err

@@ -42,8 +42,8 @@ def test_tables_agree_with_results(tables):
 
 def test_every_table_is_shown(tables):
     """What the pages include is there, and nothing is made that no page includes."""
-    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.rst"))
-    shown = re.findall(r"include:: _tables/(\w+)\.rst", pages)
+    pages = "".join(path.read_text() for folder in ("docs", "docs/dev") for path in (ROOT / folder).glob("*.rst"))
+    shown = re.findall(r"include:: (?:\.\./)?_tables/(\w+)\.rst", pages)
     assert sorted(shown) == sorted(tables)
 
 
@@ -80,13 +80,18 @@ def make_content(**simulated):
                     "coverage": 0.5},
                    {"set": "miles", "label": "logg", "n": 0, "offset": None, "scatter": None, "stated": None,
                     "coverage": None}],
+        "types": [{"set": "spex", "type": "L", "n": 8, "exact": 0.75, "near": 0.875, "stated": None}],
         "retrieval": [{"method": "flux", "recall": 0.25, "n": 8}],
         "bars": [{"name": "a |dz| b", "bar": "0.7", "measured": 0.6, "met": False, "n": 5},
                  {"name": "c", "bar": "<= 0.02", "measured": None, "met": None, "n": 0}],
         "simulated": {
             "retrieval": [pair | {"class": "all", "recall": 0.5}, pair | {"class": "STAR", "recall": 0.125}],
             "held_out": [{"instrument": "galah", "twin": "", "n": 30, "right": 0.9, "right_twin": 0.95, "loss": 0.05,
-                          "loss_error": 0.021}],
+                          "loss_error": 0.021, "trained": False, "right_own": 0.91, "right_alike": 0.92,
+                          "loss_alike": 0.01, "loss_alike_error": 0.012},
+                         {"instrument": "fors", "twin": None, "n": 40, "right": None, "right_twin": None, "loss": None,
+                          "loss_error": None, "trained": True, "right_own": 0.8, "right_alike": 0.7,
+                          "loss_alike": -0.1, "loss_alike_error": 0.05}],
             "redshift": [kind | {"snr_low": 1, "snr_high": 100}, kind | {"snr_low": 3, "snr_high": 10, "right": 1.0},
                          kind | {"kind": "G", "snr_low": 1, "snr_high": 100, "right": 0.0}],
             "no_redshift": [{"family": "blazars", "n": 4, "confident": 0.75}],
@@ -104,12 +109,14 @@ def make_content(**simulated):
         ("redshifts_snr", ["lamost", "STAR", "> 2", "7", "0.500", "0.250", "1.000", "-12.3", "4321", "0.125", "–",
                            "0.75"]),
         ("labels", ["miles", "teff", "9", "8.000", "123", "99.000", "0.500"]),
+        ("types", ["spex", "L", "8", "0.750", "0.875", "–"]),
         ("nothing", ["sky", "3", "0.333"]),
         ("nothing", ["simulated blazars", "4", "0.750"]),
         ("repeats", ["flux", "8", "0.250"]),
         ("simulated_redshifts", ["stars", "M", "0.875 (7)", "1.000 (7)"]),
         ("simulated_redshifts", ["stars", "G", "0.000 (7)", "–"]),
-        ("simulated_instruments", ["galah", "–", "30", "0.900", "0.950", "5.0 ± 2.1"]),
+        ("simulated_instruments", ["galah", "30", "0.910", "0.920", "1.0 ± 1.2", "–", "0.900", "0.950", "5.0 ± 2.1"]),
+        ("simulated_instruments", ["fors (trained)", "40", "0.800", "0.700", "-10.0 ± 5.0", "–", "–", "–", "–"]),
         ("simulated_retrieval", ["SDSS, R 600", "as real", "embedding", "0.500", "0.125"]),
         ("simulated_chi2", ["as stated", "6", "1.01", "0.90", "1.20"]),
     ],
@@ -120,6 +127,21 @@ def test_rows_of_tables(load, name, row):
     rows = [block.strip().split("\n     - ") for block in made[name].split("\n   * - ")[1:]]
     assert row in rows
     assert {len(cells) for cells in rows} == {len(row)}
+
+
+def test_training_of_parts_is_told_after_what_came_before(load, monkeypatch):
+    """One run as it is; a second one, of some parts, follows the first."""
+    module = load("write_tables")
+    run = {
+        "wavelength_range": [2000.0, 9000.0], "steps_done": 1234, "batch_tokens": 512, "spectra": 99, "seconds": 7200,
+        "device": "cpu", "torch_version": "2.9", "learning_rate": 1e-3, "hide_fraction": 0.15, "seed": 1,
+    }  # fmt: skip
+    for training in (run, run | {"steps_done": 77, "train_only": ["norm", "type_head"], "before": run}):
+        monkeypatch.setattr(module, "read_metadata", lambda _, training=training: {"training": training})
+        text = module.describe_training("small")
+        assert text.startswith("1,234 steps of 512 tokens, 99 random views")
+        assert text.endswith("(1st and 99th percentiles).\n")
+        assert ("After that norm, type_head alone: 77 steps" in text) == ("before" in training)
 
 
 def test_speeds(load):
@@ -133,6 +155,22 @@ def test_speeds(load):
     assert rows == [["family", "1 thread", "cuda"], ["``stars``", "123", "8901"], ["all, in their shares", "57", "346"]]
     assert "analytic templates; Abacus 3, Loom; PyTorch 2.9" in text
     assert "``small`` on Loom consumes 67 spectra a second; one process that loads data for it draws 78." in text
+
+
+def test_sizes(load):
+    """Each figure of a variant lands in its own cell, and what nobody has measured is told."""
+    make = load("_sizes_table").make_sizes_table
+    row = {
+        "variant": "width 96", "redshift": 2.5, "right_class": 0.75, "loss": -0.125, "right": 0.875, "measured": 700,
+        "median_abs_dv": None, "ms": 7.25, "megabytes": 8.94, "spectra": 7800, "spectra_per_s": 65.0, "validation": 800,
+    }  # fmt: skip
+    settings = {"seconds": 120.0, "device": "Abacus 3", "templates": "analytic templates"}
+    text = make({"settings": settings, "variants": [row]})
+    rows = [block.strip().split("\n     - ") for block in text.split("\n   * - ")[1:]]
+    assert rows[1] == ["width 96", "2.500", "0.875", "0.750", "–", "-0.125", "7800", "65.0", "7.2", "8.9"]
+    assert len(rows[0]) == len(rows[1])
+    assert "after 120 s of one thread of Abacus 3 each, analytic templates; 800 validation spectra, 700" in text
+    assert "benchmarks/sizes.py" in make(None)
 
 
 def test_speeds_are_measured(load):

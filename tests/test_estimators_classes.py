@@ -31,18 +31,34 @@ def test_one(redshift_weights, monkeypatch):
 def test_many(redshift_weights, monkeypatch):
     """One row each, in order; flags are those that are about the class."""
     spectrum = make_spectrum()
-    fake_measure(monkeypatch, SURE, None, make_flat(), SURE)
+    fake_measure(monkeypatch, SURE, None, make_flat(), SURE, types={"CV": 0.75, "B": 0.25})
     spectra = [spectrum, make_spectrum(10), spectrum, rewrite(spectrum, flux=-spectrum.flux)]
     with pytest.warns(FlaggedSpectraWarning):
         table = ClassEstimator(redshift_weights, "cpu").estimate(spectra)
-    assert table.colnames == ["spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "snr"]
+    assert table.colnames == [
+        "spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "snr", "mk_type", "p_mk_type",
+    ]  # fmt: skip
     assert table["spectype"][[0, 1, 3]].tolist() == ["STAR", "", "STAR"]
     np.testing.assert_allclose(table["p_star"], [1, np.nan, 1 / 3, 1], rtol=1e-4)
+    assert table["mk_type"][[0, 1, 3]].tolist() == ["CV", "", "CV"]
+    np.testing.assert_array_equal(table["p_mk_type"][[0, 1, 3]], [0.75, np.nan, 0.75])
     assert table["zwarn"].tolist() == [
         0, RedshiftFlag.TOO_FEW_PIXELS, RedshiftFlag.SKY_LIKE | RedshiftFlag.LOW_CONFIDENCE,
         RedshiftFlag.NEGATIVE_CONTINUUM,
     ]  # fmt: skip
     assert table.meta["weights"] == "tiny-redshift"
+
+
+def test_type_of_one(redshift_weights, monkeypatch):
+    """Of a star; a galaxy has none."""
+    fake_measure(monkeypatch, SURE, types={"L": 0.9, "T": 0.1})
+    found = classify(make_spectrum(), weights=redshift_weights, device="cpu")
+    assert (found.mk_type, found.mk_probability) == ("L", 0.9)
+    assert "type L (0.900)" in repr(found)
+    fake_measure(monkeypatch, SPLIT, types={"L": 0.9, "T": 0.1})
+    found = classify(make_spectrum(), weights=redshift_weights, device="cpu")
+    assert (found.mk_type, np.isnan(found.mk_probability)) == ("", True)
+    assert "type" not in repr(found)
 
 
 def test_choices(redshift_weights, monkeypatch):

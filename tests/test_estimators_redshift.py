@@ -13,6 +13,7 @@ from conftest import make_spectrum, rewrite
 from specutils import SpectrumList
 
 from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.estimators.refinement import Refined
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning, WeightsError
 from astro_spectok.results import RedshiftEstimate, RedshiftFlag, RedshiftPosterior
 from astro_spectok.results.writing import write_table
@@ -27,7 +28,7 @@ QUASAR = make_scores(("QSO", 2.0, WIDTH, 1.0))
 STAR = make_scores(("STAR", -2e-4, WIDTH, 1.0))
 COLUMNS = [
     "z", "z_err", "z_lo", "z_hi", "spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "z_2", "p_2", "rv",
-    "rv_err", "snr",
+    "rv_err", "snr", "mk_type", "p_mk_type",
 ]  # fmt: skip
 
 
@@ -71,6 +72,19 @@ class TestOne:
         assert found.rv.to_value(u.km / u.s) == pytest.approx(299792.458 * -2e-4, abs=2)
         assert found.rv_err.to_value(u.km / u.s) == pytest.approx(299792.458 * ERROR, rel=0.05)
         assert "km/s" in repr(found)
+
+    def test_type_of_a_star(self, estimator, monkeypatch):
+        """The most probable one; for what is no star, and with weights that tell none, there is none."""
+        fake_measure(monkeypatch, STAR, types={"G": 0.3, "K": 0.6, "M": 0.1})
+        found = estimator.estimate(make_spectrum())
+        assert (found.mk_type, found.mk_probability) == ("K", 0.6)
+        assert "type K (0.600)" in repr(found)
+        for scores, types in ((GALAXY, {"K": 1.0}), (STAR, None)):
+            fake_measure(monkeypatch, scores, types=types)
+            found = estimator.estimate(make_spectrum())
+            assert found.mk_type == ""
+            assert np.isnan(found.mk_probability)
+            assert "type" not in repr(found).replace("RedshiftEstimate", "")
 
     def test_plain_arrays(self, estimator, monkeypatch):
         fake_measure(monkeypatch, GALAXY)
@@ -161,7 +175,7 @@ class TestMany:
     @pytest.fixture
     def table(self, estimator, monkeypatch):
         """A galaxy, a spectrum that is too short, a star."""
-        fake_measure(monkeypatch, GALAXY, None, STAR)
+        fake_measure(monkeypatch, GALAXY, None, STAR, types={"WD": 0.8, "A": 0.2})
         spectra = [make_spectrum(), make_spectrum(10), make_spectrum(900, seed=2)]
         with pytest.warns(FlaggedSpectraWarning, match=r"1 of 3 spectra .* number 1"):
             return estimator.estimate(SpectrumList(spectra), posterior=True)
@@ -182,6 +196,8 @@ class TestMany:
         np.testing.assert_allclose(table["p_2"][0], 0.04, rtol=1e-2)
         np.testing.assert_allclose(table["rv"].value, [np.nan, np.nan, -60], atol=2)
         np.testing.assert_allclose(table["snr"][[0, 2]], 50, rtol=0.2)
+        assert table["mk_type"].tolist() == ["", "", "WD"]
+        np.testing.assert_array_equal(table["p_mk_type"], [np.nan, np.nan, 0.8])
         assert table["zwarn"].tolist() == [0, RedshiftFlag.TOO_FEW_PIXELS, 0]
         assert (table["z_lo"] < table["z"])[[0, 2]].all()
         assert (table["z"] < table["z_hi"])[[0, 2]].all()
@@ -210,7 +226,9 @@ class TestMany:
         for name in table.colnames:
             assert back[name].unit == table[name].unit, name
             usable = [0, 2]  # NaN comes back from FITS as masked
-            found, expected = np.array(back[name][usable]), np.array(table[name][usable])
+            found, expected = back[name][usable], np.array(table[name][usable])
+            # empty names come back from ECSV as masked
+            found = np.array(found if expected.dtype.kind != "U" else np.ma.filled(found, ""))
             np.testing.assert_array_equal(found.astype(expected.dtype), expected, err_msg=name)
         np.testing.assert_array_equal(back["zwarn"], table["zwarn"])
         found = {key.lower(): value for key, value in back.meta.items()}
@@ -304,9 +322,28 @@ class TestFlags:
         assert table["zwarn"].tolist() == [0, RedshiftFlag.NEGATIVE_CONTINUUM]
 
     def test_errors_estimated(self, estimator, monkeypatch):
-        fake_measure(monkeypatch, GALAXY)
+        """By itself no reason for doubt; beside one it is said."""
         spectrum = make_spectrum()
-        assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == RedshiftFlag.ERRORS_ESTIMATED
+        fake_measure(monkeypatch, GALAXY)
+        assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == RedshiftFlag.NONE
+        fake_measure(monkeypatch, make_scores(("GALAXY", 0.5, WIDTH, 0.75), ("QSO", 0.5, WIDTH, 0.25)))
+        expected = RedshiftFlag.ERRORS_ESTIMATED | RedshiftFlag.LOW_CONFIDENCE
+        assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == expected
+
+    def test_broad_peak_is_not_doubtful(self, estimator, monkeypatch):
+        """Wider than the 1000 km/s of ``p_best``, but within 0.01."""
+        fake_measure(monkeypatch, make_scores(("QSO", 2.0, 3e-3, 1.0)))
+        found = estimator.estimate(make_spectrum())
+        assert found.p_best < 0.8
+        assert found.zwarn == RedshiftFlag.NONE
+
+    def test_without_features(self, estimator, monkeypatch):
+        """However sure the network is: what templates explain no better than a continuum does is like sky."""
+        fake_measure(monkeypatch, GALAXY)
+        for evidence, expected in ((2.0, RedshiftFlag.SKY_LIKE), (20.0, RedshiftFlag.NONE)):
+            found = Refined(np.log1p(0.5), 1e-5, evidence)
+            monkeypatch.setattr("astro_spectok.estimators.solutions.refine_redshift", lambda *a, f=found, **k: f)
+            assert estimator.estimate(make_spectrum()).zwarn == expected
 
     def test_outside_trained_range(self, estimator, monkeypatch):
         fake_measure(monkeypatch, GALAXY)
@@ -336,7 +373,7 @@ class TestChoices:
         """Columns stay; what was not looked for has no probability."""
         fake_measure(monkeypatch, GALAXY)
         table = RedshiftEstimator(redshift_weights, "cpu", classes=["QSO"]).estimate([make_spectrum()], posterior=True)
-        assert table.colnames[:15] == COLUMNS
+        assert table.colnames[: len(COLUMNS)] == COLUMNS
         assert (table["spectype"][0], table["p_galaxy"][0], table["p_qso"][0]) == ("QSO", 0, pytest.approx(1))
         assert RedshiftPosterior.expand(table[0], table.meta).grid.classes == ("QSO",)
 

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_flat, make_scores
-from scipy.stats import norm
 
 from astro_spectok.results import Calibration, RedshiftPosterior
 
@@ -34,42 +33,25 @@ def test_epsilon_is_a_share_of_the_prior():
     assert np.exp(mixed["STAR"]).sum() == pytest.approx(0.01, rel=1e-4)
 
 
+@pytest.mark.parametrize("target", [1.5e-4, 6e-5])
 @pytest.mark.parametrize("true", [3e-5, 1e-4, 5e-4])
-def test_width_of_the_training_is_taken_out(true):
-    """A peak of the true width, widened by the training, has its true error; a temperature widens both."""
-    z, target = 1.0, 1.5e-4
+def test_width_of_the_training_is_taken_out(true, target):
+    """A peak of the true width, widened by the training, has its true width; a temperature widens both."""
     for temperature in (1.0, 2.0):
         calibration = Calibration({"QSO": temperature}, target_sigma=target)
-        seen = np.sqrt(true**2 + temperature * target**2) * (1 + z)
-        assert calibration.correct_error("QSO", z, seen) == pytest.approx(true * (1 + z), rel=1e-6)
+        seen = np.sqrt(true**2 + temperature * target**2)
+        assert calibration.deconvolve_width("QSO", seen) == pytest.approx(true, rel=1e-6)
+
+
+def test_width_below_that_of_the_training_is_not_zero():
+    assert Calibration(target_sigma=1e-4).deconvolve_width("QSO", 5e-5) == pytest.approx(2e-5)
 
 
 def test_scale_and_floor():
-    calibration = Calibration(error_scale={"STAR": 1.5}, error_floor={"STAR": 2e-5})
-    assert calibration.correct_error("STAR", 0.0, 0.0) == pytest.approx(3e-5)
-    assert calibration.correct_error("GALAXY", 0.0, 0.0) == pytest.approx(1e-5)
-
-
-@pytest.mark.parametrize(("level", "sigmas"), [(0.68, norm.ppf(0.84)), (0.95, norm.ppf(0.975))])
-def test_interval_agrees_with_the_error(level, sigmas):
-    """For a single Gaussian peak, wider than the bins or not."""
-    calibration, z, true = Calibration(error_scale={"QSO": 1.2}), 1.0, 4e-4
-    seen = np.hypot(true, calibration.target_sigma)
-    posterior = RedshiftPosterior(GRID, make_scores(("QSO", z, seen, 1.0)))
-    interval = calibration.correct_interval("QSO", z, seen * (1 + z), posterior.find_interval(level, z), STEP)
-    expected = z + (1 + z) * 1.2 * true * sigmas * np.array([-1, 1])
-    np.testing.assert_allclose(interval, expected, atol=0.05 * true)
-
-
-def test_interval_that_leaves_the_peak_stays():
-    low, high = Calibration(error_scale={"QSO": 3.0}).correct_interval("QSO", 1.0, 1e-3, (0.5, 2.0), STEP)
-    assert (low, high) == (pytest.approx(0.5), pytest.approx(2.0))
-
-
-def test_interval_holds_the_redshift():
-    """Even if the posterior has its median beside the peak."""
-    low, high = Calibration().correct_interval("QSO", 1.0, 1e-3, (1.0001, 1.5), STEP)
-    assert low <= 1.0 < high
+    """The floor adds in quadrature, the scale multiplies both."""
+    calibration = Calibration(error_scale={"STAR": 1.5}, error_floor={"STAR": 3e-5})
+    assert calibration.correct_width("STAR", 4e-5) == pytest.approx(7.5e-5)
+    assert calibration.correct_width("GALAXY", 0.0) == pytest.approx(1e-5)
 
 
 def test_is_read_from_metadata():

@@ -7,11 +7,11 @@ import torch
 from _paths import TRAIN, needs
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.simulate import STELLAR_LABELS, Randomness
+from astro_spectok.simulate import STELLAR_LABELS, STELLAR_TYPES, Randomness
 from astro_spectok.simulate.stars import STAR_FAMILIES, Stars
 from astro_spectok.simulate.stellar_models import AnalyticStars
 from astro_spectok.simulate.stellar_sets import OPTICAL, read_stars
-from astro_spectok.simulate.stellar_types import find_type, find_type_of_teff
+from astro_spectok.simulate.stellar_types import TYPICAL_TEFF, find_type, find_type_of_teff, number_types
 from astro_spectok.simulate.stellar_zero_points import measure_zero_points
 from astro_spectok.simulate.templates import TemplateStore
 
@@ -46,6 +46,8 @@ def check_objects(objects, n):
     assert torch.isfinite(objects.line_flux).all()
     assert (objects.line_flux >= 0).all()
     assert set(objects.labels) == set(STELLAR_LABELS)
+    assert objects.stellar_type.dtype == torch.int64
+    assert ((objects.stellar_type >= -1) & (objects.stellar_type < len(STELLAR_TYPES))).all()
 
 
 def find_trough(objects, row, centre, *, half=0.004):
@@ -88,7 +90,8 @@ def test_analytic_hot_stars_have_hydrogen_where_it_belongs():
 @pytest.mark.parametrize(
     ("text", "kind"),
     [("B2Vne (58343)", "B"), ("esdM10", "M"), ("a47iv", "A"), ("WD:DA", "white dwarf"), ("CalciumWD", "white dwarf"),
-     ("Carbon", "carbon"), ("CV", "CV"), ("sdF3 (140283)", "F"), ("L4.0", "L"), ("pickles_wk3iii", "K"), ("", "star"),
+     ("Carbon", "carbon"), ("dC", "carbon"), ("DC 10", "star"), ("CV", "CV"),
+     ("sdF3 (140283)", "F"), ("L4.0", "L"), ("pickles_wk3iii", "K"), ("", "star"),
      ("HB", "star"), ("hd009051_stis_007", "star")],
 )  # fmt: skip
 def test_types_are_recognised(text, kind):
@@ -97,6 +100,39 @@ def test_types_are_recognised(text, kind):
 
 def test_temperatures_have_letters():
     assert [find_type_of_teff(t) for t in (40000, 12000, 8000, 6500, 5700, 4500, 3300, 1800, 900)] == list("OBAFGKMLT")
+
+
+def test_temperatures_of_giants_have_their_own_letters():
+    """A giant of one type is cooler than a dwarf of the same, from F to M."""
+    assert [find_type_of_teff(t, 4.5) for t in (5900, 5000, 3880)] == list("GKM")
+    assert [find_type_of_teff(t, 2.0) for t in (5900, 5000, 3880)] == list("FGK")
+
+
+@pytest.mark.parametrize(
+    ("kind", "teff", "logg", "expected"),
+    [("G", np.nan, np.nan, "G"), ("G", 8000.0, 4.0, "A"), ("white dwarf", 8000.0, 4.0, "WD"), ("CV", np.nan, 4.0, "CV"),
+     ("carbon", 3300.0, 0.5, "C"), ("B", 12000.0, 8.1, "WD"), ("star", np.nan, np.nan, None),
+     ("star", 3000.0, np.nan, "M")],
+)  # fmt: skip
+def test_types_are_numbered(kind, teff, logg, expected):
+    """By temperature where it is known, but for what is no ordinary star."""
+    assert number_types([kind], [teff], [logg]) == [-1 if expected is None else STELLAR_TYPES.index(expected)]
+
+
+def test_every_kind_has_a_number():
+    """But for stars that nothing is known of; each type has a kind."""
+    unknown = [np.nan] * len(TYPICAL_TEFF)
+    numbers = dict(zip(TYPICAL_TEFF, number_types(list(TYPICAL_TEFF), unknown, unknown), strict=True))
+    assert numbers.pop("star") == -1
+    assert sorted(numbers.values()) == list(range(len(STELLAR_TYPES)))
+
+
+@needs_data
+def test_nearly_every_star_has_a_type(families):
+    """Of each family nine in ten at least."""
+    for name, family in families.items():
+        types = family.draw(100, Randomness(11)).stellar_type
+        assert (types >= 0).float().mean() >= 0.9, name
 
 
 @needs_data

@@ -218,10 +218,12 @@ def test_stacked_targets_are_those_of_the_views():
 
 def test_stacked_truths_are_those_of_the_views():
     """In the order of the views, the labels in the order wanted; what is not known is -1, 0 or NaN."""
-    known = Truth(1, 0.25, labels={"age": 0.5, "a_v": 2.0, "unasked": 7.0})
+    known = Truth(1, 0.25, labels={"age": 0.5, "a_v": 2.0, "unasked": 7.0}, stellar_type="K")
     nothing = Truth(measurable=False, aligned=False)
     views = [make_view(64, 40, i, truth) for i, truth in enumerate((known, nothing, Truth()))]
-    batch = stack_views(views, 32, np.zeros(3, bool), ("teff", "age", "a_v"))
+    batch = stack_views(views, 32, np.zeros(3, bool), ("teff", "age", "a_v"), ("G", "K"))
+    assert batch.stellar_type.tolist() == [1, -1, -1]
+    assert stack_views(views, 32, np.zeros(3, bool), (), ("G", "M")).stellar_type.tolist() == [-1, -1, -1]
     assert batch.cls.tolist() == [1, -1, -1]
     assert batch.ln_one_plus_z.dtype == torch.float64
     assert batch.ln_one_plus_z.tolist() == [0.25, 0, 0]
@@ -234,7 +236,7 @@ def test_to_moves_every_tensor():
     """As onto a graphics card; the meta device stands in for one."""
     batch = stack_views([make_view(100, 40, 0)], 32, np.array([False])).to("meta")
     tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 9
+    assert len(tensors) == 10
     tensors += [batch.patches.channels, batch.grid.geometry]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 

@@ -97,7 +97,10 @@ def assert_same_weights(out, other):
     for key, value in one.items():
         if key.split(".", 1)[1] in vague:
             continue
-        torch.testing.assert_close(value, two[key], rtol=1e-4, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+        # where hardly any pixel reaches, a template's gradient is near the rounding of its Fourier transform; a step of
+        # the optimiser is thirty times this
+        atol = 1e-4 if key.endswith("redshift_head.templates") else 1e-5
+        torch.testing.assert_close(value, two[key], rtol=1e-4, atol=atol, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_two_processes_train_as_one(alone, together):

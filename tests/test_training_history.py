@@ -74,6 +74,20 @@ def test_trimming_a_log_without_rows(tmp_path, content):
     assert steps_of(path) == [50]
 
 
+def test_log_of_an_older_version(tmp_path):
+    """What it did not write is unknown; it is trimmed and gone on with."""
+    path = tmp_path / "log.csv"
+    old = [column for column in COLUMNS if column not in ("types", "right_type")]
+    rows = [old] + [[step] + ["0.5"] * (len(old) - 1) for step in ("50", "100")]
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    assert [(row["step"], row["loss"], row["types"]) for row in read_log(path)] == [
+        ("50", "0.5", "nan"), ("100", "0.5", "nan"),
+    ]  # fmt: skip
+    trim_log(path, 50)
+    append_log(path, make_row(100))
+    assert [row["right_type"] for row in read_log(path)] == ["nan", "0.5"]
+
+
 def test_meter_averages_between_rows():
     """Over the terms there were of each kind; NaN where there was none, and for what the network has no head for."""
     meter = Meter()

@@ -10,7 +10,14 @@ import torch
 
 from astro_spectok.network import RedshiftHeadConfig, get_config
 from astro_spectok.network.redshift_head import RedshiftHead
-from astro_spectok.training.objective import LARGE, alignment_loss, label_loss, reconstruction_loss, redshift_loss
+from astro_spectok.training.objective import (
+    LARGE,
+    alignment_loss,
+    label_loss,
+    reconstruction_loss,
+    redshift_loss,
+    type_loss,
+)
 
 SHAPE = (3, 2, 32)
 
@@ -261,6 +268,29 @@ class TestLabels:
         loss.sum().backward()
         assert mean.grad[0, 1] == 0
         assert mean.grad[0, 0] != 0
+
+
+class TestTypes:
+    """Cross-entropy of the types of stars."""
+
+    def test_is_the_logarithm_of_the_probability(self):
+        """Of the true type; the highest score is right or not."""
+        scores = torch.tensor([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]).log() + 7
+        loss, known, right = type_loss(scores, torch.tensor([1, 2]))
+        assert loss.tolist() == pytest.approx([-math.log(0.5), -math.log(0.3)], rel=1e-5)
+        assert known.tolist() == [True, True]
+        assert right.tolist() == [True, False]
+
+    def test_unknown_types_cost_nothing(self):
+        """No gradient, and never right, whatever the highest score is."""
+        scores = torch.randn(3, 4, requires_grad=True)
+        loss, known, right = type_loss(scores, torch.tensor([-1, 2, -1]))
+        loss.sum().backward()
+        assert known.tolist() == [False, True, False]
+        assert loss[[0, 2]].tolist() == [0, 0]
+        assert not right[[0, 2]].any()
+        assert not scores.grad[[0, 2]].any()
+        assert scores.grad[1].all()
 
 
 class TestAlignment:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from astro_spectok.simulate import Survey
+from astro_spectok.simulate import STELLAR_TYPES, Survey
 from astro_spectok.training.simulated import pair_views
 
 FAMILIES = ("galaxies", "quasars", "stars", "blends", "supernovae", "sky", "blazars")
@@ -55,6 +55,8 @@ def test_truth_is_that_of_the_object(groups, name):
         assert one.truth is other.truth
         i = every[round(one.truth.ln_one_plus_z, 12)]
         assert one.truth.cls == objects.cls[i]
+        assert one.truth.stellar_type == (*STELLAR_TYPES, "")[objects.stellar_type[i]]
+        assert (one.truth.stellar_type != "") == (name == "stars")
         assert one.truth.measurable == bool(objects.measurable[i])
         assert one.truth.aligned <= one.truth.measurable
         assert one.truth.measurable == (name not in ("sky", "blazars"))

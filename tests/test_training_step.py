@@ -21,7 +21,7 @@ HEADLESS = get_config("tiny")
 #: a single shard makes a step
 SINGLE = dataclasses.replace(CONFIG, shards=1)
 RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
-HEADS = {"redshift", "right", "right_class", "labels"}
+HEADS = {"redshift", "right", "right_class", "labels", "types", "right_type"}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,7 @@ def forget(batch, *, hide=None):
         ln_one_plus_z=torch.zeros(n, dtype=torch.float64),
         measurable=torch.zeros(n, dtype=torch.bool),
         labels=torch.full_like(batch.labels, torch.nan),
+        stellar_type=torch.full((n,), -1),
         aligned=torch.zeros(n, dtype=torch.bool),
     )
 
@@ -71,6 +72,7 @@ def test_figures_are_columns_of_the_log(batch):
     assert n["loss_hidden"] == batch.hide.sum() > 0
     assert n["alignment"] == n["nearest"] == batch.aligned.sum()
     assert n["labels"] == batch.labels.isfinite().sum() > 0
+    assert n["types"] == n["right_type"] == (batch.stellar_type >= 0).sum() > 0
     assert 0 < n["redshift"] == n["right"] == n["right_class"] <= (batch.measurable & (batch.cls >= 0)).sum()
 
 
@@ -87,12 +89,12 @@ def test_reconstruction_is_that_of_the_network(batch):
 
 def test_loss_is_the_weighted_sum_of_its_parts(batch):
     """Each weight scales its own part, and zero leaves it out."""
-    names = ("reconstruction_weight", "redshift_weight", "label_weight", "alignment_weight")
+    names = ("reconstruction_weight", "redshift_weight", "label_weight", "type_weight", "alignment_weight")
     none = dict.fromkeys(names, 0.0)
     parts = {name: make_step(**none | {name: 1.0})(batch)[0] for name in names}
     assert make_step(**none)(batch)[0] == 0
     assert all(part != 0 for part in parts.values())
-    weights = dict(zip(names, (1.0, 0.7, 0.3, 0.2), strict=True))
+    weights = dict(zip(names, (1.0, 0.7, 0.3, 0.2, 0.4), strict=True))
     wanted = sum(weight * parts[name] for name, weight in weights.items())
     torch.testing.assert_close(make_step(**weights)(batch)[0], wanted)
 
@@ -114,7 +116,7 @@ def test_gradient_reaches_every_parameter(batch, unknown, hide):
 def test_nothing_known_costs_nothing_but_the_prior(batch):
     """Neither labels, nor alignment, nor a redshift; an answer all the same costs."""
     _, figures = make_step()(forget(batch))
-    for key in ("labels", "alignment", "redshift", "right", "right_class", "nearest"):
+    for key in ("labels", "types", "right_type", "alignment", "redshift", "right", "right_class", "nearest"):
         assert [float(x) for x in figures[key]] == [0, 0]
     weights = {"reconstruction_weight": 0.0, "alignment_weight": 0.0, "label_weight": 0.0}
     assert make_step(**weights)(forget(batch))[0] > 0

@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`ClassEstimator` and `classify`: what a spectrum is of, whatever its redshift."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.flags import CONFIDENT, convert_flags, has_negative_continuum, is_sky_like
+from astro_spectok.estimators.flags import CONFIDENT, combine_flags, convert_flags, has_negative_continuum, is_sky_like
+from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import RedshiftFlag
@@ -32,6 +34,11 @@ class ClassEstimate:
         What may be wrong; 0 is a class to be relied on. Bits that are about the redshift are not set.
     snr : float
         Median signal-to-noise ratio of the good pixels.
+    mk_type : str
+        Coarse type of a star: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon
+        star); '' for all else, and with weights that tell none.
+    mk_probability : float
+        Of this type, if it is a star; NaN where there is none.
     meta : dict
         Names the weights and the versions of the packages.
     """
@@ -41,11 +48,15 @@ class ClassEstimate:
     class_probability: dict
     zwarn: RedshiftFlag
     snr: float
+    mk_type: str = ""
+    mk_probability: float = math.nan
     meta: dict = field(default_factory=dict)
 
     def _facts(self):
+        star = [("type", f"{self.mk_type} ({self.mk_probability:.3f})")] if self.mk_type else []
         return [
             *((name, f"{p:.3f}") for name, p in sorted(self.class_probability.items(), key=lambda item: -item[1])),
+            *star,
             ("zwarn", " | ".join(flag.name for flag in self.zwarn) or "0"),
             ("S/N", f"{self.snr:.1f}"),
         ]
@@ -89,35 +100,42 @@ class ClassEstimator(Estimator):
         `ClassEstimate` or `~astropy.table.QTable`
             The latter for several spectra: one row each, in their order, with the columns ``spectype``, the
             probability of each class (``p_galaxy``, ``p_qso``, ``p_star``; 0 where it was not asked for), ``p_best``,
-            ``zwarn`` and ``snr``. What could not be measured is NaN and flagged.
+            ``zwarn``, ``snr``, and ``mk_type`` and ``p_mk_type``, the coarse type of a star and its probability ('' and
+            NaN for all else). What could not be measured is NaN and flagged.
         """
         prepared = prepare(self, obj, medium=medium, resolution=resolution)
         batch, n = prepared.batch, len(prepared.batch)
         names = prepared.runner.network.config.redshift.classes
         shares = {name: np.full(n, np.nan) for name in names}
-        p_best, snr = np.full((2, n), np.nan)
+        p_best, snr, p_mk_type = np.full((3, n), np.nan)
         spectype = np.full(n, "", dtype=f"U{max(map(len, names))}")
+        mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
         zwarn = np.array([convert_flags(flags) for flags in prepared.flags], dtype=np.int64)
-        for i, posterior, information in prepared.measure(progress):
+        for i, posterior, information, types in prepared.measure(progress):
             found = posterior.class_probability
             spectype[i] = max(found, key=found.get)
+            mk_type[i], p_mk_type[i] = choose_type(spectype[i], types)
             p_best[i], snr[i] = found[spectype[i]], measure_facts(batch, i)[0]
             for name in names:
                 shares[name][i] = found.get(name, 0.0)
+            doubts = RedshiftFlag.NONE
             if p_best[i] < CONFIDENT:
-                zwarn[i] |= RedshiftFlag.LOW_CONFIDENCE
+                doubts |= RedshiftFlag.LOW_CONFIDENCE
             if is_sky_like(information):
-                zwarn[i] |= RedshiftFlag.SKY_LIKE
+                doubts |= RedshiftFlag.SKY_LIKE
             if has_negative_continuum(batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]):
-                zwarn[i] |= RedshiftFlag.NEGATIVE_CONTINUUM
+                doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
+            zwarn[i] = combine_flags(RedshiftFlag(int(zwarn[i])), doubts)
         meta = make_provenance(prepared.runner.loaded) | {"estimator": type(self).__name__}
         if prepared.single:
             probability = {name: float(shares[name][0]) for name in prepared.grid.classes}
             return ClassEstimate(
-                str(spectype[0]), float(p_best[0]), probability, RedshiftFlag(int(zwarn[0])), float(snr[0]), meta
-            )
-        columns = {f"p_{name.lower()}": p for name, p in shares.items()}
-        return QTable({"spectype": spectype, **columns, "p_best": p_best, "zwarn": zwarn, "snr": snr}, meta=meta)
+                str(spectype[0]), float(p_best[0]), probability, RedshiftFlag(int(zwarn[0])), float(snr[0]),
+                str(mk_type[0]), float(p_mk_type[0]), meta,
+            )  # fmt: skip
+        columns = {"spectype": spectype} | {f"p_{name.lower()}": p for name, p in shares.items()}
+        columns |= {"p_best": p_best, "zwarn": zwarn, "snr": snr, "mk_type": mk_type, "p_mk_type": p_mk_type}
+        return QTable(columns, meta=meta)
 
 
 def classify(obj, *, medium=None, resolution=None, progress=None, **params):

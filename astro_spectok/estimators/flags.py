@@ -7,16 +7,30 @@ from astro_spectok.results.posterior import WINDOW
 from astro_spectok.results.redshift_flags import RedshiftFlag
 from astro_spectok.spectra import InputFlag
 
-__all__ = ["CONFIDENT", "convert_flags", "find_flags", "has_negative_continuum", "is_sky_like"]
+__all__ = [
+    "CONFIDENT",
+    "LEAST_EVIDENCE",
+    "combine_flags",
+    "convert_flags",
+    "find_flags",
+    "has_negative_continuum",
+    "is_sky_like",
+]
 
+#: what is noticed about an input without being a reason to doubt its redshift
+REMARKS = RedshiftFlag.ERRORS_ESTIMATED
 #: probability of the best solution from which it is relied on
-CONFIDENT = 0.9
+CONFIDENT = 0.8
+#: distance in ln(1 + z) within which it is counted: what is broad, as a quasar at low resolution, is not doubtful
+VICINITY = 0.01
 #: how probable another redshift is, over the best, from which they are comparable
 COMPARABLE = 0.2
 #: distance in ln(1 + z) from the end of the range within which the true peak may lie beyond it
 EDGE = 3e-4
 #: nat that a spectrum must tell about class and redshift together; to know one of three classes for sure is 1.1
 LEAST_INFORMATION = 1.0
+#: nat by which rest-frame templates must explain a spectrum better than a continuum without features does
+LEAST_EVIDENCE = 6.0
 #: standard deviations by which the mean flux must be below zero
 NEGATIVE = 3.0
 
@@ -45,6 +59,24 @@ def convert_flags(flags):
     return out
 
 
+def combine_flags(noticed, doubts):
+    """``zwarn`` from what was noticed about an input and what gives reason to doubt its redshift.
+
+    A remark (`RedshiftFlag.ERRORS_ESTIMATED`) says in what light to see a doubt; by itself it is none, so that 0 means
+    the same for files with and without errors.
+
+    Parameters
+    ----------
+    noticed, doubts : RedshiftFlag
+
+    Returns
+    -------
+    RedshiftFlag
+    """
+    zwarn = noticed | doubts
+    return zwarn if zwarn & ~REMARKS else RedshiftFlag.NONE
+
+
 def has_negative_continuum(flux, ivar):
     """Whether the mean flux of a spectrum, weighted by inverse variance, is negative beyond its error."""
     flux, ivar = np.asarray(flux, np.float64), np.asarray(ivar, np.float64)
@@ -56,32 +88,41 @@ def is_sky_like(information):
     return information < LEAST_INFORMATION
 
 
-def find_flags(grid, peaks, information):
+def find_flags(posterior, peaks, information, evidence=np.nan):
     """What the posterior itself gives reason to doubt.
 
     Parameters
     ----------
-    grid : `~astro_spectok.results.redshift_grid.RedshiftGrid`
+    posterior : `~astro_spectok.results.RedshiftPosterior`
     peaks : list of `~astro_spectok.results.posterior.Peak`
-        Best first; the others are what it is compared with.
+        Of that posterior, best first; the others are what it is compared with.
     information : float
         In nat, before a user's prior.
+    evidence : float, optional
+        In nat, of features in the spectrum (`~astro_spectok.estimators.solutions.find_solutions`); NaN if not known.
 
     Returns
     -------
     RedshiftFlag
     """
-    best, out = peaks[0], RedshiftFlag.NONE
+    grid, best, out = posterior.grid, peaks[0], RedshiftFlag.NONE
     for peak in peaks[1:]:
         # the same redshift in another class is no doubt about the redshift
         apart = abs(np.log1p(peak.z) - np.log1p(best.z)) > WINDOW
         if apart and peak.probability > COMPARABLE * best.probability:
             out |= RedshiftFlag.TWO_PEAKS
-    if best.probability < CONFIDENT:
+    if _sum_around(posterior, best) < CONFIDENT:
         out |= RedshiftFlag.LOW_CONFIDENCE
-    if is_sky_like(information):
+    # what the templates say of features is more to the point than what the network does
+    if is_sky_like(information) if np.isnan(evidence) else evidence < LEAST_EVIDENCE:
         out |= RedshiftFlag.SKY_LIKE
     size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
     if min(best.lag, size - 1 - best.lag) * grid.step < EDGE:
         out |= RedshiftFlag.AT_EDGE
     return out
+
+
+def _sum_around(posterior, peak):
+    """Probability of the class of a peak and a redshift in its vicinity."""
+    reach = round(VICINITY / posterior.grid.step)
+    return float(posterior.probability[peak.spectype][max(peak.lag - reach, 0) : peak.lag + reach + 1].sum())

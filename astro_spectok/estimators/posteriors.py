@@ -64,6 +64,8 @@ class Prepared:
         posterior : `~astro_spectok.results.RedshiftPosterior`
         information : float
             In nat, what the spectrum told of all classes and redshifts, before the prior.
+        types : dict of str to float
+            Probability of each stellar type, if it is a star; empty where the weights tell none.
         """
         for i, measured in self.runner.measure(self.batch, progress=progress):
             posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.log_probability))
@@ -72,7 +74,7 @@ class Prepared:
                 posterior = RedshiftPosterior(self.grid, self.cut.take(posterior.log_probability))
             if not self.prior.is_flat:
                 posterior = posterior.apply_factors(self.prior.take(i))
-            yield i, posterior, information
+            yield i, posterior, information, measured.types
 
 
 def prepare(estimator, obj, *, medium, resolution):

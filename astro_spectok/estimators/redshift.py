@@ -2,7 +2,6 @@
 """`RedshiftEstimator`: class and redshift of spectra from any instrument, with a calibrated posterior."""
 
 import operator
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,8 +10,10 @@ from astropy.table import QTable
 
 from astro_spectok.embedding import tokenize
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.flags import convert_flags, find_flags, has_negative_continuum
+from astro_spectok.estimators.flags import combine_flags, convert_flags, find_flags, has_negative_continuum
+from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
+from astro_spectok.estimators.solutions import find_solutions, move_interval
 from astro_spectok.inputs import find_source, make_provenance, measure_facts
 from astro_spectok.results import RedshiftEstimate, RedshiftFlag
 from astro_spectok.results.posterior_rows import describe_grid, make_empty_rows
@@ -26,7 +27,7 @@ COMPARED = 3
 #: probabilities of the intervals that are given
 LEVELS = (0.68, 0.95)
 #: columns of a table that are plain numbers
-NUMBERS = ("z", "z_err", "z_lo", "z_hi", "p_best", "z_2", "p_2", "rv", "rv_err", "snr")
+NUMBERS = ("z", "z_err", "z_lo", "z_hi", "p_best", "z_2", "p_2", "rv", "rv_err", "snr", "p_mk_type")
 
 
 class RedshiftEstimator(Estimator):
@@ -104,8 +105,9 @@ class RedshiftEstimator(Estimator):
             ``z_hi`` (range of 68 per cent probability), ``spectype``, the probability of each class (``p_galaxy``,
             ``p_qso``, ``p_star``; 0 where it was not searched), ``p_best``, ``zwarn`` (bits of
             `~astro_spectok.results.RedshiftFlag`), ``z_2`` and ``p_2`` of the next solution, ``rv`` and ``rv_err``
-            (NaN but for stars) and ``snr``. What could not be measured is NaN and flagged. The metadata name the
-            weights, their sha256, the versions of the packages, and what was asked.
+            (NaN but for stars), ``snr``, and ``mk_type`` and ``p_mk_type``, the coarse type of a star (O to T, ``WD``,
+            ``CV``, ``C``) and its probability ('' and NaN for all else). What could not be measured is NaN and flagged.
+            The metadata name the weights, their sha256, the versions of the packages, and what was asked.
 
         Raises
         ------
@@ -134,9 +136,10 @@ class RedshiftEstimator(Estimator):
 
     def _estimate_one(self, prepared, count, progress):
         """The `RedshiftEstimate` of a batch of one usable spectrum."""
-        ((_, posterior, information),) = prepared.measure(progress)
+        ((_, posterior, information, types),) = prepared.measure(progress)
         peaks, intervals, zwarn = _solve(prepared, 0, posterior, information, count, LEVELS)
         best, info = peaks[0], prepared.batch.info[0]
+        mk_type, mk_probability = choose_type(best.spectype, types)
         meta = self._make_meta(prepared) | {"medium": info.medium, "medium_source": info.medium_source}
         return RedshiftEstimate(
             spectype=best.spectype,
@@ -150,6 +153,8 @@ class RedshiftEstimator(Estimator):
             posterior=posterior,
             zwarn=zwarn,
             snr=float(measure_facts(prepared.batch, 0)[0]),
+            mk_type=mk_type,
+            mk_probability=mk_probability,
             meta=meta,
             _batch=prepared.batch,
             _tokenize=partial(tokenize, weights=find_source(prepared.runner.loaded), device=self.device),
@@ -162,12 +167,15 @@ class RedshiftEstimator(Estimator):
         numbers = {name: np.full(n, np.nan) for name in NUMBERS}
         shares = {name: np.full(n, np.nan) for name in names}
         spectype = np.full(n, "", dtype=f"U{max(map(len, names))}")
+        mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
         zwarn = np.array([convert_flags(flags) for flags in prepared.flags], dtype=np.int64)
         rows = make_empty_rows(n if with_posterior else 0, prepared.grid)
-        for i, posterior, information in prepared.measure(progress):
+        for i, posterior, information, types in prepared.measure(progress):
             (best, *others), intervals, zwarn[i] = _solve(prepared, i, posterior, information, 2, LEVELS[:1])
             spectype[i] = best.spectype
-            values = _list_numbers(best, others, intervals[0]) | {"snr": measure_facts(prepared.batch, i)[0]}
+            mk_type[i], mk_probability = choose_type(best.spectype, types)
+            values = _list_numbers(best, others, intervals[0])
+            values |= {"snr": measure_facts(prepared.batch, i)[0], "p_mk_type": mk_probability}
             for name, value in values.items():
                 numbers[name][i] = value
             for name in names:
@@ -176,7 +184,7 @@ class RedshiftEstimator(Estimator):
                 for name, value in posterior.compress().items():
                     rows[name][i] = value
         meta = self._make_meta(prepared)
-        columns = _arrange_columns(numbers, shares, spectype, zwarn)
+        columns = _arrange_columns(numbers, shares, spectype, zwarn, mk_type)
         if with_posterior:
             columns, meta = columns | rows, meta | describe_grid(prepared.grid)
         return QTable(columns, meta=meta)
@@ -207,21 +215,17 @@ def _check_count(n_best):
 
 
 def _solve(prepared, i, posterior, information, count, levels):
-    """Peaks with their errors calibrated, intervals of probability around the best, and flags."""
-    calibration, grid = prepared.calibration, prepared.grid
-    peaks = posterior.find_peaks(max(count, COMPARED))
-    best = peaks[0]
+    """Solutions with their errors calibrated, intervals of probability around the best, and flags."""
+    batch, grid = prepared.batch, prepared.grid
+    peaks, raw, evidence = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
     intervals = [
-        calibration.correct_interval(
-            best.spectype, best.z, best.z_err, posterior.find_interval(level, around=best.z), grid.step
-        )
-        for level in levels
+        move_interval(posterior.find_interval(level, around=raw[0].z), raw[0], peaks[0], grid.step) for level in levels
     ]
-    peaks = [replace(peak, z_err=calibration.correct_error(peak.spectype, peak.z, peak.z_err)) for peak in peaks]
-    zwarn = convert_flags(prepared.flags[i]) | find_flags(grid, peaks[:COMPARED], information)
-    pixels = prepared.batch.pixels(i)
-    if has_negative_continuum(prepared.batch.flux[pixels], prepared.batch.ivar[pixels]):
-        zwarn |= RedshiftFlag.NEGATIVE_CONTINUUM
+    pixels = batch.pixels(i)
+    doubts = find_flags(posterior, raw[:COMPARED], information, evidence)
+    if has_negative_continuum(batch.flux[pixels], batch.ivar[pixels]):
+        doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
+    zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts)
     return peaks, intervals, zwarn
 
 
@@ -235,7 +239,7 @@ def _list_numbers(best, others, interval):
     return out
 
 
-def _arrange_columns(numbers, shares, spectype, zwarn):
+def _arrange_columns(numbers, shares, spectype, zwarn, mk_type):
     """The columns of a table in their order, with units."""
     one, speed = u.dimensionless_unscaled, u.km / u.s
     return {
@@ -249,4 +253,6 @@ def _arrange_columns(numbers, shares, spectype, zwarn):
         "rv": numbers["rv"] * speed,
         "rv_err": numbers["rv_err"] * speed,
         "snr": numbers["snr"],
+        "mk_type": mk_type,
+        "p_mk_type": numbers["p_mk_type"],
     }

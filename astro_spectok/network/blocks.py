@@ -11,7 +11,7 @@ __all__ = ["Attention", "CrossBlock", "SelfBlock"]
 
 
 def _prefers_parts(query):
-    """Whether gradients are wanted in half precision on a CPU, where PyTorch's fused attention takes four times as long."""
+    """Whether gradients are wanted in half precision on a CPU, where PyTorch's fused attention is four times slower."""
     return query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16
 
 

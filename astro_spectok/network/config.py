@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The sizes of a network, as frozen dataclasses that travel inside the weights file."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 
 __all__ = ["CONFIGS", "NetworkConfig", "RedshiftHeadConfig", "get_config"]
@@ -48,6 +49,14 @@ class RedshiftHeadConfig:
     rest_range: tuple[float, float] = (600.0, 26000.0)
     kernel: int = 15
 
+    @property
+    def lags(self):
+        """First and last bin of each class on the grid of redshifts: tuple of (int, int)."""
+        return tuple(
+            (math.ceil(math.log1p(low) / self.step - 1e-9), math.floor(math.log1p(high) / self.step + 1e-9))
+            for low, high in self.z_range
+        )
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -70,12 +79,18 @@ class NetworkConfig:
         Learned queries of the pooling.
     embedding_size : int
         Size of the vector that ``embed`` returns.
+    embedding_nodes : int
+        Wavelengths around which tokens enter the embedding, besides through the queries; 0 for none.
+    posterior_periods : int
+        Periods in ln(1 + z) at which the redshifts that the tokens allow enter the embedding; 0 for none.
     detail_channels : int
         Features per pixel that the decoder resamples onto the requested grid.
     redshift : `RedshiftHeadConfig` or None
         None leaves the head out.
     labels : tuple of (str, float, float)
         Name, typical value and spread of each label that the label head gives; empty leaves the head out.
+    stellar_types : tuple of str
+        Coarse types that the type head tells stars apart by; empty leaves the head out.
     """
 
     name: str = "small"
@@ -92,13 +107,22 @@ class NetworkConfig:
     rotary_shortest: float = 4e-3
     summary_queries: int = 4
     embedding_size: int = 256
+    embedding_nodes: int = 0
+    posterior_periods: int = 0
     detail_channels: int = 16
     redshift: RedshiftHeadConfig | None = None
     labels: tuple[tuple[str, float, float], ...] = ()
+    stellar_types: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.width % (2 * self.heads):
             msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
+            raise ValueError(msg)
+        if self.redshift is None and (self.embedding_nodes or self.posterior_periods):
+            msg = (
+                "redshift must be given where embedding_nodes or posterior_periods is: they take their wavelengths and "
+                "redshifts from it; give a RedshiftHeadConfig, or 0 for both"
+            )
             raise ValueError(msg)
 
     def to_dict(self):
@@ -130,6 +154,10 @@ LABELS = (
     ("ew_oii", 1.5, 1.5),
 )
 
+#: what the type head tells apart: letters of the MK system and of brown dwarfs, white dwarfs, cataclysmic variables and
+#: carbon stars; the names are those of `astro_spectok.simulate`
+STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
+
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
 #: ``tiny`` is for tests and for trying things out.
 CONFIGS = {
@@ -143,7 +171,14 @@ CONFIGS = {
         summary_queries=2,
         detail_channels=4,
     ),
-    "small": NetworkConfig(name="small", redshift=RedshiftHeadConfig(), labels=LABELS),
+    "small": NetworkConfig(
+        name="small",
+        embedding_nodes=82,
+        posterior_periods=16,
+        redshift=RedshiftHeadConfig(),
+        labels=LABELS,
+        stellar_types=STELLAR_TYPES,
+    ),
     "paper": NetworkConfig(
         name="paper",
         width=512,
@@ -152,8 +187,11 @@ CONFIGS = {
         decoder_layers=6,
         embedding_size=512,
         summary_queries=8,
+        embedding_nodes=82,
+        posterior_periods=16,
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
+        stellar_types=STELLAR_TYPES,
     ),
 }
 

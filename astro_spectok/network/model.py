@@ -13,6 +13,7 @@ from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.network.type_head import TypeHead
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
@@ -37,6 +38,7 @@ class SpectralNetwork(nn.Module):
         self.decoder = Decoder(config)
         self.redshift_head = RedshiftHead(config) if config.redshift else None
         self.label_head = LabelHead(config) if config.labels else None
+        self.type_head = TypeHead(config) if config.stellar_types else None
         #: lower precision of the matrix products, None for float32; everything else stays in float32
         self.autocast_dtype = None
 
@@ -85,8 +87,13 @@ class SpectralNetwork(nn.Module):
         -------
         float32 tensor, shape (B, E)
         """
+        scores = None
+        if self.pooling.summary is not None:
+            with torch.no_grad():  # the embedding learns to use redshifts, not to find them
+                scores = self.redshift_head.score_tokens(tokens, mask, geometry)
         with self._autocast():
-            return self.pooling(tokens, mask, self.rotary(geometry[..., 0], self.device)).float()
+            phases = self.rotary(geometry[..., 0], self.device)
+            return self.pooling(tokens, mask, phases, geometry[..., 0], scores).float()
 
     def decode(self, tokens, mask, geometry, grid, resolution=None, embedding=None, hide=None):
         """Flux and its uncertainty on the pixels of ``grid``, in units of the spectrum's scale.
@@ -151,6 +158,20 @@ class SpectralNetwork(nn.Module):
             raise ValueError(msg)
         with self._autocast():
             return self.label_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
+
+    def measure_types(self, tokens, mask, geometry):
+        """Scores of the stellar types (B, number of types) from tokens, as for `embed`; their softmax is a probability.
+
+        Raises
+        ------
+        ValueError
+            The network was built without that head.
+        """
+        if self.type_head is None:
+            msg = f"the network {self.config.name!r} has no type head; use weights whose config names `stellar_types`"
+            raise ValueError(msg)
+        with self._autocast():
+            return self.type_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
 
     def redshift_scores(self, patches, tokens=None):
         """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.

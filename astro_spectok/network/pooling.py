@@ -1,12 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens to one vector, by learned queries."""
+"""Tokens to one vector: by learned queries, around fixed wavelengths, and by the redshifts that they allow."""
 
 import torch
 from torch import nn
 
 from astro_spectok.network.blocks import Attention
+from astro_spectok.network.posterior_summary import PosteriorSummary
+from astro_spectok.network.wavelength_nodes import WavelengthNodes
 
 __all__ = ["SummaryPooling"]
+
+#: the numbers of a posterior are small, most of them: this brings them to the size of the rest
+POSTERIOR_SCALE = 3.0
 
 
 class SummaryPooling(nn.Module):
@@ -14,6 +19,9 @@ class SummaryPooling(nn.Module):
 
     A mean over tokens loses where the lines stand; queries learn what to look at. Some training examples are decoded
     from the embedding alone, so that it holds what the spectrum as a whole looks like.
+
+    What tells one object from others like it is added where the configuration has it: its colours and lines around
+    fixed wavelengths, and its redshift, as the posterior that the redshift head gives for the tokens.
     """
 
     def __init__(self, config):
@@ -22,17 +30,43 @@ class SummaryPooling(nn.Module):
         self.attention = Attention(config.width, config.heads)
         self.norm = nn.LayerNorm(config.width)
         self.to_embedding = nn.Linear(config.summary_queries * config.width, config.embedding_size)
+        self.nodes = WavelengthNodes(config) if config.embedding_nodes else None
+        self.summary = self.from_posterior = None
+        if config.posterior_periods:
+            self.summary = PosteriorSummary(config.redshift.lags, config.redshift.step, config.posterior_periods)
+            self.from_posterior = nn.Linear(self.summary.size, config.embedding_size)
         self.unfold = nn.Sequential(
             nn.Linear(config.embedding_size, 2 * config.embedding_size),
             nn.GELU(),
             nn.Linear(2 * config.embedding_size, config.summary_queries * config.width),
         )
 
-    def forward(self, tokens, mask, phases):
-        """Embedding (B, E) of ``tokens`` (B, T, D) where ``mask`` (B, T) is True."""
+    def forward(self, tokens, mask, phases, centre, scores=None):
+        """
+        Parameters
+        ----------
+        tokens : tensor, shape (B, T, D)
+        mask : bool tensor, shape (B, T)
+            Tokens that count.
+        phases : tuple of tensor
+            Of the tokens, as `~astro_spectok.network.wavelength.RotaryPhases` gives them.
+        centre : float64 tensor, shape (B, T)
+            ln(wavelength) of the tokens.
+        scores : list of tensor, shape (B, lags), optional
+            Of the redshifts that the tokens allow, one for each class; needed where `summary` is not None.
+
+        Returns
+        -------
+        tensor, shape (B, E)
+        """
         queries = self.queries.expand(len(tokens), -1, -1)  # (B, Q, D)
-        summary = self.norm(self.attention(queries, tokens, mask, None, phases))  # (B, Q, D)
-        return self.to_embedding(summary.flatten(1))
+        found = self.norm(self.attention(queries, tokens, mask, None, phases))  # (B, Q, D)
+        embedding = self.to_embedding(found.flatten(1))
+        if self.nodes is not None:
+            embedding = embedding + self.nodes(tokens, mask, centre)
+        if self.summary is not None:
+            embedding = embedding + self.from_posterior(POSTERIOR_SCALE * self.summary(scores))
+        return embedding
 
     def memory(self, embedding):
         """Memory (B, Q, D) for the decoder from ``embedding`` (B, E)."""

@@ -33,10 +33,7 @@ class RedshiftHead(nn.Module):
         self.templates = nn.Parameter(torch.randn(len(head.classes), head.channels, n_rest) * 0.02)
         self.class_query = nn.Linear(config.width, 1, bias=False)
         self.class_logit = nn.Linear(config.width, len(head.classes))
-        self.lags = tuple(
-            (math.ceil(math.log1p(low) / head.step - 1e-9), math.floor(math.log1p(high) / head.step + 1e-9))
-            for low, high in head.z_range
-        )
+        self.lags = head.lags
 
     def redshifts(self):
         """Redshift of every score, one float64 tensor per class."""
@@ -55,11 +52,40 @@ class RedshiftHead(nn.Module):
             For each class the scores (B, number of lags); a softmax over all of them is the joint posterior under a
             prior that is flat in class and, within a class, in ln(1 + z).
         """
-        features = self.features(tokens).float().unflatten(-1, (self.patch, -1)).flatten(1, 2)  # (B, T * P, K)
         skipped = self.skip(patches.channels.flatten(1, 2).transpose(1, 2)).transpose(1, 2).float()  # (B, T * P, K)
-        features = (features + skipped) * patches.valid.flatten(1)[..., None]
-        grid, first = self._scatter(features, patches.grid.ln_wavelength.flatten(1), patches.valid.flatten(1))
-        attention = self.class_query(tokens)[..., 0].masked_fill(~patches.mask, -1e4).softmax(1)  # (B, T)
+        features = self._make_features(tokens) + skipped
+        return self._score(
+            features, patches.grid.ln_wavelength.flatten(1), patches.valid.flatten(1), tokens, patches.mask
+        )
+
+    def score_tokens(self, tokens, mask, geometry):
+        """The same from tokens alone, less precise: what the pixels say past the transformer is not there.
+
+        Parameters
+        ----------
+        tokens : tensor, shape (B, T, D)
+        mask : bool tensor, shape (B, T)
+            Tokens that count.
+        geometry : float64 tensor, shape (B, T, 3)
+            Where they lie, as of `~astro_spectok.network.PatchGrid`.
+
+        Returns
+        -------
+        list of tensor
+        """
+        offset = torch.arange(self.patch, dtype=geometry.dtype, device=geometry.device) - (self.patch - 1) / 2
+        ln_wavelength = geometry[..., :1] + geometry[..., 1:2] * offset + geometry[..., 2:] * offset**2  # (B, T, P)
+        valid = mask[..., None].expand(ln_wavelength.shape).flatten(1)
+        return self._score(self._make_features(tokens), ln_wavelength.flatten(1), valid, tokens, mask)
+
+    def _make_features(self, tokens):
+        """Features (B, T * P, K) that tokens give to their pixels."""
+        return self.features(tokens).float().unflatten(-1, (self.patch, -1)).flatten(1, 2)
+
+    def _score(self, features, ln_wavelength, valid, tokens, mask):
+        """Scores of features (B, N, K) on pixels, of which some are valid."""
+        grid, first = self._scatter(features * valid[..., None], ln_wavelength, valid)
+        attention = self.class_query(tokens)[..., 0].masked_fill(~mask, -1e4).softmax(1)  # (B, T)
         # what speaks for a class as a whole; not from the embedding, which is to tell objects apart, not classes
         logit = self.class_logit((attention[..., None] * tokens).sum(1)).float()  # (B, classes)
         # 0.1 keeps the first steps gentle; the last term makes the prior of a class independent of its lags
@@ -89,7 +115,13 @@ class RedshiftHead(nn.Module):
         """Scores (B, number of lags) of each class: sum over channels of grid times shifted template."""
         # one Fourier transform of the grid serves all classes, be their lags few or many
         low, high = min(a for a, _ in self.lags), max(b for _, b in self.lags)
-        templates = self._cut_templates(self.templates, first, grid.shape[2], low, high)
+        # each class by itself: what its lags do not reach must have no gradient, not even one of rounding
+        templates = torch.stack(
+            [
+                nn.functional.pad(self._cut_templates(template, first, grid.shape[2], a, b), (high - b, a - low))
+                for template, (a, b) in zip(self.templates, self.lags, strict=True)
+            ]
+        )
         scores = correlate(grid, templates, high - low + 1)  # (B, classes, lags), the greatest lag first
         return [scores[:, k, high - b : high - a + 1].flip(-1) for k, (a, b) in enumerate(self.lags)]
 

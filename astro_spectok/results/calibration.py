@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 
-from astro_spectok.results.posterior import WINDOW
-
 __all__ = ["CALIBRATION_KEY", "Calibration"]
 
 #: where the metadata of a file of weights hold it
 CALIBRATION_KEY = "calibration"
 #: width in ln(1 + z) of what the posterior was trained towards, where the weights do not tell
 TARGET_SIGMA = 1.5e-4
+#: share of it below which the width of a peak tells nothing
+SHARPEST = 0.2
+#: least error in ln(1 + z) where none was fitted: 3 km/s
+FLOOR = 1e-5
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Calibration:
     error_scale : dict of str to float
         For each class what its errors in redshift are multiplied by; 1 where absent.
     error_floor : dict of str to float
-        For each class the least error in ln(1 + z), before it is scaled; 1e-5, 3 km/s, where absent.
+        For each class what is added in quadrature to the error in ln(1 + z), before it is scaled; 1e-5, 3 km/s, where
+        absent.
     target_sigma : float
         Width in ln(1 + z) of the Gaussian that the posterior was trained towards. It adds to the width of every peak
         in quadrature, and is taken out again.
@@ -104,51 +107,34 @@ class Calibration:
             out = {name: np.logaddexp(values + keep, log_prior[name] + mix) for name, values in out.items()}
         return out
 
-    def correct_error(self, spectype, z, z_err):
-        """The error of a redshift from the standard deviation of its peak.
+    def deconvolve_width(self, spectype, width):
+        """Take out of the width of a peak in ln(1 + z) what the training added to it.
 
         Parameters
         ----------
         spectype : str
-        z, z_err : float
-            As of `~astro_spectok.results.posterior.Peak`.
+        width : float
+            Standard deviation of the peak of a recalibrated posterior.
+
+        Returns
+        -------
+        float
+            At least a fifth of ``target_sigma``: what is less cannot be told from it.
+        """
+        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0)
+        return float(np.sqrt(max(width**2 - added, (SHARPEST * self.target_sigma) ** 2)))
+
+    def correct_width(self, spectype, width):
+        """The error in ln(1 + z) that a width stands for: with the floor in quadrature, and scaled.
+
+        Parameters
+        ----------
+        spectype : str
+        width : float
+            Without what the training added.
 
         Returns
         -------
         float
         """
-        return (1 + z) * self._correct_width(spectype, z_err / (1 + z))
-
-    def correct_interval(self, spectype, z, z_err, interval, step):
-        """An interval of redshifts around ``z`` from that of a posterior: both sides shrink as the error does.
-
-        A side that reaches out of the peak, beyond 1000 km/s, stays as it is.
-
-        Parameters
-        ----------
-        spectype : str
-        z, z_err : float
-            As for `correct_error`.
-        interval : (float, float)
-        step : float
-            Width of the bins of the posterior in ln(1 + z), over which their probability was spread.
-
-        Returns
-        -------
-        (float, float)
-        """
-        width = z_err / (1 + z)
-        shrink = self._correct_width(spectype, width) / np.sqrt(width**2 + step**2 / 12)
-        out = []
-        for end, sign in zip(interval, (-1, 1), strict=True):
-            arm = max(sign * (np.log1p(end) - np.log1p(z)), 0.0)
-            if arm <= WINDOW:
-                arm *= shrink
-            out.append(float((1 + z) * np.exp(sign * arm) - 1))
-        return tuple(out)
-
-    def _correct_width(self, spectype, width):
-        """Take out of a width in ln(1 + z) what the training added, and scale it."""
-        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0)
-        least = self.error_floor.get(spectype, 1e-5)
-        return self.error_scale.get(spectype, 1.0) * float(np.sqrt(max(width**2 - added, least**2)))
+        return self.error_scale.get(spectype, 1.0) * float(np.hypot(width, self.error_floor.get(spectype, FLOOR)))

@@ -9,8 +9,10 @@ __all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "sum_classes"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
 WINDOW = 0.0033
-#: reach of the centroid on either side of the highest bin: 180 km/s, six bins of the packaged network's grid
+#: least reach of the centroid on either side of the highest bin: 180 km/s, six bins of the packaged network's grid
 CORE = 6e-4
+#: standard deviations that the centroid reaches to, if that is further: what lies beyond is as noisy as it is heavy
+CORE_WIDTHS = 2.0
 #: reach of the standard deviation around the highest bin: wider than the centroid, or a broad peak looks sharp
 SPREAD = 1.6e-3
 
@@ -24,7 +26,7 @@ class Peak:
     spectype : str
         Class.
     z : float
-        Redshift, from the mean of ln(1 + z) around the highest bin.
+        Redshift, from the mean of ln(1 + z) around the highest bin; further around it the broader the peak.
     z_err : float
         Standard deviation of z around the highest bin; 0 if one bin holds everything.
     probability : float
@@ -84,8 +86,8 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     count : int, optional
         Most peaks to return.
     window, core, spread : float, optional
-        Reach on either side of the highest bin, in ln(1 + z), of the probability, the centroid and the standard
-        deviation; at least one bin.
+        Reach on either side of the highest bin, in ln(1 + z), of the probability, the centroid (twice the standard
+        deviation, if that is more and no more than ``spread``) and the standard deviation; at least one bin.
 
     Returns
     -------
@@ -200,8 +202,10 @@ def _find_highest(probability, axes, window):
 
 def _measure(probability, axis, lag, core, spread):
     """Redshift and its standard deviation around the highest bin."""
-    part = _around(lag, axis, core)
+    wide = _around(lag, axis, spread)
+    mean = np.average(axis[wide], weights=probability[wide])
+    width = np.sqrt(np.average(np.square(axis[wide] - mean), weights=probability[wide]))
+    part = _around(lag, axis, min(max(core, CORE_WIDTHS * width), max(core, spread)))
     ln1pz = np.average(axis[part], weights=probability[part])
-    part = _around(lag, axis, spread)
-    variance = np.average(np.square(axis[part] - ln1pz), weights=probability[part])
+    variance = np.average(np.square(axis[wide] - ln1pz), weights=probability[wide])
     return float(np.expm1(ln1pz)), float(np.exp(ln1pz) * np.sqrt(variance))

@@ -54,6 +54,11 @@ class RedshiftEstimate:
         Radial velocity, c times z, if it is a star; NaN otherwise.
     snr : float
         Median signal-to-noise ratio of the good pixels.
+    mk_type : str
+        Coarse type of a star: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon
+        star); '' for all else, and with weights that tell none.
+    mk_probability : float
+        Of this type, if it is a star; NaN where there is none.
     meta : dict
         Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
         that was learnt (``medium``, ``medium_source``).
@@ -70,6 +75,8 @@ class RedshiftEstimate:
     posterior: RedshiftPosterior
     zwarn: RedshiftFlag
     snr: float
+    mk_type: str = ""
+    mk_probability: float = np.nan
     meta: dict = field(default_factory=dict)
     # the spectrum as it was measured, and a function of it that returns its tokens, for pictures
     _batch: SpectrumBatch | None = None
@@ -150,6 +157,8 @@ class RedshiftEstimate:
         ]
         if self.spectype == STAR:
             facts.append(("radial velocity", f"{self.rv.value:.1f} ± {self.rv_err.value:.1f} km/s"))
+        if self.mk_type:
+            facts.append(("type", f"{self.mk_type} ({self.mk_probability:.3f})"))
         return [
             *facts,
             ("alternatives", ", ".join(others) or "none"),

@@ -22,7 +22,7 @@ class RedshiftFlag(IntFlag):
     """
 
     NONE = 0
-    #: the posterior says hardly more than the prior: blank sky, noise or a featureless continuum (SDSS: ``SKY``)
+    #: no features that are those of the class: blank sky, noise or a featureless continuum (SDSS: ``SKY``)
     SKY_LIKE = 1
     #: fewer good pixels than one patch of 32, so nothing was measured (SDSS: ``LITTLE_COVERAGE``)
     TOO_FEW_PIXELS = 2
@@ -34,11 +34,12 @@ class RedshiftFlag(IntFlag):
     AT_EDGE = 32
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512
-    #: the probability of the best solution is below 0.9
+    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below 0.8
     LOW_CONFIDENCE = 4096
     #: part of the spectrum lies outside the wavelengths that the weights were trained on
     OUTSIDE_TRAINED_RANGE = 8192
-    #: no uncertainties were given: they were estimated from the scatter of the flux, and the errors follow from that
+    #: no uncertainties were given: they were estimated from the scatter of the flux, and the errors follow from that.
+    #: By itself no reason for doubt, and said only beside another bit
     ERRORS_ESTIMATED = 16384
 
     @property

@@ -1,7 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Simulated surveys: objects of every kind through instruments of every kind, with labels."""
 
-from astro_spectok.simulate.objects import CLASSES, GALAXY_LABELS, STELLAR_LABELS, SUPERNOVA_LABELS, Objects, RestGrid
+from astro_spectok.simulate.objects import (
+    CLASSES,
+    GALAXY_LABELS,
+    STELLAR_LABELS,
+    STELLAR_TYPES,
+    SUPERNOVA_LABELS,
+    Objects,
+    RestGrid,
+)
 from astro_spectok.simulate.randomness import Randomness
 from astro_spectok.simulate.survey import FAMILIES, SimulatedGroup, Survey
 
@@ -10,6 +18,7 @@ __all__ = [
     "FAMILIES",
     "GALAXY_LABELS",
     "STELLAR_LABELS",
+    "STELLAR_TYPES",
     "SUPERNOVA_LABELS",
     "Objects",
     "Randomness",

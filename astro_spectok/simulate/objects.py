@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, fields
 
 import torch
 
-__all__ = ["CLASSES", "GALAXY_LABELS", "STELLAR_LABELS", "SUPERNOVA_LABELS", "Objects", "RestGrid"]
+__all__ = ["CLASSES", "GALAXY_LABELS", "STELLAR_LABELS", "STELLAR_TYPES", "SUPERNOVA_LABELS", "Objects", "RestGrid"]
 
 #: names of the classes, in the order of their numbers
 CLASSES = ("GALAXY", "QSO", "STAR")
 #: teff is log10(Teff / K), logg log10(g / (cm s-2)), the others dex relative to the Sun
 STELLAR_LABELS = ("teff", "logg", "fe_h", "alpha_fe")
+#: coarse types of stars, in the order of their numbers: white dwarfs, cataclysmic variables and carbon stars come last
+STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
 #: age is log10(light-weighted age / Gyr), metallicity [M/H], a_v in mag, sigma_v log10(sigma / (km/s)); ew_* are
 #: asinh(rest equivalent width / Angstrom), positive in emission
 GALAXY_LABELS = ("age", "metallicity", "a_v", "sigma_v", "ew_halpha", "ew_oiii", "ew_hbeta", "ew_oii")
@@ -66,6 +68,8 @@ class Objects:
         False for what has no redshift to be found (sky, featureless blazars).
     labels : dict of str to float32 tensor, shape (B,)
         Any of `STELLAR_LABELS`, `GALAXY_LABELS` and `SUPERNOVA_LABELS`; NaN or absent where unknown.
+    stellar_type : int64 tensor, shape (B,)
+        Index into `STELLAR_TYPES`; -1, as when not given, for what is no star, and where the type is unknown.
     """
 
     grid: RestGrid
@@ -81,6 +85,11 @@ class Objects:
     line_sigma: torch.Tensor
     measurable: torch.Tensor
     labels: dict = field(default_factory=dict)
+    stellar_type: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.stellar_type is None:
+            self.stellar_type = torch.full_like(self.cls, -1)
 
     def __len__(self):
         return len(self.z)

@@ -9,6 +9,7 @@ from astro_spectok.simulate.constants import LIGHT_SPEED
 from astro_spectok.simulate.dust import CURVES, attenuate, compute_curves
 from astro_spectok.simulate.objects import CLASSES, STELLAR_LABELS, Objects
 from astro_spectok.simulate.profiles import measure_continuum, normalize_flux
+from astro_spectok.simulate.stellar_types import number_types
 
 __all__ = ["EMISSION_LINES", "StarDresser", "draw_velocity"]
 
@@ -84,6 +85,7 @@ class StarDresser:
             line_flux = attenuate(line_flux, a_v, self.curve[bins]) / scale
         if labels is None:
             labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=device)
+        teff, logg = (10 ** labels[:, 0]).tolist(), labels[:, 1].tolist()
         return Objects(
             grid=self.grid, flux=flux, z=draw_velocity(n, random),
             cls=torch.full((n,), CLASSES.index("STAR"), device=device), kind=kind,
@@ -91,6 +93,7 @@ class StarDresser:
             line_ln_wavelength=self.lines.expand(n, -1), line_flux=line_flux, line_sigma=line_sigma,
             measurable=torch.ones(n, dtype=torch.bool, device=device),
             labels={name: labels[:, i].contiguous() for i, name in enumerate(STELLAR_LABELS)},
+            stellar_type=torch.tensor(number_types(kind, teff, logg), dtype=torch.int64, device=device),
         )  # fmt: skip
 
     def _draw_rotation(self, n, random, *, hot):

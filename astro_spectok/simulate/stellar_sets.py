@@ -157,12 +157,12 @@ def read_stars(store, names, grid, *, device="cpu"):
 def _select(entry, arrays):
     """The usable stars of a set, each a dict of arrays."""
     offsets, n = arrays["offsets"], len(arrays["offsets"]) - 1
-    names, types = arrays["id"], arrays.get("sptype", np.full(n, ""))
+    names, types, published = arrays["id"], *(arrays.get(key, np.full(n, "")) for key in ("sptype", "subclass"))
     labels = np.stack([arrays.get(key, np.full(n, np.nan)) for key in _LABEL_KEYS.values()], 1)
     labels[:, 0] = np.log10(labels[:, 0])
     stars = []
     for i in range(n):
-        text = str(types[i])
+        text = str(types[i]) or str(published[i])
         star = str(arrays["cls"][i]) == "STAR" and text != "EIGENVECTOR"
         if not star or any(word in f"{names[i]} {text}" for word in entry.skip):
             continue

@@ -3,7 +3,9 @@
 
 import math
 
-__all__ = ["TYPICAL_TEFF", "find_type", "find_type_of_teff", "guess_log_teff"]
+from astro_spectok.simulate.objects import STELLAR_TYPES
+
+__all__ = ["TYPICAL_TEFF", "find_type", "find_type_of_teff", "guess_log_teff", "number_types"]
 
 #: kelvin, of the middle of each type
 TYPICAL_TEFF = {
@@ -15,6 +17,16 @@ _NAMED = (
     ("WD", "white dwarf"), ("CV", "CV"), ("Carbon", "carbon"), ("wd", "white dwarf"), ("gd", "white dwarf"),
     ("g191b2b", "white dwarf"), ("Ldwarf", "L"),
 )  # fmt: skip
+
+
+#: those of `STELLAR_TYPES` that have a longer name here
+_SHORT = {"white dwarf": "WD", "carbon": "C"}
+#: least temperature in kelvin of each type, of dwarfs (Pecaut & Mamajek 2013, Filippazzo+2015) and where giants differ
+#: (van Belle+1999, Gray & Corbally 2009)
+_LEAST_TEFF = {"O": 30000, "B": 10000, "A": 7300, "F": 6000, "G": 5300, "K": 3900, "M": 2300, "L": 1300}
+_LEAST_TEFF_OF_GIANTS = _LEAST_TEFF | {"F": 5850, "G": 4850, "K": 3850}
+#: log10 of the gravity in cm/s2 below which a star is a giant, and above which it is a white dwarf
+_GIANT, _COMPACT = 3.5, 6.5
 
 
 def find_type(text):
@@ -35,7 +47,7 @@ def find_type(text):
             return kind
     core = text.strip()
     for prefix in ("esd", "usd", "sd:", "sd", "d", "pickles_r", "pickles_w", "pickles_"):
-        if core.startswith(prefix) and core[len(prefix):len(prefix) + 1].upper() in set("OBAFGKMLT"):  # fmt: skip
+        if core.startswith(prefix) and core[len(prefix):len(prefix) + 1].upper() in set("OBAFGKMLTC"):  # fmt: skip
             core = core[len(prefix) :]
             break
     letter = core[:1].upper()
@@ -45,10 +57,39 @@ def find_type(text):
     return letter if letter and is_type else "star"
 
 
-def find_type_of_teff(teff):
-    """The letter of a temperature in kelvin."""
-    limits = {"O": 30000, "B": 10000, "A": 7500, "F": 6000, "G": 5300, "K": 3900, "M": 2400, "L": 1400}
+def find_type_of_teff(teff, logg=math.nan):
+    """The letter of a temperature in kelvin; the borders between F, G, K and M are those of giants at low ``logg``."""
+    limits = _LEAST_TEFF_OF_GIANTS if logg < _GIANT else _LEAST_TEFF
     return next((letter for letter, least in limits.items() if teff >= least), "T")
+
+
+def number_types(kinds, teff, logg):
+    """Numbers of the coarse types of stars.
+
+    A known temperature says more than the kind, which may be that of the star that a mixture was begun with; but for
+    what is no ordinary star.
+
+    Parameters
+    ----------
+    kinds : list of str
+        Keys of `TYPICAL_TEFF`.
+    teff, logg : sequence of float
+        Kelvin and log10(g / (cm s-2)); NaN where unknown.
+
+    Returns
+    -------
+    list of int
+        Index into `~astro_spectok.simulate.STELLAR_TYPES`, -1 where the type is unknown.
+    """
+    numbers = []
+    for kind, temperature, gravity in zip(kinds, teff, logg, strict=True):
+        name = _SHORT.get(kind, kind)
+        if gravity > _COMPACT:
+            name = "WD"
+        elif name not in ("WD", "CV", "C") and math.isfinite(temperature):
+            name = find_type_of_teff(temperature, gravity)
+        numbers.append(STELLAR_TYPES.index(name) if name in STELLAR_TYPES else -1)
+    return numbers
 
 
 def guess_log_teff(kind):

@@ -48,6 +48,8 @@ class TrainingBatch:
         NaN where unknown.
     aligned : bool tensor, shape (B,)
         Spectra that can be told from those of other objects. Spectrum ``i`` and ``i + B / 2`` are of one object.
+    stellar_type : int64 tensor, shape (B,)
+        Index into the types of the network, -1 for what is none of them.
     """
 
     patches: PatchBatch
@@ -61,6 +63,7 @@ class TrainingBatch:
     measurable: torch.Tensor
     labels: torch.Tensor
     aligned: torch.Tensor
+    stellar_type: torch.Tensor
 
     def to(self, device):
         """Copy on ``device``; redshifts stay on the CPU where the device has no float64."""
@@ -93,6 +96,7 @@ class ViewDataset(torch.utils.data.Dataset):
         self.real, self.real_medium = tuple(real), real_medium
         self.patch = network_config.patch
         self.label_names = tuple(name for name, _, _ in network_config.labels)
+        self.stellar_types = network_config.stellar_types
         self._survey = self._stored = None
 
     def __len__(self):
@@ -112,7 +116,7 @@ class ViewDataset(torch.utils.data.Dataset):
             pairs += self._draw_simulated(rng, n, n_max)
         first, second = zip(*pairs, strict=True)
         hide = rng.random(2 * len(pairs)) < config.hide_fraction
-        return stack_views([*first, *second], self.patch, hide, self.label_names)
+        return stack_views([*first, *second], self.patch, hide, self.label_names, self.stellar_types)
 
     def _open(self):
         """Read what is drawn from, in the process that draws."""
@@ -175,7 +179,7 @@ def _join(arrays, dtype):
     return torch.from_numpy(np.concatenate(arrays)).to(dtype)
 
 
-def stack_views(views, patch, hide, label_names=()):
+def stack_views(views, patch, hide, label_names=(), stellar_types=()):
     """Lay views out in patches, padded to the longest.
 
     Parameters
@@ -185,8 +189,8 @@ def stack_views(views, patch, hide, label_names=()):
         Pixels per token.
     hide : bool ndarray, shape (B,)
         Which views are to be decoded from their embedding alone.
-    label_names : sequence of str
-        Labels wanted.
+    label_names, stellar_types : sequence of str
+        Labels wanted, and types that are told apart.
 
     Returns
     -------
@@ -211,6 +215,7 @@ def stack_views(views, patch, hide, label_names=()):
     ivar = torch.where(grid.index >= 0, ivar, 0.0)
     resolution = torch.tensor([v.target_resolution for v in views], dtype=torch.float32)
     truths = [v.truth for v in views]
+    numbers = {name: number for number, name in enumerate(stellar_types)}
     labels = [[truth.labels.get(name, np.nan) for name in label_names] for truth in truths]
     return TrainingBatch(
         patches,
@@ -224,4 +229,5 @@ def stack_views(views, patch, hide, label_names=()):
         torch.tensor([truth.measurable for truth in truths]),
         torch.tensor(labels, dtype=torch.float32).reshape(len(views), len(label_names)),
         torch.tensor([truth.aligned for truth in truths]),
+        torch.tensor([numbers.get(truth.stellar_type, -1) for truth in truths]),
     )

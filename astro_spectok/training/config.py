@@ -12,7 +12,7 @@ RULES = (
      ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every")),
     ("at least 0", lambda value: value >= 0,
      ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "redshift_weight", "label_weight",
-      "alignment_weight")),
+      "type_weight", "alignment_weight")),
     ("above 0", lambda value: value > 0,
      ("learning_rate", "clip_norm", "huber", "redshift_sigma", "temperature", "template_rate")),
     ("between 0 and 1", lambda value: 0 <= value <= 1,
@@ -49,7 +49,7 @@ class TrainingConfig:
         arXiv 2203.09168): 0 is the plain likelihood, 1 leaves the mean as in least squares.
     huber : float
         Deviation in sigma beyond which a pixel counts linearly.
-    reconstruction_weight, redshift_weight, label_weight, alignment_weight : float
+    reconstruction_weight, redshift_weight, label_weight, type_weight, alignment_weight : float
         Of the parts of the objective.
     redshift_sigma : float
         Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
@@ -95,6 +95,7 @@ class TrainingConfig:
     reconstruction_weight: float = 1.0
     redshift_weight: float = 1.0
     label_weight: float = 0.2
+    type_weight: float = 0.1
     alignment_weight: float = 1.0
     redshift_sigma: float = 6e-5
     redshift_floor: float = 1e-5

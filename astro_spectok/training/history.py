@@ -10,18 +10,23 @@ __all__ = ["COLUMNS", "Meter", "append_log", "draw_curve", "read_log", "trim_log
 
 #: averages over spectra (or pixels, labels): reconstruction from the tokens and from the embedding alone, squared
 #: deviation, divergence of the posterior over class and redshift, share of highest scores at the right redshift and in
-#: the right class, likelihood of labels, contrastive loss, share of objects whose other view is the nearest
-AVERAGES = ("loss", "loss_hidden", "deviation", "redshift", "right", "right_class", "labels", "alignment", "nearest")
+#: the right class, likelihood of labels, cross-entropy of types of stars and share of right ones, contrastive loss,
+#: share of objects whose other view is the nearest
+AVERAGES = (
+    "loss", "loss_hidden", "deviation", "redshift", "right", "right_class", "labels", "types", "right_type",
+    "alignment", "nearest",
+)  # fmt: skip
 #: what is drawn of them
 PANELS = {
     "weighted negative log-likelihood per pixel": {
         "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone",
     },
     "divergence, loss per label [nat]": {
-        "redshift": "class and redshift", "labels": "labels", "alignment": "alignment",
+        "redshift": "class and redshift", "labels": "labels", "types": "types of stars", "alignment": "alignment",
     },
     "share of spectra": {
-        "right": "redshift within 0.0033", "right_class": "class", "nearest": "other view nearest",
+        "right": "redshift within 0.0033", "right_class": "class", "right_type": "type of stars",
+        "nearest": "other view nearest",
     },
     "mean squared deviation": {"deviation": "over the stated variance"},
 }  # fmt: skip
@@ -75,12 +80,16 @@ def append_log(path, values):
 
 
 def read_log(path):
-    """The complete rows of a log as a list of dict of str; none where there is no file."""
+    """The complete rows of a log as a list of dict of str; none where there is no file.
+
+    Columns that are absent, as in logs of older versions, are 'nan'.
+    """
     if not path.exists():
         return []
     with path.open(newline="") as file:
         # a kill can leave the last row cut short
-        return [row for row in csv.DictReader(file) if all(row.get(column) for column in COLUMNS)]
+        rows = [row for row in csv.DictReader(file) if all(row.values())]
+    return [{column: row.get(column, "nan") for column in COLUMNS} for row in rows]
 
 
 def trim_log(path, step):
@@ -110,7 +119,7 @@ def draw_curve(log_path, path):
         for key, label in curves.items():
             axes.plot([int(r["step"]) for r in rows], [float(r[key]) for r in rows], label=label)
         axes.set_ylabel(title)
-        axes.legend()
+        axes.legend(loc="upper right")
     axes.set_xlabel("step")
     temporary = path.with_name(path.name + ".part")
     figure.savefig(temporary, dpi=100, format="png")

@@ -14,9 +14,10 @@ from astro_spectok.network import build_network
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.corpus import find_sets
+from astro_spectok.training.freezing import freeze_all_but, list_parts
 from astro_spectok.training.history import Meter, append_log, draw_curve, trim_log
 from astro_spectok.training.processes import Processes
-from astro_spectok.training.provenance import describe_data, describe_training
+from astro_spectok.training.provenance import describe_data, describe_start, describe_training
 from astro_spectok.training.readers import open_sources
 from astro_spectok.training.step import TrainingStep
 from astro_spectok.weights import load_weights, write_weights
@@ -47,9 +48,13 @@ def learning_rate(step, config):
 
 
 def _make_optimizer(network, config):
-    """AdamW in three groups: matrices with decay, the rest without, and templates, which learn faster."""
+    """AdamW in three groups: matrices with decay, the rest without, and templates, which learn faster.
+
+    What is frozen is in none of them.
+    """
     templates = [] if network.redshift_head is None else [network.redshift_head.templates]
-    others = [p for p in network.parameters() if not any(p is t for t in templates)]
+    templates = [p for p in templates if p.requires_grad]
+    others = [p for p in network.parameters() if p.requires_grad and not any(p is t for t in templates)]
     groups = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay, "rate": 1.0},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "rate": 1.0},
@@ -59,8 +64,8 @@ def _make_optimizer(network, config):
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
-def pretrain(data, out, network_config, config, *, real=(), real_medium=None, start=None, resume=False, device="auto",
-             precision="auto", stop_after=None, on_step=None):  # fmt: skip
+def pretrain(data, out, network_config, config, *, real=(), real_medium=None, start=None, train_only=(), resume=False,
+             device="auto", precision="auto", stop_after=None, on_step=None):  # fmt: skip
     """Train a network on simulated and real spectra, and write it as weights.
 
     Started by PyTorch's launcher (``torchrun``), the processes share the shards of each step, and the result is that
@@ -80,11 +85,16 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         Of the wavelengths in all of them; by default what each file says.
     start : str or path-like, optional
         Weights to start from: whatever they share with the new network in name and shape.
+    train_only : str or sequence of str, optional
+        Parts of the network that are trained, by name: ``type_head``, say, or ``redshift_head``. All others stay as
+        they are in ``start``, and the parts of the objective that they alone have to do with are not computed. All are
+        trained if not given.
     resume : bool
         Go on from the checkpoint in ``out``, to the step, data order included; start anew where there is none. All
         settings must be the same but for ``steps`` (train for longer, or end sooner: the learning rate follows the
         new cosine from there) and ``workers``, ``log_every`` and ``checkpoint_every``; and the data as well: the sets
-        in ``data``, the names of ``real``, ``real_medium``, and ``start``, which may be left out.
+        in ``data``, the names of ``real``, ``real_medium``, and ``start``, which may be left out; and
+        ``train_only``.
     device : str or `torch.device`
     precision : {'auto', 'float32', 'bfloat16'}
     stop_after : int, optional
@@ -106,8 +116,9 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     ImportError
         There are HDF5 or Parquet files in ``real``, and h5py or pyarrow is not installed.
     ValueError
-        ``real_medium`` is something else, ``start`` has no tensor of the new network, the checkpoint belongs to a run
-        with other settings or data, or the processes cannot share the shards evenly.
+        ``real_medium`` is something else, ``start`` has no tensor of the new network, ``train_only`` names no part of
+        it or leaves one random, the checkpoint belongs to a run with other settings or data, or the processes cannot
+        share the shards evenly.
     """
     out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     checkpoint, log_path = out / CHECKPOINT, out / LOG
@@ -127,15 +138,23 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         # the checkpoint has it all
         first = None if checkpoint.exists() else start
         network = _make_network(network_config, config.seed, first).to(processes.device)
+        trained = freeze_all_but(network, train_only)
+        if trained and not checkpoint.exists():
+            _check_frozen(network, trained, start)
         network.autocast_dtype = choose_dtype(processes.device, precision, training=True)
         optimizer = _make_optimizer(network, config)
         step_module = TrainingStep(network, config).to(processes.device)
         configs = {"network": network_config.to_dict(), "training": config.to_dict()}
         configs["data"] = describe_data(dataset, start)
+        if trained:
+            configs["parts"] = {"train_only": trained, "before": describe_start(start)}
         step = 0
         if checkpoint.exists():
+            stored = read_configs(checkpoint)
             if start is None:
-                configs["data"]["start"] = read_configs(checkpoint).get("data", {}).get("start")
+                configs["data"]["start"] = stored.get("data", {}).get("start")
+            if trained:
+                configs["parts"]["before"] = stored.get("parts", {}).get("before")
             step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
         # no less than what is done, where a run is resumed with fewer steps
         last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
@@ -151,7 +170,7 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         training = describe_training(
             dataset, log_path, step=last, device=processes.device, start=configs["data"]["start"]
         )
-        return _export(out, network, network_config, training)
+        return _export(out, network, network_config, training | configs.get("parts", {}))
 
 
 def _make_network(network_config, seed, start=None):
@@ -160,9 +179,7 @@ def _make_network(network_config, seed, start=None):
         torch.manual_seed(seed)
         network = build_network(network_config)
     if start is not None:
-        own = network.state_dict()
-        given = load_weights(start, "cpu").network.state_dict()
-        shared = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+        own, shared = network.state_dict(), _find_shared(network, start)
         if not shared:
             msg = (
                 f"start: {start} must share tensors with the network {network_config.name!r}, got none of the same "
@@ -173,6 +190,26 @@ def _make_network(network_config, seed, start=None):
         level = logging.WARNING if 2 * len(shared) < len(own) else logging.INFO
         log.log(level, "started from %s: %d of %d tensors, the others are random", start, len(shared), len(own))
     return network
+
+
+def _find_shared(network, start):
+    """The tensors of the weights ``start`` that a network has by the same name and in the same shape."""
+    own = network.state_dict()
+    given = load_weights(start, "cpu").network.state_dict()
+    return {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+
+
+def _check_frozen(network, trained, start):
+    """Refuse parts that would be neither trained nor taken from ``start``: they would stay random."""
+    shared = {} if start is None else _find_shared(network, start)
+    random = {key.split(".")[0] for key in network.state_dict() if key not in shared}.difference(trained)
+    if random:
+        names = ", ".join(part for part in list_parts(network) if part in random)
+        msg = (
+            f"train_only must name every part that start lacks, or has in another shape; got {', '.join(trained)} "
+            f"without {names} and the start {start}; name them too, or start from weights that have them"
+        )
+        raise ValueError(msg)
 
 
 def _load_batches(dataset, start, stop, processes):
@@ -234,8 +271,9 @@ class _Run:
         """
         head = self.step_module.network.redshift_head
         # in lists, and not in sets, whose order changes from run to run, and with it the last bit of the norm
-        heads = [] if head is None else list(head.parameters())
-        rest = [p for p in self.step_module.parameters() if not any(p is other for other in heads)]
+        trained = [p for p in self.step_module.parameters() if p.requires_grad]
+        heads = [] if head is None else [p for p in head.parameters() if p.requires_grad]
+        rest = [p for p in trained if not any(p is other for other in heads)]
         clip = torch.nn.utils.clip_grad_norm_
         return torch.stack([clip(part, self.config.clip_norm) for part in (heads, rest) if part]).max()
 

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The parts of the pretraining objective: wanted pixels, class and redshift, labels, alignment."""
+"""The parts of the pretraining objective: wanted pixels, class and redshift, labels, types of stars, alignment."""
 
 import math
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["alignment_loss", "label_loss", "reconstruction_loss", "redshift_loss"]
+__all__ = ["alignment_loss", "label_loss", "reconstruction_loss", "redshift_loss", "type_loss"]
 
 #: loss of one spectrum beyond which it grows with its logarithm
 LARGE = 3.0
@@ -129,6 +129,29 @@ def label_loss(mean, log_sigma, labels, spread):
     robust = torch.where(deviation.abs() < 5, 0.5 * deviation**2, 5 * deviation.abs() - 12.5)
     loss = (robust + log_sigma - torch.log(spread)) * known
     return loss.sum(1), known.sum(1)
+
+
+def type_loss(scores, stellar_type):
+    """Cross-entropy of the coarse types of stars.
+
+    Parameters
+    ----------
+    scores : tensor, shape (B, number of types)
+        Their softmax is the probability of each type.
+    stellar_type : int64 tensor, shape (B,)
+        -1 where there is none, or none that is known.
+
+    Returns
+    -------
+    loss : tensor, shape (B,)
+        In nat, 0 where the type is unknown.
+    known : bool tensor, shape (B,)
+    right : bool tensor, shape (B,)
+        Whether the highest score is that of the type.
+    """
+    known = stellar_type >= 0
+    loss = F.cross_entropy(scores, stellar_type.clamp_min(0), reduction="none")
+    return loss * known, known, (scores.argmax(1) == stellar_type) & known
 
 
 def alignment_loss(embedding, counts, temperature):

@@ -10,7 +10,7 @@ from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.history import read_log
 from astro_spectok.weights import load_weights
 
-__all__ = ["describe_data", "describe_training", "measure_wavelength_range"]
+__all__ = ["describe_data", "describe_start", "describe_training", "measure_wavelength_range"]
 
 
 def describe_data(dataset, start=None):
@@ -35,6 +35,21 @@ def describe_data(dataset, start=None):
         "real_medium": dataset.real_medium,
         "start": None if start is None else load_weights(start, "cpu").sha256,
     }
+
+
+def describe_start(start):
+    """What the weights that a run starts from tell of their own training; None where there are none, or it is unknown.
+
+    Parameters
+    ----------
+    start : str or path-like or None
+
+    Returns
+    -------
+    dict or None
+        ``training`` of their metadata.
+    """
+    return None if start is None else load_weights(start, "cpu").metadata.get("training")
 
 
 def _list_sets(dataset):

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from astro_spectok.simulate import STELLAR_TYPES
 from astro_spectok.training.views import Truth, View, finish_view, hide_pixels, trust_template
 
 __all__ = ["pair_views"]
@@ -31,6 +32,7 @@ def pair_views(group, rng, target_pixels):
     objects = group.objects
     z = objects.z.cpu().numpy()
     cls, measurable = objects.cls.tolist(), objects.measurable.tolist()
+    types = [STELLAR_TYPES[number] if number >= 0 else "" for number in objects.stellar_type.tolist()]
     labels = {name: values.cpu().numpy() for name, values in objects.labels.items()}
     rows = [[_to_arrays(observation, i) for i in range(len(z))] for observation in group.observations]
     pairs = []
@@ -38,7 +40,7 @@ def pair_views(group, rng, target_pixels):
         known = {name: float(values[i]) for name, values in labels.items()}
         seen = measurable[i] and min(float(snr[i]) for snr in group.snr) >= LEAST_SNR
         seen = seen and _find_overlap([row[i][0] for row in rows]) >= LEAST_OVERLAP
-        truth = Truth(cls[i], float(np.log1p(z[i])), measurable[i], known, aligned=seen)
+        truth = Truth(cls[i], float(np.log1p(z[i])), measurable[i], known, aligned=seen, stellar_type=types[i])
         comparable = all(view[i].calibrated and not view[i].normalised for view in group.instruments)
         pair = [
             _make_view(view[i], rows[1 - k][i], truth, group.family, rng, target_pixels, comparable)

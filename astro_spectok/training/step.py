@@ -1,9 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """One training step as a module: all parts of the objective in a single forward pass."""
 
+import contextlib
+
+import torch
 from torch import nn
 
-from astro_spectok.training.objective import alignment_loss, label_loss, reconstruction_loss, redshift_loss
+from astro_spectok.training.freezing import ENCODER, is_trained
+from astro_spectok.training.objective import (
+    alignment_loss,
+    label_loss,
+    reconstruction_loss,
+    redshift_loss,
+    type_loss,
+)
 
 __all__ = ["TrainingStep"]
 
@@ -26,6 +36,9 @@ class TrainingStep(nn.Module):
     def forward(self, batch):
         """Loss of a batch and its figures.
 
+        Parts of the objective that no trained parameter takes part in are left out, and so are gradients of the encoder
+        where it is frozen.
+
         Parameters
         ----------
         batch : `TrainingBatch`
@@ -34,11 +47,30 @@ class TrainingStep(nn.Module):
         -------
         loss : 0-d tensor
         figures : dict of str to (tensor, tensor)
-            For each column of the log the sum over the batch and the number of terms.
+            For each column of the log that was computed, the sum over the batch and the number of terms.
         """
-        network, config = self.network, self.config
-        patches, geometry = batch.patches, batch.patches.grid.geometry
-        tokens = network.encode(patches)
+        network, patches = self.network, batch.patches
+        encoder = is_trained(network, *ENCODER)
+        # what is frozen as a whole learns nothing from its part of the objective
+        with contextlib.nullcontext() if encoder else torch.no_grad():
+            tokens = network.encode(patches)
+        loss, figures = tokens.new_zeros(()), {}
+        for names, measure in (
+            (("pooling", "decoder"), self._reconstruct),
+            (("redshift_head",), self._measure_redshifts),
+            (("label_head",), self._measure_labels),
+            (("type_head",), self._measure_types),
+        ):
+            there = all(getattr(network, name) is not None for name in names)
+            if there and (encoder or is_trained(network, *names)):
+                part, more = measure(batch, tokens)
+                loss, figures = loss + part, figures | more
+        return loss, {key: (total.detach(), number) for key, (total, number) in figures.items()}
+
+    def _reconstruct(self, batch, tokens):
+        """Wanted pixels from the tokens, and both views of an object in one place."""
+        network, config, patches = self.network, self.config, batch.patches
+        geometry = patches.grid.geometry
         embedding = network.embed(tokens, patches.mask, geometry)
         mean, log_sigma = network.decode(
             tokens, patches.mask, geometry, batch.grid, batch.resolution, embedding, batch.hide
@@ -51,29 +83,39 @@ class TrainingStep(nn.Module):
         shown = ~batch.hide
         loss = config.reconstruction_weight * pixels.mean()
         loss = loss + config.alignment_weight * aligned.sum() / both.sum().clamp_min(1)
-        figures = {
+        return loss, {
             "loss": ((pixels * shown).sum(), shown.sum()),
             "loss_hidden": ((pixels * batch.hide).sum(), batch.hide.sum()),
             "deviation": ((deviation * shown).sum(), shown.sum()),
             "alignment": (aligned.sum(), both.sum()),
             "nearest": (nearest.sum(), both.sum()),
         }
-        if network.redshift_head is not None:
-            scores = network.redshift_scores(patches, tokens)
-            redshift, scored, right, right_class = redshift_loss(
-                scores, network.redshift_head, batch.cls, batch.ln_one_plus_z, batch.measurable,
-                config.redshift_sigma, floor=config.redshift_floor,
-            )  # fmt: skip
-            loss = loss + config.redshift_weight * redshift.mean()
-            figures |= {
-                "redshift": ((redshift * scored).sum(), scored.sum()),
-                "right": (right.sum(), scored.sum()),
-                "right_class": (right_class.sum(), scored.sum()),
-            }
-        if network.label_head is not None:
-            means, log_sigmas = network.measure_labels(tokens, patches.mask, geometry)
-            labels, known = label_loss(means, log_sigmas, batch.labels, network.label_head.spread)
-            loss = loss + config.label_weight * labels.sum() / known.sum().clamp_min(1)
-            figures["labels"] = (labels.sum(), known.sum())
-        figures = {key: (total.detach(), number) for key, (total, number) in figures.items()}
-        return loss, figures
+
+    def _measure_redshifts(self, batch, tokens):
+        """The joint posterior over class and redshift."""
+        network, config = self.network, self.config
+        redshift, scored, right, right_class = redshift_loss(
+            network.redshift_scores(batch.patches, tokens), network.redshift_head, batch.cls, batch.ln_one_plus_z,
+            batch.measurable, config.redshift_sigma, floor=config.redshift_floor,
+        )  # fmt: skip
+        return config.redshift_weight * redshift.mean(), {
+            "redshift": ((redshift * scored).sum(), scored.sum()),
+            "right": (right.sum(), scored.sum()),
+            "right_class": (right_class.sum(), scored.sum()),
+        }
+
+    def _measure_labels(self, batch, tokens):
+        """Stellar and galactic labels."""
+        patches = batch.patches
+        mean, log_sigma = self.network.measure_labels(tokens, patches.mask, patches.grid.geometry)
+        labels, known = label_loss(mean, log_sigma, batch.labels, self.network.label_head.spread)
+        loss = self.config.label_weight * labels.sum() / known.sum().clamp_min(1)
+        return loss, {"labels": (labels.sum(), known.sum())}
+
+    def _measure_types(self, batch, tokens):
+        """Coarse types of stars."""
+        patches = batch.patches
+        scores = self.network.measure_types(tokens, patches.mask, patches.grid.geometry)
+        types, known, right = type_loss(scores, batch.stellar_type)
+        loss = self.config.type_weight * types.sum() / known.sum().clamp_min(1)
+        return loss, {"types": (types.sum(), known.sum()), "right_type": (right.sum(), known.sum())}

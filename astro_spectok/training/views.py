@@ -42,6 +42,8 @@ class Truth:
     labels : dict of str to float
     aligned : bool
         Whether it can be told from other objects.
+    stellar_type : str
+        Out of `~astro_spectok.simulate.STELLAR_TYPES`, '' where unknown.
     """
 
     cls: int = -1
@@ -49,6 +51,7 @@ class Truth:
     measurable: bool = True
     labels: dict = field(default_factory=dict)
     aligned: bool = True
+    stellar_type: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Rest-frame templates of galaxies, quasars and stars, over their continuum, at any resolution."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
+
+__all__ = ["BLUEST", "CONTINUUM", "RESOLUTION", "TEMPLATES", "RestTemplates", "load_rest_templates"]
+
+#: made by ``benchmarks/make_templates.py``
+TEMPLATES = Path(__file__).parents[1] / "data" / "rest_templates.safetensors"
+#: width in ln(wavelength) of the Gaussian that smooths a spectrum to its continuum: broad lines are to stay
+CONTINUUM = {"GALAXY": 0.015, "QSO": 0.05, "STAR": 0.015}
+#: rest wavelength in Angstrom below which there is nothing to compare: no two quasars have the same forest
+BLUEST = {"QSO": 1200.0}
+#: resolving power of the templates as they are stored
+RESOLUTION = 3000.0
+#: resolving powers that they are smoothed to, lowest first; more would cost memory and gain nothing
+LEVELS = (100.0, 200.0, 400.0, 800.0, 1500.0, RESOLUTION)
+#: finer bins for each that is stored, for linear interpolation
+FINER = 2
+#: Gaussian standard deviations in a full width at half maximum
+FWHM = 2.3548
+
+
+class RestTemplates:
+    """A mean and components for each class, on a grid even in ln(vacuum wavelength / Angstrom).
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray, shape (bins, 1 + K)
+        For each class the mean and K components, scaled to coefficients of variance 1.
+    ln_start, step : float
+        First bin and width of the bins as given.
+    """
+
+    def __init__(self, arrays, ln_start, step):
+        self._arrays = arrays
+        self._stored_step = step
+        self._levels = {}
+        self.ln_start, self.step = ln_start, step / FINER
+
+    @property
+    def classes(self):
+        """The classes there are."""
+        return tuple(self._arrays)
+
+    def at_resolution(self, spectype, resolution):
+        """Templates of a class as an instrument of about that resolving power sees them.
+
+        Parameters
+        ----------
+        spectype : str
+        resolution : float
+
+        Returns
+        -------
+        ndarray of float32, shape (bins, 1 + K)
+            On bins of ``step``, the first at ``ln_start``; made once and then kept.
+        """
+        level = min(LEVELS, key=lambda one: abs(np.log(one / resolution)))
+        key = spectype, level
+        if key not in self._levels:
+            self._levels[key] = self._make(spectype, level)
+        return self._levels[key]
+
+    def _make(self, spectype, level):
+        """Smoothed and on finer bins."""
+        values = self._arrays[spectype].astype(np.float32)
+        more = np.sqrt(max(level**-2 - RESOLUTION**-2, 0.0)) / FWHM
+        if more > 0:
+            values = gaussian_filter1d(values, more / self._stored_step, axis=0, mode="nearest")
+        bins = np.arange(len(values))
+        finer = np.arange(FINER * (len(values) - 1) + 1) / FINER
+        return np.ascontiguousarray(CubicSpline(bins, values, axis=0)(finer), np.float32)
+
+
+@lru_cache(maxsize=1)
+def load_rest_templates():
+    """The packaged `RestTemplates`, read once."""
+    with safe_open(TEMPLATES, "np") as file:
+        about = json.loads(file.metadata()["about"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
+    return RestTemplates(arrays, about["ln_start"], about["step"])

@@ -1,0 +1,106 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From a posterior and its spectrum to solutions: refined redshifts with errors that mean what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from astro_spectok.estimators.flags import LEAST_EVIDENCE
+from astro_spectok.estimators.refinement import refine_redshift
+from astro_spectok.results.posterior import WINDOW
+
+__all__ = ["find_solutions", "move_interval"]
+
+#: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
+#: a network is seldom better than what it was trained towards, however narrow its peak
+BLUNT = 2.0
+#: how far redshifts by templates and by the network may differ without noise, in ln(1 + z): a quasar's lines are where
+#: its gas moves
+DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 1e-4, "STAR": 1e-5}
+
+
+def find_solutions(posterior, calibration, batch, i, count):
+    """The most probable solutions, the best of them refined with rest-frame templates.
+
+    The redshift by templates and that of the posterior are averaged by their inverse variances. The error has a scale
+    and a floor from the calibration.
+
+    Parameters
+    ----------
+    posterior : `~astro_spectok.results.RedshiftPosterior`
+    calibration : `~astro_spectok.results.Calibration`
+        The one that the posterior was recalibrated with.
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        Which of its spectra.
+    count : int
+        How many solutions at most.
+
+    Returns
+    -------
+    solutions : list of `~astro_spectok.results.posterior.Peak`
+        With errors calibrated.
+    raw : list of `~astro_spectok.results.posterior.Peak`
+        The same as they are in the posterior.
+    evidence : float
+        Of features in the spectrum, as of `~astro_spectok.estimators.refinement.Refined`; NaN if not known.
+    """
+    raw = posterior.find_peaks(count)
+    solutions, evidence = [], np.nan
+    for number, peak in enumerate(raw):
+        ln1pz, width, found = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
+        evidence = found if number == 0 else evidence
+        width = calibration.correct_width(peak.spectype, width)
+        solutions.append(replace(peak, z=float(np.expm1(ln1pz)), z_err=float(np.exp(ln1pz) * width)))
+    return solutions, raw, evidence
+
+
+def sharpen_peak(peak, calibration, batch=None, i=0):
+    """ln(1 + z) of a peak, its width without what the training added, and the evidence of features.
+
+    Refined, if a spectrum is given; without one, or without templates for it, the evidence is NaN.
+    """
+    ln1pz = float(np.log1p(peak.z))
+    width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
+    if batch is None:
+        return ln1pz, width, np.nan
+    pixels, grid = batch.pixels(i), batch.grid(i)
+    resolution = None
+    if batch.resolution is not None:
+        known = batch.resolution[grid][np.isfinite(batch.resolution[grid])]
+        resolution = float(np.median(known)) if len(known) else None
+    fit = refine_redshift(
+        np.log(batch.wavelength[grid]), batch.flux[pixels], batch.ivar[pixels], peak.spectype, ln1pz, width,
+        resolution=resolution,
+    )  # fmt: skip
+    if fit is None or fit.evidence < LEAST_EVIDENCE:
+        return ln1pz, width, np.nan if fit is None else fit.evidence
+    width = max(width, BLUNT * calibration.target_sigma)
+    weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
+    return float(np.average([ln1pz, fit.ln1pz], weights=weights)), float(weights.sum() ** -0.5), fit.evidence
+
+
+def move_interval(interval, raw, best, step):
+    """An interval of redshifts of the posterior as one around the best solution: both sides shrink as its error did.
+
+    A side that reaches out of the peak, beyond 1000 km/s, stays where it is.
+
+    Parameters
+    ----------
+    interval : (float, float)
+        That holds ``raw.z``, or is meant to.
+    raw, best : `~astro_spectok.results.posterior.Peak`
+        The best solution in the posterior, and what was made of it.
+    step : float
+        Width of the bins of the posterior in ln(1 + z), over which their probability was spread.
+
+    Returns
+    -------
+    (float, float)
+    """
+    shrink = best.z_err / (1 + best.z) / np.hypot(raw.z_err / (1 + raw.z), step / np.sqrt(12))
+    out = []
+    for end, sign in zip(interval, (-1, 1), strict=True):
+        arm = max(sign * (np.log1p(end) - np.log1p(raw.z)), 0.0)
+        out.append(float((1 + best.z) * np.exp(sign * arm * shrink) - 1) if arm <= WINDOW else float(end))
+    return tuple(out)

@@ -1,0 +1,49 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A posterior over class and redshift in a few numbers that can be compared."""
+
+import math
+
+import torch
+from torch import nn
+
+__all__ = ["PosteriorSummary"]
+
+#: periods in ln(1 + z): from more than is searched down to 75 km/s
+LONGEST, SHORTEST = 3.0, 2.5e-4
+
+
+class PosteriorSummary(nn.Module):
+    """The posterior's mean cosine and sine of ln(1 + z) at several periods, and the probability, for each class.
+
+    That is the characteristic function of the posterior at some frequencies: the scalar product of two of them is
+    large where the same redshifts are probable, a fine one where they are sharp and agree, a coarse one where they
+    are not. There is nothing to learn.
+
+    Parameters
+    ----------
+    lags : sequence of (int, int)
+        First and last bin of each class, as of `~astro_spectok.network.redshift_head.RedshiftHead`.
+    step : float
+        Of the bins, in ln(1 + z).
+    number : int
+        Periods.
+    """
+
+    def __init__(self, lags, step, number):
+        super().__init__()
+        self.sizes = [high - low + 1 for low, high in lags]
+        periods = torch.logspace(math.log10(LONGEST), math.log10(SHORTEST), number, dtype=torch.float64)
+        for k, (low, high) in enumerate(lags):
+            phase = 2 * math.pi * step * torch.arange(low, high + 1, dtype=torch.float64)[:, None] / periods
+            waves = torch.cat([phase.cos(), phase.sin(), torch.ones(len(phase), 1)], dim=1).float()
+            self.register_buffer(f"waves_{k}", waves, persistent=False)  # (lags, 2 F + 1)
+
+    @property
+    def size(self):
+        """How many numbers there are."""
+        return len(self.sizes) * self.waves_0.shape[1]
+
+    def forward(self, scores):
+        """Numbers (B, size) between -1 and 1 of scores (B, lags), one tensor per class."""
+        shares = torch.softmax(torch.cat(scores, dim=1), dim=1).split(self.sizes, dim=1)
+        return torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(shares)], dim=1)

@@ -1,0 +1,233 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of training chosen parts of a network: what stays as it is, what is computed, and how a run remembers it."""
+
+import dataclasses
+import functools
+import math
+import re
+
+import pytest
+import torch
+from _distributed import CONFIG, NETWORK
+from _training_data import QUICK
+from safetensors.torch import load_file
+
+from astro_spectok.cli import main
+from astro_spectok.network import build_network, get_config
+from astro_spectok.simulate import Survey
+from astro_spectok.training import batches, loop
+from astro_spectok.training.batches import ViewDataset
+from astro_spectok.training.freezing import freeze_all_but, is_trained, list_parts
+from astro_spectok.training.history import read_log
+from astro_spectok.training.loop import pretrain
+from astro_spectok.training.provenance import measure_wavelength_range
+from astro_spectok.training.step import TrainingStep
+from astro_spectok.weights import load_weights, read_metadata, write_weights
+
+PARTS = ["input", "wavelength", "blocks", "norm", "pooling", "decoder", "redshift_head", "label_head", "type_head"]
+RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
+REDSHIFT = {"redshift", "right", "right_class"}
+TYPES = {"types", "right_type"}
+SHORT = dataclasses.replace(QUICK, steps=4, log_every=1, checkpoint_every=2, redshift_sigma=2e-3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_start():
+    """One core, surveys are made once, and few shards tell the range."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "Survey", functools.cache(Survey))
+        patch.setitem(measure_wavelength_range.__kwdefaults__, "n_shards", 2)
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Simulated objects of several classes."""
+    return ViewDataset(None, dataclasses.replace(CONFIG, batch_tokens=160), NETWORK)[0]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights with all heads."""
+    torch.manual_seed(2)
+    tensors, metadata = build_network(NETWORK).state_dict(), {"training": {"steps_done": 77}}
+    path = tmp_path_factory.mktemp("weights") / "all.safetensors"
+    return write_weights(path, NETWORK.to_dict(), tensors, metadata=metadata)
+
+
+def make_step(names):
+    """A step of a fresh network of which only the named parts are trained."""
+    torch.manual_seed(6)
+    network = build_network(NETWORK)
+    freeze_all_but(network, names)
+    return TrainingStep(network, CONFIG).train()
+
+
+def train(out, weights, config=SHORT, **kwargs):
+    """Run on the CPU in float32, on analytic templates, from given weights."""
+    return pretrain(None, out, NETWORK, config, start=weights, device="cpu", precision="float32", **kwargs)
+
+
+def test_parts_are_the_children_with_parameters():
+    """Of a network without heads fewer."""
+    assert list_parts(build_network(NETWORK)) == PARTS
+    assert list_parts(build_network(get_config("tiny"))) == PARTS[:-3]
+
+
+@pytest.mark.parametrize(
+    ("names", "trained"),
+    [((), []), ("type_head", ["type_head"]), (["type_head", "norm", "type_head"], ["norm", "type_head"])],
+)
+def test_only_the_named_parts_have_gradients(names, trained):
+    """Whatever was frozen before; all of them where none is named."""
+    network = build_network(NETWORK).requires_grad_(False)
+    assert freeze_all_but(network, names) == trained
+    assert [name for name in PARTS if is_trained(network, name)] == (trained or PARTS)
+    assert {p.requires_grad for name in trained for p in network.get_submodule(name).parameters()} <= {True}
+
+
+@pytest.mark.parametrize("names", ["type_heads", ["label_head", "rotary"]])
+def test_other_names_are_refused(names):
+    """With those that there are."""
+    message = f"train_only must be names of parts of the network, which are {', '.join(PARTS)}; got "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        freeze_all_but(build_network(NETWORK), names)
+
+
+@pytest.mark.parametrize(
+    ("names", "figures"),
+    [
+        (["type_head"], TYPES),
+        (["type_head", "label_head"], TYPES | {"labels"}),
+        (["redshift_head"], REDSHIFT),
+        (["pooling"], RECONSTRUCTION),
+        (["decoder"], RECONSTRUCTION),
+        (["norm"], RECONSTRUCTION | REDSHIFT | TYPES | {"labels"}),
+    ],
+)
+def test_what_learns_nothing_is_not_computed(batch, names, figures):
+    """Gradients reach every parameter of the named parts, as processes that train together need, and no other."""
+    step = make_step(names)
+    loss, found = step(batch)
+    loss.backward()
+    assert found.keys() == figures
+    reached = {name.split(".")[1] for name, p in step.named_parameters() if p.grad is not None}
+    assert reached == set(names)
+    assert [name for name, p in step.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize("names", [["type_head"], ["redshift_head"], ["pooling", "decoder"]])
+def test_gradients_are_those_of_the_same_parts_of_the_objective(batch, names):
+    """Frozen or not, the encoder gives the same tokens, and what is frozen takes nothing away from the others."""
+    frozen, whole = make_step(names), make_step(())
+    frozen(batch)[0].backward()
+    whole(batch)[0].backward()
+    wanted = dict(whole.named_parameters())
+    for name, parameter in frozen.named_parameters():
+        if parameter.requires_grad:
+            torch.testing.assert_close(parameter.grad, wanted[name].grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("names", [["type_head"], ["decoder"], ["label_head", "type_head"]])
+def test_half_precision(batch, names):
+    """On a processor attention is computed in another way with gradients than without: the same but for rounding."""
+    single, half = make_step(names), make_step(names)
+    half.network.autocast_dtype = torch.bfloat16
+    (one, _), (other, _) = single(batch), half(batch)
+    other.backward()
+    assert other.item() == pytest.approx(one.item(), rel=0.05)
+    assert all(torch.isfinite(p.grad).all() for p in half.parameters() if p.requires_grad)
+
+
+def test_optimiser_knows_only_what_is_trained():
+    """Weight decay leaves the rest alone, and so does the rate of the templates."""
+    network = build_network(NETWORK)
+    freeze_all_but(network, ["type_head"])
+    groups = loop._make_optimizer(network, CONFIG).param_groups
+    assert sum(len(group["params"]) for group in groups) == len(list(network.type_head.parameters()))
+    freeze_all_but(network, ["redshift_head"])
+    assert loop._make_optimizer(network, CONFIG).param_groups[-1]["params"] == [network.redshift_head.templates]
+
+
+def test_run_changes_the_named_parts_alone(weights, tmp_path):
+    """The others are those of the weights it started from; the log has what was computed, the result its parts."""
+    path = train(tmp_path / "run", weights, train_only="type_head")
+    before, after = load_weights(weights).network.state_dict(), load_file(tmp_path / "run" / loop.CHECKPOINT)
+    changed = {key for key, value in before.items() if not torch.equal(after[f"network.{key}"], value)}
+    assert {key.split(".")[0] for key in changed} == {"type_head"}
+    assert {key.split(".")[1] for key in after if key.startswith("exp_avg.")} == {"type_head"}
+    rows = read_log(tmp_path / "run" / loop.LOG)
+    assert len(rows) == 4
+    known = {key for row in rows for key, value in row.items() if not math.isnan(float(value))}
+    assert known & (RECONSTRUCTION | REDSHIFT | TYPES | {"labels"}) == TYPES
+    training = read_metadata(path)["training"]
+    assert training["train_only"] == ["type_head"]
+    assert (training["steps_done"], training["before"]) == (4, {"steps_done": 77})
+
+
+def test_resumed_is_uninterrupted(weights, tmp_path):
+    """To the bit, named in any order; other parts, or all of them, are refused."""
+    train(tmp_path / "whole", weights, train_only=["label_head", "type_head"])
+    out = tmp_path / "parts"
+    assert train(out, weights, train_only=["label_head", "type_head"], stop_after=3) is None
+    for names in ((), "type_head"):
+        with pytest.raises(ValueError, match=r"parts.train_only: .* there, .* now"):
+            train(out, weights, train_only=names, resume=True)
+    path = train(out, None, train_only=["type_head", "label_head"], resume=True)
+    assert read_metadata(path)["training"]["before"] == {"steps_done": 77}
+    one, two = load_file(tmp_path / "whole" / loop.CHECKPOINT), load_file(out / loop.CHECKPOINT)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    train(tmp_path / "all", weights, stop_after=1)
+    with pytest.raises(ValueError, match=r"parts.train_only: None there"):
+        train(tmp_path / "all", weights, train_only="type_head", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("heads", "train_only must be names of parts of the network, which are input, wavelength, blocks, norm, "),
+        ("norm, decoder", "train_only must name every part that start lacks, or has in another shape; got norm, "),
+    ],
+)
+def test_command(tmp_path, capsys, names, message):
+    """Names with commas between them; what is wrong is told, and nothing is written."""
+    out = tmp_path / "out"
+    assert main(["pretrain", "--config", "tiny", "--out", str(out), "--train-only", names, "--device", "cpu"]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("given", ["weights without the head", "no weights"])
+def test_parts_that_would_stay_random_are_refused(weights, tmp_path, tiny_weights, given):
+    """They are named, and nothing is written."""
+    start = tiny_weights if given == "weights without the head" else None
+    lacking = "redshift_head, label_head" if start else "input, .*, label_head"
+    with pytest.raises(ValueError, match=f"train_only must name every part .* without {lacking} and the start"):
+        train(tmp_path / "out", start, train_only="type_head")
+    assert not (tmp_path / "out").exists()
+    if start:
+        names = ["redshift_head", "label_head", "type_head"]
+        config = dataclasses.replace(SHORT, steps=1)
+        assert train(tmp_path / "out", start, config, train_only=names).is_file()
+
+
+@pytest.mark.skipif(
+    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()), reason="this PyTorch has no gloo"
+)
+@pytest.mark.parametrize("names", [["type_head", "label_head"], ["pooling"], ["redshift_head"]])
+def test_processes_that_train_together_wait_for_no_frozen_part(batch, tmp_path, names):
+    """Two steps through PyTorch's wrapper: a trained parameter that is left out of one would be told at the next."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
+    try:
+        step = make_step(names)
+        wrapped = torch.nn.parallel.DistributedDataParallel(step)
+        for _ in range(2):
+            step.zero_grad(set_to_none=True)
+            wrapped(batch)[0].backward()
+        assert all((p.grad is not None) == p.requires_grad for p in step.parameters())
+    finally:
+        torch.distributed.destroy_process_group()
