@@ -24,8 +24,8 @@ TEMPERATURES = np.geomspace(0.5, 4.0, 13)
 EPSILONS = np.array([0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05])
 FLOORS = np.geomspace(2e-6, 3e-4, 22)
 RELIABILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-#: parts of the spectra, by the width of their peaks, in which errors are to be true
-SHARES = 4
+#: parts of the spectra, by their S/N, in which errors are to be true
+SHARES = 5
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def fit_probabilities(evidence):
     return best[1], best[2], before, best[0]
 
 
-def fit_errors(offset, width):
-    """Scale and floor under which errors are as true for small widths as for large ones.
+def fit_errors(offset, width, snr):
+    """Scale and floor under which errors are as true for faint spectra as for bright ones.
 
-    Widths of pulls are compared between equal shares of the spectra, in order of the width; these are robust, as errors
-    of calibration that differ from one instrument to the next give every distribution long wings.
+    Widths of pulls are compared between equal shares of the spectra, in order of their signal-to-noise ratio; these are
+    robust, as errors of wavelength that differ from one instrument to the next give every distribution long wings.
 
     Parameters
     ----------
@@ -124,12 +124,13 @@ def fit_errors(offset, width):
         Measured minus true ln(1 + z).
     width : ndarray, shape (n,)
         What the error is thought to be; the floor adds to it in quadrature, the scale multiplies both.
+    snr : ndarray, shape (n,)
 
     Returns
     -------
     scale, floor : float
     """
-    parts = np.array_split(np.argsort(width, kind="stable"), SHARES)
+    parts = np.array_split(np.argsort(snr, kind="stable"), SHARES)
     best = (np.inf, 1.0, FLOORS[0])
     for floor in FLOORS:
         pull = offset / np.hypot(width, floor)

@@ -128,7 +128,8 @@ def fit_calibration(rows, redshifts, target_sigma):
         offset = ln1pz - np.log1p([row["z"] for _, row in own])
         right = np.abs(offset) < WINDOW
         if np.count_nonzero(right) >= 20:  # fewer say nothing about a width
-            scales[name], floors[name] = fit_errors(offset[right], width[right])
+            snr = np.array([row["snr"] for _, row in own])
+            scales[name], floors[name] = fit_errors(offset[right], width[right], snr[right])
     made = Calibration(temperature, epsilon, scales, floors, target_sigma)
     return made, {"loss_before": before, "loss_after": after, "n": len(inside)}
 

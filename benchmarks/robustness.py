@@ -216,7 +216,7 @@ def measure_faults(estimator, exposures, truth, *, report=print):
             if cls == instrument == "all":
                 report(show_row(rows[-1]))
 
-    report(f"{'':34s}{'errors':>7s}" + "".join(f"{name:>11s}" for name in COLUMNS))
+    report(f"{'':36s}{'errors':>7s}" + "".join(f"{name:>11s}" for name in COLUMNS))
     reference = measure(REFERENCE, True)
     add(REFERENCE, True, "reference", reference, reference)
     for name in FAULTS:
@@ -235,7 +235,7 @@ def show_row(row):
     """One line of the printed table; shares in per cent."""
     cells = [f"{row['n']:11d}"]
     cells += [f"{'-':>11s}" if row[k] is None else f"{100 * row[k]:11.1f}" for k in COLUMNS[1:]]
-    return f"{row['fault']:34s}{'yes' if row['errors'] else 'no':>7s}" + "".join(cells)
+    return f"{row['fault']:36s}{'yes' if row['errors'] else 'no':>7s}" + "".join(cells)
 
 
 def report_missed(rows, report=print):

@@ -42,7 +42,7 @@ def draw_rows(n, temperature=1.0, epsilon=0.0, seed=0):
         claimed = log_prior + temperature * (log_p - log_prior)
         claimed -= np.logaddexp.reduce(claimed)
         parts = dict(zip(COARSE.classes, np.split(claimed, np.cumsum(sizes)[:-1]), strict=True))
-        rows.append({"log_probability": parts, "cls": str(names[k]), "z": float(np.expm1(ln1pz[k]))})
+        rows.append({"log_probability": parts, "cls": str(names[k]), "z": float(np.expm1(ln1pz[k])), "snr": 5.0})
     return rows
 
 
@@ -82,7 +82,7 @@ def test_errors_are_found(load, scale):
     width = rng.uniform(0, 1e-4, 4000)
     offset = scale * rng.normal(0, np.hypot(width, floor))
     offset[::50] = 1e-3  # outliers
-    found = load("_calibration").fit_errors(offset, width)
+    found = load("_calibration").fit_errors(offset, width, 1 / width)
     assert found == (pytest.approx(scale, rel=0.1), pytest.approx(floor, rel=0.4))
 
 
