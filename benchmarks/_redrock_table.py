@@ -19,6 +19,7 @@ def make_redrock_table(content):
     if content is None:
         return NOT_MEASURED
     versions = {"redrock": f"redrock {content['redrock']}", "astro_spectok": "astro_spectok"}
+    versions["astro_spectok_bfloat16"] = "astro_spectok, ``precision = 'bfloat16'``"
     rows = [
         [row["name"], versions[side], found["n"], show(found["class_right"], 3), show(found["within_0033"], 3),
          show(found["median_abs_dv"], 1), *(_show_class(found, name) for name in CLASSES), show(found["per_second"]),
@@ -30,7 +31,7 @@ def make_redrock_table(content):
     lines = [make_table(title, HEADER, rows)]
     lines += [
         f"On {row['name']}: {row['ratio']:.0f} times as many spectra per CPU-second as redrock; at least {row['bar']} "
-        f"were aimed at ({'met' if row['met'] else '**not met**'}).\n"
+        f"were aimed at ({'met' if row['met'] else '**not met**'}).{_tell_bfloat16(row['sides'])}\n"
         for row in content["sets"]
     ]
     origin = f"Templates of redrock: {content['templates']}."
@@ -38,6 +39,14 @@ def make_redrock_table(content):
     if check:
         origin += f" Its redshifts agree, within its stated errors, with those from its own templates for {check}."
     return "\n".join([*lines, origin + "\n"])
+
+
+def _tell_bfloat16(sides):
+    """How fast it is with that precision, if that was measured."""
+    if "astro_spectok_bfloat16" not in sides:
+        return ""
+    ratio = sides["astro_spectok_bfloat16"]["per_second"] / sides["redrock"]["per_second"]
+    return f" With ``astro_spectok.conf.precision = 'bfloat16'``: {ratio:.0f} times."
 
 
 def _show_class(found, name):

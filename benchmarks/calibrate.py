@@ -12,14 +12,17 @@ weights again with the calibration in their metadata, where `RedshiftEstimator` 
 import argparse
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from _calibration import (
+    LEAST,
     Evidence,
     find_pit,
     fit_errors,
     fit_probabilities,
+    judge_reliability,
     measure_evidence,
     measure_ks,
     measure_reliability,
@@ -29,11 +32,17 @@ from _simulated import WIDE_RESOLUTION, to_spectra
 from astropy.stats import mad_std
 
 from astro_spectok.engine import Runner
-from astro_spectok.estimators.flags import combine_flags, convert_flags, find_flags, has_negative_continuum
+from astro_spectok.estimators.flags import (
+    combine_flags,
+    convert_flags,
+    find_flags,
+    find_red_end,
+    has_negative_continuum,
+)
 from astro_spectok.estimators.redshift import COMPARED
 from astro_spectok.estimators.solutions import find_solutions, sharpen_peak
 from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
-from astro_spectok.results.calibration import CALIBRATION_KEY
+from astro_spectok.results.calibration import CALIBRATION_KEY, name_errors
 from astro_spectok.results.posterior import WINDOW
 from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.simulate import CLASSES, Survey
@@ -45,6 +54,8 @@ from astro_spectok.weights.format import CONFIG_KEY, read_metadata, read_weights
 SEED = 4711
 #: objects drawn at a time
 CHUNK = 200
+#: breadth in ln(1 + z) from which a peak is broad; 4.1 standard deviations of a Gaussian
+BROAD = 1e-3
 SNR_EDGES = (0.3, 2, 5, 10, 30, 100)
 #: |dz| / (1 + z) within which a quasar is right, and anything at a resolving power of 600 or less; and all else
 WIDE, NARROW = 0.01, 0.0033
@@ -72,7 +83,7 @@ def draw_measured(runner, data, n, seed):
     list of dict
         ``log_probability`` (dict of float32 arrays), ``cls`` ('' for none of the classes), ``z`` (NaN where there is
         none to be found), ``snr``, ``family``, ``wide`` (resolving power of 600 or less), ``noticed`` and ``doubts``
-        (`RedshiftFlag`, of what the posterior has no part in), and the spectrum: ``batch`` and ``i``.
+        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, and its ``red_end``.
     redshifts : dict of str to ndarray
     """
     survey, out, redshifts = Survey(data), [], None
@@ -93,7 +104,7 @@ def draw_measured(runner, data, n, seed):
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
                     "noticed": convert_flags(batch.flags[i]),
                     "doubts": RedshiftFlag.NEGATIVE_CONTINUUM if negative else RedshiftFlag.NONE,
-                    "batch": batch, "i": i,
+                    "batch": batch, "i": i, "red_end": find_red_end(batch.wavelength[batch.grid(i)], ivar),
                 })  # fmt: skip
     return out, redshifts
 
@@ -112,26 +123,33 @@ def fit_calibration(rows, redshifts, target_sigma):
     ln1pz = {name: np.log1p(z) for name, z in redshifts.items()}
     inside = [row for row in rows if row["cls"] in classes and np.isfinite(row["z"])]
     inside = [row for row in inside if (np.abs(ln1pz[row["cls"]] - np.log1p(row["z"])) <= WINDOW).any()]
-    parts = [measure_evidence(row["log_probability"], ln1pz, row["cls"], np.log1p(row["z"])) for row in inside]
-    arrays = [np.array(x) for x in zip(*parts, strict=True)]
-    evidence = Evidence(*arrays, np.array([classes.index(row["cls"]) for row in inside]))
-    temperatures, epsilon, before, after = fit_probabilities(evidence)
-    temperature = dict(zip(classes, temperatures, strict=True))
-    calibration = Calibration(temperature=temperature, epsilon=epsilon, target_sigma=target_sigma)
     grid = RedshiftGrid.from_redshifts(redshifts)
-    peaks = [RedshiftPosterior(grid, calibration.apply(row["log_probability"])).find_peaks(1)[0] for row in inside]
-    scales, floors = {}, {}
-    for name in classes:
-        own = [(p, row) for p, row in zip(peaks, inside, strict=True) if p.spectype == row["cls"] == name]
-        found = [sharpen_peak(p, calibration, row.get("batch"), row.get("i", 0)) for p, row in own]
-        ln1pz, width = np.array([x[:2] for x in found]).reshape(-1, 2).T
-        offset = ln1pz - np.log1p([row["z"] for _, row in own])
-        right = np.abs(offset) < WINDOW
-        if np.count_nonzero(right) >= 20:  # fewer say nothing about a width
-            snr = np.array([row["snr"] for _, row in own])
-            scales[name], floors[name] = fit_errors(offset[right], width[right], snr[right])
-    made = Calibration(temperature, epsilon, scales, floors, target_sigma)
+    broad = max(BROAD / grid.step, 1.0)
+    parts = []
+    for row in inside:
+        best = RedshiftPosterior(grid, row["log_probability"]).find_peaks(1)[0]
+        parts.append(measure_evidence(row["log_probability"], ln1pz, row["cls"], np.log1p(row["z"]), best, broad))
+    evidence = Evidence(*(np.array(x) for x in zip(*parts, strict=True)))
+    temperatures, epsilon, sharpening, before, after = fit_probabilities(evidence, broad)
+    temperature = dict(zip(classes, temperatures, strict=True))
+    made = Calibration(temperature, epsilon, target_sigma=target_sigma, sharpening=sharpening, broad=broad)
+    scales, floors = fit_all_errors(inside, grid, made)
+    made = replace(made, error_scale=scales, error_floor=floors)
     return made, {"loss_before": before, "loss_after": after, "n": len(inside)}
+
+
+def fit_all_errors(rows, grid, calibration):
+    """Scale and floor of the errors of each class, near and far: two dict of str to float; see `fit_calibration`."""
+    peaks = [RedshiftPosterior(grid, calibration.apply(row["log_probability"])).find_peaks(1)[0] for row in rows]
+    found = {}
+    for peak, row in zip(peaks, rows, strict=True):
+        ln1pz, width, _ = sharpen_peak(peak, calibration, row.get("batch"), row.get("i", 0))
+        offset = ln1pz - np.log1p(row["z"])
+        if peak.spectype == row["cls"] and abs(offset) < WINDOW:
+            found.setdefault(name_errors(peak.spectype, peak.z), []).append((offset, width, row["snr"]))
+    # fewer say nothing about a width
+    fits = {name: fit_errors(*np.array(values).T) for name, values in found.items() if len(values) >= LEAST}
+    return {name: fit[0] for name, fit in fits.items()}, {name: fit[1] for name, fit in fits.items()}
 
 
 def answer(rows, redshifts, calibration):
@@ -144,7 +162,7 @@ def answer(rows, redshifts, calibration):
         peaks, raw, evidence = find_solutions(posterior, calibration, row.get("batch"), row.get("i", 0), COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
-        doubts = row["doubts"] | find_flags(posterior, raw, posterior.information, evidence)
+        doubts = row["doubts"] | find_flags(posterior, raw, posterior.information, evidence, red_end=row["red_end"])
         zwarn = combine_flags(row["noticed"], doubts)
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
@@ -201,9 +219,14 @@ def score(table):
 
 def report(title, scores):
     """Print scores."""
-    print(f"\n{title}\n  p_best        n   claimed   right")
+    print(f"\n{title}\n  p_best        n   claimed   right   binomial error")
     for row in scores["reliability"]:
-        print(f"  {row['low']:.2f}-{row['high']:.2f} {row['n']:6d}   {row['claimed']:.3f}     {row['right']:.3f}")
+        bounds = f"{row['low']:.2f}-{row['high']:.2f} {row['n']:6d}"
+        print(f"  {bounds}   {row['claimed']:.3f}     {row['right']:.3f}   {row['error']:.3f}")
+    worst, mean = judge_reliability(scores["reliability"])
+    if worst is not None:
+        print(f"  wrong by, worst bin beyond twice its binomial error (bins of {LEAST} or more): {worst:.3f}")
+        print(f"  wrong by, mean: {mean:.3f}")
     for name, what in FIGURES.items():
         value, n = scores[name]
         print(f"  {what}: {'-' if value is None else f'{value:.3f}'} ({n})")

@@ -30,7 +30,7 @@ def fake_measure(monkeypatch, *scores, types=None):
     """Let every `Runner` answer with these posteriors, one for each spectrum, the last first, and types for all."""
     from astro_spectok.engine.runner import Measured, Runner
 
-    def measure(self, batch, *, progress=None):
+    def measure(self, batch, *, progress=None, **kwargs):
         for i in reversed(range(len(batch))):
             if batch.lengths[i]:
                 yield i, Measured(scores[i], GRID.redshift, {}, np.zeros(3, np.float32), types or {})

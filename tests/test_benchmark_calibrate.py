@@ -48,8 +48,11 @@ def draw_rows(n, temperature=1.0, epsilon=0.0, seed=0):
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_temperature_is_found(load, temperature):
-    calibration, fit = load("calibrate").fit_calibration(draw_rows(800, temperature), COARSE.redshift, 1e-4)
-    assert calibration.temperature["GALAXY"] == pytest.approx(temperature, rel=0.21)
+    """What each posterior is divided by, its breadth included, is what it was multiplied by."""
+    rows = draw_rows(800, temperature)
+    calibration, fit = load("calibrate").fit_calibration(rows, COARSE.redshift, 1e-4)
+    cooling = np.mean([calibration.find_cooling(row["log_probability"]) for row in rows])
+    assert calibration.temperature["GALAXY"] * cooling == pytest.approx(temperature, rel=0.15)
     assert calibration.epsilon <= 0.003
     assert fit["n"] == 800
     if temperature == 2:
@@ -60,11 +63,11 @@ def test_temperature_is_found(load, temperature):
 
 def test_share_of_the_prior_is_found(load):
     calibration, _ = load("calibrate").fit_calibration(draw_rows(800, 1.0, 0.05), COARSE.redshift, 1e-4)
-    assert calibration.epsilon in (0.02, 0.05)
+    assert 0.02 <= calibration.epsilon <= 0.08
 
 
 def test_loss_is_that_of_the_calibrated_posterior(load):
-    """The sums that the fit works on give what `Calibration` does to the whole posterior."""
+    """The sums that the fit works on, interpolated, give what `Calibration` does to the whole posterior."""
     rows = draw_rows(20, 2.0)
     calibration, fit = load("calibrate").fit_calibration(rows, COARSE.redshift, 1e-4)
     losses = []
@@ -72,7 +75,34 @@ def test_loss_is_that_of_the_calibrated_posterior(load):
         made = calibration.apply(row["log_probability"])
         k = np.argmin(np.abs(COARSE.redshift[row["cls"]] - row["z"]))
         losses.append(-made[row["cls"]][k])
-    assert fit["loss_after"] == pytest.approx(np.mean(losses), rel=1e-6)
+    assert fit["loss_after"] == pytest.approx(np.mean(losses), rel=1e-3)
+
+
+def test_fit_repeats_itself(load):
+    rows = draw_rows(60, 2.0)
+    fit = load("calibrate").fit_calibration
+    assert fit(rows, COARSE.redshift, 1e-4) == fit(rows, COARSE.redshift, 1e-4)
+
+
+def test_sharpening_is_found(load):
+    """Broad peaks that are surer to hold the truth than they say are sharpened; the narrow ones stay."""
+    rng, module = np.random.default_rng(3), load("_calibration")
+    n, broad = 2000, 10.0
+    breadth = np.where(np.arange(n) % 2, 5.0, 80.0)
+    claimed = rng.normal(0, 1.5, n)  # logit of the best of two solutions
+    true = np.where(breadth > broad, 2 * claimed, claimed)
+    right = rng.random(n) < 1 / (1 + np.exp(-true))
+    above = np.maximum(claimed, -claimed)
+    t = module.TEMPERATURES
+    best, other = above[:, None] / t, np.zeros((n, len(t)))
+    right = np.where(claimed > 0, right, ~right)
+    evidence = module.Evidence(
+        np.logaddexp(best, other)[:, None], np.where(right[:, None], best, other), best, np.zeros(n), np.zeros(n),
+        np.zeros(n, int), np.zeros(n, int), right, breadth,
+    )  # fmt: skip
+    temperatures, _, sharpening, _, _ = module.fit_probabilities(evidence, broad)
+    assert temperatures[0] == pytest.approx(1.0, rel=0.15)
+    assert temperatures[0] * 8**-sharpening == pytest.approx(0.5, rel=0.2)
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.5])
@@ -106,9 +136,30 @@ def test_pit(load):
 
 def test_reliability(load):
     p, right = np.array([0.92, 0.94, 0.1, 1.0]), np.array([True, False, False, True])
-    rows = load("_calibration").measure_reliability(p, right)
+    rows = load("_calibration").measure_reliability(p, right, least=1)
     assert [(row["low"], row["n"], row["right"]) for row in rows] == [(0.0, 1, 0.0), (0.9, 2, 0.5), (0.99, 1, 1.0)]
     assert rows[1]["claimed"] == pytest.approx(0.93)
+    assert rows[1]["error"] == pytest.approx(np.sqrt(0.92 * 0.08 + 0.94 * 0.06) / 2)
+
+
+def test_bins_of_few_spectra_are_joined(load):
+    """With the next, and the last ones with the one before; no spectrum is lost."""
+    p = np.concatenate([np.full(25, 0.1), np.full(5, 0.4), np.full(30, 0.6), np.full(3, 0.995)])
+    rows = load("_calibration").measure_reliability(p, p > 0.5)
+    assert [(row["low"], row["high"], row["n"]) for row in rows] == [(0.0, 0.3, 25), (0.3, 1.0, 38)]
+    few = load("_calibration").measure_reliability(p[:3], p[:3] > 0.5)
+    assert [(row["low"], row["high"], row["n"]) for row in few] == [(0.0, 1.0, 3)]
+
+
+def test_noise_is_not_held_against_a_bin(load):
+    """Of a difference counts what is beyond twice the binomial error; the mean counts all of it."""
+    judge = load("_calibration").judge_reliability
+    rows = [
+        {"n": 100, "claimed": 0.5, "right": 0.62, "error": 0.05},
+        {"n": 300, "claimed": 0.9, "right": 0.88, "error": 0.02},
+    ]
+    assert judge(rows) == (pytest.approx(0.02), pytest.approx((0.12 + 3 * 0.02) / 4))
+    assert judge([]) == (None, None)
 
 
 def test_scores(load):

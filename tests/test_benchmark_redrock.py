@@ -264,6 +264,46 @@ def test_our_side_answers(load, tmp_path, redshift_weights):
     assert facts["sha256"] == sha256(redshift_weights.read_bytes()).hexdigest()
 
 
+def test_our_side_in_another_precision(load, tmp_path, redshift_weights):
+    """It is told to the estimator and nobody else; what is measured stays near, but not the same."""
+    import torch
+
+    from astro_spectok import conf
+
+    load("_exchange").save_spectra(tmp_path / "s.npz", make_fit_set(load).spectra)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for name in ("float32", "bfloat16"):
+            load("fit_spectok").main(tmp_path / "s.npz", redshift_weights, tmp_path / "a.npz", name, seconds=0)
+            found.append(load("_exchange").read_answers(tmp_path / "a.npz")[0])
+    finally:
+        torch.set_num_threads(threads)
+    assert conf.precision == "auto"
+    assert (found[0]["z_err"] != found[1]["z_err"]).any()
+    assert np.isfinite(found[1]["z"]).all()
+
+
+def test_sides_are_told_what_they_are_asked(load, tmp_path, monkeypatch):
+    """Each side has its own answers and options; the ratio is that of the precision that is the default."""
+    compare, calls = load("compare"), []
+
+    def run(python, script, spectra, source, answers, *options):
+        calls.append((script, answers.name, *options))
+        columns = {"spectype": TRUTH["class_true"], "z": TRUTH["z_true"], "z_err": np.full(3, 0.01)}
+        fit = {"redrock": 300.0, "astro_spectok": 1.5}.get(answers.stem, 1.0)
+        return columns, {"start": 1.0, "setup": 0.0, "fit": fit, "grids": 1}
+
+    monkeypatch.setattr(compare, "run_process", run)
+    ours = ["python"], "ours.py", "-"
+    commands = {"redrock": (["python"], "theirs.py", "t"), "astro_spectok": ours,
+                "astro_spectok_bfloat16": (*ours, "bfloat16")}  # fmt: skip
+    row, _ = compare.compare_set(make_fit_set(load), commands, tmp_path)
+    assert calls == [("theirs.py", "redrock.npz"), ("ours.py", "astro_spectok.npz"),
+                     ("ours.py", "astro_spectok_bfloat16.npz", "bfloat16")]  # fmt: skip
+    assert row["ratio"] == pytest.approx(200)
+    assert row["sides"]["astro_spectok_bfloat16"]["per_second"] == pytest.approx(3.0)
+
+
 def test_failed_process_is_said(load, tmp_path):
     """The end of what it said is in the message."""
     with pytest.raises(RuntimeError, match=r"(?s)fit_redrock.py failed.*Error"):
@@ -278,11 +318,12 @@ def make_content():
     side = {"n": 4, "class_right": 0.75, "within_0033": 0.5, "median_abs_dv": 12.34, "by_class": {"QSO": part}}
     theirs = side | {"start": 7.0, "setup": 8.0, "fit": 4.0, "per_second": 0.333}
     ours = side | {"start": 5.0, "setup": 0.0, "fit": 0.1, "per_second": 40.0}
+    rough = ours | {"within_0033": 0.25, "per_second": 66.6}
     row = {"name": "grids of their own", "n": 4, "grids": 4, "pixels": 3000.0, "ratio": 120.1, "bar": 500, "met": False}
     return {
         "redrock": "0.21", "version": "1", "weights": "small", "sha256": "0123456789abcdef", "cpu": "Abacus 3",
         "templates": "as given", "check": {"STAR": {"n": 3, "same": 2}},
-        "sets": [row | {"sides": {"redrock": theirs, "astro_spectok": ours}}],
+        "sets": [row | {"sides": {"redrock": theirs, "astro_spectok": ours, "astro_spectok_bfloat16": rough}}],
     }  # fmt: skip
 
 
@@ -294,12 +335,22 @@ def test_table(load):
     assert rows[1:] == [
         [name, "redrock 0.21", "4", "0.750", "0.500", "12.3", "–", "3.2", "–", "0.33", "7.0", "2.00"],
         [name, "astro_spectok", "4", "0.750", "0.500", "12.3", "–", "3.2", "–", "40.00", "5.0", "–"],
-    ]
+        [name, "astro_spectok, ``precision = 'bfloat16'``", "4", "0.750", "0.250", "12.3", "–", "3.2", "–", "66.60",
+         "5.0", "–"],
+    ]  # fmt: skip
     assert len(rows[0]) == len(rows[1])
     assert "Abacus 3; weights 0123456789ab" in text
     assert "120 times as many spectra per CPU-second as redrock; at least 500 were aimed at (**not met**)" in text
+    assert "(**not met**). With ``astro_spectok.conf.precision = 'bfloat16'``: 200 times." in text
     assert "Templates of redrock: as given." in text
     assert "2 of 3 STAR" in text
+
+
+def test_table_of_one_precision(load):
+    """Results without the second run make a table as well."""
+    content = make_content()
+    del content["sets"][0]["sides"]["astro_spectok_bfloat16"]
+    assert "bfloat16" not in load("_redrock_table").make_redrock_table(content)
 
 
 def test_table_without_results(load):

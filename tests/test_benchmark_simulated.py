@@ -63,7 +63,12 @@ class TruthRunner:
             scores = {name: np.full(10500, -30.0, np.float32) for name in self.classes}
             scores[self.classes[max(cls, 0)]][np.abs(self.redshifts["QSO"] - z).argmin()] = 0.0
             vector = np.random.default_rng(number).normal(size=8).astype(np.float32)
-            yield i, SimpleNamespace(log_probability=scores, redshifts=self.redshifts, labels={}, embedding=vector)
+            yield (
+                i,
+                SimpleNamespace(
+                    log_probability=scores, redshifts=self.redshifts, labels={}, types={}, embedding=vector
+                ),
+            )
 
 
 def test_views_have_their_own_instruments(survey):

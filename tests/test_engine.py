@@ -193,6 +193,20 @@ class TestRunner:
         assert nothing.shape == again.shape
         assert np.isnan(nothing).all()
 
+    def test_measures_what_is_wanted(self, redshift_weights):
+        """What is left out changes nothing in the rest."""
+        runner, batch = Runner(redshift_weights, "cpu"), to_batch([make_spectrum(300), make_spectrum(700)])
+        whole, part = dict(runner.measure(batch)), dict(runner.measure(batch, labels=False, embedding=False))
+        assert sorted(part) == sorted(whole) == [0, 1]
+        for i, one in part.items():
+            assert one.labels == {}
+            assert one.embedding is None
+            assert set(whole[i].labels) == set(runner.network.label_head.names)
+            assert whole[i].embedding.shape == (runner.network.config.embedding_size,)
+            assert one.types == whole[i].types
+            for name, scores in one.log_probability.items():
+                np.testing.assert_array_equal(scores, whole[i].log_probability[name])
+
     def test_threads_and_random_numbers_are_left_alone(self, tiny_weights):
         before = torch.get_num_threads(), torch.get_num_interop_threads(), torch.random.get_rng_state()
         tokenize(make_spectrum(), weights=tiny_weights).decode(make_spectrum().spectral_axis)

@@ -80,6 +80,13 @@ def test_without_a_good_pixel_there_is_none():
     assert refine_redshift(X, np.zeros(len(X)), np.zeros(len(X)), "GALAXY", 0.3, 1e-4) is None
 
 
+def test_fit_that_cannot_be_solved_gives_none(monkeypatch):
+    """As of templates so alike that rounding makes their matrix indefinite."""
+    flux, ivar, truth = make("GALAXY", 10.0)
+    monkeypatch.setattr("astro_spectok.estimators.refinement.dpotrf", lambda matrix: (matrix, 3))
+    assert refine_redshift(X, flux, ivar, "GALAXY", truth, 2e-4) is None
+
+
 def test_continuum_is_divided_out():
     """What is smooth becomes zero, a line keeps its height over the continuum."""
     flux = np.exp(2 * (X - X[0]))

@@ -141,6 +141,17 @@ def test_gradients_of_the_correlation_are_those_of_its_sum():
     assert torch.autograd.gradcheck(lambda g, t: correlate(g, t, 10), (grid, templates))
 
 
+@pytest.mark.parametrize(("size", "lags"), [(20, 10), (20, 31), (20, 200), (1, 7), (400, 3)])
+def test_correlation_in_blocks_is_the_same(size, lags):
+    """Without gradients the lags are computed a stretch at a time."""
+    torch.manual_seed(4)
+    grid, templates = torch.randn(2, 3, size).double(), torch.randn(2, 3, size + lags - 1).double()
+    wanted = torch.einsum("bkm,ckms->bcs", grid, templates.unfold(2, lags, 1))
+    with torch.no_grad():
+        torch.testing.assert_close(correlate(grid, templates, lags), wanted)
+    torch.testing.assert_close(correlate(grid.requires_grad_(True), templates, lags), wanted)
+
+
 def test_template_at_its_own_redshift_scores_best(network):
     """A spectrum whose features are the template, moved to z, peaks at z and in its class."""
     head = network.redshift_head

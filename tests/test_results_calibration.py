@@ -8,6 +8,7 @@ import pytest
 from _redshift import GRID, STEP, make_flat, make_scores
 
 from astro_spectok.results import Calibration, RedshiftPosterior
+from astro_spectok.results.calibration import measure_breadth
 
 SCORES = make_scores(("GALAXY", 0.5, 4 * STEP, 0.999), ("QSO", 2.0, 4 * STEP, 0.001))
 
@@ -54,9 +55,36 @@ def test_scale_and_floor():
     assert calibration.correct_width("GALAXY", 0.0) == pytest.approx(1e-5)
 
 
+def test_errors_of_distant_objects_are_their_own():
+    """Where they were fitted; those of the class otherwise, and where no redshift is given."""
+    calibration = Calibration(error_scale={"QSO": 2.0, "QSO UV": 3.0, "GALAXY": 1.5}, error_floor={"QSO UV": 1e-4})
+    assert calibration.correct_width("QSO", 1e-3, 2.5) == pytest.approx(3 * np.hypot(1e-3, 1e-4))
+    for z in (None, 0.5):
+        assert calibration.correct_width("QSO", 1e-3, z) == pytest.approx(2 * np.hypot(1e-3, 1e-5))
+    assert calibration.correct_width("GALAXY", 1e-3, 2.5) == pytest.approx(1.5e-3, rel=1e-3)
+
+
+def test_broad_peaks_are_sharpened():
+    """By a power of their breadth, counted in bins; narrow ones are left alone."""
+    calibration = Calibration(sharpening=0.5, broad=10.0)
+    narrow = make_scores(("QSO", 2.0, STEP, 0.9), ("GALAXY", 0.5, STEP, 0.1))
+    assert calibration.find_cooling(narrow) == 1
+    made = calibration.apply(narrow)
+    for name, values in narrow.items():
+        np.testing.assert_allclose(made[name], values, atol=1e-6)
+    # breadth of a Gaussian: sigma times the root of 2 pi e
+    broad = make_scores(("QSO", 2.0, 20 * STEP, 1.0))
+    assert measure_breadth(broad, 10.0) == pytest.approx(20 * np.sqrt(2 * np.pi * np.e), rel=0.02)
+    cooling = calibration.find_cooling(broad)
+    assert cooling == pytest.approx((2 * np.sqrt(2 * np.pi * np.e)) ** -0.5, rel=0.02)
+    low, high = RedshiftPosterior(GRID, broad).find_interval(0.68)
+    sharper_low, sharper_high = RedshiftPosterior(GRID, calibration.apply(broad)).find_interval(0.68)
+    assert (sharper_high - sharper_low) / (high - low) == pytest.approx(cooling**0.5, rel=0.05)
+
+
 def test_is_read_from_metadata():
     """What was written is what is read, through JSON; weights without one have the width of their training."""
-    made = Calibration({"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4)
+    made = Calibration({"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0)
     stored = json.loads(json.dumps({"calibration": made.to_dict(), "training": {"steps": 3}}))
     assert Calibration.from_metadata(stored) == made
     assert Calibration.from_metadata({"training": {"redshift_sigma": 3e-4}}) == Calibration(target_sigma=3e-4)
@@ -70,6 +98,8 @@ def test_is_read_from_metadata():
         ({"error_scale": 1.0}, "error_scale must be a dict"),
         ({"error_floor": {"QSO": np.inf}}, "error_floor must be a dict"),
         ({"epsilon": 1.0}, r"epsilon must lie in \[0, 1\)"),
+        ({"sharpening": -0.1}, "sharpening must lie between 0 and 1"),
+        ({"broad": 0.0}, "broad be 1 bin or more"),
         ({"target_sigma": -1.0}, "target_sigma be positive"),
     ],
 )

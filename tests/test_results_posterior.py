@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_spectok.results.posterior import WINDOW, find_peaks, sum_classes
+from astro_spectok.results.posterior import WINDOW, _sum_windows, _take_out, find_peaks, sum_classes
 
 STEP = 2e-4
 AXES = {"GALAXY": STEP * np.arange(-15, 3000), "QSO": STEP * np.arange(4000), "STAR": STEP * np.arange(-12, 13)}
@@ -154,3 +154,29 @@ def test_refuses(change, rule):
 def test_refuses_options(option, value):
     with pytest.raises(ValueError, match=f"{option} must be positive"):
         find_peaks(make_posterior(("GALAXY", 0.4, STEP, 1)), AXES, **{option: value})
+
+
+@pytest.mark.parametrize(("size", "reach"), [(1, 1), (5, 1), (40, 33), (300, 33), (500, 7)])
+def test_windows_are_summed(size, reach):
+    """As one by one, at the ends too; small sums beside a large bin as precisely as without it."""
+    p = 1e-30 * np.random.default_rng(size).random(size)
+    p[size // 3] = 1.0
+    expected = [p[max(k - reach, 0) : k + reach + 1].sum() for k in range(size)]
+    np.testing.assert_allclose(_sum_windows(p, reach), expected, rtol=1e-12)
+
+
+def test_windows_are_brought_up_to_date():
+    """What is taken out is gone from all sums, and nothing else is."""
+    rng = np.random.default_rng(5)
+    for start, stop in ((0, 12), (100, 140), (290, 300)):
+        p = rng.random(300)
+        mass = _sum_windows(p, 9)
+        _take_out(p, mass, slice(start, stop), 9)
+        assert not p[start:stop].any()
+        np.testing.assert_allclose(mass, _sum_windows(p, 9), rtol=1e-12, atol=1e-300)
+
+
+def test_flat_posterior_has_its_peak_inside():
+    """Where all bins are alike, none at the end of a range is the highest."""
+    for peak in find_peaks({name: np.zeros(len(axis)) for name, axis in AXES.items()}, AXES):
+        assert peak.lag > 3

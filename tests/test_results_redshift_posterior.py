@@ -103,7 +103,7 @@ def test_restrict_leaves_other_classes_comparable(posterior):
     odds = 0.9 / 0.04 * GRID.size[0] / cut.grid.size[0]
     assert cut.class_probability["GALAXY"] / cut.class_probability["STAR"] == pytest.approx(odds, rel=1e-3)
     assert cut.find_peaks()[0].z == pytest.approx(0.5, abs=1e-5)
-    assert posterior.restrict(classes="QSO").class_probability == {"QSO": 1.0}
+    assert posterior.restrict(classes="QSO").class_probability == pytest.approx({"QSO": 1.0})
 
 
 class TestPrior:

@@ -95,6 +95,20 @@ def test_nothing_good():
 
 
 @settings(deadline=None, max_examples=25)
+@given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=6), seed=st.integers(0, 1000))
+def test_several_at_once(lengths, seed):
+    """Spectra one after the other are as each of them alone: their ends are no neighbours."""
+    rng, lengths = np.random.default_rng(seed), np.array(lengths)
+    flux = rng.normal(size=lengths.sum()).astype(np.float32)
+    flux[rng.random(len(flux)) < 0.1] += 60
+    ivar = (rng.random(len(flux)) < 0.95).astype(np.float32)
+    cuts = np.cumsum(lengths)[:-1]
+    parts = zip(np.split(flux, cuts), np.split(ivar, cuts), strict=True)
+    expected = np.concatenate([find_hot_pixels(*part) for part in parts])
+    assert_array_equal(find_hot_pixels(flux, ivar, lengths=lengths), expected)
+
+
+@settings(deadline=None, max_examples=25)
 @given(
     exponent=st.integers(-60, 60), junk=st.sampled_from([np.nan, np.inf, 1e30, 0.0]), seed=st.integers(0, 1000)
 )  # fmt: skip

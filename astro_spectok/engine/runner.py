@@ -57,8 +57,9 @@ class Measured:
     redshifts : dict of str to ndarray of float64, shape (lags,)
         For each class, shared by all spectra.
     labels : dict of str to (float, float)
-        Mean and standard deviation of each label.
-    embedding : ndarray of float32, shape (E,)
+        Mean and standard deviation of each label; empty if not asked for.
+    embedding : ndarray of float32, shape (E,), or None
+        None if not asked for.
     types : dict of str to float
         Probability of each stellar type, if it is a star; empty where the weights have no head for them.
     """
@@ -66,7 +67,7 @@ class Measured:
     log_probability: dict
     redshifts: dict
     labels: dict
-    embedding: np.ndarray
+    embedding: np.ndarray | None
     types: dict = field(default_factory=dict)
 
 
@@ -136,7 +137,7 @@ class Runner:
                     ),
                 )
 
-    def measure(self, batch, *, progress=None):
+    def measure(self, batch, *, progress=None, labels=True, embedding=True):
         """Class, redshift, labels and stellar type of all usable spectra of a batch.
 
         Parameters
@@ -144,6 +145,8 @@ class Runner:
         batch : `~astro_spectok.spectra.SpectrumBatch`
         progress : bool, optional
             Show a bar; by default for long work on a terminal.
+        labels, embedding : bool, optional
+            Whether these are wanted; what is not wanted is not computed.
 
         Yields
         ------
@@ -154,7 +157,7 @@ class Runner:
         Raises
         ------
         ValueError
-            The weights have no redshift head or no label head.
+            The weights have no redshift head, or no label head and ``labels`` are wanted.
         """
         import torch
 
@@ -168,11 +171,11 @@ class Runner:
             patches = _gather(batch, group, patch).to(self.device)
             with torch.inference_mode():
                 tokens = network.encode(patches)
-                embedding = network.embed(tokens, patches.mask, patches.grid.geometry)
                 scores = network.redshift_scores(patches, tokens)
                 log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
                 where = patches.mask, patches.grid.geometry
-                labels = network.measure_labels(tokens, *where)
+                found = network.measure_labels(tokens, *where) if labels else [tokens.new_zeros(len(group), 0)] * 2
+                vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
                 types = tokens.new_zeros(len(group), 0)
                 if network.type_head is not None:
                     types = torch.softmax(network.measure_types(tokens, *where), dim=1)
@@ -180,9 +183,10 @@ class Runner:
             if redshifts is None:
                 redshifts = dict(zip(classes, (z.numpy() for z in network.redshift_head.redshifts()), strict=True))
             by_class = [x.cpu().numpy() for x in log_p.split([score.shape[1] for score in scores], dim=1)]
-            mean, log_sigma, vectors, types = (x.cpu().numpy() for x in (*labels, embedding, types))
+            mean, log_sigma, types = (x.cpu().numpy() for x in (*found, types))
+            names = network.label_head.names if labels else ()
             for j, i in enumerate(group):
-                values = zip(network.label_head.names, mean[j], np.exp(log_sigma[j]), strict=True)
+                values = zip(names, mean[j], np.exp(log_sigma[j]), strict=True)
                 yield (
                     int(i),
                     Measured(
@@ -272,13 +276,6 @@ def _choose_budget(batch_tokens, device):
     return budget
 
 
-def _leave_out_hot(flux, ivar):
-    """Inverse variance of one spectrum, 0 in hot pixels."""
-    # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost at S/N 5
-    hot = find_hot_pixels(flux, ivar)
-    return np.where(hot, np.float32(0), ivar) if hot.any() else ivar
-
-
 def _gather(batch, group, patch):
     """Patches of the spectra at ``group`` of a batch."""
     import torch
@@ -286,16 +283,20 @@ def _gather(batch, group, patch):
     from astro_spectok.network import build_patches
 
     def join(parts, dtype):
-        return torch.from_numpy(np.concatenate(parts).astype(dtype, copy=False))
+        return np.concatenate(list(parts)).astype(dtype, copy=False)
 
-    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(batch.lengths[group])]))
+    lengths = batch.lengths[group]
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
     resolution = None
     if batch.resolution is not None:
-        resolution = join([batch.resolution[batch.grid(i)] for i in group], np.float32)
+        resolution = torch.from_numpy(join((batch.resolution[batch.grid(i)] for i in group), np.float32))
+    flux, ivar = (join((values[batch.pixels(i)] for i in group), np.float32) for values in (batch.flux, batch.ivar))
+    # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost at S/N 5
+    ivar[find_hot_pixels(flux, ivar, lengths=lengths)] = 0
     return build_patches(
-        torch.log(join([batch.wavelength[batch.grid(i)] for i in group], np.float64)),
-        join([batch.flux[batch.pixels(i)] for i in group], np.float32),
-        join([_leave_out_hot(batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]) for i in group], np.float32),
+        torch.log(torch.from_numpy(join((batch.wavelength[batch.grid(i)] for i in group), np.float64))),
+        torch.from_numpy(flux),
+        torch.from_numpy(ivar),
         offsets,
         patch,
         resolution=resolution,

@@ -13,6 +13,7 @@ __all__ = [
     "combine_flags",
     "convert_flags",
     "find_flags",
+    "find_red_end",
     "has_negative_continuum",
     "is_sky_like",
 ]
@@ -27,6 +28,9 @@ VICINITY = 0.01
 COMPARABLE = 0.2
 #: distance in ln(1 + z) from the end of the range within which the true peak may lie beyond it
 EDGE = 3e-4
+#: rest wavelength in Angstrom that the red end of a spectrum must reach beyond, by class: a galaxy of which nothing is
+#: seen but the forest and Lyman alpha may as well be a quasar at another redshift
+REST_RED_END = {"GALAXY": 1300.0}
 #: nat that a spectrum must tell about class and redshift together; to know one of three classes for sure is 1.1
 LEAST_INFORMATION = 1.0
 #: nat by which rest-frame templates must explain a spectrum better than a continuum without features does
@@ -88,7 +92,7 @@ def is_sky_like(information):
     return information < LEAST_INFORMATION
 
 
-def find_flags(posterior, peaks, information, evidence=np.nan):
+def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan):
     """What the posterior itself gives reason to doubt.
 
     Parameters
@@ -100,6 +104,8 @@ def find_flags(posterior, peaks, information, evidence=np.nan):
         In nat, before a user's prior.
     evidence : float, optional
         In nat, of features in the spectrum (`~astro_spectok.estimators.solutions.find_solutions`); NaN if not known.
+    red_end : float, optional
+        Vacuum wavelength of the last good pixel, as of `find_red_end`; NaN if not known.
 
     Returns
     -------
@@ -119,7 +125,15 @@ def find_flags(posterior, peaks, information, evidence=np.nan):
     size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
     if min(best.lag, size - 1 - best.lag) * grid.step < EDGE:
         out |= RedshiftFlag.AT_EDGE
+    if red_end < REST_RED_END.get(best.spectype, 0.0) * (1 + best.z):  # False for NaN
+        out |= RedshiftFlag.AT_EDGE
     return out
+
+
+def find_red_end(wavelength, ivar):
+    """Wavelength of the reddest pixel with a positive inverse variance; NaN if there is none."""
+    good = np.asarray(ivar) > 0
+    return float(np.max(np.asarray(wavelength)[good])) if good.any() else np.nan
 
 
 def _sum_around(posterior, peak):

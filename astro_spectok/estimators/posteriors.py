@@ -67,7 +67,7 @@ class Prepared:
         types : dict of str to float
             Probability of each stellar type, if it is a star; empty where the weights tell none.
         """
-        for i, measured in self.runner.measure(self.batch, progress=progress):
+        for i, measured in self.runner.measure(self.batch, progress=progress, labels=False, embedding=False):
             posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.log_probability))
             information = posterior.information
             if self.grid != self.whole:

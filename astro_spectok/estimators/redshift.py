@@ -10,7 +10,13 @@ from astropy.table import QTable
 
 from astro_spectok.embedding import tokenize
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.flags import combine_flags, convert_flags, find_flags, has_negative_continuum
+from astro_spectok.estimators.flags import (
+    combine_flags,
+    convert_flags,
+    find_flags,
+    find_red_end,
+    has_negative_continuum,
+)
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.estimators.solutions import find_solutions, move_interval
@@ -222,7 +228,8 @@ def _solve(prepared, i, posterior, information, count, levels):
         move_interval(posterior.find_interval(level, around=raw[0].z), raw[0], peaks[0], grid.step) for level in levels
     ]
     pixels = batch.pixels(i)
-    doubts = find_flags(posterior, raw[:COMPARED], information, evidence)
+    red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[pixels])
+    doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end)
     if has_negative_continuum(batch.flux[pixels], batch.ivar[pixels]):
         doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
     zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts)

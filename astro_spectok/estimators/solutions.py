@@ -16,7 +16,7 @@ __all__ = ["find_solutions", "move_interval"]
 BLUNT = 2.0
 #: how far redshifts by templates and by the network may differ without noise, in ln(1 + z): a quasar's lines are where
 #: its gas moves
-DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 1e-4, "STAR": 1e-5}
+DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5}
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -50,7 +50,7 @@ def find_solutions(posterior, calibration, batch, i, count):
     for number, peak in enumerate(raw):
         ln1pz, width, found = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
         evidence = found if number == 0 else evidence
-        width = calibration.correct_width(peak.spectype, width)
+        width = calibration.correct_width(peak.spectype, width, peak.z)
         solutions.append(replace(peak, z=float(np.expm1(ln1pz)), z_err=float(np.exp(ln1pz) * width)))
     return solutions, raw, evidence
 

@@ -6,6 +6,9 @@ from scipy.fft import next_fast_len
 
 __all__ = ["correlate"]
 
+#: lags that are computed at a time, over the bins of the grid
+LAGS_PER_BIN = 1.5
+
 
 def correlate(grid, templates, n_lags):
     """Sum of products of ``grid`` with ``templates`` at every shift.
@@ -22,7 +25,23 @@ def correlate(grid, templates, n_lags):
     -------
     tensor, shape (B, C, n_lags)
     """
-    return _Correlation.apply(grid, templates, n_lags)
+    if torch.is_grad_enabled() and (grid.requires_grad or templates.requires_grad):
+        return _Correlation.apply(grid, templates, n_lags)
+    return _correlate_in_blocks(grid, templates, n_lags)
+
+
+def _correlate_in_blocks(grid, templates, n_lags):
+    """The same without gradients: of the grid a shorter transform serves stretch after stretch of the lags."""
+    size = grid.shape[-1]
+    block = -(-n_lags // max(round(n_lags / (LAGS_PER_BIN * size)), 1))
+    n = next_fast_len(size + block - 1, real=True)
+    block = n - size + 1
+    spectrum, out = torch.fft.rfft(grid, n=n).conj(), []  # (B, K, F)
+    for start in range(0, n_lags, block):
+        template = torch.fft.rfft(templates[..., start : start + n], n=n)  # (C, K, F)
+        product = torch.stack([_sum_products(spectrum, one) for one in template], dim=1)  # (B, C, F)
+        out.append(torch.fft.irfft(product, n=n)[..., : min(block, n_lags - start)])
+    return torch.cat(out, dim=-1)
 
 
 class _Correlation(torch.autograd.Function):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "sum_classes"]
+__all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "search_peaks", "sum_classes"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
 WINDOW = 0.0033
@@ -104,29 +104,51 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
         if not value > 0:
             msg = f"{name} must be positive; got {value!r}"
             raise ValueError(msg)
-    remaining = _normalize(log_probability)
-    axes = {name: _check_axis(name, ln1pz, len(p)) for name, p in remaining.items()}
-    total = dict(remaining)
-    remaining = {name: p.copy() for name, p in remaining.items()}
-    peaks = []
+    probability = _normalize(log_probability)
+    axes = {name: _check_axis(name, ln1pz, len(p)) for name, p in probability.items()}
+    return search_peaks(probability, axes, count=count, window=window, core=core, spread=spread)
+
+
+def search_peaks(probability, axes, *, count=2, window=WINDOW, core=CORE, spread=SPREAD):
+    """`find_peaks` of what is known to be a posterior: nothing is checked.
+
+    Parameters
+    ----------
+    probability : dict of str to ndarray of float64, shape (lags,)
+        Probability of each bin in redshift, per class; the sum over all is 1.
+    axes : dict of str to ndarray of float64, shape (lags,)
+        ln(1 + z) of each bin, as for `find_peaks`.
+    count, window, core, spread
+        As for `find_peaks`.
+
+    Returns
+    -------
+    list of `Peak`
+    """
+    reach = {name: _reach(axis, window) for name, axis in axes.items()}
+    remaining = {name: p.copy() for name, p in probability.items()}
+    mass = {name: _sum_windows(p, reach[name]) for name, p in remaining.items()}
+    highest = {name: _find_highest(remaining[name], mass[name], reach[name]) for name in axes}
+    found = []
     # one more than asked for: the single solution of a class may have to make room
-    while len(peaks) < count + 1:
-        found = _find_highest(remaining, axes, window)
-        if found is None:
-            break
-        name, lag, probability = found
-        z, z_err = _measure(total[name], axes[name], lag, core, spread)
-        peaks.append(Peak(name, z, z_err, probability, lag))
-        remaining[name][_around(lag, axes[name], 2 * window)] = 0
+    while len(found) < count + 1 and any(highest.values()):
+        name = max((name for name in axes if highest[name]), key=lambda name: highest[name][0])
+        _, lag, share = highest[name]
+        found.append((name, lag, share))
+        _take_out(remaining[name], mass[name], _around(lag, axes[name], 2 * window), reach[name])
+        highest[name] = _find_highest(remaining[name], mass[name], reach[name])
     # sought by the sum around any bin, reported by that around the highest one: the order may differ by a little
-    peaks = sorted(peaks, key=lambda peak: -peak.probability)
-    single = [name for name, axis in axes.items() if len(axis) <= 2 * _reach(axis, window) + 1]
-    if sum(total[name].sum() for name in single) < 0.5:
-        first = next((peak for peak in peaks if peak.spectype not in single), None)
+    found = sorted(found, key=lambda one: -one[2])
+    single = [name for name, axis in axes.items() if len(axis) <= 2 * reach[name] + 1]
+    if sum(probability[name].sum() for name in single) < 0.5:
+        first = next((one for one in found if one[0] not in single), None)
         if first is not None:
-            peaks.remove(first)
-            peaks.insert(0, first)
-    return peaks[:count]
+            found.remove(first)
+            found.insert(0, first)
+    return [
+        Peak(name, *_measure(probability[name], axes[name], lag, core, spread), share, lag)
+        for name, lag, share in found[:count]
+    ]
 
 
 def _normalize(log_probability):
@@ -162,7 +184,7 @@ def _check_axis(name, ln1pz, n):
         raise ValueError(msg)
     step = (axis[-1] - axis[0]) / max(n - 1, 1)
     steps = np.diff(axis)
-    if n > 1 and not (step > 0 and np.allclose(steps, step, rtol=1e-3, atol=0)):
+    if n > 1 and not (step > 0 and np.abs(steps - step).max() <= 1e-3 * step):
         msg = f"ln1pz[{name!r}] must increase in equal steps; got steps of {steps.min()} to {steps.max()}"
         raise ValueError(msg)
     return axis
@@ -182,30 +204,49 @@ def _around(lag, axis, width):
     return slice(max(lag - reach, 0), lag + reach + 1)
 
 
-def _find_highest(probability, axes, window):
-    """Class, highest bin and probability around it where that is largest; None if nothing is left."""
-    best = None
-    for name, p in probability.items():
-        reach = _reach(axes[name], window)
-        below = np.concatenate([[0.0], np.cumsum(p)])  # (lags + 1,)
-        bins = np.arange(len(p))
-        mass = below[np.minimum(bins + reach + 1, len(p))] - below[np.maximum(bins - reach, 0)]  # (lags,)
-        centre = int(mass.argmax())
-        near = _around(centre, axes[name], window)
-        if p[near].any() and (best is None or mass[centre] > best[0]):
-            best = mass[centre], name, near.start + int(p[near].argmax())
-    if best is None:
+def _sum_windows(p, reach):
+    """Sum of the bins within ``reach`` on either side of each, (lags,) to (lags,)."""
+    # sums of 1, 2, 4, ... bins, joined to one of the length of the window: as precise as they are small, where the
+    # difference of two running sums would drown what is left beside a peak that holds nearly everything
+    beyond, wanted = np.zeros(reach), 2 * reach + 1
+    sums, length = np.concatenate([beyond, p, beyond]), 1
+    joined, at = sums[: len(p)], 1
+    while 2 * length <= wanted:
+        sums, length = sums[:-length] + sums[length:], 2 * length
+        if wanted & length:
+            joined, at = joined + sums[at : at + len(p)], at + length
+    return joined
+
+
+def _find_highest(p, mass, reach):
+    """Probability within a window where it is largest, the highest bin there, and that around this; None if all is 0.
+
+    ``mass`` is the sum of `_sum_windows`.
+    """
+    centre = int(mass.argmax())
+    start = max(centre - reach, 0)
+    near = p[start : centre + reach + 1]
+    # of bins that are all alike, the one in the middle
+    lag = centre if p[centre] == near.max() else start + int(near.argmax())
+    if not p[lag] > 0:
         return None
-    _, name, lag = best
-    return name, lag, float(probability[name][_around(lag, axes[name], window)].sum())
+    return mass[centre], lag, float(p[max(lag - reach, 0) : lag + reach + 1].sum())
+
+
+def _take_out(p, mass, part, reach):
+    """Set the bins of ``part`` to zero, and bring what they were summed to up to date; both in place."""
+    p[part] = 0
+    low, high = max(part.start - reach, 0), min(part.stop + reach, len(p))
+    first = max(low - reach, 0)
+    mass[low:high] = _sum_windows(p[first : high + reach], reach)[low - first : high - first]
 
 
 def _measure(probability, axis, lag, core, spread):
     """Redshift and its standard deviation around the highest bin."""
     wide = _around(lag, axis, spread)
-    mean = np.average(axis[wide], weights=probability[wide])
-    width = np.sqrt(np.average(np.square(axis[wide] - mean), weights=probability[wide]))
+    near, weights = axis[wide] - axis[lag], probability[wide] / probability[wide].sum()
+    width = np.sqrt(weights @ np.square(near - weights @ near))
     part = _around(lag, axis, min(max(core, CORE_WIDTHS * width), max(core, spread)))
-    ln1pz = np.average(axis[part], weights=probability[part])
-    variance = np.average(np.square(axis[wide] - ln1pz), weights=probability[wide])
-    return float(np.expm1(ln1pz)), float(np.exp(ln1pz) * np.sqrt(variance))
+    offset = probability[part] @ (axis[part] - axis[lag]) / probability[part].sum()
+    ln1pz, width = axis[lag] + offset, np.sqrt(weights @ np.square(near - offset))
+    return float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)

@@ -1,17 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`RedshiftPosterior`: the joint posterior over class and redshift, as arrays."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from astro_spectok.results.posterior import find_peaks
+from astro_spectok.results.posterior import search_peaks
 from astro_spectok.results.posterior_rows import ROW_SIZE, compress_posterior, expand_posterior
 from astro_spectok.results.priors import PriorFactors
 from astro_spectok.results.redshift_grid import RedshiftGrid
 
 __all__ = ["RedshiftPosterior"]
+
+#: below the logarithm of any number that float64 can hold
+LOWEST = -800.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +53,7 @@ class RedshiftPosterior:
 
     grid: RedshiftGrid
     log_probability: dict
+    _probability: dict = field(init=False)
 
     def __post_init__(self):
         given = self.log_probability
@@ -65,8 +69,11 @@ class RedshiftPosterior:
         if not np.isfinite(highest):
             msg = f"log_probability must have a finite maximum and no NaN; got {highest}"
             raise ValueError(msg)
-        total = highest + np.log(sum(np.exp(values - highest).sum() for values in arrays.values()))
-        object.__setattr__(self, "log_probability", {name: values - total for name, values in arrays.items()})
+        above = {name: np.exp(values - highest) for name, values in arrays.items()}
+        total = sum(values.sum() for values in above.values())
+        logs = {name: values - (highest + np.log(total)) for name, values in arrays.items()}
+        object.__setattr__(self, "log_probability", logs)
+        object.__setattr__(self, "_probability", {name: values / total for name, values in above.items()})
 
     @classmethod
     def from_redshifts(cls, log_probability, redshifts):
@@ -80,10 +87,10 @@ class RedshiftPosterior:
         """
         return cls(RedshiftGrid.from_redshifts(redshifts), log_probability)
 
-    @cached_property
+    @property
     def probability(self):
         """For each class the probability of each bin: dict of str to ndarray."""
-        return {name: np.exp(values) for name, values in self.log_probability.items()}
+        return self._probability
 
     @property
     def redshift(self):
@@ -104,9 +111,9 @@ class RedshiftPosterior:
         """
         total = 0.0
         for (name, p), size in zip(self.probability.items(), self.grid.size, strict=True):
-            some = p > 0
             log_prior = -np.log(size * len(self.grid.classes))
-            total += float(np.sum(p[some] * (self.log_probability[name][some] - log_prior)))
+            # where a probability is 0 its logarithm need only be finite
+            total += float(p @ np.maximum(self.log_probability[name] - log_prior, LOWEST))
         return total
 
     @cached_property
@@ -117,9 +124,10 @@ class RedshiftPosterior:
         mass = np.zeros(high - low)
         for (_, p), first in zip(self.probability.items(), self.grid.first, strict=True):
             mass[first - low : first - low + len(p)] += p
-        edges = self.grid.step * (np.arange(low, high + 1) - 0.5)
-        below = np.concatenate([[0.0], np.cumsum(mass)])
-        return edges, below / below[-1]
+        below = np.zeros(len(mass) + 1)
+        np.cumsum(mass, out=below[1:])
+        below /= below[-1]
+        return _make_edges(self.grid.step, low, high), below
 
     def find_cumulative(self, z):
         """Probability of a redshift below ``z``, whatever the class.
@@ -181,7 +189,7 @@ class RedshiftPosterior:
         -------
         list of `~astro_spectok.results.posterior.Peak`
         """
-        return find_peaks(self.log_probability, self.grid.ln1pz, count=count)
+        return search_peaks(self.probability, self.grid.ln1pz, count=count)
 
     def multiply(self, prior):
         """The posterior with another prior.
@@ -252,3 +260,11 @@ class RedshiftPosterior:
     def __repr__(self):
         shares = ", ".join(f"{name} {p:.3f}" for name, p in self.class_probability.items())
         return f"<RedshiftPosterior: {shares}; {sum(self.grid.size)} bins of {self.grid.step:.3g} in ln(1 + z)>"
+
+
+@lru_cache(maxsize=8)
+def _make_edges(step, low, high):
+    """Edges of bins of one width, from that of bin ``low`` up; shared by the spectra of a run."""
+    edges = step * (np.arange(low, high + 1) - 0.5)
+    edges.flags.writeable = False
+    return edges

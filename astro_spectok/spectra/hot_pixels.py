@@ -2,12 +2,12 @@
 """Lone bright pixels that no line of an object can make: cosmic rays and hot pixels that nobody masked."""
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ["find_hot_pixels"]
 
 #: pixels on either side that one is compared with
 _REACH = 4
+_NEIGHBOURS = np.array([k for k in range(-_REACH, _REACH + 1) if k])
 #: of these so many must be good, the two beside it among them
 _FEWEST = 5
 #: how far it must stand above their median: in standard deviations, and over the range of all but their highest
@@ -19,7 +19,7 @@ _SHARED = 0.4
 _MARGIN = 4.0
 
 
-def find_hot_pixels(flux, ivar):
+def find_hot_pixels(flux, ivar, *, lengths=None):
     """Find good pixels that are bright alone.
 
     The light of a line is spread over pixels, by the instrument if by nothing else. A pixel is hot if it stands out of
@@ -33,6 +33,8 @@ def find_hot_pixels(flux, ivar):
         In order of wavelength.
     ivar : ndarray, shape (m,)
         Inverse variance, 0 for bad pixels, whose flux is not used.
+    lengths : ndarray of int, optional
+        Pixels of each of several spectra that stand one after the other; all is one spectrum if not given.
 
     Returns
     -------
@@ -46,6 +48,12 @@ def find_hot_pixels(flux, ivar):
     ----------
     van Dokkum 2001, PASP 113, 1420, for telling cosmic rays by their sharpness.
     """
+    if lengths is not None and len(lengths) > 1:
+        # so far apart none is a neighbour of another's
+        places = np.arange(len(flux)) + np.repeat(_REACH * np.arange(len(lengths)), lengths)
+        apart = np.zeros((2, len(flux) + _REACH * len(lengths)), np.result_type(flux, ivar))
+        apart[:, places] = flux, ivar
+        return find_hot_pixels(*apart)[places]
     hot = np.zeros(len(flux), dtype=bool)
     good = (ivar > 0) & np.isfinite(flux)
     if np.count_nonzero(good) <= _FEWEST:
@@ -63,17 +71,18 @@ def find_hot_pixels(flux, ivar):
 
 def _stand_out(level, places, sigma):
     """Whether the pixels at ``places`` are hot; ``level`` is NaN where it is bad."""
-    padded = np.pad(level.astype(np.float64), _REACH, constant_values=np.nan)
-    around = np.delete(sliding_window_view(padded, 2 * _REACH + 1)[places], _REACH, axis=1)  # (k, 8)
-    median = np.nanmedian(around, axis=1)
+    padded = np.pad(level, _REACH, constant_values=np.nan)
+    around = padded[places[:, None] + _REACH + _NEIGHBOURS].astype(np.float64)  # (k, 8)
+    ordered = np.sort(around, axis=1)  # NaN last
+    number = np.count_nonzero(np.isfinite(around), axis=1)
+    rows = np.arange(len(places))
+    median = 0.5 * (ordered[rows, (number - 1) // 2] + ordered[rows, number // 2])
     height = level[places] - median
     # the highest may itself be hot
-    second = np.sort(np.nan_to_num(around, nan=-np.inf), axis=1)[:, -2]
-    span = second - np.nanmin(around, axis=1)
+    span = ordered[rows, number - 2] - ordered[:, 0]
     beside = around[:, _REACH - 1] + around[:, _REACH] - 2 * median
-    enough = np.count_nonzero(np.isfinite(around), axis=1) >= _FEWEST
     return (
-        enough
+        (number >= _FEWEST)
         & (height > _SIGMAS * sigma)
         & (height > _RANGES * span)
         & (beside < _SHARED * height - _MARGIN * sigma)

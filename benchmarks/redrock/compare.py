@@ -12,13 +12,16 @@ are written from the template sets, see `_template_files`: those of galaxies are
 
 Two sets are fitted: spectra of ``sim_redrock`` on one grid, and simulated spectra of six surveys on as many grids as
 there are spectra. Both sides are given wavelength, flux and inverse variance; redrock is also given the line-spread
-function. CPU time is that of the process and its children. Start-up (imports, reading templates or weights, compiling)
-is told apart and counts for neither. Redrock brings its templates to each grid: on one grid that happens once, however
-many spectra there are, and is not counted; on grids of their own it is part of every fit, and counted.
+function. `RedshiftEstimator` runs twice, as it is and with ``astro_spectok.conf.precision = "bfloat16"``, which is
+faster where the processor multiplies such matrices natively, and slower elsewhere. CPU time is that of the process and
+its children. Start-up (imports, reading templates or weights, compiling) is told apart and counts for neither. Redrock
+brings its templates to each grid: on one grid that happens once, however many spectra there are, and is not counted; on
+grids of their own it is part of every fit, and counted.
 
 The JSON file holds ``redrock``, ``version``, ``weights``, ``sha256``, ``cpu``, ``templates`` (in words), ``check`` and
-``sets``; a set has ``name, n, grids, pixels`` (the mean), ``ratio, bar, met`` and ``sides``, of which each has the
-figures of `_scores.score_redshifts`, ``by_class`` (``n``, ``median_abs_dv``), CPU seconds ``start, setup, fit``, and
+``sets``; a set has ``name, n, grids, pixels`` (the mean), ``ratio, bar, met`` (of ours as it is) and ``sides``
+(``redrock``, ``astro_spectok``, ``astro_spectok_bfloat16``), of which each has the figures of
+`_scores.score_redshifts`, ``by_class`` (``n``, ``median_abs_dv``), CPU seconds ``start, setup, fit``, and
 ``per_second``. ``check`` compares redrock's answers with those that come with ``sim_redrock``.
 """
 
@@ -47,7 +50,7 @@ BARS = {True: 100, False: 500}
 FIGURES = ("n", "class_right", "within_0033", "median_abs_dv", "coverage", "pull_width")
 
 
-def run_process(python, script, spectra, source, answers):
+def run_process(python, script, spectra, source, answers, *options):
     """Run one side on one thread and read its answers.
 
     Parameters
@@ -57,13 +60,15 @@ def run_process(python, script, spectra, source, answers):
     script : str
     spectra, source, answers : path-like
         Files of spectra and of answers; templates or weights.
+    *options : str
+        What else the script is told.
 
     Raises
     ------
     RuntimeError
         It failed; the message holds the end of what it said.
     """
-    command = [str(part) for part in (*python, HERE / script, spectra, source, answers)]
+    command = [str(part) for part in (*python, HERE / script, spectra, source, answers, *options)]
     found = subprocess.run(command, env=limit_threads(), capture_output=True, text=True)
     if found.returncode:
         msg = f"{script} failed:\n{found.stderr[-2000:]}"
@@ -90,12 +95,12 @@ def score_side(columns, facts, fit_set):
 
 
 def compare_set(fit_set, commands, folder):
-    """Run both sides on one set: its row of the results, and the answers and facts of each side."""
+    """Run all sides on one set: its row of the results, and the answers and facts of each side."""
     path = folder / "spectra.npz"
     save_spectra(path, fit_set.spectra)
     answers = {
-        side: run_process(python, script, path, source, folder / f"{side}.npz")
-        for side, (python, script, source) in commands.items()
+        side: run_process(python, script, path, source, folder / f"{side}.npz", *options)
+        for side, (python, script, source, *options) in commands.items()
     }
     sides = {side: score_side(*answer, fit_set) for side, answer in answers.items()}
     ratio, bar = sides["astro_spectok"]["per_second"] / sides["redrock"]["per_second"], BARS[fit_set.one_grid]
@@ -143,10 +148,12 @@ def run_comparison(options, folder, report):
         report("templates")
         templates = folder / "templates"
         origin = write_templates(train, templates)
+    ours = [sys.executable], "fit_spectok.py", options.weights or "-"
     commands = {
         # -E: what a developer adds to the path of this Python must not reach the other one
         "redrock": ([python, "-E"], "fit_redrock.py", Path(templates).absolute()),
-        "astro_spectok": ([sys.executable], "fit_spectok.py", options.weights or "-"),
+        "astro_spectok": ours,
+        "astro_spectok_bfloat16": (*ours, "bfloat16"),
     }
     common = read_common(options.data / "sim_redrock.npz", options.n)
     result, sets = {}, []
@@ -172,17 +179,17 @@ def report_results(result, report):
     for row in result["sets"]:
         report(f"\n{row['name']}: {row['n']} spectra, {row['grids']} grids, {row['pixels']:.0f} pixels each")
         report(
-            f"{'':15s}{'class':>8s}{'< .0033':>9s}{'|dv|':>8s}{'per CPU-s':>11s}{'start':>8s}{'grids':>8s}{'fits':>9s}"
+            f"{'':24s}{'class':>8s}{'< .0033':>9s}{'|dv|':>8s}{'per CPU-s':>11s}{'start':>8s}{'grids':>8s}{'fits':>9s}"
         )
         for side, found in row["sides"].items():
             cells = (found["class_right"], found["within_0033"], found["median_abs_dv"], found["per_second"])
             times = (found["start"], found["setup"], found["fit"])
             report(
-                f"{side:15s}{cells[0]:8.3f}{cells[1]:9.3f}{cells[2]:8.1f}{cells[3]:11.3f}"
+                f"{side:24s}{cells[0]:8.3f}{cells[1]:9.3f}{cells[2]:8.1f}{cells[3]:11.3f}"
                 f"{times[0]:8.1f}{times[1]:8.1f}{times[2]:9.2f}"
             )
             for name, part in found["by_class"].items():
-                report(f"  {name:13s}{part['class_right']:8.3f}{part['within_0033']:9.3f}{part['median_abs_dv']:8.1f}")
+                report(f"  {name:22s}{part['class_right']:8.3f}{part['within_0033']:9.3f}{part['median_abs_dv']:8.1f}")
         word = "met" if row["met"] else "NOT met"
         report(f"{row['ratio']:.0f} times as many spectra per CPU-second; at least {row['bar']} are aimed at: {word}")
     for name, found in result.get("check", {}).items():

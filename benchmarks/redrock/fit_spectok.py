@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`RedshiftEstimator` on spectra in a file, from arrays with units to a table, on one thread of the processor.
 
-    python fit_spectok.py SPECTRA WEIGHTS ANSWERS
+    python fit_spectok.py SPECTRA WEIGHTS ANSWERS [PRECISION]
 
-``WEIGHTS`` is a name, a path, or ``-`` for the packaged default. The clock starts when the weights are loaded and a few
-spectra have been measured. All spectra are measured in one call, several times; the median counts.
+``WEIGHTS`` is a name, a path, or ``-`` for the packaged default; ``PRECISION`` is what
+``astro_spectok.conf.precision`` is set to, ``auto`` if not given, which is float32 on a processor. The clock starts
+when the weights are loaded and a few spectra have been measured. All spectra are measured in one call, several times;
+the median counts.
 """
 
 import sys
@@ -14,7 +16,7 @@ import torch
 from _exchange import count_cpu_seconds, load_spectra, write_answers
 from astropy import units as u
 
-from astro_spectok import __version__
+from astro_spectok import __version__, conf
 from astro_spectok.estimators import RedshiftEstimator
 
 #: CPU seconds to be spent at least, and fewest calls
@@ -28,8 +30,14 @@ def make_input(wave, flux, ivar, lsf):
     return wave * u.AA, flux * u.one, sigma * u.one
 
 
-def main(path, weights, answers, *, seconds=SECONDS):
+def main(path, weights, answers, precision="auto", *, seconds=SECONDS):
     """Read, warm up, measure until that many CPU seconds are spent, write."""
+    with conf.set_temp("precision", precision):
+        write_answers(answers, *measure(path, weights, seconds))
+
+
+def measure(path, weights, seconds):
+    """Answers, and facts about how they came about."""
     torch.set_num_threads(1)
     spectra = [make_input(*spectrum) for spectrum in load_spectra(path)]
     estimator = RedshiftEstimator(None if weights == "-" else weights, device="cpu")
@@ -46,7 +54,7 @@ def main(path, weights, answers, *, seconds=SECONDS):
         "version": __version__, "start": started, "setup": 0.0, "fit": float(np.median(times)), "calls": len(times),
         "weights": str(table.meta["weights"]), "sha256": str(table.meta["weights_sha256"]),
     }  # fmt: skip
-    write_answers(answers, columns, facts)
+    return columns, facts
 
 
 if __name__ == "__main__":
