@@ -23,7 +23,8 @@ def assert_same(spectrum, other, weights, **kwargs):
     expected, actual = tokenize(spectrum, weights=weights), tokenize(other, weights=weights, **kwargs)
     assert_same_vectors(actual.values, expected.values)
     np.testing.assert_allclose(actual.geometry[:, 0], expected.geometry[:, 0], rtol=1e-10)
-    assert_same_vectors(embed(other, weights=weights, **kwargs), expected.embedding)
+    # redshifts in the embedding follow the rounding of the tokens, several times as large
+    assert_same_vectors(embed(other, weights=weights, **kwargs), expected.embedding, rtol=5e-5)
 
 
 class TestNotation:
@@ -197,7 +198,8 @@ class TestCompany:
         for spectrum, tokens in zip(spectra, together, strict=True):
             expected = tokenize(spectrum, weights=weights)
             assert_same_vectors(tokens.values, expected.values)
-            assert_same_vectors(tokens.embedding, expected.embedding)
+            # the redshifts in it follow the rounding of the tokens, several times as large
+            assert_same_vectors(tokens.embedding, expected.embedding, rtol=5e-5)
             np.testing.assert_allclose(tokens.geometry, expected.geometry, rtol=1e-12)
 
     def test_flagged_neighbours(self, spectra, alone, tiny_weights):

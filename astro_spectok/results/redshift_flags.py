@@ -30,8 +30,8 @@ class RedshiftFlag(IntFlag):
     TWO_PEAKS = 4
     #: the flux is negative on average, beyond the noise (SDSS: ``NEGATIVE_MODEL``)
     NEGATIVE_CONTINUUM = 8
-    #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a galaxy
-    #: ends at the Lyman-alpha break
+    #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a
+    #: galaxy ends at the Lyman-alpha break
     AT_EDGE = 32
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512

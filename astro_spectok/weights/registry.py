@@ -104,15 +104,15 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=8943538,
-            sha256="4eb62719288e5ddd682c9d83d848eb1f8961f1cddc3eb9ec3ca33a3b5bddbb38",
+            size=11613962,
+            sha256="250862468a2773f724a41b5611558b5c2b384cfabb3a7c0ef370f275d29f79cb",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
-            wavelength_range=(2069.4, 31629.5),
+            wavelength_range=(1872.1, 32191.6),
             trained_on="simulated surveys of galaxies, quasars and stars; public spectra without labels",
-            description="the packaged default: tokens, embeddings, reconstruction, class and redshift, labels",
+            description="the packaged default: tokens, embeddings, reconstruction, class and redshift, labels, types",
             # benchmarks/results/small_reconstruction.json: chi2 per pixel, medians
-            figures={"chi2_sdss_boss": 1.11, "chi2_lamost": 3.85, "chi2_sim_redrock": 1.06},
+            figures={"chi2_sdss_boss": 1.06, "chi2_lamost": 3.45, "chi2_sim_redrock": 1.02},
             packaged=True,
         ),
     )
