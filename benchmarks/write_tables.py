@@ -66,12 +66,14 @@ def describe_training(name):
 def _describe_run(t):
     """One run of a training."""
     low, high = t["wavelength_range"]
+    least, most = t.get("wavelength_percentiles", (1, 99))
+    tokens = t.get("shards", 1) * t["batch_tokens"]
     return (
-        f"{t['steps_done']:,} steps of {t.get('shards', 1) * t['batch_tokens']:,} tokens, {t['spectra']:,} random views "
-        f"in all, in {t['seconds'] / 3600:.1f} hours on {t['device']} with PyTorch {t['torch_version']}; AdamW at a peak of "
+        f"{t['steps_done']:,} steps of {tokens:,} tokens, {t['spectra']:,} random views in all, in "
+        f"{t['seconds'] / 3600:.1f} hours on {t['device']} with PyTorch {t['torch_version']}; AdamW at a peak of "
         f"{t['learning_rate']:g} and a cosine to zero, {t['hide_fraction']:.0%} of the spectra decoded from their "
-        f"embedding alone, seed {t['seed']}. Good input pixels: {low:,.0f} to {high:,.0f} Angstrom (1st and "
-        "99th percentiles)."
+        f"embedding alone, seed {t['seed']}. Good input pixels: {low:,.0f} to {high:,.0f} Angstrom (percentiles "
+        f"{least:g} and {most:g})."
     )
 
 

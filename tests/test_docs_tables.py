@@ -140,7 +140,7 @@ def test_training_of_parts_is_told_after_what_came_before(load, monkeypatch):
         monkeypatch.setattr(module, "read_metadata", lambda _, training=training: {"training": training})
         text = module.describe_training("small")
         assert text.startswith("1,234 steps of 512 tokens, 99 random views")
-        assert text.endswith("(1st and 99th percentiles).\n")
+        assert text.endswith("(percentiles 1 and 99).\n")
         assert ("After that norm, type_head alone: 77 steps" in text) == ("before" in training)
 
 

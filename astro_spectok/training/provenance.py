@@ -12,6 +12,9 @@ from astro_spectok.weights import load_weights
 
 __all__ = ["describe_data", "describe_start", "describe_training", "measure_wavelength_range"]
 
+#: of the good pixels shown in training: between these lies what a network is said to be trained on
+WAVELENGTH_PERCENTILES = (0.1, 99.9)
+
 
 def describe_data(dataset, start=None):
     """What a checkpoint remembers of the data, so that a run is not gone on with on others.
@@ -70,13 +73,13 @@ def measure_wavelength_range(dataset, *, n_shards=30):
     Returns
     -------
     list of float
-        The 1st and 99th percentiles in Angstrom, vacuum, as observed.
+        The percentiles `WAVELENGTH_PERCENTILES` in Angstrom, vacuum, as observed.
     """
     seen = []
     for number in range(n_shards):
         patches = dataset[number].patches
         seen.append(patches.grid.ln_wavelength[patches.valid].numpy())
-    return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), [1, 99]))]
+    return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), WAVELENGTH_PERCENTILES))]
 
 
 def describe_training(dataset, log_path, *, step, device, start=None):
@@ -97,7 +100,8 @@ def describe_training(dataset, log_path, *, step, device, start=None):
     Returns
     -------
     dict
-        The settings, and ``wavelength_range`` (Angstrom), ``sets``, ``real_directories`` (how many), ``steps_done``,
+        The settings, and ``wavelength_range`` (Angstrom), ``wavelength_percentiles``, ``sets``,
+        ``real_directories`` (how many), ``steps_done``,
         ``seconds`` and ``spectra`` (both from the log), ``device`` (of the last part of the run),
         ``torch_version``, and ``start`` where there is one.
     """
@@ -105,6 +109,7 @@ def describe_training(dataset, log_path, *, step, device, start=None):
     return {
         **dataset.config.to_dict(),
         "wavelength_range": measure_wavelength_range(dataset),
+        "wavelength_percentiles": list(WAVELENGTH_PERCENTILES),
         "sets": _list_sets(dataset),
         "real_directories": len(dataset.real),
         "steps_done": step,
