@@ -117,9 +117,12 @@ def draw_curve(log_path, path):
     figure = Figure(figsize=(7, 12), layout="constrained")
     for axes, (title, curves) in zip(figure.subplots(4, sharex=True), PANELS.items(), strict=True):
         for key, label in curves.items():
-            axes.plot([int(r["step"]) for r in rows], [float(r[key]) for r in rows], label=label)
+            values = [float(r[key]) for r in rows]
+            if not all(math.isnan(value) for value in values):  # parts that were not trained
+                axes.plot([int(r["step"]) for r in rows], values, label=label)
         axes.set_ylabel(title)
-        axes.legend(loc="upper right")
+        if axes.lines:
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(axes.lines), frameon=False)
     axes.set_xlabel("step")
     temporary = path.with_name(path.name + ".part")
     figure.savefig(temporary, dpi=100, format="png")
