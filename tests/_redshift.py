@@ -26,6 +26,19 @@ def make_flat(grid=GRID):
     return {name: np.full(len(x), -np.log(len(x) * len(grid.classes))) for name, x in grid.ln1pz.items()}
 
 
+WIDTH = 2.5e-4
+#: error that a peak of that width has, without what the training of the weights added to it
+ERROR = np.sqrt(WIDTH**2 - 1.5e-4**2)
+GALAXY = make_scores(("GALAXY", 0.5, WIDTH, 0.95), ("QSO", 2.0, WIDTH, 0.04), ("QSO", 0.5, WIDTH, 0.01))
+QUASAR = make_scores(("QSO", 2.0, WIDTH, 1.0))
+STAR = make_scores(("STAR", -2e-4, WIDTH, 1.0))
+#: of a table of redshifts
+COLUMNS = [
+    "z", "z_err", "z_lo", "z_hi", "spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "z_2", "p_2", "rv",
+    "rv_err", "snr", "mk_type", "p_mk_type",
+]  # fmt: skip
+
+
 def fake_measure(monkeypatch, *scores, types=None):
     """Let every `Runner` answer with these posteriors, one for each spectrum, the last first, and types for all."""
     from astro_spectok.engine.runner import Measured, Runner

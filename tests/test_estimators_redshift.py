@@ -1,35 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`RedshiftEstimator`: one and many spectra, columns, flags, priors, ranges."""
+"""`RedshiftEstimator`: one and many spectra, and columns."""
 
 import pickle
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from _redshift import GRID, STEP, fake_measure, make_flat, make_scores
+from _redshift import COLUMNS, ERROR, GALAXY, GRID, STAR, WIDTH, fake_measure, make_scores
 from astropy import units as u
 from astropy.table import QTable
 from conftest import make_spectrum, rewrite
 from specutils import SpectrumList
 
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.estimators.refinement import Refined
-from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning, WeightsError
+from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.results import RedshiftEstimate, RedshiftFlag, RedshiftPosterior
 from astro_spectok.results.writing import write_table
 
 mpl.use("agg")
-
-WIDTH = 2.5e-4
-#: error that a peak of that width has, without what the training of the weights added to it
-ERROR = np.sqrt(WIDTH**2 - 1.5e-4**2)
-GALAXY = make_scores(("GALAXY", 0.5, WIDTH, 0.95), ("QSO", 2.0, WIDTH, 0.04), ("QSO", 0.5, WIDTH, 0.01))
-QUASAR = make_scores(("QSO", 2.0, WIDTH, 1.0))
-STAR = make_scores(("STAR", -2e-4, WIDTH, 1.0))
-COLUMNS = [
-    "z", "z_err", "z_lo", "z_hi", "spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "z_2", "p_2", "rv",
-    "rv_err", "snr", "mk_type", "p_mk_type",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -274,201 +262,6 @@ class TestMany:
         assert table["zwarn"].tolist() == [RedshiftFlag.NO_DATA, 0]
         with pytest.raises(ValueError, match="at least one file"):
             estimator.estimate_files([])
-
-
-class TestFlags:
-    @pytest.mark.parametrize(
-        ("scores", "expected"),
-        [
-            (QUASAR, 0),
-            # any single redshift is less probable than a star of any velocity
-            (make_flat(), RedshiftFlag.SKY_LIKE | RedshiftFlag.LOW_CONFIDENCE | RedshiftFlag.TWO_PEAKS),
-            (make_scores(("GALAXY", 0.5, WIDTH, 0.75), ("GALAXY", 1.0, WIDTH, 0.25)),
-             RedshiftFlag.TWO_PEAKS | RedshiftFlag.LOW_CONFIDENCE),
-            (make_scores(("GALAXY", 0.5, WIDTH, 0.75), ("QSO", 0.5, WIDTH, 0.25)), RedshiftFlag.LOW_CONFIDENCE),
-            (make_scores(("QSO", 0.0, 0.1 * STEP, 1.0)), RedshiftFlag.AT_EDGE),
-            (make_scores(("QSO", 4.999, 0.1 * STEP, 1.0)), RedshiftFlag.AT_EDGE),
-            (make_scores(("GALAXY", 0.0, STEP, 1.0)), 0),
-        ],
-        ids=["sure", "sky", "two redshifts", "two classes", "first bin", "last bin", "nearby"],
-    )  # fmt: skip
-    def test_of_posteriors(self, estimator, monkeypatch, scores, expected):
-        fake_measure(monkeypatch, scores)
-        assert estimator.estimate(make_spectrum()).zwarn == expected
-
-    @pytest.mark.parametrize("n_best", [1, 2, 5])
-    def test_are_the_same_for_one_and_many(self, redshift_weights, monkeypatch, n_best):
-        """Here the second solution is the same redshift in another class, the third another redshift."""
-        fake_measure(
-            monkeypatch,
-            make_scores(("GALAXY", 0.5, WIDTH, 0.4), ("QSO", 0.5, WIDTH, 0.35), ("QSO", 2.0, WIDTH, 0.25)),
-        )
-        estimator = RedshiftEstimator(redshift_weights, "cpu", n_best=n_best)
-        expected = RedshiftFlag.TWO_PEAKS | RedshiftFlag.LOW_CONFIDENCE
-        assert estimator.estimate(make_spectrum()).zwarn == expected
-        assert estimator.estimate([make_spectrum()])["zwarn"].tolist() == [expected]
-
-    def test_sky_is_told_whatever_was_asked(self, redshift_weights, monkeypatch):
-        """A star in a search for stars has told that it is one; blank sky has told nothing."""
-        for scores, expected in ((make_scores(("STAR", 0.0, 0.1, 1.0)), 0), (make_flat(), RedshiftFlag.SKY_LIKE)):
-            fake_measure(monkeypatch, scores)
-            found = RedshiftEstimator(redshift_weights, "cpu", classes="STAR").estimate(make_spectrum())
-            assert found.zwarn & RedshiftFlag.SKY_LIKE == expected
-
-    def test_negative_continuum(self, estimator, monkeypatch):
-        fake_measure(monkeypatch, GALAXY, GALAXY)
-        spectrum = make_spectrum()
-        table = estimator.estimate([spectrum, rewrite(spectrum, flux=-spectrum.flux)])
-        assert table["zwarn"].tolist() == [0, RedshiftFlag.NEGATIVE_CONTINUUM]
-
-    def test_errors_estimated(self, estimator, monkeypatch):
-        """By itself no reason for doubt; beside one it is said."""
-        spectrum = make_spectrum()
-        fake_measure(monkeypatch, GALAXY)
-        assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == RedshiftFlag.NONE
-        fake_measure(monkeypatch, make_scores(("GALAXY", 0.5, WIDTH, 0.75), ("QSO", 0.5, WIDTH, 0.25)))
-        expected = RedshiftFlag.ERRORS_ESTIMATED | RedshiftFlag.LOW_CONFIDENCE
-        assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == expected
-
-    def test_broad_peak_is_not_doubtful(self, estimator, monkeypatch):
-        """Wider than the 1000 km/s of ``p_best``, but within 0.01."""
-        fake_measure(monkeypatch, make_scores(("QSO", 2.0, 3e-3, 1.0)))
-        found = estimator.estimate(make_spectrum())
-        assert found.p_best < 0.8
-        assert found.zwarn == RedshiftFlag.NONE
-
-    def test_without_features(self, estimator, monkeypatch):
-        """However sure the network is: what templates explain no better than a continuum does is like sky."""
-        fake_measure(monkeypatch, GALAXY)
-        for evidence, expected in ((2.0, RedshiftFlag.SKY_LIKE), (20.0, RedshiftFlag.NONE)):
-            found = Refined(np.log1p(0.5), 1e-5, evidence)
-            monkeypatch.setattr("astro_spectok.estimators.solutions.refine_redshift", lambda *a, f=found, **k: f)
-            assert estimator.estimate(make_spectrum()).zwarn == expected
-
-    def test_outside_trained_range(self, estimator, monkeypatch):
-        fake_measure(monkeypatch, GALAXY)
-        with pytest.warns(WavelengthRangeWarning):
-            found = estimator.estimate(make_spectrum(low=1000.0, high=3000.0))
-        assert found.zwarn == RedshiftFlag.OUTSIDE_TRAINED_RANGE
-
-    def test_values_of_sdss(self):
-        """What pipelines know under these numbers is what is meant."""
-        known = {"SKY_LIKE": 0, "TOO_FEW_PIXELS": 1, "TWO_PEAKS": 2, "NEGATIVE_CONTINUUM": 3, "AT_EDGE": 5}
-        known["NO_DATA"] = 9
-        assert {name: RedshiftFlag[name].value.bit_length() - 1 for name in known} == known
-        assert not RedshiftFlag(512 | 4).measured
-        assert RedshiftFlag(4 | 1).measured
-
-
-class TestChoices:
-    def test_range(self, redshift_weights, monkeypatch):
-        """The best of what was asked for; its end is an edge."""
-        fake_measure(monkeypatch, GALAXY)
-        found = RedshiftEstimator(redshift_weights, "cpu", z_range=(1, 3)).estimate(make_spectrum())
-        assert (found.spectype, round(found.z.value, 3)) == ("QSO", 2.0)
-        edge = RedshiftEstimator(redshift_weights, "cpu", z_range={"GALAXY": (0.5, 1)}).estimate(make_spectrum())
-        assert edge.zwarn & RedshiftFlag.AT_EDGE
-
-    def test_classes(self, redshift_weights, monkeypatch):
-        """Columns stay; what was not looked for has no probability."""
-        fake_measure(monkeypatch, GALAXY)
-        table = RedshiftEstimator(redshift_weights, "cpu", classes=["QSO"]).estimate([make_spectrum()], posterior=True)
-        assert table.colnames[: len(COLUMNS)] == COLUMNS
-        assert (table["spectype"][0], table["p_galaxy"][0], table["p_qso"][0]) == ("QSO", 0, pytest.approx(1))
-        assert RedshiftPosterior.expand(table[0], table.meta).grid.classes == ("QSO",)
-
-    def test_prior_of_each_spectrum(self, redshift_weights, monkeypatch):
-        """A row of densities for each: photometric redshifts."""
-        ambiguous = make_scores(("GALAXY", 0.5, WIDTH, 0.5), ("GALAXY", 1.5, WIDTH, 0.5))
-        fake_measure(monkeypatch, ambiguous, ambiguous)
-        z = np.linspace(0, 3, 301)
-        p = np.exp(-0.5 * ((z - np.array([[0.5], [1.5]])) / 0.1) ** 2)
-        estimator = RedshiftEstimator(redshift_weights, "cpu", prior=(z, p))
-        table = estimator.estimate([make_spectrum(), make_spectrum()])
-        np.testing.assert_allclose(table["z"].value, [0.5, 1.5], atol=1e-4)
-        assert (table["p_best"] > 0.99).all()
-        assert table.meta["prior"] == "redshifts"
-        with pytest.raises(ValueError, match=r"or \(3, m\), a row for each spectrum; got \(301,\) and \(2, 301\)"):
-            estimator.estimate([make_spectrum()] * 3)
-
-    def test_row_of_a_prior_that_is_zero(self, redshift_weights, monkeypatch):
-        fake_measure(monkeypatch, GALAXY, GALAXY)
-        estimator = RedshiftEstimator(redshift_weights, "cpu", prior=([0, 1], [[1, 1], [0, 0]]))
-        with pytest.raises(ValueError, match="prior of spectrum 1 must be above zero somewhere"):
-            estimator.estimate([make_spectrum()] * 2)
-
-    def test_prior_of_classes(self, redshift_weights, monkeypatch):
-        fake_measure(monkeypatch, GALAXY)
-        prior = {"GALAXY": 0, "QSO": 1, "STAR": 1}
-        found = RedshiftEstimator(redshift_weights, "cpu", prior=prior).estimate(make_spectrum())
-        assert (found.spectype, found.meta["prior"]) == ("QSO", "classes")
-
-    def test_calibration_of_the_weights(self, redshift_weights, tmp_path, monkeypatch):
-        """What the metadata tell is applied to probabilities and errors."""
-        from astro_spectok.weights.format import read_metadata, read_weights, write_weights
-
-        config, tensors = read_weights(redshift_weights)
-        training = read_metadata(redshift_weights)["training"]
-        calibration = {"epsilon": 0.3, "error_scale": {"GALAXY": 2.0}}
-        path = tmp_path / "calibrated.safetensors"
-        write_weights(path, config, tensors, metadata={"training": training, "calibration": calibration})
-        fake_measure(monkeypatch, GALAXY)
-        found = RedshiftEstimator(path, "cpu").estimate(make_spectrum())
-        assert found.class_probability["STAR"] == pytest.approx(0.1, rel=1e-3)
-        assert found.z_err.value == pytest.approx(2 * 1.5 * ERROR, rel=0.05)
-
-    @pytest.mark.parametrize(
-        ("parameter", "value", "error", "rule"),
-        [
-            ("z_range", (0, 20), ValueError, "z_range must be increasing and lie within -0.003 to 5"),
-            ("z_range", 3, TypeError, "z_range must be"),
-            ("classes", ["PLANET"], ValueError, "classes must be names out of GALAXY, QSO, STAR"),
-            ("prior", np.ones(7), TypeError, "prior must be None, a dict"),
-            ("prior", ([0, 1], [1, 1, 1]), ValueError, "prior must be a pair"),
-            ("n_best", 0, ValueError, "n_best must be a positive integer; got 0"),
-            ("n_best", 1.5, TypeError, "n_best must be a positive integer; got 1.5"),
-            ("device", "gpu", ValueError, "device must be 'auto'"),
-        ],
-    )
-    def test_are_validated_at_use(self, redshift_weights, parameter, value, error, rule):
-        """Not when they are stored, as in scikit-learn."""
-        estimator = RedshiftEstimator(redshift_weights, "cpu").set_params(**{parameter: value})
-        assert estimator.get_params()[parameter] is value
-        with pytest.raises(error, match=rule):
-            estimator.estimate(make_spectrum())
-
-    def test_weights_without_redshifts(self, tiny_weights):
-        with pytest.raises(WeightsError, match=r"weights 'tiny' give no redshifts: .*spectok pretrain"):
-            RedshiftEstimator(tiny_weights, "cpu").estimate(make_spectrum())
-
-    def test_bad_spectrum_is_an_error_if_it_is_the_only_one(self, estimator):
-        with pytest.raises(ValueError, match="at least 32 good pixels"):
-            estimator.estimate(make_spectrum(10))
-        with pytest.raises(TypeError, match="obj must be"):
-            estimator.estimate(3)
-        with pytest.raises(ValueError, match="medium must be"):
-            estimator.estimate(make_spectrum(), medium="water")
-
-
-class TestParameters:
-    def test_are_stored_unchanged(self):
-        prior = {"GALAXY": 1}
-        estimator = RedshiftEstimator("small", z_range=[0, 1], prior=prior)
-        assert estimator.get_params()["prior"] is prior
-        assert RedshiftEstimator(**estimator.get_params()).get_params() == estimator.get_params()
-        assert list(estimator.get_params()) == ["weights", "device", "z_range", "classes", "prior", "n_best"]
-
-    def test_set(self):
-        estimator = RedshiftEstimator()
-        assert estimator.set_params(n_best=5) is estimator
-        assert estimator.n_best == 5
-        with pytest.raises(ValueError, match="no parameter 'best'; there are weights, device"):
-            estimator.set_params(best=5)
-
-    def test_representations(self):
-        assert repr(RedshiftEstimator()) == "RedshiftEstimator()"
-        assert repr(RedshiftEstimator(n_best=5, z_range=(0, 1))) == "RedshiftEstimator(z_range=(0, 1), n_best=5)"
-        assert "n_best" in RedshiftEstimator()._repr_html_()
 
 
 def test_grid_of_the_tests_is_that_of_the_weights(redshift_weights):
