@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from astro_spectok.cli import main
 from astro_spectok.network import build_network, get_config
+from astro_spectok.results import Calibration
 from astro_spectok.simulate import Survey
 from astro_spectok.training import batches, loop
 from astro_spectok.training.batches import ViewDataset
@@ -28,6 +29,8 @@ PARTS = ["input", "wavelength", "blocks", "norm", "pooling", "decoder", "redshif
 RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
 REDSHIFT = {"redshift", "right", "right_class"}
 TYPES = {"types", "right_type"}
+#: of the weights that runs start from
+BEFORE, CALIBRATION = {"steps_done": 77, "redshift_sigma": 5e-3}, {"epsilon": 0.125}
 SHORT = dataclasses.replace(QUICK, steps=4, log_every=1, checkpoint_every=2, redshift_sigma=2e-3)
 
 
@@ -53,7 +56,7 @@ def batch():
 def weights(tmp_path_factory):
     """Random weights with all heads."""
     torch.manual_seed(2)
-    tensors, metadata = build_network(NETWORK).state_dict(), {"training": {"steps_done": 77}}
+    tensors, metadata = build_network(NETWORK).state_dict(), {"training": BEFORE, "calibration": CALIBRATION}
     path = tmp_path_factory.mktemp("weights") / "all.safetensors"
     return write_weights(path, NETWORK.to_dict(), tensors, metadata=metadata)
 
@@ -165,7 +168,16 @@ def test_run_changes_the_named_parts_alone(weights, tmp_path):
     assert known & (RECONSTRUCTION | REDSHIFT | TYPES | {"labels"}) == TYPES
     training = read_metadata(path)["training"]
     assert training["train_only"] == ["type_head"]
-    assert (training["steps_done"], training["before"]) == (4, {"steps_done": 77})
+    assert (training["steps_done"], training["before"]) == (4, BEFORE)
+    # the posterior is still that of the weights it started from
+    assert Calibration.from_metadata(read_metadata(path)) == Calibration(epsilon=0.125, target_sigma=5e-3)
+
+
+@pytest.mark.parametrize("part", ["redshift_head", "norm"])
+def test_calibration_is_not_kept_where_redshifts_change(weights, tmp_path, part):
+    """It was fitted to another posterior."""
+    path = train(tmp_path / "run", weights, dataclasses.replace(SHORT, steps=1), train_only=[part, "type_head"])
+    assert Calibration.from_metadata(read_metadata(path)) == Calibration(target_sigma=SHORT.redshift_sigma)
 
 
 def test_resumed_is_uninterrupted(weights, tmp_path):
@@ -177,7 +189,8 @@ def test_resumed_is_uninterrupted(weights, tmp_path):
         with pytest.raises(ValueError, match=r"parts.train_only: .* there, .* now"):
             train(out, weights, train_only=names, resume=True)
     path = train(out, None, train_only=["type_head", "label_head"], resume=True)
-    assert read_metadata(path)["training"]["before"] == {"steps_done": 77}
+    assert read_metadata(path)["training"]["before"] == BEFORE
+    assert read_metadata(path)["calibration"] == CALIBRATION
     one, two = load_file(tmp_path / "whole" / loop.CHECKPOINT), load_file(out / loop.CHECKPOINT)
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)

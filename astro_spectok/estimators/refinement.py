@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The redshift of a peak made finer: a least-squares fit of rest-frame templates around it."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.estimators.rest_templates import BLUEST, CONTINUUM, load_rest_templates
 
@@ -131,21 +131,12 @@ def divide_continuum(ln_wavelength, flux, ivar, width):
     trust = np.minimum(ivar / (NOISY * np.median(ivar[good])), 1.0) if good.any() else np.zeros(len(ivar))
     size = int(index[-1]) + 1
     parts = [np.bincount(index, values, size) for values in (flux * trust, trust)]
-    kernel = _make_kernel(width / COARSE)
-    total, known = (np.convolve(x, kernel)[len(kernel) // 2 :][:size] for x in parts)
+    total, known = (gaussian_filter1d(x, width / COARSE, mode="constant", truncate=3) for x in parts)
     level = np.interp(place - 0.5, np.arange(size), total / np.maximum(known, 1e-12 * known.max() + 1e-300))
     typical = np.median(np.abs(level[good])) if good.any() else 0.0
     good &= (level > FAINT * typical) & (typical > 0)
     level = np.where(good, level, 1.0)
     return np.where(good, flux / level - 1, 0.0), np.where(good, ivar * level**2, 0.0)
-
-
-@lru_cache(maxsize=8)
-def _make_kernel(sigma):
-    """A Gaussian out to three standard deviations (bins), whose sum is 1."""
-    reach = int(3 * sigma + 0.5)
-    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
-    return kernel / kernel.sum()
 
 
 def _step(grid, at, ratio, weight):

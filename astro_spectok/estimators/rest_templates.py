@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from astropy.stats import gaussian_fwhm_to_sigma
 from safetensors import safe_open
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
@@ -24,8 +25,6 @@ RESOLUTION = 3000.0
 LEVELS = (100.0, 200.0, 400.0, 800.0, 1500.0, RESOLUTION)
 #: finer bins for each that is stored, for linear interpolation
 FINER = 2
-#: Gaussian standard deviations in a full width at half maximum
-FWHM = 2.3548
 
 
 class RestTemplates:
@@ -72,7 +71,7 @@ class RestTemplates:
     def _make(self, spectype, level):
         """Smoothed and on finer bins."""
         values = self._arrays[spectype].astype(np.float32)
-        more = np.sqrt(max(level**-2 - RESOLUTION**-2, 0.0)) / FWHM
+        more = np.sqrt(max(level**-2 - RESOLUTION**-2, 0.0)) * gaussian_fwhm_to_sigma
         if more > 0:
             values = gaussian_filter1d(values, more / self._stored_step, axis=0, mode="nearest")
         bins = np.arange(len(values))

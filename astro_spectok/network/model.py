@@ -153,9 +153,7 @@ class SpectralNetwork(nn.Module):
         ValueError
             The network was built without that head.
         """
-        if self.label_head is None:
-            msg = f"the network {self.config.name!r} has no label head; use weights whose config names `labels`"
-            raise ValueError(msg)
+        self._require("label", "whose config names `labels`")
         with self._autocast():
             return self.label_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
 
@@ -167,11 +165,15 @@ class SpectralNetwork(nn.Module):
         ValueError
             The network was built without that head.
         """
-        if self.type_head is None:
-            msg = f"the network {self.config.name!r} has no type head; use weights whose config names `stellar_types`"
-            raise ValueError(msg)
+        self._require("type", "whose config names `stellar_types`")
         with self._autocast():
             return self.type_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
+
+    def _require(self, head, which):
+        """Say which weights to take if the network has no such head."""
+        if getattr(self, f"{head}_head") is None:
+            msg = f"the network {self.config.name!r} has no {head} head; use weights {which}"
+            raise ValueError(msg)
 
     def redshift_scores(self, patches, tokens=None):
         """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.
@@ -191,9 +193,7 @@ class SpectralNetwork(nn.Module):
         ValueError
             The network was built without that head.
         """
-        if self.redshift_head is None:
-            msg = f"the network {self.config.name!r} has no redshift head; use weights whose config has `redshift` set"
-            raise ValueError(msg)
+        self._require("redshift", "whose config has `redshift` set")
         return self.redshift_head(self.encode(patches) if tokens is None else tokens, patches)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
+from scipy.stats import entropy
 
 __all__ = ["CALIBRATION_KEY", "Calibration", "measure_breadth", "name_errors"]
 
@@ -206,6 +207,5 @@ def measure_breadth(log_probability, broad):
     name = max(log_probability, key=lambda name: log_probability[name].max())
     values, reach = log_probability[name], round(REACH * broad)
     lag = int(np.argmax(values))
-    near = np.asarray(values[max(lag - reach, 0) : lag + reach + 1], np.float64) - values[lag]
-    p = np.exp(near)
-    return float(np.exp(np.log(p.sum()) - np.sum(p * np.where(p > 0, near, 0)) / p.sum()))
+    near = np.asarray(values[max(lag - reach, 0) : lag + reach + 1], np.float64)
+    return float(np.exp(entropy(np.exp(near - values[lag]))))

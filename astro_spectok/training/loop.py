@@ -147,14 +147,14 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         configs = {"network": network_config.to_dict(), "training": config.to_dict()}
         configs["data"] = describe_data(dataset, start)
         if trained:
-            configs["parts"] = {"train_only": trained, "before": describe_start(start)}
+            configs["parts"] = {"train_only": trained} | describe_start(start, network)
         step = 0
         if checkpoint.exists():
             stored = read_configs(checkpoint)
             if start is None:
                 configs["data"]["start"] = stored.get("data", {}).get("start")
             if trained:
-                configs["parts"]["before"] = stored.get("parts", {}).get("before")
+                configs["parts"] = stored.get("parts", {}) | {"train_only": trained}
             step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
         # no less than what is done, where a run is resumed with fewer steps
         last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
@@ -170,7 +170,7 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         training = describe_training(
             dataset, log_path, step=last, device=processes.device, start=configs["data"]["start"]
         )
-        return _export(out, network, network_config, training | configs.get("parts", {}))
+        return _export(out, network, network_config, training, configs.get("parts", {}))
 
 
 def _make_network(network_config, seed, start=None):
@@ -292,8 +292,10 @@ class _Run:
             draw_curve(self.out / LOG, self.out / CURVE)
 
 
-def _export(out, network, network_config, training):
+def _export(out, network, network_config, training, parts):
     """Write the trained network as weights, in half precision: rounding is far below the network's own error."""
     tensors = {key: value.detach().cpu().half() for key, value in network.state_dict().items()}
     path = out / f"{network_config.name}.safetensors"
-    return write_weights(path, network_config.to_dict(), tensors, metadata={"training": training}, overwrite=True)
+    own = {key: parts[key] for key in ("train_only", "before") if key in parts}
+    metadata = parts.get("kept", {}) | {"training": training | own | parts.get("kept_training", {})}
+    return write_weights(path, network_config.to_dict(), tensors, metadata=metadata, overwrite=True)

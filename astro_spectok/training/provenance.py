@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from astro_spectok.results.calibration import CALIBRATION_KEY
 from astro_spectok.training.corpus import find_sets
+from astro_spectok.training.freezing import ENCODER, is_trained
 from astro_spectok.training.history import read_log
 from astro_spectok.weights import load_weights
 
@@ -40,19 +42,29 @@ def describe_data(dataset, start=None):
     }
 
 
-def describe_start(start):
-    """What the weights that a run starts from tell of their own training; None where there are none, or it is unknown.
+def describe_start(start, network):
+    """What the weights that some parts of a network are trained from tell of themselves.
 
     Parameters
     ----------
     start : str or path-like or None
+    network : `~astro_spectok.network.SpectralNetwork`
+        With its other parts frozen.
 
     Returns
     -------
-    dict or None
-        ``training`` of their metadata.
+    dict
+        ``before``: ``training`` of their metadata, None where there are none, or it is unknown. Where nothing that
+        redshifts depend on is trained, what was found out about them still holds: their calibration is in ``kept``, for
+        the metadata of the new weights, and the width that the posterior was trained towards in ``kept_training``.
     """
-    return None if start is None else load_weights(start, "cpu").metadata.get("training")
+    metadata = {} if start is None else load_weights(start, "cpu").metadata
+    before = metadata.get("training")
+    about = {"before": before}
+    if not is_trained(network, *ENCODER, "redshift_head"):
+        about["kept"] = {key: metadata[key] for key in (CALIBRATION_KEY,) if key in metadata}
+        about["kept_training"] = {key: before[key] for key in ("redshift_sigma",) if key in (before or {})}
+    return about
 
 
 def _list_sets(dataset):
