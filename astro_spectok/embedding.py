@@ -90,7 +90,7 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
     config = runner.network.config
     for i in np.flatnonzero([tokens is None for tokens in out]):
         out[i] = SpectralTokens(
-            np.zeros((0, config.width), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0, batch.info[i],
+            np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0, batch.info[i],
             _make_meta(batch.info[i], flags[i], runner), decoder, np.full(config.embedding_size, np.nan, np.float32),
         )  # fmt: skip
     return out[0] if single else SpectralTokensList(out)

@@ -140,8 +140,8 @@ def test_embedding_depends_on_redshift_and_on_colours(network, patches):
     assert all(p.grad is None for p in network.redshift_head.parameters())
 
 
-@pytest.mark.parametrize("options", [{"embedding_nodes": 10}, {"posterior_periods": 4}])
+@pytest.mark.parametrize("options", [{"embedding_nodes": 10}, {"posterior_periods": 4}, {"contrast_step": 1e-3}])
 def test_parts_that_need_redshifts_say_so(options):
     """There is no grid of wavelengths nor of redshifts without the head's configuration."""
-    with pytest.raises(ValueError, match="redshift must be given where embedding_nodes or posterior_periods is"):
+    with pytest.raises(ValueError, match="redshift must be given where embedding_nodes, posterior_periods or contrast_step is"):
         NetworkConfig(name="none", **options)

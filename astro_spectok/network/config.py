@@ -68,7 +68,7 @@ class NetworkConfig:
     patch : int
         Native pixels per token.
     width : int
-        Size of a token, D.
+        Values of a token that the transformer works with.
     heads, encoder_layers, decoder_layers, mlp_ratio : int
     frequencies : int
         Sinusoids that encode the wavelength of a patch, with periods from ``longest_period`` to
@@ -85,6 +85,11 @@ class NetworkConfig:
         Periods in ln(1 + z) at which the redshifts that the tokens allow enter the embedding; 0 for none.
     detail_channels : int
         Features per pixel that the decoder resamples onto the requested grid.
+    local_cosines : int
+        Coefficients of the filtered flux of its patch that each token holds besides its ``width`` values
+        (``network/detail.py``); 0 for none.
+    contrast_step : float
+        Bins in ln(wavelength) of the flux over its continuum that enters the embedding; 0 for none.
     redshift : `RedshiftHeadConfig` or None
         None leaves the head out.
     labels : tuple of (str, float, float)
@@ -110,6 +115,8 @@ class NetworkConfig:
     embedding_nodes: int = 0
     posterior_periods: int = 0
     detail_channels: int = 16
+    local_cosines: int = 0
+    contrast_step: float = 0.0
     redshift: RedshiftHeadConfig | None = None
     labels: tuple[tuple[str, float, float], ...] = ()
     stellar_types: tuple[str, ...] = ()
@@ -118,12 +125,23 @@ class NetworkConfig:
         if self.width % (2 * self.heads):
             msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
             raise ValueError(msg)
-        if self.redshift is None and (self.embedding_nodes or self.posterior_periods):
+        if self.redshift is None and (self.embedding_nodes or self.posterior_periods or self.contrast_step):
             msg = (
-                "redshift must be given where embedding_nodes or posterior_periods is: they take their wavelengths and "
-                "redshifts from it; give a RedshiftHeadConfig, or 0 for both"
+                "redshift must be given where embedding_nodes, posterior_periods or contrast_step is: they take their "
+                "wavelengths and redshifts from it; give a RedshiftHeadConfig, or 0 for all three"
             )
             raise ValueError(msg)
+        if self.contrast_step and not self.local_cosines:
+            msg = (
+                "local_cosines must be above 0 where contrast_step is: the contrast is that of the flux they describe; "
+                f"got {self.local_cosines}; give 16, say, or 0 for both"
+            )
+            raise ValueError(msg)
+
+    @property
+    def token_size(self):
+        """Values of a token: ``width`` that the transformer works with, then ``local_cosines``."""
+        return self.width + self.local_cosines
 
     def to_dict(self):
         """Plain dictionary, ready for JSON."""
@@ -175,6 +193,8 @@ CONFIGS = {
         name="small",
         embedding_nodes=82,
         posterior_periods=16,
+        local_cosines=16,
+        contrast_step=1e-3,
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,
@@ -189,6 +209,8 @@ CONFIGS = {
         summary_queries=8,
         embedding_nodes=82,
         posterior_periods=16,
+        local_cosines=16,
+        contrast_step=1e-3,
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from astro_spectok.network.blocks import CrossBlock
+from astro_spectok.network.detail import expand_detail
 from astro_spectok.network.level import interpolate_level, limit_flux
 from astro_spectok.network.resample import resample_features
 
@@ -16,7 +17,8 @@ LOG_SIGMA_RANGE = (-7.0, 4.0)
 class Decoder(nn.Module):
     """Cross-attention from requested patches to tokens, with the tokens' own pixels resampled beside it.
 
-    The flux starts from the levels of the patches, interpolated, and the network adds what deviates from them.
+    The flux starts from what the tokens hold explicitly, the levels of the patches, interpolated, and their detail, and
+    the network adds what deviates from it.
     Context (what stands beyond the data, at another resolution, in a gap) comes through the attention; the sharp
     detail of each token is kept in features per pixel and resampled onto the requested ones, so that a shift of the
     grid never has to be learned.
@@ -39,7 +41,7 @@ class Decoder(nn.Module):
             nn.Conv1d(hidden, 2, 1),
         )
 
-    def forward(self, tokens, mask, geometry, memory, query, autocast):
+    def forward(self, tokens, mask, geometry, memory, query, autocast, cosines=None):
         """
         Parameters
         ----------
@@ -53,6 +55,8 @@ class Decoder(nn.Module):
             `PatchGrid` asked for, its encoding (B, Tq, D) and phases.
         autocast : callable
             Gives the context in which the matrix products run.
+        cosines : tensor, shape (B, T, M), optional
+            Explicit detail of the tokens, as of `~astro_spectok.network.detail.filter_detail`.
 
         Returns
         -------
@@ -66,10 +70,14 @@ class Decoder(nn.Module):
         with autocast():
             detail = self.detail(tokens)
         detail = detail.float().unflatten(-1, (self.patch, self.channels))  # (B, T, P, C)
+        if cosines is not None:
+            detail = torch.cat([detail, expand_detail(cosines, self.patch)[..., None]], dim=-1)
         local, covered = resample_features(
             detail, mask, geometry, (position - half_width).flatten(1), (position + half_width).flatten(1)
         )
         base = interpolate_level(tokens[..., 0], mask, geometry[..., 0], position.flatten(1))  # (B, Tq * P)
+        if cosines is not None:
+            base, local = base + local[..., -1], local[..., :-1]
         local = torch.cat([local, covered[..., None], base[..., None]], dim=-1)  # (B, Tq * P, C + 2)
         with autocast():
             x = encoding + self.query(local.unflatten(1, position.shape[1:]).flatten(2))  # (B, Tq, D)

@@ -8,7 +8,7 @@ second its largest absolute flux, which bounds what the decoder may answer; what
 
 import torch
 
-__all__ = ["N_EXPLICIT", "interpolate_level", "limit_flux", "patch_extent", "patch_level"]
+__all__ = ["LARGEST", "N_EXPLICIT", "interpolate_level", "limit_flux", "patch_extent", "patch_level"]
 
 #: values at the start of each token that are not learned: level and extent
 N_EXPLICIT = 2

@@ -8,6 +8,7 @@ from torch import nn
 
 from astro_spectok.network.blocks import SelfBlock
 from astro_spectok.network.decoder import Decoder
+from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.label_head import LabelHead
 from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.patches import N_CHANNELS
@@ -51,12 +52,14 @@ class SpectralNetwork(nn.Module):
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.autocast_dtype)
 
-    def encode(self, patches):
+    def encode(self, patches, *, cosines=True):
         """Tokens of spectra.
 
         Parameters
         ----------
         patches : `~astro_spectok.network.PatchBatch`
+        cosines : bool, optional
+            False leaves out the explicit detail at the end of each token, for the heads that do without.
 
         Returns
         -------
@@ -68,9 +71,18 @@ class SpectralNetwork(nn.Module):
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
             for block in self.blocks:
                 x = block(x, patches.mask, phases)
-        explicit = torch.stack([patch_level(patches), patch_extent(patches)], dim=-1)
+        level = patch_level(patches)
         learned = self.norm(x.float())[..., N_EXPLICIT:]
-        return torch.cat([explicit, learned], dim=-1) * patches.mask[..., None]
+        tokens = [torch.stack([level, patch_extent(patches)], dim=-1), learned]
+        if cosines and self.config.local_cosines:
+            with torch.no_grad():
+                tokens.append(filter_detail(patches, level, self.config.local_cosines))
+        return torch.cat(tokens, dim=-1) * patches.mask[..., None]
+
+    def _split(self, tokens):
+        """What the transformer made of each patch, (B, T, width), and its explicit detail (B, T, M) or None."""
+        width = self.config.width
+        return tokens[..., :width], tokens[..., width:] if self.config.local_cosines else None
 
     def embed(self, tokens, mask, geometry):
         """One vector for each spectrum.
@@ -87,13 +99,16 @@ class SpectralNetwork(nn.Module):
         -------
         float32 tensor, shape (B, E)
         """
-        scores = None
+        tokens, cosines = self._split(tokens)
+        scores = flux = None
+        if self.pooling.contrast is not None:
+            flux = local_flux(tokens[..., 0], cosines, mask, geometry, self.config.patch)
         if self.pooling.summary is not None:
             with torch.no_grad():  # the embedding learns to use redshifts, not to find them
                 scores = self.redshift_head.score_tokens(tokens, mask, geometry)
         with self._autocast():
             phases = self.rotary(geometry[..., 0], self.device)
-            return self.pooling(tokens, mask, phases, geometry[..., 0], scores).float()
+            return self.pooling(tokens, mask, phases, geometry, scores, flux).float()
 
     def decode(self, tokens, mask, geometry, grid, resolution=None, embedding=None, hide=None):
         """Flux and its uncertainty on the pixels of ``grid``, in units of the spectrum's scale.
@@ -122,6 +137,7 @@ class SpectralNetwork(nn.Module):
             embedding = self.embed(tokens, mask, geometry)
         if resolution is None:
             resolution = torch.full(grid.present.shape, torch.nan, device=self.device)
+        tokens, cosines = self._split(tokens)
         seen = mask if hide is None else mask & ~hide[:, None]
         cos, sin = self.rotary(geometry[..., 0], self.device)
         with self._autocast():
@@ -138,7 +154,7 @@ class SpectralNetwork(nn.Module):
             ),
         )
         query = (grid, encoding.float(), self.rotary(grid.geometry[..., 0], self.device))
-        return self.decoder(tokens, seen, geometry, memory, query, self._autocast)
+        return self.decoder(tokens, seen, geometry, memory, query, self._autocast, cosines)
 
     def forward(self, patches, grid, resolution=None, hide=None):
         """Encode and decode: ``mean, log_sigma`` on ``grid``, as from `encode` and `decode`."""
@@ -155,7 +171,7 @@ class SpectralNetwork(nn.Module):
         """
         self._require("label", "whose config names `labels`")
         with self._autocast():
-            return self.label_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
+            return self.label_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
 
     def measure_types(self, tokens, mask, geometry):
         """Scores of the stellar types (B, number of types) from tokens, as for `embed`; their softmax is a probability.
@@ -167,7 +183,7 @@ class SpectralNetwork(nn.Module):
         """
         self._require("type", "whose config names `stellar_types`")
         with self._autocast():
-            return self.type_head(tokens, mask, self.rotary(geometry[..., 0], self.device))
+            return self.type_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
 
     def _require(self, head, which):
         """Say which weights to take if the network has no such head."""
@@ -194,7 +210,8 @@ class SpectralNetwork(nn.Module):
             The network was built without that head.
         """
         self._require("redshift", "whose config has `redshift` set")
-        return self.redshift_head(self.encode(patches) if tokens is None else tokens, patches)
+        tokens = self.encode(patches, cosines=False) if tokens is None else self._split(tokens)[0]
+        return self.redshift_head(tokens, patches)
 
 
 def _init_weights(module, depth):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from astro_spectok.network.blocks import Attention
+from astro_spectok.network.contrast import FluxContrast
 from astro_spectok.network.posterior_summary import PosteriorSummary
 from astro_spectok.network.wavelength_nodes import WavelengthNodes
 
@@ -21,7 +22,8 @@ class SummaryPooling(nn.Module):
     from the embedding alone, so that it holds what the spectrum as a whole looks like.
 
     What tells one object from others like it is added where the configuration has it: its colours and lines around
-    fixed wavelengths, and its redshift, as the posterior that the redshift head gives for the tokens.
+    fixed wavelengths, its redshift, as the posterior that the redshift head gives for the tokens, and the contrast of
+    its flux on a fine grid.
     """
 
     def __init__(self, config):
@@ -35,13 +37,14 @@ class SummaryPooling(nn.Module):
         if config.posterior_periods:
             self.summary = PosteriorSummary(config.redshift.lags, config.redshift.step, config.posterior_periods)
             self.from_posterior = nn.Linear(self.summary.size, config.embedding_size)
+        self.contrast = FluxContrast(config) if config.contrast_step else None
         self.unfold = nn.Sequential(
             nn.Linear(config.embedding_size, 2 * config.embedding_size),
             nn.GELU(),
             nn.Linear(2 * config.embedding_size, config.summary_queries * config.width),
         )
 
-    def forward(self, tokens, mask, phases, centre, scores=None):
+    def forward(self, tokens, mask, phases, geometry, scores=None, flux=None):
         """
         Parameters
         ----------
@@ -50,10 +53,13 @@ class SummaryPooling(nn.Module):
             Tokens that count.
         phases : tuple of tensor
             Of the tokens, as `~astro_spectok.network.wavelength.RotaryPhases` gives them.
-        centre : float64 tensor, shape (B, T)
-            ln(wavelength) of the tokens.
+        geometry : float64 tensor, shape (B, T, 3)
+            Of the tokens.
         scores : list of tensor, shape (B, lags), optional
             Of the redshifts that the tokens allow, one for each class; needed where `summary` is not None.
+        flux : tensor, shape (B, T, P), optional
+            Of the slots of the tokens, as of `~astro_spectok.network.detail.local_flux`; needed where `contrast` is not
+            None.
 
         Returns
         -------
@@ -63,9 +69,11 @@ class SummaryPooling(nn.Module):
         found = self.norm(self.attention(queries, tokens, mask, None, phases))  # (B, Q, D)
         embedding = self.to_embedding(found.flatten(1))
         if self.nodes is not None:
-            embedding = embedding + self.nodes(tokens, mask, centre)
+            embedding = embedding + self.nodes(tokens, mask, geometry[..., 0])
         if self.summary is not None:
             embedding = embedding + self.from_posterior(POSTERIOR_SCALE * self.summary(scores))
+        if self.contrast is not None:
+            embedding = embedding + self.contrast(flux, mask, geometry)
         return embedding
 
     def memory(self, embedding):

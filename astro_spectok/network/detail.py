@@ -1,0 +1,112 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Detail of each patch, kept in its token as it is: what the flux does within a patch, as far as it exceeds the noise.
+
+To hand a spectrum through at a signal-to-noise ratio of 100, a network must learn a linear map of its pixels to one
+per cent, which takes it very long. The last values of each token are therefore no learned ones but the coefficients of
+the flux beside the interpolated level, in cosines, shrunk by a Wiener filter where they are noise.
+"""
+
+import math
+
+import torch
+
+from astro_spectok.network.level import LARGEST, interpolate_level
+from astro_spectok.network.patches import patch_positions
+
+__all__ = ["detail_basis", "expand_detail", "filter_detail", "local_flux"]
+
+#: width in cosines of the power that is expected, and what is expected beyond, over the largest
+POWER_WIDTH, POWER_FLOOR = 12.0, 3e-3
+#: sigma in asinh flux below which no pixel is trusted
+LEAST_SIGMA = 3e-3
+#: power in a patch that is taken for the scatter of its noise, in standard deviations of that
+NOISE_MARGIN = 1.0
+
+
+def detail_basis(patch, number, device=None):
+    """Orthonormal cosines (P, M) in the slots of a patch, from the constant one on."""
+    slot, order = torch.arange(patch, device=device), torch.arange(number, device=device)
+    basis = torch.cos(math.pi / patch * (slot[:, None] + 0.5) * order) * math.sqrt(2 / patch)
+    basis[:, 0] = math.sqrt(1 / patch)
+    return basis
+
+
+def filter_detail(patches, level, number):
+    """Coefficients of the flux of each patch beside the interpolated level, in the units of asinh of flux over scale.
+
+    The best linear estimate where the coefficients are Gaussian with a power that falls with their order and is scaled
+    to what the patch shows beyond its noise (Wiener filter; Rybicki & Press 1992, ApJ 398, 169).
+
+    Parameters
+    ----------
+    patches : `~astro_spectok.network.PatchBatch`
+    level : tensor, shape (B, T)
+        As of `~astro_spectok.network.level.patch_level`.
+    number : int
+        Of coefficients, M.
+
+    Returns
+    -------
+    float32 tensor, shape (B, T, M)
+        Zero for patches without a good pixel.
+    """
+    basis = detail_basis(patches.valid.shape[2], number, level.device)
+    flux, valid = patches.channels[..., 0], patches.valid
+    rest = torch.where(valid, flux - _slot_level(level, patches.mask, patches.grid.geometry, len(basis)), 0.0)
+    # sigma of the asinh of a flux; exp(2 ...) undoes how the noise is shown to the encoder
+    sigma = torch.exp(2 * patches.channels[..., 2]) * torch.rsqrt(1 + torch.sinh(flux) ** 2)
+    variance = sigma**2 + LEAST_SIGMA**2
+    weight = torch.where(valid, 1 / variance, 0.0)
+    return _shrink(rest, weight, basis) * patches.mask[..., None]
+
+
+def _shrink(rest, weight, basis):
+    """Coefficients (B, T, M) of ``rest`` (B, T, P), given the inverse variance of each pixel (B, T, P)."""
+    total = weight.sum(-1)
+    count = (weight > 0).sum(-1)
+    # both averaged as the pixels weigh, so that a few noisy ones do not decide
+    power = (weight * rest**2).sum(-1) / total.clamp_min(1e-12)
+    noise = count / total.clamp_min(1e-12)
+    signal = power - noise * (1 + NOISE_MARGIN * torch.rsqrt(count.clamp_min(1) / 2.0))
+    order = torch.arange(basis.shape[1], device=rest.device)
+    shape = torch.exp(-((order / POWER_WIDTH) ** 2)) + POWER_FLOOR
+    shape = shape * (len(basis) / shape.sum())
+    root = torch.sqrt(signal.clamp_min(0.0)[..., None] * shape)  # (B, T, M)
+    normal = (basis.T * weight[..., None, :]) @ basis  # (B, T, M, M)
+    normal = root[..., :, None] * normal * root[..., None, :]
+    normal = normal + torch.eye(basis.shape[1], device=rest.device)
+    target = root * ((weight * rest) @ basis)
+    return root * torch.cholesky_solve(target[..., None], torch.linalg.cholesky(normal))[..., 0]
+
+
+def expand_detail(coefficients, patch):
+    """asinh flux beside the interpolated level in the slots of each patch, (B, T, P), from coefficients (B, T, M)."""
+    return coefficients @ detail_basis(patch, coefficients.shape[-1], coefficients.device).T
+
+
+def local_flux(level, coefficients, mask, geometry, patch):
+    """Flux over scale in the slots of each patch, denoised, from what tokens hold explicitly.
+
+    Parameters
+    ----------
+    level : tensor, shape (B, T)
+    coefficients : tensor, shape (B, T, M)
+        As of `filter_detail`.
+    mask : bool tensor, shape (B, T)
+        Tokens that count.
+    geometry : float64 tensor, shape (B, T, 3)
+    patch : int
+        Slots per patch, P.
+
+    Returns
+    -------
+    tensor, shape (B, T, P)
+    """
+    flux = _slot_level(level, mask, geometry, patch) + expand_detail(coefficients, patch)
+    return torch.sinh(flux.clamp(-LARGEST, LARGEST))
+
+
+def _slot_level(level, mask, geometry, patch):
+    """The interpolated level in the slots of each patch, (B, T, P)."""
+    position = patch_positions(geometry, patch)
+    return interpolate_level(level, mask, geometry[..., 0], position.flatten(1)).view(position.shape)
