@@ -127,3 +127,16 @@ def test_contrast_needs_the_detail():
     """The message says which of two numbers to change."""
     with pytest.raises(ValueError, match=r"local_cosines must be above 0 where contrast_step is.*give 16"):
         NetworkConfig(redshift=get_config("small").redshift, contrast_step=1e-3)
+
+
+def test_few_good_pixels_of_high_signal_stay_finite_and_bounded():
+    """Three pixels of a patch, far from its level, with hardly any noise: too much for single precision alone."""
+    n = 96
+    flux, ivar = np.ones(n, np.float32), np.full(n, 1e7, np.float32)
+    ivar[35:61] = 0
+    flux[[32, 33, 34, 61, 62, 63]] = (0.1, 40.0, 3.0, 60.0, 0.2, 30.0)
+    patches = stack_spectra([(8.3 + np.arange(n) * 1e-4, flux, ivar)])
+    found = torch.asinh(filtered_flux(patches))
+    largest = patches.channels[..., 0].abs().max()
+    assert torch.isfinite(found).all()
+    assert found.abs().max() < 3 * largest

@@ -17,8 +17,9 @@ __all__ = ["detail_basis", "expand_detail", "filter_detail", "local_flux"]
 
 #: width in cosines of the power that is expected, and what is expected beyond, over the largest
 POWER_WIDTH, POWER_FLOOR = 12.0, 3e-3
-#: sigma in asinh flux below which no pixel is trusted
-LEAST_SIGMA = 3e-3
+#: sigma in asinh flux below which no pixel is trusted, and the same over the root of the power of its patch: single
+#: precision would run away where a few pixels are all that a patch has
+LEAST_SIGMA, LEAST_RATIO = 3e-3, 0.01
 #: power in a patch that is taken for the scatter of its noise, in standard deviations of that
 NOISE_MARGIN = 1.0
 
@@ -55,23 +56,22 @@ def filter_detail(patches, level, number):
     rest = torch.where(valid, flux - _slot_level(level, patches.mask, patches.grid.geometry, len(basis)), 0.0)
     # sigma of the asinh of a flux; exp(2 ...) undoes how the noise is shown to the encoder
     sigma = torch.exp(2 * patches.channels[..., 2]) * torch.rsqrt(1 + torch.sinh(flux) ** 2)
-    variance = sigma**2 + LEAST_SIGMA**2
-    weight = torch.where(valid, 1 / variance, 0.0)
-    return _shrink(rest, weight, basis) * patches.mask[..., None]
+    variance = torch.where(valid, sigma**2 + LEAST_SIGMA**2, torch.inf)
+    return _shrink(rest, variance, basis) * patches.mask[..., None]
 
 
-def _shrink(rest, weight, basis):
-    """Coefficients (B, T, M) of ``rest`` (B, T, P), given the inverse variance of each pixel (B, T, P)."""
-    total = weight.sum(-1)
-    count = (weight > 0).sum(-1)
+def _shrink(rest, variance, basis):
+    """Coefficients (B, T, M) of ``rest`` (B, T, P), given the variance of each pixel (B, T, P), inf for bad ones."""
+    weight = 1 / variance
+    count, total = (weight > 0).sum(-1), weight.sum(-1).clamp_min(1e-12)
     # both averaged as the pixels weigh, so that a few noisy ones do not decide
-    power = (weight * rest**2).sum(-1) / total.clamp_min(1e-12)
-    noise = count / total.clamp_min(1e-12)
+    power, noise = (weight * rest**2).sum(-1) / total, count / total
     signal = power - noise * (1 + NOISE_MARGIN * torch.rsqrt(count.clamp_min(1) / 2.0))
+    signal = signal.clamp_min(0.0)[..., None]  # (B, T, 1)
+    weight = 1 / (variance + LEAST_RATIO**2 * signal)
     order = torch.arange(basis.shape[1], device=rest.device)
     shape = torch.exp(-((order / POWER_WIDTH) ** 2)) + POWER_FLOOR
-    shape = shape * (len(basis) / shape.sum())
-    root = torch.sqrt(signal.clamp_min(0.0)[..., None] * shape)  # (B, T, M)
+    root = torch.sqrt(signal * shape * (len(basis) / shape.sum()))  # (B, T, M)
     normal = (basis.T * weight[..., None, :]) @ basis  # (B, T, M, M)
     normal = root[..., :, None] * normal * root[..., None, :]
     normal = normal + torch.eye(basis.shape[1], device=rest.device)
