@@ -34,7 +34,7 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 4096 at most.
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
     progress : bool, optional
         Show a bar; by default for long work on a terminal.
 

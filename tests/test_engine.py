@@ -33,11 +33,17 @@ class TestPlanBatches:
         assert (np.diff(lengths[members]) <= 0).all()
 
     @given(lengths=hnp.arrays(np.int64, st.integers(2, 60), elements=st.integers(1, 300)), budget=st.integers(1, 2000))
-    def test_groups_are_full(self, lengths, budget):
-        """One spectrum more would exceed the budget."""
+    def test_groups_are_not_small(self, lengths, budget):
+        """Twice as many spectra would exceed the budget."""
         groups = plan_batches(lengths, budget)
         for group in groups[:-1]:
-            assert lengths[group].max() * (len(group) + 1) > budget
+            assert lengths[group].max() * 2 * len(group) > budget
+
+    @pytest.mark.parametrize(("overhead", "sizes"), [(None, [5]), (200, [5]), (199, [3, 2])])
+    def test_groups_are_divided_where_padding_costs_more(self, overhead, sizes):
+        """Two spectra of 100 tokens less cost 200 as long as they are padded."""
+        groups = plan_batches([300, 295, 200, 295, 200], 2000, overhead=overhead)
+        assert [len(group) for group in groups] == sizes
 
 
 class TestDevice:

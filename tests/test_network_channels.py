@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_spectok.network import build_patches
+from astro_spectok.network.patches import CONTINUUM_PIXELS, _asinh, _running_mean
 
 
 @pytest.mark.parametrize("junk", [np.nan, np.inf, -np.inf, 1e30, -5.0])
@@ -114,3 +115,24 @@ def test_to_moves_every_tensor(device):
     tensors = [getattr(patches, name) for name in ("channels", "valid", "mask", "resolution", "scale")]
     tensors += [getattr(patches.grid, name) for name in ("index", "ln_wavelength", "geometry", "present")]
     assert {tensor.device.type for tensor in tensors} == {device}
+
+
+@pytest.mark.parametrize("size", [1, 40, 101, 1000])
+def test_running_mean_is_the_mean_of_a_window(size):
+    """Zeros beyond the ends; what is small beside a value that is huge keeps its precision."""
+    x = torch.randn(2, size, dtype=torch.float32)
+    x[1, 0] = 1e12
+    half = CONTINUUM_PIXELS // 2
+    wanted = torch.nn.functional.pad(x.double(), (half, half)).unfold(1, CONTINUUM_PIXELS, 1).mean(-1)
+    found = _running_mean(x)
+    beyond = slice(half + 1, None)
+    torch.testing.assert_close(found[0], wanted[0].float(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found[1, beyond], wanted[1, beyond].float(), rtol=1e-5, atol=1e-6)
+
+
+def test_asinh_is_that_of_torch():
+    """For all sizes that single precision holds, both signs, and NaN."""
+    x = torch.cat([torch.logspace(-37, 38.4, 2000), torch.tensor([0.0, torch.inf, torch.nan])])
+    x = torch.cat([x, -x])
+    wanted = torch.asinh(x.double()).float()
+    torch.testing.assert_close(_asinh(x), wanted, rtol=3e-7, atol=0, equal_nan=True)

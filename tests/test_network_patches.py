@@ -164,3 +164,20 @@ def test_geometry_of_several_spectra_is_as_alone():
         n = grid.index.shape[1]
         torch.testing.assert_close(together.geometry[i, :n], grid.geometry[0], rtol=1e-9, atol=1e-14)
         torch.testing.assert_close(together.ln_wavelength[i, :n], grid.ln_wavelength[0], rtol=1e-13, atol=0)
+
+
+def test_spectra_on_one_grid_share_its_arrangement():
+    """A grid that is arranged once and repeated is the same as one arranged for each of its spectra."""
+    names = ["sdss", "desi", "sdss", "arms", "desi", "sdss"]
+    own = [GRIDS[name] for name in names]
+    wanted = arrange_patches(torch.from_numpy(np.concatenate(own)), _find_starts(own), PATCH)
+    shared = [GRIDS[name] for name in ("sdss", "desi", "arms")]
+    once = arrange_patches(torch.from_numpy(np.concatenate(shared)), _find_starts(shared), PATCH)
+    found = once.repeat(torch.tensor([0, 1, 0, 2, 1, 0]), _find_starts(shared)[:-1], _find_starts(own)[:-1])
+    for name, values in vars(wanted).items():
+        assert torch.equal(getattr(found, name), values), name
+
+
+def _find_starts(grids):
+    """Where each grid starts, and where the last one ends."""
+    return torch.from_numpy(np.cumsum([0, *map(len, grids)]))

@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the redshift head: a shift of the spectrum is a shift of the scores."""
 
+import copy
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from _network_inputs import make_spectrum, stack_spectra
 from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
 from astro_spectok.network.correlation import correlate
 from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.network.template_spectra import KEPT
 
 HEAD = RedshiftHeadConfig(
     classes=("GALAXY", "STAR"),
@@ -73,9 +76,16 @@ def everywhere(x):
     return torch.ones(x.shape, dtype=torch.bool)
 
 
-def score(head, features, x):
-    """Scores of each class for features on pixels at ``x``."""
-    return head._correlate(*head._scatter(features, x, everywhere(x)))
+def scatter(head, features, x, valid):
+    """The part of the grid that features (B, N, K) reach, and its first bin."""
+    bins = head._find_bins(x, valid, features.device)
+    return bins.scatter(features.transpose(1, 2), bins.first, bins.size), bins.first
+
+
+def score(head, features, x, *, kept=False):
+    """Scores of each class for features (B, N, K) on pixels at ``x``."""
+    correlate = head._correlate_with_kept if kept else head._correlate
+    return correlate(features.transpose(1, 2), head._find_bins(x, everywhere(x), features.device))
 
 
 def test_scatter_shares_a_pixel_between_its_two_bins(network):
@@ -84,7 +94,7 @@ def test_scatter_shares_a_pixel_between_its_two_bins(network):
     start = math.log(HEAD.observed_range[0])
     position = torch.tensor([[10.0, 20.25, -0.5, -300.0, head.n_grid + 5.0]], dtype=torch.float64)
     features = torch.tensor([[1.0, 2.0, 5.0, 7.0, 9.0]])[..., None].expand(1, 5, 3)
-    grid, first = head._scatter(features, start + position * STEP, everywhere(position))
+    grid, first = scatter(head, features, start + position * STEP, everywhere(position))
     # rounding may put the first pixel just below its bin
     assert first in (9, 10)
     wanted = torch.zeros(grid.shape[2])
@@ -98,39 +108,87 @@ def test_only_what_is_reached_is_laid_out(network):
     x = math.log(4000) + torch.arange(400, dtype=torch.float64)[None] * STEP
     valid = torch.zeros(x.shape, dtype=torch.bool)
     valid[0, 100:110] = True
-    grid, _ = head._scatter(torch.ones(1, 400, 3), x, valid)
+    grid, _ = scatter(head, torch.ones(1, 400, 3), x, valid)
     assert grid.shape[2] in (11, 12)
-    none, _ = head._scatter(torch.ones(1, 400, 3), x, torch.zeros_like(valid))
+    none, _ = scatter(head, torch.ones(1, 400, 3), x, torch.zeros_like(valid))
     assert not none.any()
 
 
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("bins", [1, 7, 250])
-def test_scatter_and_correlation_are_equivariant(network, bins):
+def test_scatter_and_correlation_are_equivariant(network, bins, kept):
     """Fixed features moved by ``bins`` steps: the scores move by ``bins`` lags."""
     head = network.redshift_head
     torch.manual_seed(0)
     x = math.log(4000) + torch.sort(torch.rand(1, 500, dtype=torch.float64), dim=1).values * 0.3
     features = torch.randn(1, 500, 3)
-    one, other = score(head, features, x)[0], score(head, features, x + bins * STEP)[0]
+    with torch.no_grad():
+        one = score(head, features, x, kept=kept)[0]
+        other = score(head, features, x + bins * STEP, kept=kept)[0]
     torch.testing.assert_close(other[:, bins:], one[:, :-bins], rtol=1e-4, atol=1e-3)
 
 
-def test_correlation_is_the_sum_it_claims_to_be(network):
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(("first", "size"), [(0, None), (300, 900), (2, 40), (2700, 300)])
+def test_correlation_is_the_sum_it_claims_to_be(network, first, size, kept):
     """Against a direct sum over channels and bins, for classes of few and of many lags, and lags of both signs."""
     head = network.redshift_head
     torch.manual_seed(1)
     n_rest = head.templates.shape[2]
-    for first, size in ((0, head.n_grid), (300, 900)):
-        grid = torch.randn(1, 3, size)
-        for k, scores in enumerate(head._correlate(grid, first)):
-            low, high = head.lags[k]
-            assert scores.shape == (1, high - low + 1)
-            for lag in (low, 0, 5, high):
-                start = first + head.offset - lag  # template bin under the grid's first
-                inside = slice(max(start, 0), min(start + size, n_rest))
-                part = grid[0, :, inside.start - start : inside.stop - start]
-                direct = (part * head.templates[k, :, inside]).sum()
-                torch.testing.assert_close(scores[0, lag - low], direct, rtol=1e-4, atol=2e-3)
+    size = head.n_grid if size is None else size
+    grid = torch.randn(10, 3, size)
+    # one pixel in the middle of each bin but the last, which nothing reaches
+    grid[..., -1] = 0
+    x = math.log(HEAD.observed_range[0]) + (first + 1e-6 + torch.arange(size - 1, dtype=torch.float64)) * STEP
+    with torch.no_grad():
+        scores = score(head, grid[..., :-1].transpose(1, 2), x.expand(10, -1), kept=kept)
+    for k, found in enumerate(scores):
+        low, high = head.lags[k]
+        assert found.shape == (10, high - low + 1)
+        for lag in (low, 0, 5, high):
+            start = first + head.offset - lag  # template bin under the grid's first
+            inside = slice(min(max(start, 0), n_rest), max(min(start + size, n_rest), 0))
+            part = grid[..., inside.start - start : inside.stop - start]
+            direct = (part * head.templates[k, :, inside]).sum((1, 2))
+            torch.testing.assert_close(found[:, lag - low], direct, rtol=1e-4, atol=4e-3)
+
+
+def test_scores_without_gradients_are_those_with(network):
+    """Kept transforms and their stretches of lags change nothing, also when the templates are trained on."""
+    head = copy.deepcopy(network.redshift_head)
+    torch.manual_seed(6)
+    x = math.log(4000) + torch.sort(torch.rand(11, 500, dtype=torch.float64), dim=1).values * 0.3
+    features = torch.randn(11, 500, 3)
+    for _ in range(2):
+        wanted = score(head, features, x)
+        with torch.no_grad():
+            found = score(head, features, x, kept=True)
+            for a, b in zip(found, wanted, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-3)
+            head.templates.mul_(1.5)
+
+
+def test_transforms_are_kept_for_grids_alike(network):
+    """The same is not transformed again; only the latest are kept, and none goes with a copy."""
+    head = copy.deepcopy(network.redshift_head)
+    with torch.inference_mode():
+        _, blocks = head.spectra.get_blocks(head.templates, 100, 512)
+        assert head.spectra.get_blocks(head.templates, 100, 512)[1] is blocks
+        for start in range(101, 101 + KEPT):
+            head.spectra.get_blocks(head.templates, start, 512)
+        assert head.spectra.get_blocks(head.templates, 100, 512)[1] is not blocks
+    assert pickle.loads(pickle.dumps(head.spectra)).lags == head.spectra.lags
+    assert not copy.deepcopy(head).spectra._kept
+
+
+def test_grid_that_meets_no_template_scores_zero(network):
+    """All lags put the grid beyond one end of the templates."""
+    head = network.redshift_head
+    with torch.inference_mode():
+        for start in (head.templates.shape[2] + 2000, -3000):
+            n, blocks = head.spectra.get_blocks(head.templates, start, 512)
+            assert not blocks
+            assert not any(scores.any() for scores in head.spectra.correlate(torch.ones(1, 3, n), n, blocks))
 
 
 def test_gradients_of_the_correlation_are_those_of_its_sum():
@@ -139,17 +197,6 @@ def test_gradients_of_the_correlation_are_those_of_its_sum():
     grid = torch.randn(2, 3, 20, dtype=torch.float64, requires_grad=True)
     templates = torch.randn(2, 3, 29, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda g, t: correlate(g, t, 10), (grid, templates))
-
-
-@pytest.mark.parametrize(("size", "lags"), [(20, 10), (20, 31), (20, 200), (1, 7), (400, 3)])
-def test_correlation_in_blocks_is_the_same(size, lags):
-    """Without gradients the lags are computed a stretch at a time."""
-    torch.manual_seed(4)
-    grid, templates = torch.randn(2, 3, size).double(), torch.randn(2, 3, size + lags - 1).double()
-    wanted = torch.einsum("bkm,ckms->bcs", grid, templates.unfold(2, lags, 1))
-    with torch.no_grad():
-        torch.testing.assert_close(correlate(grid, templates, lags), wanted)
-    torch.testing.assert_close(correlate(grid.requires_grad_(True), templates, lags), wanted)
 
 
 def test_template_at_its_own_redshift_scores_best(network):

@@ -15,8 +15,10 @@ from astro_spectok.weights import load_weights
 
 __all__ = ["EncodedSpectrum", "Measured", "Runner"]
 
-#: most tokens at once on a CPU unless asked for more: beyond, its caches overflow and each costs a third more
-CPU_BATCH_TOKENS = 4096
+#: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
+CPU_BATCH_TOKENS = 6144
+#: what a batch costs on a CPU besides its tokens, in tokens
+CPU_OVERHEAD = 150
 #: most spectra whose redshift is measured at once
 MOST_MEASURED = 64
 #: most requested patches decoded at once
@@ -83,7 +85,7 @@ class Runner:
     precision : {'auto', 'float32', 'bfloat16'}, optional
         ``conf.precision`` if not given.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 4096 at most.
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
     """
 
     def __init__(self, weights=None, device="auto", *, precision=None, batch_tokens=None):
@@ -119,7 +121,7 @@ class Runner:
         import torch
 
         patch = self.network.config.patch
-        groups = plan_batches(-(-batch.lengths // patch), self.batch_tokens)
+        groups = self._plan(batch)
         for group in show_progress(groups, "encode", progress):
             patches = _gather(batch, group, patch).to(self.device)
             with torch.inference_mode():
@@ -163,14 +165,14 @@ class Runner:
 
         network = self.network
         patch = network.config.patch
-        groups = plan_batches(-(-batch.lengths // patch), self.batch_tokens)
+        groups = self._plan(batch)
         redshifts = None
         # the redshift head lays each spectrum, however short, on a grid of its own
         groups = [part for group in groups for part in np.split(group, range(MOST_MEASURED, len(group), MOST_MEASURED))]
         for group in show_progress(groups, "measure", progress):
             patches = _gather(batch, group, patch).to(self.device)
             with torch.inference_mode():
-                tokens = network.encode(patches)
+                tokens = network.encode(patches, cosines=embedding)
                 scores = network.redshift_scores(patches, tokens)
                 log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
                 where = patches.mask, patches.grid.geometry
@@ -197,6 +199,50 @@ class Runner:
                         dict(zip(network.config.stellar_types, types[j].tolist(), strict=True)),
                     ),
                 )
+
+    def measure_stellar(self, batch, ln_doppler, *, progress=None):
+        """Labels of stars whose radial velocities are known.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+        ln_doppler : ndarray of float64, shape (n,)
+            ln(1 + v / c) of each spectrum; those with NaN are left out.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Yields
+        ------
+        i : int
+            Position in the batch; positions come in no particular order, each once.
+        mean : ndarray of float64, shape (L,)
+            Of the labels in ``network.stellar_head.names``.
+        covariance : ndarray of float64, shape (L, L)
+
+        Raises
+        ------
+        ValueError
+            The weights have no stellar head.
+        """
+        import torch
+
+        network = self.network
+        for group in show_progress(self._plan(batch), "stellar labels", progress):
+            group = group[np.isfinite(ln_doppler[group])]  # noqa: PLW2901
+            if not len(group):
+                continue
+            patches = _gather(batch, group, network.config.patch).to(self.device)
+            doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
+            with torch.inference_mode():
+                tokens = network.encode(patches)
+                found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler)
+            mean, tril = (x.double().cpu().numpy() for x in found)
+            yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)
+
+    def _plan(self, batch):
+        """Which spectra of a batch go through the network together."""
+        overhead = CPU_OVERHEAD if self.device.type == "cpu" else None
+        return plan_batches(-(-batch.lengths // self.network.config.patch), self.batch_tokens, overhead=overhead)
 
     def embed(self, values, geometry, good):
         """Embedding (E,) of the tokens of one spectrum, NaN if none is good; arrays as of `EncodedSpectrum`."""
@@ -280,7 +326,7 @@ def _gather(batch, group, patch):
     """Patches of the spectra at ``group`` of a batch."""
     import torch
 
-    from astro_spectok.network import build_patches
+    from astro_spectok.network.patches import fill_patches
 
     def join(parts, dtype):
         return np.concatenate(list(parts)).astype(dtype, copy=False)
@@ -293,11 +339,21 @@ def _gather(batch, group, patch):
     flux, ivar = (join((values[batch.pixels(i)] for i in group), np.float32) for values in (batch.flux, batch.ivar))
     # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost at S/N 5
     ivar[find_hot_pixels(flux, ivar, lengths=lengths)] = 0
-    return build_patches(
-        torch.log(torch.from_numpy(join((batch.wavelength[batch.grid(i)] for i in group), np.float64))),
-        torch.from_numpy(flux),
-        torch.from_numpy(ivar),
-        offsets,
-        patch,
-        resolution=resolution,
+    grid = _arrange(batch, group, offsets, patch)
+    return fill_patches(grid, torch.from_numpy(flux), torch.from_numpy(ivar), resolution=resolution)
+
+
+def _arrange(batch, group, offsets, patch):
+    """Where the patches of the spectra lie: spectra that share a grid are arranged once."""
+    import torch
+
+    from astro_spectok.network import arrange_patches
+
+    lengths = batch.lengths[group]
+    _, first, number = np.unique(
+        np.stack([batch.wave_start[group], lengths]), axis=1, return_index=True, return_inverse=True
     )
+    wavelength = np.concatenate([batch.wavelength[batch.grid(group[k])] for k in first])
+    starts = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths[first])]))
+    grid = arrange_patches(torch.log(torch.from_numpy(wavelength)), starts, patch)
+    return grid.repeat(torch.from_numpy(number.reshape(-1)), starts[:-1], offsets[:-1])

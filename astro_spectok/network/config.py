@@ -96,6 +96,8 @@ class NetworkConfig:
         Name, typical value and spread of each label that the label head gives; empty leaves the head out.
     stellar_types : tuple of str
         Coarse types that the type head tells stars apart by; empty leaves the head out.
+    stellar_labels : tuple of (str, float, float)
+        Name, typical value and spread of each label whose covariance the stellar head gives; empty leaves the head out.
     """
 
     name: str = "small"
@@ -120,6 +122,7 @@ class NetworkConfig:
     redshift: RedshiftHeadConfig | None = None
     labels: tuple[tuple[str, float, float], ...] = ()
     stellar_types: tuple[str, ...] = ()
+    stellar_labels: tuple[tuple[str, float, float], ...] = ()
 
     def __post_init__(self):
         if self.width % (2 * self.heads):
@@ -135,6 +138,13 @@ class NetworkConfig:
             msg = (
                 "local_cosines must be above 0 where contrast_step is: the contrast is that of the flux they describe; "
                 f"got {self.local_cosines}; give 16, say, or 0 for both"
+            )
+            raise ValueError(msg)
+
+        if self.stellar_labels and not self.local_cosines:
+            msg = (
+                "local_cosines must be above 0 where stellar_labels are: they are read from the flux it describes; got "
+                f"{self.local_cosines}; give 16, say, or no stellar_labels"
             )
             raise ValueError(msg)
 
@@ -176,6 +186,15 @@ LABELS = (
 #: carbon stars; the names are those of `astro_spectok.simulate`
 STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
 
+#: what the stellar head is trained on: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
+STELLAR_LABELS = (
+    ("teff", 3.74, 0.1),
+    ("logg", 3.3, 1.1),
+    ("fe_h", -0.35, 0.6),
+    ("alpha_fe", 0.1, 0.2),
+    ("log_vbroad", 1.0, 0.6),
+)
+
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
 #: ``tiny`` is for tests and for trying things out.
 CONFIGS = {
@@ -198,6 +217,7 @@ CONFIGS = {
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,
+        stellar_labels=STELLAR_LABELS,
     ),
     "paper": NetworkConfig(
         name="paper",
@@ -214,6 +234,7 @@ CONFIGS = {
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,
+        stellar_labels=STELLAR_LABELS,
     ),
 }
 

@@ -4,10 +4,7 @@
 import torch
 from scipy.fft import next_fast_len
 
-__all__ = ["correlate"]
-
-#: lags that are computed at a time, over the bins of the grid
-LAGS_PER_BIN = 1.5
+__all__ = ["correlate", "cut_range", "sum_products"]
 
 
 def correlate(grid, templates, n_lags):
@@ -24,24 +21,12 @@ def correlate(grid, templates, n_lags):
     Returns
     -------
     tensor, shape (B, C, n_lags)
+
+    See Also
+    --------
+    astro_spectok.network.template_spectra.TemplateSpectra : faster, without gradients.
     """
-    if torch.is_grad_enabled() and (grid.requires_grad or templates.requires_grad):
-        return _Correlation.apply(grid, templates, n_lags)
-    return _correlate_in_blocks(grid, templates, n_lags)
-
-
-def _correlate_in_blocks(grid, templates, n_lags):
-    """The same without gradients: of the grid a shorter transform serves stretch after stretch of the lags."""
-    size = grid.shape[-1]
-    block = -(-n_lags // max(round(n_lags / (LAGS_PER_BIN * size)), 1))
-    n = next_fast_len(size + block - 1, real=True)
-    block = n - size + 1
-    spectrum, out = torch.fft.rfft(grid, n=n).conj(), []  # (B, K, F)
-    for start in range(0, n_lags, block):
-        template = torch.fft.rfft(templates[..., start : start + n], n=n)  # (C, K, F)
-        product = torch.stack([_sum_products(spectrum, one) for one in template], dim=1)  # (B, C, F)
-        out.append(torch.fft.irfft(product, n=n)[..., : min(block, n_lags - start)])
-    return torch.cat(out, dim=-1)
+    return _Correlation.apply(grid, templates, n_lags)
 
 
 class _Correlation(torch.autograd.Function):
@@ -53,7 +38,7 @@ class _Correlation(torch.autograd.Function):
         spectrum, template = torch.fft.rfft(grid, n=n), torch.fft.rfft(templates, n=n)  # (B, K, F), (C, K, F)
         ctx.save_for_backward(spectrum, template)
         ctx.sizes = n, grid.shape[-1], templates.shape[-1]
-        product = torch.stack([_sum_products(spectrum.conj(), one) for one in template], dim=1)  # (B, C, F)
+        product = torch.stack([sum_products(spectrum.conj(), one) for one in template], dim=1)  # (B, C, F)
         return torch.fft.irfft(product, n=n)[..., :n_lags].contiguous()
 
     @staticmethod
@@ -61,16 +46,24 @@ class _Correlation(torch.autograd.Function):
         spectrum, template = ctx.saved_tensors
         n, n_grid, n_template = ctx.sizes
         gradient = torch.fft.rfft(gradient, n=n)  # (B, C, F)
-        to_grid = torch.stack([_sum_products(gradient.conj(), one) for one in template.transpose(0, 1)], dim=1)
+        to_grid = torch.stack([sum_products(gradient.conj(), one) for one in template.transpose(0, 1)], dim=1)
         to_template = torch.stack(
-            [_sum_products(gradient.transpose(0, 1), one) for one in spectrum.transpose(0, 1)], dim=1
+            [sum_products(gradient.transpose(0, 1), one) for one in spectrum.transpose(0, 1)], dim=1
         )  # (C, K, F)
         return torch.fft.irfft(to_grid, n=n)[..., :n_grid], torch.fft.irfft(to_template, n=n)[..., :n_template], None
 
 
-def _sum_products(many, one):
-    """Sum over j of ``many[:, j] * one[j]``; (B, J, F) and (J, F) to (B, F)."""
+def sum_products(many, one):
+    """Sum over j of ``many[:, j] * one[j]``, of tensors (B, J, F) and (J, F) to (B, F)."""
     total = many[:, 0] * one[0]
     for j in range(1, many.shape[1]):
         total.addcmul_(many[:, j], one[j])
     return total
+
+
+def cut_range(templates, start, size):
+    """Bins ``start`` to ``start + size`` of templates (..., N), zero where they have none."""
+    n = templates.shape[-1]
+    inside = templates[..., min(max(start, 0), n) : min(max(start + size, 0), n)]
+    missing = min(max(-start, 0), size)
+    return torch.nn.functional.pad(inside, (missing, size - missing - inside.shape[-1]))

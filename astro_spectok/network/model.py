@@ -11,9 +11,11 @@ from astro_spectok.network.decoder import Decoder
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.label_head import LabelHead
 from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
+from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.network.stellar_head import StellarHead
 from astro_spectok.network.type_head import TypeHead
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
@@ -30,7 +32,7 @@ class SpectralNetwork(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.input = nn.Linear(config.patch * N_CHANNELS, config.width)
+        self.input = Linear(config.patch * N_CHANNELS, config.width)
         self.wavelength = WavelengthEncoding(config)
         self.rotary = RotaryPhases(config)
         self.blocks = nn.ModuleList([SelfBlock(config) for _ in range(config.encoder_layers)])
@@ -40,6 +42,7 @@ class SpectralNetwork(nn.Module):
         self.redshift_head = RedshiftHead(config) if config.redshift else None
         self.label_head = LabelHead(config) if config.labels else None
         self.type_head = TypeHead(config) if config.stellar_types else None
+        self.stellar_head = StellarHead(config) if config.stellar_labels else None
         #: lower precision of the matrix products, None for float32; everything else stays in float32
         self.autocast_dtype = None
 
@@ -184,6 +187,32 @@ class SpectralNetwork(nn.Module):
         self._require("type", "whose config names `stellar_types`")
         with self._autocast():
             return self.type_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
+
+    def measure_stellar(self, tokens, mask, geometry, ln_doppler):
+        """Labels of stars with their covariance, from tokens, as for `embed`.
+
+        Parameters
+        ----------
+        tokens : tensor, shape (B, T, D)
+        mask : bool tensor, shape (B, T)
+        geometry : float64 tensor, shape (B, T, 3)
+        ln_doppler : float64 tensor, shape (B,)
+            ln(1 + v / c) of each star's radial velocity.
+
+        Returns
+        -------
+        mean : float32 tensor, shape (B, number of labels)
+        tril : float32 tensor, shape (B, number of labels, number of labels)
+            Lower Cholesky factor of the covariance.
+
+        Raises
+        ------
+        ValueError
+            The network was built without that head.
+        """
+        self._require("stellar", "whose config names `stellar_labels`")
+        with self._autocast():
+            return self.stellar_head(tokens, mask, geometry, ln_doppler)
 
     def _require(self, head, which):
         """Say which weights to take if the network has no such head."""

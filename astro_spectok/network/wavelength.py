@@ -6,6 +6,8 @@ import math
 import torch
 from torch import nn
 
+from astro_spectok.network.linear import Linear
+
 __all__ = ["RotaryPhases", "WavelengthEncoding", "rotate"]
 
 #: phases are counted from here, in the middle of the optical, to keep them small
@@ -33,7 +35,7 @@ class WavelengthEncoding(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.frequencies = (config.frequencies, config.longest_period, config.shortest_period)
-        self.project = nn.Linear(2 * config.frequencies + 5, config.width)
+        self.project = Linear(2 * config.frequencies + 5, config.width)
 
     def forward(self, geometry, resolution):
         """

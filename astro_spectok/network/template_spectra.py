@@ -1,0 +1,150 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Correlation with templates without gradients: their Fourier transforms are made once and kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.fft import next_fast_len
+
+from astro_spectok.network.correlation import cut_range, sum_products
+
+__all__ = ["QUANTUM", "Block", "TemplateSpectra"]
+
+#: grids begin and end at multiples of so many bins, so that those of one survey share transforms
+QUANTUM = 512
+#: lengths of transforms are multiples of this: MKL's are a fifth faster there than at other products of small primes
+LENGTHS = 512
+#: stretches that the lags are divided into at most
+MOST_BLOCKS = 12
+#: grids whose transforms are kept: some 5 MB each for an optical spectrum and three classes
+KEPT = 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of lags.
+
+    Attributes
+    ----------
+    low, high : int
+        First and last lag.
+    begin : int
+        Where the first lag stands in what is transformed back.
+    classes : tuple of int
+        Those that have lags here.
+    spectra : complex tensor, shape (classes, K, F)
+        Transforms of their templates, conjugated.
+    """
+
+    low: int
+    high: int
+    begin: int
+    classes: tuple
+    spectra: torch.Tensor
+
+
+class TemplateSpectra:
+    """Correlates grids with templates that stay the same for many of them.
+
+    Of a grid a short transform serves stretch after stretch of the lags. Pickles and copies without what it keeps.
+
+    Parameters
+    ----------
+    lags : sequence of (int, int)
+        First and last lag of each class.
+    """
+
+    def __init__(self, lags):
+        self.lags = tuple(lags)
+        self._source, self._kept = None, {}
+
+    def __getstate__(self):
+        return {"lags": self.lags, "_source": None, "_kept": {}}
+
+    def get_blocks(self, templates, start, size):
+        """What serves a grid of ``size`` bins of which the first meets template bin ``start`` at lag 0.
+
+        Parameters
+        ----------
+        templates : tensor, shape (classes, K, N)
+        start, size : int
+
+        Returns
+        -------
+        n : int
+            Length of the transforms.
+        blocks : list of Block
+            By increasing lag; a lag in none of them meets no template.
+        """
+        # a parameter that was trained further, moved or replaced is not the one whose transforms are kept
+        source = (id(templates), templates.data_ptr(), templates.device, templates.dtype)
+        source += () if templates.is_inference() else (templates._version,)
+        if source != self._source:
+            self._source, self._kept = source, {}
+        key = start, size
+        found = self._kept.pop(key, None) or self._make_blocks(templates, start, size)
+        self._kept[key] = found  # the last is the latest
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        return found
+
+    def _make_blocks(self, templates, start, size):
+        # lags at which the grid meets the templates at all
+        low = max(min(a for a, _ in self.lags), start - templates.shape[-1] + 1)
+        high = min(max(b for _, b in self.lags), start + size - 1)
+        if high < low:
+            return LENGTHS, []
+        n = self._choose_length(size, low, high, templates.shape[1])
+        blocks = []
+        count = n - size  # lags that a transform has room for
+        for first, last, classes in self._divide(low, high, count):
+            if classes:
+                # the template is shifted by `count` at the first lag and by 1 at the last; the conjugate turns this
+                # around, so that redshifts come out in their order
+                cut = cut_range(templates[list(classes)], start - first - count, n)
+                spectra = torch.fft.rfft(cut).conj().resolve_conj()
+                blocks.append(Block(first, last, n - count, classes, spectra))
+        return n, blocks
+
+    def _divide(self, low, high, count):
+        """First and last lag of each stretch of at most ``count`` lags, and the classes that have lags in it."""
+        for first in range(low, high + 1, count):
+            last = min(first + count - 1, high)
+            yield first, last, tuple(k for k, (a, b) in enumerate(self.lags) if a <= last and b >= first)
+
+    def _choose_length(self, size, low, high, channels):
+        """The length of the transforms that costs least for a grid of ``size`` bins and these lags."""
+        best = np.inf, 0
+        for number in range(1, MOST_BLOCKS + 1):
+            wanted = size + -(-(high - low + 1) // number)
+            n = LENGTHS * next_fast_len(-(-wanted // LENGTHS), real=True)
+            back = sum(len(classes) for *_, classes in self._divide(low, high, n - size))
+            # products of eight channels take as long as the transform of their sum
+            best = min(best, (n * (channels + back * (1 + channels / 8)), n))
+        return best[1]
+
+    def correlate(self, grid, n, blocks):
+        """Sums of products over channels and bins.
+
+        Parameters
+        ----------
+        grid : tensor, shape (B, K, n)
+            Zero beyond the size that the blocks were made for.
+        n, blocks
+            From `get_blocks`.
+
+        Returns
+        -------
+        list of tensor, shape (B, lags of the class)
+            For each class, by increasing lag.
+        """
+        scores = [grid.new_zeros(len(grid), b - a + 1) for a, b in self.lags]
+        spectrum = torch.fft.rfft(grid) if blocks else None  # (B, K, F)
+        for block in blocks:
+            for k, template in zip(block.classes, block.spectra, strict=True):
+                found = torch.fft.irfft(sum_products(spectrum, template), n=n)  # (B, n)
+                a, b = max(self.lags[k][0], block.low), min(self.lags[k][1], block.high)
+                first, begin = a - self.lags[k][0], block.begin + a - block.low
+                scores[k][:, first : first + b - a + 1] = found[:, begin : begin + b - a + 1]
+        return scores
