@@ -27,7 +27,7 @@ from astro_spectok.simulate.observe import observe
 SEED = 7702
 FAMILIES = {"GALAXY": "galaxies", "QSO": "quasars", "STAR": "stars"}
 RANGE, STEP = (950.0, 24000.0), 1e-4
-COMPONENTS = {"GALAXY": 10, "QSO": 14, "STAR": 10}
+COMPONENTS = {"GALAXY": 14, "QSO": 14, "STAR": 10}
 #: root mean square over the continuum beyond which a spectrum is scaled down: emission lines would be all that counts
 LOUD = 0.25
 #: least good bins of a spectrum that is used
