@@ -2,18 +2,21 @@
 """Fits that make probabilities and errors mean what they say, and figures of how far they do."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from astropy.stats import mad_std
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp, ndtr
 
-from astro_spectok.results.calibration import measure_breadth
+from astro_spectok.results.calibration import PIVOT, PIXEL, measure_breadth
 from astro_spectok.results.posterior import WINDOW
 
 __all__ = [
     "Evidence",
+    "Probabilities",
     "find_pit",
+    "fit_confident",
     "fit_errors",
     "fit_probabilities",
     "judge_reliability",
@@ -23,19 +26,30 @@ __all__ = [
 ]
 
 #: at which sums are tabulated; the fit interpolates between them
-TEMPERATURES = np.geomspace(0.25, 4.0, 17)
-#: penalty on the square of ln(temperature): a class of few spectra stays as it is
-PENALTY = 1e-3
-#: most of epsilon and sharpening
-MOST_EPSILON, MOST_SHARPENING = 0.3, 1.0
+TEMPERATURES = np.geomspace(0.25, 8.0, 21)
+#: least and most of a temperature
+LIMITS = 0.25, 3.0
+#: penalties on the square of ln(temperature), so that a class of few spectra stays as it is, and on doubt, which is to
+#: earn what it costs
+PENALTY, DOUBT_PENALTY = 1e-3, 0.02
+#: most of the power of the width of pixels
+MOST_POWER = 0.5
+#: most of epsilon, sharpening, doubt and ln(warmth)
+MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 0.3, 1.0, 0.5, 0.98
 #: rounds of the minimiser
 ROUNDS = 30
-FLOORS = np.geomspace(2e-6, 3e-4, 22)
+#: degrees of freedom of Student's t that offsets are thought to follow: wavelength scales give them long wings
+TAIL = 4.0
+#: floors that the fit of the errors starts from; prior of the logarithms of floor and power: their centres are 1e-5 and
+#: 1, these are their standard deviations
+STARTS, TYPICAL, FLOOR_PRIOR, POWER_PRIOR = (6e-6, 4e-5), 1e-5, 1.0, 0.3
 RELIABILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 #: fewest spectra that a bin is judged by
 LEAST = 20
-#: parts of the spectra, by their S/N, in which errors are to be true
-SHARES = 5
+#: thresholds of probability that are tried
+THRESHOLDS = np.arange(0.5, 0.96, 0.05)
+#: prices of a wrong solution, in right ones, that are tried
+PRICES = np.geomspace(0.05, 100, 40)
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ class Evidence:
         Whether the most probable solution is.
     breadth : ndarray, shape (n,)
         Of the highest peak, in bins.
+    pixel : ndarray, shape (n,), or float
+        As of `~astro_spectok.results.calibration.measure_pixel`.
     """
 
     log_classes: np.ndarray
@@ -68,6 +84,7 @@ class Evidence:
     cls_best: np.ndarray
     right: np.ndarray
     breadth: np.ndarray
+    pixel: np.ndarray | float = PIXEL
 
 
 def measure_evidence(log_probability, ln1pz, cls, ln_true, best, broad):
@@ -116,24 +133,37 @@ def _interpolate(values, log_temperature):
     return (1 - part) * values[rows, low] + part * values[rows, low + 1]
 
 
-def _predict(evidence, log_temperatures, epsilon, sharpening, broad):
-    """Probability of the truth and of the best solution under a calibration, (n,) each."""
-    cooling = -sharpening * np.log(np.maximum(evidence.breadth / broad, 1.0))
-    log_t = cooling[:, None] + log_temperatures  # (n, classes)
-    classes = [_interpolate(evidence.log_classes[:, k], log_t[:, k]) for k in range(log_t.shape[1])]
-    total, rows = logsumexp(classes, axis=0), np.arange(len(cooling))
-    parts = (
-        (evidence.log_truth, evidence.cls, evidence.prior_truth),
-        (evidence.log_best, evidence.cls_best, evidence.prior_best),
-    )
-    return [
-        (1 - epsilon) * np.exp(_interpolate(values, log_t[rows, cls]) - total) + epsilon * prior
-        for values, cls, prior in parts
-    ]
+def _predict(evidence, made, broad):
+    """Probability of the truth and of the best solution under a `Probabilities`, (n,) each."""
+    cooling = -made.sharpening * np.log(np.maximum(evidence.breadth / broad, 1.0))
+    cooling = cooling - made.pixel_power * np.log(evidence.pixel / PIXEL)
+    rows = np.arange(len(cooling))
+    parts = ((evidence.log_truth, evidence.cls), (evidence.log_best, evidence.cls_best))
+    out = [made.epsilon * evidence.prior_truth, made.epsilon * evidence.prior_best]
+    for share, warmth in ((1 - made.doubt, 1.0), (made.doubt, made.warmth)):
+        if share:
+            log_t = cooling[:, None] + np.log(made.temperatures) + np.log(warmth)  # (n, classes)
+            classes = [_interpolate(evidence.log_classes[:, k], log_t[:, k]) for k in range(log_t.shape[1])]
+            total = logsumexp(classes, axis=0)
+            for k, (values, cls) in enumerate(parts):
+                log_p = _interpolate(values, log_t[rows, cls]) - total
+                out[k] = out[k] + (1 - made.epsilon) * share * np.exp(log_p)
+    return out
+
+
+class Probabilities(NamedTuple):
+    """What `fit_probabilities` finds, as of `~astro_spectok.results.Calibration`; temperatures by class."""
+
+    temperatures: list
+    epsilon: float = 0.0
+    sharpening: float = 0.0
+    doubt: float = 0.0
+    warmth: float = 1.0
+    pixel_power: float = 0.0
 
 
 def fit_probabilities(evidence, broad):
-    """Temperatures, share of the prior and sharpening under which the truth is most probable and p_best is true.
+    """Temperatures and shares under which the truth is most probable and p_best is true.
 
     What is minimised is the sum of two proper scores: -ln of the probability of the truth, and that of whether the best
     solution is right, given ``p_best``; the first alone cares little for solutions of middling probability.
@@ -146,60 +176,111 @@ def fit_probabilities(evidence, broad):
 
     Returns
     -------
-    temperatures : list of float
-        In the order of the classes; near 1 for a class without a spectrum.
-    epsilon, sharpening : float
+    made : `Probabilities`
+        The temperature of a class without a spectrum is near 1.
     before, after : float
         Mean of -ln p of the truth, as it was and with these.
     """
     n_classes = evidence.log_classes.shape[1]
 
     def unpack(x):
-        # logistic curves keep both in their ranges without an edge for the minimiser to stick to
-        return x[:n_classes], MOST_EPSILON * expit(x[-2]), MOST_SHARPENING * expit(x[-1])
+        # logistic curves keep the others in their ranges without an edge for the minimiser to stick to
+        *shares, warmth = (expit(x[n_classes:-1]) * [MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH]).tolist()
+        return Probabilities(np.exp(x[:n_classes]).tolist(), *shares, float(np.exp(warmth)), float(x[-1]))
 
     def measure_loss(x):
-        truth, best = _predict(evidence, *unpack(x), broad)
+        made = unpack(x)
+        truth, best = _predict(evidence, made, broad)
         best = np.clip(np.where(evidence.right, best, 1 - best), 1e-12, 1)
-        return -np.log(np.maximum(truth, 1e-30)).mean() - np.log(best).mean() + PENALTY * np.sum(x[:n_classes] ** 2)
+        penalty = PENALTY * (np.sum(x[:n_classes] ** 2) + x[-1] ** 2) + DOUBT_PENALTY * made.doubt
+        return -np.log(np.maximum(truth, 1e-30)).mean() - np.log(best).mean() + penalty
 
-    start = np.concatenate([np.zeros(n_classes), logit([0.03, 0.1])])
-    bounds = [(np.log(TEMPERATURES[0]), np.log(TEMPERATURES[-1]))] * n_classes + [(-12.0, 12.0)] * 2
-    found = minimize(measure_loss, start, method="Powell", bounds=bounds, options={"maxiter": ROUNDS, "xtol": 1e-3})
-    log_temperatures, epsilon, sharpening = unpack(found.x)
+    bounds = [tuple(np.log(LIMITS))] * n_classes + [(-12.0, 12.0)] * 4 + [(-MOST_POWER, MOST_POWER)]
+    # without doubt at first: what temperatures can do they are to do
+    start, none = np.concatenate([np.zeros(n_classes), logit([0.03, 0.1])]), [-12.0, 0.0, 0.0]
+    method = {"method": "Powell", "options": {"maxiter": ROUNDS, "xtol": 1e-3}}
+    found = minimize(lambda x: measure_loss(np.concatenate([x, none])), start, bounds=bounds[:-3], **method)
+    start = np.concatenate([found.x, logit([0.2, 0.5]), [0.0]])
+    found = minimize(measure_loss, start, bounds=bounds, **method)
+    made = unpack(found.x)
     losses = [
-        float(-np.log(np.maximum(_predict(evidence, *options, broad)[0], 1e-30)).mean())
-        for options in ((np.zeros(n_classes), 0.0, 0.0), (log_temperatures, epsilon, sharpening))
+        float(-np.log(np.maximum(_predict(evidence, options, broad)[0], 1e-30)).mean())
+        for options in (Probabilities([1.0] * n_classes), made)
     ]
-    return np.exp(log_temperatures).tolist(), float(epsilon), float(sharpening), *losses
+    return made, *losses
 
 
-def fit_errors(offset, width, snr):
-    """Scale and floor under which errors are as true for faint spectra as for bright ones.
+def fit_errors(offset, width):
+    """Scale, floor and power under which errors are true, of faint spectra and of bright ones.
 
-    Widths of pulls are compared between equal shares of the spectra, in order of their signal-to-noise ratio; these are
-    robust, as errors of wavelength that differ from one instrument to the next give every distribution long wings.
+    Offsets over errors are thought to follow Student's t distribution, so that the wings, which errors of wavelength
+    scales give to every distribution, do not decide; the scale then makes the median absolute deviation that of a
+    Gaussian of width 1.
 
     Parameters
     ----------
     offset : ndarray, shape (n,)
         Measured minus true ln(1 + z).
     width : ndarray, shape (n,)
-        What the error is thought to be; the floor adds to it in quadrature, the scale multiplies both.
-    snr : ndarray, shape (n,)
+        What the error is thought to be; see `~astro_spectok.results.Calibration` for what becomes of it.
 
     Returns
     -------
-    scale, floor : float
+    scale, floor, power : float
     """
-    parts = np.array_split(np.argsort(snr, kind="stable"), SHARES)
-    best = (np.inf, 1.0, FLOORS[0])
-    for floor in FLOORS:
-        pull = offset / np.hypot(width, floor)
-        logs = np.log([max(float(mad_std(pull[part])), 1e-3) for part in parts])
-        if np.var(logs) < best[0]:
-            best = np.var(logs), float(np.exp(np.mean(logs))), float(floor)
-    return best[1:]
+
+    def predict(x):
+        return np.exp(x[0]) * PIVOT * (np.hypot(width, np.exp(x[1])) / PIVOT) ** np.exp(x[2])
+
+    def measure_loss(x):
+        error = predict(x)
+        surprise = np.log(error) + 0.5 * (TAIL + 1) * np.log1p((offset / error) ** 2 / TAIL)
+        return surprise.sum() + 0.5 * ((x[1] - np.log(TYPICAL)) / FLOOR_PRIOR) ** 2 + 0.5 * (x[2] / POWER_PRIOR) ** 2
+
+    starts = ([0.5, np.log(floor), 0.01] for floor in STARTS)
+    fits = [minimize(measure_loss, x, method="Nelder-Mead", options={"maxiter": 600}) for x in starts]
+    best = min(fits, key=lambda fit: fit.fun).x
+    scale = np.exp(best[0]) * float(mad_std(offset / predict(best)))
+    return float(scale), float(np.exp(best[1])), float(np.exp(best[2]))
+
+
+def fit_confident(cls, probability, right, *, purity, least, kept=0):
+    """Probabilities, by class, from which solutions are relied on.
+
+    They are made stricter, each class where that costs fewest right ones, until ``purity`` is reached; or, if ``least``
+    is, until fewer than ``kept`` right ones would be left.
+
+    Parameters
+    ----------
+    cls : ndarray of str, shape (n,)
+        Of solutions that nothing else gives reason to doubt.
+    probability : ndarray, shape (n,)
+    right : ndarray of bool, shape (n,)
+    purity, least : float
+        Share of right ones among those that are relied on, of all classes together: what is aimed at, and what is
+        needed.
+    kept : int, optional
+
+    Returns
+    -------
+    dict of str to float
+        The strictest of `THRESHOLDS` where they do not suffice.
+    """
+    above = (probability[:, None] >= THRESHOLDS).astype(float)  # (n, thresholds)
+    gains = {name: ((cls == name) & right) @ above for name in sorted(set(cls.tolist()))}
+    losses = {name: ((cls == name) & ~right) @ above for name in gains}
+    before = None
+    for price in PRICES:
+        # of thresholds that are as good the strictest: what lies between them was not seen
+        places = {k: len(THRESHOLDS) - 1 - int(np.argmax((gains[k] - price * losses[k])[::-1])) for k in gains}
+        good, bad = (sum(x[name][k] for name, k in places.items()) for x in (gains, losses))
+        found = {name: float(THRESHOLDS[k]) for name, k in places.items()}
+        if good < kept and before is not None:
+            return before
+        if good >= purity * (good + bad):
+            return found
+        before = found if good >= least * (good + bad) else None
+    return dict.fromkeys(gains, float(THRESHOLDS[-1])) if before is None else before
 
 
 def find_pit(posterior, peak, z_err, z_true):

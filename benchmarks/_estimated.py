@@ -101,12 +101,13 @@ def estimate_set(estimator, survey, path, *, limit=None):
     return {key: x[usable] for key, x in table.items()}
 
 
-def estimate_simulated(estimator, templates, n, seed):
-    """The same for ``n`` simulated spectra of every kind, with ``family`` in place of ``object`` and ``row``.
+def estimate_simulated(estimator, templates, n, seed, families=None):
+    """The same for ``n`` simulated spectra, with ``family`` in place of ``object`` and ``row``.
 
-    ``z_true`` is NaN and ``class_true`` '' where there is none to be found.
+    They are of every kind, unless ``families`` of `~astro_spectok.simulate.Survey` are given. ``z_true`` is NaN and
+    ``class_true`` '' where there is none to be found.
     """
-    survey, tables = Survey(templates), []
+    survey, tables = Survey(templates, families=families), []
     for group in survey.draw(n, seed):
         objects = group.objects
         z = objects.z.masked_fill(~objects.measurable, np.nan).numpy()

@@ -20,7 +20,10 @@ def make_robustness_tables(content):
         return dict.fromkeys(NAMES, NOT_MEASURED)
     rows = content["rows"]
     whole = [row for row in rows if row["class"] == row["instrument"] == "all"]
-    header = ["fault", "errors given", "right", "lost", "zwarn 0", "right of these", "lost of these", "flagged of lost"]
+    header = [
+        "fault", "errors given", "right", "claimed", "lost", "zwarn 0", "right of these", "lost of these",
+        "flagged of lost",
+    ]  # fmt: skip
     title = (
         f"{content['n']} simulated spectra at S/N {content['snr']:g}, in per cent; lost: percentage points; "
         f"weights {content['sha256'][:12]}"
@@ -35,9 +38,9 @@ def _show_fault(row):
     """The cells of one row; of the reference nothing can be lost."""
     same = row["kind"] == "reference"
     return [
-        row["fault"], "yes" if row["errors"] else "no", _percent(row["right"]), "–" if same else _loss(row, mark=True),
-        _percent(row["clear"]), _percent(row["purity"]), "–" if same else _percent(row["loss_clear"]),
-        _percent(row["caught"]),
+        row["fault"], "yes" if row["errors"] else "no", _percent(row["right"]), _percent(row.get("claimed")),
+        "–" if same else _loss(row, mark=True), _percent(row["clear"]), _percent(row["purity"]),
+        "–" if same else _percent(row["loss_clear"]), _percent(row["caught"]),
     ]  # fmt: skip
 
 

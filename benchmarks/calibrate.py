@@ -4,9 +4,11 @@
     python benchmarks/calibrate.py [--data DIR] [--weights NAME|PATH] [-n N] [--json FILE] [--write FILE [--overwrite]]
 
 ``--data`` is the directory of the public template sets; without it templates are analytic, and easier than the sky.
-Half of the N objects fit the calibration (`astro_spectok.results.Calibration`), the other half shows what it is worth:
-reliability of p_best, PIT, pulls by class and signal-to-noise ratio, and what ``zwarn`` keeps. ``--write`` writes the
-weights again with the calibration in their metadata, where `RedshiftEstimator` finds it; their sha256 changes with it.
+All N objects fit the calibration (`astro_spectok.results.Calibration`). What it is worth is shown by one that half of
+them fit, on the other half: reliability of p_best, PIT, pulls by class and signal-to-noise ratio, and what ``zwarn``
+keeps (the probabilities from which solutions are relied on are always those that all fit: wrong ones are few).
+``--write`` writes the weights again with the calibration in their metadata, where `RedshiftEstimator` finds it; their
+sha256 changes with it.
 """
 
 import argparse
@@ -19,7 +21,9 @@ import numpy as np
 from _calibration import (
     LEAST,
     Evidence,
+    Probabilities,
     find_pit,
+    fit_confident,
     fit_errors,
     fit_probabilities,
     judge_reliability,
@@ -33,16 +37,18 @@ from astropy.stats import mad_std
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators.flags import (
+    LEAST_EVIDENCE,
     combine_flags,
     convert_flags,
     find_flags,
     find_red_end,
     has_negative_continuum,
+    sum_around,
 )
 from astro_spectok.estimators.redshift import COMPARED
 from astro_spectok.estimators.solutions import find_solutions, sharpen_peak
 from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
-from astro_spectok.results.calibration import CALIBRATION_KEY, name_errors
+from astro_spectok.results.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
 from astro_spectok.results.posterior import WINDOW
 from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.simulate import CLASSES, Survey
@@ -59,6 +65,11 @@ BROAD = 1e-3
 SNR_EDGES = (0.3, 2, 5, 10, 30, 100)
 #: |dz| / (1 + z) within which a quasar is right, and anything at a resolving power of 600 or less; and all else
 WIDE, NARROW = 0.01, 0.0033
+#: S/N beyond which redshifts are to be relied on; share of right ones among those that are, wished for and needed, and
+#: share of all right ones that is to be left: each a little more than what is aimed at, since wrong ones are few
+BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.905
+#: a threshold that no probability is below
+NO_THRESHOLD = 1e-12
 #: the figures of `score` that are one number, in words
 FIGURES = {
     "pit_ks": "PIT, KS distance", "kept": "right ones at S/N > 2 that zwarn 0 keeps",
@@ -83,7 +94,8 @@ def draw_measured(runner, data, n, seed):
     list of dict
         ``log_probability`` (dict of float32 arrays), ``cls`` ('' for none of the classes), ``z`` (NaN where there is
         none to be found), ``snr``, ``family``, ``wide`` (resolving power of 600 or less), ``noticed`` and ``doubts``
-        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, and its ``red_end``.
+        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, its ``red_end``, and
+        its ``pixel``.
     redshifts : dict of str to ndarray
     """
     survey, out, redshifts = Survey(data), [], None
@@ -105,12 +117,13 @@ def draw_measured(runner, data, n, seed):
                     "noticed": convert_flags(batch.flags[i]),
                     "doubts": RedshiftFlag.NEGATIVE_CONTINUUM if negative else RedshiftFlag.NONE,
                     "batch": batch, "i": i, "red_end": find_red_end(batch.wavelength[batch.grid(i)], ivar),
+                    "pixel": measure_pixel(batch.wavelength[batch.grid(i)]),
                 })  # fmt: skip
     return out, redshifts
 
 
 def fit_calibration(rows, redshifts, target_sigma):
-    """The `Calibration` of spectra with their truth, and the loss before and after.
+    """The `Calibration` of spectra with their truth, but for what is relied on, and the loss before and after.
 
     Parameters
     ----------
@@ -129,46 +142,74 @@ def fit_calibration(rows, redshifts, target_sigma):
     for row in inside:
         best = RedshiftPosterior(grid, row["log_probability"]).find_peaks(1)[0]
         parts.append(measure_evidence(row["log_probability"], ln1pz, row["cls"], np.log1p(row["z"]), best, broad))
-    evidence = Evidence(*(np.array(x) for x in zip(*parts, strict=True)))
-    temperatures, epsilon, sharpening, before, after = fit_probabilities(evidence, broad)
+    pixels = np.array([row.get("pixel", PIXEL) for row in inside])
+    evidence = Evidence(*(np.array(x) for x in zip(*parts, strict=True)), pixels)
+    (temperatures, *shares), before, after = fit_probabilities(evidence, broad)
+    shares = dict(zip(Probabilities._fields[1:], shares, strict=True))
     temperature = dict(zip(classes, temperatures, strict=True))
-    made = Calibration(temperature, epsilon, target_sigma=target_sigma, sharpening=sharpening, broad=broad)
-    scales, floors = fit_all_errors(inside, grid, made)
-    made = replace(made, error_scale=scales, error_floor=floors)
+    made = Calibration(temperature, target_sigma=target_sigma, broad=broad, **shares)
+    made = replace(made, **fit_all_errors(inside, grid, made))
     return made, {"loss_before": before, "loss_after": after, "n": len(inside)}
 
 
+def recalibrate(row, calibration):
+    """The posterior of one row of `draw_measured` under a calibration."""
+    return calibration.apply(row["log_probability"], row.get("pixel"))
+
+
 def fit_all_errors(rows, grid, calibration):
-    """Scale and floor of the errors of each class, near and far: two dict of str to float; see `fit_calibration`."""
-    peaks = [RedshiftPosterior(grid, calibration.apply(row["log_probability"])).find_peaks(1)[0] for row in rows]
+    """Scale, floor and power of the errors: the three fields of `Calibration`; see `fit_calibration`."""
+    peaks = [RedshiftPosterior(grid, recalibrate(row, calibration)).find_peaks(1)[0] for row in rows]
     found = {}
     for peak, row in zip(peaks, rows, strict=True):
-        ln1pz, width, _ = sharpen_peak(peak, calibration, row.get("batch"), row.get("i", 0))
+        ln1pz, width, evidence = sharpen_peak(peak, calibration, row.get("batch"), row.get("i", 0))
         offset = ln1pz - np.log1p(row["z"])
         if peak.spectype == row["cls"] and abs(offset) < WINDOW:
-            found.setdefault(name_errors(peak.spectype, peak.z), []).append((offset, width, row["snr"]))
-    # fewer say nothing about a width
-    fits = {name: fit_errors(*np.array(values).T) for name, values in found.items() if len(values) >= LEAST}
-    return {name: fit[0] for name, fit in fits.items()}, {name: fit[1] for name, fit in fits.items()}
+            refined = evidence >= LEAST_EVIDENCE
+            name = name_errors(peak.spectype, peak.z, red_end=row.get("red_end"), refined=refined)[0]
+            found.setdefault(name, []).append((offset, width))
+    # fewer say nothing about a width and how it grows
+    fits = {name: fit_errors(*np.array(values).T) for name, values in found.items() if len(values) >= 2 * LEAST}
+    fields = ("error_scale", "error_floor", "error_power")
+    return {field: {name: fit[k] for name, fit in fits.items()} for k, field in enumerate(fields)}
+
+
+def fit_reliance(table):
+    """`fit_confident` of answers (`answer`, without a threshold) to bright spectra that nothing else makes doubtful."""
+    right = find_right(table)
+    bright = np.isfinite(table["z_true"]) & (table["cls_true"] != "") & (table["snr"] > BRIGHT)
+    own, kept = bright & (table["zwarn"] == 0), int(KEPT * np.count_nonzero(bright & right))
+    return fit_confident(
+        table["cls"][own], table["around"][own], right[own], purity=PURITY, least=LEAST_PURITY, kept=kept
+    )
+
+
+def find_right(table):
+    """Whether class and redshift are right, (n,)."""
+    near = np.where((table["cls_true"] == "QSO") | table["wide"], WIDE, NARROW)
+    return (np.abs(table["z"] - table["z_true"]) / (1 + table["z_true"]) < near) & (table["cls"] == table["cls_true"])
 
 
 def answer(rows, redshifts, calibration):
     """Answers beside the truth: dict of str to ndarray, shape (n,)."""
     grid = RedshiftGrid.from_redshifts(redshifts)
-    names = ("cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit", "wide", "family")
+    names = ("cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit", "wide", "family", "around")
     table = {name: [] for name in names}
     for row in rows:
-        posterior = RedshiftPosterior(grid, calibration.apply(row["log_probability"]))
+        posterior = RedshiftPosterior(grid, recalibrate(row, calibration))
         peaks, raw, evidence = find_solutions(posterior, calibration, row.get("batch"), row.get("i", 0), COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
-        doubts = row["doubts"] | find_flags(posterior, raw, posterior.information, evidence, red_end=row["red_end"])
+        doubts = row["doubts"] | find_flags(
+            posterior, raw, posterior.information, evidence, red_end=row["red_end"],
+            confident=calibration.find_confident(best.spectype), snr=row["snr"],
+        )  # fmt: skip
         zwarn = combine_flags(row["noticed"], doubts)
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],
             "pit": find_pit(posterior, best, best.z_err, row["z"]) if known else np.nan,
-            "wide": row["wide"], "family": row["family"],
+            "wide": row["wide"], "family": row["family"], "around": sum_around(posterior, raw[0]),
         }  # fmt: skip
         for name, value in values.items():
             table[name].append(value)
@@ -187,7 +228,7 @@ def score(table):
     """
     known = np.isfinite(table["z_true"])
     offset = np.abs(table["z"] - table["z_true"]) / (1 + table["z_true"])
-    near = offset < np.where((table["cls_true"] == "QSO") | table["wide"], WIDE, NARROW)
+    near = find_right(table)
     # p_best is the probability of a class and of 1000 km/s on either side, for quasars too
     claimed = (offset < WINDOW) & (table["cls"] == table["cls_true"])
     named = known & (table["cls_true"] != "")
@@ -201,7 +242,7 @@ def score(table):
                     "class": name, "snr_low": low, "snr_high": high, "n": int(own.sum()), "width": float(mad_std(pull)),
                 })  # fmt: skip
     clear = table["zwarn"] == 0
-    bright = named & (table["snr"] > 2)
+    bright = named & (table["snr"] > BRIGHT)
     empty = ~known
 
     def share(of, among):
@@ -263,7 +304,7 @@ def main(argv=None):
     parser.add_argument("--data", help="directory of the public template sets")
     parser.add_argument("--weights", help="registry name or path")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("-n", type=int, default=3000, help="objects, half to fit and half to show")
+    parser.add_argument("-n", type=int, default=4000, help="objects (default: 4000)")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--write", metavar="FILE", help="weights with the calibration")
@@ -273,12 +314,15 @@ def main(argv=None):
     rows, redshifts = draw_measured(runner, options.data, options.n, options.seed)
     plain = Calibration(target_sigma=Calibration.from_metadata(runner.loaded.metadata).target_sigma)
     # neighbours are of one family: every other one, so that both halves have all of them
-    calibration, fit = fit_calibration(rows[::2], redshifts, plain.target_sigma)
+    half, _ = fit_calibration(rows[::2], redshifts, plain.target_sigma)
+    calibration, fit = fit_calibration(rows, redshifts, plain.target_sigma)
+    unlimited = dict.fromkeys(redshifts, NO_THRESHOLD)
+    confident = fit_reliance(answer(rows, redshifts, replace(calibration, confident=unlimited)))
+    calibration, half = (replace(x, confident=confident) for x in (calibration, half))
     result = {
         "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seed": options.seed, "n": len(rows),
         "templates": "analytic" if options.data is None else "public", "calibration": calibration.to_dict(), "fit": fit,
-        "before": score(answer(rows[1::2], redshifts, plain)),
-        "after": score(answer(rows[1::2], redshifts, calibration)),
+        "before": score(answer(rows[1::2], redshifts, plain)), "after": score(answer(rows[1::2], redshifts, half)),
     }  # fmt: skip
     print(json.dumps(result["calibration"], indent=1))
     for title in ("before", "after"):

@@ -60,6 +60,8 @@ MADE = ("simulated", "sim_redrock")
 #: real spectra without those that people chose for their redshifts being secure, however faint, as VANDELS's flags do:
 #: a posterior does not know that it was chosen
 UNCHOSEN = "real but VANDELS"
+#: families of the simulator in which nothing is to be found
+NOTHING = ("sky", "blazars")
 #: sets that are scored for something else
 OTHERS = ("sim_redrock", "sdss_sky_real")
 
@@ -165,15 +167,14 @@ def score_sets(estimator, data, limit, report):
     return tables
 
 
-def score_nothing(estimator, tables, simulated, n):
-    """Share of spectra with nothing to find that are flagged, by kind."""
+def score_nothing(estimator, tables, train, n):
+    """Share of spectra with nothing to find that are flagged, by kind; ``n`` of each that can be drawn."""
     flagged = {}
     if "sdss_sky_real" in tables:
         flagged["SDSS sky fibres, real"] = tables["sdss_sky_real"]["zwarn"] != 0
-    if simulated is not None:
-        for family in ("sky", "blazars"):
-            members = simulated["family"] == family
-            flagged[f"{family}, simulated"] = simulated["zwarn"][members] != 0
+    for number, family in enumerate(NOTHING if n else ()):
+        drawn = estimate_simulated(estimator, train, n, [SEED, number], families=(family,))
+        flagged[f"{family}, simulated"] = drawn["zwarn"] != 0
     for kind, spectra in draw_nothing(n, SEED).items():
         flagged[kind] = estimate_spectra(estimator, spectra, "vacuum")["zwarn"] != 0
     return [{"kind": kind, "n": len(x), "flagged": _share(x)} for kind, x in flagged.items()]
@@ -221,7 +222,7 @@ def list_bars(result, tables, redrock):
     return bars
 
 
-def run_benchmark(estimator, data, train=None, *, limit=None, simulated=2000, nothing=150, report=print):
+def run_benchmark(estimator, data, train=None, *, limit=None, simulated=4000, nothing=200, report=print):
     """All figures for one estimator.
 
     Parameters
@@ -236,7 +237,7 @@ def run_benchmark(estimator, data, train=None, *, limit=None, simulated=2000, no
     simulated : int, optional
         Simulated objects; 0 leaves them out.
     nothing : int, optional
-        Spectra of white noise, and of power laws with white noise.
+        Spectra of each kind of `NOTHING`, of white noise, and of power laws with white noise.
     report : callable, optional
         Is given each line of the report.
 
@@ -271,7 +272,7 @@ def run_benchmark(estimator, data, train=None, *, limit=None, simulated=2000, no
     redrock = data / "sim_redrock_redrock_result.csv"
     result["precision"] = score_precision(tables["sim_redrock"], redrock) if "sim_redrock" in tables else []
     result["repeats"] = score_repeats(tables["lamost_real"]) if "lamost_real" in tables else (None, 0)
-    result["nothing"] = score_nothing(estimator, tables, drawn, nothing)
+    result["nothing"] = score_nothing(estimator, tables, train, nothing)
     result["bars"] = list_bars(result, tables, redrock)
     for key in ("pulls", "reliability", "pit", "zwarn", "nothing", "precision", "bars"):
         report_rows(key, result[key], report)
@@ -286,7 +287,7 @@ def main(argv=None):
     parser.add_argument("--weights")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--limit", type=int, help="most spectra per set")
-    parser.add_argument("--simulated", type=int, default=2000, help="simulated objects (default: 2000)")
+    parser.add_argument("--simulated", type=int, default=4000, help="simulated objects (default: 4000)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args(argv)
     start = time.perf_counter()

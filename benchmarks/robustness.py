@@ -47,7 +47,7 @@ REFERENCE, NO_ERRORS = "none", "no errors given"
 CHUNK = 100
 #: faults that do nothing to a spectrum without errors
 OF_ERRORS = ("ivar twice too large", "ivar twice too small")
-COLUMNS = ("n", "right", "loss", "loss_error", "clear", "purity", "loss_clear", "caught")
+COLUMNS = ("n", "right", "claimed", "loss", "loss_error", "clear", "purity", "loss_clear", "caught")
 
 
 def choose_whole(name):
@@ -118,18 +118,18 @@ def measure_exposures(estimator, spectra, truth):
 
     Returns
     -------
-    dict of str to ndarray of bool, shape (n,)
-        ``right``: class and redshift; ``clear``: no flag but that the errors are estimates.
+    dict of str to ndarray, shape (n,)
+        ``right``: class and redshift, bool; ``clear``: no flag but that the errors are estimates, bool; ``p_best``.
     """
-    table = {"z": [], "spectype": [], "zwarn": []}
+    table = {"z": [], "spectype": [], "zwarn": [], "p_best": []}
     for start in range(0, len(spectra), CHUNK):
         # a list of one is a list all the same
         found = estimator.estimate(to_inputs(spectra[start : start + CHUNK]), medium="vacuum", progress=False)
         for name, values in table.items():
             values.append(np.asarray(found[name]))
-    z, spectype, zwarn = (np.concatenate(x) for x in table.values())
+    z, spectype, zwarn, p_best = (np.concatenate(x) for x in table.values())
     right = is_right(truth | {"z": z}) & (spectype == truth["class_true"])
-    return {"right": right, "clear": (zwarn & ~int(RedshiftFlag.ERRORS_ESTIMATED)) == 0}
+    return {"right": right, "clear": (zwarn & ~int(RedshiftFlag.ERRORS_ESTIMATED)) == 0, "p_best": p_best}
 
 
 def score_fault(before, after):
@@ -137,22 +137,25 @@ def score_fault(before, after):
 
     Parameters
     ----------
-    before, after : dict of str to ndarray of bool, shape (n,)
+    before, after : dict of str to ndarray, shape (n,)
         As of `measure_exposures`, of the same spectra without and with it.
 
     Returns
     -------
     dict
-        ``n``; ``right``, the share with it; ``loss``, by how much that is less than without; ``loss_error``, its error
-        from the pairs that differ, of which at least one is assumed; ``clear``, the share that ``zwarn`` calls good;
-        ``purity``, the share of these that is right; ``loss_clear``, the loss among those that were clear without the
-        fault; ``caught``, the share flagged of what was right and is wrong now. None where there is nothing to measure.
+        ``n``; ``right``, the share with it; ``claimed``, the share that should be right by the probabilities that the
+        estimator gives, their mean: where they are true, what is lost is lost with the information; ``loss``, by how
+        much ``right`` is less than without; ``loss_error``, its error from the pairs that differ, of which at least one
+        is assumed; ``clear``, the share that ``zwarn`` calls good; ``purity``, the share of these that is right;
+        ``loss_clear``, the loss among those that were clear without the fault; ``caught``, the share flagged of what
+        was right and is wrong now. None where there is nothing to measure.
     """
     was, now = before["right"], after["right"]
     n, spoilt = len(was), was & ~now
     return {
         "n": n,
         "right": _share(now),
+        "claimed": _share(after["p_best"]),
         "loss": float(was.mean() - now.mean()),
         "loss_error": float(np.sqrt(max(np.count_nonzero(was != now), 1)) / n),
         "clear": _share(after["clear"]),

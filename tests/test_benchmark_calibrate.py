@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_scores
+from astropy.stats import mad_std
 from scipy.stats import norm
 
 from astro_spectok.results import Calibration, RedshiftPosterior
+from astro_spectok.results.calibration import PIVOT
 from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.weights import load_weights
 from astro_spectok.weights.format import read_metadata
@@ -100,20 +102,76 @@ def test_sharpening_is_found(load):
         np.logaddexp(best, other)[:, None], np.where(right[:, None], best, other), best, np.zeros(n), np.zeros(n),
         np.zeros(n, int), np.zeros(n, int), right, breadth,
     )  # fmt: skip
-    temperatures, _, sharpening, _, _ = module.fit_probabilities(evidence, broad)
-    assert temperatures[0] == pytest.approx(1.0, rel=0.15)
-    assert temperatures[0] * 8**-sharpening == pytest.approx(0.5, rel=0.2)
+    made, _, _ = module.fit_probabilities(evidence, broad)
+    assert made.temperatures[0] == pytest.approx(1.0, rel=0.15)
+    assert made.temperatures[0] * 8**-made.sharpening == pytest.approx(0.5, rel=0.2)
 
 
-@pytest.mark.parametrize("scale", [0.8, 1.5])
-def test_errors_are_found(load, scale):
-    """A scale, and a floor that is added in quadrature."""
+@pytest.mark.parametrize(("scale", "power"), [(0.8, 1.0), (1.5, 1.3)])
+def test_errors_are_found(load, scale, power):
+    """A scale, a floor that is added in quadrature, and a power."""
     rng, floor = np.random.default_rng(2), 2e-5
-    width = rng.uniform(0, 1e-4, 4000)
-    offset = scale * rng.normal(0, np.hypot(width, floor))
-    offset[::50] = 1e-3  # outliers
-    found = load("_calibration").fit_errors(offset, width, 1 / width)
-    assert found == (pytest.approx(scale, rel=0.1), pytest.approx(floor, rel=0.4))
+    width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 4000))
+    true = scale * PIVOT * (np.hypot(width, floor) / PIVOT) ** power
+    offset = true * rng.normal(0, 1, len(width))
+    offset[::50] = 3e-3  # outliers
+    found = load("_calibration").fit_errors(offset, width)
+    np.testing.assert_allclose(found[0] * PIVOT * (np.hypot(width, found[1]) / PIVOT) ** found[2], true, rtol=0.15)
+    assert found[1:] == (pytest.approx(floor, rel=0.4), pytest.approx(power, rel=0.1))
+
+
+def test_errors_are_those_of_the_calibration(load):
+    """What was fitted is what `Calibration` makes of widths."""
+    rng = np.random.default_rng(4)
+    width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 2000))
+    offset = 2 * width * rng.normal(0, 1, len(width))
+    scale, floor, power = load("_calibration").fit_errors(offset, width)
+    made = Calibration(error_scale={"STAR": scale}, error_floor={"STAR": floor}, error_power={"STAR": power})
+    pull = offset / [made.correct_width("STAR", x) for x in width]
+    assert mad_std(pull) == pytest.approx(1, abs=1e-6)
+
+
+def test_thresholds_keep_what_is_pure(load):
+    """A class whose probabilities are true gets a low threshold, one that is too sure a high one."""
+    rng, n, module = np.random.default_rng(6), 20000, load("_calibration")
+    cls, p = np.repeat(["GALAXY", "STAR"], n // 2), rng.uniform(0.5, 1, n)
+    right = rng.random(n) < np.where(cls == "STAR", np.where(p > 0.9, 1.0, 0.7), 1.0)
+    found = module.fit_confident(cls, p, right, purity=0.99, least=0.98)
+    assert found["GALAXY"] == pytest.approx(0.5)
+    assert 0.85 < found["STAR"] < 0.93
+    kept = p >= np.where(cls == "STAR", found["STAR"], found["GALAXY"])
+    assert right[kept].mean() >= 0.99
+    wrong = np.zeros(n, bool)
+    assert set(module.fit_confident(cls, p, wrong, purity=0.99, least=0.98).values()) == {float(module.THRESHOLDS[-1])}
+
+
+def test_thresholds_leave_enough(load):
+    """Beyond what is needed they are made no stricter if too few would be left."""
+    rng, n, module = np.random.default_rng(7), 20000, load("_calibration")
+    cls, p = np.full(n, "STAR"), rng.uniform(0.5, 1, n)
+    right = rng.random(n) < p**0.05
+    options = {"purity": 0.999, "least": 0.98}
+    loose, strict = (
+        module.fit_confident(cls, p, right, kept=k, **options)["STAR"] for k in (int(0.8 * n), int(0.3 * n))
+    )
+    assert loose < strict
+    assert np.count_nonzero(right & (p >= strict)) >= 0.3 * n
+    assert right[p >= loose].mean() >= 0.98
+
+
+def test_reliance_is_that_of_bright_ones_that_nothing_else_flags(load):
+    """Faint and flagged ones, and those without a truth, may be as wrong as they like."""
+    n = 400
+    table = {
+        "cls": np.full(n, "STAR"), "cls_true": np.full(n, "STAR"), "z": np.zeros(n), "z_true": np.zeros(n),
+        "around": np.linspace(0.4, 1, n), "zwarn": np.zeros(n, int), "snr": np.full(n, 10.0), "wide": np.zeros(n, bool),
+    }  # fmt: skip
+    table["z"][::4], table["snr"][::4] = 0.1, 1.0
+    table["z"][1::4], table["zwarn"][1::4] = 0.1, 4
+    table["z_true"][2::4] = np.nan
+    assert load("calibrate").fit_reliance(table) == {"STAR": pytest.approx(0.5)}
+    table["z"][(table["around"] < 0.72) & (table["snr"] > 5)] = 0.1
+    assert load("calibrate").fit_reliance(table) == {"STAR": pytest.approx(0.75)}
 
 
 def test_ks(load):

@@ -164,14 +164,16 @@ def test_cost(script):
     """Eight spectra: six right before, of which two are lost, one of them flagged; one gained."""
     before = {
         "right": np.array([1, 1, 1, 1, 1, 1, 0, 0], bool), "clear": np.array([1, 1, 1, 1, 0, 0, 0, 0], bool),
+        "p_best": np.ones(8),
     }  # fmt: skip
     after = {
         "right": np.array([1, 1, 1, 0, 0, 1, 1, 0], bool), "clear": np.array([1, 1, 0, 1, 0, 0, 0, 1], bool),
+        "p_best": np.array([1, 1, 1, 0.5, 0.5, 1, 0.5, 0.5]),
     }  # fmt: skip
     found = script.score_fault(before, after)
     assert found == {
-        "n": 8, "right": 5 / 8, "loss": 1 / 8, "loss_error": pytest.approx(np.sqrt(3) / 8), "clear": 0.5,
-        "purity": 0.5, "loss_clear": 0.25, "caught": 0.5,
+        "n": 8, "right": 5 / 8, "claimed": 6 / 8, "loss": 1 / 8, "loss_error": pytest.approx(np.sqrt(3) / 8),
+        "clear": 0.5, "purity": 0.5, "loss_clear": 0.25, "caught": 0.5,
     }  # fmt: skip
     unchanged = script.score_fault(before, before)
     assert unchanged["loss"] == 0
@@ -183,12 +185,13 @@ class Answers:
     """Answers with a fixed redshift, class and flag, and remembers what it was asked."""
 
     def __init__(self, z, spectype, zwarn):
-        self.answers, self.asked = (np.array(z), np.array(spectype), np.array(zwarn)), []
+        p_best = np.linspace(0.9, 1, len(z))
+        self.answers, self.asked = (np.array(z), np.array(spectype), np.array(zwarn), p_best), []
 
     def estimate(self, obj, *, medium, progress):
         assert medium == "vacuum"
         self.asked.append(obj)
-        return QTable([x[: len(obj)] for x in self.answers], names=("z", "spectype", "zwarn"))
+        return QTable([x[: len(obj)] for x in self.answers], names=("z", "spectype", "zwarn", "p_best"))
 
 
 def test_what_is_right(script, exposure):
@@ -200,6 +203,7 @@ def test_what_is_right(script, exposure):
     found = script.measure_exposures(estimator, [exposure.arrays] * 4, truth)
     assert found["right"].tolist() == [True, False, True, False]
     assert found["clear"].tolist() == [True, True, False, True]
+    np.testing.assert_allclose(found["p_best"], np.linspace(0.9, 1, 4))
     assert [len(one) for one in estimator.asked[0]] == [3] * 4  # axis, flux, errors
 
 
@@ -255,6 +259,7 @@ def make_row(fault, **figures):
         "instrument": "all",
         "n": 300,
         "right": 0.9,
+        "claimed": 0.912,
         "loss": 0.0123,
         "loss_error": 0.004,
         "clear": 0.8,
@@ -277,9 +282,9 @@ def test_tables(load):
         name: [block.strip().split("\n     - ") for block in text.split("\n   * - ")[1:]] for name, text in made.items()
     }
     assert cells["robustness"][1:] == [
-        ["none", "yes", "90.0", "–", "80.0", "98.7", "–", "–"],
-        ["waves", "yes", "90.0", "1.2 ± 0.4", "80.0", "98.7", "-0.1", "–"],
-        ["waves", "no", "90.0", "**3.1** ± 0.4", "80.0", "98.7", "-0.1", "50.0"],
+        ["none", "yes", "90.0", "91.2", "–", "80.0", "98.7", "–", "–"],
+        ["waves", "yes", "90.0", "91.2", "1.2 ± 0.4", "80.0", "98.7", "-0.1", "–"],
+        ["waves", "no", "90.0", "91.2", "**3.1** ± 0.4", "80.0", "98.7", "-0.1", "50.0"],
     ]
     header, with_errors, *_ = cells["robustness_groups"]
     assert header == ["fault", "errors", "GALAXY", "STAR", "desi"]

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The flag of solutions that rest on the end of a spectrum."""
+"""Flags of solutions that rest on the end of a spectrum, on its continuum, or on too little."""
 
 import numpy as np
 import pytest
@@ -22,6 +22,33 @@ def test_galaxies_need_more_than_lyman_alpha(cls, z, red_end, flagged):
     posterior = RedshiftPosterior(GRID, make_scores((cls, z, STEP, 1.0)))
     flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, 50.0, red_end=red_end)
     assert flags == (RedshiftFlag.AT_EDGE if flagged else RedshiftFlag.NONE)
+
+
+@pytest.mark.parametrize(
+    ("cls", "probability", "evidence", "snr", "flagged"),
+    [
+        ("STAR", 0.99, 0.0, 5.0, False),
+        ("STAR", 0.99, -10.0, 5.0, True),
+        ("STAR", 0.99, 0.0, 50.0, False),
+        ("STAR", 0.90, 0.0, 5.0, True),
+        ("STAR", 0.90, 15.0, 5.0, False),
+        ("STAR", 0.90, 15.0, 50.0, True),
+        ("GALAXY", 0.99, 0.0, 5.0, True),
+        ("GALAXY", 0.99, 10.0, 50.0, False),
+    ],
+)
+def test_stars_may_be_told_by_their_continua(cls, probability, evidence, snr, flagged):
+    """If they are told for sure, and templates do not contradict; else their features must be more than a wave."""
+    posterior = RedshiftPosterior(GRID, make_scores((cls, 0.0, STEP, probability), ("QSO", 2.0, STEP, 1 - probability)))
+    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, evidence, snr=snr)
+    assert flags == (RedshiftFlag.SKY_LIKE if flagged else RedshiftFlag.NONE)
+
+
+@pytest.mark.parametrize(("confident", "flagged"), [(0.6, False), (0.8, True)])
+def test_low_confidence_is_what_the_calibration_says(confident, flagged):
+    posterior = RedshiftPosterior(GRID, make_scores(("GALAXY", 0.5, STEP, 0.7), ("GALAXY", 0.52, STEP, 0.3)))
+    flags = find_flags(posterior, posterior.find_peaks(1), posterior.information, 50.0, confident=confident)
+    assert flags == (RedshiftFlag.LOW_CONFIDENCE if flagged else RedshiftFlag.NONE)
 
 
 def test_red_end_is_that_of_good_pixels():

@@ -50,6 +50,20 @@ def test_templates_that_explain_nothing_do_not_count(monkeypatch):
     assert evidence == 1.0
 
 
+def test_errors_are_those_of_what_is_seen(monkeypatch):
+    """A galaxy that ends before [OII], and one that templates refined nothing of, have errors of their own."""
+    ends = {"GALAXY": 1.0, "GALAXY UV": 3.0, "GALAXY unrefined": 5.0}
+    calibration = Calibration(error_scale=ends, error_floor=dict.fromkeys(ends, 1e-7), target_sigma=TARGET)
+    fit, errors = Refined(np.log(1.5), 1e-3, 50.0), []
+    for high, found in ((9000.0, fit), (5000.0, fit), (9000.0, None)):
+        monkeypatch.setattr(solutions, "refine_redshift", lambda *args, found=found, **kwargs: found)
+        batch = to_batch([make_spectrum(high=high)], medium="vacuum")
+        (best, *_), _, _ = find_solutions(RedshiftPosterior(GRID, SCORES), calibration, batch, 0, 2)
+        errors.append(best.z_err)
+    assert errors[1] == pytest.approx(3 * errors[0])
+    assert errors[2] == pytest.approx(5 * 1.5 * TRUE, rel=0.02)
+
+
 @pytest.mark.parametrize(("level", "sigmas"), [(0.68, norm.ppf(0.84)), (0.95, norm.ppf(0.975))])
 def test_interval_agrees_with_the_error(level, sigmas):
     """For a single Gaussian peak, and around the redshift that it was refined to."""

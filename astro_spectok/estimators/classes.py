@@ -8,11 +8,12 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.flags import CONFIDENT, combine_flags, convert_flags, has_negative_continuum, is_sky_like
+from astro_spectok.estimators.flags import combine_flags, convert_flags, has_negative_continuum, is_sky_like
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import RedshiftFlag
+from astro_spectok.results.calibration import CONFIDENT
 from astro_spectok.results.html import make_html_table
 
 __all__ = ["ClassEstimate", "ClassEstimator", "classify"]

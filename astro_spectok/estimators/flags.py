@@ -3,12 +3,13 @@
 
 import numpy as np
 
+from astro_spectok.results.calibration import CONFIDENT
 from astro_spectok.results.posterior import WINDOW
 from astro_spectok.results.redshift_flags import RedshiftFlag
+from astro_spectok.results.redshift_grid import STAR
 from astro_spectok.spectra import InputFlag
 
 __all__ = [
-    "CONFIDENT",
     "LEAST_EVIDENCE",
     "combine_flags",
     "convert_flags",
@@ -16,12 +17,12 @@ __all__ = [
     "find_red_end",
     "has_negative_continuum",
     "is_sky_like",
+    "lacks_features",
+    "sum_around",
 ]
 
 #: what is noticed about an input without being a reason to doubt its redshift
 REMARKS = RedshiftFlag.ERRORS_ESTIMATED
-#: probability of the best solution from which it is relied on
-CONFIDENT = 0.8
 #: distance in ln(1 + z) within which it is counted: what is broad, as a quasar at low resolution, is not doubtful
 VICINITY = 0.01
 #: how probable another redshift is, over the best, from which they are comparable
@@ -35,6 +36,12 @@ REST_RED_END = {"GALAXY": 1300.0}
 LEAST_INFORMATION = 1.0
 #: nat by which rest-frame templates must explain a spectrum better than a continuum without features does
 LEAST_EVIDENCE = 6.0
+#: the same for a star whose probability is higher than the second number: hot ones, and those seen at low resolution,
+#: are told by their continua
+STELLAR_EVIDENCE, SURE = -5.0, 0.96
+#: nat that are asked for beyond that of any other star, for each unit of its squared S/N up to the second number: what
+#: is wrong with a flux calibration looks like weak features, the more so the brighter a featureless spectrum is
+WAVES, BRIGHTEST = 0.1, 60.0
 #: standard deviations by which the mean flux must be below zero
 NEGATIVE = 3.0
 
@@ -92,7 +99,7 @@ def is_sky_like(information):
     return information < LEAST_INFORMATION
 
 
-def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan):
+def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan, confident=CONFIDENT, snr=0.0):
     """What the posterior itself gives reason to doubt.
 
     Parameters
@@ -106,6 +113,11 @@ def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan
         In nat, of features in the spectrum (`~astro_spectok.estimators.solutions.find_solutions`); NaN if not known.
     red_end : float, optional
         Vacuum wavelength of the last good pixel, as of `find_red_end`; NaN if not known.
+    confident : float, optional
+        Probability of the best solution from which it is relied on, as of
+        `~astro_spectok.results.Calibration.find_confident`.
+    snr : float, optional
+        Median signal-to-noise ratio per pixel.
 
     Returns
     -------
@@ -117,10 +129,11 @@ def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan
         apart = abs(np.log1p(peak.z) - np.log1p(best.z)) > WINDOW
         if apart and peak.probability > COMPARABLE * best.probability:
             out |= RedshiftFlag.TWO_PEAKS
-    if _sum_around(posterior, best) < CONFIDENT:
+    probability = sum_around(posterior, best)
+    if probability < confident:
         out |= RedshiftFlag.LOW_CONFIDENCE
     # what the templates say of features is more to the point than what the network does
-    if is_sky_like(information) if np.isnan(evidence) else evidence < LEAST_EVIDENCE:
+    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, best.spectype, probability, snr):
         out |= RedshiftFlag.SKY_LIKE
     size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
     if min(best.lag, size - 1 - best.lag) * grid.step < EDGE:
@@ -130,13 +143,26 @@ def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan
     return out
 
 
+def lacks_features(evidence, spectype, probability, snr=0.0):
+    """Whether templates explain a spectrum no better than a continuum does.
+
+    Of what is surely a star they need not, if they do not contradict; of other stars more is asked the brighter they
+    are.
+    """
+    if spectype != STAR:
+        return evidence < LEAST_EVIDENCE
+    if probability > SURE:
+        return evidence < STELLAR_EVIDENCE
+    return evidence < LEAST_EVIDENCE + WAVES * min(max(snr, 0.0), BRIGHTEST) ** 2
+
+
 def find_red_end(wavelength, ivar):
     """Wavelength of the reddest pixel with a positive inverse variance; NaN if there is none."""
     good = np.asarray(ivar) > 0
     return float(np.max(np.asarray(wavelength)[good])) if good.any() else np.nan
 
 
-def _sum_around(posterior, peak):
+def sum_around(posterior, peak):
     """Probability of the class of a peak and a redshift in its vicinity."""
     reach = round(VICINITY / posterior.grid.step)
     return float(posterior.probability[peak.spectype][max(peak.lag - reach, 0) : peak.lag + reach + 1].sum())

@@ -8,7 +8,7 @@ import numpy as np
 
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.inputs import note_flags, prepare_inputs
-from astro_spectok.results.calibration import Calibration
+from astro_spectok.results.calibration import Calibration, measure_pixel
 from astro_spectok.results.priors import PriorFactors
 from astro_spectok.results.redshift_grid import GridCut, RedshiftGrid
 from astro_spectok.results.redshift_posterior import RedshiftPosterior
@@ -68,7 +68,8 @@ class Prepared:
             Probability of each stellar type, if it is a star; empty where the weights tell none.
         """
         for i, measured in self.runner.measure(self.batch, progress=progress, labels=False, embedding=False):
-            posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.log_probability))
+            pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])
+            posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.log_probability, pixel))
             information = posterior.information
             if self.grid != self.whole:
                 posterior = RedshiftPosterior(self.grid, self.cut.take(posterior.log_probability))

@@ -143,7 +143,7 @@ class RedshiftEstimator(Estimator):
     def _estimate_one(self, prepared, count, progress):
         """The `RedshiftEstimate` of a batch of one usable spectrum."""
         ((_, posterior, information, types),) = prepared.measure(progress)
-        peaks, intervals, zwarn = _solve(prepared, 0, posterior, information, count, LEVELS)
+        peaks, intervals, zwarn, snr = _solve(prepared, 0, posterior, information, count, LEVELS)
         best, info = peaks[0], prepared.batch.info[0]
         mk_type, mk_probability = choose_type(best.spectype, types)
         meta = self._make_meta(prepared) | {"medium": info.medium, "medium_source": info.medium_source}
@@ -158,7 +158,7 @@ class RedshiftEstimator(Estimator):
             alternatives=tuple(peaks[1:count]),
             posterior=posterior,
             zwarn=zwarn,
-            snr=float(measure_facts(prepared.batch, 0)[0]),
+            snr=snr,
             mk_type=mk_type,
             mk_probability=mk_probability,
             meta=meta,
@@ -177,11 +177,11 @@ class RedshiftEstimator(Estimator):
         zwarn = np.array([convert_flags(flags) for flags in prepared.flags], dtype=np.int64)
         rows = make_empty_rows(n if with_posterior else 0, prepared.grid)
         for i, posterior, information, types in prepared.measure(progress):
-            (best, *others), intervals, zwarn[i] = _solve(prepared, i, posterior, information, 2, LEVELS[:1])
+            (best, *others), intervals, zwarn[i], snr = _solve(prepared, i, posterior, information, 2, LEVELS[:1])
             spectype[i] = best.spectype
             mk_type[i], mk_probability = choose_type(best.spectype, types)
             values = _list_numbers(best, others, intervals[0])
-            values |= {"snr": measure_facts(prepared.batch, i)[0], "p_mk_type": mk_probability}
+            values |= {"snr": snr, "p_mk_type": mk_probability}
             for name, value in values.items():
                 numbers[name][i] = value
             for name in names:
@@ -221,7 +221,7 @@ def _check_count(n_best):
 
 
 def _solve(prepared, i, posterior, information, count, levels):
-    """Solutions with their errors calibrated, intervals of probability around the best, and flags."""
+    """Solutions with their errors calibrated, intervals of probability around the best, flags, and S/N."""
     batch, grid = prepared.batch, prepared.grid
     peaks, raw, evidence = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
     intervals = [
@@ -229,11 +229,13 @@ def _solve(prepared, i, posterior, information, count, levels):
     ]
     pixels = batch.pixels(i)
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[pixels])
-    doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end)
+    confident = prepared.calibration.find_confident(raw[0].spectype)
+    snr = measure_facts(batch, i)[0]
+    doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end, confident=confident, snr=snr)
     if has_negative_continuum(batch.flux[pixels], batch.ivar[pixels]):
         doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
     zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts)
-    return peaks, intervals, zwarn
+    return peaks, intervals, zwarn, float(snr)
 
 
 def _list_numbers(best, others, interval):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from astro_spectok.estimators.flags import LEAST_EVIDENCE
+from astro_spectok.estimators.flags import LEAST_EVIDENCE, find_red_end
 from astro_spectok.estimators.refinement import refine_redshift
 from astro_spectok.results.posterior import WINDOW
 
@@ -46,11 +46,14 @@ def find_solutions(posterior, calibration, batch, i, count):
         Of features in the spectrum, as of `~astro_spectok.estimators.refinement.Refined`; NaN if not known.
     """
     raw = posterior.find_peaks(count)
-    solutions, evidence = [], np.nan
+    solutions, evidence, red_end = [], np.nan, None
+    if batch is not None:
+        red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     for number, peak in enumerate(raw):
         ln1pz, width, found = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
         evidence = found if number == 0 else evidence
-        width = calibration.correct_width(peak.spectype, width, peak.z)
+        refined = number == 0 and evidence >= LEAST_EVIDENCE  # False for NaN
+        width = calibration.correct_width(peak.spectype, width, peak.z, red_end=red_end, refined=refined)
         solutions.append(replace(peak, z=float(np.expm1(ln1pz)), z_err=float(np.exp(ln1pz) * width)))
     return solutions, raw, evidence
 

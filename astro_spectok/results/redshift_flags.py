@@ -35,7 +35,8 @@ class RedshiftFlag(IntFlag):
     AT_EDGE = 32
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512
-    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below 0.8
+    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below what the calibration
+    #: of the weights found to be enough for that class, 0.8 if it does not tell
     LOW_CONFIDENCE = 4096
     #: part of the spectrum lies outside the wavelengths that the weights were trained on
     OUTSIDE_TRAINED_RANGE = 8192
