@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The shell command ``spectok``: one function per subcommand, options shared between them."""
+"""The shell command ``spectok``: one function per subcommand."""
 
 import argparse
 import contextlib
@@ -9,51 +9,17 @@ import os
 import sys
 import traceback
 
-__all__ = ["SUBCOMMANDS", "add_common_options", "build_parser", "main", "write_line"]
+from astro_spectok.cli_estimators import add_redshift, add_stellar
+from astro_spectok.cli_options import (
+    COMMON_OPTIONS,
+    add_common_options,
+    add_file_options,
+    positive_int,
+    split_names,
+    write_line,
+)
 
-# what --debug and --quiet leave alone when they stand before and after the subcommand
-_UNSET = argparse.SUPPRESS
-
-
-def write_line(text="", *, stream=None):
-    """Write a line to ``stream``, standard output if not given."""
-    (stream or sys.stdout).write(f"{text}\n")
-
-
-def _positive_int(text):
-    """Turn the text of an option into an integer above zero."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        msg = f"must be an integer above zero, got {text!r}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
-_COMMON_OPTIONS = {
-    "weights": dict(metavar="NAME|PATH", help="registry name or .safetensors file (default: the packaged set)"),
-    "device": dict(default="auto", help="auto, cpu, cuda, cuda:0, mps (default: auto)"),
-    "batch_tokens": dict(type=_positive_int, metavar="N", help="most tokens that go through the network at once"),
-    "overwrite": dict(action="store_true", help="replace output files that exist"),
-    "quiet": dict(action="store_true", default=_UNSET, help="no progress bar, no remarks"),
-    "debug": dict(action="store_true", default=_UNSET, help="show the traceback of an error"),
-}
-
-
-def add_common_options(parser, *names):
-    """Add options that several subcommands share; ``--quiet`` and ``--debug`` are added to all of them.
-
-    Parameters
-    ----------
-    parser : `argparse.ArgumentParser`
-        Parser of the subcommand.
-    *names : {'weights', 'device', 'batch_tokens', 'overwrite'}
-        The options that it takes.
-    """
-    for name in (*names, "quiet", "debug"):
-        parser.add_argument("--" + name.replace("_", "-"), dest=name, **_COMMON_OPTIONS[name])
+__all__ = ["SUBCOMMANDS", "build_parser", "main"]
 
 
 def add_weights(subparsers):
@@ -129,10 +95,7 @@ def add_embed(subparsers):
     """Add ``spectok embed``."""
     description = "Turn the spectra in files into vectors, in one table with a row for each spectrum."
     parser = subparsers.add_parser("embed", help=description, description=description)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
-    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
-    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
-    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
+    add_file_options(parser)
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_embed)
 
@@ -162,7 +125,7 @@ def add_pretrain(subparsers):
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
     parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
     parts = "parts of the network to train, such as type_head; a wrong name lists them (default: all)"
-    parser.add_argument("--train-only", type=_split_names, default=[], metavar="A,B", help=parts)
+    parser.add_argument("--train-only", type=split_names, default=[], metavar="A,B", help=parts)
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
@@ -176,7 +139,7 @@ def add_pretrain(subparsers):
         ("stop-after", "stop, with a checkpoint, once so many steps are done in all"),
         ("threads", "of the processor, for the network"),
     ):
-        kind = int if name in ("workers", "seed") else _positive_int
+        kind = int if name in ("workers", "seed") else positive_int
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=text)
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE",
@@ -228,76 +191,31 @@ def _read_training_config(args):
     return TrainingConfig(**settings)
 
 
-def _split_names(text):
-    """Turn ``a,b`` into a list of names."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def add_redshift(subparsers):
-    """Add ``spectok redshift``."""
-    description = "Measure class and redshift of the spectra in files, in one table with a row for each spectrum."
-    parser = subparsers.add_parser("redshift", help=description, description=description)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
-    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
-    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
-    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
-    parser.add_argument(
-        "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="redshifts to look for (default: all)"
-    )
-    parser.add_argument(
-        "--classes", type=_split_names, metavar="A,B", help="classes to look for, of GALAXY, QSO, STAR (default: all)"
-    )
-    parser.add_argument("--posterior", action="store_true", help="write the posterior into each row, in 2 kB")
-    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
-    parser.set_defaults(run=_run_redshift)
-
-
-def _run_redshift(args):
-    """Measure the spectra of all files and write the table."""
-    from astro_spectok.config import conf
-    from astro_spectok.estimators import RedshiftEstimator
-    from astro_spectok.results.writing import check_output, write_table
-
-    check_output(args.out, overwrite=args.overwrite)
-    z_range = None if args.z_range is None else tuple(args.z_range)
-    estimator = RedshiftEstimator(args.weights, args.device, z_range=z_range, classes=args.classes)
-    with conf.set_temp("batch_tokens", args.batch_tokens or conf.batch_tokens):
-        table = estimator.estimate_files(
-            args.files, file_format=args.format, medium=args.medium, posterior=args.posterior,
-            progress=False if args.quiet else None,
-        )  # fmt: skip
-    write_table(table, args.out, overwrite=args.overwrite)
-    if not args.quiet:
-        measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
-        unusable = len(table) - measured
-        write_line(f"{args.out}: {measured} spectra measured, {sure} with zwarn 0; {unusable} flagged as unusable")
-
-
 def add_simulate(subparsers):
     """Add ``spectok simulate``."""
     description = "Simulate labelled spectra of every kind of object through every kind of instrument."
     parser = subparsers.add_parser("simulate", help=description, description=description)
-    parser.add_argument("-n", "--number", type=_positive_int, required=True, metavar="N", help="objects")
+    parser.add_argument("-n", "--number", type=positive_int, required=True, metavar="N", help="objects")
     parser.add_argument(
         "-o", "--out", required=True, metavar="DIR|FILE", help="directory for FITS files, or a .parquet file"
     )
     parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same spectra (default: 0)")
     parser.add_argument(
-        "--families", type=_split_names, metavar="A,B",
+        "--families", type=split_names, metavar="A,B",
         help="of galaxies, quasars, stars, blends, supernovae, sky, blazars (default: all)",
     )  # fmt: skip
     parser.add_argument(
-        "--instruments", type=_split_names, metavar="A,B",
+        "--instruments", type=split_names, metavar="A,B",
         help="their names, or random (default: all that training uses); a wrong one lists them",
     )  # fmt: skip
     parser.add_argument(
         "--snr", nargs=2, type=float, metavar=("LOW", "HIGH"),
         help="range of the median signal-to-noise ratio per pixel (default: mostly 1 to 100)",
     )  # fmt: skip
-    parser.add_argument("--views", type=_positive_int, default=1, metavar="N", help="instruments that see each object")
+    parser.add_argument("--views", type=positive_int, default=1, metavar="N", help="instruments that see each object")
     parser.add_argument(
-        "--max-pixels", type=_positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
+        "--max-pixels", type=positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
     )
     # not the common option: what is drawn depends on it
     parser.add_argument(
@@ -324,7 +242,7 @@ def _run_simulate(args):
 
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
-SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_weights)
+SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights)
 
 
 def build_parser():
@@ -342,8 +260,8 @@ def build_parser():
         description="Tokens, embeddings and reconstructions of astronomical spectra.",
     )
     parser.add_argument("--version", action="version", version=f"spectok {__version__}")
-    parser.add_argument("--quiet", **_COMMON_OPTIONS["quiet"] | {"default": False})
-    parser.add_argument("--debug", **_COMMON_OPTIONS["debug"] | {"default": False})
+    parser.add_argument("--quiet", **COMMON_OPTIONS["quiet"] | {"default": False})
+    parser.add_argument("--debug", **COMMON_OPTIONS["debug"] | {"default": False})
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add_subcommand in SUBCOMMANDS:
         add_subcommand(subparsers)

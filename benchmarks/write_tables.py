@@ -15,6 +15,7 @@ from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
 from _robustness_table import make_robustness_tables
 from _sizes_table import make_sizes_table
+from _stellar_tables import draw_kiel_picture, make_stellar_tables
 from _tables import make_table, show, show_snr
 
 from astro_spectok.training.history import draw_curve
@@ -115,6 +116,7 @@ def make_tables():
         made = make_redshift_tables(json.loads(path.read_text()))
         tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
     tables |= {f"small_{name}": text for name, text in make_estimator_tables(read_estimator()).items()}
+    tables |= {f"small_{name}": text for name, text in make_stellar_tables(read_stellar()).items()}
     path = RESULTS / "small_robustness.json"
     made = make_robustness_tables(json.loads(path.read_text()) if path.is_file() else None)
     return tables | {f"small_{name}": text for name, text in made.items()}
@@ -126,6 +128,12 @@ def read_estimator():
     return json.loads(path.read_text()) if path.is_file() else None
 
 
+def read_stellar():
+    """Results of ``stellar_parameters.py`` with the packaged weights; None if there are none."""
+    path = RESULTS / "small_stellar_parameters.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def main():
     TABLES.mkdir(exist_ok=True)
     for name, text in make_tables().items():
@@ -133,6 +141,8 @@ def main():
     draw_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
     if read_estimator() is not None:
         draw_reliability(read_estimator(), TABLES / "small_reliability.png")
+    if read_stellar() is not None and read_stellar()["kiel"]:
+        draw_kiel_picture(read_stellar(), TABLES / "small_kiel.png")
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ def test_to_moves_every_tensor():
     """As onto a graphics card; the meta device stands in for one."""
     batch = stack_views([make_view(100, 40, 0)], 32, np.array([False])).to("meta")
     tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 10
+    assert len(tensors) == 13
     tensors += [batch.patches.channels, batch.grid.geometry]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 

@@ -1,0 +1,70 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The options that subcommands of ``spectok`` share, and how they write."""
+
+import argparse
+import sys
+
+__all__ = ["COMMON_OPTIONS", "add_common_options", "add_file_options", "positive_int", "split_names", "write_line"]
+
+# what --debug and --quiet leave alone when they stand before and after the subcommand
+_UNSET = argparse.SUPPRESS
+
+
+def write_line(text="", *, stream=None):
+    """Write a line to ``stream``, standard output if not given."""
+    (stream or sys.stdout).write(f"{text}\n")
+
+
+def positive_int(text):
+    """Turn the text of an option into an integer above zero."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        msg = f"must be an integer above zero, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+COMMON_OPTIONS = {
+    "weights": dict(metavar="NAME|PATH", help="registry name or .safetensors file (default: the packaged set)"),
+    "device": dict(default="auto", help="auto, cpu, cuda, cuda:0, mps (default: auto)"),
+    "batch_tokens": dict(type=positive_int, metavar="N", help="most tokens that go through the network at once"),
+    "overwrite": dict(action="store_true", help="replace output files that exist"),
+    "quiet": dict(action="store_true", default=_UNSET, help="no progress bar, no remarks"),
+    "debug": dict(action="store_true", default=_UNSET, help="show the traceback of an error"),
+}
+
+
+def add_common_options(parser, *names):
+    """Add options that several subcommands share; ``--quiet`` and ``--debug`` are added to all of them.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser`
+        Parser of the subcommand.
+    *names : {'weights', 'device', 'batch_tokens', 'overwrite'}
+        The options that it takes.
+    """
+    for name in (*names, "quiet", "debug"):
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, **COMMON_OPTIONS[name])
+
+
+def add_file_options(parser):
+    """Add the files to read, the table to write, and how the files are to be understood.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser`
+        Parser of the subcommand.
+    """
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
+    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
+    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
+
+
+def split_names(text):
+    """Turn ``a,b`` into a list of names."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,308 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`StellarParameterEstimator`: temperature, gravity, abundances and radial velocity of stars from any instrument."""
+
+import operator
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import QTable
+
+from astro_spectok.estimators.base import Estimator
+from astro_spectok.estimators.infrared_velocity import load_infrared_templates, refine_infrared_velocity
+from astro_spectok.estimators.mk_types import choose_type, make_type_column
+from astro_spectok.estimators.posteriors import prepare
+from astro_spectok.estimators.redshift import RedshiftEstimator
+from astro_spectok.estimators.second_star import find_second_star
+from astro_spectok.estimators.solutions import find_solutions
+from astro_spectok.estimators.stellar_flags import (
+    LEAST_PIXELS,
+    REFUSED,
+    combine_stellar_flags,
+    convert_stellar_flags,
+    find_coverage_flags,
+    find_label_flags,
+    find_star_flags,
+    is_withheld,
+)
+from astro_spectok.estimators.stellar_labels import require_stellar_head
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.inputs import make_provenance, measure_facts
+from astro_spectok.results import RedshiftPosterior, StellarEstimate, StellarFlag
+from astro_spectok.results.redshift import to_velocity
+from astro_spectok.results.redshift_grid import STAR
+from astro_spectok.results.stellar import make_distributions
+from astro_spectok.results.stellar_labels import PARAMETERS, StellarLabels
+from astro_spectok.results.stellar_training import StellarTraining
+
+__all__ = ["StellarParameterEstimator"]
+
+#: labels that not every spectrum tells, and the share of the spread of the stars trained on below which the error of
+#: such a label must lie for it to be given: above, the answer is what was known without the spectrum
+OPTIONAL, TOLD = ("alpha_fe", "log_vbroad"), 0.75
+
+
+class _Star(NamedTuple):
+    """What is known of one spectrum before its labels."""
+
+    z: float
+    z_err: float
+    p_star: float
+    types: dict
+    doubts: StellarFlag
+    withheld: bool
+    infrared: bool
+
+
+class StellarParameterEstimator(Estimator):
+    """Parameters of stars: temperature, gravity, [Fe/H], [alpha/Fe], radial velocity and broadening, with errors.
+
+    Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, calibrated or
+    not, as for `~astro_spectok.tokenize`: results do not depend on the units, nor on what stands in masked, non-finite
+    or zero-weight pixels. The radial velocity is that of `RedshiftEstimator` for a star, and the parameters are read in
+    the frame of the star. Parameters of the estimator are stored as they are and checked when `estimate` uses them.
+
+    Parameters
+    ----------
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    assume_star : bool
+        Whether all spectra are known to be of stars. If not, spectra that are more probably of something else get no
+        parameters. Types that no parameters were trained for get none in either case.
+    n_samples : int
+        Samples of each distribution that ``return_distribution`` gives.
+    seed : int
+        Of these samples.
+
+    See Also
+    --------
+    astro_spectok.results.StellarFlag : the bits of ``warn``.
+
+    References
+    ----------
+    Cenarro et al. 2007, MNRAS 374, 664, for the scale of the labels (that of the MILES library).
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> StellarParameterEstimator(assume_star=True)
+    StellarParameterEstimator(assume_star=True)
+    """
+
+    def __init__(self, weights=None, device="auto", assume_star=False, n_samples=1000, seed=0):
+        self.weights = weights
+        self.device = device
+        self.assume_star = assume_star
+        self.n_samples = n_samples
+        self.seed = seed
+
+    def estimate(self, obj, *, medium=None, resolution=None, progress=None, return_distribution=False):
+        """Estimate the parameters of one or many stars.
+
+        Parameters
+        ----------
+        obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+            One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
+            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+        medium : {'vacuum', 'air'}, optional
+            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+        resolution : float, array_like or `~astropy.units.Quantity`, optional
+            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+        return_distribution : bool, optional
+            Whether parameters come as distributions, not as points with errors.
+
+        Returns
+        -------
+        `~astro_spectok.results.StellarEstimate` or `~astropy.table.QTable`
+            The latter for several spectra: one row each, in their order, with the columns ``teff``, ``logg``,
+            ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each followed by its standard deviation (``teff_err`` ...), the
+            probability of a star ``p_star``, the coarse type ``sptype``, ``snr``, and ``warn`` (bits of
+            `~astro_spectok.results.StellarFlag`). What could not be measured is NaN and flagged. The metadata name the
+            weights, their sha256 and the versions of the packages. If distributions are asked for,
+            `~astro_spectok.results.StellarDistributions` for one or several.
+
+        Raises
+        ------
+        TypeError
+            ``obj`` is no spectrum, or a parameter has another form than it may.
+        `~astropy.units.UnitsError`
+            The axis of a single spectrum cannot be converted.
+        ValueError
+            A single spectrum has too few good pixels, or too many pixels; ``n_samples`` is not positive.
+        `~astro_spectok.exceptions.WeightsError`
+            The weights give no stellar parameters or no redshifts of stars.
+
+        Warns
+        -----
+        WavelengthRangeWarning
+            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+        FlaggedSpectraWarning
+            Some of several spectra cannot be used.
+        """
+        n_samples = _check_count("n_samples", self.n_samples)
+        prepared = prepare(RedshiftEstimator(self.weights, self.device), obj, medium=medium, resolution=resolution)
+        require_stellar_head(prepared.runner)
+        training = StellarTraining.from_metadata(prepared.runner.loaded.metadata)
+        stars = self._find_stars(prepared, training, progress)
+        labels, warn = self._find_labels(prepared, training, stars, progress)
+        meta = make_provenance(prepared.runner.loaded) | {
+            "estimator": type(self).__name__,
+            "assume_star": bool(self.assume_star),
+        }
+        if prepared.single:
+            info = prepared.batch.info[0]
+            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            estimate = _make_estimate(prepared, training, stars[0], labels[0], warn[0], meta)
+            return estimate.sample(n_samples, seed=self.seed) if return_distribution else estimate
+        if return_distribution:
+            warn = np.array([int(flags) for flags in warn], np.int64)
+            return make_distributions(labels, warn, meta, n_samples=n_samples, seed=self.seed)
+        return _make_table(prepared, stars, labels, warn, meta)
+
+    def _find_stars(self, prepared, training, progress):
+        """Radial velocity, and how much of a star it is, of each usable spectrum: dict of int to `_Star`."""
+        if STAR not in prepared.grid.classes:
+            msg = (
+                f"weights {prepared.runner.loaded.name!r} know no class {STAR}; use others, see `spectok weights list`"
+            )
+            raise WeightsError(msg)
+        grid, out = prepared.grid.cut(None, STAR).grid, {}
+        for i, posterior, information, types in prepared.measure(progress):
+            star = RedshiftPosterior(grid, {STAR: posterior.log_probability[STAR]})
+            (best, *_), _, evidence = find_solutions(star, prepared.calibration, prepared.batch, i, 1)
+            ln1pz, width = np.log1p(best.z), best.z_err / (1 + best.z)
+            finer = refine_infrared_velocity(
+                *_take(prepared.batch, i), ln1pz, width, resolution=_find_resolution(prepared.batch, i)
+            )
+            if finer is not None:
+                # what has lines at one velocity has features
+                (ln1pz, width), evidence = finer, np.inf
+            p_star = posterior.class_probability[STAR]
+            known = {"types": types, "covered": training.types, "assume_star": bool(self.assume_star)}
+            doubts = find_star_flags(p_star, information=information, evidence=evidence, **known)
+            z, z_err = float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)
+            out[i] = _Star(z, z_err, p_star, types, doubts, is_withheld(p_star, **known), finer is not None)
+        return out
+
+    def _find_labels(self, prepared, training, stars, progress):
+        """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
+        batch, head = prepared.batch, prepared.runner.network.stellar_head
+        n = len(batch)
+        labels, doubts = [None] * n, [StellarFlag.NONE] * n
+        ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
+        for i, star in stars.items():
+            if not self.assume_star and star.p_star < REFUSED:
+                velocity = (np.nan, np.nan)
+            else:
+                velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
+            size = len(names)
+            labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
+            coverage, enough = _judge_coverage(batch, i, star.z, training)
+            doubts[i] = star.doubts | coverage
+            if enough and not star.withheld:
+                ln_doppler[i] = np.log1p(star.z)
+        for i, mean, covariance in prepared.runner.measure_stellar(batch, ln_doppler, progress=progress):
+            covariance = training.correct_covariance(names, covariance)
+            _drop_untold(names, mean, covariance, spread)
+            labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
+            second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
+            doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, second)
+        noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
+        return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
+
+
+def _check_count(name, value):
+    """A positive integer, if it is one."""
+    try:
+        count = operator.index(value)
+    except TypeError as error:
+        msg = f"{name} must be a positive integer; got {value!r}"
+        raise TypeError(msg) from error
+    if count < 1:
+        msg = f"{name} must be a positive integer; got {value!r}"
+        raise ValueError(msg)
+    return count
+
+
+def _judge_coverage(batch, i, z, training):
+    """Flags of range, noise and resolution of a spectrum, and whether it reaches what labels were trained on."""
+    grid = batch.grid(i)
+    good = batch.ivar[batch.pixels(i)] > 0
+    n_inside = int(np.count_nonzero(good & training.covers(batch.wavelength[grid] / (1 + z))))
+    flags = find_coverage_flags(
+        n_inside, np.count_nonzero(good), measure_facts(batch, i)[0], _find_resolution(batch, i), training.resolution
+    )
+    return flags, n_inside >= LEAST_PIXELS
+
+
+def _take(batch, i):
+    """ln(wavelength), flux and inverse variance of a spectrum."""
+    pixels = batch.pixels(i)
+    return np.log(batch.wavelength[batch.grid(i)]), batch.flux[pixels], batch.ivar[pixels]
+
+
+def _find_second(batch, i, ln_doppler, infrared):
+    """`find_second_star` with the templates that the velocity is from."""
+    options = {"resolution": _find_resolution(batch, i)}
+    if infrared:
+        templates = load_infrared_templates()
+        options |= {"templates": templates, "sharpest": templates.resolution}
+    return find_second_star(*_take(batch, i), ln_doppler, **options)
+
+
+def _find_resolution(batch, i):
+    """Median resolving power of a spectrum; None where it is unknown."""
+    if batch.resolution is None:
+        return None
+    known = batch.resolution[batch.grid(i)]
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _drop_untold(names, mean, covariance, spread):
+    """Put NaN where an optional label is hardly known better than without the spectrum."""
+    sigma = np.sqrt(np.diag(covariance))
+    for k, name in enumerate(names):
+        if name in OPTIONAL and not sigma[k] < TOLD * spread[k]:
+            mean[k] = covariance[k, :] = covariance[:, k] = np.nan
+
+
+def _make_estimate(prepared, training, star, labels, warn, meta):
+    """The `StellarEstimate` of a batch of one usable spectrum."""
+    sptype, p_type = choose_type(STAR, star.types)
+    return StellarEstimate(
+        **labels.quantities(),
+        covariance=labels.parameter_covariance(),
+        p_star=star.p_star,
+        sptype=sptype,
+        p_type=p_type,
+        snr=float(measure_facts(prepared.batch, 0)[0]),
+        warn=warn,
+        meta=meta,
+        _labels=labels,
+        _hull=training.hull,
+        _batch=prepared.batch,
+    )
+
+
+def _make_table(prepared, stars, labels, warn, meta):
+    """The table of a batch."""
+    n = len(prepared.batch)
+    numbers = {name + end: np.full(n, np.nan) for name in PARAMETERS for end in ("", "_err")}
+    p_star, snr = np.full((2, n), np.nan)
+    sptype = make_type_column(n, prepared.runner.network.config.stellar_types)
+    for i, star in stars.items():
+        errors = np.sqrt(np.diag(labels[i].parameter_covariance()))
+        for (name, value), error in zip(labels[i].values().items(), errors, strict=True):
+            numbers[name][i], numbers[f"{name}_err"][i] = value, error
+        p_star[i], sptype[i] = star.p_star, choose_type(STAR, star.types)[0]
+        snr[i] = measure_facts(prepared.batch, i)[0]
+    columns = {}
+    for name, (unit, error_unit) in PARAMETERS.items():
+        columns |= {name: numbers[name] * unit, f"{name}_err": numbers[f"{name}_err"] * error_unit}
+    columns |= {"p_star": p_star, "sptype": sptype, "snr": snr}
+    columns["warn"] = np.array([int(flags) for flags in warn], np.int64)
+    return QTable(columns, meta=meta)

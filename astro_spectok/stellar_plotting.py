@@ -1,0 +1,124 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Pictures of stellar parameters: the spectrum at rest with its lines, and the Kiel diagram."""
+
+import numpy as np
+
+from astro_spectok.lines import list_lines
+from astro_spectok.plotting import DATA, LABEL_DISTANCE, MODEL, QUIET
+from astro_spectok.results.redshift_grid import STAR
+
+__all__ = ["draw_kiel", "draw_stellar", "list_stellar_lines"]
+
+#: upper levels of the Brackett lines in the H band, and 1 / R for hydrogen in vacuum Angstrom
+BRACKETT, INVERSE_RYDBERG = range(10, 19), 911.7633
+#: vacuum Angstrom (Smith et al. 2013, ApJ 765, 16)
+H_BAND = {
+    "MgI15753": 15753.3, "AlI16724": 16723.5, "SiI15964": 15964.4, "KI15167": 15167.2, "MgI15770": 15770.1,
+    "AlI16755": 16755.1, "SiI16685": 16685.3, "MgI15745": 15745.0, "AlI16768": 16767.9,
+}  # fmt: skip
+#: half widths of the ellipses, in standard deviations
+SIGMAS = (1.0, 2.0)
+
+
+def list_stellar_lines():
+    """Strong lines of stars, optical and in the H band: dict of str to vacuum Angstrom; the most telling first."""
+    brackett = {f"Br{n}": INVERSE_RYDBERG / (1 / 16 - 1 / n**2) for n in BRACKETT}
+    return list_lines(STAR) | H_BAND | brackett
+
+
+def draw_stellar(estimate, batch, hull, axes=None):
+    """Draw the spectrum of a star at rest with the names of its lines, and its place in the Kiel diagram.
+
+    Parameters
+    ----------
+    estimate : `~astro_spectok.results.StellarEstimate`
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+        Of that spectrum alone.
+    hull : `~astro_spectok.results.stellar_hull.StellarHull`
+    axes : sequence of two `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ndarray of `~matplotlib.axes.Axes`
+    """
+    axes = _new_axes() if axes is None else np.asarray(axes)
+    _draw_at_rest(axes[0], batch, estimate.rv.value)
+    draw_kiel(axes[1], hull)
+    if np.isfinite(estimate.teff.value):
+        k = [estimate.labels.index(name) for name in ("teff", "logg")]
+        covariance = estimate.covariance[np.ix_(k, k)]
+        x, y = estimate.teff.value, estimate.logg.value
+        for size in SIGMAS:
+            axes[1].plot(*_make_ellipse(x, y, covariance, size), color=MODEL, lw=1.0)
+        axes[1].plot(x, y, "o", ms=3, color=MODEL)
+    shown = dict(estimate._facts())
+    title = "; ".join(f"{name} {shown[name]}" for name in ("teff", "logg", "fe_h"))
+    axes[0].set_title(f"{estimate.sptype} {title}".strip(), fontsize="medium", pad=52)
+    return axes
+
+
+def _new_axes():
+    """A broad pair of axes for the spectrum and a narrow one for the Kiel diagram."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        msg = "plots need matplotlib: pip install 'astro_spectok[plot]'"
+        raise ImportError(msg) from error
+    return plt.subplots(1, 2, figsize=(12, 4.5), width_ratios=(2.4, 1), layout="constrained")[1]
+
+
+def _draw_at_rest(axes, batch, rv):
+    """Draw a spectrum in the frame of the star, as observed if its velocity is not known, and name the lines."""
+    from astropy import constants as const
+
+    beta = np.nan_to_num(rv) / const.c.to_value("km/s")
+    good = batch.ivar[batch.pixels(0)] > 0
+    x = batch.wavelength[batch.grid(0)] / (1 + beta)
+    flux = np.where(good, batch.flux[batch.pixels(0)], np.nan)
+    axes.plot(x, flux, color=DATA, lw=0.6, drawstyle="steps-mid")
+    low, high = np.nanpercentile(flux, [0.2, 99.8])
+    margin = 0.12 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_xlabel("Wavelength at rest, vacuum [$\\mathrm{\\AA}$]")
+    axes.set_ylabel("Flux per unit wavelength, any scale")
+    named, (first, last) = [], (x[good].min(), x[good].max())
+    for name, place in list_stellar_lines().items():
+        if not first <= place <= last:
+            continue
+        axes.axvline(place, color=QUIET, lw=0.6, ls=":", zorder=0)
+        if all(abs(place - other) > LABEL_DISTANCE * (last - first) for other in named):
+            named.append(place)
+            axes.annotate(
+                name, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+                rotation=90, ha="center", va="bottom", fontsize="x-small",
+            )  # fmt: skip
+
+
+def draw_kiel(axes, hull=None):
+    """Prepare axes for a Kiel diagram, with the outline of the stars that were trained on.
+
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`
+    hull : `~astro_spectok.results.stellar_hull.StellarHull`, optional
+        None draws no outline.
+    """
+    if hull is not None:
+        log_teff, logg = hull.outline()
+        axes.plot(10**log_teff, logg, color=QUIET, lw=1.0, zorder=0)
+    axes.set_xscale("log")
+    axes.set_xticks([4000, 6000, 10000, 20000], ["4000", "6000", "10000", "20000"])
+    axes.minorticks_off()
+    if not axes.xaxis_inverted():
+        axes.invert_xaxis()
+    if not axes.yaxis_inverted():
+        axes.invert_yaxis()
+    axes.set_xlabel("$T_\\mathrm{eff}$ [K]")
+    axes.set_ylabel("log g [dex(cm s$^{-2}$)]")
+
+
+def _make_ellipse(x, y, covariance, size):
+    """Points of the ellipse that lies ``size`` standard deviations around (x, y)."""
+    angle = np.linspace(0, 2 * np.pi, 121)
+    root = np.linalg.cholesky(covariance)
+    return np.array([x, y])[:, None] + size * root @ np.array([np.cos(angle), np.sin(angle)])

@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Stars with known parameters: real test sets, as they are or degraded, and simulated stars."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from _simulated import to_spectra
+from _test_sets import load_set
+from _types import read_types
+from scipy.ndimage import gaussian_filter1d
+
+from astro_spectok.results.stellar_hull import StellarHull
+from astro_spectok.simulate import STELLAR_TYPES, Randomness
+from astro_spectok.simulate.instruments import Instrument
+from astro_spectok.simulate.observe import observe
+
+__all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_stars"]
+
+LABELS = ("teff", "logg", "fe_h")
+LIGHT_SPEED = 299792.458
+#: pixels to a resolution element of the instruments
+SAMPLING = 2.5
+#: share of the pixels of an instrument that must see a star, and draws after which no more are tried
+SEEN, ROUNDS = 0.6, 12
+#: FWHM of MILES in Angstrom (Falcon-Barroso et al. 2011), and of a Gaussian in standard deviations
+MILES_FWHM, FWHM = 2.5, 2.3548
+
+
+def read_stars(path):
+    """A test set of stars with their parameters.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    spectra : list of (wavelength, flux, ivar)
+        As of `~_test_sets.load_set`.
+    truth : dict of str to ndarray, shape (n,)
+        ``teff`` in K, ``logg``, ``fe_h``, ``rv`` in km/s, NaN where unknown, and ``type``.
+    """
+    spectra, columns = load_set(path)
+    n = len(spectra)
+    names = {"teff": "teff", "logg": "logg", "fe_h": "feh", "rv": "rv"}
+    truth = {
+        name: columns[column].astype(float) if column in columns else np.full(n, np.nan)
+        for name, column in names.items()
+    }
+    return spectra, truth | {"type": read_types(columns, np.arange(n))}
+
+
+def degrade(spectrum, resolution, snr, rng):
+    """A spectrum of MILES at a lower resolving power and with noise.
+
+    The broadening is constant in each of eight parts of the range.
+
+    Parameters
+    ----------
+    spectrum : (wavelength, flux, ivar)
+        On equal steps of wavelength.
+    resolution : float
+        Parts that are already less sharp stay as they are.
+    snr : float
+        Of the median of each spectrum, per pixel; the noise is the same everywhere.
+    rng : `numpy.random.Generator`
+
+    Returns
+    -------
+    (wavelength, flux, ivar)
+    """
+    wavelength, flux, ivar = (np.asarray(x, float) for x in spectrum)
+    good = (ivar > 0) & np.isfinite(flux)
+    filled = np.interp(wavelength, wavelength[good], flux[good])
+    step, out = wavelength[1] - wavelength[0], np.empty(len(flux))
+    for part in np.array_split(np.arange(len(flux)), 8):
+        wanted = np.median(wavelength[part]) / resolution
+        sigma = np.sqrt(max(wanted**2 - MILES_FWHM**2, 0.0)) / FWHM / step
+        out[part] = (gaussian_filter1d(filled, sigma) if sigma > 0.1 else filled)[part]
+    noise = np.median(out[good]) / snr
+    out = out + rng.normal(0, noise, len(out))
+    return wavelength, out, np.where(good, noise**-2, 0.0)
+
+
+def make_instrument(low, high, resolution, name="plain"):
+    """A spectrograph without faults: even pixels in ln(wavelength), one resolving power.
+
+    Parameters
+    ----------
+    low, high : float
+        Vacuum Angstrom.
+    resolution : float
+    name : str
+
+    Returns
+    -------
+    `~astro_spectok.simulate.instruments.Instrument`
+    """
+    edges = np.exp(np.arange(np.log(low), np.log(high), 1 / (SAMPLING * resolution)))
+    n = len(edges) - 1
+    return Instrument(
+        name=name, left=edges[:-1], right=edges[1:], resolution=np.full(n, resolution, np.float32),
+        arm=np.zeros(n, np.int64), place=((np.arange(n) + 0.5) / n).astype(np.float32),
+    )  # fmt: skip
+
+
+def draw_stars(family, n, instrument, snr, seed, *, rotation=True, labelled=True):
+    """Simulated stars through one instrument, with Gaussian noise and nothing else wrong.
+
+    Parameters
+    ----------
+    family
+        Draws stars, as `~astro_spectok.simulate.stars.STAR_FAMILIES` do.
+    n : int
+        How many are wanted; there are fewer if most of those drawn are not seen by the instrument.
+    instrument : `~astro_spectok.simulate.instruments.Instrument`
+    snr : float
+    seed : sequence of int
+    rotation : bool
+        Whether they rotate.
+    labelled : bool
+        Whether those without temperature, gravity and [Fe/H] within the hull of real stars are left out.
+
+    Returns
+    -------
+    spectra : list of (wavelength, flux, ivar)
+    truth : dict of str to ndarray
+        As of `read_stars`.
+    """
+    parts = []
+    for number in range(ROUNDS):
+        parts.append(_draw_once(family, n, instrument, snr, [*seed, number], rotation, labelled))
+        if sum(len(spectra) for spectra, _ in parts) >= n:
+            break
+    spectra = [one for part, _ in parts for one in part]
+    truth = {key: np.concatenate([part[key] for _, part in parts])[:n] for key in parts[0][1]}
+    return spectra[:n], truth
+
+
+def _draw_once(family, n, instrument, snr, seed, rotation, labelled):
+    """Those of ``n`` stars that are seen and wanted."""
+    random = Randomness(seed)
+    objects = family.draw(n, random)
+    if not rotation:
+        objects = replace(objects, rotation=torch.zeros_like(objects.rotation))
+    nothing = torch.full((len(objects),), torch.nan)
+    label = {name: objects.labels.get(name, nothing).double().numpy() for name in LABELS}
+    kept = StellarHull().contains(*label.values()) if labelled else np.full(len(objects), True)
+    spectra = to_spectra(observe(objects, [instrument] * len(objects), snr, random, clean=True))
+    kept &= np.array([np.mean(ivar > 0) > SEEN for _, _, ivar in spectra])
+    truth = {name: values[kept] for name, values in label.items()}
+    truth["teff"] = 10 ** truth["teff"]
+    truth["rv"] = LIGHT_SPEED * objects.z.numpy()[kept]
+    types = np.array(["", *STELLAR_TYPES], "U2")[objects.stellar_type.numpy() + 1]
+    return [spectra[i] for i in np.flatnonzero(kept)], truth | {"type": types[kept]}

@@ -1,0 +1,51 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A stand-in for the stellar head: labels that are a known function of tokens and velocity."""
+
+from types import SimpleNamespace
+
+import torch
+
+NAMES = ("teff", "logg", "fe_h", "alpha_fe", "log_vbroad")
+SPREAD = (0.2, 1.0, 0.6, 0.2, 0.5)
+#: labels of the Sun, and standard deviations well below the spread
+SUN = (3.7617, 4.44, 0.0, 0.02, 0.4)
+SIGMA = (0.002, 0.05, 0.03, 0.02, 0.05)
+#: correlation of temperature and gravity
+CORRELATION = 0.6
+#: of a table of stellar parameters
+COLUMNS = [
+    "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err", "vbroad",
+    "vbroad_err", "p_star", "sptype", "snr", "warn",
+]  # fmt: skip
+
+
+def make_tril(sigma=SIGMA, correlation=CORRELATION):
+    """Cholesky factor (5, 5) of a covariance with correlated temperature and gravity."""
+    covariance = torch.diag(torch.tensor(sigma, dtype=torch.float64) ** 2)
+    covariance[0, 1] = covariance[1, 0] = correlation * sigma[0] * sigma[1]
+    return torch.linalg.cholesky(covariance)
+
+
+def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0.0, second=None):
+    """Give the network of these weights a stellar head, and return the list of the velocities that it is asked for.
+
+    ``by_tokens`` times the mean level of the tokens is added to [Fe/H]; ``second`` is what is found of a second star.
+    """
+    from astro_spectok.weights import load_network
+
+    network, asked = load_network(weights, "cpu"), []
+
+    def measure_stellar(tokens, mask, geometry, ln_doppler, patches):
+        assert tokens.shape[:2] == mask.shape == geometry.shape[:2]
+        assert ln_doppler.dtype == geometry.dtype == torch.float64
+        asked.extend(ln_doppler.tolist())
+        level = (tokens[..., 0] * mask).sum(1) / mask.sum(1)  # (B,)
+        out = torch.tensor(mean).repeat(len(tokens), 1)
+        out[:, 2] += by_tokens * level
+        return out, make_tril(sigma).float().repeat(len(tokens), 1, 1)
+
+    head = SimpleNamespace(names=NAMES, spread=torch.tensor(SPREAD))
+    monkeypatch.setattr(network, "stellar_head", head, raising=False)
+    monkeypatch.setattr(network, "measure_stellar", measure_stellar, raising=False)
+    monkeypatch.setattr("astro_spectok.estimators.stellar.find_second_star", lambda *args, **kwargs: second)
+    return asked

@@ -1,0 +1,34 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A family of made-up stars with five lines, for tests of what reads stellar labels."""
+
+import math
+
+import torch
+
+from astro_spectok.simulate import Objects, RestGrid
+
+__all__ = ["GRID", "Family"]
+
+GRID = RestGrid(math.log(3552.0), 1e-4, round(math.log(7400.0 / 3552.0) / 1e-4))
+
+
+class Family:
+    """Stars whose lines are as deep as their label says, at a scale of their own."""
+
+    def __init__(self, scale=1.0, rotation=0.0):
+        self.scale, self.rotation = scale, rotation
+
+    def draw(self, n, random):
+        depth = random.uniform(0.2, 0.6, n)
+        x = GRID.ln_wavelength()
+        lines = torch.zeros(GRID.size)
+        for wavelength in (4000.0, 4500.0, 5000.0, 5500.0, 6000.0):
+            lines += torch.exp(-0.5 * ((x - math.log(wavelength)) / 3e-4) ** 2).float()
+        zero = torch.zeros(n)
+        return Objects(
+            grid=GRID, flux=self.scale * (1 - depth[:, None] * lines), z=zero.double(), cls=torch.full((n,), 2),
+            kind=["G"] * n, template_sigma=torch.full((n,), 2.1e-4), sigma=zero,
+            rotation=torch.full((n,), self.rotation / 299792.458), line_ln_wavelength=torch.zeros(n, 0).double(),
+            line_flux=torch.zeros(n, 0), line_sigma=torch.zeros(n, 0), measurable=torch.ones(n, dtype=torch.bool),
+            labels={"teff": depth},
+        )  # fmt: skip

@@ -1,0 +1,169 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The stellar head: what it reads, that it moves with the star, and the likelihood it is trained with."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from astro_spectok.network import get_config
+from astro_spectok.network.config import STELLAR_LABELS
+from astro_spectok.network.detail import filter_detail, local_flux
+from astro_spectok.network.level import patch_level
+from astro_spectok.network.patches import build_patches
+from astro_spectok.network.stellar_head import WINDOWS, StellarHead, WindowReader, restore_pixels
+from astro_spectok.training.stellar import draw_doppler_error, gather_stellar_labels, stellar_loss
+from astro_spectok.training.views import Truth
+
+PATCH = 32
+
+
+def make_config():
+    """What the head looks at of a configuration."""
+    values = get_config("tiny").to_dict() | {"local_cosines": 16, "stellar_labels": STELLAR_LABELS}
+    return SimpleNamespace(**values)
+
+
+def observe_star(shift=0.0, *, tilt=0.0, low=3700.0, high=7300.0, scale=1.0):
+    """Tokens of a star with lines at fixed places, mask and geometry."""
+    x = torch.arange(np.log(low), np.log(high), 2.3e-4, dtype=torch.float64)
+    centre = torch.linspace(np.log(3800.0), np.log(7200.0), 60, dtype=torch.float64) + shift
+    depth = 0.1 + 0.3 * torch.rand(60, generator=torch.Generator().manual_seed(1))
+    lines = depth * torch.exp(-0.5 * ((x[:, None] - centre) / 3e-4) ** 2)
+    flux = scale * ((1 - lines.sum(1)) * torch.exp(tilt * (x - x.mean()))).float()
+    ivar = torch.full_like(flux, (100 / scale) ** 2)
+    patches = build_patches(x, flux, ivar, torch.tensor([0, len(x)]), PATCH)
+    level = patch_level(patches)
+    width = get_config("tiny").width
+    learned = torch.zeros(*level.shape, width)
+    learned[..., 0] = level
+    return torch.cat([learned, filter_detail(patches, level, 16)], -1), patches.mask, patches.grid.geometry
+
+
+@pytest.fixture(scope="module")
+def head():
+    torch.manual_seed(0)
+    return StellarHead(make_config()).eval()
+
+
+def test_shapes(head):
+    """A mean and a lower triangle with a positive diagonal, finite, for any star."""
+    tokens, mask, geometry = observe_star()
+    mean, tril = head(tokens, mask, geometry, torch.zeros(1, dtype=torch.float64))
+    n = len(STELLAR_LABELS)
+    assert mean.shape == (1, n)
+    assert tril.shape == (1, n, n)
+    assert torch.isfinite(mean).all()
+    assert torch.equal(tril, torch.tril(tril))
+    assert (torch.diagonal(tril, dim1=1, dim2=2) > 0).all()
+    assert head.names == tuple(name for name, _, _ in STELLAR_LABELS)
+
+
+def read_window(number, star, ln_doppler=0.0):
+    """Contrast and coverage of a star in one of the windows."""
+    tokens, mask, geometry = star
+    flux = local_flux(tokens[..., 0], tokens[..., -16:], mask, geometry, PATCH)
+    return WindowReader(WINDOWS[number])(flux, mask, geometry, torch.full((1,), ln_doppler, dtype=torch.float64))
+
+
+def test_reads_in_the_rest_frame():
+    """A star that moves at 150 km/s looks as one at rest, once its velocity is told; not otherwise."""
+    shift = 5e-4
+    at_rest, told, untold = (
+        read_window(0, star, v)[0][:, 200:-200]
+        for star, v in ((observe_star(), 0.0), (observe_star(shift), shift), (observe_star(shift), 0.0))
+    )
+    assert (told - at_rest).std() < 0.1 * (untold - at_rest).std()
+
+
+def test_velocity_reaches_the_windows(head):
+    """The head reads at the velocity it is told: labels change with it."""
+    star = observe_star()
+    slow, fast = (head(*star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 5e-4))
+    assert (slow - fast).abs().max() > 1e-3
+
+
+def test_contrast_knows_no_calibration():
+    """A slope of the calibration and a unit of the flux leave the contrast as it is."""
+    contrast, covered = read_window(0, observe_star())
+    assert contrast.std() > 0.03
+    assert covered.mean() > 0.9
+    for options in ({"tilt": 1.0}, {"scale": 1e-3}):
+        other, _ = read_window(0, observe_star(**options))
+        assert (other - contrast)[:, 200:-200].abs().max() < 0.03
+
+
+def test_pixels_are_restored_but_for_bad_ones():
+    """Good pixels show the flux as observed; bad ones, and one far noisier than the rest, what the tokens hold."""
+    x = torch.arange(np.log(4000.0), np.log(5000.0), 2e-4, dtype=torch.float64)
+    flux = 1 + 0.3 * torch.rand(len(x), generator=torch.Generator().manual_seed(2))
+    ivar = torch.full_like(flux, 1e4)
+    ivar[100], ivar[200] = 0.0, 1e4 / 50**2
+    patches = build_patches(x, flux, ivar, torch.tensor([0, len(x)]), PATCH)
+    filtered = torch.full_like(patches.channels[..., 0], -7.0)
+    restored = restore_pixels(filtered, patches).flatten()[: len(x)]
+    kept = torch.zeros(len(x), dtype=torch.bool)
+    kept[[100, 200]] = True
+    assert torch.equal(restored == -7.0, kept)
+    torch.testing.assert_close(restored[~kept] * patches.scale, flux[~kept])
+
+
+def test_unseen_windows_are_empty():
+    """Where the spectrum does not reach, contrast and coverage are zero."""
+    contrast, covered = read_window(2, observe_star())
+    assert contrast.abs().max() == 0
+    assert covered.max() == 0
+
+
+def test_results_do_not_depend_on_the_batch(head):
+    """A star alone and beside another one, padded, gets the same labels."""
+    short = observe_star(high=5000.0)
+    long = observe_star(tilt=0.5)
+    rest = torch.zeros(1, dtype=torch.float64)
+    n = long[0].shape[1] - short[0].shape[1]
+    padded = [torch.nn.functional.pad(x.transpose(1, -1) if x.ndim == 3 else x, (0, n)) for x in short]
+    padded = [x.transpose(1, -1) if x.ndim == 3 else x for x in padded]
+    padded[2][:, -n:] = short[2][:, -1:]
+    both = [torch.cat(pair) for pair in zip(padded, long, strict=True)]
+    mean, tril = head(*both, rest.expand(2))
+    for row, one in enumerate((short, long)):
+        alone = head(*one, rest)
+        torch.testing.assert_close(mean[row : row + 1], alone[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(tril[row : row + 1], alone[1], atol=1e-4, rtol=1e-4)
+
+
+def test_loss_is_the_likelihood():
+    """Against scipy, with a label unknown; outliers count linearly, and nothing known counts nothing."""
+    from scipy.stats import multivariate_normal
+
+    tril = torch.tensor([[0.5, 0.0, 0.0], [0.3, 0.8, 0.0], [-0.2, 0.1, 0.4]])
+    covariance = (tril @ tril.T).numpy()
+    mean, labels = torch.tensor([0.1, -0.2, 0.3]), torch.tensor([0.4, torch.nan, -0.1])
+    loss, count = stellar_loss(mean[None], tril[None], labels[None], torch.ones(3))
+    expected = multivariate_normal(mean[[0, 2]].numpy(), covariance[np.ix_([0, 2], [0, 2])]).logpdf([0.4, -0.1])
+    assert loss.item() == pytest.approx(-expected - np.log(2 * np.pi), abs=1e-4)
+    assert count.item() == 2
+    far = [stellar_loss(mean[None], tril[None], mean[None] + d, torch.ones(3))[0].item() for d in (100.0, 200.0, 300.0)]
+    assert far[2] - far[1] == pytest.approx(far[1] - far[0], rel=1e-3)
+    nothing = stellar_loss(mean[None], tril[None], torch.full((1, 3), torch.nan), torch.ones(3))
+    assert [x.item() for x in nothing] == [0.0, 0]
+
+
+def test_labels_of_other_scales_are_left_out():
+    """Only stars drawn for the head have labels for it."""
+    truths = [Truth(labels={"teff": 3.7, "log_vbroad": 1.0}), Truth(labels={"teff": 3.7}), Truth()]
+    labels = gather_stellar_labels(truths, ("teff", "logg"))
+    assert labels.shape == (3, 2)
+    assert labels[0, 0] == pytest.approx(3.7)
+    assert torch.isnan(labels[1:]).all()
+
+
+def test_velocity_errors_follow_the_pixels():
+    """Errors are of some km/s where pixels are fine, and a part of a pixel where they are coarse."""
+    geometry = torch.zeros(4000, 1, 3, dtype=torch.float64)
+    geometry[:2000, 0, 1], geometry[2000:, 0, 1] = 1e-5, 1e-2
+    error = draw_doppler_error(geometry, torch.ones(4000, 1, dtype=torch.bool), np.random.default_rng(0)) * 299792.458
+    fine, coarse = error[:2000], error[2000:]
+    assert 1 < fine.std() < 8
+    assert 200 < coarse.std() < 1500

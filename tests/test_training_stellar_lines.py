@@ -1,0 +1,58 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Stars drawn straight into the windows of the stellar head."""
+
+import math
+
+import pytest
+import torch
+from _stellar_lines import Family
+
+from astro_spectok.network.stellar_head import WINDOWS, WindowReader
+from astro_spectok.simulate import Randomness
+from astro_spectok.training.stellar_lines import average_bins, draw_windows
+
+
+@pytest.fixture(scope="module")
+def readers():
+    return [WindowReader(window) for window in WINDOWS]
+
+
+def test_windows_hold_the_lines(readers):
+    """Lines of the optical window deepen with the label; windows out of reach are empty; all is seeded."""
+    windows, labels = draw_windows(Family(), 200, Randomness(1), readers)
+    again, _ = draw_windows(Family(), 200, Randomness(1), readers)
+    contrast, covered = windows[0]
+    assert contrast.shape == covered.shape == (200, WINDOWS[0].size)
+    assert torch.equal(contrast, again[0][0])
+    centre = round(math.log(5000.0 / WINDOWS[0].low) / WINDOWS[0].step)
+    seen = covered[:, centre - 3 : centre + 3].bool().all(1)
+    depth = -contrast[:, centre - 3 : centre + 3].mean(1)
+    assert 0.5 < seen.float().mean() < 1
+    assert torch.corrcoef(torch.stack([depth[seen], labels["teff"][seen]]))[0, 1] > 0.6
+    assert (contrast[covered == 0] == 0).all()
+    for contrast, covered in windows[1:]:
+        assert contrast.abs().max() == 0
+        assert covered.max() == 0
+
+
+def test_unit_of_the_flux_does_not_matter(readers):
+    """A hundred times the flux shows the same contrast."""
+    first, second = (draw_windows(Family(scale), 20, Randomness(2), readers)[0][0][0] for scale in (1.0, 100.0))
+    torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
+
+
+def test_rotation_widens_lines(readers):
+    """At 300 km/s the middle of a line is shallower."""
+    centre = round(math.log(5000.0 / WINDOWS[0].low) / WINDOWS[0].step)
+    slow, fast = (
+        -draw_windows(Family(rotation=v), 100, Randomness(3), readers)[0][0][0][:, centre - 1 : centre + 1].mean()
+        for v in (0.0, 300.0)
+    )
+    assert fast < 0.8 * slow
+
+
+def test_average_of_bins():
+    """Means over parts of bins, against a sum by hand."""
+    values = torch.tensor([[1.0, 2.0, 4.0]])
+    found = average_bins(values, torch.tensor([0.5, 1.5, 3.0], dtype=torch.float64))
+    torch.testing.assert_close(found, torch.tensor([[1.5, 10 / 3]]))
