@@ -228,14 +228,14 @@ class Runner:
 
         network = self.network
         for group in show_progress(self._plan(batch), "stellar labels", progress):
-            group = group[np.isfinite(ln_doppler[group])]  # noqa: PLW2901
+            group = group[np.isfinite(ln_doppler[group])]
             if not len(group):
                 continue
             patches = _gather(batch, group, network.config.patch).to(self.device)
             doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
             with torch.inference_mode():
                 tokens = network.encode(patches)
-                found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler)
+                found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler, patches)
             mean, tril = (x.double().cpu().numpy() for x in found)
             yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)
 

@@ -188,7 +188,7 @@ class SpectralNetwork(nn.Module):
         with self._autocast():
             return self.type_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
 
-    def measure_stellar(self, tokens, mask, geometry, ln_doppler):
+    def measure_stellar(self, tokens, mask, geometry, ln_doppler, patches=None):
         """Labels of stars with their covariance, from tokens, as for `embed`.
 
         Parameters
@@ -198,6 +198,8 @@ class SpectralNetwork(nn.Module):
         geometry : float64 tensor, shape (B, T, 3)
         ln_doppler : float64 tensor, shape (B,)
             ln(1 + v / c) of each star's radial velocity.
+        patches : `~astro_spectok.network.PatchBatch`, optional
+            What the tokens were made of, where it is at hand: weak lines are then read from the pixels.
 
         Returns
         -------
@@ -211,8 +213,8 @@ class SpectralNetwork(nn.Module):
             The network was built without that head.
         """
         self._require("stellar", "whose config names `stellar_labels`")
-        with self._autocast():
-            return self.stellar_head(tokens, mask, geometry, ln_doppler)
+        # in single precision: labels are a matter of parts of a per cent
+        return self.stellar_head(tokens, mask, geometry, ln_doppler, patches)
 
     def _require(self, head, which):
         """Say which weights to take if the network has no such head."""

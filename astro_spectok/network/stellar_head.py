@@ -13,16 +13,7 @@ from astro_spectok.network.detail import local_flux
 from astro_spectok.network.resample import resample_features
 from astro_spectok.network.wavelength import RotaryPhases
 
-__all__ = ["STELLAR_LABELS", "WINDOWS", "StellarHead", "Window", "WindowReader", "restore_pixels"]
-
-#: name, typical value and spread of each label: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
-STELLAR_LABELS = (
-    ("teff", 3.74, 0.1),
-    ("logg", 3.3, 1.1),
-    ("fe_h", -0.35, 0.6),
-    ("alpha_fe", 0.1, 0.2),
-    ("log_vbroad", 1.0, 0.6),
-)
+__all__ = ["WINDOWS", "StellarHead", "Window", "WindowReader", "restore_pixels"]
 
 
 class Window(NamedTuple):
@@ -67,7 +58,7 @@ _COVERAGE_BINS = 32
 #: reach in bins of the kernel that broadens
 _REACH = 3
 #: noise over the median one beyond which a pixel is not taken as it is
-_NOISY = 3.0
+_NOISY = 10.0
 #: width of hidden layers
 _HIDDEN = 128
 #: bounds of the logarithm of the diagonal of the Cholesky factor, over the spread of each label

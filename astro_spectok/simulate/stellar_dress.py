@@ -11,7 +11,7 @@ from astro_spectok.simulate.objects import CLASSES, STELLAR_LABELS, Objects
 from astro_spectok.simulate.profiles import measure_continuum, normalize_flux
 from astro_spectok.simulate.stellar_types import number_types
 
-__all__ = ["EMISSION_LINES", "StarDresser", "draw_velocity"]
+__all__ = ["EMISSION_LINES", "StarDresser", "draw_broadening", "draw_velocity"]
 
 #: vacuum Angstrom (NIST): H alpha to H delta, Ca II K and H, He I, He II, Ca II triplet; in each the strength relative
 #: to H alpha that is typical of active dwarfs, Be stars and cataclysmic variables
@@ -33,6 +33,28 @@ def draw_velocity(n, random):
 
 def _draw_log_uniform(low, high, n, random):
     return low * (high / low) ** random.uniform(0.0, 1.0, n)
+
+
+def draw_broadening(n, random, usual):
+    """Rotation of stars that is worth measuring: the ``usual`` one, and for a third of them 5 to 300 km/s.
+
+    Parameters
+    ----------
+    n : int
+    random : `~astro_spectok.simulate.randomness.Randomness`
+    usual : float32 tensor, shape (n,)
+        v sin i over c.
+
+    Returns
+    -------
+    rotation : float32 tensor, shape (n,)
+        v sin i over c.
+    label : float32 tensor, shape (n,)
+        log10 of it in km/s, 0 at least.
+    """
+    wide = 5.0 * 60.0 ** random.uniform(0, 1, n) / LIGHT_SPEED
+    rotation = torch.where(random.chance(1 / 3, n), wide, usual)
+    return rotation, torch.log10((rotation * LIGHT_SPEED).clamp(min=1.0))
 
 
 class StarDresser:

@@ -7,7 +7,7 @@ import torch
 
 from astro_spectok.simulate.constants import FWHM, HC_OVER_K
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
-from astro_spectok.simulate.stellar_dress import StarDresser
+from astro_spectok.simulate.stellar_dress import StarDresser, draw_broadening
 from astro_spectok.simulate.stellar_types import find_type_of_teff
 
 __all__ = ["AnalyticStars", "ApogeeStars"]
@@ -65,10 +65,15 @@ class ApogeeStars:
         flux[:, self.bins] = values.clamp(min=0)
         teff = labels[:, 0]
         labels = torch.cat([torch.log10(labels[:, :1]), labels[:, 1:]], 1)
-        return self.dresser.dress(
+        objects = self.dresser.dress(
             flux, random, kind=[find_type_of_teff(t) for t in teff.tolist()], log_teff=labels[:, 0],
             template_sigma=torch.full((n,), _APOGEE_SIGMA, device=flux.device), labels=labels,
         )  # fmt: skip
+        objects.rotation, rotation = draw_broadening(n, random, objects.rotation)
+        # of giants nothing is known besides
+        turbulence = torch.cat([dwarfs[:, 4], torch.full((n_giant,), 4.0, device=flux.device)])
+        objects.labels["log_vbroad"] = 0.5 * torch.log10(100**rotation + turbulence**2)
+        return objects
 
     def _draw_dwarfs(self, n, random):
         """Labels over the whole range of the network: Teff, logg, [Fe/H], [Mg/Fe], macroturbulence."""

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Batches of views as tensors; shard ``i`` of a run is a function of its seed and ``i`` alone."""
 
+import logging
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -8,17 +9,25 @@ import torch
 
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches
 from astro_spectok.simulate import Survey
+from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.simulated import pair_views
+from astro_spectok.training.stellar import draw_doppler_error, gather_stellar_labels
 from astro_spectok.training.views import Truth, draw_view, shift_source
 
 __all__ = ["TrainingBatch", "ViewDataset", "stack_views"]
+
+log = logging.getLogger(__name__)
 
 #: draws per view wanted after which the corpus is given up: of the public sets hardly any draw fails
 MOST_DRAWS = 100
 #: sets of spectra of nothing
 WITHOUT_OBJECT = ("sdss_sky_real",)
+#: most pixels of labelled stars: those of APOGEE have that many
+STELLAR_PIXELS = 8192
+#: share of shards in which the stellar head is shown pixels besides tokens
+PIXELS_SHARE = 0.7
 #: shards in a row that draw from the same few files of a directory: opening a file costs more than a draw
 SAME_FILES = 64
 
@@ -50,6 +59,12 @@ class TrainingBatch:
         Spectra that can be told from those of other objects. Spectrum ``i`` and ``i + B / 2`` are of one object.
     stellar_type : int64 tensor, shape (B,)
         Index into the types of the network, -1 for what is none of them.
+    stellar_labels : float32 tensor, shape (B, number of stellar labels)
+        NaN where unknown.
+    ln_doppler : float64 tensor, shape (B,)
+        ln(1 + z) that the stellar head is told: the true one with an error.
+    pixels : bool tensor, shape ()
+        Whether the stellar head is shown pixels besides tokens.
     """
 
     patches: PatchBatch
@@ -64,13 +79,15 @@ class TrainingBatch:
     labels: torch.Tensor
     aligned: torch.Tensor
     stellar_type: torch.Tensor
+    stellar_labels: torch.Tensor
+    ln_doppler: torch.Tensor
+    pixels: torch.Tensor
 
     def to(self, device):
         """Copy on ``device``; redshifts stay on the CPU where the device has no float64."""
-        parts = {f.name: getattr(self, f.name) for f in fields(self)}
         exact = "cpu" if torch.device(device).type == "mps" else device
-        redshift = parts.pop("ln_one_plus_z").to(exact)
-        return TrainingBatch(ln_one_plus_z=redshift, **{name: part.to(device) for name, part in parts.items()})
+        where = dict.fromkeys(("ln_one_plus_z", "ln_doppler"), exact)
+        return TrainingBatch(**{f.name: getattr(self, f.name).to(where.get(f.name, device)) for f in fields(self)})
 
 
 class ViewDataset(torch.utils.data.Dataset):
@@ -97,7 +114,8 @@ class ViewDataset(torch.utils.data.Dataset):
         self.patch = network_config.patch
         self.label_names = tuple(name for name, _, _ in network_config.labels)
         self.stellar_types = network_config.stellar_types
-        self._survey = self._stored = None
+        self.stellar_names = tuple(name for name, _, _ in network_config.stellar_labels)
+        self._survey = self._stored = self._stars = None
 
     def __len__(self):
         return self.config.steps * self.config.shards
@@ -109,14 +127,24 @@ class ViewDataset(torch.utils.data.Dataset):
         n_max = config.max_pixels
         if rng.random() < config.short_fraction:
             n_max = int(np.exp(rng.uniform(np.log(config.min_pixels), np.log(config.max_pixels))))
-        n = max(config.batch_tokens * self.patch // n_max // 2, 2)
-        n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
-        pairs = self._draw_stored(rng, n_stored, n_max, number) + self._draw_simulated(rng, n - n_stored, n_max)
-        while len(pairs) < 2:  # hardly ever: nearly all that are drawn have enough good pixels
-            pairs += self._draw_simulated(rng, n, n_max)
+        if self._stars is not None and rng.random() < config.stellar_fraction:
+            pairs = self._draw_stars(rng, config.batch_tokens)
+        else:
+            n = max(config.batch_tokens * self.patch // n_max // 2, 2)
+            n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
+            pairs = self._draw_stored(rng, n_stored, n_max, number) + self._draw_simulated(rng, n - n_stored, n_max)
+            while len(pairs) < 2:  # hardly ever: nearly all that are drawn have enough good pixels
+                pairs += self._draw_simulated(rng, n, n_max)
         first, second = zip(*pairs, strict=True)
         hide = rng.random(2 * len(pairs)) < config.hide_fraction
-        return stack_views([*first, *second], self.patch, hide, self.label_names, self.stellar_types)
+        batch = stack_views([*first, *second], self.patch, hide, self.label_names, self.stellar_types)
+        if not self.stellar_names:
+            return batch
+        truths = [view.truth for view in (*first, *second)]
+        error = draw_doppler_error(batch.patches.grid.geometry, batch.patches.mask, rng)
+        labels = gather_stellar_labels(truths, self.stellar_names)
+        pixels = torch.tensor(rng.random() < PIXELS_SHARE)
+        return replace(batch, stellar_labels=labels, ln_doppler=batch.ln_one_plus_z + error, pixels=pixels)
 
     def _open(self):
         """Read what is drawn from, in the process that draws."""
@@ -124,6 +152,8 @@ class ViewDataset(torch.utils.data.Dataset):
             corpus = [Corpus(self.directory)] if self.directory is not None else []
             self._stored = [c for c in corpus if c.names] + open_sources(self.real, medium=self.real_medium)
             self._survey = Survey(self.directory)
+            if self.stellar_names and self.directory is not None and self.config.stellar_fraction:
+                self._stars = open_stars(self.directory)
 
     def _draw_simulated(self, rng, n, n_max):
         """Pairs of views of about ``n`` simulated objects, one at least being tried."""
@@ -135,6 +165,14 @@ class ViewDataset(torch.utils.data.Dataset):
         alike = rng.random() < self.config.alike_fraction
         groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other), alike=alike)
         return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
+
+    def _draw_stars(self, rng, tokens):
+        """Pairs of views of labelled stars, whose spectra may be longer than others: tokens, two by two at least."""
+        n, pairs = max(tokens * self.patch // STELLAR_PIXELS // 2, 2), []
+        while len(pairs) < 2:
+            groups = self._stars.draw(n, rng.integers(2**62), views=2, max_pixels=STELLAR_PIXELS)
+            pairs += [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
+        return pairs
 
     def _draw_source(self, rng, number):
         """A stored spectrum; of a directory from the few files that a stretch of shards draws from."""
@@ -173,6 +211,15 @@ class ViewDataset(torch.utils.data.Dataset):
             "longer spectra"
         )
         raise ValueError(msg)
+
+
+def open_stars(directory):
+    """A `StellarSurvey` of the public sets in ``directory``, or None where they hold no stars with labels."""
+    try:
+        return StellarSurvey(directory)
+    except ValueError:
+        log.info("no labelled stars in %s: the stellar head learns nothing", directory)
+        return None
 
 
 def _join(arrays, dtype):
@@ -230,4 +277,7 @@ def stack_views(views, patch, hide, label_names=(), stellar_types=()):
         torch.tensor(labels, dtype=torch.float32).reshape(len(views), len(label_names)),
         torch.tensor([truth.aligned for truth in truths]),
         torch.tensor([numbers.get(truth.stellar_type, -1) for truth in truths]),
+        torch.zeros(len(views), 0),
+        torch.tensor([truth.ln_one_plus_z for truth in truths], dtype=torch.float64),
+        torch.tensor(False),
     )

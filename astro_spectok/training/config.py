@@ -12,11 +12,12 @@ RULES = (
      ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every")),
     ("at least 0", lambda value: value >= 0,
      ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "redshift_weight", "label_weight",
-      "type_weight", "alignment_weight")),
+      "type_weight", "stellar_weight", "alignment_weight")),
     ("above 0", lambda value: value > 0,
      ("learning_rate", "clip_norm", "huber", "redshift_sigma", "temperature", "template_rate")),
     ("between 0 and 1", lambda value: 0 <= value <= 1,
-     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "variance_weight", "redshift_floor")),
+     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight",
+      "redshift_floor")),
 )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ class TrainingConfig:
         arXiv 2203.09168): 0 is the plain likelihood, 1 leaves the mean as in least squares.
     huber : float
         Deviation in sigma beyond which a pixel counts linearly.
-    reconstruction_weight, redshift_weight, label_weight, type_weight, alignment_weight : float
+    reconstruction_weight, redshift_weight, label_weight, type_weight, stellar_weight, alignment_weight : float
         Of the parts of the objective.
     redshift_sigma : float
         Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
@@ -61,6 +62,8 @@ class TrainingConfig:
         Learning rate of the rest-frame templates over that of the network.
     stored_fraction : float
         Share of the objects that are stored spectra, without labels; the others are simulated.
+    stellar_fraction : float
+        Share of the shards that are drawn from stars with labels alone, where the network has a stellar head.
     shards : int
         Parts that each step consists of, drawn and normalised one by one; several processes share them.
     seed : int
@@ -96,12 +99,14 @@ class TrainingConfig:
     redshift_weight: float = 1.0
     label_weight: float = 0.2
     type_weight: float = 0.1
+    stellar_weight: float = 0.1
     alignment_weight: float = 1.0
     redshift_sigma: float = 6e-5
     redshift_floor: float = 1e-5
     temperature: float = 0.07
     template_rate: float = 4.0
     stored_fraction: float = 0.12
+    stellar_fraction: float = 0.1
     shards: int = 1
     seed: int = 20261122
     workers: int = 1

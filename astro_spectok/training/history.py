@@ -10,11 +10,11 @@ __all__ = ["COLUMNS", "Meter", "append_log", "draw_curve", "read_log", "trim_log
 
 #: averages over spectra (or pixels, labels): reconstruction from the tokens and from the embedding alone, squared
 #: deviation, divergence of the posterior over class and redshift, share of highest scores at the right redshift and in
-#: the right class, likelihood of labels, cross-entropy of types of stars and share of right ones, contrastive loss,
-#: share of objects whose other view is the nearest
+#: the right class, likelihood of labels, cross-entropy of types of stars and share of right ones, joint likelihood of
+#: stellar labels, contrastive loss, share of objects whose other view is the nearest
 AVERAGES = (
     "loss", "loss_hidden", "deviation", "redshift", "right", "right_class", "labels", "types", "right_type",
-    "alignment", "nearest",
+    "stellar", "alignment", "nearest",
 )  # fmt: skip
 #: what is drawn of them
 PANELS = {
@@ -22,7 +22,8 @@ PANELS = {
         "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone",
     },
     "divergence, loss per label [nat]": {
-        "redshift": "class and redshift", "labels": "labels", "types": "types of stars", "alignment": "alignment",
+        "redshift": "class and redshift", "labels": "labels", "types": "types of stars",
+        "stellar": "stellar labels", "alignment": "alignment",
     },
     "share of spectra": {
         "right": "redshift within 0.0033", "right_class": "class", "right_type": "type of stars",

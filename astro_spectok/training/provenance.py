@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from astro_spectok.results.calibration import CALIBRATION_KEY
+from astro_spectok.results.stellar_training import STELLAR_KEY
 from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.freezing import ENCODER, is_trained
 from astro_spectok.training.history import read_log
@@ -56,13 +57,15 @@ def describe_start(start, network):
     dict
         ``before``: ``training`` of their metadata, None where there are none, or it is unknown. Where nothing that
         redshifts depend on is trained, what was found out about them still holds: their calibration is in ``kept``, for
-        the metadata of the new weights, and the width that the posterior was trained towards in ``kept_training``.
+        the metadata of the new weights, and the width that the posterior was trained towards in ``kept_training``. So
+        does what is known of stellar labels, where nothing that these depend on is trained.
     """
     metadata = {} if start is None else load_weights(start, "cpu").metadata
     before = metadata.get("training")
     about = {"before": before}
     if not is_trained(network, *ENCODER, "redshift_head"):
-        about["kept"] = {key: metadata[key] for key in (CALIBRATION_KEY,) if key in metadata}
+        keys = (CALIBRATION_KEY,) if is_trained(network, "stellar_head") else (CALIBRATION_KEY, STELLAR_KEY)
+        about["kept"] = {key: metadata[key] for key in keys if key in metadata}
         about["kept_training"] = {key: before[key] for key in ("redshift_sigma",) if key in (before or {})}
     return about
 

@@ -14,6 +14,7 @@ from astro_spectok.training.objective import (
     redshift_loss,
     type_loss,
 )
+from astro_spectok.training.stellar import stellar_loss
 
 __all__ = ["TrainingStep"]
 
@@ -60,6 +61,7 @@ class TrainingStep(nn.Module):
             (("redshift_head",), self._measure_redshifts),
             (("label_head",), self._measure_labels),
             (("type_head",), self._measure_types),
+            (("stellar_head",), self._measure_stellar),
         ):
             there = all(getattr(network, name) is not None for name in names)
             if there and (encoder or is_trained(network, *names)):
@@ -119,3 +121,16 @@ class TrainingStep(nn.Module):
         types, known, right = type_loss(scores, batch.stellar_type)
         loss = self.config.type_weight * types.sum() / known.sum().clamp_min(1)
         return loss, {"types": (types.sum(), known.sum()), "right_type": (right.sum(), known.sum())}
+
+    def _measure_stellar(self, batch, tokens):
+        """Labels of stars with their covariance, at nearly the velocity they have."""
+        patches, head = batch.patches, self.network.stellar_head
+        if not torch.isfinite(batch.stellar_labels).any():  # of no use, but every parameter must have a gradient
+            return 0.0 * sum(p.sum() for p in head.parameters()), {}
+        mean, tril = self.network.measure_stellar(
+            tokens, patches.mask, patches.grid.geometry, batch.ln_doppler, patches if batch.pixels else None
+        )
+        stellar, known = stellar_loss(mean, tril, batch.stellar_labels, head.spread)
+        known = known > 0
+        loss = self.config.stellar_weight * stellar.sum() / known.sum()
+        return loss, {"stellar": (stellar.sum(), known.sum())}

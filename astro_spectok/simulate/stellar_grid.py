@@ -1,0 +1,205 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Stars with any labels within the hull of real stars: a model learnt from MILES, with what real stars have besides."""
+
+import logging
+import math
+
+import numpy as np
+import torch
+
+from astro_spectok.simulate.label_transfer import LabelTransfer, flatten_log_flux
+from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
+from astro_spectok.simulate.stellar_dress import StarDresser, draw_broadening
+from astro_spectok.simulate.stellar_model import StarModel
+from astro_spectok.simulate.stellar_sets import read_stars
+from astro_spectok.simulate.stellar_types import find_type_of_teff
+
+__all__ = ["GridStars"]
+
+log = logging.getLogger(__name__)
+
+#: what MILES covers, and how far beyond other sets carry on: with the Ca II triplet
+_STEP = 1e-4
+_START, _RED_START, _STOP = 3552.0, 7380.0, 8930.0
+#: labels are transferred by this range, with so many bins averaged; and these bins join the red to the blue
+_SHARED, _AVERAGED, _JOINT = (3700.0, 7350.0), 3, (7340.0, 7395.0)
+#: labels are cleaned between these temperatures in kelvin, where spectra tell them
+_CLEANED = (3500.0, 10000.0)
+#: sets without labels that reach the Ca II triplet, and how near their stars must be to labelled ones
+_RED_SETS, _NEAREST = ("stelib_real_stars", "pyhammer_sdss_stars"), 0.8
+#: absorption by the air was left in one of them: these ranges are unknown
+_UNKNOWN = ((7560.0, 7730.0), (8110.0, 8370.0))
+#: resolution of MILES in ln(wavelength)
+_SIGMA = 2.1e-4
+#: what counts as one step in log10(Teff), logg, [Fe/H]; random steps beside a mixture, and how often
+_STEPS = np.array([0.03, 0.5, 0.3])
+_JITTER, _JITTERED = np.array([0.015, 0.25, 0.15]), 0.7
+#: a star is mixed with two of so many neighbours; of the residuals so much goes with them
+_NEIGHBOURS = 8
+_LEAST_FLUX = 2e-3
+
+
+class GridStars:
+    """Stars anywhere in the hull of MILES, drawn evenly over the Hertzsprung-Russell diagram rather than as observed.
+
+    The flux is that of `StarModel` at the labels drawn, times the residuals of real stars with labels like these.
+    Labels are those of MILES (Cenarro et al. 2007), cleaned by `LabelTransfer`; beyond 7380 Angstrom the model is
+    learnt from stars of STELIB and from co-added SDSS stars, which get labels from their blue part.
+
+    Parameters
+    ----------
+    store : `~astro_spectok.simulate.templates.TemplateStore`
+    device : str or `torch.device`, optional
+    without : ndarray of bool, optional
+        Rows of the stars, as read, that are left out: for validation.
+    """
+
+    needs = ("miles_real_stars",)
+
+    def __init__(self, store, device="cpu", *, without=None):
+        stars = read_stars(store, self.needs, RestGrid(math.log(_START), _STEP, _count(_START, _STOP)))
+        labels = stars.labels[:, :3].double().numpy()
+        kept = np.isfinite(labels).all(1)
+        if without is not None:
+            kept &= ~without
+        n_blue = _count(_START, _RED_START)
+        log_flux = _take_log(stars.flux.numpy()[kept, :n_blue])
+        self.labels, transfer = _clean(log_flux, labels[kept])
+        self.blue = StarModel(self.labels, _fill(log_flux), device)
+        self.red = self._fit_red(store, transfer, device)
+        self.grid = stars.grid if self.red else RestGrid(stars.grid.ln_start, _STEP, n_blue)
+        self.known = _find_known(self.grid).to(device)
+        self.near, self.weights = _survey_neighbours(self.labels)
+        self.device, self.dresser = device, StarDresser(self.grid, device)
+        log.info("stars between labels: %d of MILES, flux to %.1f per cent", len(self.labels), 100 * self.blue.left_out)
+
+    @classmethod
+    def usable(cls, store):
+        """Whether the set is there."""
+        return store.has(*cls.needs)
+
+    def _fit_red(self, store, transfer, device):
+        """Model of the red part over the flux at the joint, or None without the sets for it."""
+        names = [name for name in _RED_SETS if store.has(name)]
+        if not names:
+            return None
+        grid = RestGrid(math.log(_START), _STEP, _count(_START, _STOP))
+        stars = read_stars(store, names, grid)
+        log_flux = _take_log(stars.flux.numpy())
+        labels, near = transfer.predict(_prepare(log_flux[:, : _count(_START, _RED_START)]))
+        joint = slice(_count(_START, _JOINT[0]), _count(_START, _JOINT[1]))
+        red = log_flux[:, _count(_START, _RED_START) :]
+        use = (near > _NEAREST) & (np.isfinite(log_flux[:, joint]).mean(1) > 0.5) & (np.isfinite(red).mean(1) > 0.7)
+        level = np.nanmean(log_flux[use, joint], axis=1, keepdims=True)
+        log.info("stars between labels: %d stars beyond %.0f Angstrom", use.sum(), _RED_START)
+        self.red_labels = labels[use]
+        self.red_near = _Neighbours(self.red_labels)
+        return StarModel(self.red_labels, _fill(red[use] - level), device)
+
+    def draw(self, n, random):
+        """Draw ``n`` stars; see `~astro_spectok.simulate.stars.Stars.draw`."""
+        rows = random.host.choice(len(self.labels), n, p=self.weights)
+        others = np.stack([random.host.permutation(self.near.shape[1] - 1)[:2] + 1 for _ in range(n)])
+        members = np.concatenate([rows[:, None], self.near[rows[:, None], others]], 1)  # (n, 3)
+        share = random.host.dirichlet((1.0, 0.5, 0.5), n)
+        labels = (share[..., None] * self.labels[members]).sum(1)
+        labels = labels + random.host.normal(0, 1, (n, 3)) * _JITTER * (random.host.random((n, 1)) < _JITTERED)
+        flux = torch.exp(self._compute_log_flux(labels, members, share, random))
+        flux[:, ~self.known] = torch.nan
+        return self._dress(flux, torch.from_numpy(labels).float().to(flux.device), random)
+
+    def _compute_log_flux(self, labels, members, share, random):
+        """Model and residuals, float32 (n, N)."""
+        wanted = torch.from_numpy(labels).float().to(self.device)
+        # a mean of residuals is smaller than they are: half of that is made good
+        share = share / np.sqrt((share**2).sum(1, keepdims=True)) ** 0.5
+        parts = [self.blue(wanted) + _mix(self.blue.residuals, members, share)]
+        if self.red:
+            nearest = self.red_near.find(labels, random)
+            red = self.red(wanted) + _mix(self.red.residuals, nearest[:, None], np.ones((len(labels), 1)))
+            joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
+            parts.append(parts[0][:, joint].mean(1, keepdim=True) + red)
+        return torch.cat(parts, 1)
+
+    def _dress(self, flux, labels, random):
+        """`Objects` with labels, [alpha/Fe] unknown."""
+        unknown = torch.full((len(labels), len(STELLAR_LABELS) - 3), torch.nan, device=labels.device)
+        objects = self.dresser.dress(
+            flux, random, kind=[find_type_of_teff(10**t) for t in labels[:, 0].tolist()], log_teff=labels[:, 0],
+            template_sigma=torch.full((len(labels),), _SIGMA, device=labels.device),
+            labels=torch.cat([labels, unknown], 1),
+        )  # fmt: skip
+        objects.rotation, objects.labels["log_vbroad"] = draw_broadening(len(objects), random, objects.rotation)
+        return objects
+
+
+class _Neighbours:
+    """A random one of the three nearest stars."""
+
+    def __init__(self, labels):
+        self.nodes = labels / _STEPS
+
+    def find(self, labels, random):
+        distance = ((labels / _STEPS)[:, None] - self.nodes) ** 2
+        nearest = np.argsort(distance.sum(2), axis=1)[:, :3]
+        return nearest[np.arange(len(labels)), random.host.integers(nearest.shape[1], size=len(labels))]
+
+
+def _count(low, high):
+    """Bins between two wavelengths."""
+    return round(math.log(high / low) / _STEP)
+
+
+def _take_log(flux):
+    """Natural logarithm where there is flux, NaN elsewhere."""
+    return np.log(np.where(flux > _LEAST_FLUX, flux, np.nan).astype(float))
+
+
+def _fill(log_flux):
+    """Unknown bins interpolated, constant beyond the ends."""
+    number = np.arange(log_flux.shape[1])
+    known = np.isfinite(log_flux)
+    return np.stack([np.interp(number, number[k], row[k]) for row, k in zip(log_flux, known, strict=True)])
+
+
+def _prepare(log_flux):
+    """Flattened flux of the range that labels are transferred by, with bins averaged."""
+    shared = flatten_log_flux(log_flux[:, _count(_START, _SHARED[0]) : _count(_START, _SHARED[1])], _STEP)
+    size = shared.shape[1] // _AVERAGED * _AVERAGED
+    return shared[:, :size].reshape(len(shared), -1, _AVERAGED).mean(2)
+
+
+def _clean(log_flux, labels):
+    """Labels without outliers, as far as spectra tell them; and what transfers them."""
+    teff = 10 ** labels[:, 0]
+    some = (teff > _CLEANED[0]) & (teff < _CLEANED[1])
+    transfer = LabelTransfer(_prepare(log_flux[some]), labels[some])
+    cleaned = labels.copy()
+    cleaned[some] = transfer.labels
+    return cleaned, transfer
+
+
+def _find_known(grid):
+    """Bins of the grid (N,) that the model means."""
+    wavelength = torch.exp(grid.ln_wavelength())
+    known = torch.ones(grid.size, dtype=torch.bool)
+    for low, high in _UNKNOWN:
+        known &= (wavelength < low) | (wavelength > high)
+    return known
+
+
+def _survey_neighbours(labels):
+    """Rows of the nearest stars, itself first, int64 (n, 1 + neighbours); and how often each star is drawn."""
+    scaled = labels / _STEPS
+    distance = np.sqrt(((scaled[:, None] - scaled) ** 2).sum(2))
+    near = np.argsort(distance, axis=1)[:, : _NEIGHBOURS + 1]
+    # the density of stars goes as the inverse square of the distance of neighbours; its root is made even
+    spacing = np.sort(distance, axis=1)[:, 1 : _NEIGHBOURS + 1].mean(1)
+    spacing = np.minimum(spacing, np.quantile(spacing, 0.95))
+    return near, spacing / spacing.sum()
+
+
+def _mix(residuals, members, share):
+    """Sums over members (n, K) of residuals (stars, N), each times its share (n, K)."""
+    share = torch.from_numpy(share).float().to(residuals.device)
+    return sum(share[:, k, None] * residuals[torch.from_numpy(members[:, k])] for k in range(members.shape[1]))
