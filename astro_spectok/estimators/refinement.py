@@ -23,8 +23,11 @@ MISFIT = 0.02
 OUTLIER = 4.0
 #: prior scatter of the strength of the mean template around 1, and of the coefficients of the others around 0
 STRENGTH, SPREAD = 0.3, 1.0
-#: steps of Gauss and Newton: from 60 km/s away two leave a shift of one standard deviation
-STEPS = 3
+#: most steps of Gauss and Newton: from 60 km/s away two leave a shift of one standard deviation, but the broad lines of
+#: quasars, which templates fit less well, take longer
+STEPS, MORE_STEPS = 3, {"QSO": 6}
+#: of the standard deviation: a smaller step is the last
+CONVERGED = 0.05
 #: longest step in ln(1 + z), and how far from the peak the result may lie, in its widths and beyond them
 LONGEST, WIDTHS, BEYOND = 1e-3, 4.0, 2e-4
 #: fewest pixels that are compared
@@ -98,7 +101,7 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     ratio, weight, position = ratio[used].astype(np.float32), weight[used], position[used]
     weight = weight / (1 + weight * MISFIT**2)
     start, trust = ln1pz, np.ones(len(weight))
-    for _ in range(STEPS):
+    for _ in range(MORE_STEPS.get(spectype, STEPS)):
         step, error, deviation, evidence = _step(grid, position - ln1pz / templates.step, ratio, weight * trust)
         if error is None:
             return None
@@ -106,6 +109,8 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
         if abs(ln1pz - start) > WIDTHS * width + BEYOND:
             return None
         trust = 1 / (1 + weight * (deviation / OUTLIER) ** 2)
+        if abs(step) < CONVERGED * error:
+            break
     excess = float(np.average(weight * deviation**2, weights=trust))
     return Refined(ln1pz, float(error * templates.step * np.sqrt(max(excess, 1.0))), evidence)
 
