@@ -3,7 +3,7 @@
 
 import numpy as np
 
-__all__ = ["draw_reconstruction", "draw_redshift", "draw_tokens"]
+__all__ = ["draw_reconstruction", "draw_redshift", "draw_tokens", "mark_lines"]
 
 #: Okabe and Ito's colours, told apart by the colour-blind and in print
 DATA, MODEL, QUIET = "0.45", "#0072B2", "0.75"
@@ -199,9 +199,22 @@ def _draw_lines(axes, spectrum, estimate):
     places = wavelength_to_axis(
         wavelength, axis.unit, doppler_rest=axis.doppler_rest, doppler_convention=axis.doppler_convention
     )
-    first, last = axis.value.min(), axis.value.max()
+    mark_lines(axes, dict(zip(lines, places, strict=True)), axis.value.min(), axis.value.max())
+
+
+def mark_lines(axes, lines, first, last):
+    """Mark lines, with the names of those that have room.
+
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`
+    lines : dict of str to float
+        Where they stand on the horizontal axis; of names too close to each other the first is written.
+    first, last : float
+        Only lines between these are marked.
+    """
     named = []
-    for name, x in zip(lines, places, strict=True):
+    for name, x in lines.items():
         if not first <= x <= last:
             continue
         axes.axvline(x, color=QUIET, lw=0.6, ls=":", zorder=0)

@@ -4,7 +4,7 @@
 import numpy as np
 
 from astro_spectok.lines import list_lines
-from astro_spectok.plotting import DATA, LABEL_DISTANCE, MODEL, QUIET
+from astro_spectok.plotting import DATA, MODEL, QUIET, mark_lines
 from astro_spectok.results.redshift_grid import STAR
 
 __all__ = ["draw_kiel", "draw_stellar", "list_stellar_lines"]
@@ -40,8 +40,16 @@ def draw_stellar(estimate, batch, hull, axes=None):
     Returns
     -------
     ndarray of `~matplotlib.axes.Axes`
+
+    Raises
+    ------
+    ValueError
+        ``axes`` are not two.
     """
     axes = _new_axes() if axes is None else np.asarray(axes)
+    if axes.shape != (2,):
+        msg = f"axes must be two, for the spectrum and for the Kiel diagram; got the shape {axes.shape}"
+        raise ValueError(msg)
     _draw_at_rest(axes[0], batch, estimate.rv.value)
     draw_kiel(axes[1], hull)
     if np.isfinite(estimate.teff.value):
@@ -79,19 +87,10 @@ def _draw_at_rest(axes, batch, rv):
     low, high = np.nanpercentile(flux, [0.2, 99.8])
     margin = 0.12 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlabel("Wavelength at rest, vacuum [$\\mathrm{\\AA}$]")
+    frame = "at rest" if np.isfinite(rv) else "as observed"
+    axes.set_xlabel(f"Wavelength {frame}, vacuum [$\\mathrm{{\\AA}}$]")
     axes.set_ylabel("Flux per unit wavelength, any scale")
-    named, (first, last) = [], (x[good].min(), x[good].max())
-    for name, place in list_stellar_lines().items():
-        if not first <= place <= last:
-            continue
-        axes.axvline(place, color=QUIET, lw=0.6, ls=":", zorder=0)
-        if all(abs(place - other) > LABEL_DISTANCE * (last - first) for other in named):
-            named.append(place)
-            axes.annotate(
-                name, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-                rotation=90, ha="center", va="bottom", fontsize="x-small",
-            )  # fmt: skip
+    mark_lines(axes, list_stellar_lines(), x[good].min(), x[good].max())
 
 
 def draw_kiel(axes, hull=None):

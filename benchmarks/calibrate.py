@@ -32,6 +32,7 @@ from _calibration import (
     measure_reliability,
 )
 from _real_sets import to_inputs
+from _rewrite import rewrite_weights
 from _simulated import WIDE_RESOLUTION, to_spectra
 from astropy.stats import mad_std
 
@@ -54,7 +55,6 @@ from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights
-from astro_spectok.weights.format import CONFIG_KEY, read_metadata, read_weights, write_weights
 
 #: far from the seed of any training, and from that of the benchmark
 SEED = 4711
@@ -277,27 +277,6 @@ def report(title, scores):
         print(f"    {row['class']:7s} S/N {snr} {row['n']:5d} {row['width']:6.2f}")
 
 
-def write_calibrated(source, target, calibration, *, overwrite=False):
-    """Write a file of weights again, with a calibration in its metadata.
-
-    Parameters
-    ----------
-    source, target : path-like
-        May be the same with ``overwrite``.
-    calibration : `~astro_spectok.results.Calibration`
-    overwrite : bool
-
-    Returns
-    -------
-    `~pathlib.Path`
-    """
-    config, tensors = read_weights(source)
-    own = {CONFIG_KEY, "astro_spectok_version", "content_sha256"}
-    metadata = {key: value for key, value in read_metadata(source).items() if key not in own}
-    metadata[CALIBRATION_KEY] = calibration.to_dict()
-    return write_weights(target, config, tensors, metadata=metadata, overwrite=overwrite)
-
-
 def main(argv=None):
     """Fit, show, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -331,7 +310,8 @@ def main(argv=None):
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     if options.write:
         source = load_weights(options.weights).path
-        print(f"\nweights: {write_calibrated(source, options.write, calibration, overwrite=options.overwrite)}")
+        values = {CALIBRATION_KEY: calibration.to_dict()}
+        print(f"\nweights: {rewrite_weights(source, options.write, values, overwrite=options.overwrite)}")
 
 
 if __name__ == "__main__":

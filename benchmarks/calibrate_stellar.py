@@ -19,20 +19,21 @@ from pathlib import Path
 
 import numpy as np
 from _real_sets import to_inputs
+from _rewrite import rewrite_weights
 from _simulated import to_spectra
 from astropy.stats import mad_std
 
 from astro_spectok.engine import Runner
-from astro_spectok.estimators.solutions import find_solutions
 from astro_spectok.estimators.stellar_labels import require_stellar_head
+from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.results import Calibration, RedshiftPosterior
-from astro_spectok.results.redshift_grid import STAR, RedshiftGrid
+from astro_spectok.results.calibration import measure_pixel
+from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
 from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights
-from astro_spectok.weights.format import CONFIG_KEY, read_metadata, read_weights, write_weights
 
 #: far from the seeds of any training and of the benchmarks
 SEED = 5501
@@ -66,7 +67,7 @@ def draw_measured(runner, data, n, seed):
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             batch = to_batch(to_inputs(to_spectra(group.observations[0])), medium="vacuum", on_error="flag")
-            velocity = _measure_velocities(runner, batch, calibration)
+            velocity = measure_velocities(runner, batch, calibration)
             labels = group.objects.labels
             for i, mean, covariance in runner.measure_stellar(batch, velocity, progress=False):
                 truth = [float(labels[name][i]) if name in labels else np.nan for name in names]
@@ -76,14 +77,14 @@ def draw_measured(runner, data, n, seed):
     return {"snr": snr} | dict(zip(("found", "sigma", "truth"), parts, strict=True))
 
 
-def _measure_velocities(runner, batch, calibration):
-    """ln(1 + rv / c) of each star by the posterior, NaN where it cannot be used."""
+def measure_velocities(runner, batch, calibration):
+    """ln(1 + rv / c) of each star as the estimator finds it, (n,); NaN where it cannot be measured."""
     out = np.full(len(batch), np.nan)
     for i, measured in runner.measure(batch, progress=False, labels=False, embedding=False):
-        whole = RedshiftGrid.from_redshifts(measured.redshifts)
-        scores = calibration.apply(measured.log_probability)
-        star = RedshiftPosterior(whole.cut(None, STAR).grid, {STAR: scores[STAR]})
-        out[i] = np.log1p(find_solutions(star, calibration, batch, i, 1)[0][0].z)
+        pixel = measure_pixel(batch.wavelength[batch.grid(i)])
+        grid = RedshiftGrid.from_redshifts(measured.redshifts)
+        posterior = RedshiftPosterior(grid, calibration.apply(measured.log_probability, pixel))
+        out[i] = find_velocity(posterior, calibration, batch, i).ln_doppler
     return out
 
 
@@ -150,15 +151,6 @@ def score(stars, training):
     return out
 
 
-def write_corrected(source, target, training, *, overwrite=False):
-    """Write a file of weights again, with this in its metadata; with ``overwrite`` it may be the same file."""
-    config, tensors = read_weights(source)
-    own = {CONFIG_KEY, "astro_spectok_version", "content_sha256"}
-    metadata = {key: value for key, value in read_metadata(source).items() if key not in own}
-    metadata[STELLAR_KEY] = training.to_dict()
-    return write_weights(target, config, tensors, metadata=metadata, overwrite=overwrite)
-
-
 def main(argv=None):
     """Fit, show, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,7 +188,8 @@ def main(argv=None):
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     if options.write:
         source = load_weights(options.weights).path
-        print(f"\nweights: {write_corrected(source, options.write, training, overwrite=options.overwrite)}")
+        values = {STELLAR_KEY: training.to_dict()}
+        print(f"\nweights: {rewrite_weights(source, options.write, values, overwrite=options.overwrite)}")
 
 
 if __name__ == "__main__":

@@ -252,4 +252,4 @@ def test_whole_run(load, redshift_weights, tmp_path, capsys):
     assert loaded.metadata["training"] == read_metadata(redshift_weights)["training"]
     assert "width of (z - z_true) / z_err" in capsys.readouterr().out
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        load("calibrate").write_calibrated(redshift_weights, written, made)
+        load("_rewrite").rewrite_weights(redshift_weights, written, {})

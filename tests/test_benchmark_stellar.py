@@ -9,6 +9,12 @@ import numpy as np
 import pytest
 from _paths import TEST, TRAIN, needs
 from _stellar import SUN, add_stellar_head
+from conftest import make_spectrum
+
+from astro_spectok.engine import Runner
+from astro_spectok.estimators import StellarParameterEstimator
+from astro_spectok.results import Calibration
+from astro_spectok.spectra import to_batch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -149,6 +155,18 @@ class TestCalibration:
         found = load("calibrate_stellar").fit_errors(difference, sigma, snr)
         size = np.array([0.005, 0.02, 0.1])
         np.testing.assert_allclose(found[0] * np.hypot(size, found[1]), scale * np.hypot(size, floor), rtol=0.12)
+
+    def test_velocities_are_those_of_the_estimator(self, load, redshift_weights, monkeypatch):
+        """With a calibration that depends on the width of the pixels."""
+        weights = redshift_weights
+        made = Calibration(pixel_power=0.5, error_scale={"STAR": 2.0})
+        monkeypatch.setattr(Calibration, "from_metadata", classmethod(lambda cls, metadata: made))
+        asked = add_stellar_head(monkeypatch, weights)
+        spectra = [make_spectrum(700, seed=seed) for seed in range(3)]
+        StellarParameterEstimator(weights, "cpu", assume_star=True).estimate(spectra, medium="vacuum")
+        batch = to_batch(spectra, medium="vacuum")
+        found = load("calibrate_stellar").measure_velocities(Runner(weights, "cpu"), batch, made)
+        np.testing.assert_allclose(sorted(found), sorted(asked), atol=1e-7)
 
     def test_fit_training(self, load):
         """Labels that are not known stay without a correction; after it pulls are one wide."""

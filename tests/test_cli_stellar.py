@@ -21,7 +21,6 @@ def files(tmp_path):
     return [str(path) for path in paths]
 
 
-@pytest.mark.filterwarnings("ignore:The unit .* could not be saved in native FITS format")
 @pytest.mark.parametrize("ending", ["ecsv", "fits", "parquet"])
 def test_one_row_per_spectrum(files, tmp_path, redshift_weights, monkeypatch, capsys, ending):
     """Rows come in the order of the files, with units, and the header says how it was made."""

@@ -156,7 +156,7 @@ def reorder(batch, order):
 
     def pick(value):
         if isinstance(value, torch.Tensor):
-            return value[order]
+            return value[order] if value.ndim else value
         return type(value)(**{key: pick(part) for key, part in vars(value).items()})
 
     return pick(batch)

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from _stellar import add_stellar_head
 from conftest import assert_same_vectors, make_spectrum
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,3 +245,29 @@ class TestTokenDecoder:
         decoder = TokenDecoder(str(tmp_path / "gone.safetensors"), "0" * 64)
         with pytest.raises(WeightsError, match=r"say where they are with SpectralTokens.read\(path, weights=\.\.\.\)"):
             decoder.runner  # noqa: B018
+
+
+class TestStars:
+    def test_few_at_a_time_and_only_those_with_a_velocity(self, redshift_weights, monkeypatch):
+        """Short spectra need as much memory as long ones; results are those of each alone."""
+        add_stellar_head(monkeypatch, redshift_weights, by_tokens=0.3)
+        monkeypatch.setattr(runner_module, "MOST_MEASURED", 2)
+        runner, sizes = Runner(redshift_weights, "cpu"), []
+        encode = runner.network.encode
+
+        def count(patches, **kwargs):
+            sizes.append(len(patches.mask))
+            return encode(patches, **kwargs)
+
+        monkeypatch.setattr(runner.network, "encode", count)
+        batch = to_batch([make_spectrum(100 + 40 * k, seed=k) for k in range(7)], medium="vacuum")
+        velocity = np.where(np.arange(7) % 3 == 1, np.nan, 1e-4)
+        found = {i: (mean, covariance) for i, mean, covariance in runner.measure_stellar(batch, velocity)}
+        assert sorted(found) == [0, 2, 3, 5, 6]
+        assert max(sizes) == 2
+        assert sum(sizes) == 5
+        for i, (mean, covariance) in found.items():
+            alone = np.where(np.arange(7) == i, velocity, np.nan)
+            ((_, expected, same),) = runner.measure_stellar(batch, alone)
+            np.testing.assert_allclose(mean, expected, atol=1e-5)
+            np.testing.assert_allclose(covariance, same)

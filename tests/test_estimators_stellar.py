@@ -78,7 +78,9 @@ class TestOne:
             expected = getattr(point, name)
             assert getattr(found, name).unit == expected.unit
             error = getattr(point, f"{name}_err").value
-            assert getattr(found, name).pdf_median().value == pytest.approx(expected.value, abs=0.15 * error)
+            assert getattr(found, name).pdf_median().value == pytest.approx(
+                expected.value, abs=0.15 * error, nan_ok=True
+            )
         again = point.sample(1000)
         np.testing.assert_array_equal(again.teff.distribution.value, found.teff.distribution.value)
 
@@ -105,6 +107,17 @@ class TestOne:
         assert found.warn == StellarFlag.NONE
         assert "not told" in repr(found)
 
+    @pytest.mark.parametrize(
+        ("low", "high", "told"), [(4000, 7000, False), (15200, 16900, True), (16955, 17500, False)]
+    )
+    def test_alpha_elements_are_told_in_the_h_band_alone(self, estimator, monkeypatch, low, high, told):
+        """Nothing taught them elsewhere, however sure the network is."""
+        fake_measure(monkeypatch, STAR, types=G_STAR)
+        found = estimator.estimate(make_spectrum(low=low, high=high))
+        assert bool(np.isfinite(found.alpha_fe)) is bool(np.isfinite(found.alpha_fe_err)) is told
+        if told or low < 15000:
+            assert np.isfinite(found.fe_h)
+
     def test_units_do_not_matter(self, redshift_weights, monkeypatch):
         """Without anything faked but the head, whose answer depends on the tokens."""
         add_stellar_head(monkeypatch, redshift_weights, by_tokens=0.3)
@@ -129,6 +142,7 @@ class TestOne:
         assert axes[1].xaxis_inverted()
         assert axes[1].yaxis_inverted()
         assert "teff 5777" in axes[0].get_title()
+        assert "at rest" in axes[0].get_xlabel()
         axes[0].figure.canvas.draw()
         plt.close("all")
 
@@ -137,14 +151,26 @@ class TestOne:
 
         fake_measure(monkeypatch, GALAXY, types=G_STAR)
         axes = plt.subplots(1, 2)[1]
-        assert estimator.estimate(make_spectrum()).plot(axes)[1] is axes[1]
+        found = estimator.estimate(make_spectrum())
+        assert found.plot(axes)[1] is axes[1]
+        assert "as observed" in axes[0].get_xlabel()  # no velocity is known
+        with pytest.raises(ValueError, match=r"axes must be two.*\(\)"):
+            found.plot(axes[0])
         axes[0].figure.canvas.draw()
         plt.close("all")
 
-    @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (2.5, TypeError)])
-    def test_refuses_numbers_of_samples(self, redshift_weights, value, error):
-        with pytest.raises(error, match="n_samples must be a positive integer"):
-            StellarParameterEstimator(redshift_weights, "cpu", n_samples=value).estimate(make_spectrum())
+    @pytest.mark.parametrize(
+        ("name", "value", "error"),
+        [
+            ("n_samples", 0, ValueError),
+            ("n_samples", 2.5, TypeError),
+            ("seed", -1, ValueError),
+            ("seed", None, TypeError),
+        ],
+    )
+    def test_refuses_numbers(self, redshift_weights, name, value, error):
+        with pytest.raises(error, match=f"{name} must be an integer of [01] or more"):
+            StellarParameterEstimator(redshift_weights, "cpu", **{name: value}).estimate(make_spectrum())
 
     def test_weights_without_a_head(self, redshift_weights):
         with pytest.raises(WeightsError, match=r"give no stellar parameters.*spectok pretrain"):
@@ -203,11 +229,31 @@ class TestFlags:
         )
         assert found.warn == StellarFlag.LOW_SNR
 
+    def test_weak_features(self, redshift_weights, monkeypatch):
+        """The brighter a star that is not sure, the more its features must speak for it, as in ``zwarn``."""
+        from astro_spectok.estimators.stellar_velocity import StellarVelocity
+
+        monkeypatch.setattr(
+            "astro_spectok.estimators.stellar.find_velocity",
+            lambda *args: StellarVelocity(LN_DOPPLER, WIDTH, 50.0, False),
+        )
+        scores = make_scores(("STAR", 0.0, WIDTH, 0.9), ("GALAXY", 0.5, WIDTH, 0.1))
+        assert self.find(redshift_weights, monkeypatch, scores).warn == StellarFlag.SKY_LIKE
+        assert self.find(redshift_weights, monkeypatch).warn == StellarFlag.NONE
+
     def test_range(self, redshift_weights, monkeypatch):
         """Where labels were not learnt nothing is given, though the network was trained there."""
         found = self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(low=22000, high=24000))
         assert found.warn == StellarFlag.OUT_OF_WAVELENGTH_RANGE
         assert np.isnan(found.teff)
+
+    def test_wide_range(self, redshift_weights, monkeypatch):
+        """A spectrum that holds all that labels were learnt from is not doubtful for what it holds besides."""
+        found = self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(4000, low=3300, high=24000))
+        assert found.warn == StellarFlag.NONE
+        assert np.isfinite(found.alpha_fe)
+        red = self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(4000, low=6900, high=8380))
+        assert red.warn == StellarFlag.OUT_OF_WAVELENGTH_RANGE
 
     def test_resolution(self, redshift_weights, monkeypatch):
         add_stellar_head(monkeypatch, redshift_weights)
@@ -266,7 +312,7 @@ class TestMany:
         np.testing.assert_allclose(table["logg"].value, [SUN[1], np.nan, np.nan])
         np.testing.assert_allclose(table["rv"].value, [-60, np.nan, np.nan], atol=2)
         np.testing.assert_allclose(table["p_star"], [1, np.nan, 0], atol=1e-3)
-        assert table["sptype"].tolist() == ["G", "", "G"]
+        assert table["sptype"].tolist() == ["G", "", ""]
         assert table["warn"].tolist() == [0, StellarFlag.TOO_FEW_PIXELS, StellarFlag.NOT_A_STAR]
         assert table.meta["estimator"] == "StellarParameterEstimator"
         assert {"weights", "weights_sha256", "astro_spectok", "torch"} <= set(table.meta)
@@ -275,8 +321,8 @@ class TestMany:
         fake_measure(monkeypatch, STAR, types=G_STAR)
         one = estimator.estimate(make_spectrum())
         for name in one.labels:
-            assert table[name][0] == getattr(one, name)
-            assert table[f"{name}_err"][0] == getattr(one, f"{name}_err")
+            for column in (name, f"{name}_err"):
+                np.testing.assert_array_equal(table[column][0].value, getattr(one, column).value)
 
     def test_distributions(self, estimator, monkeypatch):
         fake_measure(monkeypatch, STAR, None, GALAXY, types=G_STAR)
@@ -287,8 +333,6 @@ class TestMany:
         np.testing.assert_array_equal(np.isnan(found.logg.pdf_mean().value), [False, True, True])
         assert found.warn.tolist() == [0, StellarFlag.TOO_FEW_PIXELS, StellarFlag.NOT_A_STAR]
 
-    # where Astropy does not let FITS hold a unit it writes it into a comment, from which it reads it again
-    @pytest.mark.filterwarnings("ignore:The unit .* could not be saved in native FITS format")
     @pytest.mark.parametrize("ending", ["ecsv", "fits", "parquet"])
     def test_round_trip(self, table, tmp_path, ending):
         """Columns, units, flags and metadata come back, the unit of gravity included."""
@@ -310,6 +354,8 @@ class TestMany:
         table = estimator.estimate([])
         assert table.colnames == COLUMNS
         assert len(table) == 0
+        found = estimator.estimate([], return_distribution=True)
+        assert found.teff.shape == found.warn.shape == (0,)
 
     def test_files(self, estimator, monkeypatch, tmp_path):
         fake_measure(monkeypatch, None, STAR, types=G_STAR)

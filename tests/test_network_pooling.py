@@ -143,5 +143,6 @@ def test_embedding_depends_on_redshift_and_on_colours(network, patches):
 @pytest.mark.parametrize("options", [{"embedding_nodes": 10}, {"posterior_periods": 4}, {"contrast_step": 1e-3}])
 def test_parts_that_need_redshifts_say_so(options):
     """There is no grid of wavelengths nor of redshifts without the head's configuration."""
-    with pytest.raises(ValueError, match="redshift must be given where embedding_nodes, posterior_periods or contrast_step is"):
+    message = "redshift must be given where embedding_nodes, posterior_periods or contrast_step is"
+    with pytest.raises(ValueError, match=message):
         NetworkConfig(name="none", **options)

@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Stellar labels, hull, corrections and flags as arrays, without a network."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from _stellar import CORRELATION, NAMES, SIGMA, SUN, make_tril
@@ -84,6 +87,8 @@ class TestLabels:
         assert one.meta == {"a": 1}
         many = make_distributions([make_labels(), None, make_labels()], None, {}, n_samples=100, seed=0)
         assert many.fe_h.shape == (3,)
+        assert repr(one).startswith("<StellarDistributions of one star: teff, logg")
+        assert repr(many).endswith("of 3 stars: teff, logg, fe_h, alpha_fe, rv, vbroad; 100 samples>")
         assert many.fe_h.n_samples == 100
         np.testing.assert_array_equal(np.isnan(many.fe_h.pdf_mean().value), [False, True, False])
         assert not np.array_equal(many.rv.distribution.value[0], many.rv.distribution.value[2])
@@ -147,20 +152,41 @@ class TestTraining:
         assert after[0, 1] / sigma[0] / sigma[1] == pytest.approx(CORRELATION)
 
     def test_covers(self):
-        made = StellarTraining(wavelength=((4000, 5000), (8000, 9000)))
-        np.testing.assert_array_equal(made.covers([3999, 4500, 6000, 9000]), [False, True, False, True])
+        """All labels where any was learnt, but for those of which the weights tell more."""
+        made = StellarTraining(wavelength=((4000, 5000), (8000, 9000)), label_wavelength={"fe_h": ((4400, 4600),)})
+        wavelength = [3999, 4500, 4700, 6000, 9000]
+        for label in (None, "teff", "alpha_fe"):
+            np.testing.assert_array_equal(made.covers(wavelength, label), [False, True, True, False, True])
+        np.testing.assert_array_equal(made.covers(wavelength, "fe_h"), [False, True, False, False, False])
+        assert StellarTraining.from_metadata({STELLAR_KEY: made.to_dict()}) == made
+        np.testing.assert_array_equal(StellarTraining().covers([5000, 16000], "alpha_fe"), [False, True])
+
+    @pytest.mark.parametrize(
+        ("wavelength", "filled"),
+        [((3000, 25000), True), ((8300, 9000), True), ((3600, 4500), False), ((9000, 15000), False)],
+    )
+    def test_fills_range(self, wavelength, filled):
+        assert StellarTraining().fills_range(np.linspace(*wavelength, 2000)) is filled
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
             ({"error_scale": {"teff": 0.0}}, "error_scale must be a dict of label to a positive number"),
             ({"error_floor": {"teff": -1.0}}, "error_floor must be a dict of label to a zero or positive number"),
-            ({"resolution": (100, 10)}, "wavelength and resolution must be"),
+            ({"resolution": (100, 10)}, "wavelength, label_wavelength and resolution must be"),
+            ({"label_wavelength": {"fe_h": ((5000, 4000),)}}, "wavelength, label_wavelength and resolution must be"),
         ],
     )
     def test_refuses(self, options, message):
         with pytest.raises(ValueError, match=message):
             StellarTraining(**options)
+
+
+def test_flags_are_documented():
+    """Each in the table of the page, with its value."""
+    page = (Path(__file__).parents[1] / "docs" / "stellar.rst").read_text()
+    for flag in StellarFlag:
+        assert re.search(rf"\* - {flag.value}\n +- ``{flag.name}``\n +- [\w`]", page), flag.name
 
 
 def test_flags_share_values_with_those_of_redshifts():

@@ -19,7 +19,7 @@ __all__ = ["EncodedSpectrum", "Measured", "Runner"]
 CPU_BATCH_TOKENS = 6144
 #: what a batch costs on a CPU besides its tokens, in tokens
 CPU_OVERHEAD = 150
-#: most spectra whose redshift is measured at once
+#: most spectra whose redshift or stellar labels are measured at once
 MOST_MEASURED = 64
 #: most requested patches decoded at once
 DECODE_PATCHES = 2048
@@ -165,11 +165,8 @@ class Runner:
 
         network = self.network
         patch = network.config.patch
-        groups = self._plan(batch)
         redshifts = None
-        # the redshift head lays each spectrum, however short, on a grid of its own
-        groups = [part for group in groups for part in np.split(group, range(MOST_MEASURED, len(group), MOST_MEASURED))]
-        for group in show_progress(groups, "measure", progress):
+        for group in show_progress(self._plan(batch, MOST_MEASURED), "measure", progress):
             patches = _gather(batch, group, patch).to(self.device)
             with torch.inference_mode():
                 tokens = network.encode(patches, cosines=embedding)
@@ -227,10 +224,8 @@ class Runner:
         import torch
 
         network = self.network
-        for group in show_progress(self._plan(batch), "stellar labels", progress):
-            group = group[np.isfinite(ln_doppler[group])]
-            if not len(group):
-                continue
+        known = np.isfinite(ln_doppler)
+        for group in show_progress(self._plan(batch, MOST_MEASURED, known), "stellar labels", progress):
             patches = _gather(batch, group, network.config.patch).to(self.device)
             doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
             with torch.inference_mode():
@@ -239,10 +234,17 @@ class Runner:
             mean, tril = (x.double().cpu().numpy() for x in found)
             yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)
 
-    def _plan(self, batch):
-        """Which spectra of a batch go through the network together."""
+    def _plan(self, batch, most=None, wanted=True):
+        """Which spectra of a batch, of those that are wanted, go through the network together, ``most`` at once.
+
+        Heads lay each spectrum, however short, on a grid of its own, so that tokens alone do not limit their memory.
+        """
         overhead = CPU_OVERHEAD if self.device.type == "cpu" else None
-        return plan_batches(-(-batch.lengths // self.network.config.patch), self.batch_tokens, overhead=overhead)
+        tokens = np.where(wanted, -(-batch.lengths // self.network.config.patch), 0)
+        groups = plan_batches(tokens, self.batch_tokens, overhead=overhead)
+        if most is None:
+            return groups
+        return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
     def embed(self, values, geometry, good):
         """Embedding (E,) of the tokens of one spectrum, NaN if none is good; arrays as of `EncodedSpectrum`."""

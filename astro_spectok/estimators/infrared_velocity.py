@@ -1,22 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Radial velocities of stars from sharp spectra of the H band, where the rest-frame templates are not sharp enough."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from astropy.stats import gaussian_fwhm_to_sigma
-from safetensors import safe_open
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.estimators.refinement import MISFIT, PIXELS, SPREAD, STRENGTH, divide_continuum, refine_redshift
-from astro_spectok.estimators.rest_templates import CONTINUUM, FINER, RestTemplates
+from astro_spectok.estimators.rest_templates import CONTINUUM, read_templates
 from astro_spectok.estimators.second_star import interpolate_rows
 from astro_spectok.results.redshift_grid import STAR
 
-__all__ = ["INFRARED_TEMPLATES", "InfraredTemplates", "load_infrared_templates", "refine_infrared_velocity"]
+__all__ = ["INFRARED_TEMPLATES", "load_infrared_templates", "refine_infrared_velocity"]
 
 #: made by ``benchmarks/make_infrared_templates.py``
 INFRARED_TEMPLATES = Path(__file__).parents[1] / "data" / "infrared_templates.safetensors"
@@ -32,41 +27,10 @@ LEAST_GAIN = 50.0
 SCALE, FLOOR = 1.2, 3.3e-7
 
 
-class InfraredTemplates(RestTemplates):
-    """Templates that are stored at a higher resolving power.
-
-    Parameters
-    ----------
-    arrays, ln_start, step
-        As of `~astro_spectok.estimators.rest_templates.RestTemplates`.
-    resolution : float
-    """
-
-    def __init__(self, arrays, ln_start, step, resolution):
-        super().__init__(arrays, ln_start, step)
-        self.resolution = resolution
-
-    def at_resolution(self, spectype, resolution):
-        """As of `~astro_spectok.estimators.rest_templates.RestTemplates`."""
-        level = min(LEVELS, key=lambda one: abs(np.log(one / resolution)))
-        key = spectype, level
-        if key not in self._levels:
-            values = self._arrays[spectype].astype(np.float32)
-            more = np.sqrt(max(level**-2 - self.resolution**-2, 0.0)) * gaussian_fwhm_to_sigma
-            if more > 0:
-                values = gaussian_filter1d(values, more / self._stored_step, axis=0, mode="nearest")
-            finer = np.arange(FINER * (len(values) - 1) + 1) / FINER
-            self._levels[key] = np.ascontiguousarray(CubicSpline(np.arange(len(values)), values, axis=0)(finer), "f4")
-        return self._levels[key]
-
-
 @lru_cache(maxsize=1)
 def load_infrared_templates():
-    """The packaged `InfraredTemplates`, read once."""
-    with safe_open(INFRARED_TEMPLATES, "np") as file:
-        about = json.loads(file.metadata()["about"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
-    return InfraredTemplates(arrays, about["ln_start"], about["step"], about["resolution"])
+    """The packaged templates of the H band, `~astro_spectok.estimators.rest_templates.RestTemplates`, read once."""
+    return read_templates(INFRARED_TEMPLATES, levels=LEVELS)
 
 
 def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolution=None, templates=None):
@@ -82,7 +46,7 @@ def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolut
         ln(1 + rv / c) and its standard deviation.
     resolution : float, optional
         Resolving power; 2.5 pixels to the resolution element if not given.
-    templates : InfraredTemplates, optional
+    templates : `~astro_spectok.estimators.rest_templates.RestTemplates`, optional
         Those of the package if not given.
 
     Returns

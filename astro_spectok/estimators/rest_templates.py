@@ -11,7 +11,15 @@ from safetensors import safe_open
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-__all__ = ["BLUEST", "CONTINUUM", "RESOLUTION", "TEMPLATES", "RestTemplates", "load_rest_templates"]
+__all__ = [
+    "BLUEST",
+    "CONTINUUM",
+    "RESOLUTION",
+    "TEMPLATES",
+    "RestTemplates",
+    "load_rest_templates",
+    "read_templates",
+]
 
 #: made by ``benchmarks/make_templates.py``
 TEMPLATES = Path(__file__).parents[1] / "data" / "rest_templates.safetensors"
@@ -36,9 +44,14 @@ class RestTemplates:
         For each class the mean and K components, scaled to coefficients of variance 1.
     ln_start, step : float
         First bin and width of the bins as given.
+    resolution : float, optional
+        Resolving power as they are given.
+    levels : sequence of float, optional
+        Resolving powers that they are smoothed to.
     """
 
-    def __init__(self, arrays, ln_start, step):
+    def __init__(self, arrays, ln_start, step, *, resolution=RESOLUTION, levels=LEVELS):
+        self.resolution, self.levels = resolution, tuple(levels)
         self._arrays = arrays
         self._stored_step = step
         self._levels = {}
@@ -62,7 +75,7 @@ class RestTemplates:
         ndarray of float32, shape (bins, 1 + K)
             On bins of ``step``, the first at ``ln_start``; made once and then kept.
         """
-        level = min(LEVELS, key=lambda one: abs(np.log(one / resolution)))
+        level = min(self.levels, key=lambda one: abs(np.log(one / resolution)))
         key = spectype, level
         if key not in self._levels:
             self._levels[key] = self._make(spectype, level)
@@ -71,7 +84,7 @@ class RestTemplates:
     def _make(self, spectype, level):
         """Smoothed and on finer bins."""
         values = self._arrays[spectype].astype(np.float32)
-        more = np.sqrt(max(level**-2 - RESOLUTION**-2, 0.0)) * gaussian_fwhm_to_sigma
+        more = np.sqrt(max(level**-2 - self.resolution**-2, 0.0)) * gaussian_fwhm_to_sigma
         if more > 0:
             values = gaussian_filter1d(values, more / self._stored_step, axis=0, mode="nearest")
         bins = np.arange(len(values))
@@ -82,7 +95,24 @@ class RestTemplates:
 @lru_cache(maxsize=1)
 def load_rest_templates():
     """The packaged `RestTemplates`, read once."""
-    with safe_open(TEMPLATES, "np") as file:
+    return read_templates(TEMPLATES)
+
+
+def read_templates(path, **options):
+    """Read a file of templates.
+
+    Parameters
+    ----------
+    path : path-like
+    **options
+        As for `RestTemplates`; the resolving power is that in the file, if it tells it.
+
+    Returns
+    -------
+    RestTemplates
+    """
+    with safe_open(path, "np") as file:
         about = json.loads(file.metadata()["about"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
-    return RestTemplates(arrays, about["ln_start"], about["step"])
+    options |= {"resolution": about["resolution"]} if "resolution" in about else {}
+    return RestTemplates(arrays, about["ln_start"], about["step"], **options)

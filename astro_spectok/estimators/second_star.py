@@ -7,7 +7,7 @@ import numpy as np
 from astropy import constants as const
 
 from astro_spectok.estimators.refinement import LEAST, MISFIT, PIXELS, SPREAD, STRENGTH, divide_continuum
-from astro_spectok.estimators.rest_templates import CONTINUUM, RESOLUTION, load_rest_templates
+from astro_spectok.estimators.rest_templates import CONTINUUM, load_rest_templates
 from astro_spectok.results.redshift_grid import STAR
 
 __all__ = ["SecondStar", "find_second_star", "interpolate_rows"]
@@ -37,7 +37,7 @@ class SecondStar(NamedTuple):
     gain: float
 
 
-def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templates=None, sharpest=RESOLUTION):
+def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templates=None):
     """Fit the lines of a star twice, at its velocity and at another one.
 
     The templates are fitted as `~astro_spectok.estimators.refinement.refine_redshift` fits them; their sum is then put
@@ -56,8 +56,6 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
         Resolving power; 2.5 pixels to the resolution element if not given.
     templates : `~astro_spectok.estimators.rest_templates.RestTemplates`, optional
         Those of the package if not given.
-    sharpest : float, optional
-        Resolving power of the templates as they are stored.
 
     Returns
     -------
@@ -69,7 +67,7 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
     ratio, weight = divide_continuum(ln_wavelength, flux, ivar, CONTINUUM[STAR])
     if resolution is None:
         resolution = 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
-    if resolution > SHARPER * sharpest:
+    if resolution > SHARPER * templates.resolution:
         return None
     grid = templates.at_resolution(STAR, resolution)  # (bins, 1 + K)
     at = (ln_wavelength - ln1pz - templates.ln_start) / templates.step
@@ -105,5 +103,10 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
 def interpolate_rows(grid, at):
     """Rows of a grid (bins, K), or values (bins,), at fractional places (n,) between its first and last."""
     index = at.astype(np.int64)
-    part = (at - index).reshape(-1, *[1] * (grid.ndim - 1))
-    return grid[index] * (1 - part) + grid[index + 1] * part
+    part = (at - index).astype(grid.dtype).reshape(-1, *[1] * (grid.ndim - 1))
+    # `take` is faster than an index, and what is large is not copied
+    left, out = grid.take(index, axis=0), grid.take(index + 1, axis=0)
+    out -= left
+    out *= part
+    out += left
+    return out

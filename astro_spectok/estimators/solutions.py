@@ -9,7 +9,7 @@ from astro_spectok.estimators.flags import LEAST_EVIDENCE, find_red_end
 from astro_spectok.estimators.refinement import refine_redshift
 from astro_spectok.results.posterior import WINDOW
 
-__all__ = ["find_solutions", "move_interval"]
+__all__ = ["find_solutions", "move_interval", "sharpen_peak", "take_resolution", "take_spectrum"]
 
 #: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
 #: a network is seldom better than what it was trained towards, however narrow its peak
@@ -67,20 +67,29 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
     width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
     if batch is None:
         return ln1pz, width, np.nan
-    pixels, grid = batch.pixels(i), batch.grid(i)
-    resolution = None
-    if batch.resolution is not None:
-        known = batch.resolution[grid][np.isfinite(batch.resolution[grid])]
-        resolution = float(np.median(known)) if len(known) else None
     fit = refine_redshift(
-        np.log(batch.wavelength[grid]), batch.flux[pixels], batch.ivar[pixels], peak.spectype, ln1pz, width,
-        resolution=resolution,
+        *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < LEAST_EVIDENCE:
         return ln1pz, width, np.nan if fit is None else fit.evidence
     width = max(width, BLUNT * calibration.target_sigma)
     weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
     return float(np.average([ln1pz, fit.ln1pz], weights=weights)), float(weights.sum() ** -0.5), fit.evidence
+
+
+def take_spectrum(batch, i):
+    """ln(wavelength), flux and inverse variance of one spectrum of a batch, (n,) each."""
+    pixels = batch.pixels(i)
+    return np.log(batch.wavelength[batch.grid(i)]), batch.flux[pixels], batch.ivar[pixels]
+
+
+def take_resolution(batch, i):
+    """Median resolving power of one spectrum of a batch; None where it is unknown."""
+    if batch.resolution is None:
+        return None
+    known = batch.resolution[batch.grid(i)]
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else None
 
 
 def move_interval(interval, raw, best, step):

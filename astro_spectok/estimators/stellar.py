@@ -8,26 +8,27 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.infrared_velocity import load_infrared_templates, refine_infrared_velocity
+from astro_spectok.estimators.infrared_velocity import load_infrared_templates
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.estimators.redshift import RedshiftEstimator
 from astro_spectok.estimators.second_star import find_second_star
-from astro_spectok.estimators.solutions import find_solutions
+from astro_spectok.estimators.solutions import take_resolution, take_spectrum
 from astro_spectok.estimators.stellar_flags import (
     LEAST_PIXELS,
-    REFUSED,
     combine_stellar_flags,
     convert_stellar_flags,
     find_coverage_flags,
     find_label_flags,
     find_star_flags,
+    is_refused,
     is_withheld,
 )
 from astro_spectok.estimators.stellar_labels import require_stellar_head
+from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.inputs import make_provenance, measure_facts
-from astro_spectok.results import RedshiftPosterior, StellarEstimate, StellarFlag
+from astro_spectok.results import StellarEstimate, StellarFlag
 from astro_spectok.results.redshift import to_velocity
 from astro_spectok.results.redshift_grid import STAR
 from astro_spectok.results.stellar import make_distributions
@@ -47,8 +48,10 @@ class _Star(NamedTuple):
     z: float
     z_err: float
     p_star: float
+    snr: float
     types: dict
     doubts: StellarFlag
+    refused: bool
     withheld: bool
     infrared: bool
 
@@ -58,8 +61,9 @@ class StellarParameterEstimator(Estimator):
 
     Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, calibrated or
     not, as for `~astro_spectok.tokenize`: results do not depend on the units, nor on what stands in masked, non-finite
-    or zero-weight pixels. The radial velocity is that of `RedshiftEstimator` for a star, and the parameters are read in
-    the frame of the star. Parameters of the estimator are stored as they are and checked when `estimate` uses them.
+    or zero-weight pixels. The radial velocity is that of `RedshiftEstimator` for a star, refined once more by sharp
+    lines of the H band, and the parameters are read in the frame of the star. Parameters of the estimator are stored as
+    they are and checked when `estimate` uses them.
 
     Parameters
     ----------
@@ -131,7 +135,8 @@ class StellarParameterEstimator(Estimator):
         `~astropy.units.UnitsError`
             The axis of a single spectrum cannot be converted.
         ValueError
-            A single spectrum has too few good pixels, or too many pixels; ``n_samples`` is not positive.
+            A single spectrum has too few good pixels, or too many pixels; ``n_samples`` is not positive, or
+            ``seed`` negative.
         `~astro_spectok.exceptions.WeightsError`
             The weights give no stellar parameters or no redshifts of stars.
 
@@ -142,7 +147,7 @@ class StellarParameterEstimator(Estimator):
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """
-        n_samples = _check_count("n_samples", self.n_samples)
+        n_samples, seed = _check_count("n_samples", self.n_samples, 1), _check_count("seed", self.seed, 0)
         prepared = prepare(RedshiftEstimator(self.weights, self.device), obj, medium=medium, resolution=resolution)
         require_stellar_head(prepared.runner)
         training = StellarTraining.from_metadata(prepared.runner.loaded.metadata)
@@ -156,10 +161,10 @@ class StellarParameterEstimator(Estimator):
             info = prepared.batch.info[0]
             meta |= {"medium": info.medium, "medium_source": info.medium_source}
             estimate = _make_estimate(prepared, training, stars[0], labels[0], warn[0], meta)
-            return estimate.sample(n_samples, seed=self.seed) if return_distribution else estimate
+            return estimate.sample(n_samples, seed=seed) if return_distribution else estimate
         if return_distribution:
             warn = np.array([int(flags) for flags in warn], np.int64)
-            return make_distributions(labels, warn, meta, n_samples=n_samples, seed=self.seed)
+            return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed)
         return _make_table(prepared, stars, labels, warn, meta)
 
     def _find_stars(self, prepared, training, progress):
@@ -169,22 +174,23 @@ class StellarParameterEstimator(Estimator):
                 f"weights {prepared.runner.loaded.name!r} know no class {STAR}; use others, see `spectok weights list`"
             )
             raise WeightsError(msg)
-        grid, out = prepared.grid.cut(None, STAR).grid, {}
+        assume, out = {"assume_star": bool(self.assume_star)}, {}
         for i, posterior, information, types in prepared.measure(progress):
-            star = RedshiftPosterior(grid, {STAR: posterior.log_probability[STAR]})
-            (best, *_), _, evidence = find_solutions(star, prepared.calibration, prepared.batch, i, 1)
-            ln1pz, width = np.log1p(best.z), best.z_err / (1 + best.z)
-            finer = refine_infrared_velocity(
-                *_take(prepared.batch, i), ln1pz, width, resolution=_find_resolution(prepared.batch, i)
+            velocity = find_velocity(posterior, prepared.calibration, prepared.batch, i)
+            p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
+            known = {"types": types, "covered": training.types} | assume
+            doubts = find_star_flags(p_star, information=information, evidence=velocity.evidence, snr=snr, **known)
+            out[i] = _Star(
+                float(np.expm1(velocity.ln_doppler)),
+                float(np.exp(velocity.ln_doppler) * velocity.width),
+                p_star,
+                snr,
+                types,
+                doubts,
+                is_refused(p_star, **assume),
+                is_withheld(p_star, **known),
+                velocity.infrared,
             )
-            if finer is not None:
-                # what has lines at one velocity has features
-                (ln1pz, width), evidence = finer, np.inf
-            p_star = posterior.class_probability[STAR]
-            known = {"types": types, "covered": training.types, "assume_star": bool(self.assume_star)}
-            doubts = find_star_flags(p_star, information=information, evidence=evidence, **known)
-            z, z_err = float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)
-            out[i] = _Star(z, z_err, p_star, types, doubts, is_withheld(p_star, **known), finer is not None)
         return out
 
     def _find_labels(self, prepared, training, stars, progress):
@@ -194,19 +200,19 @@ class StellarParameterEstimator(Estimator):
         labels, doubts = [None] * n, [StellarFlag.NONE] * n
         ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
         for i, star in stars.items():
-            if not self.assume_star and star.p_star < REFUSED:
-                velocity = (np.nan, np.nan)
-            else:
-                velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
+            velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
+            velocity = (np.nan, np.nan) if star.refused else velocity
             size = len(names)
             labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
-            coverage, enough = _judge_coverage(batch, i, star.z, training)
+            coverage, enough = _judge_coverage(batch, i, star, training)
             doubts[i] = star.doubts | coverage
             if enough and not star.withheld:
                 ln_doppler[i] = np.log1p(star.z)
         for i, mean, covariance in prepared.runner.measure_stellar(batch, ln_doppler, progress=progress):
             covariance = training.correct_covariance(names, covariance)
-            _drop_untold(names, mean, covariance, spread)
+            rest = _take_good(batch, i) / (1 + stars[i].z)
+            outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
+            _drop_untold(names, mean, covariance, spread, outside)
             labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
             second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
             doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, second)
@@ -214,72 +220,64 @@ class StellarParameterEstimator(Estimator):
         return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
 
 
-def _check_count(name, value):
-    """A positive integer, if it is one."""
+def _check_count(name, value, least):
+    """An integer that is not below ``least``, if it is one."""
+    msg = f"{name} must be an integer of {least} or more; got {value!r}"
     try:
         count = operator.index(value)
     except TypeError as error:
-        msg = f"{name} must be a positive integer; got {value!r}"
         raise TypeError(msg) from error
-    if count < 1:
-        msg = f"{name} must be a positive integer; got {value!r}"
+    if count < least:
         raise ValueError(msg)
     return count
 
 
-def _judge_coverage(batch, i, z, training):
+def _judge_coverage(batch, i, star, training):
     """Flags of range, noise and resolution of a spectrum, and whether it reaches what labels were trained on."""
-    grid = batch.grid(i)
-    good = batch.ivar[batch.pixels(i)] > 0
-    n_inside = int(np.count_nonzero(good & training.covers(batch.wavelength[grid] / (1 + z))))
-    flags = find_coverage_flags(
-        n_inside, np.count_nonzero(good), measure_facts(batch, i)[0], _find_resolution(batch, i), training.resolution
-    )
+    good = _take_good(batch, i)
+    rest = good / (1 + star.z)
+    n_inside, filled = int(np.count_nonzero(training.covers(rest))), training.fills_range(rest)
+    resolution = take_resolution(batch, i)
+    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, training.resolution, filled=filled)
     return flags, n_inside >= LEAST_PIXELS
 
 
-def _take(batch, i):
-    """ln(wavelength), flux and inverse variance of a spectrum."""
-    pixels = batch.pixels(i)
-    return np.log(batch.wavelength[batch.grid(i)]), batch.flux[pixels], batch.ivar[pixels]
+def _take_good(batch, i):
+    """Wavelengths of the good pixels of a spectrum."""
+    return batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
 
 
 def _find_second(batch, i, ln_doppler, infrared):
     """`find_second_star` with the templates that the velocity is from."""
-    options = {"resolution": _find_resolution(batch, i)}
-    if infrared:
-        templates = load_infrared_templates()
-        options |= {"templates": templates, "sharpest": templates.resolution}
-    return find_second_star(*_take(batch, i), ln_doppler, **options)
+    templates = load_infrared_templates() if infrared else None
+    return find_second_star(
+        *take_spectrum(batch, i), ln_doppler, resolution=take_resolution(batch, i), templates=templates
+    )
 
 
-def _find_resolution(batch, i):
-    """Median resolving power of a spectrum; None where it is unknown."""
-    if batch.resolution is None:
-        return None
-    known = batch.resolution[batch.grid(i)]
-    known = known[np.isfinite(known)]
-    return float(np.median(known)) if len(known) else None
-
-
-def _drop_untold(names, mean, covariance, spread):
-    """Put NaN where an optional label is hardly known better than without the spectrum."""
+def _drop_untold(names, mean, covariance, spread, outside):
+    """Put NaN where an optional label is hardly known better than without the spectrum, or was not learnt there."""
     sigma = np.sqrt(np.diag(covariance))
     for k, name in enumerate(names):
-        if name in OPTIONAL and not sigma[k] < TOLD * spread[k]:
+        if name in OPTIONAL and (name in outside or not sigma[k] < TOLD * spread[k]):
             mean[k] = covariance[k, :] = covariance[:, k] = np.nan
+
+
+def _name_type(star):
+    """The most probable type and its probability; '' and NaN of what is not taken for a star."""
+    return choose_type("" if star.refused else STAR, star.types)
 
 
 def _make_estimate(prepared, training, star, labels, warn, meta):
     """The `StellarEstimate` of a batch of one usable spectrum."""
-    sptype, p_type = choose_type(STAR, star.types)
+    sptype, p_type = _name_type(star)
     return StellarEstimate(
         **labels.quantities(),
         covariance=labels.parameter_covariance(),
         p_star=star.p_star,
         sptype=sptype,
         p_type=p_type,
-        snr=float(measure_facts(prepared.batch, 0)[0]),
+        snr=star.snr,
         warn=warn,
         meta=meta,
         _labels=labels,
@@ -298,8 +296,7 @@ def _make_table(prepared, stars, labels, warn, meta):
         errors = np.sqrt(np.diag(labels[i].parameter_covariance()))
         for (name, value), error in zip(labels[i].values().items(), errors, strict=True):
             numbers[name][i], numbers[f"{name}_err"][i] = value, error
-        p_star[i], sptype[i] = star.p_star, choose_type(STAR, star.types)[0]
-        snr[i] = measure_facts(prepared.batch, i)[0]
+        p_star[i], snr[i], sptype[i] = star.p_star, star.snr, _name_type(star)[0]
     columns = {}
     for name, (unit, error_unit) in PARAMETERS.items():
         columns |= {name: numbers[name] * unit, f"{name}_err": numbers[f"{name}_err"] * error_unit}

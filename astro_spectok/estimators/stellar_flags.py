@@ -10,12 +10,12 @@ from astro_spectok.results.stellar_flags import StellarFlag
 
 __all__ = [
     "LEAST_PIXELS",
-    "REFUSED",
     "combine_stellar_flags",
     "convert_stellar_flags",
     "find_coverage_flags",
     "find_label_flags",
     "find_star_flags",
+    "is_refused",
     "is_withheld",
 ]
 
@@ -34,7 +34,7 @@ DOUBTFUL, REFUSED = 0.8, 0.5
 SUSPECT, CERTAIN = 0.1, 0.5
 #: median signal-to-noise ratio per pixel below which nothing has been measured of how good parameters are
 LEAST_SNR = 5.0
-#: good pixels within the trained wavelengths: share, and number below which nothing is given
+#: good pixels within the trained wavelengths: share, unless they fill these, and number below which nothing is given
 LEAST_SHARE, LEAST_PIXELS = 0.5, 32
 #: share of the probability of the labels that may lie outside the hull: one Gaussian tail
 TAIL = 0.16
@@ -70,7 +70,7 @@ def combine_stellar_flags(noticed, doubts):
     return warn if warn & ~REMARKS else StellarFlag.NONE
 
 
-def find_star_flags(p_star, types, covered, information, evidence, *, assume_star=False):
+def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, assume_star=False):
     """What class and type give reason to doubt.
 
     Parameters
@@ -83,6 +83,8 @@ def find_star_flags(p_star, types, covered, information, evidence, *, assume_sta
         The types that parameters were trained for.
     information, evidence : float
         In nat, as of `~astro_spectok.estimators.flags.find_flags`.
+    snr : float, optional
+        Median signal-to-noise ratio per pixel.
     assume_star : bool
         Whether it is known to be a star.
 
@@ -93,7 +95,7 @@ def find_star_flags(p_star, types, covered, information, evidence, *, assume_sta
     out = StellarFlag.NONE
     if p_star < DOUBTFUL and not assume_star:
         out |= StellarFlag.NOT_A_STAR
-    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, STAR, p_star):
+    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, STAR, p_star, snr):
         out |= StellarFlag.SKY_LIKE
     if _sum_uncovered(types, covered) > SUSPECT:
         out |= StellarFlag.TYPE_NOT_COVERED
@@ -102,10 +104,15 @@ def find_star_flags(p_star, types, covered, information, evidence, *, assume_sta
 
 def is_withheld(p_star, types, covered, *, assume_star=False):
     """Whether no parameters are given: arguments as of `find_star_flags`."""
-    return (p_star < REFUSED and not assume_star) or _sum_uncovered(types, covered) > CERTAIN
+    return is_refused(p_star, assume_star=assume_star) or _sum_uncovered(types, covered) > CERTAIN
 
 
-def find_coverage_flags(n_inside, n_good, snr, resolution, limits):
+def is_refused(p_star, *, assume_star=False):
+    """Whether a spectrum is not taken for that of a star at all."""
+    return p_star < REFUSED and not assume_star
+
+
+def find_coverage_flags(n_inside, n_good, snr, resolution, limits, *, filled=False):
     """What the range, the noise and the resolution of a spectrum give reason to doubt.
 
     Parameters
@@ -118,13 +125,15 @@ def find_coverage_flags(n_inside, n_good, snr, resolution, limits):
         Resolving power; None where unknown.
     limits : (float, float)
         Lowest and highest resolving power that was trained on.
+    filled : bool, optional
+        Whether the pixels fill most of one of the ranges that labels were trained on, whatever lies outside them.
 
     Returns
     -------
     StellarFlag
     """
     out = StellarFlag.NONE
-    if n_inside < max(LEAST_SHARE * n_good, LEAST_PIXELS):
+    if n_inside < LEAST_PIXELS or not (filled or n_inside >= LEAST_SHARE * n_good):
         out |= StellarFlag.OUT_OF_WAVELENGTH_RANGE
     if not snr >= LEAST_SNR:
         out |= StellarFlag.LOW_SNR

@@ -18,7 +18,7 @@ from astro_spectok.network.template_spectra import QUANTUM, TemplateSpectra
 
 __all__ = ["RedshiftHead"]
 
-#: spectra that are correlated at a time, where no gradients are wanted
+#: spectra that are correlated at a time on a CPU, where no gradients are wanted
 AT_ONCE = 8
 
 
@@ -134,10 +134,11 @@ class RedshiftHead(nn.Module):
         first = bins.first // QUANTUM * QUANTUM
         size = -(-(bins.first + bins.size - first) // QUANTUM) * QUANTUM
         n, blocks = self.spectra.get_blocks(self.templates, first + self.offset, size)
+        # a few at a time, so that they stay in the cache
+        count = AT_ONCE if features.device.type == "cpu" else max(len(features), 1)
         parts = [
-            # a few at a time, so that they stay in the cache
             self.spectra.correlate(bins.take(part).scatter(features[part], first, n), n, blocks)
-            for part in (slice(i, i + AT_ONCE) for i in range(0, len(features), AT_ONCE))
+            for part in (slice(i, i + count) for i in range(0, len(features), count))
         ]
         return [torch.cat(scores) for scores in zip(*parts, strict=True)]
 

@@ -19,6 +19,8 @@ LENGTHS = 512
 MOST_BLOCKS = 12
 #: grids whose transforms are kept: some 5 MB each for an optical spectrum and three classes
 KEPT = 4
+#: one in so many values of the templates is compared to see whether they changed: all of them would take a millisecond
+SAMPLED = 61
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,34 @@ class Block:
     spectra: torch.Tensor
 
 
+@dataclass(frozen=True)
+class _Source:
+    """How templates are known again: a parameter that was trained further, moved or replaced is another one."""
+
+    place: tuple
+    sample: torch.Tensor
+
+    @classmethod
+    def of(cls, templates):
+        return cls(cls._locate(templates), templates.detach().flatten()[::SAMPLED].clone())
+
+    def fits(self, templates):
+        # fused optimizers, and what changes `.data`, leave address and version as they were
+        return self.place == self._locate(templates) and torch.equal(
+            self.sample, templates.detach().flatten()[::SAMPLED]
+        )
+
+    @staticmethod
+    def _locate(templates):
+        version = None if templates.is_inference() else templates._version
+        return id(templates), templates.data_ptr(), templates.device, templates.dtype, version
+
+
 class TemplateSpectra:
     """Correlates grids with templates that stay the same for many of them.
 
-    Of a grid a short transform serves stretch after stretch of the lags. Pickles and copies without what it keeps.
+    Of a grid a short transform serves stretch after stretch of the lags. Pickles and copies without what it keeps;
+    threads may share it.
 
     Parameters
     ----------
@@ -57,10 +83,11 @@ class TemplateSpectra:
 
     def __init__(self, lags):
         self.lags = tuple(lags)
-        self._source, self._kept = None, {}
+        # how to know the templates again, and what was made of them; replaced as a whole, for other threads
+        self._kept = None, {}
 
     def __getstate__(self):
-        return {"lags": self.lags, "_source": None, "_kept": {}}
+        return {"lags": self.lags, "_kept": (None, {})}
 
     def get_blocks(self, templates, start, size):
         """What serves a grid of ``size`` bins of which the first meets template bin ``start`` at lag 0.
@@ -77,16 +104,13 @@ class TemplateSpectra:
         blocks : list of Block
             By increasing lag; a lag in none of them meets no template.
         """
-        # a parameter that was trained further, moved or replaced is not the one whose transforms are kept
-        source = (id(templates), templates.data_ptr(), templates.device, templates.dtype)
-        source += () if templates.is_inference() else (templates._version,)
-        if source != self._source:
-            self._source, self._kept = source, {}
+        source, kept = self._kept
+        if source is None or not source.fits(templates):
+            source, kept = _Source.of(templates), {}
         key = start, size
-        found = self._kept.pop(key, None) or self._make_blocks(templates, start, size)
-        self._kept[key] = found  # the last is the latest
-        if len(self._kept) > KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+        found = kept.get(key) or self._make_blocks(templates, start, size)
+        others = [pair for pair in kept.items() if pair[0] != key]
+        self._kept = source, dict([*others, (key, found)][-KEPT:])  # the last is the latest
         return found
 
     def _make_blocks(self, templates, start, size):

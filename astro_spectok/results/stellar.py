@@ -22,6 +22,8 @@ DIGITS = {"teff": 0, "rv": 1, "vbroad": 1}
 class StellarDistributions(NamedTuple):
     """Parameters of one or many stars as distributions of `astropy.uncertainty`; sample k of all belongs together.
 
+    They cannot be pickled, since Astropy's distributions cannot; the same seed gives the same samples again.
+
     Attributes
     ----------
     teff, logg, fe_h, alpha_fe, rv, vbroad : `~astropy.uncertainty.Distribution`
@@ -41,6 +43,11 @@ class StellarDistributions(NamedTuple):
     vbroad: Any
     warn: Any
     meta: dict
+
+    def __repr__(self):
+        # samples by the thousand tell nobody anything
+        stars = f"{self.teff.shape[0]} stars" if self.teff.shape else "one star"
+        return f"<StellarDistributions of {stars}: {', '.join(PARAMETERS)}; {self.teff.n_samples} samples>"
 
 
 def make_distributions(labels, warn, meta, *, n_samples, seed):
@@ -89,7 +96,7 @@ class StellarEstimate:
     fe_h, fe_h_err : `~astropy.units.Quantity`
         [Fe/H] in dex.
     alpha_fe, alpha_fe_err : `~astropy.units.Quantity`
-        [alpha/Fe] in dex; NaN where the spectrum does not tell it.
+        [alpha/Fe] in dex; NaN where the spectrum does not tell it, and outside the H band, where alone it was learnt.
     rv, rv_err : `~astropy.units.Quantity`
         Radial velocity in km/s, as observed: no heliocentric correction is applied.
     vbroad, vbroad_err : `~astropy.units.Quantity`
@@ -101,8 +108,8 @@ class StellarEstimate:
     p_star : float
         Probability that it is a star at all.
     sptype : str
-        Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' with
-        weights that tell none.
+        Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' for
+        what is no star, and with weights that tell none.
     p_type : float
         Its probability, if it is a star; NaN where there is none.
     snr : float

@@ -27,8 +27,8 @@ class StellarFlag(IntFlag):
     TOO_FEW_PIXELS = 2
     #: no spectrum, or one that cannot be read or converted, so nothing was measured
     NO_DATA = 512
-    #: part of the spectrum lies outside the wavelengths that the weights were trained on, or most of it outside those
-    #: that their stellar labels were trained on
+    #: part of the spectrum lies outside the wavelengths that the weights were trained on; or most of it outside those
+    #: that their stellar labels were trained on, and it fills half of none of these ranges
     OUT_OF_WAVELENGTH_RANGE = 8192
     #: no uncertainties were given: they were estimated from the scatter of the flux. By itself no reason for doubt, and
     #: said only beside another bit

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
 
 __all__ = ["FORMATS", "check_output", "find_format", "write_table"]
 
@@ -116,6 +117,10 @@ def write_table(table, path, *, overwrite=False):
         with warnings.catch_warnings():
             # long names in the metadata are what HIERARCH cards are for
             warnings.filterwarnings("ignore", message=".*HIERARCH card", category=VerifyWarning)
+            # logarithmic units go into comments, from which they are read again
+            warnings.filterwarnings(
+                "ignore", message="The unit .* could not be saved in native FITS", category=AstropyUserWarning
+            )
             table.write(temporary, format=kind)
         _publish(temporary, path, overwrite)
     finally:

@@ -37,7 +37,7 @@ FIXED = (("[OIII]5007", "[OIII]4959", 2.98), ("[NII]6583", "[NII]6548", 3.05), (
 #: 3726 is 1.35 in the median, as in the star-forming eigenspectrum of SDSS (Bolton et al. 2012: 1.34, where the
 #: Balmer lines set the zero point); 26 cm-3 in galaxies nearby, 250 at z = 2.3 (Sanders et al. 2016)
 DENSITY, NUCLEAR_DENSITY, DENSITY_SCATTER = 1.85, 2.5, 0.45
-#: ratio red to blue of pairs that tell the density n: a (b + n) / (c + n), with a, b, c (Sanders et al. 2016)
+#: pairs that tell the density n: the second over the first is a (b + n) / (c + n), with a, b, c (Sanders et al. 2016)
 DOUBLETS = (("[OII]3726", "[OII]3729", (0.3771, 2468.0, 638.4)), ("[SII]6731", "[SII]6716", (0.4315, 2107.0, 627.1)))
 #: flux over H-beta in Seyfert nuclei and in LINERs, each log-uniform between two values
 SEYFERT = {
@@ -160,10 +160,11 @@ class NebularLines:
         for strong, weak, value in FIXED:
             ratios[:, self.index[weak]] = ratios[:, self.index[strong]] / value
         electrons = 10 ** random.normal(density, DENSITY_SCATTER, len(ratios))
-        for blue, red, (a, b, c) in DOUBLETS:
-            total = ratios[:, self.index[blue]] + ratios[:, self.index[red]]
+        for *pair, (a, b, c) in DOUBLETS:
+            first, second = (self.index[name] for name in pair)
+            total = ratios[:, first] + ratios[:, second]
             ratio = a * (b + electrons) / (c + electrons)
-            ratios[:, self.index[red]], ratios[:, self.index[blue]] = (total * x / (1 + ratio) for x in (ratio, 1.0))
+            ratios[:, second], ratios[:, first] = (total * x / (1 + ratio) for x in (ratio, 1.0))
         return ratios
 
 
