@@ -41,8 +41,8 @@ CHUNK = 100
 SNR_EDGES = (5, 10, 20, 50, 100, 300)
 #: fewest stars whose pulls are measured
 LEAST = 20
-#: floors that are tried, over the median error
-FLOORS = (0.0, *np.geomspace(0.05, 5.0, 40))
+#: floors that are tried, over the median error: a larger one would hide how well the best spectra tell a label
+FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
 def draw_measured(runner, data, n, seed):

@@ -1,16 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Teach the stellar head its lines from spectra that go through no instrument, as a start for ordinary training.
+"""Train the stellar head of a set of weights on labelled stars, and write weights with that head.
 
-    python benchmarks/make_stellar_model.py --data DIR --out FILE [--weights NAME|PATH] [--steps N] [--seed N]
+    python benchmarks/make_stellar_model.py --data DIR --start NAME|PATH --out FILE.safetensors [--steps N] [--seed N]
 
-``--data`` is the directory of the public template sets. Labelled stars are drawn in their rest frame, broadened and
-given noise (`astro_spectok.training.stellar_lines`), which takes a tenth of the time of whole simulated observations.
-``FILE`` holds the weights with a head that knows lines but no tokens; then
+``--data`` is the directory of the public template sets. Labelled stars are drawn in their rest frame, broadened, given
+noise and a wrong calibration (`astro_spectok.training.stellar_lines`), which takes a tenth of the time of whole
+simulated observations: real stars of MILES for the networks that read the optical windows, the APOGEE emulator for the
+one that reads the H band. ``--steps`` is what each of the former gets; the latter, whose stars do not repeat, gets five
+times as many. It takes a quarter of an hour on one core.
 
-    spectok pretrain --data DIR --out RUN --start-from FILE --train-only stellar_head --set stellar_fraction=1 --steps N
-
-goes on with tokens of spectra as instruments give them. What the labels were learnt from (the hull of the stars, ranges
-of wavelength and resolution) goes into the metadata, for `astro_spectok.estimators.StellarParameterEstimator`.
+``FILE`` holds all other tensors and all metadata as they were. What the labels were learnt from (the hull of the stars,
+ranges of wavelength and resolution) is added for `astro_spectok.estimators.StellarParameterEstimator`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from astro_spectok.network import build_network
-from astro_spectok.network.config import STELLAR_LABELS
+from astro_spectok.network.config import STELLAR_LABELS, NetworkConfig
 from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
 from astro_spectok.simulate import Randomness
@@ -30,83 +30,77 @@ from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import draw_windows
-from astro_spectok.weights import load_weights
-from astro_spectok.weights.format import write_weights
+from astro_spectok.weights.format import read_metadata, read_weights, write_weights
+from astro_spectok.weights.store import find_weights
 
 #: far from the seeds of training, of the calibration and of the benchmarks
 SEED = 7703
-BATCH, RATE, DECAY, WARMUP, CLIP = 64, 1.5e-3, 0.02, 50, 1.0
-#: principal components that maps of lines start from, and the size of the mixtures
-COMPONENTS, START = 64, 0.16
-#: what the head is made of besides what reads tokens
-PARTS = ("lines", "coverage", "hidden", "out")
+BATCH, RATE, DECAY, WARMUP, CLIP = 64, 2e-3, 0.05, 50, 1.0
+#: by the held-out stars of ``stellar_heads.py``: more steps make errors too small; and what the H band gets
+STEPS, INFRARED = 1000, 5
+#: faults of instruments for each group: stars of the H band are made up, and nothing there is left of air and sky
+FAULTS = (1.0, 0.3)
+PREFIX = "stellar_head."
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
 WAVELENGTH, RESOLUTION = ((3600.0, 7390.0), (8390.0, 8910.0), (15150.0, 16960.0)), (100.0, 30000.0)
 
 
-def add_head(loaded, seed):
-    """The network of weights with a stellar head, random where they have none."""
-    config = loaded.network.config
+def add_head(config, tensors, seed):
+    """A network of a configuration with a new stellar head, and all else from the tensors."""
     if not config.stellar_labels:
         config = replace(config, stellar_labels=STELLAR_LABELS, local_cosines=config.local_cosines or 16)
     torch.manual_seed(seed)
     network = build_network(config)
-    network.load_state_dict(network.state_dict() | loaded.network.state_dict())
+    network.load_state_dict(network.state_dict() | tensors)
     return network
 
 
-def start_lines(head, family, seed):
-    """Let the maps of lines start from random mixtures of the principal components of what stars show there.
-
-    Neighbouring bins tell nearly the same: from random maps, training takes twice as long.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = [draw_windows(family, 128, Randomness([seed, number, 1]), head.readers)[0] for number in range(5)]
-    for k, lines in enumerate(head.lines):
-        contrast = torch.cat([windows[k][0] for windows in drawn])
-        if not contrast.any():
-            continue
-        _, size, components = torch.linalg.svd(contrast - contrast.mean(0), full_matrices=False)
-        size = size / len(contrast) ** 0.5
-        # small ones are noise
-        scaled = components[:COMPONENTS] / torch.hypot(size[:COMPONENTS], 2 * size[COMPONENTS])[:, None]
-        mixture = torch.randn(len(lines.weight), COMPONENTS, generator=generator) / COMPONENTS**0.5
-        with torch.no_grad():
-            lines.weight.copy_(START * mixture @ scaled)
-
-
-def teach_lines(head, families, steps, seed, *, tell=None):
-    """Train what reads lines; returns the head.
+def train_head(head, families, steps, seed, *, tell=None):
+    """Train the networks of a stellar head one after the other, each on stars of its own; returns the head.
 
     Parameters
     ----------
     head : `~astro_spectok.network.stellar_head.StellarHead`
     families : list
-        Of labelled stars, drawn from in turn.
-    steps, seed : int
+        What draws labelled stars for each group of windows; None leaves a group as it is.
+    steps : list of int
+        Batches for each network of a group.
+    seed : int
     tell : callable, optional
-        Given the step and the mean loss of the last hundred steps, every hundred steps.
+        Given a text every 200 steps.
     """
-    for family in families:
-        start_lines(head, family, seed)
-    trained = [p for name, p in head.named_parameters() if name.split(".")[0] in PARTS]
-    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
+    head.train()
+    for number, members in enumerate(head.members):
+        for k, member in enumerate(members):
+            if families[number] is not None:
+                name = f"group {number}, network {k}"
+                train_member(head, member, number, families[number], steps[number], [seed, number, k], tell, name)
+    return head.eval()
+
+
+def train_member(head, member, number, family, steps, seed, tell, name):
+    """Train one network of a group."""
+    windows, told = head.groups[number]
+    readers, names = [head.readers[w] for w in windows], [head.names[i] for i in told]
+    spread, centre = head.spread[list(told)], head.centre[list(told)]
+    optimizer = torch.optim.AdamW(member.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
     total = 0.0
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        windows, found = draw_windows(families[step % len(families)], BATCH, Randomness([seed, step]), head.readers)
-        labels = torch.stack([found[name] for name in head.names], 1)
-        loss = stellar_loss(*head.read_windows(windows), labels, head.spread)[0].mean()
+        for values in optimizer.param_groups:
+            values["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        shown, found = draw_windows(family, BATCH, Randomness([*seed, step]), readers, faults=FAULTS[number])
+        labels = (torch.stack([found[label] for label in names], 1) - centre) / spread
+        with torch.autocast("cpu", torch.bfloat16):
+            mean, tril = member(shown)
+        loss = stellar_loss(mean, tril, labels, torch.ones_like(spread))[0].mean()
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        torch.nn.utils.clip_grad_norm_(member.parameters(), CLIP)
         optimizer.step()
-        total += loss.item() / 100
-        if tell and (step + 1) % 100 == 0:
-            tell(step + 1, total)
+        total += loss.item()
+        if tell and (step + 1) % 200 == 0:
+            tell(f"{name}, step {step + 1}: loss {total / 200:.3f}")
             total = 0.0
-    return head
 
 
 def describe_labels(family, *, n=4000, seed=SEED):
@@ -119,28 +113,29 @@ def describe_labels(family, *, n=4000, seed=SEED):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="directory of the public template sets")
+    parser.add_argument("--start", help="registry name or path of the weights (default: the packaged ones)")
     parser.add_argument("--out", type=Path, required=True, help="file of weights to write")
-    parser.add_argument("--weights", help="registry name or path to start from (default: the packaged ones)")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args(argv)
-    loaded, store = load_weights(args.weights, "cpu"), TemplateStore(args.data)
-    network = add_head(loaded, args.seed)
-    families = [GridStars(store)]
-    families += [ApogeeStars(store)] if ApogeeStars.usable(store) else []
-    teach_lines(
-        network.stellar_head, families, args.steps, args.seed,
-        tell=lambda step, loss: print(f"step {step}  loss {loss:.3f}", flush=True),
+    path, store = find_weights(args.start), TemplateStore(args.data)
+    config, tensors = read_weights(path)
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
+    network = add_head(NetworkConfig.from_dict(config), tensors, args.seed)
+    families = [GridStars(store), ApogeeStars(store) if ApogeeStars.usable(store) else None]
+    train_head(
+        network.stellar_head, families, (args.steps, INFRARED * args.steps), args.seed,
+        tell=lambda text: print(text, flush=True),
     )  # fmt: skip
-    tensors = {key: value.half() for key, value in network.state_dict().items()}
+    head = {PREFIX + key: value.half() for key, value in network.stellar_head.state_dict().items()}
     # what the file says of itself, without what writing sets anew
     metadata = {
         key: value
-        for key, value in loaded.metadata.items()
+        for key, value in read_metadata(path).items()
         if not key.startswith("astro_spectok_") and key != "content_sha256"
     }
     metadata |= {STELLAR_KEY: describe_labels(families[0]).to_dict()}
-    write_weights(args.out, network.config.to_dict(), tensors, metadata=metadata, overwrite=True)
+    write_weights(args.out, network.config.to_dict(), tensors | head, metadata=metadata, overwrite=True)
     print(args.out)
 
 

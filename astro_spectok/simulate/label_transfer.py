@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Labels of stars from their spectra by kernel regression: to clean catalogues of outliers, and to label other sets."""
+"""Labels of stars from their spectra by kernel regression: labelled stars label those of other sets."""
 
 import numpy as np
 
@@ -66,8 +66,6 @@ class LabelTransfer:
 
     Attributes
     ----------
-    labels : ndarray, shape (n, 3)
-        Of the same stars, cleaned: between what was published and what the other stars say.
     left_out : ndarray, shape (n, 3)
         Predicted for each star from all others.
     """
@@ -81,7 +79,7 @@ class LabelTransfer:
         self.length = np.sqrt(_LENGTH * np.median(distance))
         covariance = _VARIANCE * kernel(self.spectra, self.spectra, self.length) + _CONSTANT
         self.weights = np.empty((n, labels.shape[1]))
-        self.left_out, self.labels = np.empty((2, *labels.shape))
+        self.left_out = np.empty(labels.shape)
         for k, step in enumerate(STEPS):
             y, trust = labels[:, k] / step, np.ones(n)
             for _ in range(_ROUNDS):
@@ -92,7 +90,6 @@ class LabelTransfer:
                 trust = np.maximum(1 / (1 + (residual / (_HALF * scatter)) ** 2), _LEAST)
             self.weights[:, k] = solved * step
             self.left_out[:, k] = (y - residual) * step
-            self.labels[:, k] = covariance @ self.weights[:, k]
 
     def predict(self, spectra):
         """Labels (m, 3) of other stars (m, N), and how near the nearest labelled star is, (m,) from 0 (far) to 1."""

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Stars with any labels within the hull of real stars: a model learnt from MILES, with what real stars have besides."""
+"""Stars of MILES with labels, mixed with near neighbours, and carried on to the Ca II triplet by a model."""
 
 import logging
 import math
@@ -23,28 +23,27 @@ _STEP = 1e-4
 _START, _RED_START, _STOP = 3552.0, 7380.0, 8930.0
 #: labels are transferred by this range, with so many bins averaged; and these bins join the red to the blue
 _SHARED, _AVERAGED, _JOINT = (3700.0, 7350.0), 3, (7340.0, 7395.0)
-#: labels are cleaned between these temperatures in kelvin, where spectra tell them
-_CLEANED = (3500.0, 10000.0)
+#: temperatures in kelvin between which spectra tell labels
+_TOLD = (3500.0, 10000.0)
 #: sets without labels that reach the Ca II triplet, and how near their stars must be to labelled ones
 _RED_SETS, _NEAREST = ("stelib_real_stars", "pyhammer_sdss_stars"), 0.8
 #: absorption by the air was left in one of them: these ranges are unknown
 _UNKNOWN = ((7560.0, 7730.0), (8110.0, 8370.0))
 #: resolution of MILES in ln(wavelength)
 _SIGMA = 2.1e-4
-#: what counts as one step in log10(Teff), logg, [Fe/H]; random steps beside a mixture, and how often
+#: what counts as one step in log10(Teff), logg, [Fe/H]
 _STEPS = np.array([0.03, 0.5, 0.3])
-_JITTER, _JITTERED = np.array([0.015, 0.25, 0.15]), 0.7
-#: a star is mixed with two of so many neighbours; of the residuals so much goes with them
-_NEIGHBOURS = 8
+#: how often a star is mixed, and with one of how many neighbours
+_MIXED, _NEIGHBOURS = 0.7, 8
 _LEAST_FLUX = 2e-3
 
 
 class GridStars:
-    """Stars anywhere in the hull of MILES, drawn evenly over the Hertzsprung-Russell diagram rather than as observed.
+    """Real stars of MILES, each mixed with a near neighbour, drawn more evenly over their diagram than there are.
 
-    The flux is that of `StarModel` at the labels drawn, times the residuals of real stars with labels like these.
-    Labels are those of MILES (Cenarro et al. 2007), cleaned by `LabelTransfer`; beyond 7380 Angstrom the model is
-    learnt from stars of STELIB and from co-added SDSS stars, which get labels from their blue part.
+    Flux and labels are mixed alike. Labels are those of the catalogue (Cenarro et al. 2007). Beyond 7380 Angstrom the
+    flux is that of `StarModel`, learnt from stars of STELIB and from co-added SDSS stars, which get labels from their
+    blue part by `LabelTransfer`, with the residuals of a real star with labels like these.
 
     Parameters
     ----------
@@ -64,14 +63,14 @@ class GridStars:
             kept &= ~without
         n_blue = _count(_START, _RED_START)
         log_flux = _take_log(stars.flux.numpy()[kept, :n_blue])
-        self.labels, transfer = _clean(log_flux, labels[kept])
-        self.blue = StarModel(self.labels, _fill(log_flux), device)
-        self.red = self._fit_red(store, transfer, device)
+        self.labels = labels[kept]
+        self.log_flux = torch.from_numpy(_fill(log_flux).astype(np.float32)).to(device)
+        self.red = self._fit_red(store, _fit_transfer(log_flux, self.labels), device)
         self.grid = stars.grid if self.red else RestGrid(stars.grid.ln_start, _STEP, n_blue)
         self.known = _find_known(self.grid).to(device)
         self.near, self.weights = _survey_neighbours(self.labels)
         self.device, self.dresser = device, StarDresser(self.grid, device)
-        log.info("stars between labels: %d of MILES, flux to %.1f per cent", len(self.labels), 100 * self.blue.left_out)
+        log.info("stars with labels: %d of MILES", len(self.labels))
 
     @classmethod
     def usable(cls, store):
@@ -91,35 +90,33 @@ class GridStars:
         red = log_flux[:, _count(_START, _RED_START) :]
         use = (near > _NEAREST) & (np.isfinite(log_flux[:, joint]).mean(1) > 0.5) & (np.isfinite(red).mean(1) > 0.7)
         level = np.nanmean(log_flux[use, joint], axis=1, keepdims=True)
-        log.info("stars between labels: %d stars beyond %.0f Angstrom", use.sum(), _RED_START)
-        self.red_labels = labels[use]
-        self.red_near = _Neighbours(self.red_labels)
-        return StarModel(self.red_labels, _fill(red[use] - level), device)
+        self.red_near = _Neighbours(labels[use])
+        model = StarModel(labels[use], _fill(red[use] - level), device)
+        text = "stars with labels: %d beyond %.0f Angstrom, flux of those left out to %.1f per cent"
+        log.info(text, use.sum(), _RED_START, 100 * model.left_out)
+        return model
 
     def draw(self, n, random):
         """Draw ``n`` stars; see `~astro_spectok.simulate.stars.Stars.draw`."""
         rows = random.host.choice(len(self.labels), n, p=self.weights)
-        others = np.stack([random.host.permutation(self.near.shape[1] - 1)[:2] + 1 for _ in range(n)])
-        members = np.concatenate([rows[:, None], self.near[rows[:, None], others]], 1)  # (n, 3)
-        share = random.host.dirichlet((1.0, 0.5, 0.5), n)
-        labels = (share[..., None] * self.labels[members]).sum(1)
-        labels = labels + random.host.normal(0, 1, (n, 3)) * _JITTER * (random.host.random((n, 1)) < _JITTERED)
-        flux = torch.exp(self._compute_log_flux(labels, members, share, random))
+        others = self.near[rows, random.host.integers(self.near.shape[1], size=n)]
+        share = 0.5 * random.host.random(n) * (random.host.random(n) < _MIXED)
+        labels = self.labels[rows] + share[:, None] * (self.labels[others] - self.labels[rows])
+        flux = torch.exp(self._compute_log_flux(labels, rows, others, share, random))
         flux[:, ~self.known] = torch.nan
         return self._dress(flux, torch.from_numpy(labels).float().to(flux.device), random)
 
-    def _compute_log_flux(self, labels, members, share, random):
-        """Model and residuals, float32 (n, N)."""
-        wanted = torch.from_numpy(labels).float().to(self.device)
-        # a mean of residuals is smaller than they are: half of that is made good
-        share = share / np.sqrt((share**2).sum(1, keepdims=True)) ** 0.5
-        parts = [self.blue(wanted) + _mix(self.blue.residuals, members, share)]
-        if self.red:
-            nearest = self.red_near.find(labels, random)
-            red = self.red(wanted) + _mix(self.red.residuals, nearest[:, None], np.ones((len(labels), 1)))
-            joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
-            parts.append(parts[0][:, joint].mean(1, keepdim=True) + red)
-        return torch.cat(parts, 1)
+    def _compute_log_flux(self, labels, rows, others, share, random):
+        """Natural logarithm of flux, float32 (n, N)."""
+        rows, others = (torch.from_numpy(x).to(self.device) for x in (rows, others))
+        share = torch.from_numpy(share).float().to(self.device)[:, None]
+        blue = torch.lerp(self.log_flux[rows], self.log_flux[others], share)
+        if not self.red:
+            return blue
+        nearest = torch.from_numpy(self.red_near.find(labels, random)).to(self.device)
+        red = self.red(torch.from_numpy(labels).float().to(self.device)) + self.red.residuals[nearest]
+        joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
+        return torch.cat([blue, blue[:, joint].mean(1, keepdim=True) + red], 1)
 
     def _dress(self, flux, labels, random):
         """`Objects` with labels, [alpha/Fe] unknown."""
@@ -169,14 +166,14 @@ def _prepare(log_flux):
     return shared[:, :size].reshape(len(shared), -1, _AVERAGED).mean(2)
 
 
-def _clean(log_flux, labels):
-    """Labels without outliers, as far as spectra tell them; and what transfers them."""
+def _fit_transfer(log_flux, labels):
+    """What gives labels to stars of other sets."""
     teff = 10 ** labels[:, 0]
-    some = (teff > _CLEANED[0]) & (teff < _CLEANED[1])
+    some = (teff > _TOLD[0]) & (teff < _TOLD[1])
     transfer = LabelTransfer(_prepare(log_flux[some]), labels[some])
-    cleaned = labels.copy()
-    cleaned[some] = transfer.labels
-    return cleaned, transfer
+    error = 1.4826 * np.median(np.abs(transfer.left_out - labels[some]), axis=0)
+    log.info("labels of stars left out: to %.3f, %.2f and %.2f dex", *error)
+    return transfer
 
 
 def _find_known(grid):
@@ -189,17 +186,12 @@ def _find_known(grid):
 
 
 def _survey_neighbours(labels):
-    """Rows of the nearest stars, itself first, int64 (n, 1 + neighbours); and how often each star is drawn."""
+    """Rows of the nearest other stars, int64 (n, neighbours); and how often each star is drawn."""
     scaled = labels / _STEPS
     distance = np.sqrt(((scaled[:, None] - scaled) ** 2).sum(2))
-    near = np.argsort(distance, axis=1)[:, : _NEIGHBOURS + 1]
-    # the density of stars goes as the inverse square of the distance of neighbours; its root is made even
-    spacing = np.sort(distance, axis=1)[:, 1 : _NEIGHBOURS + 1].mean(1)
-    spacing = np.minimum(spacing, np.quantile(spacing, 0.95))
+    np.fill_diagonal(distance, np.inf)
+    near = np.argsort(distance, axis=1)[:, :_NEIGHBOURS]
+    # the density of stars goes as the inverse square of the distance of neighbours; its fourth root is made even
+    spacing = np.sort(distance, axis=1)[:, :_NEIGHBOURS].mean(1)
+    spacing = np.sqrt(np.minimum(spacing, np.quantile(spacing, 0.95)))
     return near, spacing / spacing.sum()
-
-
-def _mix(residuals, members, share):
-    """Sums over members (n, K) of residuals (stars, N), each times its share (n, K)."""
-    share = torch.from_numpy(share).float().to(residuals.device)
-    return sum(share[:, k, None] * residuals[torch.from_numpy(members[:, k])] for k in range(members.shape[1]))

@@ -218,7 +218,7 @@ def open_stars(directory):
     try:
         return StellarSurvey(directory)
     except ValueError:
-        log.info("no labelled stars in %s: the stellar head learns nothing", directory)
+        log.warning("no labelled stars in %s: the stellar head learns nothing", directory)
         return None
 
 

@@ -4,6 +4,7 @@
 import math
 
 import torch
+from scipy.fft import next_fast_len
 
 from astro_spectok.simulate.constants import FWHM, LIGHT_SPEED
 from astro_spectok.simulate.observe import _transform_rotation
@@ -11,18 +12,27 @@ from astro_spectok.simulate.observe import _transform_rotation
 __all__ = ["average_bins", "draw_windows"]
 
 #: resolving powers of spectra, below that of the library; share of spectra that are as sharp as the library
-_LEAST_RESOLUTION, _SHARP = 400.0, 0.5
-#: signal-to-noise ratio per bin of a window
-_SNR = (7.0, 400.0)
-#: km/s: errors of velocities
-_ERROR = (0.2, 12.0)
-#: how often a window is seen whole, and the least part of it otherwise
-_WHOLE, _LEAST_PART = 0.5, 0.1
+_LEAST_RESOLUTION, _SHARP = 500.0, 0.6
+#: standard deviation that some have besides at one end, over that of the library
+_UNEVEN = 0.9
+#: signal-to-noise ratio per bin of a window, and noise of one end over that of the middle at most, as a logarithm
+_SNR, _NOISIER = (8.0, 400.0), 0.7
+#: errors of velocities: the least in km/s, and the largest over the standard deviation of the lines
+_LEAST_ERROR, _ERROR = 0.2, 0.5
+#: light that is added or taken away over all wavelengths, over the mean flux: scattered light, sky
+_VEIL = 0.03
+#: stretches that air or sky may have spoilt: how many, how often each, widths in bins, and how much they are off
+_SPOILT, _OFTEN, _WIDTHS, _DEPTH = 4, 0.3, (2.0, 100.0), 0.15
+#: amplitude of the wrong calibration: of its slope, and of the first of its waves, the others in proportion
+_SLOPE, _WAVE, _WAVES = 0.3, 0.12, 8
+#: how often a window is seen whole, and the least part of it otherwise; how often there is a gap, and the widest
+_WHOLE, _LEAST_PART = 0.6, 0.1
+_GAPS, _WIDEST_GAP = 0.3, 0.03
 #: least share of the bins of a window that a spectrum must reach
 _LEAST_BINS = 0.05
 
 
-def draw_windows(family, n, random, readers):
+def draw_windows(family, n, random, readers, *, faults=1.0):
     """Contrasts of labelled stars in the windows of the stellar head.
 
     Parameters
@@ -32,6 +42,8 @@ def draw_windows(family, n, random, readers):
     n : int
     random : `~astro_spectok.simulate.randomness.Randomness`
     readers : sequence of `~astro_spectok.network.stellar_head.WindowReader`
+    faults : float, optional
+        Size, over the usual one, of what is wrong besides noise and a smooth calibration.
 
     Returns
     -------
@@ -42,7 +54,7 @@ def draw_windows(family, n, random, readers):
     objects = family.draw(n, random)
     known = torch.isfinite(objects.flux)
     flux = _broaden(torch.where(known, objects.flux, 0.0), objects, random)
-    windows = [_lay(reader, objects.grid, flux, known, random) for reader in readers]
+    windows = [_lay(reader, objects.grid, flux, known, random, faults) for reader in readers]
     return windows, objects.labels
 
 
@@ -50,21 +62,27 @@ def _broaden(flux, objects, random):
     """Rotation, a resolving power and a small shift, float32 (n, N)."""
     grid, n = objects.grid, len(flux)
     pad = 512
-    level = torch.nn.functional.pad(flux[:, None], (pad, pad), mode="replicate")[:, 0]
+    more = next_fast_len(grid.size + 2 * pad, real=True) - grid.size - pad
+    level = torch.nn.functional.pad(flux[:, None], (pad, more), mode="replicate")[:, 0]
     size = level.shape[1]
     omega = 2 * math.pi * torch.fft.rfftfreq(size, d=grid.ln_step).to(flux.device)
     sharpest = 1 / (FWHM * objects.template_sigma)
     resolution = _LEAST_RESOLUTION * (sharpest / _LEAST_RESOLUTION) ** random.uniform(0, 1, n)
     resolution = torch.where(random.chance(_SHARP, n), sharpest, resolution)
     variance = ((1 / (FWHM * resolution)) ** 2 - objects.template_sigma**2).clamp_min(0)
-    low, high = _ERROR
+    low, high = _LEAST_ERROR, _ERROR * LIGHT_SPEED / (FWHM * resolution)
     shift = random.normal(0, 1, n) * low * (high / low) ** random.uniform(0, 1, n) / LIGHT_SPEED
     hat = torch.fft.rfft(level) * _transform_rotation(omega * objects.rotation[:, None])
     hat = hat * torch.exp(-0.5 * omega**2 * variance[:, None] - 1j * omega * shift[:, None])
-    return torch.fft.irfft(hat, n=size)[:, pad:-pad].clamp_min(0)
+    # instruments do not have the resolution of the library at all wavelengths
+    uneven = (_UNEVEN * objects.template_sigma * random.uniform(0, 1, n)) ** 2
+    softer = torch.fft.irfft(hat * torch.exp(-0.5 * omega**2 * uneven[:, None]), n=size)[:, pad : pad + grid.size]
+    course = torch.linspace(0, 1, grid.size, device=flux.device).expand(n, -1)
+    course = torch.where(random.chance(0.5, n, 1), course, 1 - course)
+    return torch.lerp(torch.fft.irfft(hat, n=size)[:, pad : pad + grid.size], softer, course).clamp_min(0)
 
 
-def _lay(reader, grid, flux, known, random):
+def _lay(reader, grid, flux, known, random, faults):
     """Contrast and coverage of one window."""
     window, n = reader.window, len(flux)
     edges = math.log(window.low) + window.step * torch.arange(window.size + 1, dtype=torch.float64) - grid.ln_start
@@ -79,14 +97,42 @@ def _lay(reader, grid, flux, known, random):
     covered = (covered & _cut(window.size, n, random)).float()
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
     values = values / level.clamp_min(1e-6)
-    low, high = _SNR
-    noise = 1 / (low * (high / low) ** random.uniform(0, 1, n, 1))
-    own = random.uniform(0, 1, n, 1)  # share of the variance that follows the light
-    sigma = noise * torch.sqrt(1 - own + own * values.clamp(0, 3))
-    course = torch.linspace(-1, 1, window.size, device=flux.device)
-    tilt = torch.exp(random.normal(0, 0.15, n, 1) * course + random.normal(0, 0.1, n, 1) * torch.cos(5 * course))
-    values = (values + sigma * random.normal(0, 1, *values.shape)) * tilt * covered
+    values = values * _draw_spoilt(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
+    values = (values + _draw_noise(values, random)) * _draw_calibration(values, random) * covered
     return reader.normalise(values, covered), covered
+
+
+def _draw_noise(values, random):
+    """Noise of spectra (n, N) whose mean is one."""
+    n, size = values.shape
+    low, high = _SNR
+    sigma = 1 / (low * (high / low) ** random.uniform(0, 1, n, 1))
+    own = random.uniform(0, 1, n, 1)  # share of the variance that follows the light
+    course = torch.linspace(-1, 1, size, device=values.device)
+    edge = torch.exp(_NOISIER * random.uniform(-1, 1, n, 1) * course)
+    return sigma * edge * torch.sqrt(1 - own + own * values.clamp(0, 3)) * random.normal(0, 1, n, size)
+
+
+def _draw_spoilt(values, random, depth):
+    """Factors (n, N) near one but for a few stretches."""
+    n, size = values.shape
+    course = torch.arange(size, device=values.device)
+    factor = torch.ones_like(values)
+    for _ in range(_SPOILT):
+        low, high = _WIDTHS
+        width = low * (high / low) ** random.uniform(0, 1, n, 1)
+        off = depth * random.normal(0, 1, n, 1) * random.chance(_OFTEN, n, 1)
+        factor += off * torch.exp(-0.5 * ((course - size * random.uniform(0, 1, n, 1)) / width) ** 2)
+    return factor.clamp_min(0)
+
+
+def _draw_calibration(values, random):
+    """Smooth factors (n, N) that a wrong calibration multiplies flux by."""
+    n, size = values.shape
+    course = torch.linspace(0, 1, size, device=values.device)
+    number = torch.arange(1, _WAVES + 1, device=values.device)[:, None]
+    waves = (_WAVE * random.normal(0, 1, n, _WAVES) / number.T) @ torch.cos(math.pi * number * course)
+    return torch.exp(waves + _SLOPE * random.normal(0, 1, n, 1) * (2 * course - 1))
 
 
 def average_bins(values, place):
@@ -102,4 +148,5 @@ def _cut(size, n, random):
     length = torch.where(random.chance(_WHOLE, n, 1), 1.0, random.uniform(_LEAST_PART, 1, n, 1))
     first = random.uniform(0, 1, n, 1) * (1 - length)
     number = (torch.arange(size, device=length.device) + 0.5) / size
-    return (number >= first) & (number <= first + length)
+    gap, width = random.uniform(0, 1, n, 1), _WIDEST_GAP * random.uniform(0, 1, n, 1) * random.chance(_GAPS, n, 1)
+    return (number >= first) & (number <= first + length) & ((number < gap) | (number >= gap + width))
