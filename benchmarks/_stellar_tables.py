@@ -3,7 +3,7 @@
 
 from _tables import make_table, show
 
-__all__ = ["STELLAR_NAMES", "draw_kiel_picture", "make_stellar_tables"]
+__all__ = ["STELLAR_NAMES", "draw_kiel_picture", "make_heads_table", "make_stellar_tables"]
 
 #: tables that are made, whatever the weights
 STELLAR_NAMES = (
@@ -39,6 +39,22 @@ def make_stellar_tables(content=None):
         "stellar_kiel": KIEL if content["kiel"] else None,
     }
     return {name: made[name] or NOT_MEASURED for name in STELLAR_NAMES}
+
+
+def make_heads_table(content=None):
+    """Scatter of every way to read labels that ``stellar_heads.py`` compares, and widths of pulls."""
+    if content is None:
+        return NOT_MEASURED
+    kinds = list(next(iter(content["scatter"].values())))
+    header = ["", *(f"{label}, {kind}" for kind in kinds for label in ("Teff, K", "logg", "[Fe/H]")), "widths of pulls"]
+    rows = []
+    for name, by_kind in content["scatter"].items():
+        cells = [
+            f"{value:.0f}" if i == 0 else f"{value:.2f}" for kind in kinds for i, value in enumerate(by_kind[kind])
+        ]
+        pulls = [f"{value:.2f}" for kind in kinds for value in content["pulls"].get(name, {}).get(kind, ())]
+        rows.append([name, *cells, ", ".join(pulls) or "–"])
+    return make_table("Scatter of labels of stars of MILES that were left out of training", header, rows)
 
 
 def _make_bars(content):

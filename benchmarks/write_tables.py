@@ -15,7 +15,7 @@ from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
 from _robustness_table import make_robustness_tables
 from _sizes_table import make_sizes_table
-from _stellar_tables import draw_kiel_picture, make_stellar_tables
+from _stellar_tables import draw_kiel_picture, make_heads_table, make_stellar_tables
 from _tables import make_table, show, show_snr
 
 from astro_spectok.training.history import draw_curve
@@ -117,6 +117,8 @@ def make_tables():
         tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
     tables |= {f"small_{name}": text for name, text in make_estimator_tables(read_estimator()).items()}
     tables |= {f"small_{name}": text for name, text in make_stellar_tables(read_stellar()).items()}
+    heads = RESULTS / "stellar_heads.json"
+    tables["stellar_heads"] = make_heads_table(json.loads(heads.read_text()) if heads.is_file() else None)
     path = RESULTS / "small_robustness.json"
     made = make_robustness_tables(json.loads(path.read_text()) if path.is_file() else None)
     return tables | {f"small_{name}": text for name, text in made.items()}

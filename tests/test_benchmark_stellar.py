@@ -145,7 +145,7 @@ class TestRun:
 
 
 class TestCalibration:
-    @pytest.mark.parametrize(("scale", "floor"), [(1.7, 0.0), (1.0, 0.05), (0.6, 0.02)])
+    @pytest.mark.parametrize(("scale", "floor"), [(1.7, 0.0), (1.0, 0.01), (0.6, 0.005)])
     def test_fit_errors(self, load, scale, floor):
         """What was wrong with errors is found, for a label whose errors fall with the signal-to-noise ratio."""
         rng = np.random.default_rng(3)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
-from scipy.stats import entropy
+from scipy.special import entr
 
 __all__ = ["CALIBRATION_KEY", "Calibration", "measure_breadth", "measure_pixel", "name_errors"]
 
@@ -299,4 +299,5 @@ def measure_breadth(log_probability, broad):
     values, reach = log_probability[name], round(REACH * broad)
     lag = int(np.argmax(values))
     near = np.asarray(values[max(lag - reach, 0) : lag + reach + 1], np.float64)
-    return float(np.exp(entropy(np.exp(near - values[lag]))))
+    p = np.exp(near - values[lag])
+    return float(np.exp(entr(p / p.sum()).sum()))

@@ -104,16 +104,16 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=11613962,
-            sha256="250862468a2773f724a41b5611558b5c2b384cfabb3a7c0ef370f275d29f79cb",
+            size=16975032,
+            sha256="3054704fc875d9c2b5921bc40b84592e1607fba2beeee90ba919d38435bccf7e",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
-            # `measure_wavelength_range` of 120 shards of the first run, whose own metadata have percentiles 1 and 99
-            wavelength_range=(996.3, 45002.8),
+            # the wider of what the metadata of both runs tell
+            wavelength_range=(1094.1, 48187.6),
             trained_on="simulated surveys of galaxies, quasars and stars; public spectra without labels",
-            description="the packaged default: tokens, embeddings, reconstruction, class and redshift, labels, types",
+            description="the packaged default: tokens, embeddings, class and redshift, types and parameters of stars",
             # benchmarks/results/small_reconstruction.json: chi2 per pixel, medians
-            figures={"chi2_sdss_boss": 1.06, "chi2_lamost": 3.45, "chi2_sim_redrock": 1.02},
+            figures={"chi2_sdss_boss": 0.87, "chi2_lamost": 0.99, "chi2_sim_redrock": 0.96},
             packaged=True,
         ),
     )
