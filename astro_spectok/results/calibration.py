@@ -48,7 +48,7 @@ class Calibration:
         For each class what its errors in redshift are multiplied by; 1 where absent. A key such as ``'GALAXY UV'``
         holds where the spectrum ends, in the frame of the galaxy, before any line that shows gas at rest: what remains
         is shifted by more than the noise shifts it; ``'STAR unrefined'`` where templates refined nothing. See
-        `name_errors`; without such a key the next more general one holds.
+        ``name_errors``; without such a key the next more general one holds.
     error_floor : dict of str to float
         By the same keys, what is added in quadrature to the error in ln(1 + z), before it is scaled; 1e-5, 3 km/s,
         where absent.
@@ -140,7 +140,7 @@ class Calibration:
         log_probability : dict of str to ndarray, shape (lags,)
             Normalised over all classes, under the prior that is flat in class and, within a class, over its bins.
         pixel : float, optional
-            Width of the pixels of the spectrum, as of `measure_pixel`; 60 km/s if not given.
+            Width of the pixels of the spectrum, as of ``measure_pixel``; 60 km/s if not given.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class Calibration:
         width : float
             Without what the training added.
         z, red_end, refined : optional
-            As for `name_errors`.
+            As for ``name_errors``.
 
         Returns
         -------

@@ -51,14 +51,14 @@ class StellarLabels:
     rv_err: float = np.nan
 
     def values(self):
-        """The parameters by name, in the units of `PARAMETERS`, NaN where there is none: dict of str to float."""
+        """The parameters by name, in the units of ``PARAMETERS``, NaN where there is none: dict of str to float."""
         out = dict.fromkeys(PARAMETERS, np.nan) | {"rv": self.rv}
         for name, x in zip(self.names, self.mean, strict=True):
             out[LOGARITHMS.get(name, name)] = float(10**x if name in LOGARITHMS else x)
         return out
 
     def parameter_covariance(self):
-        """Covariance of the parameters in the order and units of `PARAMETERS`: ndarray, shape (6, 6).
+        """Covariance of the parameters in the order and units of ``PARAMETERS``: ndarray, shape (6, 6).
 
         That of logarithms is carried over to first order. NaN for what is not known.
         """
