@@ -24,7 +24,7 @@ from _simulated import to_spectra
 from astropy.stats import mad_std
 
 from astro_spectok.engine import Runner
-from astro_spectok.estimators.stellar_labels import require_stellar_head
+from astro_spectok.estimators.stellar import require_stellar_head
 from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.results import Calibration, RedshiftPosterior
 from astro_spectok.results.calibration import measure_pixel

@@ -253,13 +253,13 @@ class TestStars:
         add_stellar_head(monkeypatch, redshift_weights, by_tokens=0.3)
         monkeypatch.setattr(runner_module, "MOST_MEASURED", 2)
         runner, sizes = Runner(redshift_weights, "cpu"), []
-        encode = runner.network.encode
+        encode = runner.network.encode_explicit
 
-        def count(patches, **kwargs):
+        def count(patches):
             sizes.append(len(patches.mask))
-            return encode(patches, **kwargs)
+            return encode(patches)
 
-        monkeypatch.setattr(runner.network, "encode", count)
+        monkeypatch.setattr(runner.network, "encode_explicit", count)
         batch = to_batch([make_spectrum(100 + 40 * k, seed=k) for k in range(7)], medium="vacuum")
         velocity = np.where(np.arange(7) % 3 == 1, np.nan, 1e-4)
         found = {i: (mean, covariance) for i, mean, covariance in runner.measure_stellar(batch, velocity)}

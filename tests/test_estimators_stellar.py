@@ -173,7 +173,7 @@ class TestOne:
             StellarParameterEstimator(redshift_weights, "cpu", **{name: value}).estimate(make_spectrum())
 
     def test_weights_without_a_head(self, redshift_weights):
-        with pytest.raises(WeightsError, match=r"give no stellar parameters.*spectok pretrain"):
+        with pytest.raises(WeightsError, match=r"give no stellar parameters.*make_stellar_model\.py"):
             StellarParameterEstimator(redshift_weights, "cpu").estimate(make_spectrum())
 
 

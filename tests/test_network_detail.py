@@ -140,3 +140,15 @@ def test_few_good_pixels_of_high_signal_stay_finite_and_bounded():
     largest = patches.channels[..., 0].abs().max()
     assert torch.isfinite(found).all()
     assert found.abs().max() < 3 * largest
+
+
+def test_explicit_tokens_are_those_of_the_encoder_but_for_what_is_learned():
+    """Level, extent and detail; zeros between."""
+    network = make_network(local_cosines=NUMBER)
+    patches = stack_spectra([make_spectrum(GRIDS[name]) for name in ("desi", "sdss")])
+    with torch.inference_mode():
+        whole, explicit = network.encode(patches), network.encode_explicit(patches)
+    width = network.config.width
+    assert torch.equal(whole[..., :2], explicit[..., :2])
+    assert torch.equal(whole[..., width:], explicit[..., width:])
+    assert explicit[..., 2:width].abs().max() == 0

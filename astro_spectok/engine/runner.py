@@ -229,7 +229,7 @@ class Runner:
             patches = _gather(batch, group, network.config.patch).to(self.device)
             doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
             with torch.inference_mode():
-                tokens = network.encode(patches)
+                tokens = network.encode_explicit(patches)
                 found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler, patches)
             mean, tril = (x.double().cpu().numpy() for x in found)
             yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_spectok.estimators.refinement import MISFIT, PIXELS, SPREAD, STRENGTH, divide_continuum, refine_redshift
-from astro_spectok.estimators.rest_templates import CONTINUUM, read_templates
-from astro_spectok.estimators.second_star import interpolate_rows
+from astro_spectok.estimators.refinement import (
+    MISFIT,
+    assume_resolution,
+    divide_continuum,
+    make_prior,
+    refine_redshift,
+)
+from astro_spectok.estimators.rest_templates import CONTINUUM, interpolate_rows, read_templates
 from astro_spectok.results.redshift_grid import STAR
 
 __all__ = ["INFRARED_TEMPLATES", "load_infrared_templates", "refine_infrared_velocity"]
@@ -56,7 +61,7 @@ def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolut
         resolving power is below 4000, or no lines are seen.
     """
     spacing = np.median(np.diff(ln_wavelength))
-    resolution = 1 / (PIXELS * spacing) if resolution is None else resolution
+    resolution = assume_resolution(ln_wavelength) if resolution is None else resolution
     templates = load_infrared_templates() if templates is None else templates
     if resolution < LEVELS[0] or spacing > 1 / LEVELS[0]:
         return None
@@ -82,15 +87,13 @@ def _search(templates, resolution, ln_wavelength, flux, ivar, ln1pz, reach):
     root = np.sqrt(weight).astype(np.float32)
     data, x = (ratio[good] * root).astype(np.float32), ln_wavelength[good]
     grid = templates.at_resolution(STAR, resolution)
-    prior = np.full(grid.shape[1], SPREAD**-2)
-    prior[0] = STRENGTH**-2
+    prior, expected = make_prior(grid.shape[1])
     shifts = ln1pz + np.arange(-reach, reach + STEP / 2, STEP)
     gains = []
     for shift in shifts:
         model = interpolate_rows(grid, (x - shift - templates.ln_start) / templates.step) * root[:, None]
         normal = (model.T @ model).astype(np.float64) + np.diag(prior)
-        pull = (model.T @ data).astype(np.float64)
-        pull[0] += prior[0]
+        pull = (model.T @ data).astype(np.float64) + prior * expected
         gains.append(pull @ np.linalg.solve(normal, pull) - prior[0])
     best = int(np.argmax(gains))
     return float(shifts[best]), float(gains[best])

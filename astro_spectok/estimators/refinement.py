@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.estimators.rest_templates import BLUEST, CONTINUUM, load_rest_templates
 
-__all__ = ["Refined", "divide_continuum", "refine_redshift"]
+__all__ = ["Refined", "assume_resolution", "divide_continuum", "make_prior", "refine_redshift"]
 
 #: bins in ln(wavelength) that the continuum is found on
 COARSE = 1e-3
@@ -87,8 +87,7 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     if spectype not in templates.classes:
         return None
     ratio, weight = divide_continuum(ln_wavelength, flux, ivar, CONTINUUM[spectype])
-    if resolution is None:
-        resolution = 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
+    resolution = assume_resolution(ln_wavelength) if resolution is None else resolution
     grid = templates.at_resolution(spectype, resolution)  # (bins, 1 + K)
     position = (ln_wavelength - templates.ln_start) / templates.step
     # pixels that stay within the templates wherever the fit may go
@@ -144,6 +143,18 @@ def divide_continuum(ln_wavelength, flux, ivar, width):
     return np.where(good, flux / level - 1, 0.0), np.where(good, ivar * level**2, 0.0)
 
 
+def assume_resolution(ln_wavelength):
+    """Resolving power of a spectrum that does not tell it: that of 2.5 pixels to the resolution element."""
+    return 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
+
+
+def make_prior(size):
+    """Inverse variance and mean of the coefficients of templates, (1 + K,) each; the mean template comes first."""
+    prior, expected = np.full(size, SPREAD**-2), np.zeros(size)
+    prior[0], expected[0] = STRENGTH**-2, 1.0
+    return prior, expected
+
+
 def _step(grid, at, ratio, weight):
     """One step of the shift in bins, its standard deviation, what the fit leaves, and the evidence of features."""
     index = at.astype(np.int64)
@@ -153,10 +164,7 @@ def _step(grid, at, ratio, weight):
     slope -= left
     model = part * slope
     model += left
-    prior = np.full(model.shape[1], 1 / SPREAD**2)
-    prior[0] = 1 / STRENGTH**2
-    expected = np.zeros(len(prior))
-    expected[0] = 1.0
+    prior, expected = make_prior(model.shape[1])
     weighted = model * weight.astype(np.float32)[:, None]
     # Cholesky by LAPACK itself: matrices are so small that the wrapper costs more than they do
     factor, failed = dpotrf((weighted.T @ model).astype(np.float64) + np.diag(prior))

@@ -17,6 +17,7 @@ __all__ = [
     "RESOLUTION",
     "TEMPLATES",
     "RestTemplates",
+    "interpolate_rows",
     "load_rest_templates",
     "read_templates",
 ]
@@ -116,3 +117,15 @@ def read_templates(path, **options):
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
     options |= {"resolution": about["resolution"]} if "resolution" in about else {}
     return RestTemplates(arrays, about["ln_start"], about["step"], **options)
+
+
+def interpolate_rows(grid, at):
+    """Rows of a grid (bins, K), or values (bins,), at fractional places (n,) between its first and last."""
+    index = at.astype(np.int64)
+    part = (at - index).astype(grid.dtype).reshape(-1, *[1] * (grid.ndim - 1))
+    # `take` is faster than an index, and what is large is not copied
+    left, out = grid.take(index, axis=0), grid.take(index + 1, axis=0)
+    out -= left
+    out *= part
+    out += left
+    return out

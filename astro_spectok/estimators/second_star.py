@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from astropy import constants as const
 
-from astro_spectok.estimators.refinement import LEAST, MISFIT, PIXELS, SPREAD, STRENGTH, divide_continuum
-from astro_spectok.estimators.rest_templates import CONTINUUM, load_rest_templates
+from astro_spectok.estimators.refinement import LEAST, MISFIT, assume_resolution, divide_continuum, make_prior
+from astro_spectok.estimators.rest_templates import CONTINUUM, interpolate_rows, load_rest_templates
 from astro_spectok.results.redshift_grid import STAR
 
-__all__ = ["SecondStar", "find_second_star", "interpolate_rows"]
+__all__ = ["SecondStar", "find_second_star"]
 
 LIGHT_SPEED = const.c.to_value("km/s")
 #: velocities of the second star relative to the first, in km/s: least, greatest, step
@@ -65,8 +65,7 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
     """
     templates = load_rest_templates() if templates is None else templates
     ratio, weight = divide_continuum(ln_wavelength, flux, ivar, CONTINUUM[STAR])
-    if resolution is None:
-        resolution = 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
+    resolution = assume_resolution(ln_wavelength) if resolution is None else resolution
     if resolution > SHARPER * templates.resolution:
         return None
     grid = templates.at_resolution(STAR, resolution)  # (bins, 1 + K)
@@ -78,9 +77,7 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
     weight = weight[used] / (1 + weight[used] * MISFIT**2)
     at, root = at[used], np.sqrt(weight)
     first, ratio = interpolate_rows(grid, at) * root[:, None], ratio[used] * root
-    prior = np.full(first.shape[1], SPREAD**-2)
-    prior[0] = STRENGTH**-2
-    expected = np.eye(len(prior))[0]
+    prior, expected = make_prior(first.shape[1])
     normal, pull = first.T @ first + np.diag(prior), first.T @ ratio + prior * expected
     coefficients = np.linalg.solve(normal, pull)
     whole = grid @ coefficients  # (bins,)
@@ -98,15 +95,3 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
     gain = np.where(share > 0, share**2 * size, 0.0)
     best = int(np.argmax(gain))
     return SecondStar(float(velocity[best]), float(share[best]), float(gain[best])) if gain[best] > 0 else None
-
-
-def interpolate_rows(grid, at):
-    """Rows of a grid (bins, K), or values (bins,), at fractional places (n,) between its first and last."""
-    index = at.astype(np.int64)
-    part = (at - index).astype(grid.dtype).reshape(-1, *[1] * (grid.ndim - 1))
-    # `take` is faster than an index, and what is large is not copied
-    left, out = grid.take(index, axis=0), grid.take(index + 1, axis=0)
-    out -= left
-    out *= part
-    out += left
-    return out

@@ -24,7 +24,6 @@ from astro_spectok.estimators.stellar_flags import (
     is_refused,
     is_withheld,
 )
-from astro_spectok.estimators.stellar_labels import require_stellar_head
 from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.inputs import make_provenance, measure_facts
@@ -35,7 +34,7 @@ from astro_spectok.results.stellar import make_distributions
 from astro_spectok.results.stellar_labels import PARAMETERS, StellarLabels
 from astro_spectok.results.stellar_training import StellarTraining
 
-__all__ = ["StellarParameterEstimator"]
+__all__ = ["StellarParameterEstimator", "require_stellar_head"]
 
 #: labels that not every spectrum tells, and the share of the spread of the stars trained on below which the error of
 #: such a label must lie for it to be given: above, the answer is what was known without the spectrum
@@ -218,6 +217,25 @@ class StellarParameterEstimator(Estimator):
             doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, second)
         noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
         return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
+
+
+def require_stellar_head(runner):
+    """Refuse weights without stellar labels.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+
+    Raises
+    ------
+    WeightsError
+    """
+    if runner.network.stellar_head is None:
+        msg = (
+            f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
+            "others, see `spectok weights list`, or give them one with benchmarks/make_stellar_model.py"
+        )
+        raise WeightsError(msg)
 
 
 def _check_count(name, value, least):

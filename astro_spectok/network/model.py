@@ -74,8 +74,27 @@ class SpectralNetwork(nn.Module):
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
             for block in self.blocks:
                 x = block(x, patches.mask, phases)
+        return self._join(patches, self.norm(x.float())[..., N_EXPLICIT:], cosines=cosines)
+
+    def encode_explicit(self, patches):
+        """Tokens with zeros in place of all that is learned: level, extent and detail, in a part of the time.
+
+        The stellar head reads nothing else.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+
+        Returns
+        -------
+        float32 tensor, shape (B, T, D)
+        """
+        nothing = torch.zeros(*patches.mask.shape, self.config.width - N_EXPLICIT, device=patches.mask.device)
+        return self._join(patches, nothing)
+
+    def _join(self, patches, learned, *, cosines=True):
+        """Tokens (B, T, D) of what is learned (B, T, width - 2) and what is explicit."""
         level = patch_level(patches)
-        learned = self.norm(x.float())[..., N_EXPLICIT:]
         tokens = [torch.stack([level, patch_extent(patches)], dim=-1), learned]
         if cosines and self.config.local_cosines:
             with torch.no_grad():

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-__all__ = ["LabelTransfer", "flatten_log_flux", "kernel"]
+__all__ = ["STEPS", "LabelTransfer", "flatten_log_flux", "kernel"]
 
 #: what counts as one step in log10(Teff), logg and [Fe/H]
 STEPS = np.array([0.03, 0.5, 0.3])

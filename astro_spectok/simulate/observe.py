@@ -268,7 +268,7 @@ def _split(values, nodes):
     return (index, 1 - share), (index + 1, share)
 
 
-def _transform_rotation(b):
+def transform_rotation(b):
     """Fourier transform of rotational broadening with linear limb darkening; ``b`` is frequency times v sin i."""
     safe = b.clamp(min=0.3)
     # the series where the closed forms lose their digits
@@ -292,7 +292,7 @@ def _broaden(objects, spread, lines, nodes, step):
     extra = extra.clamp(min=(0.5 * objects.grid.ln_step) ** 2)
     hat = torch.fft.rfft(spread)  # (B, F)
     if bool((objects.rotation > 0).any()):
-        hat = hat * _transform_rotation(omega * objects.rotation[:, None])
+        hat = hat * transform_rotation(omega * objects.rotation[:, None])
     out = hat[:, None] * torch.exp(half * extra[..., None])
     if lines is not None:
         comb, sigma = lines

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from astro_spectok.simulate.label_transfer import LabelTransfer, flatten_log_flux
+from astro_spectok.simulate.label_transfer import STEPS, LabelTransfer, flatten_log_flux
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
 from astro_spectok.simulate.stellar_dress import StarDresser, draw_broadening
 from astro_spectok.simulate.stellar_model import StarModel
@@ -31,8 +31,6 @@ _RED_SETS, _NEAREST = ("stelib_real_stars", "pyhammer_sdss_stars"), 0.8
 _UNKNOWN = ((7560.0, 7730.0), (8110.0, 8370.0))
 #: resolution of MILES in ln(wavelength)
 _SIGMA = 2.1e-4
-#: what counts as one step in log10(Teff), logg, [Fe/H]
-_STEPS = np.array([0.03, 0.5, 0.3])
 #: how often a star is mixed, and with one of how many neighbours
 _MIXED, _NEIGHBOURS = 0.7, 8
 _LEAST_FLUX = 2e-3
@@ -134,10 +132,10 @@ class _Neighbours:
     """A random one of the three nearest stars."""
 
     def __init__(self, labels):
-        self.nodes = labels / _STEPS
+        self.nodes = labels / STEPS
 
     def find(self, labels, random):
-        distance = ((labels / _STEPS)[:, None] - self.nodes) ** 2
+        distance = ((labels / STEPS)[:, None] - self.nodes) ** 2
         nearest = np.argsort(distance.sum(2), axis=1)[:, :3]
         return nearest[np.arange(len(labels)), random.host.integers(nearest.shape[1], size=len(labels))]
 
@@ -187,7 +185,7 @@ def _find_known(grid):
 
 def _survey_neighbours(labels):
     """Rows of the nearest other stars, int64 (n, neighbours); and how often each star is drawn."""
-    scaled = labels / _STEPS
+    scaled = labels / STEPS
     distance = np.sqrt(((scaled[:, None] - scaled) ** 2).sum(2))
     np.fill_diagonal(distance, np.inf)
     near = np.argsort(distance, axis=1)[:, :_NEIGHBOURS]

@@ -7,7 +7,7 @@ import torch
 from scipy.fft import next_fast_len
 
 from astro_spectok.simulate.constants import FWHM, LIGHT_SPEED
-from astro_spectok.simulate.observe import _transform_rotation
+from astro_spectok.simulate.observe import transform_rotation
 
 __all__ = ["average_bins", "draw_windows"]
 
@@ -72,7 +72,7 @@ def _broaden(flux, objects, random):
     variance = ((1 / (FWHM * resolution)) ** 2 - objects.template_sigma**2).clamp_min(0)
     low, high = _LEAST_ERROR, _ERROR * LIGHT_SPEED / (FWHM * resolution)
     shift = random.normal(0, 1, n) * low * (high / low) ** random.uniform(0, 1, n) / LIGHT_SPEED
-    hat = torch.fft.rfft(level) * _transform_rotation(omega * objects.rotation[:, None])
+    hat = torch.fft.rfft(level) * transform_rotation(omega * objects.rotation[:, None])
     hat = hat * torch.exp(-0.5 * omega**2 * variance[:, None] - 1j * omega * shift[:, None])
     # instruments do not have the resolution of the library at all wavelengths
     uneven = (_UNEVEN * objects.template_sigma * random.uniform(0, 1, n)) ** 2
