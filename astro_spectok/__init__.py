@@ -7,6 +7,7 @@ __version__ = _version("astro_spectok")
 
 import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files that specutils does not read)
 from astro_spectok.accessors import register_accessors
+from astro_spectok.attention import measure_attention
 from astro_spectok.config import conf
 from astro_spectok.embedding import embed, embed_files, embed_table, tokenize
 from astro_spectok.results import SpectralTokens, SpectralTokensList
@@ -26,6 +27,7 @@ __all__ = [
     "embed",
     "embed_files",
     "embed_table",
+    "measure_attention",
     "tokenize",
 ]
 

@@ -4,7 +4,8 @@
 import numpy as np
 
 from astro_spectok.lines import list_lines
-from astro_spectok.plotting import DATA, MODEL, QUIET, mark_lines
+from astro_spectok.plotting.spectra import mark_lines
+from astro_spectok.plotting.style import DATA, MODEL, QUIET, make_axes, set_flux_limits, set_unit
 from astro_spectok.results.redshift_grid import STAR
 
 __all__ = ["draw_kiel", "draw_stellar", "list_stellar_lines"]
@@ -16,12 +17,26 @@ H_BAND = {
     "MgI15753": 15753.3, "AlI16724": 16723.5, "SiI15964": 15964.4, "KI15167": 15167.2, "MgI15770": 15770.1,
     "AlI16755": 16755.1, "SiI16685": 16685.3, "MgI15745": 15745.0, "AlI16768": 16767.9,
 }  # fmt: skip
+#: temperatures in K that the Kiel diagram names, where the range is narrow and where it is wide
+TICKS, FEW_TICKS = (3000, 3500, 4000, 5000, 6000, 7000, 8000, 10000, 12000, 15000, 20000), (4000, 6000, 10000, 20000)
 #: half widths of the ellipses, in standard deviations
 SIGMAS = (1.0, 2.0)
 
 
 def list_stellar_lines():
-    """Strong lines of stars, optical and in the H band: dict of str to vacuum Angstrom; the most telling first."""
+    """Strong lines of stars, optical and in the H band.
+
+    Returns
+    -------
+    dict of str to float
+        Rest wavelength in vacuum (Angstrom) by name; the most telling first.
+
+    Examples
+    --------
+    >>> from astro_spectok.stellar_plotting import list_stellar_lines
+    >>> round(list_stellar_lines()["Br11"], 1)
+    16811.2
+    """
     brackett = {f"Br{n}": INVERSE_RYDBERG / (1 / 16 - 1 / n**2) for n in BRACKETT}
     return list_lines(STAR) | H_BAND | brackett
 
@@ -45,11 +60,18 @@ def draw_stellar(estimate, batch, hull, axes=None):
     ------
     ValueError
         ``axes`` are not two.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulation import simulate_spectra
+    >>> (spectrum,) = simulate_spectra(1, seed=5, families=["stars"], instruments=["sdss"], snr=(40, 60))
+    >>> estimate = StellarParameterEstimator(device="cpu").estimate(spectrum)
+    >>> axes = estimate.plot()  # calls draw_stellar
+    >>> axes[0].get_ylabel()
+    'Flux per unit wavelength, any scale'
     """
-    axes = _new_axes() if axes is None else np.asarray(axes)
-    if axes.shape != (2,):
-        msg = f"axes must be two, for the spectrum and for the Kiel diagram; got the shape {axes.shape}"
-        raise ValueError(msg)
+    axes = make_axes(1, 2, axes=axes, size=(12, 4.5), width_ratios=(2.4, 1))
     _draw_at_rest(axes[0], batch, estimate.rv.value)
     draw_kiel(axes[1], hull)
     if np.isfinite(estimate.teff.value):
@@ -65,28 +87,18 @@ def draw_stellar(estimate, batch, hull, axes=None):
     return axes
 
 
-def _new_axes():
-    """A broad pair of axes for the spectrum and a narrow one for the Kiel diagram."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        msg = "plots need matplotlib: pip install 'astro_spectok[plot]'"
-        raise ImportError(msg) from error
-    return plt.subplots(1, 2, figsize=(12, 4.5), width_ratios=(2.4, 1), layout="constrained")[1]
-
-
 def _draw_at_rest(axes, batch, rv):
     """Draw a spectrum in the frame of the star, as observed if its velocity is not known, and name the lines."""
     from astropy import constants as const
+    from astropy import units as u
 
     beta = np.nan_to_num(rv) / const.c.to_value("km/s")
     good = batch.ivar[batch.pixels(0)] > 0
     x = batch.wavelength[batch.grid(0)] / (1 + beta)
     flux = np.where(good, batch.flux[batch.pixels(0)], np.nan)
     axes.plot(x, flux, color=DATA, lw=0.6, drawstyle="steps-mid")
-    low, high = np.nanpercentile(flux, [0.2, 99.8])
-    margin = 0.12 * (high - low) or 1.0
-    axes.set_ylim(low - margin, high + margin)
+    set_flux_limits(axes, flux)
+    set_unit(axes.xaxis, u.AA)
     frame = "at rest" if np.isfinite(rv) else "as observed"
     axes.set_xlabel(f"Wavelength {frame}, vacuum [$\\mathrm{{\\AA}}$]")
     axes.set_ylabel("Flux per unit wavelength, any scale")
@@ -96,17 +108,40 @@ def _draw_at_rest(axes, batch, rv):
 def draw_kiel(axes, hull=None):
     """Prepare axes for a Kiel diagram, with the outline of the stars that were trained on.
 
+    Call it after the points are drawn: which temperatures are named depends on them.
+
     Parameters
     ----------
     axes : `~matplotlib.axes.Axes`
     hull : `~astro_spectok.results.stellar_hull.StellarHull`, optional
         None draws no outline.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from astro_spectok.stellar_plotting import draw_kiel
+    >>> axes = Figure().subplots()
+    >>> points = axes.plot([4500, 5000, 5800, 6500], [2.1, 3.0, 4.4, 4.2], "o")
+    >>> draw_kiel(axes)
+    >>> hot, cool = axes.get_xlim()
+    >>> bool(hot > cool)
+    True
     """
     if hull is not None:
         log_teff, logg = hull.outline()
         axes.plot(10**log_teff, logg, color=QUIET, lw=1.0, zorder=0)
+    from astropy import units as u
+
+    set_unit(axes.xaxis, u.K)
     axes.set_xscale("log")
-    axes.set_xticks([4000, 6000, 10000, 20000], ["4000", "6000", "10000", "20000"])
+    if axes.has_data():
+        low, high = sorted(axes.get_xlim())
+        ticks = TICKS if high < 4 * low else FEW_TICKS  # a wide range has no room for all
+        axes.set_xticks([teff for teff in ticks if low <= teff <= high])
+    else:  # a logarithmic axis cannot begin at 0, where empty ones do
+        axes.set_xlim(FEW_TICKS[0], FEW_TICKS[-1], auto=True)
+        axes.set_xticks(FEW_TICKS)
+    axes.xaxis.set_major_formatter("{x:.0f}")
     axes.minorticks_off()
     if not axes.xaxis_inverted():
         axes.invert_xaxis()

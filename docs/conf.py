@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sphinx_astropy.conf.v3 import *  # noqa: F403
-from sphinx_astropy.conf.v3 import intersphinx_mapping, on_rtd
+from sphinx_astropy.conf.v3 import exclude_patterns, extensions, intersphinx_mapping, on_rtd
 
 with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as _file:
     _project = tomllib.load(_file)["project"]
@@ -40,6 +40,27 @@ nitpick_ignore_regex = [
 plot_formats = [("png", 150)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
+
+# -- Gallery ------------------------------------------------------------------
+# the scripts are run while the pages are built; an error in one of them ends the build
+extensions.append("sphinx_gallery.gen_gallery")
+exclude_patterns.append("gallery")
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery"],
+    "gallery_dirs": ["generated/gallery"],
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "image_srcset": ["2x"],
+    "thumbnail_size": (480, 320),
+    "reference_url": {"astro_spectok": None},
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+    "plot_gallery": True,
+}
 
 # -- HTML ---------------------------------------------------------------------
 html_title = f"{project} {release}"

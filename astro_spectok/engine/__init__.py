@@ -1,9 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Running networks: device, precision, batches, progress."""
 
+from astro_spectok.engine.attention import record_attention
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.decoder import TokenDecoder
 from astro_spectok.engine.device import choose_device, choose_dtype
-from astro_spectok.engine.runner import EncodedSpectrum, Measured, Runner
+from astro_spectok.engine.outputs import EncodedSpectrum, Measured
+from astro_spectok.engine.runner import Runner
 
-__all__ = ["EncodedSpectrum", "Measured", "Runner", "TokenDecoder", "choose_device", "choose_dtype", "plan_batches"]
+__all__ = [
+    "EncodedSpectrum",
+    "Measured",
+    "Runner",
+    "TokenDecoder",
+    "choose_device",
+    "choose_dtype",
+    "plan_batches",
+    "record_attention",
+]

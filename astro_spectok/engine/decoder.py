@@ -22,6 +22,19 @@ class TokenDecoder:
         As for `Runner`.
     runner : `Runner`, optional
         One that is loaded already.
+
+    Examples
+    --------
+    What `~astro_spectok.SpectralTokens` has for itself:
+
+    >>> import pickle
+    >>> from astro_spectok.example import read_example
+    >>> tokens = read_example().tokenize(device="cpu")
+    >>> decoder = pickle.loads(pickle.dumps(tokens.decoder))
+    >>> decoder.weights, decoder.sha256 == tokens.meta["weights_sha256"]
+    ('small', True)
+    >>> decoder.embed(tokens.values, tokens.geometry, ~tokens.mask).shape
+    (256,)
     """
 
     def __init__(self, weights, sha256, device="auto", precision=None, runner=None):
@@ -30,6 +43,7 @@ class TokenDecoder:
 
     @property
     def runner(self):
+        """The `Runner`, loaded when first needed; `~astro_spectok.exceptions.WeightsError` if that is not possible."""
         if self._runner is None:
             try:
                 runner = Runner(self.weights, self.device, precision=self.precision)
@@ -50,11 +64,31 @@ class TokenDecoder:
         return self._runner
 
     def decode(self, values, geometry, good, ln_wavelength, resolution=None):
-        """Flux and sigma over the scale of the spectrum; see `Runner.decode`."""
+        """Flux and its uncertainty, over the scale of the spectrum, on any pixels.
+
+        Parameters
+        ----------
+        values, geometry, good, ln_wavelength, resolution
+            As for `Runner.decode`.
+
+        Returns
+        -------
+        flux, sigma : ndarray of float32, shape (N,)
+        """
         return self.runner.decode(values, geometry, good, ln_wavelength, resolution)
 
     def embed(self, values, geometry, good):
-        """The embedding; see `Runner.embed`."""
+        """The embedding of the tokens of one spectrum.
+
+        Parameters
+        ----------
+        values, geometry, good
+            As for `Runner.embed`.
+
+        Returns
+        -------
+        ndarray of float32, shape (E,)
+        """
         return self.runner.embed(values, geometry, good)
 
     def __getstate__(self):

@@ -17,10 +17,24 @@ def choose_device(device="auto"):
     device : str or `torch.device`
         'auto' takes cuda, then mps, then cpu, whichever is there first.
 
+    Returns
+    -------
+    `torch.device`
+
     Raises
     ------
     ValueError
         A name that PyTorch does not know, or a device that this machine does not have.
+
+    Examples
+    --------
+    >>> from astro_spectok.engine import choose_device
+    >>> choose_device("cpu")
+    device(type='cpu')
+    >>> choose_device("gpu")
+    Traceback (most recent call last):
+        ...
+    ValueError: device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got 'gpu'
     """
     import torch
 
@@ -51,8 +65,29 @@ def choose_dtype(device, precision="auto", *, training=False):
     Parameters
     ----------
     device : `torch.device`
+        As of `choose_device`.
     precision : {'auto', 'float32', 'bfloat16'}
+        What is asked for.
     training : bool
+        Whether gradients are to be computed.
+
+    Returns
+    -------
+    `torch.dtype` or None
+        None is float32, without autocasting.
+
+    Raises
+    ------
+    ValueError
+        ``precision`` is none of the three.
+
+    Examples
+    --------
+    >>> from astro_spectok.engine import choose_device, choose_dtype
+    >>> print(choose_dtype(choose_device("cpu")))
+    None
+    >>> choose_dtype(choose_device("cpu"), "bfloat16")
+    torch.bfloat16
     """
     import torch
 

@@ -2,18 +2,19 @@
 """Spectra through a network: from a `SpectrumBatch` to the tokens of each spectrum, and from tokens to flux."""
 
 import operator
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from astro_spectok.config import conf
+from astro_spectok.engine.attention import record_attention
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype
+from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
 from astro_spectok.weights import load_weights
 
-__all__ = ["EncodedSpectrum", "Measured", "Runner"]
+__all__ = ["Runner"]
 
 #: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
 CPU_BATCH_TOKENS = 6144
@@ -23,54 +24,6 @@ CPU_OVERHEAD = 150
 MOST_MEASURED = 64
 #: most requested patches decoded at once
 DECODE_PATCHES = 2048
-
-
-@dataclass(frozen=True)
-class EncodedSpectrum:
-    """What the encoder made of one spectrum, as plain arrays.
-
-    Attributes
-    ----------
-    values : ndarray of float32, shape (T, D)
-    geometry : ndarray of float64, shape (T, 3)
-        Centre of each patch in ln(vacuum wavelength / Angstrom), width per pixel, curvature.
-    good : ndarray of bool, shape (T,)
-        Patches with a good pixel.
-    scale : float
-        Flux per unit wavelength that the decoder's unit stands for.
-    embedding : ndarray of float32, shape (E,)
-    """
-
-    values: np.ndarray
-    geometry: np.ndarray
-    good: np.ndarray
-    scale: float
-    embedding: np.ndarray
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the heads say of one spectrum, as plain arrays.
-
-    Attributes
-    ----------
-    log_probability : dict of str to ndarray of float32, shape (lags,)
-        For each class the logarithm of the probability of each redshift; all classes together sum to one.
-    redshifts : dict of str to ndarray of float64, shape (lags,)
-        For each class, shared by all spectra.
-    labels : dict of str to (float, float)
-        Mean and standard deviation of each label; empty if not asked for.
-    embedding : ndarray of float32, shape (E,), or None
-        None if not asked for.
-    types : dict of str to float
-        Probability of each stellar type, if it is a star; empty where the weights have no head for them.
-    """
-
-    log_probability: dict
-    redshifts: dict
-    labels: dict
-    embedding: np.ndarray | None
-    types: dict = field(default_factory=dict)
 
 
 class Runner:
@@ -86,6 +39,28 @@ class Runner:
         ``conf.precision`` if not given.
     batch_tokens : int, optional
         Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``device``, ``precision`` or ``batch_tokens`` is not what it may be.
+    `~astro_spectok.exceptions.WeightsError`
+        The weights cannot be had; see `~astro_spectok.weights.load_weights`.
+
+    Examples
+    --------
+    Tokens, and their flux at three wavelengths over the scale of the spectrum:
+
+    >>> import numpy as np
+    >>> from astro_spectok.engine import Runner
+    >>> from astro_spectok.example import read_example
+    >>> from astro_spectok.spectra import to_batch
+    >>> runner = Runner(device="cpu")
+    >>> ((_, encoded),) = runner.encode(to_batch(read_example()))
+    >>> tokens = encoded.values, encoded.geometry, encoded.good
+    >>> flux, sigma = runner.decode(*tokens, np.log([7100.0, 7127.2, 7150.0]))  # around H-alpha
+    >>> bool(flux.argmax() == 1), bool((sigma > 0).all())
+    (True, True)
     """
 
     def __init__(self, weights=None, device="auto", *, precision=None, batch_tokens=None):
@@ -177,7 +152,7 @@ class Runner:
                 vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
                 types = tokens.new_zeros(len(group), 0)
                 if network.type_head is not None:
-                    types = torch.softmax(network.measure_types(tokens, *where), dim=1)
+                    types = torch.softmax(network.measure_types(tokens, *where, patches), dim=1)
             classes = network.config.redshift.classes
             if redshifts is None:
                 redshifts = dict(zip(classes, (z.numpy() for z in network.redshift_head.redshifts()), strict=True))
@@ -234,6 +209,28 @@ class Runner:
             mean, tril = (x.double().cpu().numpy() for x in found)
             yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)
 
+    def measure_attention(self, batch, i=0):
+        """Attention of the encoder among the tokens of one spectrum.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+        i : int, optional
+            Position in the batch of a usable spectrum.
+
+        Returns
+        -------
+        ndarray of float32, shape (blocks, heads, T, T)
+            As of `~astro_spectok.results.TokenAttention`.
+        """
+        import torch
+
+        patches = _gather(batch, np.array([i]), self.network.config.patch).to(self.device)
+        with torch.inference_mode(), record_attention(self.network) as found:
+            self.network.encode(patches, cosines=False)
+        present = patches.grid.present[0].cpu().numpy()
+        return np.stack(found)[:, 0][:, :, present][..., present]
+
     def _plan(self, batch, most=None, wanted=True):
         """Which spectra of a batch, of those that are wanted, go through the network together, ``most`` at once.
 
@@ -247,7 +244,18 @@ class Runner:
         return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
     def embed(self, values, geometry, good):
-        """Embedding (E,) of the tokens of one spectrum, NaN if none is good; arrays as of `EncodedSpectrum`."""
+        """Embedding of the tokens of one spectrum.
+
+        Parameters
+        ----------
+        values, geometry, good
+            As of `EncodedSpectrum`.
+
+        Returns
+        -------
+        ndarray of float32, shape (E,)
+            NaN if no token is good.
+        """
         import torch
 
         if not np.any(good):
@@ -270,6 +278,7 @@ class Runner:
         Returns
         -------
         flux, sigma : ndarray of float32, shape (N,)
+            The latter is a standard deviation.
         """
         import torch
 

@@ -14,14 +14,53 @@ class Estimator:
 
     Subclasses take their parameters by name and store each under its name, and have
     ``estimate(obj, *, medium=None, resolution=None, progress=None)``.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import RedshiftEstimator
+    >>> from astro_spectok.estimators.base import Estimator
+    >>> estimator = RedshiftEstimator(device="cpu")
+    >>> isinstance(estimator, Estimator)
+    True
+    >>> estimator.set_params(n_best=5, classes="GALAXY")
+    RedshiftEstimator(device='cpu', classes='GALAXY', n_best=5)
+    >>> estimator.get_params()["n_best"]
+    5
+
+    Files become rows of a table:
+
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> table = estimator.estimate_files([EXAMPLE_PATH])
+    >>> print(f"{table['name'][0]}: {table['z'][0]:.3f}")
+    example_galaxy.fits: 0.086
     """
 
     def get_params(self, deep=True):
-        """The parameters by name, as a dict; ``deep`` is there for scikit-learn and changes nothing."""
+        """The parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, optional
+            Is there for scikit-learn and changes nothing.
+
+        Returns
+        -------
+        dict
+        """
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params):
-        """Change parameters by name; returns the estimator.
+        """Change parameters by name.
+
+        Parameters
+        ----------
+        **params
+            New values; they are checked when ``estimate`` uses them.
+
+        Returns
+        -------
+        Estimator
+            The same one.
 
         Raises
         ------

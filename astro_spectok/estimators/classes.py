@@ -14,7 +14,7 @@ from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import RedshiftFlag
 from astro_spectok.results.calibration import CONFIDENT
-from astro_spectok.results.html import make_html_table
+from astro_spectok.results.html import make_bars, make_html_table
 
 __all__ = ["ClassEstimate", "ClassEstimator", "classify"]
 
@@ -42,6 +42,16 @@ class ClassEstimate:
         Of this type, if it is a star; NaN where there is none.
     meta : dict
         Names the weights and the versions of the packages.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import classify
+    >>> from astro_spectok.example import read_example
+    >>> estimate = classify(read_example(), device="cpu")
+    >>> estimate.spectype, f"{estimate.p_best:.2f}", int(estimate.zwarn)
+    ('GALAXY', '1.00', 0)
+    >>> sorted(estimate.class_probability)
+    ['GALAXY', 'QSO', 'STAR']
     """
 
     spectype: str
@@ -65,12 +75,31 @@ class ClassEstimate:
     def __repr__(self):
         return f"<ClassEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
 
+    def plot(self, axes=None):
+        """Draw the probability of each class as bars.
+
+        Parameters
+        ----------
+        axes : `~matplotlib.axes.Axes`, optional
+            New ones in a figure of their own by default.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_classes
+
+        return draw_classes(self, axes)
+
     def _repr_html_(self):
-        return make_html_table("ClassEstimate", self._facts())
+        pictures = [("probabilities", make_bars(self.class_probability, label="probability of each class"))]
+        return make_html_table("ClassEstimate", self._facts(), pictures)
 
 
 class ClassEstimator(Estimator):
     """The class of spectra, from the same posterior as `RedshiftEstimator`, summed over all redshifts.
+
+    Units do not matter, and bad pixels change nothing, as for `~astro_spectok.tokenize`.
 
     Parameters
     ----------
@@ -80,8 +109,11 @@ class ClassEstimator(Estimator):
     Examples
     --------
     >>> from astro_spectok.estimators import ClassEstimator
-    >>> ClassEstimator(prior={"GALAXY": 8, "QSO": 1, "STAR": 1}).get_params()["prior"]["GALAXY"]
-    8
+    >>> from astro_spectok.example import read_example
+    >>> estimator = ClassEstimator(device="cpu", prior={"GALAXY": 8, "QSO": 1, "STAR": 1})
+    >>> table = estimator.estimate([read_example(), read_example()])
+    >>> table["spectype"].tolist(), bool((table["p_galaxy"] > 0.99).all())
+    (['GALAXY', 'GALAXY'], True)
     """
 
     def __init__(self, weights=None, device="auto", z_range=None, classes=None, prior=None):
@@ -94,7 +126,10 @@ class ClassEstimator(Estimator):
     def estimate(self, obj, *, medium=None, resolution=None, progress=None):
         """Estimate the class of one or many spectra.
 
-        Parameters, errors and warnings are those of `RedshiftEstimator.estimate`.
+        Parameters
+        ----------
+        obj, medium, resolution, progress
+            As for `RedshiftEstimator.estimate`, whose errors and warnings are raised here too.
 
         Returns
         -------
@@ -142,10 +177,12 @@ class ClassEstimator(Estimator):
 def classify(obj, *, medium=None, resolution=None, progress=None, **params):
     """Tell what one or many spectra are of: a galaxy, a quasar or a star.
 
+    Units do not matter, and bad pixels change nothing, as for `~astro_spectok.tokenize`.
+
     Parameters
     ----------
     obj, medium, resolution, progress
-        As for `RedshiftEstimator.estimate`.
+        As for `RedshiftEstimator.estimate`, whose errors and warnings are raised here too.
     **params
         ``weights``, ``device``, ``z_range``, ``classes``, ``prior`` as for `ClassEstimator`.
 
@@ -153,5 +190,15 @@ def classify(obj, *, medium=None, resolution=None, progress=None, **params):
     -------
     `ClassEstimate` or `~astropy.table.QTable`
         As of `ClassEstimator.estimate`.
+
+    Examples
+    --------
+    Made-up quasars, as DESI might see them:
+
+    >>> from astro_spectok.estimators import classify
+    >>> from astro_spectok.simulation import simulate_spectra
+    >>> spectra = simulate_spectra(3, seed=4, families=["quasars"], instruments=["desi"], snr=(20, 20))
+    >>> classify(spectra, device="cpu")["spectype"].tolist()
+    ['QSO', 'QSO', 'QSO']
     """
     return ClassEstimator(**params).estimate(obj, medium=medium, resolution=resolution, progress=progress)

@@ -78,6 +78,15 @@ class Attention(nn.Module):
             key = _turn(key, self.heads, memory_phases)
         return self._split(query), self._split(key), self._split(value)
 
+    def weigh(self, x, memory, mask, x_phases=None, memory_phases=None):
+        """What each head takes of ``memory`` for each of ``x``, (B, H, T, S); arguments as of `forward`.
+
+        The fused attention of `forward` never forms them: this is for looking at them alone.
+        """
+        query, key, _ = self._project(x, memory, x_phases, memory_phases)
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, H, T, S)
+        return torch.softmax(scores.float().masked_fill(~mask[:, None, None, :], -torch.inf), dim=-1)
+
     def forward(self, x, memory, mask, x_phases=None, memory_phases=None):
         """Attend from ``x`` (B, T, D) to ``memory`` (B, S, D) where ``mask`` (B, S) is True; returns (B, T, D).
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What users get back: tokens, redshifts, stellar parameters and tables with units."""
 
+from astro_spectok.results.attention import TokenAttention
 from astro_spectok.results.calibration import Calibration
 from astro_spectok.results.redshift import RedshiftEstimate
 from astro_spectok.results.redshift_flags import RedshiftFlag
@@ -20,4 +21,5 @@ __all__ = [
     "StellarDistributions",
     "StellarEstimate",
     "StellarFlag",
+    "TokenAttention",
 ]

@@ -10,13 +10,30 @@ from astropy import constants as const
 from astropy import units as u
 from specutils import Spectrum
 
-from astro_spectok.results.html import make_html_table
+from astro_spectok.results.html import make_html_table, make_sparkline
 from astro_spectok.results.redshift_flags import RedshiftFlag
 from astro_spectok.results.redshift_grid import STAR
 from astro_spectok.results.redshift_posterior import RedshiftPosterior
 from astro_spectok.spectra import SpectrumBatch, to_spectrum
 
-__all__ = ["RedshiftEstimate", "to_velocity"]
+__all__ = ["RedshiftEstimate", "draw_small", "to_velocity"]
+
+#: signal-to-noise ratio of what a sparkline shows: pixels are averaged until they have it
+SMOOTH = 15.0
+
+
+def draw_small(batch):
+    """The flux of the good pixels of the only spectrum of a batch, as a sparkline; what is noisy is averaged."""
+    flux, ivar = (values[batch.pixels(0)].astype(float) for values in (batch.flux, batch.ivar))
+    good = ivar > 0
+    noise = np.median(ivar[good]) ** -0.5
+    level = max(abs(np.median(flux[good])), 1e-6 * noise)
+    together = int(np.clip(np.ceil((SMOOTH * noise / level) ** 2), 1, max(1, len(flux) // 60)))
+    starts = np.arange(0, len(flux), together)
+    weight = np.add.reduceat(ivar, starts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.add.reduceat(np.where(good, flux * ivar, 0.0), starts) / weight
+    return make_sparkline(batch.wavelength[batch.grid(0)][starts], mean, label="flux over wavelength")
 
 
 def to_velocity(z):
@@ -62,6 +79,21 @@ class RedshiftEstimate:
     meta : dict
         Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
         that was learnt (``medium``, ``medium_source``).
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import RedshiftEstimator
+    >>> from astro_spectok.example import read_example
+    >>> spectrum = read_example()
+    >>> estimate = RedshiftEstimator(device="cpu").estimate(spectrum)
+    >>> estimate.spectype, f"{estimate.z:.3f}", int(estimate.zwarn)
+    ('GALAXY', '0.086', 0)
+    >>> print(estimate.rv)  # no star
+    nan km / s
+    >>> at_rest = estimate.apply(spectrum)
+    >>> at_rest.shift_spectrum_to(redshift=0)
+    >>> print(f"{at_rest.spectral_axis[0]:.0f}")
+    3362 Angstrom
     """
 
     spectype: str
@@ -84,12 +116,12 @@ class RedshiftEstimate:
 
     @property
     def rv(self):
-        """Radial velocity if it is a star."""
+        """Radial velocity c z as a `~astropy.units.Quantity` in km/s if it is a star, NaN otherwise."""
         return to_velocity(self.z if self.spectype == STAR else u.Quantity(np.nan))
 
     @property
     def rv_err(self):
-        """Standard deviation of the radial velocity if it is a star."""
+        """Standard deviation of the radial velocity in km/s if it is a star, NaN otherwise."""
         return to_velocity(self.z_err if self.spectype == STAR else u.Quantity(np.nan))
 
     def apply(self, spec):
@@ -106,6 +138,7 @@ class RedshiftEstimate:
         Returns
         -------
         `~specutils.Spectrum`
+            A copy, pixel by pixel the same.
 
         Raises
         ------
@@ -170,4 +203,8 @@ class RedshiftEstimate:
         return f"<RedshiftEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
 
     def _repr_html_(self):
-        return make_html_table("RedshiftEstimate", self._facts())
+        marks = [self.z.value, *(peak.z for peak in self.alternatives)]
+        pictures = [("posterior, logarithmic", self.posterior._draw_small(marks))]
+        if self._batch is not None:
+            pictures.insert(0, ("spectrum", draw_small(self._batch)))
+        return make_html_table("RedshiftEstimate", self._facts(), pictures)

@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from astro_spectok.results.html import make_html_table, make_sparkline
 from astro_spectok.results.posterior import search_peaks
 from astro_spectok.results.posterior_rows import ROW_SIZE, compress_posterior, expand_posterior
 from astro_spectok.results.priors import PriorFactors
@@ -82,8 +83,18 @@ class RedshiftPosterior:
         Parameters
         ----------
         log_probability : dict of str to ndarray, shape (lags,)
+            As for the class.
         redshifts : dict of str to ndarray, shape (lags,)
             Of the same classes; in equal steps of ln(1 + z), on one grid for all classes.
+
+        Returns
+        -------
+        RedshiftPosterior
+
+        Raises
+        ------
+        ValueError
+            The redshifts lie on no such grid, or the arrays do not fit it.
         """
         return cls(RedshiftGrid.from_redshifts(redshifts), log_probability)
 
@@ -135,6 +146,7 @@ class RedshiftPosterior:
         Parameters
         ----------
         z : float or array_like
+            Redshifts, of stars radial velocities over the speed of light.
 
         Returns
         -------
@@ -144,7 +156,17 @@ class RedshiftPosterior:
         return np.interp(np.log1p(np.asarray(z, np.float64)), edges, below)
 
     def find_quantile(self, probability):
-        """Redshift below which lies a given probability, whatever the class: the inverse of `find_cumulative`."""
+        """Redshift below which lies a given probability, whatever the class: the inverse of `find_cumulative`.
+
+        Parameters
+        ----------
+        probability : float or array_like
+            Between 0 and 1.
+
+        Returns
+        -------
+        float or ndarray
+        """
         edges, below = self._cumulative
         return np.expm1(np.interp(np.asarray(probability, np.float64), below, edges))
 
@@ -162,6 +184,7 @@ class RedshiftPosterior:
         Returns
         -------
         low, high : float
+            Redshifts.
 
         Raises
         ------
@@ -213,7 +236,22 @@ class RedshiftPosterior:
         return self.apply_factors(PriorFactors(prior, self.grid).take())
 
     def apply_factors(self, factors):
-        """The posterior times factors, given as for each class their logarithm (float or array)."""
+        """The posterior times factors, normalised again.
+
+        Parameters
+        ----------
+        factors : dict of str to float or ndarray, shape (lags,)
+            For each class the natural logarithm of its factors: one, or one for each bin.
+
+        Returns
+        -------
+        RedshiftPosterior
+
+        Raises
+        ------
+        ValueError
+            Nothing of the posterior is left.
+        """
         return RedshiftPosterior(self.grid, {name: x + factors[name] for name, x in self.log_probability.items()})
 
     def restrict(self, z_range=None, classes=None):
@@ -224,10 +262,17 @@ class RedshiftPosterior:
         z_range : (float, float) or dict of str to (float, float), optional
             Of all classes but stars, or by class.
         classes : str or sequence of str, optional
+            All if not given.
 
         Returns
         -------
         RedshiftPosterior
+            Normalised again.
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``z_range`` or ``classes`` has another form, or is not among what the posterior has.
         """
         cut = self.grid.cut(z_range, classes)
         return RedshiftPosterior(cut.grid, cut.take(self.log_probability))
@@ -236,6 +281,11 @@ class RedshiftPosterior:
         """The posterior in the few numbers that a row of a table can hold.
 
         The ``size`` most probable bins are kept as they are, of the others of each class the sum.
+
+        Parameters
+        ----------
+        size : int, optional
+            Bins that are kept.
 
         Returns
         -------
@@ -254,8 +304,46 @@ class RedshiftPosterior:
             A row of a table of `~astro_spectok.estimators.RedshiftEstimator` with ``posterior=True``.
         meta : mapping
             The metadata of that table, which tell the grid.
+
+        Returns
+        -------
+        RedshiftPosterior
         """
         return cls(*expand_posterior(row, meta))
+
+    def plot(self, axes=None):
+        """Draw the probability of each bin over redshift, one line for each class.
+
+        Parameters
+        ----------
+        axes : `~matplotlib.axes.Axes`, optional
+            New ones in a figure of their own by default.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_posterior
+
+        return draw_posterior(self, axes)
+
+    def _repr_html_(self):
+        shares = ", ".join(f"{name} {p:.3f}" for name, p in self.class_probability.items())
+        peaks = (f"{peak.spectype} {peak.z:.4f} ({peak.probability:.3f})" for peak in self.find_peaks())
+        facts = [
+            ("classes", shares),
+            ("peaks", ", ".join(peaks)),
+            ("bins", f"{sum(self.grid.size)} of {self.grid.step:.3g} in ln(1 + z)"),
+        ]
+        return make_html_table("RedshiftPosterior", facts, [("posterior, logarithmic", self._draw_small())])
+
+    def _draw_small(self, marks=()):
+        """All classes together over ln(1 + z), as a sparkline: four decades of probability."""
+        edges, below = self._cumulative
+        p = np.diff(below)
+        y = np.log10(np.maximum(p, 1e-4 * p.max()))
+        marks = [float(np.log1p(z)) for z in marks]
+        return make_sparkline((edges[1:] + edges[:-1]) / 2, y, label="posterior over ln(1 + z)", marks=marks)
 
     def __repr__(self):
         shares = ", ".join(f"{name} {p:.3f}" for name, p in self.class_probability.items())

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.results.html import make_html_table
+from astro_spectok.results.html import make_html_table, make_sparkline
+from astro_spectok.results.redshift import draw_small
 from astro_spectok.results.stellar_flags import StellarFlag
 from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.results.stellar_labels import PARAMETERS, StellarLabels, make_quantity
@@ -33,6 +34,21 @@ class StellarDistributions(NamedTuple):
         What may be wrong.
     meta : dict
         As of the estimate or the table.
+
+    Examples
+    --------
+    What is computed of several parameters has the right error, as their samples belong together:
+
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulation import simulate_spectra
+    >>> spectrum = simulate_spectra(1, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))[0]
+    >>> estimator = StellarParameterEstimator(device="cpu", n_samples=500)
+    >>> star = estimator.estimate(spectrum, return_distribution=True)
+    >>> star.rv.n_samples, star.rv.unit
+    (500, Unit("km / s"))
+    >>> ratio = star.logg.physical / star.teff**4  # goes as mass over luminosity
+    >>> ratio.shape, ratio.n_samples
+    ((), 500)
     """
 
     teff: Any
@@ -43,6 +59,41 @@ class StellarDistributions(NamedTuple):
     vbroad: Any
     warn: Any
     meta: dict
+
+    def plot(self, axes=None):
+        """Draw histograms of the parameters of one star, or many stars in the Kiel diagram.
+
+        Parameters
+        ----------
+        axes : `~matplotlib.axes.Axes` or sequence of these, optional
+            One for each parameter that is known, or one for the Kiel diagram; a new figure by default.
+
+        Returns
+        -------
+        ndarray of `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_distributions
+
+        return draw_distributions(self, axes)
+
+    def _repr_html_(self):
+        if self.teff.shape:
+            facts = [("stars", str(self.teff.shape[0])), ("parameters", ", ".join(PARAMETERS))]
+            return make_html_table("StellarDistributions", [*facts, ("samples", str(self.teff.n_samples))])
+        facts, pictures = [], []
+        for name, (unit, _) in PARAMETERS.items():
+            samples = getattr(self, name).distribution.value
+            if not np.isfinite(samples).all():
+                facts.append((name, "not told"))
+                continue
+            low, middle, high = np.percentile(samples, [16, 50, 84])
+            digits = DIGITS.get(name, 2)
+            facts.append((name, f"{middle:.{digits}f} (68 %: {low:.{digits}f} to {high:.{digits}f}) {unit}"))
+            count, edges = np.histogram(samples, bins=40)
+            curve = make_sparkline(edges[1:], count, label=f"samples of {name}", marks=[middle])
+            pictures.append((f"{name}, samples", curve))
+        facts.append(("samples", str(self.teff.n_samples)))
+        return make_html_table("StellarDistributions", facts, pictures)
 
     def __repr__(self):
         # samples by the thousand tell nobody anything
@@ -119,6 +170,21 @@ class StellarEstimate:
     meta : dict
         Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
         that was learnt (``medium``, ``medium_source``).
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulation import simulate_spectra
+    >>> spectrum = simulate_spectra(1, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))[0]
+    >>> estimate = StellarParameterEstimator(device="cpu").estimate(spectrum)
+    >>> bool(abs(estimate.rv - spectrum.meta["rv"]) < 100 * u.km / u.s)
+    True
+    >>> estimate.logg.unit, estimate.logg.physical.unit
+    (Unit("dex(cm / s2)"), Unit("cm / s2"))
+    >>> k = estimate.labels.index("rv")
+    >>> bool(abs(estimate.covariance[k, k] ** 0.5 * u.km / u.s - estimate.rv_err) < 0.01 * u.km / u.s)
+    True
     """
 
     teff: u.Quantity
@@ -151,7 +217,19 @@ class StellarEstimate:
         return tuple(PARAMETERS)
 
     def sample(self, n_samples=1000, *, seed=0):
-        """The parameters as `StellarDistributions` of ``n_samples`` joint samples."""
+        """The parameters as distributions of joint samples.
+
+        Parameters
+        ----------
+        n_samples : int, optional
+            How many.
+        seed : int, optional
+            The same seed gives the same samples.
+
+        Returns
+        -------
+        StellarDistributions
+        """
         return make_distributions(self._labels, self.warn, self.meta, n_samples=n_samples, seed=seed)
 
     def plot(self, axes=None):
@@ -192,4 +270,5 @@ class StellarEstimate:
         return f"<StellarEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
 
     def _repr_html_(self):
-        return make_html_table("StellarEstimate", self._facts())
+        pictures = [] if self._batch is None else [("spectrum", draw_small(self._batch))]
+        return make_html_table("StellarEstimate", self._facts(), pictures)

@@ -9,7 +9,7 @@ from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from specutils import SpectralAxis, Spectrum
 
-from astro_spectok.results.html import make_html_table
+from astro_spectok.results.html import make_html_table, make_sparkline
 from astro_spectok.spectra import (
     SpectrumInfo,
     axis_to_wavelength,
@@ -49,6 +49,23 @@ class SpectralTokens:
         (``warn``, bits of `~astro_spectok.spectra.InputFlag`) and its medium (``medium``, ``medium_source``).
     decoder : object
         Has ``decode`` and ``embed``; see `~astro_spectok.engine.TokenDecoder`.
+
+    Examples
+    --------
+    A token for each patch of 32 pixels of a galaxy at redshift 0.0857, and H-alpha where they say it is:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.example import read_example
+    >>> tokens = read_example().tokenize(device="cpu")
+    >>> tokens.shape, tokens.embedding.shape
+    ((126, 176), (256,))
+    >>> print(tokens.wavelength[[0, -1]].round())
+    [3663. 9201.] Angstrom
+    >>> model = tokens.decode(np.arange(7000, 7300) * u.AA)
+    >>> peak = model.wavelength[model.flux.argmax()] / 1.0857
+    >>> bool(abs(peak - 6564.6 * u.AA) < 5 * u.AA)
+    True
     """
 
     values: np.ndarray
@@ -240,11 +257,14 @@ class SpectralTokens:
         path : str or path-like
             The format follows from the name: ``.ecsv``, ``.fits`` or ``.parquet``.
         overwrite : bool
+            Whether to replace a file that exists.
 
         Raises
         ------
+        ValueError
+            The name has none of these endings.
         OSError
-            The file exists and ``overwrite`` is False.
+            The file exists and ``overwrite`` is False, or its directory does not exist.
         """
         from astro_spectok.results.tokens_io import write_tokens
 
@@ -257,11 +277,16 @@ class SpectralTokens:
         Parameters
         ----------
         path : str or path-like
+            The file.
         weights : str or path-like, optional
             Registry name or path of the weights that made the tokens; by default where they were when that was done.
             They are loaded when `decode` first needs them.
         device : str
             To decode on, as for `~astro_spectok.tokenize`.
+
+        Returns
+        -------
+        SpectralTokens
 
         Raises
         ------
@@ -295,7 +320,12 @@ class SpectralTokens:
         return f"<SpectralTokens: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
 
     def _repr_html_(self):
-        return make_html_table("SpectralTokens", self._facts())
+        pictures = []
+        if len(self) and not self.mask.all():
+            # the first value of a token is the arcsinh of the mean flux of its patch: no network is needed for it
+            level = np.where(self.mask, np.nan, np.sinh(self.values[:, 0]))
+            pictures = [("mean flux", make_sparkline(self.wavelength.value, level, label="mean flux of each token"))]
+        return make_html_table("SpectralTokens", self._facts(), pictures)
 
 
 def _check_resolution(resolution, wavelength, axis):

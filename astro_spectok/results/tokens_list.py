@@ -12,6 +12,23 @@ class SpectralTokensList(list):
     """The tokens of many spectra, one `SpectralTokens` for each, in the order of the input.
 
     A spectrum that could not be used has no tokens (length 0); its ``meta['warn']`` and ``info.message`` say why.
+
+    Examples
+    --------
+    Two spectra of different lengths in, and the same two from a file:
+
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import SpectralTokensList, tokenize
+    >>> wavelength, flux = np.linspace(4000, 7000, 640) * u.AA, (2 + np.sin(np.arange(640))) * u.Jy
+    >>> many = tokenize([(wavelength, flux), (wavelength[:320], flux[:320])], medium="vacuum", device="cpu")
+    >>> [len(tokens) for tokens in many], many.embedding.shape
+    ([20, 10], (2, 256))
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tokens.fits"
+    >>> many.write(path)
+    >>> [len(tokens) for tokens in SpectralTokensList.read(path)]
+    [20, 10]
     """
 
     @property
@@ -25,17 +42,51 @@ class SpectralTokensList(list):
         return np.array([tokens.embedding for tokens in self])
 
     def write(self, path, *, overwrite=False):
-        """Write all tokens to one ECSV, FITS or Parquet table, from which `read` makes them again."""
+        """Write all tokens to one ECSV, FITS or Parquet table, from which `read` makes them again.
+
+        Parameters
+        ----------
+        path, overwrite
+            As for `SpectralTokens.write`, whose errors are raised here too.
+        """
         from astro_spectok.results.tokens_io import write_tokens
 
         write_tokens(self, path, overwrite=overwrite)
 
     @classmethod
     def read(cls, path, *, weights=None, device="auto"):
-        """Read what `write` wrote; keywords as for `SpectralTokens.read`."""
+        """Read what `write` wrote.
+
+        Parameters
+        ----------
+        path, weights, device
+            As for `SpectralTokens.read`.
+
+        Returns
+        -------
+        SpectralTokensList
+        """
         from astro_spectok.results.tokens_io import read_tokens
 
         return read_tokens(path, weights=weights, device=device)
+
+    def plot(self, axes=None):
+        """Draw a map of the embeddings, numbered in the order of the input.
+
+        See `~astro_spectok.plotting.draw_embeddings` for what it shows.
+
+        Parameters
+        ----------
+        axes : `~matplotlib.axes.Axes`, optional
+            New ones in a figure of their own by default.
+
+        Returns
+        -------
+        `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_embeddings
+
+        return draw_embeddings(self.embedding, axes)
 
     def _facts(self):
         counts = [len(tokens) for tokens in self]

@@ -115,12 +115,14 @@ def draw_curve(log_path, path):
     rows = read_log(log_path)
     if not rows:
         return
+    from astro_spectok.plotting.style import COLOURS, LINES
+
     figure = Figure(figsize=(7, 12), layout="constrained")
     for axes, (title, curves) in zip(figure.subplots(4, sharex=True), PANELS.items(), strict=True):
-        for key, label in curves.items():
+        for (key, label), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
             values = [float(r[key]) for r in rows]
             if not all(math.isnan(value) for value in values):  # parts that were not trained
-                axes.plot([int(r["step"]) for r in rows], values, label=label)
+                axes.plot([int(r["step"]) for r in rows], values, label=label, color=colour, ls=line)
         axes.set_ylabel(title)
         if axes.lines:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(axes.lines), frameon=False)

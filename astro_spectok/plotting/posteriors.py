@@ -1,0 +1,205 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Pictures of probabilities: over class and redshift, over classes, and of distributions of stellar parameters."""
+
+import numpy as np
+
+from astro_spectok.plotting.style import MODEL, QUIET, list_styles, make_axes, set_unit
+
+__all__ = ["draw_classes", "draw_distributions", "draw_posterior"]
+
+#: probability of a bin below which a posterior is not drawn
+LEAST_PROBABILITY = 1e-7
+#: redshifts that the axis may name; its scale is even in ln(1 + z)
+REDSHIFTS = (0, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 15)
+#: posteriors no wider than this, as those of stars, are drawn on a scale even in z, which matplotlib names by itself
+NARROW = 0.1
+
+
+def draw_posterior(posterior, axes=None, *, solutions=()):
+    """Draw a posterior over class and redshift: the probability of each bin, one line for each class.
+
+    The vertical axis is logarithmic, the horizontal one even in ln(1 + z), so that all bins are as wide.
+
+    Parameters
+    ----------
+    posterior : `~astro_spectok.results.RedshiftPosterior`
+    axes : `~matplotlib.axes.Axes`, optional
+    solutions : sequence of (str, float), optional
+        Class and redshift of solutions, the best first, to be marked with their rank.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+
+    Raises
+    ------
+    ValueError
+        ``axes`` are several.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.plotting import draw_posterior
+    >>> from astro_spectok.results import RedshiftPosterior
+    >>> z = np.expm1(1e-3 * np.arange(1000))
+    >>> scores = {"GALAXY": -0.5 * ((z - 0.5) / 0.01) ** 2, "QSO": np.full(1000, -9.0)}
+    >>> axes = draw_posterior(RedshiftPosterior.from_redshifts(scores, {"GALAXY": z, "QSO": z}))
+    >>> [text.get_text() for text in axes.get_legend().get_texts()]
+    ['GALAXY 0.993', 'QSO 0.007']
+    """
+    (axes,) = make_axes(axes=axes, size=(9, 3))
+    redshifts = posterior.redshift
+    low = min(z[0] for z in redshifts.values())
+    high = max(z[-1] for z in redshifts.values())
+    if high - low > NARROW:
+        axes.set_xscale("function", functions=(_log1p, np.expm1))
+        ticks = [z for z in REDSHIFTS if low <= z <= high]
+        axes.set_xticks(ticks, [f"{z:g}" for z in ticks])
+        axes.minorticks_off()
+    axes.set_yscale("log")
+    styles = list_styles(list(posterior.probability))
+    for name, p in posterior.probability.items():
+        colour, line, _, _ = styles[name]
+        seen = np.where(p > LEAST_PROBABILITY, p, np.nan)
+        label = f"{name} {posterior.class_probability[name]:.3f}"
+        axes.plot(redshifts[name], seen, color=colour, lw=1.0, ls=line, label=label)
+        # a peak of one bin between bins that are not drawn has no line
+        alone = np.isfinite(seen) & np.isnan(np.roll(seen, 1)) & np.isnan(np.roll(seen, -1))
+        axes.plot(redshifts[name][alone], seen[alone], ".", ms=3, color=colour)
+    margin = 0.02 * (np.log1p(high) - np.log1p(low))
+    axes.set_xlim(*np.expm1([np.log1p(low) - margin, np.log1p(high) + margin]))
+    axes.set_ylim(LEAST_PROBABILITY, 3)
+    _mark_solutions(axes, solutions, styles)
+    axes.set_xlabel("Redshift")
+    axes.set_ylabel("Probability of a bin")
+    axes.legend(loc="upper right", frameon=False, fontsize="small")
+    return axes
+
+
+def _log1p(z):
+    """ln(1 + z), also of what is asked for beyond the axis."""
+    return np.log1p(np.maximum(z, -0.999))
+
+
+def _mark_solutions(axes, solutions, styles):
+    """A triangle with its rank above each solution; the best one is filled."""
+    place = ("data", "axes fraction")
+    for rank, (name, z) in enumerate(solutions, 1):
+        colour = styles[name][0]
+        face = colour if rank == 1 else "none"
+        axes.plot(z, 1, "v", color=colour, mfc=face, ms=7, clip_on=False, transform=axes.get_xaxis_transform())
+        axes.annotate(str(rank), (z, 1), xycoords=place, xytext=(0, 5), textcoords="offset points", ha="center",
+                      va="bottom", fontsize="small")  # fmt: skip
+
+
+def draw_classes(estimate, axes=None):
+    """Draw the probability of each class as bars.
+
+    Parameters
+    ----------
+    estimate : `~astro_spectok.estimators.ClassEstimate`
+    axes : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+
+    Raises
+    ------
+    ValueError
+        ``axes`` are several.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import classify
+    >>> from astro_spectok.example import read_example
+    >>> from astro_spectok.plotting import draw_classes
+    >>> axes = draw_classes(classify(read_example(), device="cpu"))
+    >>> axes.get_title()
+    'GALAXY 1.000'
+    """
+    (axes,) = make_axes(axes=axes, size=(6, 2.2))
+    styles = list_styles(list(estimate.class_probability))
+    for place, (name, p) in enumerate(estimate.class_probability.items()):
+        colour, _, _, hatch = styles[name]
+        axes.barh(place, p, color=colour, hatch=hatch, edgecolor="white", lw=0)
+        inside = p > 0.85
+        axes.annotate(f"{p:.3f}", (p, place), xytext=(-4 if inside else 4, 0), textcoords="offset points",
+                      va="center", ha="right" if inside else "left",
+                      bbox={"fc": "white", "ec": "none", "pad": 1.5, "alpha": 0.85})  # fmt: skip
+    axes.set_yticks(range(len(styles)), list(styles))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("Probability")
+    kind = f", type {estimate.mk_type} ({estimate.mk_probability:.2f})" if estimate.mk_type else ""
+    axes.set_title(f"{estimate.spectype} {estimate.p_best:.3f}{kind}", fontsize="medium")
+    return axes
+
+
+def draw_distributions(distributions, axes=None):
+    """Draw distributions of stellar parameters: histograms for one star, the Kiel diagram for many.
+
+    Of one star, parameters that are not known are left out; of many, stars without temperature or gravity. In the Kiel
+    diagram points are medians and bars hold 68 per cent of the samples.
+
+    Parameters
+    ----------
+    distributions : `~astro_spectok.results.StellarDistributions`
+    axes : `~matplotlib.axes.Axes` or sequence of these, optional
+        One for each parameter that is known, or one for the Kiel diagram.
+
+    Returns
+    -------
+    ndarray of `~matplotlib.axes.Axes`
+
+    Raises
+    ------
+    ValueError
+        ``axes`` are of another number, or nothing is known of the star.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.plotting import draw_distributions
+    >>> from astro_spectok.results.stellar import make_distributions
+    >>> from astro_spectok.results.stellar_labels import StellarLabels
+    >>> names = ("teff", "logg", "fe_h")
+    >>> labels = StellarLabels(names, np.array([3.76, 4.4, 0.0]), np.diag([4e-5, 0.01, 0.01]), 20.0, 2.0)
+    >>> axes = draw_distributions(make_distributions(labels, 0, {}, n_samples=500, seed=0))
+    >>> [one.get_xlabel().split()[0] for one in axes]
+    ['teff', 'logg', 'fe_h', 'rv']
+    """
+    if distributions.teff.shape:
+        return _draw_many(distributions, axes)
+    from astro_spectok.plotting.style import show_unit
+    from astro_spectok.results.stellar_labels import PARAMETERS
+
+    samples = {name: getattr(distributions, name).distribution.value for name in PARAMETERS}
+    samples = {name: values for name, values in samples.items() if np.isfinite(values).all()}
+    if not samples:
+        msg = "distributions must hold a parameter that is known; of this star none is, see its warn"
+        raise ValueError(msg)
+    axes = make_axes(1, len(samples), axes=axes, size=(2.3 * len(samples), 2.6), sharey=True)
+    for one, (name, values) in zip(axes, samples.items(), strict=True):
+        one.hist(values, bins=30, histtype="stepfilled", color=MODEL, alpha=0.35)
+        for q, line in ((16, ":"), (50, "-"), (84, ":")):
+            one.axvline(np.percentile(values, q), color=MODEL, ls=line, lw=1.0)
+        one.set_xlabel(f"{name}{show_unit(PARAMETERS[name][0])}")
+    axes[0].set_ylabel("Samples")
+    return axes
+
+
+def _draw_many(distributions, axes):
+    """Medians and 68 per cent in the Kiel diagram."""
+    from astro_spectok.stellar_plotting import draw_kiel
+
+    (one,) = axes = make_axes(axes=axes, size=(5.5, 4.5))
+    places = {name: getattr(distributions, name).distribution.value for name in ("teff", "logg")}
+    known = np.all([np.isfinite(values).all(axis=1) for values in places.values()], axis=0)
+    (x, y) = (np.percentile(values[known], [16, 50, 84], axis=1) for values in places.values())
+    one.errorbar(x[1], y[1], yerr=abs(y[[0, 2]] - y[1]), xerr=abs(x[[0, 2]] - x[1]), fmt="o", ms=4, color=MODEL,
+                 ecolor=QUIET, lw=1.0)  # fmt: skip
+    set_unit(one.xaxis, distributions.teff.unit)
+    draw_kiel(one)
+    one.set_title(f"{np.count_nonzero(known)} of {len(known)} stars", fontsize="medium")
+    return axes

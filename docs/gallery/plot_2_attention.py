@@ -1,0 +1,55 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+Attention over lines
+====================
+
+The encoder lets each token look at the others. Where it looks is measured, block by block and head by head.
+"""
+
+# %%
+# The upper panel is the spectrum. Below, each row is one head of a block, the first block on top; colour is how much
+# attention a token receives, over what it would receive if all received alike.
+
+from astro_spectok import measure_attention
+from astro_spectok.example import read_example
+from astro_spectok.lines import list_lines
+from astro_spectok.plotting import mark_lines
+
+spectrum = read_example()
+attention = measure_attention(spectrum)
+axes = attention.plot()
+redshift = spectrum.meta["header"]["REDSHIFT"]
+lines = {name: rest * (1 + redshift) for name, rest in list_lines("GALAXY").items()}
+mark_lines(axes[0], lines, 3700, 9200)
+
+# %%
+# In the first blocks tokens look at their neighbours, and all of them receive much alike. In the last ones a few tokens
+# receive most of the attention of several heads. Many of these hold strong lines, or stand where the spectrum begins. A
+# token is 32 pixels wide, here about 40 Angstrom:
+
+import numpy as np
+from astropy import units as u
+
+last = attention.received[-1].mean(axis=0)
+for k in np.argsort(-last)[:5]:
+    place = attention.wavelength[k].to_value(u.AA)
+    name = min(lines, key=lambda name: abs(lines[name] - place))
+    print(f"{place:.0f} A received {last[k]:.1f}; {name} is at {lines[name]:.0f} A")
+
+# %%
+# What one token looks at: that of H-alpha, in each block, as the mean of its heads.
+
+import matplotlib.pyplot as plt
+
+k = attention.find_token(lines["Hα"] * u.AA)
+shares = attention.weights[:, :, k].mean(axis=1)  # (blocks, tokens)
+figure, axes = plt.subplots(
+    len(shares), sharex=True, sharey=True, figsize=(8, 6), layout="constrained"
+)
+for block, (one, share) in enumerate(zip(axes, shares, strict=True), 1):
+    one.fill_between(attention.wavelength.value, share, step="mid", color="#0072B2")
+    one.axvline(attention.wavelength[k].value, color="#D55E00", ls="--", lw=1)
+    one.set_ylabel(f"block {block}")
+mark_lines(axes[0], lines, 3700, 9200)
+axes[-1].set_xlabel("Wavelength [Å]")
+label = figure.supylabel("Share of the attention of the token at H-alpha (dashed)")

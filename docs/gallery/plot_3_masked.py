@@ -1,0 +1,84 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+Reconstruction of a masked region
+=================================
+
+Pixels that are masked are filled in from the others, as far as these tell.
+"""
+
+# %%
+# Three stretches of the packaged galaxy are masked: the 4000 Angstrom break with Ca H and K, then H-beta with [O III],
+# then one without strong lines. What stands in masked pixels is never seen.
+
+import numpy as np
+from astropy import units as u
+from specutils import Spectrum
+
+from astro_spectok import tokenize
+from astro_spectok.example import read_example
+
+spectrum = read_example()
+wavelength = spectrum.spectral_axis
+stretches = {
+    "break": (4180, 4420),
+    "H-beta, [O III]": (5230, 5480),
+    "continuum": (6150, 6350),
+}  # Angstrom
+inside = {
+    name: (wavelength > low * u.AA) & (wavelength < high * u.AA)
+    for name, (low, high) in stretches.items()
+}
+hidden = np.any(list(inside.values()), axis=0)
+masked = Spectrum(
+    flux=spectrum.flux,
+    spectral_axis=wavelength,
+    uncertainty=spectrum.uncertainty,
+    mask=spectrum.mask | hidden,
+)
+model = tokenize(masked).decode(wavelength)
+
+# %%
+# The band is the error that the network expects of its model, one standard deviation. It is wide where nothing was
+# seen.
+
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+show = (wavelength > 3950 * u.AA) & (wavelength < 6600 * u.AA)
+x, flux = (
+    wavelength.value[show],
+    np.where(spectrum.mask, np.nan, spectrum.flux.value)[show],
+)
+seen = np.where(hidden[show], np.nan, flux)
+axes.plot(
+    x,
+    flux,
+    color="#D55E00",
+    lw=0.8,
+    label="hidden from the network",
+    drawstyle="steps-mid",
+)
+axes.plot(x, seen, color="0.45", lw=0.8, label="seen", drawstyle="steps-mid")
+middle, error = model.flux.value[show], model.uncertainty.array[show]
+axes.fill_between(
+    x, middle - error, middle + error, color="#0072B2", alpha=0.3, lw=0
+)
+axes.plot(x, middle, color="#0072B2", lw=1.2, label="decoded from the tokens")
+axes.set_ylim(0, 30)
+axes.set_xlabel("Wavelength [Å]")
+axes.set_ylabel(f"Flux [{spectrum.flux.unit:latex_inline}]")
+legend = axes.legend(frameon=False, ncols=3, loc="upper left")
+
+# %%
+# How far off it is, in units of the error of data and model together. The root mean square would be 1 if the predicted
+# errors were right.
+
+total = np.hypot(spectrum.uncertainty.array, model.uncertainty.array)
+pull = (spectrum.flux.value - model.flux.value) / total
+for name, part in {"seen": ~hidden, **inside}.items():
+    print(f"{name:16s} {np.sqrt(np.mean(pull[part & ~spectrum.mask] ** 2)):.1f}")
+
+# %%
+# What is smooth comes back within its errors. Narrow emission lines that are hidden as a whole do not, although other
+# lines of the same galaxy are seen, and their absence is not in the predicted error: a line that was not observed
+# cannot be measured on the model.

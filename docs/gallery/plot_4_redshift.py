@@ -1,0 +1,67 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+A redshift posterior with alternatives
+======================================
+
+A clear spectrum has one solution. A faint one may have several, and the estimate says so.
+"""
+
+# %%
+# A clear case first: the packaged galaxy. In a notebook an estimate is shown as a table.
+
+from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.example import read_example
+
+estimator = RedshiftEstimator()
+estimate = estimator.estimate(read_example())
+estimate
+
+# %%
+# Its picture: the spectrum with the model and the lines at this redshift, and the posterior.
+
+axes = estimate.plot()
+
+# %%
+# Now twenty faint simulated galaxies, of which we take the one whose second solution is the most probable.
+
+import numpy as np
+
+from astro_spectok.simulation import simulate_spectra
+
+faint = simulate_spectra(
+    20, seed=11, families=["galaxies"], instruments=["desi"], snr=(0.8, 2.0)
+)
+table = estimator.estimate(faint)
+chosen = int(np.argmax(table["p_2"]))
+unsure = estimator.estimate(faint[chosen])
+unsure
+
+# %%
+# Triangles mark the solutions, with their rank; solutions close to each other lie on top of each other here.
+
+axes = unsure.plot()
+
+# %%
+# What is known from elsewhere, here a photometric redshift, can be multiplied in. It is drawn from the truth of the
+# simulation with an error of 5 per cent in 1 + z.
+
+import matplotlib.pyplot as plt
+
+from astro_spectok.plotting import draw_posterior
+
+truth = faint[chosen].meta["z"]
+with_prior = unsure.posterior.multiply(
+    lambda z: np.exp(-0.5 * ((z - truth) / (0.05 * (1 + truth))) ** 2) + 1e-6
+)
+figure, axes = plt.subplots(2, figsize=(9, 5.5), sharex=True, layout="constrained")
+for one, posterior, title in zip(
+    axes,
+    (unsure.posterior, with_prior),
+    ("flat prior", "with a prior"),
+    strict=True,
+):
+    draw_posterior(posterior, one)
+    one.axvline(truth, color="0.45", ls=":", lw=1)
+    one.set_title(f"{title}; dotted: the truth, z = {truth:.3f}", fontsize="medium")
+    one.label_outer()
+# sphinx_gallery_thumbnail_number = 2
