@@ -24,6 +24,17 @@ class Conf(_config.ConfigNamespace):
     ``astro_spectok.cfg`` in the folder that
     ``astropy.config.get_config_dir_path("astro_spectok")`` names. A value of the wrong
     type or outside its range raises `TypeError`.
+
+    Examples
+    --------
+    >>> from astro_spectok import conf
+    >>> conf.default_weights
+    'small'
+    >>> with conf.set_temp("precision", "bfloat16"):
+    ...     conf.precision
+    'bfloat16'
+    >>> conf.precision
+    'auto'
     """
 
     rootname = "astro_spectok"

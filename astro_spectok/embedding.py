@@ -99,8 +99,13 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
 def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
     """Turn spectra into vectors, one for each.
 
-    Parameters, errors and warnings are those of `tokenize`. Compare vectors by their angle or distance; they do not
-    depend on the scale of the flux.
+    Vectors are compared by their angle or distance; they do not depend on the unit or scale of the flux, nor on what
+    stands in bad pixels.
+
+    Parameters
+    ----------
+    obj, weights, medium, resolution, device, batch_tokens, progress
+        As for `tokenize`, whose errors and warnings are raised here too.
 
     Returns
     -------
@@ -109,13 +114,19 @@ def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", bat
 
     Examples
     --------
+    The same object on another scale and in another unit has the same vector:
+
     >>> import numpy as np
     >>> from astropy import units as u
     >>> from astro_spectok import embed
     >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
-    >>> flux = np.linspace(1, 2, 640) + 0.01 * np.sin(np.arange(640))
-    >>> embed((wavelength, flux * u.Jy), device="cpu").shape
-    (256,)
+    >>> flux = (2 + np.sin(wavelength.value / 200) + 0.01 * np.sin(np.arange(640))) * u.Jy
+    >>> vectors = embed([(wavelength, flux), (wavelength.to(u.nm), 50 * flux)], medium="vacuum", device="cpu")
+    >>> vectors.shape
+    (2, 256)
+    >>> a, b = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    >>> print(f"{a @ b:.3f}")
+    1.000
     """
     batch, runner, single = prepare_inputs(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
@@ -128,7 +139,12 @@ def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", bat
 def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
     """Turn spectra into vectors, in a table that also says what was noticed about each spectrum.
 
-    Parameters, errors and warnings are those of `tokenize`; one spectrum gives one row, flagged if it cannot be used.
+    One spectrum gives one row, and one that cannot be used a row with a flag.
+
+    Parameters
+    ----------
+    obj, weights, medium, resolution, device, batch_tokens, progress
+        As for `tokenize`, whose errors and warnings are raised here too.
 
     Returns
     -------
@@ -144,9 +160,11 @@ def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto
     >>> from astro_spectok import embed_table
     >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
     >>> flux = np.linspace(1, 2, 640) + 0.01 * np.sin(np.arange(640))
-    >>> table = embed_table((wavelength, flux * u.Jy), device="cpu")
+    >>> table = embed_table((wavelength, flux * u.Jy, np.full(640, 0.02) * u.Jy), medium="vacuum", device="cpu")
     >>> table.colnames
     ['name', 'embedding', 'snr', 'n_good', 'wave_min', 'wave_max', 'warn', 'message']
+    >>> print(f"{table['n_good'][0]} pixels to {table['wave_max'][0]:.0f}, S/N {table['snr'][0]:.0f}")
+    640 pixels to 7000 Angstrom, S/N 75
     """
     batch, runner, _ = prepare_inputs(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
@@ -199,6 +217,14 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
     -----
     WavelengthRangeWarning, FlaggedSpectraWarning
         As for `tokenize`.
+
+    Examples
+    --------
+    >>> from astro_spectok import embed_files
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> table = embed_files([EXAMPLE_PATH], device="cpu")
+    >>> print(table["name"][0], table["embedding"].shape)
+    example_galaxy.fits (1, 256)
     """
     batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
     table = embed_table(batch, **kwargs)

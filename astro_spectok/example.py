@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
+from astropy.io import fits
 from astropy.modeling.models import BlackBody
 from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
@@ -43,11 +44,22 @@ def make_example(seed=2026):
     Parameters
     ----------
     seed : int
+        Of the noise, the night-sky lines and the bad pixels.
 
     Returns
     -------
     `~astropy.table.QTable`
-        Columns ``wavelength``, ``flux`` and ``uncertainty``; bad pixels have an uncertainty of NaN.
+        Columns ``wavelength`` (vacuum Angstrom), ``flux`` and ``uncertainty`` (1e-17 erg / (s cm2 Angstrom)); bad
+        pixels have an uncertainty of NaN.
+
+    Examples
+    --------
+    >>> from astro_spectok.example import make_example
+    >>> table = make_example(seed=1)
+    >>> len(table), table.meta["REDSHIFT"]
+    (4015, 0.0857)
+    >>> print(table["flux"].unit)
+    1e-17 erg / (Angstrom s cm2)
     """
     rng = np.random.default_rng(seed)
     wavelength = 10 ** np.arange(np.log10(3650.0), np.log10(9200.0), 1e-4)
@@ -90,6 +102,15 @@ def read_example():
     `~specutils.Spectrum`
         With `~astropy.nddata.StdDevUncertainty`; bad pixels are masked. ``meta['header']`` holds the redshift that
         it was made with; ``spectrum.redshift`` does not.
+
+    Examples
+    --------
+    >>> from astro_spectok.example import read_example
+    >>> spectrum = read_example()
+    >>> print(spectrum.wavelength[[0, -1]].round())
+    [3650. 9198.] Angstrom
+    >>> spectrum.meta["header"]["REDSHIFT"], float(spectrum.redshift)
+    (0.0857, 0.0)
     """
     table = QTable.read(EXAMPLE_PATH)
     return Spectrum(
@@ -97,7 +118,7 @@ def read_example():
         spectral_axis=table["wavelength"],
         uncertainty=StdDevUncertainty(table["uncertainty"].value),
         mask=~np.isfinite(table["uncertainty"].value),
-        meta={"header": dict(table.meta)},
+        meta={"header": fits.Header(table.meta)},
     )
 
 

@@ -14,24 +14,108 @@ __all__ = [
 
 
 class SpectokWarning(AstropyUserWarning):
-    """Base class of every warning this package issues."""
+    """Base class of every warning this package issues.
+
+    Examples
+    --------
+    One filter for all of them:
+
+    >>> import warnings
+    >>> from astro_spectok.exceptions import FlaggedSpectraWarning, SpectokWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", SpectokWarning)
+    ...     warnings.warn("2 of 9 spectra could not be used", FlaggedSpectraWarning)
+    >>> [base.__name__ for base in SpectokWarning.__mro__[1:3]]
+    ['AstropyUserWarning', 'UserWarning']
+    """
 
 
 class WavelengthRangeWarning(SpectokWarning):
-    """A spectrum reaches outside the wavelengths that the weights were trained on."""
+    """A spectrum reaches outside the wavelengths that the weights were trained on.
+
+    Results there are an extrapolation; their flags have a bit for it as well.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed
+    >>> from astro_spectok.exceptions import WavelengthRangeWarning
+    >>> millimetre = np.linspace(1.2, 1.3, 200) * u.mm
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     vector = embed((millimetre, np.sin(np.arange(200)) * u.Jy, np.ones(200) * u.Jy), device="cpu")
+    >>> [issubclass(warning.category, WavelengthRangeWarning) for warning in caught]
+    [True]
+    """
 
 
 class FlaggedSpectraWarning(SpectokWarning):
-    """Some spectra of many could not be used; their rows hold NaN and a flag that says why."""
+    """Some spectra of many could not be used; their rows hold NaN and a flag that says why.
+
+    Where one spectrum is given and no table is returned, an error is raised instead.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed
+    >>> from astro_spectok.exceptions import FlaggedSpectraWarning
+    >>> wavelength, flux = np.linspace(4000, 7000, 640) * u.AA, np.sin(np.arange(640)) * u.Jy
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", FlaggedSpectraWarning)
+    ...     vectors = embed([(wavelength, flux), (wavelength[:20], flux[:20])], device="cpu")
+    >>> np.isnan(vectors).all(axis=1).tolist()
+    [False, True]
+    """
 
 
 class WeightsError(RuntimeError):
-    """A set of weights cannot be used; the message says why and what to do."""
+    """A set of weights cannot be used; the message says why and what to do.
+
+    Examples
+    --------
+    >>> from astro_spectok import embed
+    >>> from astro_spectok.exceptions import WeightsError
+    >>> from astro_spectok.example import read_example
+    >>> try:
+    ...     embed(read_example(), weights="runs/first/small.safetensors")
+    ... except WeightsError as error:
+    ...     print(str(error).split(", got ")[1])
+    'runs/first/small.safetensors', where there is nothing; check the path
+    """
 
 
 class WeightsIntegrityError(WeightsError):
-    """A weights file is truncated, altered or not what the registry says it is."""
+    """A weights file is truncated, altered or not what the registry says it is.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.exceptions import WeightsIntegrityError
+    >>> from astro_spectok.weights import find_weights, load_weights
+    >>> cut = pathlib.Path(tempfile.mkdtemp()) / "small.safetensors"
+    >>> _ = cut.write_bytes(find_weights("small").read_bytes()[:-100])
+    >>> try:
+    ...     load_weights(cut)
+    ... except WeightsIntegrityError as error:
+    ...     print("truncated" in str(error))
+    True
+    """
 
 
 class UnknownWeightsError(WeightsError, LookupError):
-    """No set of weights of that name is known."""
+    """No set of weights of that name is known; the message holds a table of those that are.
+
+    Examples
+    --------
+    >>> from astro_spectok.exceptions import UnknownWeightsError
+    >>> from astro_spectok.weights import get_entry
+    >>> try:
+    ...     get_entry("huge")
+    ... except UnknownWeightsError as error:
+    ...     print(str(error).split(". ")[0])
+    `weights` must be the name of a known set or the path of a .safetensors file, got 'huge'
+    """

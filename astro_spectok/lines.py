@@ -28,12 +28,21 @@ def list_lines(spectype):
     ----------
     spectype : str
         ``'STAR'``: hydrogen and the strongest metals in absorption. Anything else: also the emission lines of the
-        simulator, `astro_spectok.simulate.nebular.LINES`, strongest first, and the ultraviolet.
+        simulator, ``astro_spectok.simulate.nebular.LINES``, strongest first, and the ultraviolet.
 
     Returns
     -------
     dict of str to float
         Rest wavelength in vacuum (Angstrom) by name; the most telling first.
+
+    Examples
+    --------
+    Where the strongest lines of a galaxy at redshift 0.5 are seen:
+
+    >>> from astro_spectok.lines import list_lines
+    >>> lines = list_lines("GALAXY")
+    >>> [(name, round(1.5 * lines[name])) for name in list(lines)[:2]]
+    [('Hα', 9847), ('[OIII]5007', 7512)]
     """
     from astro_spectok.simulate.nebular import LINES
 

@@ -136,6 +136,18 @@ def write_simulated(
     References
     ----------
     .. [1] The Multimodal Universe Collaboration 2024, arXiv:2412.02527.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astropy.table import QTable
+    >>> from astro_spectok.simulation import write_simulated
+    >>> folder = write_simulated(pathlib.Path(tempfile.mkdtemp()) / "survey", 2, seed=1, families=["quasars"],
+    ...                          instruments=["desi"])
+    >>> sorted(path.name for path in folder.iterdir())
+    ['sim-1-0000000.fits', 'sim-1-0000001.fits', 'truth.ecsv']
+    >>> QTable.read(folder / "truth.ecsv")["spectype"].tolist()
+    ['QSO', 'QSO']
     """
     path = Path(path)
     to_parquet = path.suffix.lower() == ".parquet"

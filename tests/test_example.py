@@ -32,6 +32,15 @@ def test_example_reads_with_specutils_alone():
     assert ours.redshift.value == 0
 
 
+def test_example_can_be_written(tmp_path):
+    """A copy of it goes to a file by specutils, with its header, as spectra of surveys do."""
+    path = tmp_path / "copy.fits"
+    read_example().write(path, format="tabular-fits")
+    again = Spectrum.read(path, format="tabular-fits")
+    np.testing.assert_allclose(again.flux.value, read_example().flux.value)
+    assert again.meta["header"]["REDSHIFT"] == REDSHIFT
+
+
 def test_example_has_h_alpha_where_its_redshift_puts_it():
     """The strongest line stands at 6564.61 (1 + z) Angstrom."""
     spectrum = read_example()

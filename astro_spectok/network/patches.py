@@ -40,6 +40,20 @@ class PatchGrid:
         Centre, width per pixel and curvature: slot ``j`` lies at ``c + w t + k t**2`` with ``t = j - (P - 1) / 2``.
     present : bool tensor, shape (B, T)
         False for padding.
+
+    Examples
+    --------
+    70 pixels fill three patches of 32 slots, the last in part; a pixel that is missing leaves its slot empty:
+
+    >>> import torch
+    >>> from astro_spectok.network import arrange_patches
+    >>> wavelength = torch.linspace(4000, 4070, 71, dtype=torch.float64)
+    >>> ln_wavelength = torch.log(wavelength[torch.arange(71) != 10])
+    >>> grid = arrange_patches(ln_wavelength, torch.tensor([0, 70]), 32)
+    >>> grid.index[0, 0, 8:12].tolist(), (grid.index >= 0).sum(dim=2).tolist()
+    ([8, 9, -1, 10], [[31, 32, 7]])
+    >>> print(f"{torch.exp(grid.ln_wavelength[0, 0, 10]):.1f}")
+    4010.0
     """
 
     index: torch.Tensor
@@ -48,7 +62,16 @@ class PatchGrid:
     present: torch.Tensor
 
     def to(self, device):
-        """Copy on ``device``; wavelengths stay on the CPU where the device has no float64."""
+        """Copy on a device; wavelengths stay on the CPU where the device has no float64.
+
+        Parameters
+        ----------
+        device : str or `torch.device`
+
+        Returns
+        -------
+        PatchGrid
+        """
         exact = "cpu" if torch.device(device).type == "mps" else device
         return PatchGrid(
             self.index.to(device), self.ln_wavelength.to(exact), self.geometry.to(exact), self.present.to(device)
@@ -84,6 +107,8 @@ class PatchBatch:
     Attributes
     ----------
     channels : float32 tensor, shape (B, T, P, 4)
+        Flux over ``scale``, compressed by arcsinh; flux without its continuum in units of the noise, likewise;
+        logarithm of the noise; and 1 for a good pixel. All are 0 in bad pixels.
     valid : bool tensor, shape (B, T, P)
         Good pixels.
     mask : bool tensor, shape (B, T)
@@ -93,6 +118,18 @@ class PatchBatch:
     scale : float32 tensor, shape (B,)
         The robust positive scale that the flux was divided by.
     grid : `PatchGrid`
+        Where the patches lie.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from astro_spectok.network import build_patches
+    >>> ln_wavelength = torch.log(torch.linspace(4000, 4063, 64, dtype=torch.float64))
+    >>> flux, ivar = torch.full((64,), 3.0), torch.ones(64)
+    >>> ivar[5] = 0
+    >>> patches = build_patches(ln_wavelength, flux, ivar, torch.tensor([0, 64]), 32)
+    >>> tuple(patches.channels.shape), patches.scale.tolist(), patches.valid.sum().item()
+    ((1, 2, 32, 4), [3.0], 63)
     """
 
     channels: torch.Tensor
@@ -103,7 +140,16 @@ class PatchBatch:
     grid: PatchGrid
 
     def to(self, device):
-        """Copy on ``device``, but for wavelengths where it has no float64."""
+        """Copy on a device, but for wavelengths where it has no float64.
+
+        Parameters
+        ----------
+        device : str or `torch.device`
+
+        Returns
+        -------
+        PatchBatch
+        """
         return PatchBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
@@ -161,6 +207,20 @@ def arrange_patches(ln_wavelength, offsets, patch):
     Returns
     -------
     PatchGrid
+
+    Examples
+    --------
+    Two spectra, of 64 and of 40 pixels, and a gap in the first:
+
+    >>> import torch
+    >>> from astro_spectok.network import arrange_patches
+    >>> pixels = torch.arange(64, dtype=torch.float64)
+    >>> first = torch.where(pixels < 20, 4000 + pixels, 4500 + pixels)
+    >>> grid = arrange_patches(torch.log(torch.cat([first, 5000 + pixels[:40]])), torch.tensor([0, 64, 104]), 32)
+    >>> (grid.index >= 0).sum(dim=2).tolist()
+    [[20, 32, 12], [32, 8, 0]]
+    >>> grid.present.tolist()
+    [[True, True, True], [True, True, False]]
     """
     n, device = len(ln_wavelength), ln_wavelength.device
     lengths = torch.diff(offsets)
@@ -255,6 +315,21 @@ def build_patches(ln_wavelength, flux, ivar, offsets, patch, resolution=None):
     Returns
     -------
     PatchBatch
+
+    Examples
+    --------
+    The unit of the flux, and what stands in bad pixels, do not matter:
+
+    >>> import torch
+    >>> from astro_spectok.network import build_patches
+    >>> ln_wavelength = torch.log(torch.linspace(4000, 4063, 64, dtype=torch.float64))
+    >>> flux, ivar = 2 + torch.sin(torch.arange(64.0)), torch.full((64,), 100.0)
+    >>> ivar[5] = 0
+    >>> spoilt = torch.where(ivar > 0, 8 * flux, 1e9)
+    >>> one, other = (build_patches(ln_wavelength, x, w, torch.tensor([0, 64]), 32)
+    ...               for x, w in ((flux, ivar), (spoilt, ivar / 64)))
+    >>> torch.allclose(one.channels, other.channels, atol=1e-4), round((other.scale / one.scale).item(), 3)
+    (True, 8.0)
     """
     return fill_patches(arrange_patches(ln_wavelength, offsets, patch), flux, ivar, resolution=resolution)
 

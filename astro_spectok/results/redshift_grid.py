@@ -23,10 +23,21 @@ class RedshiftGrid:
     Attributes
     ----------
     classes : tuple of str
+        Names, for instance ``('GALAXY', 'QSO', 'STAR')``.
     step : float
         Width of a bin in ln(1 + z).
     first, size : tuple of int
         For each class its first bin, counted from z = 0, and how many there are.
+
+    Examples
+    --------
+    >>> from astro_spectok.results.redshift_grid import RedshiftGrid
+    >>> grid = RedshiftGrid(classes=("GALAXY", "STAR"), step=1e-3, first=(0, -2), size=(1000, 5))
+    >>> low, high = grid.limits["STAR"]
+    >>> print(f"{low:.4f} {high:.4f}")
+    -0.0020 0.0020
+    >>> grid.cut(z_range=(0, 0.5)).grid.size
+    (406, 5)
     """
 
     classes: tuple
@@ -42,6 +53,10 @@ class RedshiftGrid:
         ----------
         redshifts : dict of str to ndarray, shape (lags,)
             For each class its redshifts, in equal steps of ln(1 + z), increasing.
+
+        Returns
+        -------
+        RedshiftGrid
 
         Raises
         ------
@@ -78,7 +93,7 @@ class RedshiftGrid:
 
     @property
     def limits(self):
-        """For each class its lowest and highest redshift."""
+        """For each class its lowest and highest redshift: dict of str to (float, float)."""
         return {name: (float(z[0]), float(z[-1])) for name, z in self.redshift.items()}
 
     def cut(self, z_range=None, classes=None):

@@ -45,6 +45,15 @@ class StellarHull:
     logg, fe_h : tuple of (float, float), length m
         Lowest and highest at each knot, in dex.
 
+    Raises
+    ------
+    ValueError
+        The knots do not increase, or a lowest value lies above its highest.
+
+    References
+    ----------
+    Cenarro et al. 2007, MNRAS 374, 664, for the stars of MILES, which the defaults are of.
+
     Examples
     --------
     >>> from astro_spectok.results.stellar_hull import StellarHull
@@ -102,13 +111,27 @@ class StellarHull:
 
     @classmethod
     def from_dict(cls, values):
-        """Inverse of `to_dict`."""
+        """Inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+
+        Returns
+        -------
+        StellarHull
+        """
         return cls(
             tuple(float(x) for x in values["log_teff"]), _to_pairs(values["logg"]), _to_pairs(values["fe_h"])
         )  # fmt: skip
 
     def to_dict(self):
-        """Plain dictionary, ready for JSON."""
+        """The attributes as JSON holds them.
+
+        Returns
+        -------
+        dict of str to list
+        """
         return {"log_teff": list(self.log_teff), "logg": list(map(list, self.logg)), "fe_h": list(map(list, self.fe_h))}
 
     def contains(self, log_teff, logg, fe_h):
@@ -131,7 +154,13 @@ class StellarHull:
         return inside
 
     def outline(self):
-        """The border in the Kiel diagram, closed: log10(Teff / K) and logg, each of shape (2 m + 1,)."""
+        """The border in the Kiel diagram, closed.
+
+        Returns
+        -------
+        log_teff, logg : ndarray, shape (2 m + 1,)
+            log10(Teff / K) and log10(g / (cm / s2)).
+        """
         log_teff = [*self.log_teff, *self.log_teff[::-1], self.log_teff[0]]
         logg = [*(low for low, _ in self.logg), *(high for _, high in self.logg[::-1]), self.logg[0][0]]
         return np.array(log_teff), np.array(logg)

@@ -42,6 +42,18 @@ class StellarLabels:
         NaN in the rows and columns of these.
     rv, rv_err : float
         In km/s; independent of the labels.
+
+    Examples
+    --------
+    An error of 1 per cent in the temperature, and one of 0.1 dex in gravity:
+
+    >>> import numpy as np
+    >>> from astro_spectok.results.stellar_labels import StellarLabels
+    >>> mean, covariance = np.array([3.76, 4.4]), np.diag([0.0043, 0.1]) ** 2
+    >>> labels = StellarLabels(("teff", "logg"), mean, covariance, rv=12.0, rv_err=1.5)
+    >>> known = labels.quantities()
+    >>> print(f"{known['teff']:.0f}, {known['teff_err']:.0f}; {known['logg']:.1f}; {known['fe_h']}")
+    5754 K, 57 K; 4.4 dex(cm / s2); nan dex
     """
 
     names: tuple
@@ -51,16 +63,26 @@ class StellarLabels:
     rv_err: float = np.nan
 
     def values(self):
-        """The parameters by name, in the units of ``PARAMETERS``, NaN where there is none: dict of str to float."""
+        """The parameters by name, in the units of ``PARAMETERS``, NaN where there is none.
+
+        Returns
+        -------
+        dict of str to float
+        """
         out = dict.fromkeys(PARAMETERS, np.nan) | {"rv": self.rv}
         for name, x in zip(self.names, self.mean, strict=True):
             out[LOGARITHMS.get(name, name)] = float(10**x if name in LOGARITHMS else x)
         return out
 
     def parameter_covariance(self):
-        """Covariance of the parameters in the order and units of ``PARAMETERS``: ndarray, shape (6, 6).
+        """Covariance of the parameters in the order and units of ``PARAMETERS``.
 
-        That of logarithms is carried over to first order. NaN for what is not known.
+        That of logarithms is carried over to first order.
+
+        Returns
+        -------
+        ndarray, shape (6, 6)
+            NaN for what is not known.
         """
         order = list(PARAMETERS)
         values = self.values()
@@ -75,7 +97,12 @@ class StellarLabels:
         return out
 
     def quantities(self):
-        """The parameters and, as ``<name>_err``, their standard deviations: dict of str to Quantity."""
+        """The parameters and, as ``<name>_err``, their standard deviations, with units.
+
+        Returns
+        -------
+        dict of str to `~astropy.units.Quantity`
+        """
         values, errors = self.values(), np.sqrt(np.diag(self.parameter_covariance()))
         out = {}
         for (name, (_, error_unit)), error in zip(PARAMETERS.items(), errors, strict=True):
@@ -83,14 +110,20 @@ class StellarLabels:
         return out
 
     def sample(self, n, rng):
-        """Draw ``n`` sets of parameters: dict of str to ndarray, shape (n,), NaN for what is not known.
+        """Draw sets of parameters.
 
         Logarithms are normal, so that temperatures are not.
 
         Parameters
         ----------
         n : int
+            How many.
         rng : `numpy.random.Generator`
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n,)
+            In the units of ``PARAMETERS``; NaN for what is not known.
         """
         out = {name: np.full(n, np.nan) for name in PARAMETERS}
         # drawn for all, so that what is drawn for one does not depend on which others are known

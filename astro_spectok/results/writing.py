@@ -22,6 +22,7 @@ def find_format(path):
     Parameters
     ----------
     path : str or path-like
+        Only its name counts; there need not be such a file.
 
     Returns
     -------
@@ -38,8 +39,8 @@ def find_format(path):
     Examples
     --------
     >>> from astro_spectok.results.writing import find_format
-    >>> find_format("embeddings.ecsv")
-    'ascii.ecsv'
+    >>> find_format("embeddings.ecsv"), find_format("embeddings.FITS")
+    ('ascii.ecsv', 'fits')
     """
     path = Path(path)
     kind = FORMATS.get(path.suffix.lower())
@@ -61,7 +62,9 @@ def check_output(path, *, overwrite=False):
     Parameters
     ----------
     path : str or path-like
+        The file that is to be written.
     overwrite : bool
+        Whether it may exist.
 
     Returns
     -------
@@ -74,8 +77,22 @@ def check_output(path, *, overwrite=False):
         As for `find_format`.
     FileExistsError
         The file exists and ``overwrite`` is False.
+    IsADirectoryError
+        ``path`` is a directory.
     FileNotFoundError
         Its directory does not exist.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.results.writing import check_output
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> check_output(folder / "redshifts.fits")
+    'fits'
+    >>> check_output(folder / "redshifts.xls")
+    Traceback (most recent call last):
+        ...
+    ValueError: path must end in .ecsv, .fits, .fit, .parquet, got 'redshifts.xls'
     """
     path = Path(path)
     kind = find_format(path)
@@ -100,13 +117,28 @@ def write_table(table, path, *, overwrite=False):
     Parameters
     ----------
     table : `~astropy.table.QTable`
+        Units, among them logarithmic ones, and metadata of plain numbers and text come back when it is read.
     path : str or path-like
+        The file.
     overwrite : bool
+        Whether to replace a file that exists.
 
     Raises
     ------
     OSError, ValueError, ImportError
         As for `check_output`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astropy import units as u
+    >>> from astropy.table import QTable
+    >>> from astro_spectok.results.writing import write_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "stars.fits"
+    >>> write_table(QTable({"rv": [12.5, -3.0] * u.km / u.s}, meta={"weights": "small"}), path)
+    >>> table = QTable.read(path)
+    >>> print(table["rv"][0], table.meta["WEIGHTS"])
+    12.5 km / s small
     """
     kind = check_output(path, overwrite=overwrite)
     path = Path(path)

@@ -27,6 +27,7 @@ class Instrument:
     Attributes
     ----------
     name : str
+        As users give it, or ``'random'``.
     left, right : ndarray of float64, shape (P,)
         Edges of the pixels, vacuum Angstrom as observed; centres increase; there may be gaps between arms.
     resolution : ndarray of float32, shape (P,)
@@ -47,6 +48,14 @@ class Instrument:
         Whether it looks through the atmosphere.
     fibre : bool
         Whether sky was subtracted with other fibres.
+
+    Examples
+    --------
+    >>> from astro_spectok.simulate import Survey
+    >>> (group,) = Survey(families=["galaxies"], instruments=["sdss"]).draw(1, seed=1)
+    >>> instrument = group.instruments[0][0]
+    >>> instrument.name, bool((instrument.right > instrument.left).all()), len(instrument.crop(100, 200))
+    ('sdss', True, 100)
     """
 
     name: str
@@ -71,7 +80,17 @@ class Instrument:
         return 0.5 * (self.left + self.right)
 
     def crop(self, start, stop):
-        """The same instrument with the pixels ``start`` to ``stop`` only."""
+        """The same instrument with some of its pixels only.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first, and the one after the last.
+
+        Returns
+        -------
+        Instrument
+        """
         keep = slice(start, stop)
         return replace(
             self, left=self.left[keep], right=self.right[keep], resolution=self.resolution[keep],

@@ -27,7 +27,17 @@ class RestGrid:
     Attributes
     ----------
     ln_start, ln_step : float
+        Centre of the first bin, and the width of all.
     size : int
+        Number of bins, N.
+
+    Examples
+    --------
+    >>> import math
+    >>> from astro_spectok.simulate import RestGrid
+    >>> grid = RestGrid(ln_start=math.log(5000.0), ln_step=1e-4, size=1000)
+    >>> print(f"{grid.ln_wavelength()[-1].exp():.1f}")
+    5525.3
     """
 
     ln_start: float
@@ -35,7 +45,16 @@ class RestGrid:
     size: int
 
     def ln_wavelength(self, device="cpu"):
-        """Centres of the bins, float64 (N,)."""
+        """Centres of the bins.
+
+        Parameters
+        ----------
+        device : str or `torch.device`, optional
+
+        Returns
+        -------
+        float64 tensor, shape (N,)
+        """
         return self.ln_start + self.ln_step * torch.arange(self.size, dtype=torch.float64, device=device)
 
 
@@ -46,12 +65,13 @@ class Objects:
     Attributes
     ----------
     grid : `RestGrid`
+        Wavelengths at rest, the same for all.
     flux : float32 tensor, shape (B, N)
         Continuum with its absorption features, per unit wavelength, any positive scale; NaN where nothing is known.
     z : float64 tensor, shape (B,)
         Redshift; for stars the radial velocity over c.
     cls : int64 tensor, shape (B,)
-        Index into `CLASSES`, -1 where none of them is meant (supernovae, sky, blazars).
+        Index into ``CLASSES``, -1 where none of them is meant (supernovae, sky, blazars).
     kind : list of str
         What it is in words, e.g. ``'passive'``, ``'lyman-break'``, ``'white dwarf'``, ``'sky'``.
     template_sigma : float32 tensor, shape (B,)
@@ -67,9 +87,17 @@ class Objects:
     measurable : bool tensor, shape (B,)
         False for what has no redshift to be found (sky, featureless blazars).
     labels : dict of str to float32 tensor, shape (B,)
-        Any of `STELLAR_LABELS`, `GALAXY_LABELS` and `SUPERNOVA_LABELS`; NaN or absent where unknown.
+        Any of ``STELLAR_LABELS``, ``GALAXY_LABELS`` and ``SUPERNOVA_LABELS``; NaN or absent where unknown.
     stellar_type : int64 tensor, shape (B,)
-        Index into `STELLAR_TYPES`; -1, as when not given, for what is no star, and where the type is unknown.
+        Index into ``STELLAR_TYPES``; -1, as when not given, for what is no star, and where the type is unknown.
+
+    Examples
+    --------
+    >>> from astro_spectok.simulate import CLASSES, Survey
+    >>> (group,) = Survey(families=["quasars"]).draw(1, seed=1)
+    >>> objects = group.objects
+    >>> len(objects), CLASSES[objects.cls[0]], objects.flux.shape[1] == objects.grid.size, bool(objects.z[0] > 0)
+    (1, 'QSO', True, True)
     """
 
     grid: RestGrid
@@ -95,7 +123,17 @@ class Objects:
         return len(self.z)
 
     def take(self, index):
-        """The objects at ``index``, an int64 tensor."""
+        """Some of the objects.
+
+        Parameters
+        ----------
+        index : int64 tensor, shape (n,)
+            Their positions.
+
+        Returns
+        -------
+        Objects
+        """
         parts = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in ("grid", "kind", "labels")}
         labels = {name: values[index] for name, values in self.labels.items()}
         return Objects(grid=self.grid, kind=[self.kind[i] for i in index.tolist()], labels=labels, **parts)

@@ -47,6 +47,18 @@ class Observation:
         False in the padding.
     has_errors : bool tensor, shape (B,)
         False where ``ivar`` is an estimate.
+
+    Examples
+    --------
+    Noise is what tells the flux from the truth:
+
+    >>> from astro_spectok.simulate import Survey
+    >>> (group,) = Survey(families=["galaxies"], instruments=["sdss"], snr=(30, 30)).draw(1, seed=2)
+    >>> (seen,) = group.observations
+    >>> good = seen.ivar > 0
+    >>> deviation = (seen.flux - seen.truth)[good] * seen.ivar[good].sqrt()
+    >>> bool(0.5 < deviation.abs().median() / 0.6745 < 2)
+    True
     """
 
     ln_wavelength: torch.Tensor

@@ -13,6 +13,7 @@ class Randomness:
     Parameters
     ----------
     seed : int or sequence of int
+        As `numpy.random.default_rng` takes it.
     device : str or `torch.device`
         Where the bulk numbers are made; sequences differ between kinds of device.
 
@@ -22,6 +23,15 @@ class Randomness:
         For choices that are made one by one.
     generator : `torch.Generator`
         For arrays, on ``device``.
+
+    Examples
+    --------
+    >>> from astro_spectok.simulate import Randomness
+    >>> one, other = Randomness(seed=[3, 1]), Randomness(seed=[3, 1])
+    >>> bool((one.normal(0.0, 1.0, 5) == other.normal(0.0, 1.0, 5)).all())
+    True
+    >>> tuple(one.uniform(2.0, 3.0, 4, 2).shape)
+    (4, 2)
     """
 
     def __init__(self, seed, device="cpu"):
@@ -31,17 +41,61 @@ class Randomness:
         self.generator.manual_seed(int(self.host.integers(2**62)))
 
     def uniform(self, low, high, *shape):
-        """Uniform in [low, high), float32 of ``shape``."""
+        """Uniform random numbers.
+
+        Parameters
+        ----------
+        low, high : float or tensor
+            The latter is excluded.
+        *shape : int
+
+        Returns
+        -------
+        float32 tensor of that shape
+        """
         return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device)
 
     def normal(self, mean, sigma, *shape):
-        """Normal, float32 of ``shape``; ``mean`` and ``sigma`` broadcast."""
+        """Normal random numbers.
+
+        Parameters
+        ----------
+        mean, sigma : float or tensor
+            They broadcast.
+        *shape : int
+
+        Returns
+        -------
+        float32 tensor of that shape
+        """
         return mean + sigma * torch.randn(shape, generator=self.generator, device=self.device)
 
     def integers(self, stop, *shape):
-        """Integers in [0, stop), int64 of ``shape``."""
+        """Random integers from 0.
+
+        Parameters
+        ----------
+        stop : int
+            Is excluded.
+        *shape : int
+
+        Returns
+        -------
+        int64 tensor of that shape
+        """
         return torch.randint(stop, shape, generator=self.generator, device=self.device)
 
     def chance(self, probability, *shape):
-        """True with ``probability``, bool of ``shape``."""
+        """True now and then.
+
+        Parameters
+        ----------
+        probability : float or tensor
+            How often.
+        *shape : int
+
+        Returns
+        -------
+        bool tensor of that shape
+        """
         return torch.rand(shape, generator=self.generator, device=self.device) < probability

@@ -52,13 +52,24 @@ class SimulatedGroup:
     Attributes
     ----------
     family : str
-    objects : `~astro_spectok.simulate.objects.Objects`
+        Name out of ``FAMILIES``.
+    objects : `~astro_spectok.simulate.Objects`
+        What they are, with their labels.
     instruments : list of list of `~astro_spectok.simulate.instruments.Instrument`
         For each view the instrument of each object.
     snr : list of tensor, shape (B,)
         For each view the signal-to-noise ratio asked for.
     observations : list of `~astro_spectok.simulate.observe.Observation`
         One for each view.
+
+    Examples
+    --------
+    >>> from astro_spectok.simulate import Survey
+    >>> (group,) = Survey(families=["galaxies"], instruments=["sdss"], snr=(20, 20)).draw(1, seed=1)
+    >>> group.family, group.instruments[0][0].name, group.snr[0].round().tolist()
+    ('galaxies', 'sdss', [20.0])
+    >>> bool((group.observations[0].ivar >= 0).all())
+    True
     """
 
     family: str
@@ -76,8 +87,9 @@ class Survey:
     data : path-like, optional
         Directory of the public template sets; without it, or where a set is absent, analytic templates are used.
     device : str or `torch.device`
+        Where arrays are made; it must have float64.
     families : sequence of str, optional
-        Names out of `FAMILIES`; all if not given.
+        Names out of ``FAMILIES``; all if not given.
     instruments : sequence of str, optional
         Names of instruments, ``'random'`` for random ones; all that training uses if not given.
     snr : (float, float), optional
@@ -88,6 +100,16 @@ class Survey:
     ------
     ValueError
         An unknown family, or ``snr`` no range above zero.
+
+    Examples
+    --------
+    The same three galaxies through two instruments each:
+
+    >>> from astro_spectok.simulate import Survey
+    >>> survey = Survey(families=["galaxies"], instruments=["sdss", "desi"])
+    >>> groups = survey.draw(3, seed=1, views=2)
+    >>> sum(len(group.objects) for group in groups), {len(group.observations) for group in groups}
+    (3, {2})
     """
 
     def __init__(self, data=None, *, device="cpu", families=None, instruments=None, snr=None):
@@ -114,7 +136,9 @@ class Survey:
         Parameters
         ----------
         n : int
+            Objects.
         seed : int or sequence of int
+            As `numpy.random.default_rng` takes it.
         views : int
             How many instruments see each object.
         max_pixels : int or sequence of int
@@ -131,7 +155,7 @@ class Survey:
         Returns
         -------
         list of `SimulatedGroup`
-            Families in the order of `FAMILIES`; those without an object are left out.
+            Families in the order of ``FAMILIES``; those without an object are left out.
 
         Raises
         ------

@@ -174,6 +174,23 @@ def join_arms(spectra, *, medium=None):
         If the numbers of targets differ.
     `~astropy.units.UnitsError`
         If the flux units cannot be brought to one.
+
+    Examples
+    --------
+    A blue and a red arm share ten pixels; these are averaged:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astropy.nddata import StdDevUncertainty
+    >>> from specutils import Spectrum
+    >>> from astro_spectok.spectra import join_arms
+    >>> def make_arm(first, flux):
+    ...     wavelength = np.arange(first, first + 50) * u.nm
+    ...     return Spectrum(flux=np.full(50, flux) * u.Jy, spectral_axis=wavelength,
+    ...                     uncertainty=StdDevUncertainty(np.full(50, 0.1)))
+    >>> joined = join_arms([make_arm(540, 3.0), make_arm(500, 1.0)])
+    >>> print(joined.shape, joined.flux[[0, 45, -1]].round(3), joined.spectral_axis.unit)
+    (90,) [1. 2. 3.] Jy nm
     """
     if not isinstance(spectra, list | tuple) or not spectra or not all(isinstance(arm, Spectrum) for arm in spectra):
         got = [type(arm).__name__ for arm in spectra] if isinstance(spectra, list | tuple) else type(spectra).__name__

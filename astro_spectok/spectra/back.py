@@ -22,6 +22,7 @@ def to_spectrum(batch, i=0):
     Parameters
     ----------
     batch : `~astro_spectok.spectra.SpectrumBatch`
+        As of `~astro_spectok.spectra.to_batch`.
     i : int, optional
         Position in the batch.
 
@@ -34,6 +35,19 @@ def to_spectrum(batch, i=0):
     ------
     ValueError
         The spectrum could not be used, so that there are no pixels.
+
+    Examples
+    --------
+    Frequencies decrease where wavelengths increase:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.spectra import to_batch, to_spectrum
+    >>> frequency = np.linspace(500, 600, 101) * u.THz
+    >>> batch = to_batch((frequency, np.linspace(1, 2, 101) * u.Jy, np.full(101, 0.1) * u.Jy))
+    >>> spectrum = to_spectrum(batch)
+    >>> print(spectrum.spectral_axis[0].round(6), spectrum.flux[0].round(6), spectrum.meta["medium"])
+    600.0 THz 2.0 Jy vacuum
     """
     pixels, grid = batch.pixels(i), batch.grid(i)
     if not batch.lengths[i]:

@@ -20,6 +20,7 @@ def read_file(path, *, file_format=None):
     Parameters
     ----------
     path : str or path-like
+        The file.
     file_format : str, optional
         Name of a specutils format; found out from the file if not given.
 
@@ -34,6 +35,14 @@ def read_file(path, *, file_format=None):
         There is no such file.
     OSError
         Nothing that specutils can read; the message says what was tried.
+
+    Examples
+    --------
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> from astro_spectok.spectra import read_file
+    >>> spectrum = read_file(EXAMPLE_PATH)
+    >>> print(type(spectrum).__name__, spectrum.shape, spectrum.spectral_axis.unit)
+    Spectrum (4015,) Angstrom
     """
     if not Path(path).is_file():
         msg = f"{path}: no such file"
@@ -71,6 +80,18 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None):
         As given.
     batch : `~astro_spectok.spectra.SpectrumBatch`
         Spectra without a name of their own are called like the file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> from astro_spectok.spectra import InputFlag, read_files
+    >>> text = pathlib.Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> _ = text.write_text("clouds")
+    >>> for path, batch in read_files([EXAMPLE_PATH, text]):
+    ...     print(path.name, batch.lengths, InputFlag(int(batch.flags[0])).unusable)
+    example_galaxy.fits [4015] False
+    notes.txt [0] True
     """
     for path in paths:
         try:

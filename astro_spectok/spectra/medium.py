@@ -80,6 +80,17 @@ def find_medium(*, medium=None, physical_types=(), meta=None, is_length=True):
     -------
     medium : {'vacuum', 'air'}
     source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
+        Which of these told.
+
+    Examples
+    --------
+    >>> from astro_spectok.spectra import find_medium
+    >>> find_medium(meta={"header": {"TELESCOP": "LAMOST"}})
+    ('vacuum', 'header')
+    >>> find_medium(meta={"header": {"TELESCOP": "LAMOST"}}, medium="air")
+    ('air', 'keyword')
+    >>> find_medium()
+    ('vacuum', 'assumed')
     """
     if not is_length:
         return "vacuum", "axis"
@@ -129,6 +140,14 @@ def convert_to_vacuum(wavelength):
     References
     ----------
     Morton 2000, ApJS 130, 403, equation 8.
+
+    Examples
+    --------
+    H-alpha:
+
+    >>> from astro_spectok.spectra import convert_to_vacuum
+    >>> print(f"{convert_to_vacuum(6562.80):.2f}")
+    6564.61
     """
     return _convert(wavelength, air_to_vac, scheme="Piskunov")
 
@@ -145,5 +164,17 @@ def convert_to_air(wavelength):
     -------
     ndarray of float64
         Angstrom in air (below 2000 Angstrom as given).
+
+    References
+    ----------
+    Morton 2000, ApJS 130, 403, equation 8.
+
+    Examples
+    --------
+    The doublet of [O III], and Lyman alpha, whose wavelength is given in vacuum by everybody:
+
+    >>> from astro_spectok.spectra import convert_to_air
+    >>> print(convert_to_air([1215.67, 4960.30, 5008.24]).round(2))
+    [1215.67 4958.92 5006.84]
     """
     return _convert(wavelength, vac_to_air)

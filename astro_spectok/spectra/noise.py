@@ -135,6 +135,16 @@ def estimate_noise(flux, good):
     References
     ----------
     Stoehr et al. 2008, ASP Conf. Ser. 394, 505 (DER_SNR).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra import estimate_noise
+    >>> x = np.arange(2000)
+    >>> flux = 10 + np.sin(x / 50) + np.random.default_rng(1).normal(0, 0.2, 2000)
+    >>> sigma, good = estimate_noise(flux, np.ones(2000, bool))
+    >>> print(f"{np.median(sigma):.1f}")
+    0.2
     """
     padding = _find_padding(np.where(good, flux, 0.0)) & good
     if padding.any() and not np.array_equal(padding, good):

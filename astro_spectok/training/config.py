@@ -79,6 +79,22 @@ class TrainingConfig:
         A setting is no number, or not a whole one where it must be.
     ValueError
         A setting is out of its range, or ``min_pixels`` greater than ``max_pixels``.
+
+    References
+    ----------
+    Loshchilov & Hutter 2017, arXiv 1711.05101, for AdamW; van den Oord et al. 2018, arXiv 1807.03748, equation 4, for
+    the contrastive alignment.
+
+    Examples
+    --------
+    >>> from astro_spectok.training import TrainingConfig
+    >>> config = TrainingConfig(steps=2000, alignment_weight=0.5)
+    >>> config.to_dict()["alignment_weight"]
+    0.5
+    >>> TrainingConfig(hide_fraction=1.5)
+    Traceback (most recent call last):
+        ...
+    ValueError: hide_fraction must be between 0 and 1, got 1.5; give another number
     """
 
     steps: int = 20000
@@ -130,7 +146,12 @@ class TrainingConfig:
             raise ValueError(msg)
 
     def to_dict(self):
-        """Plain dictionary, ready for JSON."""
+        """The settings as JSON holds them.
+
+        Returns
+        -------
+        dict of str to int or float
+        """
         return asdict(self)
 
 

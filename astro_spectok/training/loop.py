@@ -78,9 +78,12 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     out : path-like
         Directory for checkpoint, log, loss curve and, after the last step, ``<name>.safetensors``.
     network_config : `~astro_spectok.network.NetworkConfig`
-    config : `TrainingConfig`
+        Sizes of the network.
+    config : `~astro_spectok.training.TrainingConfig`
+        Steps, batches, rates and weights of the objective.
     real : sequence of path-like
-        Directories of real spectra without labels, see `~astro_spectok.training.readers.SpectraDirectory`.
+        Directories of real spectra without labels, in any files that specutils or a loader of this package reads, and
+        in HDF5 and Parquet files in the layout of the Multimodal Universe.
     real_medium : {'vacuum', 'air'}, optional
         Of the wavelengths in all of them; by default what each file says.
     start : str or path-like, optional
@@ -96,7 +99,9 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         in ``data``, the names of ``real``, ``real_medium``, and ``start``, which may be left out; and
         ``train_only``.
     device : str or `torch.device`
+        Where to compute; 'auto' takes the best there is.
     precision : {'auto', 'float32', 'bfloat16'}
+        Of the matrix products; 'auto' takes bfloat16 where the hardware is good at it.
     stop_after : int, optional
         Stop (with a checkpoint) once this many steps in all are done.
     on_step : callable, optional
@@ -119,6 +124,21 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         ``real_medium`` is something else, ``start`` has no tensor of the new network, ``train_only`` names no part of
         it or leaves one random, the checkpoint belongs to a run with other settings or data, or the processes cannot
         share the shards evenly.
+
+    Examples
+    --------
+    The first step of a run of the smallest network, on analytic templates; the same call with ``resume=True`` and
+    without ``stop_after`` goes on to the last step and returns the path of the weights:
+
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.network import get_config
+    >>> from astro_spectok.training import TrainingConfig
+    >>> from astro_spectok.training.loop import pretrain
+    >>> config = TrainingConfig(steps=9, batch_tokens=64, max_pixels=512, min_pixels=256, target_pixels=64, workers=0)
+    >>> out = pathlib.Path(tempfile.mkdtemp())
+    >>> pretrain(None, out, get_config("tiny"), config, device="cpu", stop_after=1)
+    >>> (out / "checkpoint.safetensors").is_file()
+    True
     """
     out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     checkpoint, log_path = out / CHECKPOINT, out / LOG

@@ -49,6 +49,13 @@ def read_weights(path):
     References
     ----------
     The safetensors format, https://github.com/huggingface/safetensors
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import find_weights, read_weights
+    >>> config, tensors = read_weights(find_weights("small"))
+    >>> config["patch"], tuple(tensors["norm.weight"].shape)
+    (32, (160,))
     """
     from safetensors.torch import load
 
@@ -76,6 +83,13 @@ def read_metadata(path):
     ------
     WeightsIntegrityError, WeightsError
         As for `read_weights`.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import find_weights, read_metadata
+    >>> metadata = read_metadata(find_weights("small"))
+    >>> metadata["astro_spectok_config"]["name"], sorted(metadata["calibration"])[:2]
+    ('small', ['broad', 'confident'])
     """
     from safetensors import SafetensorError, safe_open
 
@@ -155,6 +169,19 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
         The file exists and ``overwrite`` is False.
     TypeError, ValueError
         ``path``, ``config`` or ``metadata`` breaks one of the rules above.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.network import build_network, get_config
+    >>> from astro_spectok.weights import load_weights, write_weights
+    >>> config = get_config("tiny")
+    >>> path = write_weights(pathlib.Path(tempfile.mkdtemp()) / "ours.safetensors", config.to_dict(),
+    ...                      build_network(config).state_dict(),
+    ...                      metadata={"name": "ours", "training": {"wavelength_range": [3600, 9800]}})
+    >>> loaded = load_weights(path)
+    >>> loaded.name, loaded.wavelength_range
+    ('ours', (3600.0, 9800.0))
     """
     from safetensors.torch import save
 

@@ -43,6 +43,15 @@ class LoadedWeights:
         Vacuum wavelengths in Angstrom, as observed, that training reached; None if unknown.
     path : `~pathlib.Path`
         The file.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import load_weights
+    >>> loaded = load_weights("small")
+    >>> loaded.name, loaded.path.name, len(loaded.sha256)
+    ('small', 'small.safetensors', 64)
+    >>> loaded.network.config.redshift.classes
+    ('GALAXY', 'QSO', 'STAR')
     """
 
     network: "nn.Module"
@@ -54,7 +63,24 @@ class LoadedWeights:
 
 
 def load_network(weights=None, device="cpu", **kwargs):
-    """Load a set of weights and return its network only; everything else is as for `load_weights`."""
+    """Load a set of weights and return its network only.
+
+    Parameters
+    ----------
+    weights, device, **kwargs
+        As for `load_weights`, whose errors are raised here too.
+
+    Returns
+    -------
+    `torch.nn.Module`
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import load_network
+    >>> network = load_network("small")
+    >>> network.config.patch, network.config.token_size
+    (32, 176)
+    """
     return load_weights(weights, device, **kwargs).network
 
 
@@ -82,9 +108,20 @@ def load_weights(weights=None, device="cpu", *, download=True, progress=None, sh
 
     Raises
     ------
+    ValueError
+        ``device`` is none that PyTorch knows.
     WeightsError
         The file does not hold the network that its configuration describes, or not finite
         numbers; and whatever `find_weights` and `read_weights` raise.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import load_weights
+    >>> loaded = load_weights()
+    >>> loaded.network is load_weights("small").network
+    True
+    >>> loaded.network is load_weights("small", shared=False).network
+    False
     """
     import torch
 
@@ -108,7 +145,16 @@ def load_weights(weights=None, device="cpu", *, download=True, progress=None, sh
 
 
 def clear_loaded_weights():
-    """Forget the networks that are kept, to free their memory."""
+    """Forget the networks that are kept, to free their memory.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import clear_loaded_weights, load_network
+    >>> network = load_network()
+    >>> clear_loaded_weights()
+    >>> load_network() is network
+    False
+    """
     with _LOCK:
         _LOADED.clear()
 

@@ -66,7 +66,7 @@ def find_weights(weights=None, *, download=True, progress=None):
     Examples
     --------
     >>> from astro_spectok.weights import find_weights
-    >>> find_weights("small").name  # doctest: +SKIP
+    >>> find_weights("small").name
     'small.safetensors'
     """
     if weights is None:

@@ -82,6 +82,24 @@ def read_2dfdr(file_obj, *, fibre_types="P", **kwargs):
     References
     ----------
     AAO Software Team 2015, 2dfdr, ASCL 1505.015
+
+    Examples
+    --------
+    ``Spectrum.read(path)`` recognises the format by itself. Here a file is made up, of a target and a sky fibre:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astropy.table import Table
+    >>> from astro_spectok.spectra.loaders import read_2dfdr
+    >>> header = fits.Header({"INSTRUME": "AAOMEGA-2dF", "CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0})
+    >>> fibres = fits.BinTableHDU(Table({"NAME": ["NGC 1234", "sky"], "TYPE": ["P", "S"]}), name="FIBRES")
+    >>> variance = fits.ImageHDU(np.ones((2, 100)), name="VARIANCE")
+    >>> file = fits.HDUList([fits.PrimaryHDU(np.ones((2, 100)), header), variance, fibres])
+    >>> spectra = read_2dfdr(file)
+    >>> spectra.shape, spectra.meta["name"], spectra.meta["medium"]
+    ((1, 100), ['NGC 1234'], 'air')
+    >>> read_2dfdr(file, fibre_types="PS").shape
+    (2, 100)
     """
     with open_spectrum_file(file_obj, LABEL, **kwargs) as file:
         flux, variance, wavelength = _read_arrays(file)
@@ -128,6 +146,21 @@ def read_2dfdr_list(file_obj, *, fibre_types="P", **kwargs):
     ------
     ValueError
         The file is incomplete, its arrays do not match or no fibre is of the wanted type.
+
+    Examples
+    --------
+    ``SpectrumList.read(path)`` recognises the format by itself. Here a file is made up, whose fibres differ in their
+    wavelengths:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astro_spectok.spectra.loaders import read_2dfdr_list
+    >>> axes = np.array([[5000.0], [5000.5]]) + np.arange(100)
+    >>> arrays = {"VARIANCE": np.ones((2, 100)), "WAVELENGTH": axes}
+    >>> primary = fits.PrimaryHDU(np.ones((2, 100)), fits.Header({"INSTRUME": "HERMES"}))
+    >>> file = fits.HDUList([primary, *(fits.ImageHDU(array, name=name) for name, array in arrays.items())])
+    >>> [(fibre.meta["fibre_index"], float(fibre.spectral_axis[0].value)) for fibre in read_2dfdr_list(file)]
+    [(0, 5000.0), (1, 5000.5)]
     """
     with open_spectrum_file(file_obj, LABEL, **kwargs) as file:
         flux, variance, wavelength = _read_arrays(file)

@@ -66,6 +66,20 @@ def read_calspec(file_obj, **kwargs):
     ----------
     Bohlin, Gordon & Tremblay 2014, PASP 126, 711; https://www.stsci.edu/hst/instrumentation/
     reference-data-for-calibration-and-tools/astronomical-catalogs/calspec
+
+    Examples
+    --------
+    ``Spectrum.read(path)`` recognises the format by itself. Here a file is made up:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astropy.table import Table
+    >>> from astro_spectok.spectra.loaders import read_calspec
+    >>> columns = {"WAVELENGTH": np.linspace(3000, 9000, 100), "FLUX": np.full(100, 1e-13)}
+    >>> columns |= {"STATERROR": np.full(100, 3e-15), "SYSERROR": np.full(100, 4e-15)}
+    >>> spectrum = read_calspec(fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(Table(columns))]))
+    >>> print(spectrum.uncertainty.quantity[0], spectrum.meta["medium"])
+    5e-15 erg / (Angstrom s cm2) vacuum
     """
     with open_spectrum_file(file_obj, LABEL, **kwargs) as file:
         columns = {name: file.column(1, name) for name in ("WAVELENGTH", "FLUX")}

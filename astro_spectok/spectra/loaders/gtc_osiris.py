@@ -50,6 +50,18 @@ def read_gtc_osiris(file_obj, **kwargs):
     ------
     ValueError
         The file is incomplete, has no wavelength solution or a BUNIT that is not a unit.
+
+    Examples
+    --------
+    ``Spectrum.read(path)`` recognises the format by itself. Here a file is made up:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astro_spectok.spectra.loaders import read_gtc_osiris
+    >>> header = fits.Header({"INSTRUME": "OSIRIS", "TELESCOP": "GTC", "CRVAL1": 3600.0, "CD1_1": 2.0, "CRPIX1": 1.0})
+    >>> spectrum = read_gtc_osiris(fits.HDUList([fits.PrimaryHDU(np.ones(100), header)]))
+    >>> print(spectrum.spectral_axis[[0, -1]], spectrum.flux.unit, spectrum.meta["medium"])
+    [3600. 3798.] Angstrom ct air
     """
     with open_spectrum_file(file_obj, LABEL, **kwargs) as file:
         flux = file.image(0)

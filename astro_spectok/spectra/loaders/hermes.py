@@ -63,6 +63,19 @@ def read_hermes(file_obj, **kwargs):
     References
     ----------
     Kos et al. 2017, MNRAS 464, 1259; https://docs.datacentral.org.au/galah/dr3/galah-dr3-spectra/
+
+    Examples
+    --------
+    ``Spectrum.read(path)`` recognises the format by itself. Here a file is made up:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astro_spectok.spectra.loaders import read_hermes
+    >>> header = fits.Header({"INSTRUME": "HERMES-2dF", "CRVAL1": 4710.0, "CDELT1": 0.05, "CRPIX1": 1.0})
+    >>> relative = fits.ImageHDU(np.full(100, 0.02), name="input_sigma")
+    >>> spectrum = read_hermes(fits.HDUList([fits.PrimaryHDU(np.full(100, 500.0), header), relative]))
+    >>> print(spectrum.uncertainty.quantity[0], spectrum.meta["resolution"])
+    10.0 ct 28000.0
     """
     with open_spectrum_file(file_obj, LABEL, **kwargs) as file:
         flux, relative_error = file.image(0), file.image("input_sigma")

@@ -103,6 +103,21 @@ def read_lamost_lrs(file_obj, **kwargs):
     References
     ----------
     Luo et al. 2015, RAA 15, 1095; https://www.lamost.org/dr10/v2.0/doc/lr-data-production-description
+
+    Examples
+    --------
+    ``Spectrum.read(path)`` recognises the format by itself. Here a file is made up, with one bad pixel:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astro_spectok.spectra.loaders import read_lamost_lrs
+    >>> rows = np.zeros((5, 100))  # flux, inverse variance, wavelength, ANDMASK, ORMASK
+    >>> rows[0], rows[1], rows[2] = 2.0, 25.0, np.linspace(3700, 9100, 100)
+    >>> rows[3, 7] = 32  # no good data
+    >>> file = fits.HDUList([fits.PrimaryHDU(rows, fits.Header({"TELESCOP": "LAMOST"}))])
+    >>> spectrum = read_lamost_lrs(file)
+    >>> spectrum.meta["medium"], spectrum.meta["resolution"], np.flatnonzero(spectrum.mask).tolist()
+    ('vacuum', 1800.0, [7])
     """
     with open_spectrum_file(file_obj, LRS_LABEL, **kwargs) as file:
         pixels = _read_image(file) if file.header.get("NAXIS", 0) else _read_table(file, 1)
@@ -142,6 +157,22 @@ def read_lamost_mrs(file_obj, *, exposures=False, **kwargs):
     References
     ----------
     Liu et al. 2020, arXiv 2005.07210; https://www.lamost.org/dr9/v1.0/doc/mr-data-production-description
+
+    Examples
+    --------
+    ``SpectrumList.read(path)`` recognises the format by itself. Here a file is made up:
+
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from astropy.table import Table
+    >>> from astro_spectok.spectra.loaders import read_lamost_mrs
+    >>> def make_arm(name, low, high):
+    ...     columns = {"FLUX": np.ones(50), "IVAR": np.ones(50), "LOGLAM": np.linspace(np.log10(low), np.log10(high))}
+    ...     return fits.BinTableHDU(Table(columns), name=name)
+    >>> primary = fits.PrimaryHDU(header=fits.Header({"TELESCOP": "LAMOST"}))
+    >>> file = fits.HDUList([primary, make_arm("COADD_B", 4950, 5350), make_arm("COADD_R", 6300, 6800)])
+    >>> [(arm.meta["band"], round(arm.spectral_axis[0].value)) for arm in read_lamost_mrs(file)]
+    [('COADD_B', 4950), ('COADD_R', 6300)]
     """
     with open_spectrum_file(file_obj, MRS_LABEL, **kwargs) as file:
         names = _mrs_extensions(file.hdulist)
