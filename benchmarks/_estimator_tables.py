@@ -90,18 +90,21 @@ def draw_reliability(content, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from astro_spectok.plotting.style import COLOURS, LINES, MARKERS
+
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    for name in POOLED:
+    for name, colour, marker, line in zip(POOLED, COLOURS, MARKERS, LINES, strict=False):
         rows = [row for row in content["reliability"] if row["set"] == name]
         share, n = np.array([row["right"] for row in rows]), np.array([row["n"] for row in rows])
         error = np.sqrt(np.maximum(share * (1 - share), 0.25 / np.maximum(n, 1)) / np.maximum(n, 1))
-        left.errorbar([row["claimed"] for row in rows], share, error, marker="o", capsize=2, label=name)
+        left.errorbar([row["claimed"] for row in rows], share, error, capsize=2, label=name,
+                      color=colour, marker=marker, ls=line)  # fmt: skip
         for row in content["pit"]:
             if row["set"] == name and row["n"]:
                 density = np.array(row["counts"]) / row["n"] * len(row["counts"])
-                right.stairs(density, np.linspace(0, 1, len(density) + 1), label=name)
+                right.stairs(density, np.linspace(0, 1, len(density) + 1), label=name, color=colour, ls=line)
     left.plot([0, 1], [0, 1], color="0.6", lw=1)
     left.set(xlabel="p_best", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     right.axhline(1, color="0.6", lw=1)

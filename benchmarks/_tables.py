@@ -6,7 +6,7 @@ __all__ = ["make_table", "show", "show_snr"]
 
 def make_table(title, header, rows):
     """A reStructuredText list table."""
-    lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
+    lines = [f".. list-table:: {title}".rstrip(), "   :header-rows: 1", ""]
     for row in [header, *rows]:
         lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
     return "\n".join(lines) + "\n"

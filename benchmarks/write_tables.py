@@ -3,14 +3,20 @@
 
     python benchmarks/write_tables.py
 
-Reads ``benchmarks/results/*`` and the metadata of the packaged weights, and writes ``docs/_tables/*``; a test checks
-that they agree.
+Reads ``benchmarks/results/*`` and the packaged weights, and writes ``docs/_tables/*``, the table of figures in
+``README.rst`` and the pictures in ``docs/_images`` that show what the packaged weights do; tests check that pages and
+results agree.
 """
 
 import json
 from pathlib import Path
 
+from _comparison_table import make_comparison_table
+from _diagrams import draw_diagrams
 from _estimator_tables import draw_reliability, make_estimator_tables
+from _figures import format_figures, make_figures
+from _files_table import make_files_table
+from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
 from _robustness_table import make_robustness_tables
@@ -18,11 +24,12 @@ from _sizes_table import make_sizes_table
 from _stellar_tables import draw_kiel_picture, make_heads_table, make_stellar_tables
 from _tables import make_table, show, show_snr
 
-from astro_spectok.training.history import draw_curve
+from astro_spectok.training.history import draw_curve, read_log
 from astro_spectok.weights import find_weights, read_metadata
 
 ROOT = Path(__file__).parents[1]
-RESULTS, TABLES = ROOT / "benchmarks" / "results", ROOT / "docs" / "_tables"
+RESULTS, TABLES, IMAGES = ROOT / "benchmarks" / "results", ROOT / "docs" / "_tables", ROOT / "docs" / "_images"
+README, FIGURES = ROOT / "README.rst", TABLES / "figures.txt"
 SPEED_NOT_MEASURED = (
     "*Not measured yet: python benchmarks/simulate.py --data DIR --json benchmarks/results/simulate.json does it.*\n"
 )
@@ -55,13 +62,33 @@ def make_reconstruction_tables(content):
 
 
 def describe_training(name):
-    """How a packaged set was trained, in a paragraph."""
-    training = read_metadata(find_weights(name))["training"]
-    before = training.get("before")
-    if before is None:
-        return _describe_run(training) + "\n"
-    # the last run was of some parts of the network, and what came before is told first
-    return f"{_describe_run(before)} After that {', '.join(training['train_only'])} alone: {_describe_run(training)}\n"
+    """How a packaged set was trained, in a paragraph: one run after the other, the first one first."""
+    runs = [read_metadata(find_weights(name))["training"]]
+    while runs[0].get("before"):
+        runs.insert(0, runs[0]["before"])
+    told = [_describe_run(runs[0])]
+    for run in runs[1:]:
+        parts = f"{', '.join(run['train_only'])} alone" if run.get("train_only") else "all parts"
+        told.append(f"After that {parts}: {_describe_run(run)}")
+    return " ".join(told) + "\n"
+
+
+def describe_history(content, log=()):
+    """What came before the runs that the weights tell of, and what their log lacks, in sentences."""
+    told = []
+    if content is not None:
+        runs = []
+        for run in content["runs"]:
+            seen = f" ({run['spectra']:,} spectra)" if run.get("spectra") else ""
+            runs.append(f"{run['steps']:,} steps{seen} {run['what']}")
+        told = [f"Before that: {'; '.join(runs)}.", *content["remarks"]]
+    spoilt = sum(row["loss"] == "nan" for row in log)
+    if spoilt:
+        told.append(
+            f"In {spoilt} of the {len(log)} rows of its log (``benchmarks/results/small_log.csv``) a batch was left "
+            "out, since its loss was not finite."
+        )
+    return f"{' '.join(told)}\n"
 
 
 def _describe_run(t):
@@ -99,40 +126,35 @@ def make_speed_table(content):
 
 def make_tables():
     """All tables: name to text."""
-    speed = RESULTS / "simulate.json"
     tables = {"small_training": describe_training("small")}
-    tables["simulate"] = make_speed_table(json.loads(speed.read_text())) if speed.is_file() else SPEED_NOT_MEASURED
+    tables["small_history"] = describe_history(read("small_history"), read_log(RESULTS / "small_log.csv"))
+    speed = read("simulate")
+    tables["simulate"] = make_speed_table(speed) if speed else SPEED_NOT_MEASURED
     for path in sorted(RESULTS.glob("*_reconstruction.json")):
-        content = json.loads(path.read_text())
-        made = make_reconstruction_tables(content)
+        made = make_reconstruction_tables(read(path.stem))
         tables |= {f"{path.stem.removesuffix('_reconstruction')}_{name}": text for name, text in made.items()}
-    redrock = RESULTS / "redrock.json"
-    tables["redrock"] = make_redrock_table(json.loads(redrock.read_text()) if redrock.is_file() else None)
-    sizes = RESULTS / "sizes.json"
-    tables["sizes"] = make_sizes_table(json.loads(sizes.read_text()) if sizes.is_file() else None)
+    tables["redrock"] = make_redrock_table(read("redrock"))
+    tables["comparison"] = make_comparison_table(read("redrock"), read("specutils"))
+    tables["small_files"] = make_files_table(read("small_files"))
+    tables["sizes"] = make_sizes_table(read("sizes"))
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}
     for path in sorted(RESULTS.glob("*_real_spectra.json")):
-        made = make_redshift_tables(json.loads(path.read_text()))
+        made = make_redshift_tables(read(path.stem))
         tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
-    tables |= {f"small_{name}": text for name, text in make_estimator_tables(read_estimator()).items()}
-    tables |= {f"small_{name}": text for name, text in make_stellar_tables(read_stellar()).items()}
-    heads = RESULTS / "stellar_heads.json"
-    tables["stellar_heads"] = make_heads_table(json.loads(heads.read_text()) if heads.is_file() else None)
-    path = RESULTS / "small_robustness.json"
-    made = make_robustness_tables(json.loads(path.read_text()) if path.is_file() else None)
-    return tables | {f"small_{name}": text for name, text in made.items()}
+    tables["stellar_heads"] = make_heads_table(read("stellar_heads"))
+    for made in (
+        make_estimator_tables(read("small_redshift_estimator")),
+        make_stellar_tables(read("small_stellar_parameters")),
+        make_robustness_tables(read("small_robustness")),
+    ):
+        tables |= {f"small_{name}": text for name, text in made.items()}
+    return tables
 
 
-def read_estimator():
-    """Results of ``redshift_estimator.py`` with the packaged weights; None if there are none."""
-    path = RESULTS / "small_redshift_estimator.json"
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-def read_stellar():
-    """Results of ``stellar_parameters.py`` with the packaged weights; None if there are none."""
-    path = RESULTS / "small_stellar_parameters.json"
+def read(name):
+    """A file of results by its name; None if there is none."""
+    path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.is_file() else None
 
 
@@ -140,11 +162,15 @@ def main():
     TABLES.mkdir(exist_ok=True)
     for name, text in make_tables().items():
         (TABLES / f"{name}.rst").write_text(text)
+    FIGURES.write_text(format_figures(make_figures(read)))
+    README.write_text(replace_block(README.read_text(), make_readme_block(read)))
     draw_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
-    if read_estimator() is not None:
-        draw_reliability(read_estimator(), TABLES / "small_reliability.png")
-    if read_stellar() is not None and read_stellar()["kiel"]:
-        draw_kiel_picture(read_stellar(), TABLES / "small_kiel.png")
+    if read("small_redshift_estimator"):
+        draw_reliability(read("small_redshift_estimator"), TABLES / "small_reliability.png")
+    stellar = read("small_stellar_parameters")
+    if stellar and stellar["kiel"]:
+        draw_kiel_picture(stellar, TABLES / "small_kiel.png")
+    draw_diagrams(IMAGES)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,25 @@ def test_results_are_those_of_the_packaged_weights():
         assert figure == pytest.approx(measured[name.removeprefix("chi2_")], abs=0.006)
 
 
+def test_files_are_those_of_the_packaged_weights():
+    """The single files in the model card were measured with the file that is installed."""
+    content = json.loads((RESULTS / "small_files.json").read_text())
+    assert content["sha256"] == get_entry("small").sha256
+    assert len(content["files"]) == 16
+
+
+def test_files(load):
+    """Each figure of a file lands in its own cell, and what is not known is a dash."""
+    row = {"what": "GALAH", "class_known": None, "z_known": None, "class": "STAR", "z": 1.23456, "z_err": 0.1,
+           "p_best": 0.98765, "zwarn": ["TWO_PEAKS", "AT_EDGE"], "snr": 12.34}  # fmt: skip
+    rows = [row, row | {"class_known": "QSO", "z_known": 2.5, "zwarn": []}]
+    text = load("_files_table").make_files_table({"sha256": "0123456789abcdef", "files": rows})
+    cells = [block.strip().split("\n     - ") for block in text.split("\n   * - ")[2:]]
+    assert cells[0] == ["GALAH", "–", "–", "STAR", "1.2346 ± 0.1000", "0.988", "TWO_PEAKS, AT_EDGE", "12.3"]
+    assert cells[1][1:3] + cells[1][6:7] == ["QSO", "2.5000", "0"]
+    assert "archive_files.py" in load("_files_table").make_files_table(None)
+
+
 def make_content(**simulated):
     """A file of results with one row of each kind."""
     pair = {"pair": "r600", "noise": "as real", "method": "embedding", "n": 40}

@@ -3,6 +3,7 @@
 
 import doctest
 import re
+import shlex
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -11,11 +12,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import astro_spectok
+from astro_spectok.cli import build_parser
+from astro_spectok.simulate.survey import FAMILIES
 from astro_spectok.spectra import InputFlag
 from astro_spectok.training.corpus import STORED
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.rst"
+DOCS = [*sorted(ROOT.glob("docs/*.rst")), *sorted(ROOT.glob("docs/dev/*.rst"))]
+PAGES = [README, ROOT / "CONTRIBUTING.rst", *DOCS]
 
 
 def read_commands():
@@ -60,9 +66,73 @@ def test_links_to_files_lead_somewhere(page):
     text = page.read_text()
     for target in re.findall(r"`[^`]*<([\w./]+)>`_", text):
         assert (page.parent / target).exists(), target
-    for block in re.findall(r"\.\. toctree::\n(?: +:.*\n)*\n((?: +\S+\n)+)", text):
-        for name in block.split():
-            assert (page.parent / f"{name}.rst").exists(), name
+    for target in re.findall(r"\.\. (?:image|figure):: (\S+)", text):
+        assert (ROOT / "docs" / target[1:] if target.startswith("/") else page.parent / target).exists(), target
+    for block in re.findall(r"\.\. toctree::\n(?: +:.*\n)*\n((?: +\S.*\n)+)", text):
+        for name in re.findall(r"^ +(?:.*<)?([^<>\s]+)>?$", block, re.M):
+            # what is made when the pages are built is checked there
+            assert name.startswith("generated/") or (page.parent / f"{name}.rst").exists(), name
+
+
+def read_shell_commands(text):
+    """The commands that a page shows: lines that begin with ``$``, and whole ones of ``spectok`` inside sentences."""
+    lines = re.findall(r"^ +\$ (.+?)(?:\s+#.*)?$", text, re.M)
+    inside = [one for one in re.findall(r"``(spectok [^`]+)``", " ".join(text.split())) if " -o " in one]
+    return [part for line in (*lines, *inside) for part in re.split(r" && | \| ", line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_are_understood(page, capsys):
+    """Every ``spectok`` command that is shown is one that it parses; every script exists and has the options."""
+    for command in read_shell_commands(page.read_text()):
+        words = shlex.split(command)
+        if words[0] == "torchrun":
+            words = ["spectok", *words[words.index("astro_spectok") + 1 :]]
+        if words[0] == "spectok":
+            try:
+                build_parser().parse_args(words[1:])
+            except SystemExit as stopped:
+                assert stopped.code == 0, f"{command}: {capsys.readouterr().err}"  # noqa: PT017
+        elif words[0] == "python" and words[1].endswith(".py"):
+            source = (ROOT / words[1]).read_text()
+            for option in (word for word in words[2:] if re.match(r"--?[a-z]", word)):
+                assert f'"{option}"' in source, command
+        else:
+            assert words[0] in {"pip", "pytest", "ruff", "sphinx-build", "tox", "python", "."}, command
+
+
+def test_commands_are_found():
+    """The search sees commands in blocks and in sentences, and parts of a line."""
+    text = "a ``spectok embed *.fits\n -o x.ecsv`` b\n\n    $ spectok weights list && ruff check .    # c\n"
+    expected = ["spectok weights list", "ruff check .", "spectok embed *.fits -o x.ecsv"]
+    assert read_shell_commands(text) == expected
+    assert len({command for page in PAGES for command in read_shell_commands(page.read_text())}) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_all_code_is_run(page):
+    """Python on a page is a doctest, or the source of a picture: nothing is shown that nobody runs."""
+    text = page.read_text()
+    blocks = re.findall(r"(?:\.\. code-block:: python|^(?!\s*\.\.).*::)\n\n((?: +.*\n|\n)+)", text, re.M)
+    for block in blocks:
+        if re.search(r"^\s*(import|from) \w|^\s*\w+ = \w+\(", block, re.M):
+            assert ">>> " in block, block
+            # what stands between lines of a doctest is its output: no statement may hide there
+            assert not re.search(r"^ +(import|from) \w+", block, re.M), block
+
+
+def test_every_page_of_the_documentation_is_in_a_table_of_contents():
+    """None is reached by a link alone."""
+    named = set(re.findall(r"^   (\S+)$", (ROOT / "docs/index.rst").read_text(), re.M))
+    pages = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in DOCS}
+    assert pages - named == {"index"}
+
+
+def test_shares_of_families_are_those_of_the_simulator():
+    """The page on the simulator says how often each family is drawn."""
+    rows = re.findall(r"\* - ``(\w+)``\n     - (\d+) %", (ROOT / "docs/simulator.rst").read_text())
+    total = sum(row[0] for row in FAMILIES.values())
+    assert dict(rows) == {name: f"{100 * row[0] / total:.0f}" for name, row in FAMILIES.items()}
 
 
 def test_flags_table_is_complete():
@@ -104,3 +174,13 @@ def test_citation_names_this_package():
     project = metadata.metadata("astro_spectok")
     assert re.search(r"^title: (\S+)$", text, re.M).group(1) == project["Name"]
     assert re.search(r"^license: (\S+)$", text, re.M).group(1) == project["License-Expression"]
+
+
+def test_citations_agree():
+    """README, CITATION.cff and ``__citation__`` cite the same paper."""
+    paper = "2510.17959"
+    assert astro_spectok.__citation__.count(paper) == 1
+    for name in ("README.rst", "CITATION.cff", "docs/licence.rst"):
+        assert paper in (ROOT / name).read_text()
+    for name in ("LICENSE.rst", "CODE_OF_CONDUCT.rst", "CONTRIBUTING.rst"):
+        assert len((ROOT / name).read_text()) > 300

@@ -1,0 +1,195 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Pictures of how it works, and that of README.rst: the packaged spectrum on its way through the packaged network."""
+
+import numpy as np
+
+from astro_spectok import tokenize
+from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.example import read_example
+from astro_spectok.lines import list_lines
+
+__all__ = ["draw_diagrams", "draw_network", "draw_redshift_search", "draw_tokens_of_patches"]
+
+#: Okabe and Ito's colours, told apart by the colour-blind and in print
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
+PALE_BLUE, PALE_ORANGE, PALE_GREEN = "#DCEBF5", "#FBE5D6", "#D9F0E8"
+#: Angstrom: the patch that is shown magnified is the one here, the brightest line of the example
+SHOWN = 5437.0
+PATCH = 32
+#: redshifts that templates are shown at: too low, right, too high
+TRIED = (0.045, None, 0.13)
+SIZE = (8.0, 5.4)
+
+
+def draw_diagrams(folder):
+    """Write all pictures into a directory."""
+    folder.mkdir(exist_ok=True)
+    draw_readme(folder / "readme.png")
+    draw_tokens_of_patches(folder / "how_patches.png")
+    draw_network(folder / "how_network.png")
+    draw_redshift_search(folder / "how_redshift.png")
+
+
+def _make_figure(size=SIZE):
+    """A figure that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure, path, dpi=120):
+    figure.savefig(path, dpi=dpi, metadata={"Software": None})
+
+
+def draw_readme(path):
+    """Class and redshift of the packaged example, as `RedshiftEstimate.plot` draws them."""
+    figure = _make_figure((9, 5.2))
+    axes = figure.subplots(2, height_ratios=(2, 1))
+    RedshiftEstimator().estimate(read_example()).plot(axes)
+    _save(figure, path, dpi=100)
+
+
+def draw_tokens_of_patches(path):
+    """A spectrum cut into patches, one of them magnified, and the tokens that they become."""
+    spec = read_example()
+    tokens = tokenize(spec)
+    x, flux, sigma = spec.spectral_axis.value, spec.flux.value, spec.uncertainty.array
+    good = np.isfinite(sigma)
+    edges = np.append(x[::PATCH], x[-1])
+    chosen = int(np.searchsorted(edges, SHOWN)) - 1
+    first, last = edges[chosen], edges[chosen + 1]
+
+    figure = _make_figure()
+    grid = figure.add_gridspec(3, 3, height_ratios=(1.15, 1.15, 1))
+    top, one = figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, 0])
+    text, image = figure.add_subplot(grid[1, 1:]), figure.add_subplot(grid[2, :], sharex=top)
+    for k in range(0, len(edges) - 1, 2):
+        top.axvspan(edges[k], edges[k + 1], color=PALE_BLUE, lw=0)
+    top.axvspan(first, last, color=ORANGE, alpha=0.5, lw=0)
+    top.plot(x, np.where(good, flux, np.nan), color=GREY, lw=0.6, drawstyle="steps-mid")
+    top.set(ylim=(0, np.nanpercentile(flux, 99.9) * 1.05), xlim=(edges[0], edges[-1]), ylabel="flux")
+    top.set_title(f"1. the spectrum, on its own pixels, is cut into {len(edges) - 1} patches", loc="left", fontsize=10)
+    top.tick_params(labelbottom=False)
+
+    inside = slice(chosen * PATCH, (chosen + 1) * PATCH)
+    one.set_facecolor(PALE_ORANGE)
+    one.errorbar(x[inside], flux[inside], sigma[inside], fmt=".", ms=4, lw=0.8, color="black", ecolor=GREY)
+    one.set_title(f"2. one patch: {PATCH} pixels", loc="left", fontsize=10)
+    one.set(ylabel="flux")
+    one.set_xticks([round(first) + 5, round(last) - 5])
+    text.axis("off")
+    channels = (
+        "of each pixel: flux over the scale of the spectrum (arcsinh),\n"
+        "    flux without its continuum over the noise, the noise, good or bad\n"
+        "of the patch: ln(wavelength) of its centre, width of a pixel,\n"
+        "    curvature of the grid, resolving power if it is known\n"
+        "the encoder: every patch looks at all others"
+    )
+    text.text(0.0, 0.5, channels, va="center", fontsize=9, linespacing=1.5)
+    _draw_token_image(image, tokens, (first, last))
+    _save(figure, path)
+
+
+def _draw_token_image(axes, tokens, shown):
+    """Tokens as columns at their wavelengths; the patch that is shown is framed."""
+    values = np.where(tokens.mask[:, None], np.nan, tokens.values)
+    # what tells patches apart: each component without its median, on its own scale
+    values = values - np.nanmedian(values, axis=0)
+    values = values / np.maximum(np.nanpercentile(np.abs(values), 95, axis=0), 1e-12)
+    centre = tokens.wavelength.value
+    axes.pcolormesh(
+        centre, np.arange(values.shape[1]), values.T, cmap="RdBu_r", vmin=-1, vmax=1, shading="nearest", rasterized=True
+    )
+    axes.axvspan(*shown, fill=False, edgecolor=ORANGE, lw=1.5)
+    axes.set(xlabel=f"wavelength [{tokens.wavelength.unit.to_string('latex_inline')}]", ylabel="component")
+    title = f"3. each patch becomes a token of {values.shape[1]} numbers (columns; red: above, blue: below the median)"
+    axes.set_title(title, loc="left", fontsize=10)
+
+
+#: name: centre, size, colour and text of a box of `draw_network`
+BOXES = {
+    "spectrum": ((1.0, 3.3), (1.7, 1.0), "white", "spectrum\nflux, error, mask\non its own pixels"),
+    "patches": ((3.2, 3.3), (1.7, 1.0), PALE_BLUE, "patches\nof 32 pixels and\ntheir wavelengths"),
+    "encoder": ((5.4, 3.3), (1.7, 1.0), PALE_BLUE, "encoder\nattention turned by\nln(wavelength)"),
+    "tokens": ((7.7, 3.3), (1.9, 1.0), PALE_ORANGE, "TOKENS\nlevel, extent, learned,\ndetail"),
+    "decoder": ((10.6, 5.55), (2.7, 0.8), PALE_GREEN, "decoder: flux and error\non any wavelengths"),
+    "pooling": ((10.6, 4.4), (2.7, 0.8), PALE_GREEN, "pooling by learned queries:\none vector, the EMBEDDING"),
+    "redshift": ((10.6, 3.25), (2.7, 0.8), PALE_GREEN, "correlation with templates:\nclass and redshift"),
+    "labels": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "labels of stars and galaxies,\ntypes of stars"),
+    "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "stellar head:\nTeff, logg, [Fe/H], ..."),
+}
+ARROWS = (
+    ("spectrum", "patches"), ("patches", "encoder"), ("encoder", "tokens"), ("tokens", "decoder"),
+    ("tokens", "pooling"), ("tokens", "redshift"), ("tokens", "labels"), ("tokens", "stellar"),
+)  # fmt: skip
+
+
+def draw_network(path):
+    """The parts of the network, and what flows from which to which."""
+    from matplotlib.patches import FancyBboxPatch
+
+    figure = _make_figure((9.6, 5.0))
+    axes = figure.subplots()
+    for (x, y), (width, height), colour, text in BOXES.values():
+        corner = (x - width / 2, y - height / 2)
+        axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle="round,pad=0.05", fc=colour, ec=GREY))
+        axes.text(x, y, text, ha="center", va="center", fontsize=9)
+    for start, end in ARROWS:
+        (x0, y0), (w0, _), *_ = BOXES[start]
+        (x1, y1), (w1, _), *_ = BOXES[end]
+        places = (x0 + w0 / 2 + 0.07, y0), (x1 - w1 / 2 - 0.07, y1)
+        _draw_arrow(axes, *places, GREY)
+    # what goes past the transformer: lines to the redshift head, pixels to the stellar head
+    _draw_arrow(axes, (3.2, 2.75), (9.2, 2.92), BLUE, curve=0.2, ls="--")
+    _draw_arrow(axes, (1.0, 2.75), (9.2, 0.85), BLUE, curve=0.16, ls="--")
+    axes.text(4.6, 0.72, "dashed: past the transformer", color=BLUE, fontsize=9, ha="center")
+    axes.set(xlim=(0, 12.1), ylim=(0.3, 6.1))
+    axes.axis("off")
+    _save(figure, path)
+
+
+def _draw_arrow(axes, start, end, colour, *, curve=0.0, ls="-"):
+    style = {"arrowstyle": "-|>", "color": colour, "lw": 1.3, "ls": ls, "connectionstyle": f"arc3,rad={curve}"}
+    axes.annotate("", end, start, arrowprops=style)
+
+
+def draw_redshift_search(path):
+    """A spectrum and its lines at three redshifts, and the posterior that the correlation gives."""
+    spec = read_example()
+    found = RedshiftEstimator().estimate(spec)
+    x, flux, good = spec.spectral_axis.value, spec.flux.value, np.isfinite(spec.uncertainty.array)
+    tried = [float(found.z.value) if z is None else z for z in TRIED]
+    lines = np.array(list(list_lines(found.spectype).values())[:9])
+
+    figure = _make_figure((8.0, 6.0))
+    grid = figure.add_gridspec(4, 1, height_ratios=(1, 1, 1, 1.5))
+    colours = (GREY, ORANGE, GREY)
+    letters = "abc"
+    top = None
+    for k, (z, colour) in enumerate(zip(tried, colours, strict=True)):
+        axes = figure.add_subplot(grid[k], sharex=top)
+        top = top or axes
+        axes.plot(x, np.where(good, flux, np.nan), color="black", lw=0.5)
+        for line in lines * (1 + z):
+            axes.axvline(line, color=colour, lw=3.5, alpha=0.45)
+        axes.set(xscale="log", xlim=(x[0], x[-1]), ylim=(0, np.nanpercentile(flux, 99.9) * 1.05), ylabel="flux")
+        text = f"{letters[k]}   template at z = {z:.3f}"
+        axes.text(0.015, 0.76, text, transform=axes.transAxes, color=colour, backgroundcolor="white")
+        ticks = [4000, 5000, 6000, 7000, 8000, 9000]
+        axes.set_xticks(ticks, [f"{tick}" for tick in ticks] if k == 2 else [""] * len(ticks))
+        axes.tick_params(which="minor", labelbottom=False)
+    axes.set_xlabel("wavelength [Å], logarithmic: a redshift moves all lines by the same distance")
+    below = figure.add_subplot(grid[3])
+    for name, colour, ls in (("GALAXY", BLUE, "-"), ("QSO", GREEN, "--")):
+        z, p = found.posterior.redshift[name], found.posterior.log_probability[name]
+        near = (z > 0) & (z < 0.2)
+        below.plot(z[near], p[near] / np.log(10), color=colour, lw=0.8, ls=ls, label=name)
+    for letter, z, colour in zip(letters, tried, colours, strict=True):
+        below.axvline(z, color=colour, lw=1, ls=":")
+        below.text(z, 1.02, letter, transform=below.get_xaxis_transform(), ha="center", color=colour)
+    below.set(xlim=(0, 0.2), xlabel="redshift", ylabel="log10 of probability")
+    below.legend(frameon=False, loc="upper right")
+    _save(figure, path)

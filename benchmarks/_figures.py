@@ -1,0 +1,210 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Figures that stand in sentences of the documentation, as substitutions: ``|name|`` on a page is replaced by them."""
+
+import math
+
+from safetensors import safe_open
+
+from astro_spectok.estimators import flags, stellar_flags
+from astro_spectok.estimators.rest_templates import load_rest_templates
+from astro_spectok.network import get_config
+from astro_spectok.results.redshift import to_velocity
+from astro_spectok.weights import find_weights, get_entry, read_metadata
+
+__all__ = ["describe_config", "format_figures", "make_figures"]
+
+HEAD = """.. Written by benchmarks/write_tables.py from benchmarks/results/ and the packaged weights; do not edit.
+"""
+NOT_MEASURED = "(not measured)"
+
+
+def make_figures(read, name="small"):
+    """All figures.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the content of a file of results by its name, None if it is not there.
+    name : str
+        Packaged set of weights.
+
+    Returns
+    -------
+    dict of str to str
+        Text by the name of the substitution.
+    """
+    figures = _describe_weights(name) | _describe_paper() | _describe_templates() | _describe_flags()
+    for file, describe in (
+        (f"{name}_real_spectra", _describe_real),
+        (f"{name}_redshift_estimator", _describe_estimator),
+        (f"{name}_stellar_parameters", _describe_stellar),
+        (f"{name}_reconstruction", _describe_reconstruction),
+        ("redrock", _describe_redrock),
+    ):
+        content = read(file)
+        figures |= describe(content) if content else {}
+    return {key: figures.get(key) or NOT_MEASURED for key in (*figures, *ALWAYS)}
+
+
+def format_figures(figures):
+    """The file that pages include."""
+    return HEAD + "".join(f"\n.. |{key}| replace:: {text}" for key, text in sorted(figures.items())) + "\n"
+
+
+#: what pages use of results; there is a text for each of these even without results
+ALWAYS = (
+    "recall-lamost", "recall-lamost-pca", "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
+    "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
+    "redrock-ratio", "redrock-ratio-own",
+)  # fmt: skip
+
+
+def describe_config(config):
+    """Sizes of a network: substitutions without a prefix.
+
+    Parameters
+    ----------
+    config : dict
+        As `~astro_spectok.network.NetworkConfig.to_dict` gives it.
+    """
+    redshift = config["redshift"]
+    high = dict(zip(redshift["classes"], (pair[1] for pair in redshift["z_range"]), strict=True))
+    return {
+        "patch": str(config["patch"]),
+        "width": str(config["width"]),
+        "heads": str(config["heads"]),
+        "encoder-blocks": str(config["encoder_layers"]),
+        "decoder-blocks": str(config["decoder_layers"]),
+        "token-size": str(config["width"] + config["detail_channels"]),
+        "detail-size": str(config["detail_channels"]),
+        "embedding-size": str(config["embedding_size"]),
+        "embedding-nodes": str(config["embedding_nodes"]),
+        "posterior-periods": str(config["posterior_periods"]),
+        "longest-period": f"{config['longest_period']:g}",
+        "shortest-period": _write(config["shortest_period"]),
+        "contrast-step": _write(config["contrast_step"]),
+        "redshift-channels": str(redshift["channels"]),
+        "redshift-step": _write(redshift["step"]),
+        "redshift-step-velocity": f"{to_velocity(math.expm1(redshift['step'])).value:.0f} km/s",
+        "galaxy-redshift": f"{high['GALAXY']:g}",
+        "qso-redshift": f"{high['QSO']:g}",
+        "star-velocity": f"{to_velocity(high['STAR']).value:.0f} km/s",
+        "star-types": str(len(config["stellar_types"])),
+    }
+
+
+def _write(number):
+    """A small number as people write it: 1e-4, not 0.0001."""
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def _describe_weights(name):
+    """What a file of weights holds."""
+    metadata = read_metadata(find_weights(name))
+    with safe_open(find_weights(name), framework="numpy") as file:
+        parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    windows = [f"{low:.0f} to {high:.0f}" for low, high in metadata["stellar"]["wavelength"]]
+    return describe_config(metadata["astro_spectok_config"]) | {
+        "parameters": f"{parameters / 1e6:.1f} million",
+        "megabytes": f"{get_entry(name).size / 1e6:.1f} MB",
+        "wavelength-range": "{:,.0f} to {:,.0f} Angstrom".format(*get_entry(name).wavelength_range),
+        "stellar-windows": f"{', '.join(windows[:-1])} and {windows[-1]} Angstrom",
+    }
+
+
+def _describe_paper():
+    """Sizes of the network of the paper, as the configuration of that name has them."""
+    paper = get_config("paper")
+    return {
+        "paper-blocks": f"{paper.encoder_layers} + {paper.decoder_layers}",
+        "paper-width": str(paper.width),
+        "paper-heads": str(paper.heads),
+    }
+
+
+def _describe_templates():
+    """How many components the packaged templates have."""
+    templates = load_rest_templates()
+    sizes = {templates.at_resolution(name, templates.resolution).shape[1] - 1 for name in templates.classes}
+    return {"rest-components": " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))}
+
+
+def _describe_flags():
+    """From where on something is flagged, as the code has it."""
+    return {
+        "flag-evidence": f"{flags.LEAST_EVIDENCE:g} nat",
+        "flag-evidence-star": f"{flags.STELLAR_EVIDENCE:g} nat",
+        "flag-sure-star": f"{flags.SURE:g}",
+        "flag-information": f"{flags.LEAST_INFORMATION:g} nat",
+        "flag-comparable": _percent(flags.COMPARABLE),
+        "flag-vicinity": f"{flags.VICINITY:g}",
+        "flag-confident": f"{flags.CONFIDENT:g}",
+        "flag-star": f"{stellar_flags.DOUBTFUL:g}",
+        "flag-no-star": f"{stellar_flags.REFUSED:g}",
+        "flag-type": f"{stellar_flags.SUSPECT:g}",
+        "flag-type-sure": f"{stellar_flags.CERTAIN:g}",
+        "flag-tail": _percent(stellar_flags.TAIL),
+        "flag-snr": f"{stellar_flags.LEAST_SNR:g}",
+    }
+
+
+def _percent(share):
+    return f"{100 * share:.0f} %"
+
+
+def _find(rows, **wanted):
+    """The first row with these values; None if there is none."""
+    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+
+
+def _describe_real(content):
+    """Retrieval, and types of stars."""
+    figures = {}
+    methods = (("recall-lamost", "embedding"), ("recall-lamost-pca", "PCA-50 of flux over running median"))
+    for key, method in methods:
+        row = _find(content["retrieval"], method=method)
+        figures[key] = row and _percent(row["recall"])
+    rows = content.get("simulated", {}).get("retrieval", [])
+    for name in ("GALAXY", "QSO", "STAR"):
+        row = _find(rows, pair="desi", noise="as real", method="embedding", **{"class": name})
+        figures[f"recall-{name.lower()}"] = row and _percent(row["recall"])
+    every = _find(content["types"], set="lamost_real", type="all")
+    figures["types-stated"] = every and f"{every['stated']:.2f}"
+    row = _find(content["types"], set="splat_spex_real", type="T")
+    figures["types-t-exact"] = row and _percent(row["exact"])
+    return figures
+
+
+def _describe_estimator(content):
+    """What is claimed and what is right of VANDELS, over all bins of ``p_best``."""
+    rows = [row for row in content["reliability"] if row["set"] == "vandels_real"]
+    n = sum(row["n"] for row in rows)
+    if not n:
+        return {}
+    return {f"vandels-{key}": _percent(sum(row["n"] * row[key] for row in rows) / n) for key in ("claimed", "right")}
+
+
+def _describe_stellar(content):
+    """Widths of the pulls of real stars, and of velocities in the H band."""
+    pulls = [row["pull"] for row in content["real"] if "APOGEE" not in row["set"] and row["label"] != "rv"]
+    velocity = _find(content["real"], set="APOGEE emulator, S/N 100", label="rv")
+    clear = {row["set"]: _percent(row["clear"]) for row in content["clear"]}
+    return {
+        "clear-miles": clear.get("MILES"),
+        "clear-lamost": clear.get("LAMOST"),
+        "stellar-pulls": pulls and f"{min(pulls):.2f} to {max(pulls):.2f}",
+        "rv-pull-apogee": velocity and f"{velocity['pull']:.2f}",
+    }
+
+
+def _describe_reconstruction(content):
+    """Sets whose hidden pixels smoothing predicts better than the network."""
+    worse = [row["set"] for row in content["sets"] if row["held_net"] > row["held_smooth"]]
+    return {"held-worse": ", ".join(f"``{name}``" for name in worse) or "none"}
+
+
+def _describe_redrock(content):
+    """How many times as many spectra as redrock."""
+    one, own = (_find(content["sets"], name=name) for name in ("one grid", "grids of their own"))
+    return {"redrock-ratio": one and f"{one['ratio']:.0f}", "redrock-ratio-own": own and f"{own['ratio']:.0f}"}
