@@ -40,9 +40,10 @@ MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 0.3, 1.0, 0.5, 0.98
 ROUNDS = 30
 #: degrees of freedom of Student's t that offsets are thought to follow: wavelength scales give them long wings
 TAIL = 4.0
-#: floors that the fit of the errors starts from; prior of the logarithms of floor and power: their centres are 1e-5 and
-#: 1, these are their standard deviations
-STARTS, TYPICAL, FLOOR_PRIOR, POWER_PRIOR = (6e-6, 4e-5), 1e-5, 1.0, 0.3
+#: floors that the fit of the errors starts from; priors of the logarithms of scale, floor and power and of the trends:
+#: their centres are 1, 1e-5, 1 and 0, these are their standard deviations
+STARTS, TYPICAL = (6e-6, 4e-5), 1e-5
+SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR = 10.0, 1.0, 0.3, 0.3
 RELIABILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 #: fewest spectra that a bin is judged by
 LEAST = 20
@@ -210,12 +211,12 @@ def fit_probabilities(evidence, broad):
     return made, *losses
 
 
-def fit_errors(offset, width):
-    """Scale, floor and power under which errors are true, of faint spectra and of bright ones.
+def fit_errors(offset, width, group=None, clues=None):
+    """Scale, floor and power under which errors are true, of faint spectra and of bright ones, and trends with clues.
 
     Offsets over errors are thought to follow Student's t distribution, so that the wings, which errors of wavelength
-    scales give to every distribution, do not decide; the scale then makes the median absolute deviation that of a
-    Gaussian of width 1.
+    scales give to every distribution, do not decide; the scale then makes the median absolute deviation of each group
+    that of a Gaussian of width 1.
 
     Parameters
     ----------
@@ -223,25 +224,39 @@ def fit_errors(offset, width):
         Measured minus true ln(1 + z).
     width : ndarray, shape (n,)
         What the error is thought to be; see `~astro_spectok.results.Calibration` for what becomes of it.
+    group : ndarray of int, shape (n,), optional
+        Which of the groups that have a scale, floor and power of their own, counted from 0; one if not given.
+    clues : ndarray, shape (n, clues), optional
+        What the logarithm of the error depends on in all groups alike; nothing if not given.
 
     Returns
     -------
-    scale, floor, power : float
+    scale, floor, power : ndarray, shape (groups,)
+    trend : ndarray, shape (clues,)
     """
+    group = np.zeros(len(offset), int) if group is None else group
+    clues = np.zeros((len(offset), 0)) if clues is None else clues
+    n = int(group.max()) + 1
 
     def predict(x):
-        return np.exp(x[0]) * PIVOT * (np.hypot(width, np.exp(x[1])) / PIVOT) ** np.exp(x[2])
+        scale, floor, power, trend = np.split(np.asarray(x), [n, 2 * n, 3 * n])
+        whole = np.hypot(width, np.exp(floor[group])) / PIVOT
+        return np.exp(scale[group] + clues @ trend) * PIVOT * whole ** np.exp(power[group])
 
     def measure_loss(x):
         error = predict(x)
         surprise = np.log(error) + 0.5 * (TAIL + 1) * np.log1p((offset / error) ** 2 / TAIL)
-        return surprise.sum() + 0.5 * ((x[1] - np.log(TYPICAL)) / FLOOR_PRIOR) ** 2 + 0.5 * (x[2] / POWER_PRIOR) ** 2
+        return surprise.sum() + 0.5 * np.sum(((x - centre) / spread) ** 2)
 
-    starts = ([0.5, np.log(floor), 0.01] for floor in STARTS)
-    fits = [minimize(measure_loss, x, method="Nelder-Mead", options={"maxiter": 600}) for x in starts]
-    best = min(fits, key=lambda fit: fit.fun).x
-    scale = np.exp(best[0]) * float(mad_std(offset / predict(best)))
-    return float(scale), float(np.exp(best[1])), float(np.exp(best[2]))
+    centre = np.concatenate([np.zeros(n), np.full(n, np.log(TYPICAL)), np.zeros(n + clues.shape[1])])
+    spread = np.repeat([SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR], [n, n, n, clues.shape[1]])
+    starts = np.tile(centre, (len(STARTS), 1))
+    starts[:, :n], starts[:, n : 2 * n] = 0.5, np.log(STARTS)[:, None]
+    best = min((minimize(measure_loss, x, method="L-BFGS-B") for x in starts), key=lambda fit: fit.fun).x
+    pull = offset / predict(best)
+    scale, floor, power, trend = np.split(best, [n, 2 * n, 3 * n])
+    wide = np.array([float(mad_std(pull[group == k])) for k in range(n)])
+    return np.exp(scale) * wide, np.exp(floor), np.exp(power), trend
 
 
 def fit_confident(cls, probability, right, *, purity, least, kept=0):

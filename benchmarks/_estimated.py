@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Answers of the public estimator beside the truth, for test sets, simulated spectra, and spectra of nothing."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = ["draw_nothing", "estimate_set", "estimate_simulated", "estimate_spect
 
 #: spectra that are given to the estimator at once: bounds the memory that posteriors take
 CHUNK = 256
+#: objects drawn at once: each part of a draw is of one set of templates, and a draw of any size has few parts
+DRAWN = 200
 #: SDSS's pixels: ln(Angstrom) of the first, step, number
 PIXELS = np.log(3800.0), 2.3026e-4, 3850
 #: signal-to-noise ratios of featureless continua
@@ -108,7 +111,11 @@ def estimate_simulated(estimator, templates, n, seed, families=None):
     ``class_true`` '' where there is none to be found.
     """
     survey, tables = Survey(templates, families=families), []
-    for group in survey.draw(n, seed):
+    draws = (
+        survey.draw(min(DRAWN, n - start), [*np.atleast_1d(seed).tolist(), number])
+        for number, start in enumerate(range(0, n, DRAWN))
+    )
+    for group in itertools.chain.from_iterable(draws):
         objects = group.objects
         z = objects.z.masked_fill(~objects.measurable, np.nan).numpy()
         table = estimate_spectra(estimator, to_spectra(group.observations[0]), "vacuum", z)

@@ -14,6 +14,7 @@ sha256 changes with it.
 import argparse
 import itertools
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,22 +36,25 @@ from _real_sets import to_inputs
 from _rewrite import rewrite_weights
 from _simulated import WIDE_RESOLUTION, to_spectra
 from astropy.stats import mad_std
+from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators.flags import (
-    LEAST_EVIDENCE,
     combine_flags,
     convert_flags,
     find_flags,
     find_red_end,
     has_negative_continuum,
+    measure_outside,
     sum_around,
 )
 from astro_spectok.estimators.redshift import COMPARED
-from astro_spectok.estimators.solutions import find_solutions, sharpen_peak
+from astro_spectok.estimators.solutions import describe_spectrum, find_solutions, sharpen_peak
+from astro_spectok.inputs import measure_facts, note_flags
 from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
 from astro_spectok.results.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
 from astro_spectok.results.posterior import WINDOW
+from astro_spectok.results.redshift_clues import describe_peak
 from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
@@ -67,7 +71,7 @@ SNR_EDGES = (0.3, 2, 5, 10, 30, 100)
 WIDE, NARROW = 0.01, 0.0033
 #: S/N beyond which redshifts are to be relied on; share of right ones among those that are, wished for and needed, and
 #: share of all right ones that is to be left: each a little more than what is aimed at, since wrong ones are few
-BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.905
+BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
 #: the figures of `score` that are one number, in words
@@ -94,8 +98,8 @@ def draw_measured(runner, data, n, seed):
     list of dict
         ``log_probability`` (dict of float32 arrays), ``cls`` ('' for none of the classes), ``z`` (NaN where there is
         none to be found), ``snr``, ``family``, ``wide`` (resolving power of 600 or less), ``noticed`` and ``doubts``
-        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, its ``red_end``, and
-        its ``pixel``.
+        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, its ``red_end``, its
+        ``pixel``, and how much of it is ``outside`` what the weights were trained on.
     redshifts : dict of str to ndarray
     """
     survey, out, redshifts = Survey(data), [], None
@@ -103,9 +107,13 @@ def draw_measured(runner, data, n, seed):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             spectra = to_spectra(group.observations[0])
             batch = to_batch(to_inputs(spectra), medium="vacuum")
-            objects = group.objects
+            objects, trained = group.objects, runner.loaded.wavelength_range
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AstropyUserWarning)
+                flags = note_flags(batch, runner.loaded, single=False)
             for i, measured in runner.measure(batch, progress=False):
                 redshifts = measured.redshifts
+                wavelength = batch.wavelength[batch.grid(i)]
                 flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
                 negative = has_negative_continuum(flux, ivar)
                 known, cls = bool(objects.measurable[i]), int(objects.cls[i])
@@ -114,10 +122,10 @@ def draw_measured(runner, data, n, seed):
                     "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
-                    "noticed": convert_flags(batch.flags[i]),
+                    "noticed": convert_flags(flags[i]), "outside": measure_outside(wavelength, ivar, trained),
                     "doubts": RedshiftFlag.NEGATIVE_CONTINUUM if negative else RedshiftFlag.NONE,
-                    "batch": batch, "i": i, "red_end": find_red_end(batch.wavelength[batch.grid(i)], ivar),
-                    "pixel": measure_pixel(batch.wavelength[batch.grid(i)]),
+                    "batch": batch, "i": i, "red_end": find_red_end(wavelength, ivar),
+                    "pixel": measure_pixel(wavelength),
                 })  # fmt: skip
     return out, redshifts
 
@@ -158,20 +166,35 @@ def recalibrate(row, calibration):
 
 
 def fit_all_errors(rows, grid, calibration):
-    """Scale, floor and power of the errors: the three fields of `Calibration`; see `fit_calibration`."""
-    peaks = [RedshiftPosterior(grid, recalibrate(row, calibration)).find_peaks(1)[0] for row in rows]
+    """Scale, floor, power and trends of the errors: four fields of `Calibration`; see `fit_calibration`."""
     found = {}
-    for peak, row in zip(peaks, rows, strict=True):
-        ln1pz, width, evidence = sharpen_peak(peak, calibration, row.get("batch"), row.get("i", 0))
-        offset = ln1pz - np.log1p(row["z"])
+    for row in rows:
+        posterior = RedshiftPosterior(grid, recalibrate(row, calibration))
+        peak = posterior.find_peaks(1)[0]
+        batch, i = row.get("batch"), row.get("i", 0)
+        sharp = sharpen_peak(peak, calibration, batch, i)
+        offset = sharp.ln1pz - np.log1p(row["z"])
         if peak.spectype == row["cls"] and abs(offset) < WINDOW:
-            refined = evidence >= LEAST_EVIDENCE
-            name = name_errors(peak.spectype, peak.z, red_end=row.get("red_end"), refined=refined)[0]
-            found.setdefault(name, []).append((offset, width))
-    # fewer say nothing about a width and how it grows
-    fits = {name: fit_errors(*np.array(values).T) for name, values in found.items() if len(values) >= 2 * LEAST}
-    fields = ("error_scale", "error_floor", "error_power")
-    return {field: {name: fit[k] for name, fit in fits.items()} for k, field in enumerate(fields)}
+            name = name_errors(peak.spectype, peak.z, red_end=row.get("red_end"), refined=sharp.refined)[0]
+            share = peak.probability / posterior.class_probability[peak.spectype]
+            clues = describe_peak(share, sharp.blunt, sharp.tension)
+            clues |= {} if batch is None else describe_spectrum(batch, i)
+            found.setdefault(peak.spectype, []).append((name, offset, sharp.width, clues))
+    fields = ("error_scale", "error_floor", "error_power", "error_trend")
+    out = {field: {} for field in fields}
+    for cls, values in found.items():
+        names = [value[0] for value in values]
+        # fewer say nothing about a width and how it grows
+        groups = [name for name in dict.fromkeys(names) if names.count(name) >= 2 * LEAST]
+        own = [value for value in values if value[0] in groups]
+        if own:
+            group = np.array([groups.index(value[0]) for value in own])
+            clues = np.array([list(value[3].values()) for value in own])
+            *fits, trend = fit_errors(*np.array([value[1:3] for value in own]).T, group, clues)
+            for field, fit in zip(fields, fits, strict=False):
+                out[field] |= dict(zip(groups, fit.tolist(), strict=True))
+            out["error_trend"][cls] = dict(zip(own[0][3], trend.tolist(), strict=True))
+    return out
 
 
 def fit_reliance(table):
@@ -197,14 +220,14 @@ def answer(rows, redshifts, calibration):
     table = {name: [] for name in names}
     for row in rows:
         posterior = RedshiftPosterior(grid, recalibrate(row, calibration))
-        peaks, raw, evidence = find_solutions(posterior, calibration, row.get("batch"), row.get("i", 0), COMPARED)
+        peaks, raw, evidence = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
         doubts = row["doubts"] | find_flags(
             posterior, raw, posterior.information, evidence, red_end=row["red_end"],
-            confident=calibration.find_confident(best.spectype), snr=row["snr"],
+            confident=calibration.find_confident(best.spectype), snr=measure_facts(row["batch"], row["i"])[0],
         )  # fmt: skip
-        zwarn = combine_flags(row["noticed"], doubts)
+        zwarn = combine_flags(row["noticed"], doubts, outside=row["outside"])
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],

@@ -115,9 +115,22 @@ def test_errors_are_found(load, scale, power):
     true = scale * PIVOT * (np.hypot(width, floor) / PIVOT) ** power
     offset = true * rng.normal(0, 1, len(width))
     offset[::50] = 3e-3  # outliers
-    found = load("_calibration").fit_errors(offset, width)
-    np.testing.assert_allclose(found[0] * PIVOT * (np.hypot(width, found[1]) / PIVOT) ** found[2], true, rtol=0.15)
-    assert found[1:] == (pytest.approx(floor, rel=0.4), pytest.approx(power, rel=0.1))
+    (a,), (b,), (c,), trend = load("_calibration").fit_errors(offset, width)
+    np.testing.assert_allclose(a * PIVOT * (np.hypot(width, b) / PIVOT) ** c, true, rtol=0.15)
+    assert (b, c) == (pytest.approx(floor, rel=0.4), pytest.approx(power, rel=0.1))
+    assert trend.shape == (0,)
+
+
+def test_trends_of_errors_are_found(load):
+    """Groups have scales of their own, and share what errors grow by with a clue; what tells nothing is left alone."""
+    rng, n = np.random.default_rng(8), 4000
+    width, group = np.exp(rng.uniform(np.log(6e-5), np.log(6e-4), n)), np.arange(n) % 2
+    clues = rng.normal(0, 1, (n, 2))
+    offset = np.array([0.7, 1.8])[group] * width * np.exp(0.4 * clues[:, 0]) * rng.normal(0, 1, n)
+    scale, floor, power, trend = load("_calibration").fit_errors(offset, width, group, clues)
+    np.testing.assert_allclose(trend, [0.4, 0.0], atol=0.04)
+    found = scale[group] * PIVOT * (np.hypot(width, floor[group]) / PIVOT) ** power[group]
+    np.testing.assert_allclose(found, np.array([0.7, 1.8])[group] * width, rtol=0.15)
 
 
 def test_errors_are_those_of_the_calibration(load):
@@ -125,9 +138,13 @@ def test_errors_are_those_of_the_calibration(load):
     rng = np.random.default_rng(4)
     width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 2000))
     offset = 2 * width * rng.normal(0, 1, len(width))
-    scale, floor, power = load("_calibration").fit_errors(offset, width)
-    made = Calibration(error_scale={"STAR": scale}, error_floor={"STAR": floor}, error_power={"STAR": power})
-    pull = offset / [made.correct_width("STAR", x) for x in width]
+    clue = rng.normal(0, 1, len(width))
+    fit = load("_calibration").fit_errors(offset, width, clues=clue[:, None])
+    scale, floor, power, trend = ({"STAR": float(x[0])} for x in fit)
+    made = Calibration(
+        error_scale=scale, error_floor=floor, error_power=power, error_trend={"STAR": {"clue": trend["STAR"]}}
+    )
+    pull = offset / [made.correct_width("STAR", x, clues={"clue": y}) for x, y in zip(width, clue, strict=True)]
     assert mad_std(pull) == pytest.approx(1, abs=1e-6)
 
 

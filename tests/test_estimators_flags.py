@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_scores
 
-from astro_spectok.estimators.flags import find_flags, find_red_end
+from astro_spectok.estimators.flags import EXTRAPOLATED, combine_flags, find_flags, find_red_end, measure_outside
 from astro_spectok.results import RedshiftFlag, RedshiftPosterior
 
 
@@ -56,3 +56,21 @@ def test_red_end_is_that_of_good_pixels():
     wavelength = np.array([5000.0, 4000.0, 6000.0])
     assert find_red_end(wavelength, np.array([1.0, 1.0, 0.0])) == 5000
     assert np.isnan(find_red_end(wavelength, np.zeros(3)))
+
+
+@pytest.mark.parametrize(("outside", "flagged"), [(EXTRAPOLATED - 0.01, False), (EXTRAPOLATED + 0.01, True)])
+def test_a_little_outside_is_a_remark(outside, flagged):
+    """Said beside a doubt, and by itself only if much of the spectrum lies there, or it is not known how much."""
+    noticed = RedshiftFlag.OUTSIDE_TRAINED_RANGE | RedshiftFlag.ERRORS_ESTIMATED
+    assert combine_flags(noticed, RedshiftFlag.NONE, outside=outside) == (noticed if flagged else RedshiftFlag.NONE)
+    doubt = RedshiftFlag.TWO_PEAKS
+    assert combine_flags(noticed, doubt, outside=outside) == noticed | doubt
+    assert combine_flags(noticed, RedshiftFlag.NONE) == noticed
+
+
+def test_share_outside_is_that_of_good_pixels():
+    wavelength, ivar = np.array([1000.0, 3000.0, 5000.0, 9000.0]), np.array([1.0, 1.0, 0.0, 2.0])
+    assert measure_outside(wavelength, ivar, (2000.0, 6000.0)) == pytest.approx(2 / 3)
+    assert measure_outside(wavelength, ivar, (900.0, 1e4)) == 0
+    assert measure_outside(wavelength, ivar, None) == 0
+    assert measure_outside(wavelength, np.zeros(4), (2000.0, 6000.0)) == 0

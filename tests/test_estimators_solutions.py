@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Solutions: how redshifts of network and templates are joined, and what becomes of intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_scores
@@ -62,6 +64,35 @@ def test_errors_are_those_of_what_is_seen(monkeypatch):
         errors.append(best.z_err)
     assert errors[1] == pytest.approx(3 * errors[0])
     assert errors[2] == pytest.approx(5 * 1.5 * TRUE, rel=0.02)
+
+
+def test_errors_follow_what_else_tells_of_them(monkeypatch):
+    """Templates that contradict the network, and the signal-to-noise ratio of the spectrum."""
+    trend = {"tension": 1.0, "snr 55": 0.5, "snr 17": 0.5, "snr 7": 0.5, "snr 3.2": 0.5, "snr 1": 0.5}
+    plain = Calibration(error_floor={"GALAXY": 1e-9}, target_sigma=TARGET)
+    batch, posterior = to_batch([make_spectrum()], medium="vacuum"), RedshiftPosterior(GRID, SCORES)
+    for offset in (0.0, 6e-4):
+        fit = Refined(np.log(1.5) + offset, TRUE, 50.0)
+        monkeypatch.setattr(solutions, "refine_redshift", lambda *args, fit=fit, **kwargs: fit)
+        before, after = (
+            find_solutions(posterior, replace(plain, error_trend={"GALAXY": x}), batch, 0, 1)[0][0] for x in ({}, trend)
+        )
+        # the network's peak is as wide as the fit
+        tension = offset / (TRUE * np.sqrt(2))
+        assert after.z == before.z
+        assert after.z_err / before.z_err == pytest.approx(np.exp(0.5) * (1 + tension), rel=0.03)
+
+
+def test_class_probability_leaves_the_error_alone(monkeypatch):
+    """What counts is how the probability of a class is spread: the error of a star is the same if it surely is one."""
+    monkeypatch.setattr(solutions, "refine_redshift", lambda *args, **kwargs: None)
+    trend = Calibration(error_trend={"GALAXY": {"doubt": 1.0}}, target_sigma=TARGET)
+    batch, errors = to_batch([make_spectrum()], medium="vacuum"), []
+    for rest in ([("QSO", 2.0, TRUE, 0.4)], [("GALAXY", 0.8, TRUE, 0.4)], []):
+        scores = make_scores(("GALAXY", 0.5, TRUE, 1.0 - 0.4 * len(rest)), *rest)
+        errors.append(find_solutions(RedshiftPosterior(GRID, scores), trend, batch, 0, 1)[0][0].z_err)
+    assert errors[0] == pytest.approx(errors[2], rel=0.02)
+    assert errors[1] > 3 * errors[2]
 
 
 @pytest.mark.parametrize(("level", "sigmas"), [(0.68, norm.ppf(0.84)), (0.95, norm.ppf(0.975))])

@@ -90,6 +90,14 @@ def test_power():
     assert calibration.correct_width("STAR", 10 * PIVOT) == pytest.approx(150 * PIVOT)
 
 
+def test_errors_follow_their_clues():
+    """By the exponential of what the class has them grow by; clues that are absent, or were not fitted, do nothing."""
+    calibration = Calibration(error_floor={"STAR": 1e-9}, error_trend={"STAR": {"pixel": 0.5, "tension": 1.0}})
+    for clues, factor in (({"pixel": 2.0, "count": 9.0}, np.e), ({"pixel": 2.0, "tension": -1.0}, 1.0), (None, 1.0)):
+        assert calibration.correct_width("STAR", 1e-4, clues=clues) == pytest.approx(factor * 1e-4, rel=1e-6)
+    assert calibration.correct_width("QSO", 1e-4, clues={"pixel": 2.0}) == pytest.approx(1e-4, rel=0.01)
+
+
 def test_errors_of_distant_objects_are_their_own():
     """Where they were fitted; those of the class otherwise, and where no redshift is given."""
     calibration = Calibration(error_scale={"QSO": 2.0, "QSO UV": 3.0, "GALAXY": 1.5}, error_floor={"QSO UV": 1e-4})
@@ -168,8 +176,9 @@ def test_width_of_pixels():
 def test_is_read_from_metadata():
     """What was written is what is read, through JSON; weights without one have the width of their training."""
     made = Calibration(
-        {"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2
-    )
+        {"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
+        {"QSO": {"pixel": 0.3}},
+    )  # fmt: skip
     stored = json.loads(json.dumps({"calibration": made.to_dict(), "training": {"steps": 3}}))
     assert Calibration.from_metadata(stored) == made
     assert Calibration.from_metadata({"training": {"redshift_sigma": 3e-4}}) == Calibration(target_sigma=3e-4)
@@ -184,6 +193,9 @@ def test_is_read_from_metadata():
         ({"error_floor": {"QSO": np.inf}}, "error_floor must be a dict"),
         ({"error_power": {"QSO": -1.0}}, "error_power must be a dict"),
         ({"confident": 0.8}, "confident must be a dict"),
+        ({"error_trend": 1.0}, "error_trend must be a dict of class to a dict of clue to a number"),
+        ({"error_trend": {"QSO": 1.0}}, "error_trend must be a dict"),
+        ({"error_trend": {"QSO": {"pixel": np.nan}}}, "error_trend must be a dict"),
         ({"pixel_power": 2.0}, "pixel_power must lie between -1 and 1"),
         ({"warmth": 0.5}, r"doubt must lie in \[0, 1\) and warmth be 1 or more"),
         ({"epsilon": 1.0}, r"epsilon must lie in \[0, 1\)"),

@@ -18,11 +18,15 @@ __all__ = [
     "has_negative_continuum",
     "is_sky_like",
     "lacks_features",
+    "measure_outside",
     "sum_around",
 ]
 
 #: what is noticed about an input without being a reason to doubt its redshift
 REMARKS = RedshiftFlag.ERRORS_ESTIMATED
+#: share of the good pixels up to which those outside what the weights were trained on are a remark as well: what is
+#: inside tells the redshift
+EXTRAPOLATED = 0.3
 #: distance in ln(1 + z) within which it is counted: what is broad, as a quasar at low resolution, is not doubtful
 VICINITY = 0.01
 #: how probable another redshift is, over the best, from which they are comparable
@@ -70,22 +74,48 @@ def convert_flags(flags):
     return out
 
 
-def combine_flags(noticed, doubts):
+def combine_flags(noticed, doubts, *, outside=1.0):
     """``zwarn`` from what was noticed about an input and what gives reason to doubt its redshift.
 
     A remark (`RedshiftFlag.ERRORS_ESTIMATED`) says in what light to see a doubt; by itself it is none, so that 0 means
-    the same for files with and without errors.
+    the same for files with and without errors. `RedshiftFlag.OUTSIDE_TRAINED_RANGE` is one, too, where most of the
+    spectrum is inside.
 
     Parameters
     ----------
     noticed, doubts : RedshiftFlag
+    outside : float, optional
+        Share of the good pixels that lie outside what the weights were trained on, as of `measure_outside`.
 
     Returns
     -------
     RedshiftFlag
     """
     zwarn = noticed | doubts
-    return zwarn if zwarn & ~REMARKS else RedshiftFlag.NONE
+    remarks = REMARKS if outside > EXTRAPOLATED else REMARKS | RedshiftFlag.OUTSIDE_TRAINED_RANGE
+    return zwarn if zwarn & ~remarks else RedshiftFlag.NONE
+
+
+def measure_outside(wavelength, ivar, trained_range):
+    """Share of the good pixels that lie outside what weights were trained on.
+
+    Parameters
+    ----------
+    wavelength, ivar : ndarray, shape (n,)
+        Vacuum wavelength; pixels with an inverse variance of 0 are not counted.
+    trained_range : (float, float) or None
+        Of wavelength; nothing is outside if it is not known.
+
+    Returns
+    -------
+    float
+        0 without a good pixel.
+    """
+    good = np.asarray(ivar) > 0
+    if trained_range is None or not good.any():
+        return 0.0
+    seen, (low, high) = np.asarray(wavelength)[good], trained_range
+    return float(np.mean((seen < low) | (seen > high)))
 
 
 def has_negative_continuum(flux, ivar):

@@ -16,6 +16,7 @@ from astro_spectok.estimators.flags import (
     find_flags,
     find_red_end,
     has_negative_continuum,
+    measure_outside,
 )
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
@@ -73,9 +74,18 @@ class RedshiftEstimator(Estimator):
 
     Examples
     --------
+    One spectrum gives an estimate, many give a table. This galaxy was made with a redshift of 0.0857:
+
     >>> from astro_spectok.estimators import RedshiftEstimator
-    >>> RedshiftEstimator(classes=("GALAXY", "QSO"), z_range=(0, 3))
-    RedshiftEstimator(z_range=(0, 3), classes=('GALAXY', 'QSO'))
+    >>> from astro_spectok.example import read_example
+    >>> spectrum = read_example()
+    >>> estimator = RedshiftEstimator(device="cpu", classes=("GALAXY", "QSO"), z_range=(0, 3))
+    >>> estimate = estimator.estimate(spectrum)
+    >>> estimate.spectype, f"{estimate.z:.3f}", bool(abs(estimate.z - 0.0857) < 5 * estimate.z_err)
+    ('GALAXY', '0.086', True)
+    >>> table = estimator.estimate([spectrum, spectrum[1000:3000]])
+    >>> print(table["z"].round(3), table["zwarn"].tolist())
+    [0.086 0.086] [0, 0]
     """
 
     def __init__(self, weights=None, device="auto", z_range=None, classes=None, prior=None, n_best=3):
@@ -227,14 +237,15 @@ def _solve(prepared, i, posterior, information, count, levels):
     intervals = [
         move_interval(posterior.find_interval(level, around=raw[0].z), raw[0], peaks[0], grid.step) for level in levels
     ]
-    pixels = batch.pixels(i)
-    red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[pixels])
+    pixels, wavelength = batch.pixels(i), batch.wavelength[batch.grid(i)]
+    red_end = find_red_end(wavelength, batch.ivar[pixels])
     confident = prepared.calibration.find_confident(raw[0].spectype)
     snr = measure_facts(batch, i)[0]
     doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end, confident=confident, snr=snr)
     if has_negative_continuum(batch.flux[pixels], batch.ivar[pixels]):
         doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
-    zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts)
+    outside = measure_outside(wavelength, batch.ivar[pixels], prepared.runner.loaded.wavelength_range)
+    zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts, outside=outside)
     return peaks, intervals, zwarn, float(snr)
 
 

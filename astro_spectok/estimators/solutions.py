@@ -2,14 +2,26 @@
 """From a posterior and its spectrum to solutions: refined redshifts with errors that mean what they say."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from astro_spectok.estimators.flags import LEAST_EVIDENCE, find_red_end
 from astro_spectok.estimators.refinement import refine_redshift
+from astro_spectok.inputs import measure_facts
+from astro_spectok.results.calibration import measure_pixel
 from astro_spectok.results.posterior import WINDOW
+from astro_spectok.results.redshift_clues import describe_peak, describe_pixels
 
-__all__ = ["find_solutions", "move_interval", "sharpen_peak", "take_resolution", "take_spectrum"]
+__all__ = [
+    "Sharpened",
+    "describe_spectrum",
+    "find_solutions",
+    "move_interval",
+    "sharpen_peak",
+    "take_resolution",
+    "take_spectrum",
+]
 
 #: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
 #: a network is seldom better than what it was trained towards, however narrow its peak
@@ -17,6 +29,33 @@ BLUNT = 2.0
 #: how far redshifts by templates and by the network may differ without noise, in ln(1 + z): a quasar's lines are where
 #: its gas moves
 DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5}
+
+
+class Sharpened(NamedTuple):
+    """A peak whose redshift is as good as the spectrum tells.
+
+    Attributes
+    ----------
+    ln1pz, width : float
+        ln(1 + z) and its standard deviation, without what the training added.
+    evidence : float
+        Of features in the spectrum, as of `~astro_spectok.estimators.refinement.Refined`; NaN if not known.
+    blunt : float
+        The width of the network's own peak, without what the training added.
+    tension : float
+        By how many standard deviations network and templates differ; 0 where templates have no part.
+    """
+
+    ln1pz: float
+    width: float
+    evidence: float
+    blunt: float
+    tension: float
+
+    @property
+    def refined(self):
+        """Whether templates have a part in it."""
+        return bool(self.evidence >= LEAST_EVIDENCE)  # False for NaN
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -46,35 +85,44 @@ def find_solutions(posterior, calibration, batch, i, count):
         Of features in the spectrum, as of `~astro_spectok.estimators.refinement.Refined`; NaN if not known.
     """
     raw = posterior.find_peaks(count)
-    solutions, evidence, red_end = [], np.nan, None
+    solutions, evidence, red_end, seen = [], np.nan, None, {}
     if batch is not None:
         red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
+        seen = describe_spectrum(batch, i)
     for number, peak in enumerate(raw):
-        ln1pz, width, found = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
-        evidence = found if number == 0 else evidence
-        refined = number == 0 and evidence >= LEAST_EVIDENCE  # False for NaN
-        width = calibration.correct_width(peak.spectype, width, peak.z, red_end=red_end, refined=refined)
-        solutions.append(replace(peak, z=float(np.expm1(ln1pz)), z_err=float(np.exp(ln1pz) * width)))
+        sharp = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
+        evidence = sharp.evidence if number == 0 else evidence
+        share = peak.probability / posterior.class_probability[peak.spectype]
+        width = calibration.correct_width(
+            peak.spectype, sharp.width, peak.z, red_end=red_end, refined=sharp.refined,
+            clues=seen | describe_peak(share, sharp.blunt, sharp.tension),
+        )  # fmt: skip
+        solutions.append(replace(peak, z=float(np.expm1(sharp.ln1pz)), z_err=float(np.exp(sharp.ln1pz) * width)))
     return solutions, raw, evidence
 
 
-def sharpen_peak(peak, calibration, batch=None, i=0):
-    """ln(1 + z) of a peak, its width without what the training added, and the evidence of features.
+def describe_spectrum(batch, i):
+    """The clues of `~astro_spectok.results.redshift_clues.describe_pixels` of one spectrum of a batch."""
+    snr, count, *_ = measure_facts(batch, i)
+    return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
 
-    Refined, if a spectrum is given; without one, or without templates for it, the evidence is NaN.
-    """
+
+def sharpen_peak(peak, calibration, batch=None, i=0):
+    """The `Sharpened` of a peak: refined with templates, if a spectrum is given and there are some for it."""
     ln1pz = float(np.log1p(peak.z))
-    width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
+    blunt = width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
     if batch is None:
-        return ln1pz, width, np.nan
+        return Sharpened(ln1pz, width, np.nan, blunt, 0.0)
     fit = refine_redshift(
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < LEAST_EVIDENCE:
-        return ln1pz, width, np.nan if fit is None else fit.evidence
+        return Sharpened(ln1pz, width, np.nan if fit is None else fit.evidence, blunt, 0.0)
     width = max(width, BLUNT * calibration.target_sigma)
+    tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
     weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
-    return float(np.average([ln1pz, fit.ln1pz], weights=weights)), float(weights.sum() ** -0.5), fit.evidence
+    ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
+    return Sharpened(ln1pz, float(weights.sum() ** -0.5), fit.evidence, blunt, tension)
 
 
 def take_spectrum(batch, i):

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 import numpy as np
 from scipy.special import entr
 
+from astro_spectok.results.html import make_html_table
+
 __all__ = ["CALIBRATION_KEY", "Calibration", "measure_breadth", "measure_pixel", "name_errors"]
 
 #: where the metadata of a file of weights hold it
@@ -72,6 +74,29 @@ class Calibration:
     pixel_power : float
         All temperatures are divided by this power of the width of the pixels over 60 km/s: a network may be surer of
         spectra with wide pixels than of those with narrow ones, or less sure.
+    error_trend : dict of str to dict of str to float
+        For each class what the logarithm of its errors grows by with each clue of
+        ``astro_spectok.results.redshift_clues``: the width of a peak does not tell all.
+
+    Raises
+    ------
+    ValueError
+        An attribute is out of its range; the message names the range.
+
+    References
+    ----------
+    Guo et al. 2017, arXiv 1706.04599, section 4.2, for temperatures.
+
+    Examples
+    --------
+    A network that is too sure of galaxies, and wrong once in fifty times whatever it says:
+
+    >>> import numpy as np
+    >>> from astro_spectok.results import Calibration
+    >>> raw = {"GALAXY": np.log([0.998, 0.0005]), "QSO": np.log([0.001, 0.0005])}
+    >>> calibrated = Calibration(temperature={"GALAXY": 2.0}, epsilon=0.02).apply(raw)
+    >>> print(np.exp(calibrated["GALAXY"]).round(3))
+    [0.961 0.026]
     """
 
     temperature: dict = field(default_factory=dict)
@@ -86,6 +111,7 @@ class Calibration:
     doubt: float = 0.0
     warmth: float = 1.0
     pixel_power: float = 0.0
+    error_trend: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("temperature", "error_scale", "error_floor", "error_power", "confident"):
@@ -93,6 +119,10 @@ class Calibration:
             if not isinstance(values, Mapping) or not all(0 < x < np.inf for x in values.values()):
                 msg = f"{name} must be a dict of class to a positive number; got {values!r}"
                 raise ValueError(msg)
+        trends = self.error_trend.values() if isinstance(self.error_trend, Mapping) else (None,)
+        if not all(isinstance(x, Mapping) and all(np.isfinite(list(x.values()))) for x in trends):
+            msg = f"error_trend must be a dict of class to a dict of clue to a number; got {self.error_trend!r}"
+            raise ValueError(msg)
         if not (0 <= self.epsilon < 1 and 0 <= self.target_sigma < np.inf):
             msg = f"epsilon must lie in [0, 1) and target_sigma be positive; got {self.epsilon}, {self.target_sigma}"
             raise ValueError(msg)
@@ -128,8 +158,16 @@ class Calibration:
         sigma = training.get("redshift_sigma") if isinstance(training, Mapping) else None
         return made if sigma is None else replace(made, target_sigma=float(sigma))
 
+    def _repr_html_(self):
+        return make_html_table("Calibration", [(name, repr(value)) for name, value in asdict(self).items()])
+
     def to_dict(self):
-        """Plain dictionary, ready for JSON."""
+        """The attributes as JSON holds them.
+
+        Returns
+        -------
+        dict
+        """
         return asdict(self)
 
     def apply(self, log_probability, pixel=None):
@@ -222,8 +260,10 @@ class Calibration:
         added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) * (1 + self.doubt * (self.warmth - 1))
         return float(np.sqrt(max(width**2 - added, (SHARPEST * self.target_sigma) ** 2)))
 
-    def correct_width(self, spectype, width, z=None, *, red_end=None, refined=True):
-        """The error in ln(1 + z) that a width stands for: with the floor in quadrature, to its power, and scaled.
+    def correct_width(self, spectype, width, z=None, *, red_end=None, refined=True, clues=None):
+        """The error in ln(1 + z) that a width stands for.
+
+        With the floor in quadrature, to its power, scaled, and by its trends with the clues.
 
         Parameters
         ----------
@@ -232,6 +272,9 @@ class Calibration:
             Without what the training added.
         z, red_end, refined : optional
             As for ``name_errors``.
+        clues : dict of str to float, optional
+            What else tells of the error, as of ``astro_spectok.results.redshift_clues``; those that are absent count
+            as 0.
 
         Returns
         -------
@@ -240,10 +283,22 @@ class Calibration:
         names = name_errors(spectype, z, red_end=red_end, refined=refined)
         name = next((name for name in names if name in self.error_scale), spectype)
         whole = float(np.hypot(width, self.error_floor.get(name, FLOOR)))
-        return self.error_scale.get(name, 1.0) * PIVOT * (whole / PIVOT) ** self.error_power.get(name, 1.0)
+        trend, clues = self.error_trend.get(spectype, {}), clues or {}
+        scale = self.error_scale.get(name, 1.0) * np.exp(sum(trend[clue] * clues.get(clue, 0.0) for clue in trend))
+        return float(scale * PIVOT * (whole / PIVOT) ** self.error_power.get(name, 1.0))
 
     def find_confident(self, spectype):
-        """Probability from which a solution of a class is relied on."""
+        """Probability from which a solution of a class is relied on.
+
+        Parameters
+        ----------
+        spectype : str
+            The class.
+
+        Returns
+        -------
+        float
+        """
         return self.confident.get(spectype, CONFIDENT)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_spectok.results.html import make_html_table
+
 __all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "search_peaks", "sum_classes"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
@@ -33,6 +35,20 @@ class Peak:
         Of this class and a redshift within ``window`` of the highest bin; those of different peaks add up to 1 at most.
     lag : int
         The highest bin: where in the arrays of its class.
+
+    Examples
+    --------
+    A posterior with two solutions, of which the first is three times as probable:
+
+    >>> import numpy as np
+    >>> from astro_spectok.results import RedshiftPosterior
+    >>> z = np.expm1(1e-4 * np.arange(10000))
+    >>> one, other = (np.exp(-0.5 * ((z - centre) / 0.001) ** 2) for centre in (0.3, 0.9))
+    >>> best, next_best = RedshiftPosterior.from_redshifts(
+    ...     {"GALAXY": np.log(3 * one / one.sum() + other / other.sum() + 1e-30)}, {"GALAXY": z}
+    ... ).find_peaks(2)
+    >>> print(f"{best.spectype} {best.z:.2f} {next_best.z:.2f}, {best.probability / next_best.probability:.1f}")
+    GALAXY 0.30 0.90, 3.0
     """
 
     spectype: str
@@ -40,6 +56,10 @@ class Peak:
     z_err: float
     probability: float
     lag: int
+
+    def _repr_html_(self):
+        facts = [("class", self.spectype), ("z", f"{self.z:.6f} ± {self.z_err:.6f}")]
+        return make_html_table("Peak", [*facts, ("probability", f"{self.probability:.3f}")])
 
 
 def sum_classes(log_probability):

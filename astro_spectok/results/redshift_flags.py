@@ -38,7 +38,8 @@ class RedshiftFlag(IntFlag):
     #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below what the calibration
     #: of the weights found to be enough for that class, 0.8 if it does not tell
     LOW_CONFIDENCE = 4096
-    #: part of the spectrum lies outside the wavelengths that the weights were trained on
+    #: part of the spectrum lies outside the wavelengths that the weights were trained on; by itself no reason for doubt
+    #: and said only beside another bit if that is less than three tenths of its good pixels
     OUTSIDE_TRAINED_RANGE = 8192
     #: no uncertainties were given: they were estimated from the scatter of the flux, and the errors follow from that.
     #: By itself no reason for doubt, and said only beside another bit
