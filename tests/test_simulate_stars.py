@@ -104,8 +104,8 @@ def test_temperatures_have_letters():
 
 def test_temperatures_of_giants_have_their_own_letters():
     """A giant of one type is cooler than a dwarf of the same, from F to M."""
-    assert [find_type_of_teff(t, 4.5) for t in (5900, 5000, 3880)] == list("GKM")
-    assert [find_type_of_teff(t, 2.0) for t in (5900, 5000, 3880)] == list("FGK")
+    assert [find_type_of_teff(t, 4.5) for t in (5800, 5000, 3880)] == list("GKM")
+    assert [find_type_of_teff(t, 2.0) for t in (5800, 5000, 3880)] == list("FGK")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ class RedshiftHeadConfig:
         Wavelengths in Angstrom that the grid of the spectrum and of the templates span.
     kernel : int
         Taps of the convolution that carries input pixels past the transformer.
+
+    Examples
+    --------
+    >>> from astro_spectok.network import RedshiftHeadConfig
+    >>> head = RedshiftHeadConfig(classes=("GALAXY", "STAR"), z_range=((0.0, 1.0), (-0.002, 0.002)), step=2e-4)
+    >>> head.lags
+    ((0, 3465), (-10, 9))
     """
 
     classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
@@ -65,14 +72,17 @@ class NetworkConfig:
     Attributes
     ----------
     name : str
+        Of the configuration, for messages and file names.
     patch : int
         Native pixels per token.
     width : int
         Values of a token that the transformer works with.
     heads, encoder_layers, decoder_layers, mlp_ratio : int
+        Of the attention; blocks of encoder and decoder; width inside a block over ``width``.
     frequencies : int
-        Sinusoids that encode the wavelength of a patch, with periods from ``longest_period`` to
-        ``shortest_period`` in ln(wavelength).
+        Sinusoids that encode the wavelength of a patch.
+    longest_period, shortest_period : float
+        Their periods in ln(wavelength), from the one to the other.
     rotary_longest, rotary_shortest : float
         Periods in ln(wavelength) of the rotary encoding inside the attention, which sees ratios of wavelengths only.
     summary_queries : int
@@ -96,8 +106,24 @@ class NetworkConfig:
         Name, typical value and spread of each label that the label head gives; empty leaves the head out.
     stellar_types : tuple of str
         Coarse types that the type head tells stars apart by; empty leaves the head out.
+    type_step : float
+        Bins in ln(wavelength) of the flux that the type head reads; 0 for one that reads tokens.
     stellar_labels : tuple of (str, float, float)
         Name, typical value and spread of each label whose covariance the stellar head gives; empty leaves the head out.
+
+    Raises
+    ------
+    ValueError
+        Sizes do not go together.
+
+    Examples
+    --------
+    >>> from astro_spectok.network import NetworkConfig
+    >>> config = NetworkConfig(name="mine", width=64, heads=4, local_cosines=16)
+    >>> config.token_size, config.redshift
+    (80, None)
+    >>> NetworkConfig.from_dict(config.to_dict()) == config
+    True
     """
 
     name: str = "small"
@@ -122,6 +148,7 @@ class NetworkConfig:
     redshift: RedshiftHeadConfig | None = None
     labels: tuple[tuple[str, float, float], ...] = ()
     stellar_types: tuple[str, ...] = ()
+    type_step: float = 0.0
     stellar_labels: tuple[tuple[str, float, float], ...] = ()
 
     def __post_init__(self):
@@ -154,12 +181,31 @@ class NetworkConfig:
         return self.width + self.local_cosines
 
     def to_dict(self):
-        """Plain dictionary, ready for JSON."""
+        """The attributes as JSON holds them.
+
+        Returns
+        -------
+        dict
+        """
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values):
-        """Inverse of `to_dict`."""
+        """Inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+
+        Returns
+        -------
+        NetworkConfig
+
+        Raises
+        ------
+        ValueError
+            A name that this version does not know, or sizes that do not go together.
+        """
         values = _checked_kwargs(cls, dict(values))
         if isinstance(values.get("redshift"), dict):
             values["redshift"] = RedshiftHeadConfig(**_checked_kwargs(RedshiftHeadConfig, values["redshift"]))
@@ -217,6 +263,7 @@ CONFIGS = {
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,
+        type_step=1e-3,
         stellar_labels=STELLAR_LABELS,
     ),
     "paper": NetworkConfig(
@@ -234,13 +281,36 @@ CONFIGS = {
         redshift=RedshiftHeadConfig(),
         labels=LABELS,
         stellar_types=STELLAR_TYPES,
+        type_step=1e-3,
         stellar_labels=STELLAR_LABELS,
     ),
 }
 
 
 def get_config(name):
-    """The configuration called ``name``; `ValueError` names those there are."""
+    """Return one of the configurations in ``CONFIGS``.
+
+    Parameters
+    ----------
+    name : str
+        ``'small'``, the packaged default; ``'paper'``, with the sizes of Shen et al. (arXiv 2510.17959); ``'tiny'``,
+        for tests.
+
+    Returns
+    -------
+    NetworkConfig
+
+    Raises
+    ------
+    ValueError
+        There is none of that name; the message names those there are.
+
+    Examples
+    --------
+    >>> from astro_spectok.network import get_config
+    >>> get_config("paper").width, get_config("small").width
+    (512, 160)
+    """
     if name not in CONFIGS:
         msg = f"no network config {name!r}; there are {', '.join(CONFIGS)}"
         raise ValueError(msg)

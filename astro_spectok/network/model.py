@@ -16,7 +16,7 @@ from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.redshift_head import RedshiftHead
 from astro_spectok.network.stellar_head import StellarHead
-from astro_spectok.network.type_head import TypeHead
+from astro_spectok.network.type_head import build_type_head
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
@@ -26,7 +26,36 @@ class SpectralNetwork(nn.Module):
     """Encoder-decoder for spectra on their native grids.
 
     Follows the universal spectral tokenizer (Shen et al., arXiv 2510.17959); what differs, and why, is in the
-    developers' notes on architecture.
+    developers' notes on architecture. A head that the configuration leaves out is None.
+
+    Parameters
+    ----------
+    config : `NetworkConfig`
+        Sizes; kept as the attribute ``config``.
+
+    References
+    ----------
+    Shen et al., "Universal Spectral Tokenization via Self-Supervised Panchromatic Representation Learning",
+    arXiv 2510.17959.
+
+    Examples
+    --------
+    Tokens of two spectra, one vector for each, and flux on the pixels of the first patch:
+
+    >>> import torch
+    >>> from astro_spectok.network import arrange_patches, build_network, build_patches, get_config
+    >>> network = build_network(get_config("tiny")).eval()
+    >>> ln_wavelength = torch.log(torch.linspace(4000, 4095, 96, dtype=torch.float64)).repeat(2)
+    >>> flux, ivar, offsets = 2 + torch.sin(torch.arange(192.0)), torch.ones(192), torch.tensor([0, 96, 192])
+    >>> patches = build_patches(ln_wavelength, flux, ivar, offsets, network.config.patch)
+    >>> with torch.inference_mode():
+    ...     tokens = network.encode(patches)
+    ...     where = patches.mask, patches.grid.geometry
+    ...     vectors = network.embed(tokens, *where)
+    ...     grid = arrange_patches(ln_wavelength[96:128].repeat(2), torch.tensor([0, 32, 64]), network.config.patch)
+    ...     mean, log_sigma = network.decode(tokens, *where, grid)
+    >>> tuple(tokens.shape), tuple(vectors.shape), tuple(mean.shape)
+    ((2, 3, 32), (2, 16), (2, 1, 32))
     """
 
     def __init__(self, config):
@@ -41,13 +70,14 @@ class SpectralNetwork(nn.Module):
         self.decoder = Decoder(config)
         self.redshift_head = RedshiftHead(config) if config.redshift else None
         self.label_head = LabelHead(config) if config.labels else None
-        self.type_head = TypeHead(config) if config.stellar_types else None
+        self.type_head = build_type_head(config) if config.stellar_types else None
         self.stellar_head = StellarHead(config) if config.stellar_labels else None
         #: lower precision of the matrix products, None for float32; everything else stays in float32
         self.autocast_dtype = None
 
     @property
     def device(self):
+        """Where the parameters are: `torch.device`."""
         return self.input.weight.device
 
     def _autocast(self):
@@ -179,12 +209,34 @@ class SpectralNetwork(nn.Module):
         return self.decoder(tokens, seen, geometry, memory, query, self._autocast, cosines)
 
     def forward(self, patches, grid, resolution=None, hide=None):
-        """Encode and decode: ``mean, log_sigma`` on ``grid``, as from `encode` and `decode`."""
+        """Encode and decode.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+        grid, resolution, hide
+            As for `decode`.
+
+        Returns
+        -------
+        mean, log_sigma : float32 tensor, shape (B, Tq, P)
+            As of `decode`.
+        """
         tokens = self.encode(patches)
         return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
 
     def measure_labels(self, tokens, mask, geometry):
-        """Mean and log standard deviation of the labels (B, number of labels) from tokens, as for `embed`.
+        """Labels of stars and galaxies, with their errors, from tokens.
+
+        Parameters
+        ----------
+        tokens, mask, geometry
+            As for `embed`.
+
+        Returns
+        -------
+        mean, log_sigma : float32 tensor, shape (B, number of labels)
+            Of the labels in ``label_head.names``: value, and logarithm of the standard deviation.
 
         Raises
         ------
@@ -195,16 +247,33 @@ class SpectralNetwork(nn.Module):
         with self._autocast():
             return self.label_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
 
-    def measure_types(self, tokens, mask, geometry):
-        """Scores of the stellar types (B, number of types) from tokens, as for `embed`; their softmax is a probability.
+    def measure_types(self, tokens, mask, geometry, patches=None):
+        """Scores of the stellar types.
+
+        Parameters
+        ----------
+        tokens, mask, geometry
+            As for `embed`.
+        patches : `~astro_spectok.network.PatchBatch`, optional
+            What the tokens were made of; needed, and all that is looked at, where ``config.type_step`` is above 0.
+
+        Returns
+        -------
+        float32 tensor, shape (B, number of types)
+            Their softmax is the probability of each type, if it is a star.
 
         Raises
         ------
         ValueError
-            The network was built without that head.
+            The network was built without that head, or ``patches`` are needed.
         """
         self._require("type", "whose config names `stellar_types`")
+        if self.config.type_step and patches is None:
+            msg = "patches must be given where config.type_step is above 0: types are read from pixels; got None"
+            raise ValueError(msg)
         with self._autocast():
+            if self.config.type_step:
+                return self.type_head(patches)
             return self.type_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
 
     def measure_stellar(self, tokens, mask, geometry, ln_doppler, patches=None):
@@ -252,7 +321,8 @@ class SpectralNetwork(nn.Module):
 
         Returns
         -------
-        list of tensor
+        list of float32 tensor, shape (B, lags)
+            For each class; their softmax over all classes is a posterior.
 
         Raises
         ------
@@ -275,7 +345,25 @@ def _init_weights(module, depth):
 
 
 def build_network(config):
-    """A `SpectralNetwork` of the sizes in ``config`` (`NetworkConfig`), freshly initialised."""
+    """Make a network with random parameters.
+
+    Parameters
+    ----------
+    config : `NetworkConfig`
+
+    Returns
+    -------
+    SpectralNetwork
+
+    Examples
+    --------
+    >>> import torch
+    >>> from astro_spectok.network import build_network, get_config
+    >>> _ = torch.manual_seed(1)  # what the parameters depend on
+    >>> network = build_network(get_config("tiny"))
+    >>> network.redshift_head is None, sum(p.numel() for p in network.parameters()) > 10_000
+    (True, True)
+    """
     network = SpectralNetwork(config)
     _init_weights(network, config.encoder_layers)
     return network

@@ -22,9 +22,10 @@ _NAMED = (
 #: those of `STELLAR_TYPES` that have a longer name here
 _SHORT = {"white dwarf": "WD", "carbon": "C"}
 #: least temperature in kelvin of each type, of dwarfs (Pecaut & Mamajek 2013, Filippazzo+2015) and where giants differ
-#: (van Belle+1999, Gray & Corbally 2009)
-_LEAST_TEFF = {"O": 30000, "B": 10000, "A": 7300, "F": 6000, "G": 5300, "K": 3900, "M": 2300, "L": 1300}
-_LEAST_TEFF_OF_GIANTS = _LEAST_TEFF | {"F": 5850, "G": 4850, "K": 3850}
+#: (van Belle+1999, Gray & Corbally 2009); from F to G and from G to K where the types of the MILES stars change most
+#: cleanly at the temperatures of their catalogue, 80 to 220 K lower
+_LEAST_TEFF = {"O": 30000, "B": 10000, "A": 7300, "F": 5880, "G": 5080, "K": 3900, "M": 2300, "L": 1300}
+_LEAST_TEFF_OF_GIANTS = _LEAST_TEFF | {"F": 5770, "G": 4700, "K": 3850}
 #: log10 of the gravity in cm/s2 below which a star is a giant, and above which it is a white dwarf
 _GIANT, _COMPACT = 3.5, 6.5
 

@@ -117,7 +117,7 @@ class TrainingStep(nn.Module):
     def _measure_types(self, batch, tokens):
         """Coarse types of stars."""
         patches = batch.patches
-        scores = self.network.measure_types(tokens, patches.mask, patches.grid.geometry)
+        scores = self.network.measure_types(tokens, patches.mask, patches.grid.geometry, patches)
         types, known, right = type_loss(scores, batch.stellar_type)
         loss = self.config.type_weight * types.sum() / known.sum().clamp_min(1)
         return loss, {"types": (types.sum(), known.sum()), "right_type": (right.sum(), known.sum())}
