@@ -14,10 +14,19 @@ class InputFlag(IntFlag):
     """What was noticed about one input spectrum; the bits of every ``warn`` column.
 
     The first group are remarks, the second group say that the spectrum could not be used.
+
+    Examples
+    --------
+    >>> from astro_spectok.spectra import InputFlag
+    >>> flags = InputFlag(1 + 2)
+    >>> [flag.name for flag in flags], flags.unusable
+    (['UNCERTAINTY_ESTIMATED', 'MEDIUM_ASSUMED'], False)
+    >>> InputFlag.TOO_FEW_PIXELS.unusable
+    True
     """
 
     NONE = 0
-    #: no uncertainty was given: it was estimated from the scatter of the flux
+    #: no uncertainty was given, or one that is far larger than the flux and its scatter: it was estimated from these
     UNCERTAINTY_ESTIMATED = 1
     #: neither the keyword, the WCS nor the header tell the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
@@ -36,7 +45,7 @@ class InputFlag(IntFlag):
 
     @property
     def unusable(self):
-        """Whether no result can be given."""
+        """Whether no result can be given: bool."""
         return bool(self & ~InputFlag(255))
 
 
@@ -54,12 +63,24 @@ class SpectrumInfo:
         Medium of the wavelengths as given.
     medium_source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
         Where that was learnt; 'axis' for a frequency, energy or wavenumber, which no medium changes.
-    doppler_convention, doppler_rest
+    doppler_convention : {'optical', 'radio', 'relativistic'} or None
         Needed to return to a velocity axis; None for all others.
+    doppler_rest : `~astropy.units.Quantity` or None
+        Likewise: the rest value.
     name : str
         A name for the row, where the input has one.
     message : str
         For an unusable spectrum: the error in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.spectra import to_batch
+    >>> energy = np.linspace(2, 3, 100) * u.eV
+    >>> info = to_batch((energy, np.ones(100) * u.mJy)).info[0]
+    >>> print(info.spectral_unit, info.flux_unit, info.medium, info.medium_source)
+    eV mJy vacuum axis
     """
 
     spectral_unit: u.UnitBase = u.AA
@@ -100,6 +121,25 @@ class SpectrumBatch:
     flags : ndarray of int64, shape (n,)
         Bits of `InputFlag`. Unusable spectra have no pixels.
     info : tuple of `SpectrumInfo`, length n
+        Units, medium and name of each spectrum as given.
+
+    Examples
+    --------
+    Two spectra of different lengths; the second has a bad pixel:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.spectra import to_batch
+    >>> wavelength, flux = np.linspace(500, 599, 100) * u.nm, np.ones(100) * u.Jy
+    >>> error = np.full(100, 0.1) * u.Jy
+    >>> error[3] = 0 * u.Jy
+    >>> batch = to_batch([(wavelength[:40], flux[:40], error[40:80]), (wavelength, flux, error)])
+    >>> batch.lengths.tolist()
+    [40, 100]
+    >>> np.flatnonzero(batch.ivar[batch.pixels(1)] == 0).tolist()
+    [3]
+    >>> print(batch.wavelength[batch.grid(1)][-1].round(3))
+    5990.0
     """
 
     wavelength: np.ndarray
@@ -117,15 +157,33 @@ class SpectrumBatch:
 
     @property
     def lengths(self):
-        """Pixels of each spectrum, shape (n,)."""
+        """Pixels of each spectrum, ndarray of int64, shape (n,)."""
         return np.diff(self.offsets)
 
     def pixels(self, i):
-        """The slice of ``flux`` and ``ivar`` that holds spectrum ``i``."""
+        """The slice of ``flux`` and ``ivar`` that holds a spectrum.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        slice
+        """
         return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
     def grid(self, i):
-        """The slice of ``wavelength`` and ``resolution`` that holds the grid of spectrum ``i``."""
+        """The slice of ``wavelength`` and ``resolution`` that holds the grid of a spectrum.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        slice
+        """
         start = int(self.wave_start[i])
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
 
@@ -167,7 +225,21 @@ class SpectrumBatch:
 
     @classmethod
     def make_unusable(cls, message, *, flag=InputFlag.BAD_INPUT, name=""):
-        """A batch of one spectrum that holds nothing but the reason why."""
+        """A batch of one spectrum that holds nothing but the reason why.
+
+        Parameters
+        ----------
+        message : str
+            The reason.
+        flag : `InputFlag`, optional
+            The bit that says so.
+        name : str, optional
+            Of the spectrum.
+
+        Returns
+        -------
+        SpectrumBatch
+        """
         none = np.zeros(0, np.float32)
         return cls(
             wavelength=np.zeros(0), wave_start=np.zeros(1, np.int64), flux=none, ivar=none,
