@@ -1,12 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Correct the errors of the stellar labels of a set of weights on simulated stars that trained nothing.
 
-    python benchmarks/calibrate_stellar.py --data DIR [--weights NAME|PATH] [-n N] [--json FILE]
+    python benchmarks/calibrate_stellar.py --data DIR --left-out FILE [--weights NAME|PATH] [-n N] [--json FILE]
                                            [--write FILE [--overwrite]]
 
-``--data`` is the directory of the public template sets. Half of the N stars fit a scale and a floor for the error of
-each label, so that pulls are as wide at every signal-to-noise ratio; the other half shows what they are worth.
-``--write`` writes the weights again with these and with the hull of the labels drawn in their metadata
+``--data`` is the directory of the public template sets; ``--left-out`` holds weights that
+``make_stellar_model.py --leave-out`` wrote. Optical stars are drawn from those that were left out, and measured with
+these weights: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are
+made up, each one new, and measured with ``--weights``. Half of the N stars fit a scale and a floor for the error of
+each label in each range, so that pulls are as wide at every signal-to-noise ratio; the other half shows what they are
+worth. ``--write`` writes ``--weights`` again with these in their metadata
 (`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator` finds them; their sha256
 changes with it. Run it after ``calibrate.py``: velocities are those of the calibrated posterior.
 """
@@ -22,6 +25,7 @@ from _real_sets import to_inputs
 from _rewrite import rewrite_weights
 from _simulated import to_spectra
 from astropy.stats import mad_std
+from make_stellar_model import choose_left_out, read_library
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators.stellar import require_stellar_head
@@ -29,9 +33,9 @@ from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.results import Calibration, RedshiftPosterior
 from astro_spectok.results.calibration import measure_pixel
 from astro_spectok.results.redshift_grid import RedshiftGrid
-from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
-from astro_spectok.simulate.stellar_survey import StellarSurvey
+from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey
+from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights
 
@@ -45,36 +49,53 @@ LEAST = 20
 FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
-def draw_measured(runner, data, n, seed):
+def draw_measured(runner, survey, n, seed):
     """Labels as found and as drawn, of simulated stars.
 
     Parameters
     ----------
     runner : `~astro_spectok.engine.Runner`
-    data : path-like
+    survey : `~astro_spectok.simulate.stellar_survey.StellarSurvey`
     n : int
-    seed : int
+    seed : sequence of int
 
     Returns
     -------
     dict of str to ndarray
-        ``snr`` (n,), and by label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where
-        unknown.
+        ``snr`` (n,), ``range`` (n,), the number of the range that most of a spectrum lies in, -1 for none and for a
+        resolving power below what the range is told to need, and by label
+        ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
     """
-    survey, head = StellarSurvey(data), runner.network.stellar_head
+    head, training = runner.network.stellar_head, StellarTraining.from_metadata(runner.loaded.metadata)
     calibration = Calibration.from_metadata(runner.loaded.metadata)
     names, rows = tuple(head.names), []
     for number, start in enumerate(range(0, n, CHUNK)):
-        for group in survey.draw(min(CHUNK, n - start), [seed, number]):
+        for group in survey.draw(min(CHUNK, n - start), [*seed, number]):
             batch = to_batch(to_inputs(to_spectra(group.observations[0])), medium="vacuum", on_error="flag")
             velocity = measure_velocities(runner, batch, calibration)
             labels = group.objects.labels
             for i, mean, covariance in runner.measure_stellar(batch, velocity, progress=False):
                 truth = [float(labels[name][i]) if name in labels else np.nan for name in names]
-                rows.append((float(group.snr[0][i]), mean, np.sqrt(np.diag(covariance)), truth))
-    snr, *parts = (np.array(x) for x in zip(*rows, strict=True))
+                good = batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
+                number = training.find_range(good / np.exp(velocity[i]))
+                sharp = np.median(group.instruments[0][i].resolution) >= training.limit_resolution(number)[0]
+                where = float(group.snr[0][i]), number if sharp and number is not None else -1
+                rows.append((*where, mean, np.sqrt(np.diag(covariance)), truth))
+    snr, number, *parts = (np.array(x) for x in zip(*rows, strict=True))
     parts = [dict(zip(names, part.T, strict=True)) for part in parts]
-    return {"snr": snr} | dict(zip(("found", "sigma", "truth"), parts, strict=True))
+    return {"snr": snr, "range": number} | dict(zip(("found", "sigma", "truth"), parts, strict=True))
+
+
+def take_stars(parts, keep):
+    """Some stars of several answers of `draw_measured`, joined; ``keep`` is a slice of each."""
+
+    def join(arrays):
+        return np.concatenate([array[keep] for array in arrays])
+
+    made = {key: join([part[key] for part in parts]) for key in ("snr", "range")}
+    for key in ("found", "sigma", "truth"):
+        made[key] = {name: join([part[key][name] for part in parts]) for name in parts[0][key]}
+    return made
 
 
 def measure_velocities(runner, batch, calibration):
@@ -113,7 +134,7 @@ def fit_errors(difference, sigma, snr):
 
 
 def fit_training(stars, known):
-    """`StellarTraining` with errors and hull fitted to stars.
+    """`StellarTraining` with errors fitted to stars.
 
     Parameters
     ----------
@@ -127,26 +148,30 @@ def fit_training(stars, known):
     StellarTraining
     """
     scale, floor = {}, {}
-    for name, truth in stars["truth"].items():
-        told = np.isfinite(truth)
+    for (name, truth), number in itertools.product(stars["truth"].items(), range(len(known.wavelength))):
+        told = np.isfinite(truth) & (stars["range"] == number)
         if np.count_nonzero(told) >= LEAST:
-            difference = (stars["found"][name] - truth)[told]
-            scale[name], floor[name] = fit_errors(difference, stars["sigma"][name][told], stars["snr"][told])
-    hull = StellarHull.from_labels(*(stars["truth"][name] for name in ("teff", "logg", "fe_h")))
-    return replace(known, hull=hull, error_scale=scale, error_floor=floor)
+            difference, key = (stars["found"][name] - truth)[told], known.name_error(name, number)
+            scale[key], floor[key] = fit_errors(difference, stars["sigma"][name][told], stars["snr"][told])
+    return replace(known, error_scale=scale, error_floor=floor)
 
 
 def score(stars, training):
-    """Pulls by label and signal-to-noise ratio: rows of ``label, snr_low, snr_high, n, width, scatter``."""
+    """Pulls by label in a range and signal-to-noise ratio: ``label, snr_low, snr_high, n, width, scatter``."""
     out = []
-    for name, truth in stars["truth"].items():
-        sigma = np.hypot(stars["sigma"][name], training.error_floor.get(name, 0.0))
+    for (name, truth), number in itertools.product(stars["truth"].items(), range(len(training.wavelength))):
         difference = stars["found"][name] - truth
-        pull = difference / (sigma * training.error_scale.get(name, 1.0))
+        pull = difference / training.correct_errors(name, number, stars["sigma"][name])
+        told = np.isfinite(truth) & (stars["range"] == number)
         for low, high in itertools.pairwise(SNR_EDGES):
-            own = np.isfinite(truth) & (stars["snr"] >= low) & (stars["snr"] < high)
+            own = told & (stars["snr"] >= low) & (stars["snr"] < high)
             if np.count_nonzero(own) >= LEAST:
-                row = {"label": name, "snr_low": low, "snr_high": high, "n": int(own.sum())}
+                row = {
+                    "label": training.name_error(name, number),
+                    "snr_low": low,
+                    "snr_high": high,
+                    "n": int(own.sum()),
+                }
                 out.append(row | {"width": float(mad_std(pull[own])), "scatter": float(mad_std(difference[own]))})
     return out
 
@@ -155,6 +180,7 @@ def main(argv=None):
     """Fit, show, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="directory of the public template sets")
+    parser.add_argument("--left-out", required=True, help="path of weights whose head has not seen some stars")
     parser.add_argument("--weights", help="registry name or path")
     parser.add_argument("--device", default="auto")
     parser.add_argument("-n", type=int, default=3000, help="stars, half to fit and half to show (default: 3000)")
@@ -165,24 +191,25 @@ def main(argv=None):
     options = parser.parse_args(argv)
     runner = Runner(options.weights, options.device)
     require_stellar_head(runner)
-    stars = draw_measured(runner, options.data, options.n, options.seed)
-    # neighbours are of one family: every other one, so that both halves have all of them
-    halves = [
-        {"snr": stars["snr"][k::2]}
-        | {part: {name: x[k::2] for name, x in stars[part].items()} for part in ("found", "sigma", "truth")}
-        for k in (0, 1)
-    ]
+    seen = ~choose_left_out(len(read_library(TemplateStore(options.data)).kind))
+    runners = {"grid": Runner(options.left_out, options.device), "apogee": runner}
+    parts = []
+    for number, (family, (share, _)) in enumerate(LABELLED_FAMILIES.items()):
+        others = {name: 0 for name in LABELLED_FAMILIES if name != family}
+        survey = StellarSurvey(options.data, shares=others, without=seen)
+        parts.append(draw_measured(runners[family], survey, round(share * options.n), [options.seed, number]))
+    halves = [take_stars(parts, slice(k, None, 2)) for k in (0, 1)]
     training = fit_training(halves[0], StellarTraining.from_metadata(runner.loaded.metadata))
     result = {
-        "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": len(stars["snr"]), "seed": options.seed,
+        "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": options.n, "seed": options.seed,
         "stellar": training.to_dict(), "before": score(halves[1], StellarTraining()),
         "after": score(halves[1], training),
     }  # fmt: skip
     for title in ("before", "after"):
-        print(f"\n{title}\n  label       S/N          n   scatter   width of pulls")
+        print(f"\n{title}\n  {'label':24s} S/N          n   scatter   width of pulls")
         for row in result[title]:
             snr = f"{row['snr_low']:5.0f}-{row['snr_high']:5.0f}"
-            print(f"  {row['label']:10s} {snr} {row['n']:5d} {row['scatter']:9.4f} {row['width']:9.2f}")
+            print(f"  {row['label']:24s} {snr} {row['n']:5d} {row['scatter']:9.4f} {row['width']:9.2f}")
     print({"scale": training.error_scale, "floor": training.error_floor})
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n")

@@ -2,12 +2,14 @@
 """Train the stellar head of a set of weights on labelled stars, and write weights with that head.
 
     python benchmarks/make_stellar_model.py --data DIR --start NAME|PATH --out FILE.safetensors [--steps N] [--seed N]
+                                            [--leave-out]
 
 ``--data`` is the directory of the public template sets. Labelled stars are drawn in their rest frame, broadened, given
 noise and a wrong calibration (`astro_spectok.training.stellar_lines`), which takes a tenth of the time of whole
 simulated observations: real stars of MILES for the networks that read the optical windows, the APOGEE emulator for the
-one that reads the H band. ``--steps`` is what each of the former gets; the latter, whose stars do not repeat, gets five
-times as many. It takes a quarter of an hour on one core.
+one that reads the H band. ``--steps`` is what each of the former gets; the latter, whose stars do not repeat, gets
+twelve times as many. It takes half an hour on one core. ``--leave-out`` leaves out a quarter of the stars of MILES, by
+star, and stops before the H band: ``calibrate_stellar.py`` measures with such a head how far off new stars are.
 
 ``FILE`` holds all other tensors and all metadata as they were. What the labels were learnt from (the hull of the stars,
 ranges of wavelength and resolution) is added for `astro_spectok.estimators.StellarParameterEstimator`.
@@ -18,15 +20,17 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from astro_spectok.network import build_network
 from astro_spectok.network.config import STELLAR_LABELS, NetworkConfig
 from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
-from astro_spectok.simulate import Randomness
+from astro_spectok.simulate import Randomness, RestGrid
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
+from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import draw_windows
@@ -37,10 +41,11 @@ from astro_spectok.weights.store import find_weights
 SEED = 7703
 BATCH, RATE, DECAY, WARMUP, CLIP = 64, 2e-3, 0.05, 50, 1.0
 #: by the held-out stars of ``stellar_heads.py``: more steps make errors too small; and what the H band gets
-STEPS, INFRARED = 1000, 5
-#: faults of instruments for each group: stars of the H band are made up, and nothing there is left of air and sky
-FAULTS = (1.0, 0.3)
+STEPS, INFRARED = 1000, 12
+#: faults of instruments for each window: stars of the H band are made up, and nothing there is left of air and sky
+FAULTS = (1.0, 1.0, 0.3)
 PREFIX = "stellar_head."
+SPLIT_SEED, LEFT_OUT = 5, 0.25
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
 WAVELENGTH, RESOLUTION = ((3600.0, 7390.0), (8390.0, 8910.0), (15150.0, 16960.0)), (100.0, 30000.0)
 
@@ -62,9 +67,9 @@ def train_head(head, families, steps, seed, *, tell=None):
     ----------
     head : `~astro_spectok.network.stellar_head.StellarHead`
     families : list
-        What draws labelled stars for each group of windows; None leaves a group as it is.
+        What draws labelled stars for each window; None leaves its networks as they are.
     steps : list of int
-        Batches for each network of a group.
+        Batches for each network of a window.
     seed : int
     tell : callable, optional
         Given a text every 200 steps.
@@ -73,25 +78,25 @@ def train_head(head, families, steps, seed, *, tell=None):
     for number, members in enumerate(head.members):
         for k, member in enumerate(members):
             if families[number] is not None:
-                name = f"group {number}, network {k}"
+                name = f"window {number}, network {k}"
                 train_member(head, member, number, families[number], steps[number], [seed, number, k], tell, name)
     return head.eval()
 
 
 def train_member(head, member, number, family, steps, seed, tell, name):
-    """Train one network of a group."""
-    windows, told = head.groups[number]
-    readers, names = [head.readers[w] for w in windows], [head.names[i] for i in told]
-    spread, centre = head.spread[list(told)], head.centre[list(told)]
+    """Train one network of a window."""
+    told = list(head.told[number])
+    reader, names = head.readers[number], [head.names[i] for i in told]
+    spread, centre = head.spread[told], head.centre[told]
     optimizer = torch.optim.AdamW(member.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
     total = 0.0
     for step in range(steps):
         for values in optimizer.param_groups:
             values["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        shown, found = draw_windows(family, BATCH, Randomness([*seed, step]), readers, faults=FAULTS[number])
+        [shown], found = draw_windows(family, BATCH, Randomness([*seed, step]), [reader], faults=FAULTS[number])
         labels = (torch.stack([found[label] for label in names], 1) - centre) / spread
         with torch.autocast("cpu", torch.bfloat16):
-            mean, tril = member(shown)
+            mean, tril = member(*shown)
         loss = stellar_loss(mean, tril, labels, torch.ones_like(spread))[0].mean()
         optimizer.zero_grad()
         loss.backward()
@@ -101,6 +106,16 @@ def train_member(head, member, number, family, steps, seed, tell, name):
         if tell and (step + 1) % 200 == 0:
             tell(f"{name}, step {step + 1}: loss {total / 200:.3f}")
             total = 0.0
+
+
+def read_library(store):
+    """The stars of MILES on the grid that they are stored on."""
+    return read_stars(store, GridStars.needs, RestGrid(math.log(3552.0), 1e-4, round(math.log(7395.0 / 3552.0) / 1e-4)))
+
+
+def choose_left_out(n):
+    """Which of n stars of MILES, as they are read, are left out for validation."""
+    return np.random.default_rng(SPLIT_SEED).random(n) < LEFT_OUT
 
 
 def describe_labels(family, *, n=4000, seed=SEED):
@@ -117,14 +132,17 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, required=True, help="file of weights to write")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--leave-out", action="store_true", help="leave out a quarter of the stars")
     args = parser.parse_args(argv)
     path, store = find_weights(args.start), TemplateStore(args.data)
     config, tensors = read_weights(path)
     tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
     network = add_head(NetworkConfig.from_dict(config), tensors, args.seed)
-    families = [GridStars(store), ApogeeStars(store) if ApogeeStars.usable(store) else None]
+    optical = GridStars(store, without=choose_left_out(len(read_library(store).kind)) if args.leave_out else None)
+    infrared = ApogeeStars(store) if ApogeeStars.usable(store) and not args.leave_out else None
+    families = [optical, optical, infrared]
     train_head(
-        network.stellar_head, families, (args.steps, INFRARED * args.steps), args.seed,
+        network.stellar_head, families, (args.steps, args.steps, INFRARED * args.steps), args.seed,
         tell=lambda text: print(text, flush=True),
     )  # fmt: skip
     head = {PREFIX + key: value.half() for key, value in network.stellar_head.state_dict().items()}

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Ways to read stellar labels, side by side, on stars of MILES that none of them has seen.
 
-    python benchmarks/stellar_heads.py --data DIR [--weights NAME|PATH] [--steps N] [--json FILE]
+    python benchmarks/stellar_heads.py --data DIR [--weights NAME|PATH] [--steps N] [--token-steps N] [--json FILE]
 
 ``--data`` is the directory of the public template sets. A quarter of the stars of the *training* library is left out,
 by star; the test sets are not touched. All see the flux over its continuum between 3600 and 7390 Angstrom, at rest:
@@ -9,8 +9,12 @@ by star; the test sets are not touched. All see the flux over its continuum betw
 * the nearest labelled neighbour, ridge regression on principal components, and kernel regression
   (`astro_spectok.simulate.label_transfer`), from the other stars as they are;
 * a plain convolutional network on the flux: one of those that the stellar head has, alone;
+* a head that gathers the tokens of ``--weights`` by learned queries, after ``--token-steps`` batches with the encoder
+  frozen, with its last two blocks trained as well, and with all of it trained;
 * the stellar head, from ``--steps`` batches for each of its networks, on what the frozen tokens of ``--weights`` hold
-  of the flux, and on the pixels.
+  explicitly of the flux, and on the pixels.
+
+It takes half an hour on one core, half of it for the trained encoders.
 
 Printed is 1.48 times the median absolute deviation of Teff (K), logg and [Fe/H] between 4000 and 7500 K, for the stars
 as they are and with noise of S/N 20 per bin of 60 km/s; and for the head the width of its pulls.
@@ -23,36 +27,52 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_stellar_model import PREFIX, STEPS, add_head, train_head
+from make_stellar_model import (
+    BATCH,
+    CLIP,
+    DECAY,
+    PREFIX,
+    STEPS,
+    WARMUP,
+    add_head,
+    choose_left_out,
+    read_library,
+    train_head,
+)
 
 from astro_spectok.network import NetworkConfig
+from astro_spectok.network.label_head import PooledHead
 from astro_spectok.network.patches import build_patches
-from astro_spectok.network.stellar_head import WINDOWS, WindowReader
-from astro_spectok.simulate import RestGrid
+from astro_spectok.network.stellar_head import WINDOWS, WindowReader, shape_gaussian
+from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
-from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.training.stellar_lines import average_bins
+from astro_spectok.training.stellar import stellar_loss
+from astro_spectok.training.stellar_lines import average_bins, draw_fluxes
 from astro_spectok.weights.format import read_weights
 from astro_spectok.weights.store import find_weights
 
-SEED, SPLIT_SEED, LEFT_OUT = 7704, 5, 0.25
+SEED = 7704
+LABELS = ("teff", "logg", "fe_h")
+#: batches of heads on tokens; their rate, and that of blocks that are trained further
+TOKEN_STEPS, TOKEN_RATES = 600, (1e-3, 3e-4)
+#: first block that is trained
+ENCODERS = {"frozen encoder": None, "last two blocks trained": -2, "whole encoder trained": 0}
 SCORED = (4000.0, 7500.0)
 KINDS = {"as they are": None, "S/N 20": 20.0}
 
 
 def split_stars(store):
     """Labels, contrast and coverage of all stars of MILES, and which of them are left out."""
-    grid = RestGrid(math.log(3552.0), 1e-4, round(math.log(7395.0 / 3552.0) / 1e-4))
-    stars = read_stars(store, ("miles_real_stars",), grid)
+    stars = read_library(store)
+    grid = stars.grid
     reader, window = WindowReader(WINDOWS[0]), WINDOWS[0]
     place = math.log(window.low) + window.step * torch.arange(window.size + 1, dtype=torch.float64) - grid.ln_start
     place = (place / grid.ln_step + 0.5).clamp(0, grid.size)
     covered = (average_bins(torch.isfinite(stars.flux).float(), place) > 0.99).float()
     flux = average_bins(stars.flux.nan_to_num(), place)
-    left_out = np.random.default_rng(SPLIT_SEED).random(len(flux)) < LEFT_OUT
-    return stars.labels[:, :3].double().numpy(), flux, covered, reader, left_out
+    return stars.labels[:, :3].double().numpy(), flux, covered, reader, choose_left_out(len(flux))
 
 
 def add_noise(flux, covered, snr):
@@ -76,14 +96,66 @@ def predict_ridge(train, labels, test, *, strength=0.15):
     return centre + (test - mean) @ v.T @ (shrunk[:, None] * (u.T @ (labels - centre)))
 
 
+def make_patches(network, flux, covered):
+    """Patches of spectra (n, N) in the bins of the optical window, with errors from their scatter."""
+    window, n = WINDOWS[0], len(flux)
+    x = math.log(window.low) + window.step * (torch.arange(window.size, dtype=torch.float64) + 0.5)
+    level = (flux * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
+    jump = (flux[:, 2:] - 2 * flux[:, 1:-1] + flux[:, :-2]).abs()
+    noise = jump.median(1, keepdim=True).values * 1.4826 / 6**0.5
+    ivar = covered / torch.maximum(noise, 0.005 * level.abs().clamp_min(1e-6)) ** 2
+    offsets = window.size * torch.arange(n + 1)
+    return build_patches(x.repeat(n), flux.flatten(), ivar.flatten(), offsets, network.config.patch)
+
+
+class TokenLabels(torch.nn.Module):
+    """Labels from the tokens of a network, gathered by learned queries."""
+
+    def __init__(self, network, spread, centre):
+        super().__init__()
+        self.network, self.head = network, PooledHead(network.config, 9)
+        self.register_buffer("spread", spread)
+        self.register_buffer("centre", centre)
+
+    def forward(self, flux, covered):
+        """Mean (n, 3) less the centre, over the spread, and Cholesky factor (n, 3, 3)."""
+        patches = make_patches(self.network, flux, covered)
+        tokens = self.network.encode(patches, cosines=False)
+        phases = self.network.rotary(patches.grid.geometry[..., 0], tokens.device)
+        return shape_gaussian(self.head(tokens, patches.mask, phases), 3)
+
+    def train_for(self, family, steps, blocks):
+        """Train the head, and the encoder from one of its blocks on (None: frozen)."""
+        encoder = [self.network.norm, *self.network.blocks[blocks:]] if blocks is not None else []
+        encoder += [self.network.input, self.network.wavelength] if blocks == 0 else []
+        parameters = [p for part in (self.head, *encoder) for p in part.parameters()]
+        self.network.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        own = len(list(self.head.parameters()))
+        optimizer = torch.optim.AdamW([
+            {"params": parameters[:own], "peak": TOKEN_RATES[0]}, {"params": parameters[own:], "peak": TOKEN_RATES[1]}
+        ], weight_decay=DECAY)  # fmt: skip
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            [(flux, covered)], found = draw_fluxes(family, BATCH, Randomness([SEED, step]), WINDOWS[:1])
+            labels = (torch.stack([found[name] for name in LABELS], 1) - self.centre) / self.spread
+            with torch.autocast("cpu", torch.bfloat16):
+                mean, tril = self(flux, covered)
+            loss = stellar_loss(mean, tril, labels, torch.ones(3))[0].mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, CLIP)
+            optimizer.step()
+        return self.eval()
+
+
 def read_tokens(network, flux, covered, *, pixels):
     """Labels (n, 3) and their errors, by tokens of spectra in the bins of the window, with or without the pixels."""
-    window, out = WINDOWS[0], []
-    x = math.log(window.low) + window.step * (torch.arange(window.size, dtype=torch.float64) + 0.5)
-    for one, here in zip(flux, covered, strict=True):
-        noise = torch.median((one[2:] - 2 * one[1:-1] + one[:-2]).abs()) * 1.4826 / 6**0.5
-        ivar = here / torch.clamp(noise, min=0.005 * one.median()) ** 2
-        patches = build_patches(x, one, ivar, torch.tensor([0, len(x)]), network.config.patch)
+    out = []
+    for one, here in zip(flux.split(1), covered.split(1), strict=True):
+        patches = make_patches(network, one, here)
         where = patches.mask, patches.grid.geometry, torch.zeros(1, dtype=torch.float64)
         with torch.inference_mode():
             tokens = network.encode(patches)
@@ -113,16 +185,30 @@ def score_pulls(answer, labels):
     return [float(1.4826 * np.median(np.abs(x - np.median(x)))) for x in ((found - labels) / sigma).T]
 
 
-def train_network(weights, family, steps):
-    """The network of some weights with a head that stars of the family have taught."""
+def make_network(weights):
+    """The network of some weights with a new stellar head."""
     config, tensors = read_weights(find_weights(weights))
     tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
-    network = add_head(NetworkConfig.from_dict(config), tensors, SEED)
-    train_head(network.stellar_head, [family, None], [steps, 0], SEED)
+    return add_head(NetworkConfig.from_dict(config), tensors, SEED)
+
+
+def train_network(weights, family, steps):
+    """The network of some weights with a head that stars of the family have taught."""
+    network = make_network(weights)
+    train_head(network.stellar_head, [family, None, None], [steps, 0, 0], SEED)
     return network.eval()
 
 
-def compare(data, weights, steps):
+def train_token_readers(weights, family, steps, head):
+    """Heads on tokens by name, each with an encoder of its own."""
+    made = {}
+    for name, blocks in ENCODERS.items():
+        one = TokenLabels(make_network(weights).eval(), head.spread[:3], head.centre[:3])
+        made[f"pooled tokens, {name}"] = one.train_for(family, steps, blocks)
+    return made
+
+
+def compare(data, weights, steps, token_steps):
     """Scores of all ways, dict of way to dict of kind to three numbers; and the pulls of the heads alike."""
     store = TemplateStore(data)
     labels, flux, covered, reader, left_out = split_stars(store)
@@ -131,22 +217,29 @@ def compare(data, weights, steps):
     clean = reader.normalise(flux * covered, covered).double().numpy()
     usual = known & ~left_out & (labels[:, 0] > 3.52) & (labels[:, 0] < 4.08)
     transfer = LabelTransfer(clean[usual], labels[usual])
-    network = train_network(weights, GridStars(store, without=left_out), steps)
+    family = GridStars(store, without=left_out)
+    network = train_network(weights, family, steps)
+    readers = train_token_readers(weights, family, token_steps, network.stellar_head)
     head, here = network.stellar_head, covered[wanted]
-    nothing = [(torch.zeros(len(here), window.size),) * 2 for window in WINDOWS[1:]]
     table, pulls = {}, {}
     for kind, snr in KINDS.items():
         noisy = add_noise(flux, covered, snr)[wanted]
         seen = reader.normalise(noisy * here, here)
         test = seen.double().numpy()
         with torch.inference_mode():
-            alone, _ = head.members[0][0]([(seen, here), nothing[0]])
+            alone, _ = head.members[0][0](seen, here)
         rows = {
             "nearest labelled neighbour": predict_nearest(clean[usual], labels[usual], test),
             "ridge regression": predict_ridge(clean[usual], labels[usual], test),
             "kernel regression": transfer.predict(test)[0],
             "plain convolutional network": (head.centre[:3] + head.spread[:3] * alone).numpy(),
         }
+        for way, one in readers.items():
+            with torch.inference_mode():
+                mean, tril = one(noisy * here, here)
+            sigma = one.spread * (tril**2).sum(2).sqrt()
+            rows[way] = (one.centre + one.spread * mean).numpy()
+            pulls.setdefault(way, {})[kind] = score_pulls((rows[way], sigma.numpy()), labels[wanted])
         for way, pixels in (("stellar head, frozen tokens", False), ("stellar head, tokens and pixels", True)):
             answer = read_tokens(network, noisy, here, pixels=pixels)
             rows[way] = answer[0]
@@ -168,9 +261,10 @@ def main(argv=None):
     parser.add_argument("--data", type=Path, required=True, help="directory of the public template sets")
     parser.add_argument("--weights", help="registry name or path (default: the packaged ones)")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--token-steps", type=int, default=TOKEN_STEPS)
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args(argv)
-    table, pulls = compare(args.data, args.weights, args.steps)
+    table, pulls = compare(args.data, args.weights, args.steps, args.token_steps)
     show("scatter", table, "{:12.0f}{:7.2f}{:7.2f}")
     show("width of pulls", pulls, "{:12.2f}{:7.2f}{:7.2f}")
     if args.json:

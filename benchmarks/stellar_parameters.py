@@ -10,9 +10,10 @@ drawn from (``train`` beside ``--data`` if not given; without it there are none)
 - ``weights``, ``sha256``, ``version``, ``limit``, ``seconds``;
 - ``real``: rows of ``set, label, n, given, scatter, offset, pull, error`` on real stars, and on stars of the APOGEE
   emulator;
-- ``simulated``: the same by ``kind`` (``snr``, ``resolution``, ``window``) and ``value``. They come from the
-  models that labels are learnt from, so that these rows show what noise, resolution and range cost, not what new stars
-  do;
+- ``simulated``: the same by ``kind`` (``snr``, ``resolution``, ``window``) and ``value``: the stars of MILES in
+  ``--data``, which taught nothing, mixed with near neighbours among themselves, through plain instruments. The Ca II
+  triplet, which MILES does not reach, and the H band are drawn as for training, so that these rows show what noise,
+  resolution and range cost, not what new stars do;
 - ``flags``: rows of ``set, type, n, flagged, withheld, dwarf``; ``clear``: rows of ``set, n, clear``, ordinary stars
   with ``warn`` 0;
 - ``visit``: what is found of the file of APOGEE;
@@ -53,7 +54,7 @@ OPTICAL_R, H_BAND_R = (100, 300, 1000, 1800), (1000, 5000, 11500, 22500, 30000)
 WINDOWS = {
     "blue, 3800-5500 A": ((3800.0, 5500.0, 1800.0), "optical"),
     "red, 5500-7300 A": ((5500.0, 7300.0, 1800.0), "optical"),
-    "Ca triplet, 8400-8900 A": ((8400.0, 8900.0, 1800.0), "optical"),
+    "Ca triplet, 8400-8900 A": ((8400.0, 8900.0, 1800.0), "triplet"),
     "H band, 15170-16930 A": ((*H_BAND, 22500.0), "apogee"),
 }
 WINDOW_SNR = 50
@@ -129,11 +130,15 @@ def _count_clear(name, found):
     return {"set": name, "n": len(clear), "clear": float(np.mean(clear)) if len(clear) else None}
 
 
-def score_simulated(estimator, train, n, result, report):
+def score_simulated(estimator, data, train, n, result, report):
     """Simulated stars: fill ``simulated``, ``real`` (APOGEE-like) and ``flags`` of the result."""
     store = TemplateStore(train)
-    families = {"optical": GridStars, "apogee": ApogeeStars}
-    made = {name: store.make(family, "cpu") for name, family in families.items() if family.usable(store)}
+    families = {
+        "optical": (GridStars, TemplateStore(data)),
+        "triplet": (GridStars, store),
+        "apogee": (ApogeeStars, store),
+    }
+    made = {name: home.make(family, "cpu") for name, (family, home) in families.items() if family.usable(home)}
     cells = [("snr", f"{snr:g}", (*OPTICAL, 1800.0), "optical", snr) for snr in SNR]
     cells += [("snr, H band", f"{snr:g}", (*H_BAND, 22500.0), "apogee", snr) for snr in SNR]
     cells += [("resolution", f"{r:g}", (*OPTICAL, float(r)), "optical", WINDOW_SNR) for r in OPTICAL_R]
@@ -221,7 +226,7 @@ def run_benchmark(estimator, data, train=None, *, limit=None, simulated=120, rep
     result = {"real": [], "simulated": [], "flags": [], "clear": [], "visit": None, "kiel": []}
     score_real(estimator, data, limit, result, report)
     if train is not None and simulated:
-        score_simulated(estimator, train, simulated, result, report)
+        score_simulated(estimator, data, train, simulated, result, report)
     visit = data / "fits" / VISIT
     if visit.is_file():
         result["visit"] = read_visit(estimator, visit)

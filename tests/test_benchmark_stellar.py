@@ -175,10 +175,25 @@ class TestCalibration:
         truth["alpha_fe"] = np.full(n, np.nan)
         sigma = {name: np.full(n, 0.01) for name in truth}
         found = {name: x + 0.03 * rng.normal(size=n) for name, x in truth.items()}
-        stars = {"snr": rng.uniform(5, 100, n), "found": found, "sigma": sigma, "truth": truth}
-        made = module.fit_training(stars, load("astro_spectok.results.stellar_training").StellarTraining())
-        assert set(made.error_scale) == {"teff", "logg", "fe_h"}
-        assert made.hull.contains(3.75, 4.0, -0.3)
-        assert not made.hull.contains(3.75, 2.0, -0.3)
-        for row in module.score(stars, made):
+        # those of the last range have errors half as large
+        where = rng.choice([-1, 0, 2], n)
+        for x in found:
+            found[x][where == 2] -= 0.5 * (found[x] - truth[x])[where == 2]
+        stars = {"snr": rng.choice([8.0, 40.0], n), "range": where, "found": found, "sigma": sigma, "truth": truth}
+        known = load("astro_spectok.results.stellar_training").StellarTraining()
+        made = module.fit_training(stars, known)
+        assert set(made.error_scale) == {known.name_error(x, k) for x in ("teff", "logg", "fe_h") for k in (0, 2)}
+        assert made.hull == known.hull
+        rows = module.score(stars, made)
+        assert {row["label"] for row in rows} == set(made.error_scale)
+        for row in rows:
             assert row["width"] == pytest.approx(1, abs=0.15)
+
+    def test_halves(self, load):
+        """Stars of two answers, every other one of each."""
+        parts = [{"snr": np.arange(4.0) + k, "range": np.full(4, k), "found": {"teff": np.arange(4.0) * k},
+                  "sigma": {"teff": np.ones(4)}, "truth": {"teff": np.zeros(4)}} for k in (1, 2)]  # fmt: skip
+        half = load("calibrate_stellar").take_stars(parts, slice(1, None, 2))
+        assert half["snr"].tolist() == [2, 4, 3, 5]
+        assert half["range"].tolist() == [1, 1, 2, 2]
+        assert half["found"]["teff"].tolist() == [1, 3, 2, 6]

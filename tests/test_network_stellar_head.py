@@ -160,11 +160,11 @@ def test_untold_labels_keep_their_prior(head):
 
 
 def test_members_are_averaged(head):
-    """The answer in the optical is the mean and the covariance of the mixture of three networks."""
+    """The answer in the optical is the mean and the covariance of the mixture of several networks."""
     windows = show_window(head, 0)
     with torch.inference_mode():
         mean, tril = head.read_windows(windows)
-        means, factors = zip(*(member(windows[:2]) for member in head.members[0]), strict=True)
+        means, factors = zip(*(member(*windows[0]) for member in head.members[0]), strict=True)
     means, spread = torch.cat(means), head.spread[:3]
     torch.testing.assert_close(mean[0, :3], head.centre[:3] + spread * means.mean(0))
     wanted = (torch.cat(factors) @ torch.cat(factors).mT).mean(0) + torch.cov(means.T, correction=0)
@@ -178,6 +178,22 @@ def test_optical_and_infrared_are_combined(head):
     with torch.inference_mode():
         sigma = [(head.read_windows(w)[1] ** 2).sum(2).sqrt()[0, :3] for w in (optical, infrared, both)]
     assert (sigma[2] < torch.minimum(sigma[0], sigma[1])).all()
+
+
+def test_triplet_counts_where_the_optical_is_not_seen(head):
+    """Beside the optical window the Ca II triplet changes nothing; beside a small part of it, and alone, it tells."""
+    optical, triplet = show_window(head, 0), show_window(head, 1)
+    small = [tuple(x.clone() for x in pair) for pair in optical]
+    for x in small[0]:
+        x[:, 400:] = 0
+    with torch.inference_mode():
+        nothing, whole, part = (head.read_windows(windows)[0] for windows in (blank(head), optical, small))
+        alone, beside, more = (
+            head.read_windows([windows[0], triplet[1], windows[2]])[0] for windows in (blank(head), optical, small)
+        )
+    torch.testing.assert_close(beside, whole)
+    assert (more != part)[0, :3].all()
+    assert (alone != nothing)[0, :3].all()
 
 
 def test_loss_is_the_likelihood():

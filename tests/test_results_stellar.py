@@ -2,6 +2,7 @@
 """Stellar labels, hull, corrections and flags as arrays, without a network."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,22 @@ class TestTraining:
         sigma = np.sqrt(np.diag(after))
         np.testing.assert_allclose(sigma, [2 * SIGMA[0], np.hypot(SIGMA[1], 0.05), *SIGMA[2:]])
         assert after[0, 1] / sigma[0] / sigma[1] == pytest.approx(CORRELATION)
+
+    def test_errors_of_a_range(self):
+        """A key with a range comes before the label alone, in the range that most pixels lie in."""
+        made = StellarTraining(wavelength=((4000, 5000), (8000, 9000)))
+        assert made.find_range([4100.0, 8100.0, 8200.0, 9500.0]) == 1
+        assert made.find_range([3000.0]) is None
+        assert made.name_error("teff", None) == "teff"
+        key = made.name_error("teff", 1)
+        assert key == "teff 8000-9000"
+        made = replace(made, error_scale={"teff": 2.0, key: 3.0}, error_floor={"teff": 0.01})
+        found = [made.correct_errors("teff", number, 0.1) for number in (0, 1, None)]
+        np.testing.assert_allclose(found, [2 * np.hypot(0.1, 0.01), 0.3, 2 * np.hypot(0.1, 0.01)])
+        assert made.limit_resolution(None) == made.limit_resolution(0) == (100.0, 30000.0)
+        assert replace(made, range_resolution={"8000-9000": 700.0}).limit_resolution(1) == (700.0, 30000.0)
+        whole = made.correct_covariance(("teff",), np.array([[0.01]]), 1)
+        np.testing.assert_allclose(whole, [[0.09]])
 
     def test_covers(self):
         """All labels where any was learnt, but for those of which the weights tell more."""

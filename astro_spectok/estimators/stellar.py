@@ -28,6 +28,7 @@ from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import StellarEstimate, StellarFlag
+from astro_spectok.results.calibration import measure_pixel
 from astro_spectok.results.redshift import to_velocity
 from astro_spectok.results.redshift_grid import STAR
 from astro_spectok.results.stellar import make_distributions
@@ -88,9 +89,19 @@ class StellarParameterEstimator(Estimator):
 
     Examples
     --------
+    Made-up stars, whose radial velocities are known:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
     >>> from astro_spectok.estimators import StellarParameterEstimator
-    >>> StellarParameterEstimator(assume_star=True)
-    StellarParameterEstimator(assume_star=True)
+    >>> from astro_spectok.simulation import simulate_spectra
+    >>> spectra = simulate_spectra(3, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))
+    >>> table = StellarParameterEstimator(device="cpu").estimate(spectra)
+    >>> table.colnames[:4], table["logg"].unit
+    (['teff', 'teff_err', 'logg', 'logg_err'], Unit("dex(cm / s2)"))
+    >>> truth = u.Quantity([spectrum.meta["rv"] for spectrum in spectra])
+    >>> bool((abs(table["rv"] - truth) < 100 * u.km / u.s).all())
+    True
     """
 
     def __init__(self, weights=None, device="auto", assume_star=False, n_samples=1000, seed=0):
@@ -208,8 +219,8 @@ class StellarParameterEstimator(Estimator):
             if enough and not star.withheld:
                 ln_doppler[i] = np.log1p(star.z)
         for i, mean, covariance in prepared.runner.measure_stellar(batch, ln_doppler, progress=progress):
-            covariance = training.correct_covariance(names, covariance)
             rest = _take_good(batch, i) / (1 + stars[i].z)
+            covariance = training.correct_covariance(names, covariance, training.find_range(rest))
             outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
             _drop_untold(names, mean, covariance, spread, outside)
             labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
@@ -255,8 +266,11 @@ def _judge_coverage(batch, i, star, training):
     good = _take_good(batch, i)
     rest = good / (1 + star.z)
     n_inside, filled = int(np.count_nonzero(training.covers(rest))), training.fills_range(rest)
-    resolution = take_resolution(batch, i)
-    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, training.resolution, filled=filled)
+    resolution, limits = take_resolution(batch, i), training.limit_resolution(training.find_range(rest))
+    if resolution is None:
+        # what its pixels allow at most
+        resolution = min(0.5 / measure_pixel(good), limits[1])
+    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, limits, filled=filled)
     return flags, n_inside >= LEAST_PIXELS
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from astro_spectok.network.detail import local_flux
 from astro_spectok.network.resample import resample_features
 
-__all__ = ["WINDOWS", "LineNetwork", "StellarHead", "Window", "WindowReader", "restore_pixels"]
+__all__ = ["WINDOWS", "LineNetwork", "StellarHead", "Window", "WindowReader", "restore_pixels", "shape_gaussian"]
 
 
 class Window(NamedTuple):
@@ -55,12 +55,16 @@ _LIMITS, _GAIN = (-1.0, 2.0), 5.0
 _REACH = 3
 #: noise over the median one beyond which a pixel is not taken as it is
 _NOISY = 10.0
-#: which windows are read together, the labels they tell, and how many networks read them
-_GROUPS = (((0, 1), ("teff", "logg", "fe_h"), 3), ((2,), ("teff", "logg", "fe_h", "alpha_fe", "log_vbroad"), 1))
+_OPTICAL_LABELS = ("teff", "logg", "fe_h")
+#: for each window the labels it tells, and how many networks read it
+_GROUPS = ((_OPTICAL_LABELS, 5), (_OPTICAL_LABELS, 1), ((*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1))
+#: window that is left alone where another one is seen in so many bins: the stars that teach the Ca II triplet have no
+#: labels of their own, and labels of real stars get worse with it
+_SPARE = {1: (0, 500)}
 #: channels, width and stride of the convolutions; width of the hidden layer, and what it forgets in training
 _CONVOLUTIONS = ((32, 9, 3), (64, 7, 3), (64, 5, 2), (16, 5, 2))
 _HIDDEN, _DROPOUT = 192, 0.1
-#: bins of its windows that a spectrum must cover for a group to count
+#: bins of a window that a spectrum must cover for it to count
 _LEAST_BINS = 30
 #: bounds of the logarithm of the diagonal of the Cholesky factor, over the spread of each label
 _LOG_SIGMA = (-7.0, 1.0)
@@ -160,30 +164,29 @@ def _to_double(values):
 
 
 class LineNetwork(nn.Module):
-    """Mean and Cholesky factor of some labels, from the windows that one group looks at.
+    """Mean and Cholesky factor of some labels, from what one window shows.
 
     Parameters
     ----------
-    windows : sequence of `Window`
+    window : `Window`
     n_labels : int
     """
 
-    def __init__(self, windows, n_labels):
+    def __init__(self, window, n_labels):
         super().__init__()
         self.n_labels = n_labels
-        self.convolutions = nn.ModuleList([_stack_convolutions() for _ in windows])
-        pairs = zip(self.convolutions, windows, strict=True)
-        width = sum(stack(torch.zeros(1, 2, window.size)).shape[1] for stack, window in pairs)
+        self.convolutions = _stack_convolutions()
+        width = self.convolutions(torch.zeros(1, 2, window.size)).shape[1]
         self.dropout = nn.Dropout(_DROPOUT)
         self.hidden = nn.Linear(width, _HIDDEN)
         self.out = nn.Linear(_HIDDEN, n_labels + n_labels * (n_labels + 1) // 2)
 
-    def forward(self, windows):
+    def forward(self, contrast, covered):
         """
         Parameters
         ----------
-        windows : list of (tensor, tensor)
-            Contrast and coverage (B, N) of each, as of `WindowReader`.
+        contrast, covered : tensor, shape (B, N)
+            As of `WindowReader`.
 
         Returns
         -------
@@ -192,23 +195,22 @@ class LineNetwork(nn.Module):
         tril : float32 tensor, shape (B, L, L)
             Lower Cholesky factor of the covariance, over the spreads.
         """
-        seen = zip(self.convolutions, windows, strict=True)
-        features = [stack(torch.stack([_GAIN * contrast, covered], 1)) for stack, (contrast, covered) in seen]
-        features = F.gelu(self.hidden(self.dropout(torch.cat(features, 1))))
+        features = self.convolutions(torch.stack([_GAIN * contrast, covered], 1))
+        features = F.gelu(self.hidden(self.dropout(features)))
         # labels to parts of a per cent: the last layer always in single precision
         with torch.autocast(features.device.type, enabled=False):
-            return self._shape(self.out(self.dropout(features).float()))
+            return shape_gaussian(self.out(self.dropout(features).float()), self.n_labels)
 
-    def _shape(self, values):
-        """Numbers (B, L + L (L + 1) / 2) as mean and Cholesky factor."""
-        n = self.n_labels
-        lower = torch.zeros(len(values), n, n, device=values.device)
-        row, column = torch.tril_indices(n, n, device=values.device)
-        lower[:, row, column] = values[:, n:]
-        sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA))
-        # rows relative to their diagonal: whatever the layers give is well conditioned
-        tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, device=values.device)
-        return values[:, :n], tril * sigma[..., None]
+
+def shape_gaussian(values, n):
+    """Mean (B, n) and Cholesky factor (B, n, n) of whatever numbers (B, n + n (n + 1) / 2) layers give."""
+    lower = torch.zeros(len(values), n, n, device=values.device)
+    row, column = torch.tril_indices(n, n, device=values.device)
+    lower[:, row, column] = values[:, n:]
+    sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA))
+    # rows relative to their diagonal: well conditioned
+    tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, device=values.device)
+    return values[:, :n], tril * sigma[..., None]
 
 
 def _stack_convolutions():
@@ -223,9 +225,10 @@ class StellarHead(nn.Module):
     """Mean and covariance of the labels of a star.
 
     Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest. Small
-    convolutional networks read them: three for the optical windows, whose answers are averaged (labels of a few hundred
-    stars leave a single one uncertain), and one for the H band. Both are combined as independent measurements; a label
-    that no covered window tells keeps its typical value and spread.
+    convolutional networks read them: five for the optical window, whose answers are averaged (labels of a few hundred
+    stars leave a single one uncertain), one for the Ca II triplet, which counts only where little of the optical one
+    is seen, and one for the H band. They are combined as independent measurements; a label that no covered window
+    tells keeps its typical value and spread.
 
     Parameters
     ----------
@@ -236,8 +239,8 @@ class StellarHead(nn.Module):
     ----------
     names : tuple of str
         The labels.
-    groups : tuple of (tuple of int, tuple of int)
-        Numbers of the windows that each list in ``members`` looks at, and of the labels that it tells.
+    told : tuple of tuple of int
+        For each window the numbers of the labels that its networks, a list in ``members``, tell.
     """
 
     def __init__(self, config):
@@ -248,12 +251,10 @@ class StellarHead(nn.Module):
         self.register_buffer("spread", torch.tensor([s for _, _, s in labels]), persistent=False)
         self.width, self.patch = config.width, config.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
-        self.groups = tuple(
-            (windows, tuple(i for i, name in enumerate(self.names) if name in told)) for windows, told, _ in _GROUPS
-        )
+        self.told = tuple(tuple(i for i, name in enumerate(self.names) if name in told) for told, _ in _GROUPS)
         self.members = nn.ModuleList(
-            nn.ModuleList(LineNetwork([WINDOWS[w] for w in windows], len(told)) for _ in range(number))
-            for (windows, told), (_, _, number) in zip(self.groups, _GROUPS, strict=True)
+            nn.ModuleList(LineNetwork(window, len(told)) for _ in range(number))
+            for window, told, (_, number) in zip(WINDOWS, self.told, _GROUPS, strict=True)
         )
 
     def forward(self, tokens, mask, geometry, ln_doppler, patches=None):
@@ -294,11 +295,14 @@ class StellarHead(nn.Module):
         n, device = len(self.names), windows[0][0].device
         precision = _to_double(torch.zeros(len(windows[0][0]), n, n, device=device))
         weighted = precision[..., 0].clone()
-        for (numbers, told), members in zip(self.groups, self.members, strict=True):
-            shown = [windows[number] for number in numbers]
-            mean, covariance = _average([member(shown) for member in members])
-            seen = sum(covered.sum(1) for _, covered in shown) >= _LEAST_BINS
-            inverse = torch.linalg.inv(covariance) * seen.to(covariance)[:, None, None]
+        n_seen = [covered.sum(1) for _, covered in windows]
+        for number, (told, members) in enumerate(zip(self.told, self.members, strict=True)):
+            mean, covariance = _average([member(*windows[number]) for member in members])
+            counts = n_seen[number] >= _LEAST_BINS
+            if number in _SPARE:
+                other, enough = _SPARE[number]
+                counts &= n_seen[other] < enough
+            inverse = torch.linalg.inv(covariance) * counts.to(covariance)[:, None, None]
             rows = torch.tensor(told, device=inverse.device)
             precision[:, rows[:, None], rows] += inverse
             weighted[:, rows] += (inverse @ mean[..., None])[..., 0]

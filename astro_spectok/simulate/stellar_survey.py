@@ -56,6 +56,8 @@ class StellarSurvey(Survey):
         Signal-to-noise ratio per pixel: the range of a log-uniform draw.
     shares : dict of str to float, optional
         How often each family out of `LABELLED_FAMILIES` is drawn.
+    without : ndarray of bool, optional
+        Stars of MILES that are not drawn, as of `~astro_spectok.simulate.stellar_grid.GridStars`.
 
     Raises
     ------
@@ -63,7 +65,7 @@ class StellarSurvey(Survey):
         None of the sets of labelled stars is there.
     """
 
-    def __init__(self, data, *, device="cpu", snr=_SNR, shares=None):
+    def __init__(self, data, *, device="cpu", snr=_SNR, shares=None, without=None):
         super().__init__(data, device=device, families=("sky",), snr=snr)
         store = TemplateStore(data)
         wanted = {name: share for name, (share, _) in LABELLED_FAMILIES.items()} | (shares or {})
@@ -75,6 +77,8 @@ class StellarSurvey(Survey):
             )
             raise ValueError(msg)
         self.families = {name: store.make(LABELLED_FAMILIES[name][1], torch.device(device)) for name in there}
+        if without is not None and "grid" in there:
+            self.families["grid"] = GridStars(store, torch.device(device), without=without)
         shares = np.array([wanted[name] for name in there])
         self.shares = shares / shares.sum()
         self.instruments = choose_stellar_instrument

@@ -9,10 +9,12 @@ from scipy.fft import next_fast_len
 from astro_spectok.simulate.constants import FWHM, LIGHT_SPEED
 from astro_spectok.simulate.observe import transform_rotation
 
-__all__ = ["average_bins", "draw_windows"]
+__all__ = ["average_bins", "draw_fluxes", "draw_windows"]
 
 #: resolving powers of spectra, below that of the library; share of spectra that are as sharp as the library
-_LEAST_RESOLUTION, _SHARP = 500.0, 0.6
+_LEAST_RESOLUTION, _SHARP = 100.0, 0.6
+#: pixels per FWHM
+_SAMPLING = (1.5, 4.0)
 #: standard deviation that some have besides at one end, over that of the library
 _UNEVEN = 0.9
 #: signal-to-noise ratio per bin of a window, and noise of one end over that of the middle at most, as a logarithm
@@ -51,15 +53,36 @@ def draw_windows(family, n, random, readers, *, faults=1.0):
         Contrast and coverage (n, N) of each window.
     labels : dict of str to tensor, shape (n,)
     """
+    fluxes, labels = draw_fluxes(family, n, random, [reader.window for reader in readers], faults=faults)
+    pairs = zip(readers, fluxes, strict=True)
+    return [(reader.normalise(values, covered), covered) for reader, (values, covered) in pairs], labels
+
+
+def draw_fluxes(family, n, random, windows, *, faults=1.0):
+    """Fluxes of labelled stars in the bins of windows, before their continuum is taken out.
+
+    Parameters
+    ----------
+    family, n, random, faults
+        As of `draw_windows`.
+    windows : sequence of `~astro_spectok.network.stellar_head.Window`
+
+    Returns
+    -------
+    fluxes : list of (tensor, tensor)
+        Flux, of the order of one, and coverage (n, N) in each window.
+    labels : dict of str to tensor, shape (n,)
+    """
     objects = family.draw(n, random)
     known = torch.isfinite(objects.flux)
-    flux = _broaden(torch.where(known, objects.flux, 0.0), objects, random)
-    windows = [_lay(reader, objects.grid, flux, known, random, faults) for reader in readers]
-    return windows, objects.labels
+    flux, fwhm = _broaden(torch.where(known, objects.flux, 0.0), objects, random)
+    pixel = fwhm / random.uniform(*_SAMPLING, n, 1)
+    fluxes = [_lay(window, objects.grid, flux, known, pixel, random, faults) for window in windows]
+    return fluxes, objects.labels
 
 
 def _broaden(flux, objects, random):
-    """Rotation, a resolving power and a small shift, float32 (n, N)."""
+    """Rotation, a resolving power and a small shift: flux, float32 (n, N), and FWHM in ln(wavelength), (n, 1)."""
     grid, n = objects.grid, len(flux)
     pad = 512
     more = next_fast_len(grid.size + 2 * pad, real=True) - grid.size - pad
@@ -79,12 +102,13 @@ def _broaden(flux, objects, random):
     softer = torch.fft.irfft(hat * torch.exp(-0.5 * omega**2 * uneven[:, None]), n=size)[:, pad : pad + grid.size]
     course = torch.linspace(0, 1, grid.size, device=flux.device).expand(n, -1)
     course = torch.where(random.chance(0.5, n, 1), course, 1 - course)
-    return torch.lerp(torch.fft.irfft(hat, n=size)[:, pad : pad + grid.size], softer, course).clamp_min(0)
+    flux = torch.lerp(torch.fft.irfft(hat, n=size)[:, pad : pad + grid.size], softer, course).clamp_min(0)
+    return flux, 1 / resolution[:, None]
 
 
-def _lay(reader, grid, flux, known, random, faults):
-    """Contrast and coverage of one window."""
-    window, n = reader.window, len(flux)
+def _lay(window, grid, flux, known, pixel, random, faults):
+    """Flux and coverage in one window."""
+    n = len(flux)
     edges = math.log(window.low) + window.step * torch.arange(window.size + 1, dtype=torch.float64) - grid.ln_start
     place = (edges / grid.ln_step + 0.5).to(flux.device)  # in bins, from the edge of the first
     inside = (place[:-1] >= 0) & (place[1:] <= grid.size)
@@ -98,8 +122,31 @@ def _lay(reader, grid, flux, known, random, faults):
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
     values = values / level.clamp_min(1e-6)
     values = values * _draw_spoilt(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
-    values = (values + _draw_noise(values, random)) * _draw_calibration(values, random) * covered
-    return reader.normalise(values, covered), covered
+    # where pixels are wider than bins, it is pixels that have this noise
+    width = (pixel / window.step).clamp_min(1.0)
+    values = values + width.sqrt() * _draw_noise(values, random)
+    wide = (width > 1)[:, 0]
+    values[wide] = _average_pixels(values[wide], width[wide], random)
+    return values * _draw_calibration(values, random) * covered, covered
+
+
+def _average_pixels(values, width, random):
+    """Bins (n, N) as pixels of some widths (n, 1), in bins, show them: all that lie in one hold its mean."""
+    n, size = values.shape
+    total = torch.nn.functional.pad(torch.cumsum(values, 1, dtype=torch.float64), (1, 0))  # (n, N + 1)
+    edge = torch.arange(size + 1, device=values.device, dtype=torch.float64)
+    offset = width * random.uniform(0, 1, n, 1) - width
+    number = ((edge - offset) / width).floor()  # of the pixel that each edge of a bin lies in
+    low, high = number * width + offset, (number + 1) * width + offset
+
+    def integrate(place):
+        place = place.clamp(0, size)
+        index = place.long().clamp(max=size - 1)
+        return torch.lerp(total.gather(1, index), total.gather(1, index + 1), place - index)
+
+    below, above = integrate(low), integrate(high)
+    share = (edge - low.clamp_min(0)) / (high.clamp(max=size) - low.clamp_min(0)).clamp_min(1e-9)
+    return torch.lerp(below, above, share).diff(dim=1).float()
 
 
 def _draw_noise(values, random):

@@ -46,6 +46,18 @@ class WeightsEntry:
     ------
     TypeError, ValueError
         An attribute breaks one of the rules above.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import WeightsEntry
+    >>> entry = WeightsEntry(name="ours", file="ours.safetensors", sha256="ab" * 32, size=16_000_000,
+    ...                      urls=("https://example.org/ours.safetensors",), wavelength_range=(3600, 9800))
+    >>> entry.packaged, entry.wavelength_range
+    (False, (3600, 9800))
+    >>> WeightsEntry(name="Ours!", file="ours.safetensors", sha256="ab" * 32, size=1000)
+    Traceback (most recent call last):
+        ...
+    ValueError: `name` must be lower-case letters, digits, '_' and '-', got 'Ours!'
     """
 
     name: str
@@ -104,13 +116,13 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=16975032,
-            sha256="3054704fc875d9c2b5921bc40b84592e1607fba2beeee90ba919d38435bccf7e",
+            size=18057886,
+            sha256="f2c05d6185aafd00b7473d74081ebb171ada22a2f77090d53a77645c4c5c6ab8",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of what the metadata of both runs tell
             wavelength_range=(1094.1, 48187.6),
-            trained_on="simulated surveys of galaxies, quasars and stars; public spectra without labels",
+            trained_on="simulated surveys; public spectra without labels; stars of public libraries with labels",
             description="the packaged default: tokens, embeddings, class and redshift, types and parameters of stars",
             # benchmarks/results/small_reconstruction.json: chi2 per pixel, medians
             figures={"chi2_sdss_boss": 0.87, "chi2_lamost": 0.99, "chi2_sim_redrock": 0.96},
@@ -139,6 +151,13 @@ def get_entry(name):
     ------
     UnknownWeightsError
         No set has that name; the message holds a table of those that exist.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import get_entry
+    >>> entry = get_entry("small")
+    >>> entry.packaged, entry.licence
+    (True, 'BSD-3-Clause')
     """
     try:
         return REGISTRY[name]
@@ -164,8 +183,9 @@ def list_weights():
     Examples
     --------
     >>> from astro_spectok.weights import list_weights
-    >>> "small" in list_weights()["name"]
-    True
+    >>> table = list_weights()
+    >>> print(table["name"][0], table["packaged"][0], table["size"].unit)
+    small True Mbyte
     """
     entries = sorted(REGISTRY.values(), key=lambda entry: (not entry.packaged, entry.name))
     table = QTable()
@@ -196,6 +216,12 @@ def describe_weights(name):
     ------
     UnknownWeightsError
         No set has that name.
+
+    Examples
+    --------
+    >>> from astro_spectok.weights import describe_weights
+    >>> print(describe_weights("small").splitlines()[0].split())
+    ['name:', 'small']
     """
     entry = get_entry(name)
     low, high = entry.wavelength_range
@@ -240,9 +266,13 @@ def register_weights(entry):
 
     Examples
     --------
-    >>> from astro_spectok.weights import WeightsEntry, register_weights
-    >>> register_weights(WeightsEntry(name="ours", file="ours.safetensors", sha256="ab" * 32, size=1000,
-    ...                               urls=("https://example.org/ours.safetensors",)))  # doctest: +SKIP
+    From then on ``weights="survey-a"`` downloads the file when it is first needed:
+
+    >>> from astro_spectok.weights import WeightsEntry, list_weights, register_weights
+    >>> register_weights(WeightsEntry(name="survey-a", file="survey-a.safetensors", sha256="ab" * 32, size=1000,
+    ...                               urls=("https://example.org/survey-a.safetensors",)))
+    >>> list_weights()["name"].tolist()  # doctest: +ELLIPSIS
+    ['small', ...'survey-a'...]
     """
     if not isinstance(entry, WeightsEntry):
         msg = f"`entry` must be a WeightsEntry, got {type(entry).__name__}"
