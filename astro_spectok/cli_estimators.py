@@ -56,9 +56,9 @@ def _run_stellar(args):
     table = _estimate_files(StellarParameterEstimator(args.weights, args.device, assume_star=args.assume_star), args)
     if not args.quiet:
         given = np.isfinite(table["teff"].value)
-        sure = np.count_nonzero(given & (table["warn"] == 0))
+        n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
         write_line(
-            f"{args.out}: parameters of {np.count_nonzero(given)} stars, {sure} with warn 0; "
+            f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
             f"{np.count_nonzero(~given)} flagged without parameters"
         )
 

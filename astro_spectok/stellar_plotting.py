@@ -71,7 +71,7 @@ def draw_stellar(estimate, batch, hull, axes=None):
     >>> axes[0].get_ylabel()
     'Flux per unit wavelength, any scale'
     """
-    axes = make_axes(1, 2, axes=axes, size=(12, 4.5), width_ratios=(2.4, 1))
+    axes = make_axes(1, 2, axes=axes, size=(10, 4.2), width_ratios=(2.2, 1))
     _draw_at_rest(axes[0], batch, estimate.rv.value)
     draw_kiel(axes[1], hull)
     if np.isfinite(estimate.teff.value):

@@ -118,8 +118,8 @@ BOXES = {
     "decoder": ((10.6, 5.55), (2.7, 0.8), PALE_GREEN, "decoder: flux and error\non any wavelengths"),
     "pooling": ((10.6, 4.4), (2.7, 0.8), PALE_GREEN, "pooling by learned queries:\none vector, the EMBEDDING"),
     "redshift": ((10.6, 3.25), (2.7, 0.8), PALE_GREEN, "correlation with templates:\nclass and redshift"),
-    "labels": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "labels of stars and galaxies,\ntypes of stars"),
-    "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "stellar head:\nTeff, logg, [Fe/H], ..."),
+    "labels": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "labels of stars\nand galaxies"),
+    "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "types of stars; stellar head:\nTeff, logg, [Fe/H], ..."),
 }
 ARROWS = (
     ("spectrum", "patches"), ("patches", "encoder"), ("encoder", "tokens"), ("tokens", "decoder"),

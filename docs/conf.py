@@ -21,6 +21,9 @@ version = ".".join(release.split(".")[:2])
 # -- Sources ------------------------------------------------------------------
 highlight_language = "python3"
 
+# read where pages include them, and no pages of their own
+exclude_patterns.append("_tables")
+
 # -- References ---------------------------------------------------------------
 # What belongs to other projects is linked where the pages are published, and plain text elsewhere, since a build must
 # not need the network. All of our own must resolve.

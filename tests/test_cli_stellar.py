@@ -37,7 +37,7 @@ def test_one_row_per_spectrum(files, tmp_path, redshift_weights, monkeypatch, ca
     np.testing.assert_array_equal(np.isfinite(np.ma.filled(table["teff"].value, np.nan)), [True, False, False])
     meta = {key.lower(): value for key, value in table.meta.items()}
     assert meta["estimator"] == "StellarParameterEstimator"
-    assert "parameters of 1 stars, 1 with warn 0; 2 flagged without parameters" in capsys.readouterr().out
+    assert "parameters of 1 star, 1 with warn 0; 2 flagged without parameters" in capsys.readouterr().out
 
 
 def test_assume_star(files, tmp_path, redshift_weights, monkeypatch, capsys):

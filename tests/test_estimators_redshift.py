@@ -125,7 +125,7 @@ class TestOne:
         again = pickle.loads(pickle.dumps(found))
         assert again.z == found.z
         assert repr(again) == repr(found)
-        assert "GALAXY (0.950)" in repr(found)
+        assert "GALAXY, probability 0.950" in repr(found)
         assert "QSO 2.0000 (0.040)" in found._repr_html_()
 
     @pytest.mark.parametrize("medium", ["vacuum", "air"])

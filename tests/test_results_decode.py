@@ -225,7 +225,7 @@ class TestResolution:
 
     @pytest.mark.parametrize("resolution", [-5, 0, np.nan, np.inf, -1000 * u.one])
     def test_bad_values(self, tiny_weights, resolution):
-        with pytest.raises(ValueError, match="resolution must be positive and finite, got"):
+        with pytest.raises(ValueError, match="resolution must be positive"):
             tokenize(make_spectrum(), weights=tiny_weights).decode(AXIS, resolution=resolution)
 
     @pytest.mark.parametrize(

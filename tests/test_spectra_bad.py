@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Bad input is refused with the reason and the remedy, and in a list never harms its neighbours."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from _spectra import make_arrays, make_spectrum, unpack
@@ -134,6 +136,30 @@ def test_flag(make, flag, error, match):
         to_batch([good, make(), good], on_error="raise")
 
 
+@pytest.mark.parametrize("on_error", ["raise", "flag"])
+@pytest.mark.parametrize(
+    ("obj", "match"),
+    [
+        ((np.linspace(4000, 5000, 50), np.ones(50)), r"got a tuple of ndarray. .*wavelength \* u.AA"),
+        ([1.0, 2.0, 3.0], "got a list of float. Flux needs its wavelengths"),
+        (["a.fits", Path("b.fits")], "got a list of str, .*Path. Read the file first, with Spectrum.read"),
+        ("a.fits", "got builtins.str. Read the file first"),
+        (np.ones(50) * u.Jy, "Quantity. Flux needs its wavelengths"),
+    ],
+)
+def test_nothing_is_a_spectrum(obj, match, on_error):
+    """Where nothing could be a spectrum there are no others to go on with: an error with the remedy."""
+    with pytest.raises(TypeError, match=f"obj must be a Spectrum, .*{match}"):
+        to_batch(obj, on_error=on_error)
+
+
+def test_transposed_flux():
+    """Spectra along the wrong axis are told what to do."""
+    flux = np.ones((200, 3)) * u.Jy
+    with pytest.raises(ValueError, match=r"got \(200, 3\); transpose it, flux.T"):
+        to_batch((np.linspace(4000, 5000, 200) * u.AA, flux), on_error="raise")
+
+
 @pytest.mark.parametrize("item", ["a file name", 7, None, np.ones(50), [1, 2], np.ones(50) * u.Jy])
 def test_item_is_no_spectrum(item):
     """Something else in a list is a flagged row, or a TypeError that names it and its place."""
@@ -215,6 +241,7 @@ def test_everything_bad():
     [
         ({"medium": "water"}, ValueError, "medium must be 'vacuum', 'air' or None.*'water'"),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'raise' or 'flag'.*'ignore'"),
+        ({"resolution": -2000}, ValueError, "resolution must be positive; got -2000 .*leave it out"),
         ({"resolution": np.ones(7)}, ValueError, r"one for each of the 200 pixels.*\(7,\)"),
         ({"resolution": 3 * u.K}, u.UnitsError, "resolution must be R .*got the unit K"),
     ],

@@ -36,7 +36,7 @@ def _draw_decoded(axes, tokens):
     set_flux_limits(axes, flux)
     set_unit(axes.yaxis, model.flux.unit)
     axes.set_ylabel(f"Flux{show_unit(model.flux.unit)}")
-    axes.legend(loc="upper right", frameon=False, fontsize="small")
+    axes.legend(loc="upper right", framealpha=0.8, edgecolor="none", fontsize="small")
 
 
 def _find_edges(centre):
@@ -167,7 +167,7 @@ def _draw_model(axes, spectrum, model):
     set_flux_limits(axes, flux)
     set_unit(axes.yaxis, spectrum.flux.unit)
     axes.set_ylabel(f"Flux{show_unit(spectrum.flux.unit)}")
-    axes.legend(loc="upper right", frameon=False, fontsize="small")
+    axes.legend(loc="upper right", framealpha=0.8, edgecolor="none", fontsize="small")
     return flux, sigma
 
 
@@ -252,7 +252,7 @@ def draw_redshift(estimate, spectrum, model, axes=None):
     >>> axes[1].get_xlabel()
     'Redshift'
     """
-    axes = make_axes(2, axes=axes, size=(10, 6.5), height_ratios=(3, 2))
+    axes = make_axes(2, axes=axes, size=(8.5, 5.8), height_ratios=(3, 2))
     _draw_model(axes[0], spectrum, model)
     name_spectral(axes[:1], spectrum.spectral_axis.unit)
     _draw_lines(axes[0], spectrum, estimate)

@@ -82,7 +82,7 @@ def _list_classes(spectype):
 
 
 def _draw_redshifts(table, axes):
-    axes = make_axes(1, 3, axes=axes, size=(13, 3.8), width_ratios=(1, 1.4, 1.4))
+    axes = make_axes(1, 3, axes=axes, size=(10.5, 3.6), width_ratios=(1, 1.4, 1.4))
     spectype, flagged = _read_classes(table)
     _count_classes(axes[0], spectype, flagged)
     z = _take(table, "z").astype(float)
@@ -128,7 +128,7 @@ def _count_classes(axes, spectype, flagged):
                       textcoords="offset points", va="center", fontsize="small")  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.margins(x=0.25)
+    axes.margins(x=0.4)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("Objects")
     axes.set_title("hatched: flagged", fontsize="small")

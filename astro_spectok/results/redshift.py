@@ -184,8 +184,8 @@ class RedshiftEstimate:
         """What the representations show, as (name, text)."""
         others = (f"{peak.spectype} {peak.z:.4f} ({peak.probability:.3f})" for peak in self.alternatives)
         facts = [
-            ("class", f"{self.spectype} ({self.class_probability[self.spectype]:.3f})"),
-            ("z", f"{self.z.value:.6f} ± {self.z_err.value:.6f} ({self.p_best:.3f})"),
+            ("class", f"{self.spectype}, probability {self.class_probability[self.spectype]:.3f}"),
+            ("z", f"{self.z.value:.6f} ± {self.z_err.value:.6f}, probability {self.p_best:.3f}"),
             ("68 %", f"{self.z_68[0].value:.6f} to {self.z_68[1].value:.6f}"),
         ]
         if self.spectype == STAR:

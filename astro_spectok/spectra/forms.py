@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Real
+from pathlib import PurePath
 
 import numpy as np
 from astropy import units as u
@@ -184,7 +186,8 @@ def _read_arrays(arrays, row=None):
             InputFlag.BAD_INPUT,
             ValueError,
             f"flux in (spectral_axis, flux) must have the shape (pixels,) or (spectra, pixels) with the "
-            f"{axis.shape[-1]} pixels of spectral_axis; got {values.shape}",
+            f"{axis.shape[-1]} pixels of spectral_axis; got {values.shape}"
+            + ("; transpose it, flux.T" if values.ndim == 2 and len(values) == axis.shape[-1] else ""),
         )
     if row is not None:
         uncertainty = None if uncertainty is None else uncertainty[row]
@@ -257,6 +260,29 @@ def _list_one(item):
     return [(1, partial(_refuse, type(item).__name__))]
 
 
+def _advise(obj):
+    """What to do with one of the things that are often given instead of a spectrum, as the end of a message."""
+    if isinstance(obj, str | PurePath):
+        return ". Read the file first, with Spectrum.read or SpectrumList.read; embed_files takes names of files"
+    if isinstance(obj, np.ndarray | Real):
+        return ". Flux needs its wavelengths: (wavelength * u.AA, flux * u.Jy), each with its own unit"
+    return ""
+
+
+def _check_form(obj):
+    """Refuse what is no spectrum and no list of which anything could be one."""
+    if not isinstance(obj, list | tuple):
+        what = f"{type(obj).__module__}.{type(obj).__name__}"
+        raise make_error(InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {what}{_advise(obj)}")
+    if len(obj) and all(isinstance(item, str | PurePath | np.ndarray | Real) for item in obj):
+        kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in obj))
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            TypeError,
+            f"obj must be {_ACCEPTED}; got a {type(obj).__name__} of {kinds}{_advise(obj[0])}",
+        )
+
+
 def list_items(obj):
     """List what ``obj`` holds, without reading it.
 
@@ -274,14 +300,11 @@ def list_items(obj):
     Raises
     ------
     TypeError
-        If ``obj`` itself is not one of the forms.
+        If ``obj`` itself is not one of the forms, or is a list of nothing but numbers, arrays or names of files.
     """
     if isinstance(obj, Spectrum | SpectrumCollection) or _is_arrays(obj):
         return [(n, None, reader) for n, reader in _list_one(obj)]
-    if not isinstance(obj, list | tuple):
-        raise make_error(
-            InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {type(obj).__module__}.{type(obj).__name__}"
-        )
+    _check_form(obj)
     items, i = [], 0
     while i < len(obj):
         # DESI: a run of arms of different bands and the same number of targets is one set of targets

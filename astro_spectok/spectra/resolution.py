@@ -30,7 +30,7 @@ def _from_desi(meta, wavelength):
         total = diagonals.sum(axis=0)
         mean = (diagonals * offset).sum(axis=0) / total
         sigma = np.sqrt((diagonals * (offset - mean) ** 2).sum(axis=0) / total)
-        return wavelength / (_FWHM_PER_SIGMA * sigma * np.gradient(wavelength))
+        return wavelength / (_FWHM_PER_SIGMA * sigma * np.abs(np.gradient(wavelength)))
 
 
 def _from_quantity(resolution, wavelength, axis, unit):
@@ -81,12 +81,12 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
     Returns
     -------
     ndarray of float32, shape (m,), or None
-        NaN where unknown (also for R that is not positive); None if nothing is known.
+        NaN where unknown (also for R that is not positive, unless none is); None if nothing is known.
 
     Raises
     ------
     ValueError
-        If an array does not fit the spectral axis.
+        If an array does not fit the spectral axis, or no value is positive.
     `~astropy.units.UnitsError`
         If a FWHM has a unit of something else.
     """
@@ -102,6 +102,14 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
             ValueError,
             f"resolution must be one value or one for each of the {len(wavelength)} pixels of the spectral axis; "
             f"got the shape {found.shape}",
+        )
+    known = found[np.isfinite(found)]
+    if known.size and not (known > 0).any():
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            ValueError,
+            f"resolution must be positive; got {known.flat[0]:g} as the resolving power; leave it out where it is not "
+            "known",
         )
     found = np.broadcast_to(found, wavelength.shape)
     with np.errstate(over="ignore"):
