@@ -214,7 +214,8 @@ class TestFlags:
         [
             ((3.76, 6.5, 0.0, 0.0, 0.4), SIGMA, StellarFlag.OUT_OF_HULL),
             ((3.76, 4.44, 1.5, 0.0, 0.4), SIGMA, StellarFlag.OUT_OF_HULL),
-            ((3.76, 4.7, 0.0, 0.0, 0.4), (0.002, 0.3, 0.03, 0.02, 0.1), StellarFlag.EXTRAPOLATED),
+            ((3.76, 4.7, 0.0, 0.0, 0.4), (0.002, 0.3, 0.03, 0.02, 0.1), StellarFlag.NONE),
+            ((3.76, 4.7, 0.0, 0.0, 0.4), (0.002, 3.0, 0.03, 0.02, 0.1), StellarFlag.EXTRAPOLATED),
         ],
     )
     def test_hull(self, redshift_weights, monkeypatch, mean, sigma, flag):

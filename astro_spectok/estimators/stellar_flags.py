@@ -38,8 +38,9 @@ SUSPECT, CERTAIN = 0.2, 0.5
 LEAST_SNR = 5.0
 #: good pixels within the trained wavelengths: share, unless they fill these, and number below which nothing is given
 LEAST_SHARE, LEAST_PIXELS = 0.5, 32
-#: share of the probability of the labels that may lie outside the hull: one Gaussian tail
-TAIL = 0.16
+#: share of the probability of the labels that may lie outside the hull: dwarfs are at its edge, where stars end and not
+#: only those that have labels, so that up to half of theirs does
+TAIL = 0.5
 #: samples that this is measured with
 SAMPLES = 256
 #: probability that two types must have each, and how far apart on the sequence they then are no neighbours; those off

@@ -40,7 +40,7 @@ class StellarFlag(IntFlag):
     TYPE_NOT_COVERED = 131072
     #: temperature, gravity and metallicity together lie where no star was trained on
     OUT_OF_HULL = 262144
-    #: the parameters lie within what was trained on, but more than a sixth of their probability does not; or the
+    #: the parameters lie within what was trained on, but more than half of their probability does not; or the
     #: resolving power does not
     EXTRAPOLATED = 524288
     #: the median signal-to-noise ratio of the good pixels is below 5
