@@ -1,10 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Simulated surveys as specutils spectra, FITS files and Parquet, in Python and in the shell."""
+"""Simulated surveys as specutils spectra, FITS files and Parquet."""
 
-import inspect
-import re
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +12,12 @@ from astropy.io import fits
 from astropy.table import QTable
 from specutils import Spectrum, SpectrumList
 
-from astro_spectok import simulate, simulated_rows
-from astro_spectok.cli import main
+from astro_spectok import simulated_rows
 from astro_spectok.engine import device
-from astro_spectok.simulate import FAMILIES, Survey, stellar_sets
-from astro_spectok.simulate.instruments import HELD_OUT, NAMED
+from astro_spectok.simulate import Survey
 from astro_spectok.simulated_rows import TRUTH
 from astro_spectok.simulation import TRUTH_TABLE, simulate_spectra, write_simulated
 from astro_spectok.spectra import to_batch
-from astro_spectok.training.corpus import SIMULATED, STORED
 from astro_spectok.training.multimodal import ParquetShard, convert_row
 from astro_spectok.training.readers import SpectraDirectory
 
@@ -378,61 +372,3 @@ def test_parquet_is_not_overwritten_unasked(parquet, tmp_path, monkeypatch):
         write_simulated(parquet, 1, overwrite=True, **QUICK)
     assert parquet.read_bytes() == before
     assert [path.name for path in parquet.parent.iterdir()] == [parquet.name]
-
-
-def test_shell_writes_what_python_does(tmp_path, capsys):
-    """``spectok simulate`` gives the spectra of `simulate_spectra`, and says what their templates are."""
-    out = tmp_path / "out"
-    arguments = ["simulate", "-n", "3", "-o", str(out), "--seed", "4", "--families", "stars"]
-    arguments += ["--instruments", "sdss,boss", "--snr", "5", "20", "--views", "2"]
-    assert main(arguments) == 0
-    assert "6 spectra of 3 objects, made of analytic templates" in capsys.readouterr().out
-    expected = simulate_spectra(3, seed=4, families=["stars"], instruments=["sdss", "boss"], snr=(5, 20), views=2)
-    for row, spectrum in zip(QTable.read(out / TRUTH_TABLE), expected, strict=True):
-        found = Spectrum.read(str(out / row["file"]))
-        np.testing.assert_array_equal(found.flux.value, spectrum.flux.value)
-    assert main(arguments) == 1
-    assert "--overwrite" in capsys.readouterr().err
-    assert main([*arguments, "--overwrite", "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
-
-
-def test_shell_computes_where_python_does(tmp_path, monkeypatch):
-    """On the processor unless told otherwise: other devices draw other spectra."""
-    given = []
-    monkeypatch.setattr("astro_spectok.simulation.write_simulated", lambda *_, **options: given.append(options))
-    for option in ([], ["--device", "cuda"]):
-        assert main(["simulate", "-n", "1", "-o", str(tmp_path / "out"), "--quiet", *option]) == 0
-    assert [options["device"] for options in given] == ["cpu", "cuda"]
-    assert inspect.signature(simulate_spectra).parameters["device"].default == "cpu"
-
-
-def test_shell_lists_the_instruments(tmp_path, capsys):
-    """A wrong name is answered with those there are, and nothing is written."""
-    assert main(["simulate", "-n", "1", "-o", str(tmp_path / "out"), "--instruments", "hubble"]) == 1
-    assert "lamost_lrs" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_page_tells_of_everything_that_is_drawn():
-    """Every family, instrument, name of the truth and template set has its place in the documentation."""
-    text = (Path(__file__).parents[1] / "docs" / "simulator.rst").read_text()
-    held_out = {name for name in NAMED if rf"``{name}`` \*" in text}
-    assert held_out == set(HELD_OUT)
-    sources = [path.read_text() for path in Path(simulate.__file__).parent.glob("*.py")]
-    sets = [name for name in (*STORED, *SIMULATED) if any(f'"{name}"' in source for source in sources)]
-    assert len(sets) > 15
-    missing = [name for name in (*FAMILIES, *NAMED, *TRUTH, *sets) if f"``{name}``" not in text]
-    assert missing == []
-
-
-def test_page_tells_of_every_array_that_is_read():
-    """Who follows the layout of the training page gets files that the simulator can read."""
-    text = (Path(__file__).parents[1] / "docs" / "training.rst").read_text()
-    sources = "".join(path.read_text() for path in Path(simulate.__file__).parent.glob("*.py"))
-    read = set(re.findall(r'\b(?:data|arrays|bases)(?:\.get\(|\[)"(\w+)"', sources))
-    read |= set(stellar_sets._LABEL_KEYS.values())
-    layers = re.findall(r'"([wbx]_(?:array_\d|m\w\w))"', sources)
-    read |= {f"{name}_{layer}" for name in ("norm", "flux") for layer in layers}
-    assert {"flux", "wave", "sptype", "line_wave", "norm_w_array_0", "flux_x_max", "alpha"} <= read
-    assert sorted(name for name in read if f"``{name}``" not in text) == []

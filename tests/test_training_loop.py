@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from _distributed import NETWORK
@@ -378,19 +377,6 @@ def test_other_data_are_refused_on_resume(data, tmp_path):
         with pytest.raises(ValueError, match=message):
             train(place, out, config, resume=True, **options)
     assert train(data, out, config, real=tmp_path / "moved" / "survey", resume=True).is_file()
-
-
-def test_learning_rate_schedule():
-    """Linear to the peak, then a cosine to zero; never more than the peak, and none behind the end."""
-    config = dataclasses.replace(QUICK, steps=1000, warmup=10, learning_rate=0.5)
-    rates = np.array([learning_rate(step, config) for step in range(1001)])
-    np.testing.assert_allclose(rates[:10], 0.05 * np.arange(1, 11), rtol=1e-3)
-    assert rates.max() <= 0.5
-    assert (np.diff(rates[10:]) < 0).all()
-    assert rates[500] == pytest.approx(0.25)
-    assert rates[1000] == pytest.approx(0, abs=1e-12)
-    assert learning_rate(2000, config) == pytest.approx(0, abs=1e-12)
-    assert learning_rate(0, dataclasses.replace(config, warmup=0)) == 0.5
 
 
 def test_wavelength_range_is_that_of_the_good_pixels(data):
