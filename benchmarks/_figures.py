@@ -9,6 +9,7 @@ from astro_spectok.estimators import flags, stellar_flags
 from astro_spectok.estimators.rest_templates import load_rest_templates
 from astro_spectok.network import get_config
 from astro_spectok.results.redshift import to_velocity
+from astro_spectok.results.stellar_training import StellarTraining
 from astro_spectok.weights import find_weights, get_entry, read_metadata
 
 __all__ = ["describe_config", "format_figures", "make_figures"]
@@ -110,6 +111,7 @@ def _describe_weights(name):
         "megabytes": f"{get_entry(name).size / 1e6:.1f} MB",
         "wavelength-range": "{:,.0f} to {:,.0f} Angstrom".format(*get_entry(name).wavelength_range),
         "stellar-windows": f"{', '.join(windows[:-1])} and {windows[-1]} Angstrom",
+        "h-band-resolution": f"{StellarTraining.from_metadata(metadata).limit_resolution(len(windows) - 1)[0]:.0f}",
     }
 
 

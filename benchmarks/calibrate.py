@@ -40,18 +40,16 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators.flags import (
-    combine_flags,
+    conclude_flags,
     convert_flags,
     find_flags,
     find_red_end,
-    has_negative_continuum,
-    measure_outside,
     sum_around,
 )
 from astro_spectok.estimators.redshift import COMPARED
 from astro_spectok.estimators.solutions import describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.inputs import measure_facts, note_flags
-from astro_spectok.results import Calibration, RedshiftFlag, RedshiftPosterior
+from astro_spectok.results import Calibration, RedshiftPosterior
 from astro_spectok.results.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
 from astro_spectok.results.posterior import WINDOW
 from astro_spectok.results.redshift_clues import describe_peak
@@ -97,9 +95,9 @@ def draw_measured(runner, data, n, seed):
     -------
     list of dict
         ``log_probability`` (dict of float32 arrays), ``cls`` ('' for none of the classes), ``z`` (NaN where there is
-        none to be found), ``snr``, ``family``, ``wide`` (resolving power of 600 or less), ``noticed`` and ``doubts``
-        (`RedshiftFlag`, of what the posterior has no part in), the spectrum: ``batch`` and ``i``, its ``red_end``, its
-        ``pixel``, and how much of it is ``outside`` what the weights were trained on.
+        none to be found), ``snr``, ``family``, ``wide`` (resolving power of 600 or less), ``noticed``
+        (`RedshiftFlag`), the spectrum: ``batch`` and ``i``, its ``red_end``, its ``pixel``, and the range of
+        wavelengths that the weights were ``trained`` on.
     redshifts : dict of str to ndarray
     """
     survey, out, redshifts = Survey(data), [], None
@@ -114,17 +112,14 @@ def draw_measured(runner, data, n, seed):
             for i, measured in runner.measure(batch, progress=False):
                 redshifts = measured.redshifts
                 wavelength = batch.wavelength[batch.grid(i)]
-                flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
-                negative = has_negative_continuum(flux, ivar)
                 known, cls = bool(objects.measurable[i]), int(objects.cls[i])
                 out.append({
                     "log_probability": {name: np.array(x) for name, x in measured.log_probability.items()},
                     "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
-                    "noticed": convert_flags(flags[i]), "outside": measure_outside(wavelength, ivar, trained),
-                    "doubts": RedshiftFlag.NEGATIVE_CONTINUUM if negative else RedshiftFlag.NONE,
-                    "batch": batch, "i": i, "red_end": find_red_end(wavelength, ivar),
+                    "noticed": convert_flags(flags[i]), "trained": trained, "batch": batch, "i": i,
+                    "red_end": find_red_end(wavelength, batch.ivar[batch.pixels(i)]),
                     "pixel": measure_pixel(wavelength),
                 })  # fmt: skip
     return out, redshifts
@@ -223,11 +218,11 @@ def answer(rows, redshifts, calibration):
         peaks, raw, evidence = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
-        doubts = row["doubts"] | find_flags(
+        doubts = find_flags(
             posterior, raw, posterior.information, evidence, red_end=row["red_end"],
             confident=calibration.find_confident(best.spectype), snr=measure_facts(row["batch"], row["i"])[0],
         )  # fmt: skip
-        zwarn = combine_flags(row["noticed"], doubts, outside=row["outside"])
+        zwarn = conclude_flags(row["noticed"], doubts, row["batch"], row["i"], row["trained"])
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],

@@ -115,11 +115,6 @@ def score_real(estimator, data, limit, result, report):
         report(f"SpeX: {len(rows)}")
 
 
-def _name(end):
-    """Labels, and what they are called with an ending."""
-    return [(name, name + end) for name in LABELS]
-
-
 def _choose(truth, limit):
     """Rows of the stars that are scored."""
     return np.flatnonzero((truth["teff"] >= SCORED[0]) & (truth["teff"] <= SCORED[1]))[:limit]

@@ -8,13 +8,7 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.estimators.base import Estimator
-from astro_spectok.estimators.flags import (
-    combine_flags,
-    convert_flags,
-    has_negative_continuum,
-    is_sky_like,
-    measure_outside,
-)
+from astro_spectok.estimators.flags import conclude_flags, convert_flags, is_sky_like
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.inputs import make_provenance, measure_facts
@@ -165,11 +159,8 @@ class ClassEstimator(Estimator):
                 doubts |= RedshiftFlag.LOW_CONFIDENCE
             if is_sky_like(information):
                 doubts |= RedshiftFlag.SKY_LIKE
-            if has_negative_continuum(batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]):
-                doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
             trained = prepared.runner.loaded.wavelength_range
-            outside = measure_outside(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)], trained)
-            zwarn[i] = combine_flags(RedshiftFlag(int(zwarn[i])), doubts, outside=outside)
+            zwarn[i] = conclude_flags(RedshiftFlag(int(zwarn[i])), doubts, batch, i, trained)
         meta = make_provenance(prepared.runner.loaded) | {"estimator": type(self).__name__}
         if prepared.single:
             probability = {name: float(shares[name][0]) for name in prepared.grid.classes}

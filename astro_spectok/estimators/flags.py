@@ -12,6 +12,7 @@ from astro_spectok.spectra import InputFlag
 __all__ = [
     "LEAST_EVIDENCE",
     "combine_flags",
+    "conclude_flags",
     "convert_flags",
     "find_flags",
     "find_red_end",
@@ -94,6 +95,30 @@ def combine_flags(noticed, doubts, *, outside=1.0):
     zwarn = noticed | doubts
     remarks = REMARKS if outside > EXTRAPOLATED else REMARKS | RedshiftFlag.OUTSIDE_TRAINED_RANGE
     return zwarn if zwarn & ~remarks else RedshiftFlag.NONE
+
+
+def conclude_flags(noticed, doubts, batch, i, trained_range):
+    """``zwarn`` of one spectrum of a batch: what the spectrum itself gives reason to doubt is added.
+
+    Parameters
+    ----------
+    noticed, doubts : RedshiftFlag
+        As for `combine_flags`.
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        Position in the batch.
+    trained_range : (float, float) or None
+        As for `measure_outside`.
+
+    Returns
+    -------
+    RedshiftFlag
+    """
+    flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
+    if has_negative_continuum(flux, ivar):
+        doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
+    outside = measure_outside(batch.wavelength[batch.grid(i)], ivar, trained_range)
+    return combine_flags(noticed, doubts, outside=outside)
 
 
 def measure_outside(wavelength, ivar, trained_range):

@@ -11,18 +11,16 @@ from astropy.table import QTable
 from astro_spectok.embedding import tokenize
 from astro_spectok.estimators.base import Estimator
 from astro_spectok.estimators.flags import (
-    combine_flags,
+    conclude_flags,
     convert_flags,
     find_flags,
     find_red_end,
-    has_negative_continuum,
-    measure_outside,
 )
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.estimators.solutions import find_solutions, move_interval
 from astro_spectok.inputs import find_source, make_provenance, measure_facts
-from astro_spectok.results import RedshiftEstimate, RedshiftFlag
+from astro_spectok.results import RedshiftEstimate
 from astro_spectok.results.posterior_rows import describe_grid, make_empty_rows
 from astro_spectok.results.redshift import to_velocity
 from astro_spectok.results.redshift_grid import STAR
@@ -237,15 +235,12 @@ def _solve(prepared, i, posterior, information, count, levels):
     intervals = [
         move_interval(posterior.find_interval(level, around=raw[0].z), raw[0], peaks[0], grid.step) for level in levels
     ]
-    pixels, wavelength = batch.pixels(i), batch.wavelength[batch.grid(i)]
-    red_end = find_red_end(wavelength, batch.ivar[pixels])
+    red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     confident = prepared.calibration.find_confident(raw[0].spectype)
     snr = measure_facts(batch, i)[0]
     doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end, confident=confident, snr=snr)
-    if has_negative_continuum(batch.flux[pixels], batch.ivar[pixels]):
-        doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
-    outside = measure_outside(wavelength, batch.ivar[pixels], prepared.runner.loaded.wavelength_range)
-    zwarn = combine_flags(convert_flags(prepared.flags[i]), doubts, outside=outside)
+    trained = prepared.runner.loaded.wavelength_range
+    zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, batch, i, trained)
     return peaks, intervals, zwarn, float(snr)
 
 

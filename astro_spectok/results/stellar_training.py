@@ -68,7 +68,7 @@ class StellarTraining:
     types: tuple = ("O", "B", "A", "F", "G", "K", "M")
     # keyword-only, as what came later; real optical spectra have no labels of alpha elements
     label_wavelength: dict = field(default_factory=lambda: {"alpha_fe": H_BAND}, kw_only=True)
-    # below it velocities in the H band are off by more than lines are wide
+    # below it labels of simulated stars in the H band are off by far more than they say
     range_resolution: dict = field(default_factory=lambda: {"15150-16960": 3000.0}, kw_only=True)
     error_scale: dict = field(default_factory=dict)
     error_floor: dict = field(default_factory=dict)
