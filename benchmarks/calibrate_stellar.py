@@ -7,17 +7,20 @@
 ``--data`` is the directory of the public template sets; ``--left-out`` holds weights that
 ``make_stellar_model.py --leave-out`` wrote. Optical stars are drawn from those that were left out, and measured with
 these weights: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are
-made up, each one new, and measured with ``--weights``. Half of the N stars fit a scale and a floor for the error of
-each label in each range, so that pulls are as wide at every signal-to-noise ratio; the other half shows what they are
-worth. ``--write`` writes ``--weights`` again with these in their metadata
-(`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator` finds them; their sha256
-changes with it. Run it after ``calibrate.py``: velocities are those of the calibrated posterior.
+made up, each one new, and measured with ``--weights``, through instruments that are as sharp as labels there need.
+Half of the N stars are seen without faults of instruments: every other one of these fits a scale and a floor for the
+error of each label in each range, so that pulls are as wide at every signal-to-noise ratio, the rest shows what they
+are worth. The other half shows what all the faults of a simulated survey add. They fit nothing: with them errors of
+real stars, which surveys correct for most of that, come out too large. ``--write`` writes ``--weights`` again with these
+in their metadata (`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator` finds
+them; their sha256 changes with it. Run it after ``calibrate.py``: velocities are those of the calibrated posterior.
 """
 
 import argparse
 import itertools
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,9 @@ from astro_spectok.results import Calibration, RedshiftPosterior
 from astro_spectok.results.calibration import measure_pixel
 from astro_spectok.results.redshift_grid import RedshiftGrid
 from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
-from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey
+from astro_spectok.simulate import Randomness
+from astro_spectok.simulate.observe import observe
+from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey, choose_stellar_instrument
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights
@@ -43,14 +48,27 @@ from astro_spectok.weights import load_weights
 SEED = 5501
 CHUNK = 100
 SNR_EDGES = (5, 10, 20, 50, 100, 300)
+#: what is told of each star besides its labels
+FACTS = ("snr", "clean", "range")
+#: number of the H band among the ranges, and draws after which no instrument is sharp enough for it
+INFRARED, TRIES = 2, 16
 #: fewest stars whose pulls are measured
 LEAST = 20
 #: floors that are tried, over the median error: a larger one would hide how well the best spectra tell a label
 FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
+def choose_sharp(least, rng, low, high, max_pixels):
+    """`choose_stellar_instrument` of at least some resolving power."""
+    for _ in range(TRIES):
+        made = choose_stellar_instrument(rng, low, high, max_pixels)
+        if made is not None and np.median(made.resolution) >= least:
+            return made
+    return None
+
+
 def draw_measured(runner, survey, n, seed):
-    """Labels as found and as drawn, of simulated stars.
+    """Labels as found and as drawn, of simulated stars, every second lot of them seen without faults of instruments.
 
     Parameters
     ----------
@@ -62,40 +80,46 @@ def draw_measured(runner, survey, n, seed):
     Returns
     -------
     dict of str to ndarray
-        ``snr`` (n,), ``range`` (n,), the number of the range that most of a spectrum lies in, -1 for none and for a
-        resolving power below what the range is told to need, and by label
-        ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
+        ``snr`` (n,), ``clean`` (n,), whether it was seen without faults, ``range`` (n,), the number of the range that
+        most of a spectrum lies in, -1 for none and for a resolving power below what the range is told to need, and by
+        label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
     """
     head, training = runner.network.stellar_head, StellarTraining.from_metadata(runner.loaded.metadata)
     calibration = Calibration.from_metadata(runner.loaded.metadata)
     names, rows = tuple(head.names), []
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [*seed, number]):
-            batch = to_batch(to_inputs(to_spectra(group.observations[0])), medium="vacuum", on_error="flag")
+            seen, clean = group.observations[0], bool(number % 2)
+            if clean:
+                random = Randomness([*seed, number, len(rows)])
+                seen = observe(group.objects, group.instruments[0], group.snr[0], random, clean=True)
+            batch = to_batch(to_inputs(to_spectra(seen)), medium="vacuum", on_error="flag")
             velocity = measure_velocities(runner, batch, calibration)
             labels = group.objects.labels
             for i, mean, covariance in runner.measure_stellar(batch, velocity, progress=False):
                 truth = [float(labels[name][i]) if name in labels else np.nan for name in names]
                 good = batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
-                number = training.find_range(good / np.exp(velocity[i]))
-                sharp = np.median(group.instruments[0][i].resolution) >= training.limit_resolution(number)[0]
-                where = float(group.snr[0][i]), number if sharp and number is not None else -1
-                rows.append((*where, mean, np.sqrt(np.diag(covariance)), truth))
-    snr, number, *parts = (np.array(x) for x in zip(*rows, strict=True))
-    parts = [dict(zip(names, part.T, strict=True)) for part in parts]
-    return {"snr": snr, "range": number} | dict(zip(("found", "sigma", "truth"), parts, strict=True))
+                place = training.find_range(good / np.exp(velocity[i]))
+                sharp = np.median(group.instruments[0][i].resolution) >= training.limit_resolution(place)[0]
+                where = place if sharp and place is not None else -1
+                rows.append((float(group.snr[0][i]), clean, where, mean, np.sqrt(np.diag(covariance)), truth))
+    *facts, found, sigma, truth = (np.array(x) for x in zip(*rows, strict=True))
+    parts = [dict(zip(names, part.T, strict=True)) for part in (found, sigma, truth)]
+    return dict(zip((*FACTS, "found", "sigma", "truth"), (*facts, *parts), strict=True))
 
 
-def take_stars(parts, keep):
-    """Some stars of several answers of `draw_measured`, joined; ``keep`` is a slice of each."""
-
-    def join(arrays):
-        return np.concatenate([array[keep] for array in arrays])
-
-    made = {key: join([part[key] for part in parts]) for key in ("snr", "range")}
+def join_stars(parts):
+    """Several answers of `draw_measured` as one."""
+    made = {key: np.concatenate([part[key] for part in parts]) for key in FACTS}
     for key in ("found", "sigma", "truth"):
-        made[key] = {name: join([part[key][name] for part in parts]) for name in parts[0][key]}
+        made[key] = {name: np.concatenate([part[key][name] for part in parts]) for name in parts[0][key]}
     return made
+
+
+def take_stars(stars, rows):
+    """Some rows of what `draw_measured` answers."""
+    made = {key: stars[key][rows] for key in FACTS}
+    return made | {key: {name: x[rows] for name, x in stars[key].items()} for key in ("found", "sigma", "truth")}
 
 
 def measure_velocities(runner, batch, calibration):
@@ -183,7 +207,7 @@ def main(argv=None):
     parser.add_argument("--left-out", required=True, help="path of weights whose head has not seen some stars")
     parser.add_argument("--weights", help="registry name or path")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("-n", type=int, default=3000, help="stars, half to fit and half to show (default: 3000)")
+    parser.add_argument("-n", type=int, default=8000, help="stars, a quarter of them to fit (default: 8000)")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--write", metavar="FILE", help="weights with the correction")
@@ -193,19 +217,23 @@ def main(argv=None):
     require_stellar_head(runner)
     seen = ~choose_left_out(len(read_library(TemplateStore(options.data)).kind))
     runners = {"grid": Runner(options.left_out, options.device), "apogee": runner}
-    parts = []
+    known, parts = StellarTraining.from_metadata(runner.loaded.metadata), []
     for number, (family, (share, _)) in enumerate(LABELLED_FAMILIES.items()):
         others = {name: 0 for name in LABELLED_FAMILIES if name != family}
         survey = StellarSurvey(options.data, shares=others, without=seen)
-        parts.append(draw_measured(runners[family], survey, round(share * options.n), [options.seed, number]))
-    halves = [take_stars(parts, slice(k, None, 2)) for k in (0, 1)]
-    training = fit_training(halves[0], StellarTraining.from_metadata(runner.loaded.metadata))
+        if family == "apogee":
+            survey.instruments = partial(choose_sharp, known.limit_resolution(INFRARED)[0])
+        size, seed = round(share * options.n), [options.seed, number]
+        parts.append(draw_measured(runners[family], survey, size, seed))
+    stars = join_stars(parts)
+    clean = np.flatnonzero(stars["clean"])
+    training, others = fit_training(take_stars(stars, clean[::2]), known), take_stars(stars, clean[1::2])
     result = {
         "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": options.n, "seed": options.seed,
-        "stellar": training.to_dict(), "before": score(halves[1], StellarTraining()),
-        "after": score(halves[1], training),
+        "stellar": training.to_dict(), "before": score(others, StellarTraining()), "after": score(others, training),
+        "with faults": score(take_stars(stars, ~stars["clean"]), training),
     }  # fmt: skip
-    for title in ("before", "after"):
+    for title in ("before", "after", "with faults"):
         print(f"\n{title}\n  {'label':24s} S/N          n   scatter   width of pulls")
         for row in result[title]:
             snr = f"{row['snr_low']:5.0f}-{row['snr_high']:5.0f}"

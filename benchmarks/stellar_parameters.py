@@ -20,7 +20,7 @@ drawn from (``train`` beside ``--data`` if not given; without it there are none)
 - ``kiel``: for each star of MILES ``teff, logg, fe_h`` as found and as known;
 - ``bars``: ``name, bar, measured, met, n``.
 
-Real stars are scored between 4000 and 7500 K, whatever their flags.
+Stars of MILES are scored between 4000 and 7500 K and all of LAMOST that have labels, whatever their flags.
 """
 
 import argparse
@@ -196,7 +196,7 @@ def list_bars(result):
     return [*bars, judge(name, dwarf, n, high=0.0)]
 
 
-def run_benchmark(estimator, data, train=None, *, limit=None, simulated=120, report=print):
+def run_benchmark(estimator, data, train=None, *, limit=None, simulated=300, report=print):
     """All figures for one estimator.
 
     Parameters
@@ -240,7 +240,7 @@ def main(argv=None):
     parser.add_argument("--weights")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--limit", type=int, help="most real spectra per set")
-    parser.add_argument("--simulated", type=int, default=120, help="stars for each cell (default: 120)")
+    parser.add_argument("--simulated", type=int, default=300, help="stars for each cell (default: 300)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args(argv)
     start = time.perf_counter()

@@ -189,11 +189,23 @@ class TestCalibration:
         for row in rows:
             assert row["width"] == pytest.approx(1, abs=0.15)
 
-    def test_halves(self, load):
-        """Stars of two answers, every other one of each."""
-        parts = [{"snr": np.arange(4.0) + k, "range": np.full(4, k), "found": {"teff": np.arange(4.0) * k},
-                  "sigma": {"teff": np.ones(4)}, "truth": {"teff": np.zeros(4)}} for k in (1, 2)]  # fmt: skip
-        half = load("calibrate_stellar").take_stars(parts, slice(1, None, 2))
-        assert half["snr"].tolist() == [2, 4, 3, 5]
-        assert half["range"].tolist() == [1, 1, 2, 2]
-        assert half["found"]["teff"].tolist() == [1, 3, 2, 6]
+    def test_sharp_instruments(self, load):
+        """Those of at least some resolving power, within the range; none where there is none."""
+        choose, rng = load("calibrate_stellar").choose_sharp, np.random.default_rng(6)
+        made = [choose(3000.0, rng, 15150.0, 16960.0, 8192) for _ in range(20)]
+        found = [one for one in made if one is not None]
+        assert len(found) >= 10
+        assert all(np.median(one.resolution) >= 3000 and one.wavelength[0] >= 15150 for one in found)
+        assert choose(1e6, rng, 15150.0, 16960.0, 8192) is None
+
+    def test_stars_are_joined_and_taken(self, load):
+        """Stars of two answers one after the other, and some rows of them."""
+        parts = [{"snr": np.arange(4.0) + k, "clean": np.arange(4) % 2 == 1, "range": np.full(4, k),
+                  "found": {"teff": np.arange(4.0) * k}, "sigma": {"teff": np.ones(4)}, "truth": {"teff": np.zeros(4)}}
+                 for k in (1, 2)]  # fmt: skip
+        module = load("calibrate_stellar")
+        stars = module.join_stars(parts)
+        some = module.take_stars(stars, stars["clean"])
+        assert some["snr"].tolist() == [2, 4, 3, 5]
+        assert some["range"].tolist() == [1, 1, 2, 2]
+        assert some["found"]["teff"].tolist() == [1, 3, 2, 6]

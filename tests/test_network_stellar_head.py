@@ -110,6 +110,31 @@ def test_pixels_are_restored_but_for_bad_ones():
     torch.testing.assert_close(restored[~kept] * patches.scale, flux[~kept])
 
 
+def test_bad_pixels_do_not_count():
+    """Bins whose pixels are bad are not covered, whatever fills those pixels; the rest is as it was."""
+    x = torch.arange(np.log(4000.0), np.log(6000.0), 2.3e-4, dtype=torch.float64)
+    flux = 1 + 0.1 * torch.rand(len(x), generator=torch.Generator().manual_seed(2))
+    bad = torch.zeros(len(x), dtype=torch.bool)
+    bad[[400, 700, 701, 702, 703]] = True
+    reader, still, shown = WindowReader(WINDOWS[0]), torch.zeros(1, dtype=torch.float64), []
+    for fill in (0.1, 5.0):
+        patches = build_patches(x, flux, torch.where(bad, 0.0, 1e4), torch.tensor([0, len(x)]), PATCH)
+        seen = restore_pixels(torch.full_like(patches.channels[..., 0], fill), patches)
+        shown.append(reader(seen, patches.mask, patches.grid.geometry, still, patches.valid))
+    whole = build_patches(x, flux, torch.full_like(flux, 1e4), torch.tensor([0, len(x)]), PATCH)
+    seen = restore_pixels(torch.zeros_like(whole.channels[..., 0]), whole)
+    contrast, covered = reader(seen, whole.mask, whole.grid.geometry, still, whole.valid)
+    torch.testing.assert_close(shown[0], shown[1])
+    lost = (covered > 0) & (shown[0][1] == 0)
+    centre = torch.log(torch.tensor(WINDOWS[0].low)) + WINDOWS[0].step * (torch.arange(WINDOWS[0].size) + 0.5)
+    near = (centre[:, None] - x[bad]).abs().min(1).values < 2.3e-4
+    assert 4 <= lost.sum() <= 7
+    assert near[lost[0]].all()
+    # all but broadening by a bin or two, and a continuum that hardly changes
+    away = (centre[:, None] - x[bad]).abs().min(1).values > 1.2e-3
+    assert (shown[0][0] - contrast)[:, away].abs().max() < 0.01
+
+
 def test_unseen_windows_are_empty():
     """Where the spectrum does not reach, contrast and coverage are zero."""
     contrast, covered = read_window(2, observe_star())

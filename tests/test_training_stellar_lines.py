@@ -9,7 +9,7 @@ from _stellar_lines import Family
 
 from astro_spectok.network.stellar_head import WINDOWS, WindowReader
 from astro_spectok.simulate import Randomness
-from astro_spectok.training.stellar_lines import _average_pixels, average_bins, draw_windows
+from astro_spectok.training.stellar_lines import _average_pixels, _flag_bad, average_bins, draw_windows
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,29 @@ def test_wide_pixels_hold_means():
     steps = found.diff(dim=1).abs() < 1e-5
     assert steps[0].float().mean() == pytest.approx(1 / 3, abs=0.02)
     assert found.std() < 0.8 * values.std()
+
+
+def test_some_pixels_are_flagged():
+    """Some spectra lose runs of pixels, some those with little light; most lose none."""
+    values = torch.ones(2000, 1000)
+    values[:, 500:520] = 0.02
+    flagged = _flag_bad(values, torch.full_like(values, 0.01), Randomness(7))
+    elsewhere = torch.cat([flagged[:, :500], flagged[:, 520:]], 1).float().mean(1)
+    assert 0.5 < (elsewhere == 0).float().mean() < 0.75
+    assert 0.1 < elsewhere.max() < 0.25
+    dark = flagged[:, 500:520].all(1)
+    assert 0.1 < dark.float().mean() < 0.25
+    assert elsewhere[dark].mean() < 0.03
+
+
+def test_resolving_powers_begin_where_told(readers):
+    """Lines stay deep where no spectrum is less sharp than the stars."""
+    centre = round(math.log(5000.0 / WINDOWS[0].low) / WINDOWS[0].step)
+    blunt, sharp = (
+        -draw_windows(Family(), 200, Randomness(3), readers, least_resolution=least)[0][0][0][:, centre].mean()
+        for least in (100.0, 2000.0)
+    )
+    assert sharp > 1.1 * blunt
 
 
 def test_average_of_bins():

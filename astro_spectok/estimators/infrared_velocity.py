@@ -28,8 +28,8 @@ LEAST = 500
 STEP, WIDTHS, BEYOND = 1.33e-5, 3.0, 1e-4
 #: least fall of chi squared over that without lines
 LEAST_GAIN = 50.0
-#: what errors are multiplied by, so that pulls are one wide on simulated stars; and the least, 0.1 km/s
-SCALE, FLOOR = 1.2, 3.3e-7
+#: what errors are multiplied by, so that pulls are one wide on simulated stars; and the least, 0.17 km/s
+SCALE, FLOOR = 1.2, 5.7e-7
 
 
 @lru_cache(maxsize=1)

@@ -103,7 +103,7 @@ class WindowReader(nn.Module):
         self.window = window
         self.mean_bins = round(window.continuum / window.step) // 2 * 2 + 1
 
-    def forward(self, flux, mask, geometry, ln_doppler):
+    def forward(self, flux, mask, geometry, ln_doppler, good=None):
         """
         Parameters
         ----------
@@ -113,18 +113,23 @@ class WindowReader(nn.Module):
         geometry : float64 tensor, shape (B, T, 3)
         ln_doppler : float64 tensor, shape (B,)
             ln(1 + v / c) of the star.
+        good : bool tensor, shape (B, T, P), optional
+            Slots that count, all if not given.
 
         Returns
         -------
         contrast, covered : float32 tensor, shape (B, N)
-            Zero, both, where less than half of a bin is covered.
+            Zero, both, where good pixels cover less than half of a bin.
         """
         window = self.window
         number = torch.arange(window.size + 1, dtype=geometry.dtype, device=geometry.device)
         edges = math.log(window.low) + window.step * number + ln_doppler[:, None]  # (B, N + 1)
-        binned, fraction = resample_features(flux[..., None], mask, geometry, edges[:, :-1], edges[:, 1:])
-        covered = (fraction > _LEAST_COVERED).float()
-        values = self._broaden(binned[..., 0].float() * covered, covered, mask, geometry)
+        weight = torch.ones_like(flux) if good is None else good.to(flux)
+        features = torch.stack([flux * weight, weight], -1)
+        binned, fraction = resample_features(features, mask, geometry, edges[:, :-1], edges[:, 1:])
+        share = binned[..., 1].float()
+        covered = (share * fraction.float() > _LEAST_COVERED).float()
+        values = self._broaden(binned[..., 0].float() / share.clamp_min(1e-3) * covered, covered, mask, geometry)
         return self.normalise(values, covered), covered
 
     def normalise(self, values, covered):
@@ -269,7 +274,8 @@ class StellarHead(nn.Module):
         ln_doppler : float64 tensor, shape (B,)
             ln(1 + v / c) of the star's radial velocity.
         patches : `~astro_spectok.network.PatchBatch`, optional
-            What the tokens were made of, where it is at hand: weak lines are then read from the pixels.
+            What the tokens were made of, where it is at hand: weak lines are then read from the pixels, and bins
+            whose pixels are bad do not count.
 
         Returns
         -------
@@ -279,10 +285,12 @@ class StellarHead(nn.Module):
             Lower Cholesky factor of their covariance.
         """
         learned, cosines = tokens[..., : self.width], tokens[..., self.width :]
-        flux = local_flux(learned[..., 0], cosines, mask, geometry, self.patch).float()
+        flux, good = local_flux(learned[..., 0], cosines, mask, geometry, self.patch).float(), None
         if patches is not None:
-            flux = restore_pixels(flux, patches)
-        return self.read_windows([reader(flux, mask, geometry, ln_doppler.to(geometry)) for reader in self.readers])
+            # surveys flag pixels in the cores of lines: what fills them would be a shallower line
+            flux, good = restore_pixels(flux, patches), patches.valid
+        ln_doppler = ln_doppler.to(geometry)
+        return self.read_windows([reader(flux, mask, geometry, ln_doppler, good) for reader in self.readers])
 
     def read_windows(self, windows):
         """Mean and Cholesky factor, as of `forward`, from what the windows show.

@@ -19,6 +19,13 @@ _SAMPLING = (1.5, 4.0)
 _UNEVEN = 0.9
 #: signal-to-noise ratio per bin of a window, and noise of one end over that of the middle at most, as a logarithm
 _SNR, _NOISIER = (8.0, 400.0), 0.7
+#: how often light fades towards the blue end, by how much noise rises there at most, as a logarithm, and within which
+#: shares of half the window
+_FADING, _FADED, _FADE_WIDTHS = 0.3, 2.3, (0.1, 0.5)
+#: how often pixels are flagged as bad here and there, which share of all, and in runs of how many bins
+_FLAGGED, _FLAGGED_SHARE, _RUNS = 0.4, (1e-3, 0.15), (1, 2, 3, 5, 9, 15)
+#: how often those below a signal-to-noise ratio are flagged, as surveys do in the cores of lines, and which
+_CLIPPED, _CLIPPED_SNR = 0.25, (0.5, 5.0)
 #: errors of velocities: the least in km/s, and the largest over the standard deviation of the lines
 _LEAST_ERROR, _ERROR = 0.2, 0.5
 #: light that is added or taken away over all wavelengths, over the mean flux: scattered light, sky
@@ -34,7 +41,7 @@ _GAPS, _WIDEST_GAP = 0.3, 0.03
 _LEAST_BINS = 0.05
 
 
-def draw_windows(family, n, random, readers, *, faults=1.0):
+def draw_windows(family, n, random, readers, *, faults=1.0, blur=1.0, least_resolution=_LEAST_RESOLUTION):
     """Contrasts of labelled stars in the windows of the stellar head.
 
     Parameters
@@ -46,6 +53,10 @@ def draw_windows(family, n, random, readers, *, faults=1.0):
     readers : sequence of `~astro_spectok.network.stellar_head.WindowReader`
     faults : float, optional
         Size, over the usual one, of what is wrong besides noise and a smooth calibration.
+    blur : float, optional
+        Size, over the usual one, of the largest errors of velocities and of how far resolving powers are uneven.
+    least_resolution : float, optional
+        Resolving powers are drawn between this one and that of the family.
 
     Returns
     -------
@@ -53,17 +64,19 @@ def draw_windows(family, n, random, readers, *, faults=1.0):
         Contrast and coverage (n, N) of each window.
     labels : dict of str to tensor, shape (n,)
     """
-    fluxes, labels = draw_fluxes(family, n, random, [reader.window for reader in readers], faults=faults)
+    windows = [reader.window for reader in readers]
+    options = {"faults": faults, "blur": blur, "least_resolution": least_resolution}
+    fluxes, labels = draw_fluxes(family, n, random, windows, **options)
     pairs = zip(readers, fluxes, strict=True)
     return [(reader.normalise(values, covered), covered) for reader, (values, covered) in pairs], labels
 
 
-def draw_fluxes(family, n, random, windows, *, faults=1.0):
+def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resolution=_LEAST_RESOLUTION):
     """Fluxes of labelled stars in the bins of windows, before their continuum is taken out.
 
     Parameters
     ----------
-    family, n, random, faults
+    family, n, random, faults, blur, least_resolution
         As of `draw_windows`.
     windows : sequence of `~astro_spectok.network.stellar_head.Window`
 
@@ -75,13 +88,13 @@ def draw_fluxes(family, n, random, windows, *, faults=1.0):
     """
     objects = family.draw(n, random)
     known = torch.isfinite(objects.flux)
-    flux, fwhm = _broaden(torch.where(known, objects.flux, 0.0), objects, random)
+    flux, fwhm = _broaden(torch.where(known, objects.flux, 0.0), objects, random, blur, least_resolution)
     pixel = fwhm / random.uniform(*_SAMPLING, n, 1)
     fluxes = [_lay(window, objects.grid, flux, known, pixel, random, faults) for window in windows]
     return fluxes, objects.labels
 
 
-def _broaden(flux, objects, random):
+def _broaden(flux, objects, random, blur, least_resolution):
     """Rotation, a resolving power and a small shift: flux, float32 (n, N), and FWHM in ln(wavelength), (n, 1)."""
     grid, n = objects.grid, len(flux)
     pad = 512
@@ -90,15 +103,15 @@ def _broaden(flux, objects, random):
     size = level.shape[1]
     omega = 2 * math.pi * torch.fft.rfftfreq(size, d=grid.ln_step).to(flux.device)
     sharpest = 1 / (FWHM * objects.template_sigma)
-    resolution = _LEAST_RESOLUTION * (sharpest / _LEAST_RESOLUTION) ** random.uniform(0, 1, n)
+    resolution = least_resolution * (sharpest / least_resolution) ** random.uniform(0, 1, n)
     resolution = torch.where(random.chance(_SHARP, n), sharpest, resolution)
     variance = ((1 / (FWHM * resolution)) ** 2 - objects.template_sigma**2).clamp_min(0)
-    low, high = _LEAST_ERROR, _ERROR * LIGHT_SPEED / (FWHM * resolution)
+    low, high = _LEAST_ERROR, blur * _ERROR * LIGHT_SPEED / (FWHM * resolution)
     shift = random.normal(0, 1, n) * low * (high / low) ** random.uniform(0, 1, n) / LIGHT_SPEED
     hat = torch.fft.rfft(level) * transform_rotation(omega * objects.rotation[:, None])
     hat = hat * torch.exp(-0.5 * omega**2 * variance[:, None] - 1j * omega * shift[:, None])
     # instruments do not have the resolution of the library at all wavelengths
-    uneven = (_UNEVEN * objects.template_sigma * random.uniform(0, 1, n)) ** 2
+    uneven = (blur * _UNEVEN * objects.template_sigma * random.uniform(0, 1, n)) ** 2
     softer = torch.fft.irfft(hat * torch.exp(-0.5 * omega**2 * uneven[:, None]), n=size)[:, pad : pad + grid.size]
     course = torch.linspace(0, 1, grid.size, device=flux.device).expand(n, -1)
     course = torch.where(random.chance(0.5, n, 1), course, 1 - course)
@@ -118,15 +131,17 @@ def _lay(window, grid, flux, known, pixel, random, faults):
     # what a family does not know, it does not know of any star
     covered = inside & (average_bins(known.all(0, keepdim=True).float(), place) > 0.99)
     values = average_bins(flux, place)
-    covered = (covered & _cut(window.size, n, random)).float()
+    covered = covered & _cut(window.size, n, random)
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
     values = values / level.clamp_min(1e-6)
     values = values * _draw_spoilt(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
     # where pixels are wider than bins, it is pixels that have this noise
     width = (pixel / window.step).clamp_min(1.0)
-    values = values + width.sqrt() * _draw_noise(values, random)
+    sigma = _draw_sigma(values, random)
+    values = values + width.sqrt() * sigma * random.normal(0, 1, n, window.size)
     wide = (width > 1)[:, 0]
     values[wide] = _average_pixels(values[wide], width[wide], random)
+    covered = (covered & ~_flag_bad(values, sigma, random)).float()
     return values * _draw_calibration(values, random) * covered, covered
 
 
@@ -149,15 +164,33 @@ def _average_pixels(values, width, random):
     return torch.lerp(below, above, share).diff(dim=1).float()
 
 
-def _draw_noise(values, random):
-    """Noise of spectra (n, N) whose mean is one."""
+def _draw_sigma(values, random):
+    """Standard deviation of the noise of spectra (n, N) whose mean is one."""
     n, size = values.shape
     low, high = _SNR
     sigma = 1 / (low * (high / low) ** random.uniform(0, 1, n, 1))
     own = random.uniform(0, 1, n, 1)  # share of the variance that follows the light
     course = torch.linspace(-1, 1, size, device=values.device)
-    edge = torch.exp(_NOISIER * random.uniform(-1, 1, n, 1) * course)
-    return sigma * edge * torch.sqrt(1 - own + own * values.clamp(0, 3)) * random.normal(0, 1, n, size)
+    edge = _NOISIER * random.uniform(-1, 1, n, 1) * course
+    faded = _FADED * random.uniform(0, 1, n, 1) * random.chance(_FADING, n, 1)
+    edge = edge + faded * torch.exp(-(course + 1) / random.uniform(*_FADE_WIDTHS, n, 1))
+    return sigma * torch.exp(edge) * torch.sqrt(1 - own + own * values.clamp(0, 3))
+
+
+def _flag_bad(values, sigma, random):
+    """Bins (n, N) that a survey flags: here and there, and where there is little light."""
+    n, size = values.shape
+    low, high = _FLAGGED_SHARE
+    share = low * (high / low) ** random.uniform(0, 1, n, 1) * random.chance(_FLAGGED, n, 1)
+    choice = (random.uniform(0, 1, n) * len(_RUNS)).long()
+    start = random.uniform(0, 1, n, size)
+    flagged = torch.zeros(n, size, dtype=torch.bool, device=values.device)
+    for number, run in enumerate(_RUNS):
+        rows = choice == number
+        begins = (start[rows] < share[rows] / run).float()[:, None]
+        flagged[rows] = torch.nn.functional.max_pool1d(begins, run, 1, run // 2)[:, 0, :size] > 0
+    least = torch.where(random.chance(_CLIPPED, n, 1), random.uniform(*_CLIPPED_SNR, n, 1), -torch.inf)
+    return flagged | (values < least * sigma)
 
 
 def _draw_spoilt(values, random, depth):
