@@ -11,9 +11,9 @@ made up, each one new, and measured with ``--weights``, through instruments that
 Half of the N stars are seen without faults of instruments: every other one of these fits a scale and a floor for the
 error of each label in each range, so that pulls are as wide at every signal-to-noise ratio, the rest shows what they
 are worth. The other half shows what all the faults of a simulated survey add. They fit nothing: with them errors of
-real stars, which surveys correct for most of that, come out too large. ``--write`` writes ``--weights`` again with these
-in their metadata (`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator` finds
-them; their sha256 changes with it. Run it after ``calibrate.py``: velocities are those of the calibrated posterior.
+real stars, which surveys correct for most of that, come out too large. ``--write`` writes ``--weights`` again with
+these in their metadata (`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator`
+finds them; their sha256 changes with it. Run it after ``calibrate.py``: velocities are of the calibrated posterior.
 """
 
 import argparse
