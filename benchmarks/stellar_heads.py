@@ -257,9 +257,9 @@ def compare(data, weights, left_out, steps, token_steps):
 
 def show(title, table, form):
     """Print a table."""
-    print(f"{title:32s}" + "".join(f"{kind:>26s}" for kind in KINDS))
+    print(f"{title:40s}" + "".join(f"{kind:>26s}" for kind in KINDS))
     for way, row in table.items():
-        print(f"{way:32s}" + "".join(form.format(*row[kind]) for kind in KINDS))
+        print(f"{way:40s}" + "".join(form.format(*row[kind]) for kind in KINDS))
 
 
 def main(argv=None):

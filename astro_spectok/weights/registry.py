@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=18057886,
-            sha256="f2c05d6185aafd00b7473d74081ebb171ada22a2f77090d53a77645c4c5c6ab8",
+            size=18057862,
+            sha256="2fce5504b69b8441ba58f62b48defa100efef43d2c9939300b025eb78231a6f0",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of what the metadata of both runs tell
