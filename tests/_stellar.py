@@ -15,7 +15,7 @@ CORRELATION = 0.6
 #: of a table of stellar parameters
 COLUMNS = [
     "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err", "vbroad",
-    "vbroad_err", "p_star", "sptype", "snr", "warn",
+    "vbroad_err", "p_star", "mk_type", "p_mk_type", "snr", "warn",
 ]  # fmt: skip
 
 

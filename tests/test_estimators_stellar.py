@@ -46,7 +46,7 @@ class TestOne:
         assert found.rv.to_value(u.km / u.s) == pytest.approx(299792.458 * -2e-4, abs=2)
         assert found.rv_err.to_value(u.km / u.s) == pytest.approx(299792.458 * ERROR, rel=0.05)
         assert found.vbroad.to_value(u.km / u.s) == pytest.approx(10 ** SUN[4])
-        assert (found.sptype, found.p_type) == ("G", 0.9)
+        assert (found.mk_type, found.mk_probability) == ("G", 0.9)
         assert found.p_star == pytest.approx(1)
         assert found.warn == StellarFlag.NONE
         assert found.meta["medium"] == "vacuum"
@@ -313,7 +313,8 @@ class TestMany:
         np.testing.assert_allclose(table["logg"].value, [SUN[1], np.nan, np.nan])
         np.testing.assert_allclose(table["rv"].value, [-60, np.nan, np.nan], atol=2)
         np.testing.assert_allclose(table["p_star"], [1, np.nan, 0], atol=1e-3)
-        assert table["sptype"].tolist() == ["G", "", ""]
+        assert table["mk_type"].tolist() == ["G", "", ""]
+        np.testing.assert_allclose(table["p_mk_type"], [0.9, np.nan, np.nan])
         assert table["warn"].tolist() == [0, StellarFlag.TOO_FEW_PIXELS, StellarFlag.NOT_A_STAR]
         assert table.meta["estimator"] == "StellarParameterEstimator"
         assert {"weights", "weights_sha256", "astro_spectok", "torch"} <= set(table.meta)

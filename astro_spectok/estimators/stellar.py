@@ -133,10 +133,10 @@ class StellarParameterEstimator(Estimator):
         `~astro_spectok.results.StellarEstimate` or `~astropy.table.QTable`
             The latter for several spectra: one row each, in their order, with the columns ``teff``, ``logg``,
             ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each followed by its standard deviation (``teff_err`` ...), the
-            probability of a star ``p_star``, the coarse type ``sptype``, ``snr``, and ``warn`` (bits of
-            `~astro_spectok.results.StellarFlag`). What could not be measured is NaN and flagged. The metadata name the
-            weights, their sha256 and the versions of the packages. If distributions are asked for,
-            `~astro_spectok.results.StellarDistributions` for one or several.
+            probability of a star ``p_star``, the coarse type ``mk_type`` and its probability ``p_mk_type``, ``snr``,
+            and ``warn`` (bits of `~astro_spectok.results.StellarFlag`). What could not be measured is NaN and flagged.
+            The metadata name the weights, their sha256 and the versions of the packages. If distributions are asked
+            for, `~astro_spectok.results.StellarDistributions` for one or several.
 
         Raises
         ------
@@ -302,13 +302,13 @@ def _name_type(star):
 
 def _make_estimate(prepared, training, star, labels, warn, meta):
     """The `StellarEstimate` of a batch of one usable spectrum."""
-    sptype, p_type = _name_type(star)
+    mk_type, mk_probability = _name_type(star)
     return StellarEstimate(
         **labels.quantities(),
         covariance=labels.parameter_covariance(),
         p_star=star.p_star,
-        sptype=sptype,
-        p_type=p_type,
+        mk_type=mk_type,
+        mk_probability=mk_probability,
         snr=star.snr,
         warn=warn,
         meta=meta,
@@ -322,16 +322,17 @@ def _make_table(prepared, stars, labels, warn, meta):
     """The table of a batch."""
     n = len(prepared.batch)
     numbers = {name + end: np.full(n, np.nan) for name in PARAMETERS for end in ("", "_err")}
-    p_star, snr = np.full((2, n), np.nan)
-    sptype = make_type_column(n, prepared.runner.network.config.stellar_types)
+    p_star, snr, p_mk_type = np.full((3, n), np.nan)
+    mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
     for i, star in stars.items():
         errors = np.sqrt(np.diag(labels[i].parameter_covariance()))
         for (name, value), error in zip(labels[i].values().items(), errors, strict=True):
             numbers[name][i], numbers[f"{name}_err"][i] = value, error
-        p_star[i], snr[i], sptype[i] = star.p_star, star.snr, _name_type(star)[0]
+        p_star[i], snr[i] = star.p_star, star.snr
+        mk_type[i], p_mk_type[i] = _name_type(star)
     columns = {}
     for name, (unit, error_unit) in PARAMETERS.items():
         columns |= {name: numbers[name] * unit, f"{name}_err": numbers[f"{name}_err"] * error_unit}
-    columns |= {"p_star": p_star, "sptype": sptype, "snr": snr}
+    columns |= {"p_star": p_star, "mk_type": mk_type, "p_mk_type": p_mk_type, "snr": snr}
     columns["warn"] = np.array([int(flags) for flags in warn], np.int64)
     return QTable(columns, meta=meta)

@@ -158,10 +158,10 @@ class StellarEstimate:
         In the units of the parameters (K, dex, dex, dex, km/s, km/s); NaN for those that are not known.
     p_star : float
         Probability that it is a star at all.
-    sptype : str
+    mk_type : str
         Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' for
         what is no star, and with weights that tell none.
-    p_type : float
+    mk_probability : float
         Its probability, if it is a star; NaN where there is none.
     snr : float
         Median signal-to-noise ratio of the good pixels.
@@ -201,8 +201,8 @@ class StellarEstimate:
     vbroad_err: u.Quantity
     covariance: np.ndarray
     p_star: float
-    sptype: str
-    p_type: float
+    mk_type: str
+    mk_probability: float
     snr: float
     warn: StellarFlag
     meta: dict = field(default_factory=dict)
@@ -261,7 +261,7 @@ class StellarEstimate:
         return [
             *facts,
             ("star", f"{self.p_star:.3f}"),
-            *([("type", f"{self.sptype} ({self.p_type:.3f})")] if self.sptype else []),
+            *([("type", f"{self.mk_type} ({self.mk_probability:.3f})")] if self.mk_type else []),
             ("warn", " | ".join(flag.name for flag in self.warn) or "0"),
             ("S/N", f"{self.snr:.1f}"),
         ]
