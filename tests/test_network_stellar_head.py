@@ -135,6 +135,21 @@ def test_bad_pixels_do_not_count():
     assert (shown[0][0] - contrast)[:, away].abs().max() < 0.01
 
 
+def test_head_ignores_what_tokens_hold_of_bad_pixels(head):
+    """With the pixels at hand, what the tokens hold in place of bad ones changes no label; without them it does."""
+    x = torch.arange(np.log(4000.0), np.log(6000.0), 2.3e-4, dtype=torch.float64)
+    flux = 1 + 0.1 * torch.rand(len(x), generator=torch.Generator().manual_seed(4))
+    ivar = torch.full_like(flux, 1e4)
+    ivar[300:330] = ivar[900:905] = 0.0
+    patches = build_patches(x, flux, ivar, torch.tensor([0, len(x)]), PATCH)
+    where = patches.mask, patches.grid.geometry, torch.zeros(1, dtype=torch.float64)
+    tokens = torch.zeros(*patches.mask.shape, get_config("tiny").width + 16)
+    others = tokens.clone()
+    others[..., -16:] = 0.3 * torch.randn(others[..., -16:].shape, generator=torch.Generator().manual_seed(5))
+    torch.testing.assert_close(head(tokens, *where, patches), head(others, *where, patches))
+    assert (head(tokens, *where)[0] - head(others, *where)[0]).abs().max() > 1e-4
+
+
 def test_unseen_windows_are_empty():
     """Where the spectrum does not reach, contrast and coverage are zero."""
     contrast, covered = read_window(2, observe_star())
