@@ -82,6 +82,19 @@ def test_zero_and_uncovered_outside_and_in_gaps():
     torch.testing.assert_close(covered, torch.ones(1, 2), rtol=0, atol=1e-6)
 
 
+def test_cells_that_do_not_count():
+    """Single cells can be left out: the rest of a pixel is what it is made of and what covers it."""
+    grid = arrange_one(8.3 + np.arange(64) * 1e-3)
+    features, mask = make_features(grid, 1)
+    counted = mask[..., None].repeat(1, 1, 32)
+    counted.view(-1)[11] = False
+    edges = torch.tensor([[[8.3 + 9.5e-3]], [[8.3 + 12.5e-3]]], dtype=torch.float64)  # cells 10, 11 and 12
+    values, covered = resample_features(features, counted, grid.geometry, *edges)
+    cell = features.flatten()
+    assert values.item() == pytest.approx((0.5 * (cell[10] + cell[12])).item(), rel=1e-5)
+    assert covered.item() == pytest.approx(2 / 3, abs=1e-5)
+
+
 def test_half_covered_pixel_keeps_the_level():
     """A pixel across the end of the data is the mean of what is known of it."""
     grid = arrange_one(8.3 + np.arange(32) * 1e-4)

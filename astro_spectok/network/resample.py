@@ -21,8 +21,8 @@ def resample_features(features, mask, geometry, low, high):
     Parameters
     ----------
     features : tensor, shape (B, T, P, C)
-    mask : bool tensor, shape (B, T)
-        Tokens whose cells count.
+    mask : bool tensor, shape (B, T) or (B, T, P)
+        Tokens whose cells count, or cells that do.
     geometry : float64 tensor, shape (B, T, 3)
     low, high : float64 tensor, shape (B, N)
         ln(wavelength) of the edges of each requested pixel.
@@ -45,7 +45,8 @@ def resample_features(features, mask, geometry, low, high):
     size = torch.diff(edges, dim=1).to(features.device)  # one cell more between each two tokens, of value zero
     size = size.to(exact)
 
-    values = torch.cat([features, torch.ones_like(features[..., :1])], dim=-1) * mask[..., None, None]
+    counted = mask[..., None] if mask.ndim == 2 else mask
+    values = torch.cat([features, torch.ones_like(features[..., :1])], dim=-1) * counted[..., None]
     values = torch.nn.functional.pad(values, (0, 0, 0, 1)).flatten(1, 2)[:, :-1]  # (B, T * (P + 1) - 1, C + 1)
     integral = torch.cumsum(values.to(exact) * size[..., None], dim=1)
     integral = torch.nn.functional.pad(integral, (0, 0, 1, 0))  # (B, T * (P + 1), C + 1)

@@ -124,12 +124,10 @@ class WindowReader(nn.Module):
         window = self.window
         number = torch.arange(window.size + 1, dtype=geometry.dtype, device=geometry.device)
         edges = math.log(window.low) + window.step * number + ln_doppler[:, None]  # (B, N + 1)
-        weight = torch.ones_like(flux) if good is None else good.to(flux)
-        features = torch.stack([flux * weight, weight], -1)
-        binned, fraction = resample_features(features, mask, geometry, edges[:, :-1], edges[:, 1:])
-        share = binned[..., 1].float()
-        covered = (share * fraction.float() > _LEAST_COVERED).float()
-        values = self._broaden(binned[..., 0].float() / share.clamp_min(1e-3) * covered, covered, mask, geometry)
+        counted = mask if good is None else mask[..., None] & good
+        binned, fraction = resample_features(flux[..., None], counted, geometry, edges[:, :-1], edges[:, 1:])
+        covered = (fraction > _LEAST_COVERED).float()
+        values = self._broaden(binned[..., 0].float() * covered, covered, mask, geometry)
         return self.normalise(values, covered), covered
 
     def normalise(self, values, covered):
@@ -287,7 +285,7 @@ class StellarHead(nn.Module):
         learned, cosines = tokens[..., : self.width], tokens[..., self.width :]
         flux, good = local_flux(learned[..., 0], cosines, mask, geometry, self.patch).float(), None
         if patches is not None:
-            # surveys flag pixels in the cores of lines: what fills them would be a shallower line
+            # some surveys flag pixels in the cores of lines: what fills them would be a shallower line
             flux, good = restore_pixels(flux, patches), patches.valid
         ln_doppler = ln_doppler.to(geometry)
         return self.read_windows([reader(flux, mask, geometry, ln_doppler, good) for reader in self.readers])
