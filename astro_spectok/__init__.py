@@ -1,16 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tokens, embeddings and reconstructions of spectra of any object, wavelength range and resolution, for specutils."""
 
-from importlib.metadata import version as _version
-
-__version__ = _version("astro_spectok")
-
 import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files that specutils does not read)
 from astro_spectok.accessors import register_accessors
-from astro_spectok.attention import measure_attention
 from astro_spectok.config import conf
-from astro_spectok.embedding import embed, embed_files, embed_table, tokenize
-from astro_spectok.results import SpectralTokens, SpectralTokensList
+from astro_spectok.embedding import embed, embed_files, embed_table, measure_attention, tokenize
+from astro_spectok.tokens import SpectralTokens, SpectralTokensList
+from astro_spectok.version import __version__
 
 #: how to cite the package
 __citation__ = (

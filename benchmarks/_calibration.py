@@ -9,8 +9,8 @@ from astropy.stats import mad_std
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp, ndtr
 
-from astro_spectok.results.calibration import PIVOT, PIXEL, measure_breadth
-from astro_spectok.results.posterior import WINDOW
+from astro_spectok.redshift.calibration import PIVOT, PIXEL, measure_breadth
+from astro_spectok.redshift.peaks import WINDOW
 
 __all__ = [
     "Evidence",
@@ -73,7 +73,7 @@ class Evidence:
     breadth : ndarray, shape (n,)
         Of the highest peak, in bins.
     pixel : ndarray, shape (n,), or float
-        As of `~astro_spectok.results.calibration.measure_pixel`.
+        As of `~astro_spectok.redshift.calibration.measure_pixel`.
     """
 
     log_classes: np.ndarray
@@ -99,10 +99,10 @@ def measure_evidence(log_probability, ln1pz, cls, ln_true, best, broad):
         True class.
     ln_true : float
         ln(1 + z).
-    best : `~astro_spectok.results.posterior.Peak`
+    best : `~astro_spectok.redshift.peaks.Peak`
         The most probable solution.
     broad : float
-        As of `~astro_spectok.results.Calibration`.
+        As of `~astro_spectok.redshift.Calibration`.
     """
     classes = list(ln1pz)
     log_prior = {name: -np.log(len(x) * len(ln1pz)) for name, x in ln1pz.items()}
@@ -153,7 +153,7 @@ def _predict(evidence, made, broad):
 
 
 class Probabilities(NamedTuple):
-    """What `fit_probabilities` finds, as of `~astro_spectok.results.Calibration`; temperatures by class."""
+    """What `fit_probabilities` finds, as of `~astro_spectok.redshift.Calibration`; temperatures by class."""
 
     temperatures: list
     epsilon: float = 0.0
@@ -173,7 +173,7 @@ def fit_probabilities(evidence, broad):
     ----------
     evidence : `Evidence`
     broad : float
-        As of `~astro_spectok.results.Calibration`.
+        As of `~astro_spectok.redshift.Calibration`.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def fit_errors(offset, width, group=None, clues=None):
     offset : ndarray, shape (n,)
         Measured minus true ln(1 + z).
     width : ndarray, shape (n,)
-        What the error is thought to be; see `~astro_spectok.results.Calibration` for what becomes of it.
+        What the error is thought to be; see `~astro_spectok.redshift.Calibration` for what becomes of it.
     group : ndarray of int, shape (n,), optional
         Which of the groups that have a scale, floor and power of their own, counted from 0; one if not given.
     clues : ndarray, shape (n, clues), optional

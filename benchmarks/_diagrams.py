@@ -6,7 +6,7 @@ import numpy as np
 from astro_spectok import tokenize
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
-from astro_spectok.lines import list_lines
+from astro_spectok.plotting.lines import list_lines
 
 __all__ = ["draw_diagrams", "draw_network", "draw_redshift_search", "draw_tokens_of_patches"]
 

@@ -11,7 +11,7 @@ from _simulated import WIDE_RESOLUTION, to_spectra
 from _test_sets import SETS, load_set
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
-from astro_spectok.results import RedshiftPosterior
+from astro_spectok.redshift import RedshiftPosterior
 from astro_spectok.simulate import Survey
 
 __all__ = ["draw_nothing", "estimate_set", "estimate_simulated", "estimate_spectra"]

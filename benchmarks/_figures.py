@@ -6,10 +6,10 @@ import math
 from safetensors import safe_open
 
 from astro_spectok.estimators import flags, stellar_flags
-from astro_spectok.estimators.rest_templates import load_rest_templates
 from astro_spectok.network import get_config
-from astro_spectok.results.redshift import to_velocity
-from astro_spectok.results.stellar_training import StellarTraining
+from astro_spectok.redshift.result import to_velocity
+from astro_spectok.redshift.templates import load_rest_templates
+from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.weights import find_weights, get_entry, read_metadata
 
 __all__ = ["describe_config", "format_figures", "make_figures"]

@@ -9,8 +9,8 @@ from _test_sets import SETS, has_errors, load_set
 from _types import read_types
 from astropy import units as u
 
-from astro_spectok.estimators.mk_types import choose_type
-from astro_spectok.results.posterior import find_peaks
+from astro_spectok.redshift.peaks import find_peaks
+from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.spectra import to_batch
 
 __all__ = ["CLASSES", "LABELS", "SURVEYS", "Survey", "measure_set", "measure_spectra", "to_inputs"]

@@ -10,10 +10,10 @@ from _test_sets import load_set
 from _types import read_types
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.results.stellar_hull import StellarHull
 from astro_spectok.simulate import STELLAR_TYPES, Randomness
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
+from astro_spectok.stellar.hull import StellarHull
 
 __all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_stars"]
 

@@ -116,7 +116,7 @@ def draw_kiel_picture(content, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from astro_spectok.stellar_plotting import draw_kiel
+    from astro_spectok.plotting.stellar import draw_kiel
 
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -20,7 +20,7 @@ from specutils import Spectrum, SpectrumList
 
 from astro_spectok import __version__
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.results import RedshiftFlag
+from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.weights import load_weights
 
 #: what each file is, by the beginning of its name; class where the file does not say

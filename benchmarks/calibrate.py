@@ -4,7 +4,7 @@
     python benchmarks/calibrate.py [--data DIR] [--weights NAME|PATH] [-n N] [--json FILE] [--write FILE [--overwrite]]
 
 ``--data`` is the directory of the public template sets; without it templates are analytic, and easier than the sky.
-All N objects fit the calibration (`astro_spectok.results.Calibration`). What it is worth is shown by one that half of
+All N objects fit the calibration (`astro_spectok.redshift.Calibration`). What it is worth is shown by one that half of
 them fit, on the other half: reliability of p_best, PIT, pulls by class and signal-to-noise ratio, and what ``zwarn``
 keeps (the probabilities from which solutions are relied on are always those that all fit: wrong ones are few).
 ``--write`` writes the weights again with the calibration in their metadata, where `RedshiftEstimator` finds it; their
@@ -39,21 +39,21 @@ from astropy.stats import mad_std
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.engine import Runner
-from astro_spectok.estimators.flags import (
+from astro_spectok.interface.inputs import measure_facts, note_flags
+from astro_spectok.redshift import Calibration, RedshiftPosterior
+from astro_spectok.redshift.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
+from astro_spectok.redshift.error_features import describe_peak
+from astro_spectok.redshift.estimator import COMPARED
+from astro_spectok.redshift.flags import (
     conclude_flags,
     convert_flags,
     find_flags,
     find_red_end,
     sum_around,
 )
-from astro_spectok.estimators.redshift import COMPARED
-from astro_spectok.estimators.solutions import describe_spectrum, find_solutions, sharpen_peak
-from astro_spectok.inputs import measure_facts, note_flags
-from astro_spectok.results import Calibration, RedshiftPosterior
-from astro_spectok.results.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
-from astro_spectok.results.posterior import WINDOW
-from astro_spectok.results.redshift_clues import describe_peak
-from astro_spectok.results.redshift_grid import RedshiftGrid
+from astro_spectok.redshift.grid import RedshiftGrid
+from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.solutions import describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights

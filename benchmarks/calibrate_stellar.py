@@ -12,7 +12,7 @@ Half of the N stars are seen without faults of instruments: every other one of t
 error of each label in each range, so that pulls are as wide at every signal-to-noise ratio, the rest shows what they
 are worth. The other half shows what all the faults of a simulated survey add. They fit nothing: with them errors of
 real stars, which surveys correct for most of that, come out too large. ``--write`` writes ``--weights`` again with
-these in their metadata (`astro_spectok.results.stellar_training.StellarTraining`), where `StellarParameterEstimator`
+these in their metadata (`astro_spectok.stellar.domain.StellarTraining`), where `StellarParameterEstimator`
 finds them; their sha256 changes with it. Run it after ``calibrate.py``: velocities are of the calibrated posterior.
 """
 
@@ -31,17 +31,17 @@ from astropy.stats import mad_std
 from make_stellar_model import choose_left_out, read_library
 
 from astro_spectok.engine import Runner
-from astro_spectok.estimators.stellar import require_stellar_head
-from astro_spectok.estimators.stellar_velocity import find_velocity
-from astro_spectok.results import Calibration, RedshiftPosterior
-from astro_spectok.results.calibration import measure_pixel
-from astro_spectok.results.redshift_grid import RedshiftGrid
-from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
+from astro_spectok.redshift import Calibration, RedshiftPosterior
+from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey, choose_stellar_instrument
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
+from astro_spectok.stellar.domain import STELLAR_KEY, StellarTraining
+from astro_spectok.stellar.estimator import require_stellar_head
+from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.weights import load_weights
 
 #: far from the seeds of any training and of the benchmarks
@@ -164,7 +164,7 @@ def fit_training(stars, known):
     ----------
     stars : dict
         As of `draw_measured`.
-    known : `~astro_spectok.results.stellar_training.StellarTraining`
+    known : `~astro_spectok.stellar.domain.StellarTraining`
         What stays as it is.
 
     Returns

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 
 #: real set, instrument that imitates it, number of spectra, families that the set is of, least redshift in it
 SOURCES = (

@@ -17,14 +17,14 @@ import torch
 from make_templates import find_components, smooth
 from safetensors.numpy import save_file
 
-from astro_spectok.estimators.infrared_velocity import INFRARED_TEMPLATES
-from astro_spectok.estimators.rest_templates import CONTINUUM
-from astro_spectok.results.redshift_grid import STAR
+from astro_spectok.redshift.templates import CONTINUUM
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
+from astro_spectok.utils.spectypes import STAR
 
 SEED = 7703
 #: vacuum Angstrom; bins of 6 km/s, a little more than two to the resolution element

@@ -27,13 +27,13 @@ import torch
 
 from astro_spectok.network import build_network
 from astro_spectok.network.config import STELLAR_LABELS, NetworkConfig
-from astro_spectok.results.stellar_hull import StellarHull
-from astro_spectok.results.stellar_training import STELLAR_KEY, StellarTraining
 from astro_spectok.simulate import Randomness, RestGrid
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.stellar.domain import STELLAR_KEY, StellarTraining
+from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import draw_windows
 from astro_spectok.weights.format import read_metadata, read_weights, write_weights

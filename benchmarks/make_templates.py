@@ -4,7 +4,7 @@
     python benchmarks/make_templates.py --data DIR [-n N] [--classes GALAXY,QSO,STAR] [--out FILE]
 
 ``--data`` is the directory of the public template sets. For each class ``N`` objects are drawn, at rest and sharp, and
-divided by their continuum. Their mean and principal components are what `astro_spectok.estimators.refinement` fits;
+divided by their continuum. Their mean and principal components are what `astro_spectok.redshift.fit` fits;
 they go to ``astro_spectok/data/rest_templates.safetensors``, where classes that are not made anew are kept.
 """
 
@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.estimators.rest_templates import BLUEST, CONTINUUM, RESOLUTION, TEMPLATES
+from astro_spectok.redshift.templates import BLUEST, CONTINUUM, RESOLUTION, TEMPLATES
 from astro_spectok.simulate import Randomness, Survey
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe

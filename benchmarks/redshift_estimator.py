@@ -36,7 +36,7 @@ from real_spectra import make_plain, report_rows
 
 import astro_spectok
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.results.posterior import WINDOW
+from astro_spectok.redshift.peaks import WINDOW
 from astro_spectok.weights import load_weights
 
 LIGHT_SPEED = 299792.458

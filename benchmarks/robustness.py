@@ -31,7 +31,7 @@ from _spoil import COMPARED, FAULTS, Exposure, has_both_arms, spoil
 
 import astro_spectok
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.results import RedshiftFlag
+from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import choose_instrument
 from astro_spectok.simulate.named_instruments import DESIGNS

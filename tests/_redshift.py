@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from astro_spectok.results.redshift_grid import RedshiftGrid
+from astro_spectok.redshift.grid import RedshiftGrid
 
 #: of the weights that the fixture ``redshift_weights`` makes
 STEP = 2e-4
@@ -49,4 +49,4 @@ def fake_measure(monkeypatch, *scores, types=None):
                 yield i, Measured(scores[i], GRID.redshift, {}, np.zeros(3, np.float32), types or {})
 
     monkeypatch.setattr(Runner, "measure", measure)
-    monkeypatch.setattr("astro_spectok.estimators.solutions.refine_redshift", lambda *args, **kwargs: None)
+    monkeypatch.setattr("astro_spectok.redshift.solutions.refine_redshift", lambda *args, **kwargs: None)

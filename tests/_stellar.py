@@ -47,5 +47,5 @@ def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0
     head = SimpleNamespace(names=NAMES, spread=torch.tensor(SPREAD))
     monkeypatch.setattr(network, "stellar_head", head, raising=False)
     monkeypatch.setattr(network, "measure_stellar", measure_stellar, raising=False)
-    monkeypatch.setattr("astro_spectok.estimators.stellar.find_second_star", lambda *args, **kwargs: second)
+    monkeypatch.setattr("astro_spectok.stellar.estimator.find_second_star", lambda *args, **kwargs: second)
     return asked

@@ -11,9 +11,9 @@ from _redshift import GRID, STEP, make_scores
 from astropy.stats import mad_std
 from scipy.stats import norm
 
-from astro_spectok.results import Calibration, RedshiftPosterior
-from astro_spectok.results.calibration import PIVOT
-from astro_spectok.results.redshift_grid import RedshiftGrid
+from astro_spectok.redshift import Calibration, RedshiftPosterior
+from astro_spectok.redshift.calibration import PIVOT
+from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.weights import load_weights
 from astro_spectok.weights.format import read_metadata
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.results import RedshiftFlag
+from astro_spectok.redshift import RedshiftFlag
 
 ROOT = Path(__file__).parents[1]
 LIGHT_SPEED = 299792.458

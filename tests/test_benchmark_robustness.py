@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 
-from astro_spectok.results import RedshiftFlag
+from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.weights import load_weights
 

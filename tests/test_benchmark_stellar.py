@@ -13,7 +13,7 @@ from conftest import make_spectrum
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import StellarParameterEstimator
-from astro_spectok.results import Calibration
+from astro_spectok.redshift import Calibration
 from astro_spectok.spectra import to_batch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -180,7 +180,7 @@ class TestCalibration:
         for x in found:
             found[x][where == 2] -= 0.5 * (found[x] - truth[x])[where == 2]
         stars = {"snr": rng.choice([8.0, 40.0], n), "range": where, "found": found, "sigma": sigma, "truth": truth}
-        known = load("astro_spectok.results.stellar_training").StellarTraining()
+        known = load("astro_spectok.stellar.domain").StellarTraining()
         made = module.fit_training(stars, known)
         assert set(made.error_scale) == {known.name_error(x, k) for x in ("teff", "logg", "fe_h") for k in (0, 2)}
         assert made.hull == known.hull

@@ -11,7 +11,7 @@ from astro_spectok import conf
 from astro_spectok.cli import main
 from astro_spectok.engine import Runner
 from astro_spectok.exceptions import FlaggedSpectraWarning
-from astro_spectok.results import RedshiftPosterior
+from astro_spectok.redshift import RedshiftPosterior
 
 GALAXY = make_scores(("GALAXY", 0.5, 5e-4, 0.97), ("QSO", 1.0, 5e-4, 0.03))
 STAR = make_scores(("STAR", 2e-4, 5e-4, 0.5), ("GALAXY", 0.7, 5e-4, 0.5))

@@ -8,7 +8,7 @@ from astropy.table import QTable
 from specutils import Spectrum
 
 from astro_spectok.cli import main
-from astro_spectok.simulation import TRUTH_TABLE, simulate_spectra
+from astro_spectok.simulate.export import TRUTH_TABLE, simulate_spectra
 
 
 def test_shell_writes_what_python_does(tmp_path, capsys):
@@ -31,7 +31,7 @@ def test_shell_writes_what_python_does(tmp_path, capsys):
 def test_shell_computes_where_python_does(tmp_path, monkeypatch):
     """On the processor unless told otherwise: other devices draw other spectra."""
     given = []
-    monkeypatch.setattr("astro_spectok.simulation.write_simulated", lambda *_, **options: given.append(options))
+    monkeypatch.setattr("astro_spectok.simulate.export.write_simulated", lambda *_, **options: given.append(options))
     for option in ([], ["--device", "cuda"]):
         assert main(["simulate", "-n", "1", "-o", str(tmp_path / "out"), "--quiet", *option]) == 0
     assert [options["device"] for options in given] == ["cpu", "cuda"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from astro_spectok import simulate
 from astro_spectok.simulate import FAMILIES, stellar_sets
 from astro_spectok.simulate.instruments import HELD_OUT, NAMED
-from astro_spectok.simulated_rows import TRUTH
-from astro_spectok.training.corpus import SIMULATED, STORED
+from astro_spectok.simulate.public_sets import SIMULATED, STORED
+from astro_spectok.simulate.rows import TRUTH
 
 
 def test_page_tells_of_everything_that_is_drawn():

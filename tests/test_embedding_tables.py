@@ -10,8 +10,8 @@ from conftest import assert_same_vectors, make_spectrum
 from astro_spectok import embed, embed_table
 from astro_spectok.embedding import embed_files
 from astro_spectok.exceptions import FlaggedSpectraWarning
-from astro_spectok.results.writing import write_table
 from astro_spectok.spectra import InputFlag
+from astro_spectok.utils.writing import write_table
 
 
 class TestTable:

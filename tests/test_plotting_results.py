@@ -11,10 +11,11 @@ from conftest import make_spectrum
 from astro_spectok.estimators import ClassEstimate, RedshiftEstimator
 from astro_spectok.plotting import draw_classes, draw_embeddings, draw_posterior, draw_table
 from astro_spectok.plotting.style import make_axes, set_unit
-from astro_spectok.results import RedshiftFlag, RedshiftPosterior, SpectralTokensList
-from astro_spectok.results.stellar import make_distributions
-from astro_spectok.results.stellar_labels import LOGG_UNIT, StellarLabels
-from astro_spectok.results.writing import write_table
+from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
+from astro_spectok.stellar.labels import LOGG_UNIT, StellarLabels
+from astro_spectok.stellar.result import make_distributions
+from astro_spectok.tokens import SpectralTokensList
+from astro_spectok.utils.writing import write_table
 
 mpl.use("agg")
 

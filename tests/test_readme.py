@@ -14,9 +14,9 @@ from packaging.utils import canonicalize_name
 
 import astro_spectok
 from astro_spectok.cli import build_parser
+from astro_spectok.simulate.public_sets import STORED
 from astro_spectok.simulate.survey import FAMILIES
 from astro_spectok.spectra import InputFlag
-from astro_spectok.training.corpus import STORED
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.rst"

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from _training_data import write_corpus, write_stored
 
+from astro_spectok.simulate.public_sets import SIMULATED, STORED, find_sets
 from astro_spectok.spectra import convert_to_vacuum
-from astro_spectok.training.corpus import SIMULATED, STORED, Corpus, find_sets
+from astro_spectok.training.corpus import Corpus
 
 ALL_SETS = {
     "desi_real_unlabelled": "observed",

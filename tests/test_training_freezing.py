@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from astro_spectok.cli import main
 from astro_spectok.network import build_network, get_config
-from astro_spectok.results import Calibration
+from astro_spectok.redshift import Calibration
 from astro_spectok.simulate import Survey
 from astro_spectok.training import batches, loop
 from astro_spectok.training.batches import ViewDataset

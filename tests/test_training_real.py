@@ -10,8 +10,9 @@ from _paths import TRAIN, needs
 from _training_data import QUICK
 
 from astro_spectok.network import get_config
+from astro_spectok.simulate.public_sets import SIMULATED, STORED, find_sets
 from astro_spectok.training.batches import ViewDataset
-from astro_spectok.training.corpus import SIMULATED, STORED, Corpus, find_sets
+from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.training.views import draw_view
 

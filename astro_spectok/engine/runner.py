@@ -221,7 +221,7 @@ class Runner:
         Returns
         -------
         ndarray of float32, shape (blocks, heads, T, T)
-            As of `~astro_spectok.results.TokenAttention`.
+            As of `~astro_spectok.tokens.TokenAttention`.
         """
         import torch
 

@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of probabilities: over class and redshift, over classes, and of distributions of stellar parameters."""
+"""Pictures of probabilities: over class and redshift, and over classes."""
 
 import numpy as np
 
-from astro_spectok.plotting.style import MODEL, QUIET, list_styles, make_axes, set_unit
+from astro_spectok.plotting.style import list_styles, make_axes
 
-__all__ = ["draw_classes", "draw_distributions", "draw_posterior"]
+__all__ = ["draw_classes", "draw_posterior"]
 
 #: probability of a bin below which a posterior is not drawn
 LEAST_PROBABILITY = 1e-7
@@ -22,7 +22,7 @@ def draw_posterior(posterior, axes=None, *, solutions=()):
 
     Parameters
     ----------
-    posterior : `~astro_spectok.results.RedshiftPosterior`
+    posterior : `~astro_spectok.redshift.RedshiftPosterior`
     axes : `~matplotlib.axes.Axes`, optional
     solutions : sequence of (str, float), optional
         Class and redshift of solutions, the best first, to be marked with their rank.
@@ -40,7 +40,7 @@ def draw_posterior(posterior, axes=None, *, solutions=()):
     --------
     >>> import numpy as np
     >>> from astro_spectok.plotting import draw_posterior
-    >>> from astro_spectok.results import RedshiftPosterior
+    >>> from astro_spectok.redshift.posterior import RedshiftPosterior
     >>> z = np.expm1(1e-3 * np.arange(1000))
     >>> scores = {"GALAXY": -0.5 * ((z - 0.5) / 0.01) ** 2, "QSO": np.full(1000, -9.0)}
     >>> axes = draw_posterior(RedshiftPosterior.from_redshifts(scores, {"GALAXY": z, "QSO": z}))
@@ -133,73 +133,4 @@ def draw_classes(estimate, axes=None):
     axes.set_xlabel("Probability")
     kind = f", type {estimate.mk_type} ({estimate.mk_probability:.2f})" if estimate.mk_type else ""
     axes.set_title(f"{estimate.spectype} {estimate.p_best:.3f}{kind}", fontsize="medium")
-    return axes
-
-
-def draw_distributions(distributions, axes=None):
-    """Draw distributions of stellar parameters: histograms for one star, the Kiel diagram for many.
-
-    Of one star, parameters that are not known are left out; of many, stars without temperature or gravity. In the Kiel
-    diagram points are medians and bars hold 68 per cent of the samples.
-
-    Parameters
-    ----------
-    distributions : `~astro_spectok.results.StellarDistributions`
-    axes : `~matplotlib.axes.Axes` or sequence of these, optional
-        One for each parameter that is known, or one for the Kiel diagram.
-
-    Returns
-    -------
-    ndarray of `~matplotlib.axes.Axes`
-
-    Raises
-    ------
-    ValueError
-        ``axes`` are of another number, or nothing is known of the star.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_spectok.plotting import draw_distributions
-    >>> from astro_spectok.results.stellar import make_distributions
-    >>> from astro_spectok.results.stellar_labels import StellarLabels
-    >>> names = ("teff", "logg", "fe_h")
-    >>> labels = StellarLabels(names, np.array([3.76, 4.4, 0.0]), np.diag([4e-5, 0.01, 0.01]), 20.0, 2.0)
-    >>> axes = draw_distributions(make_distributions(labels, 0, {}, n_samples=500, seed=0))
-    >>> [one.get_xlabel().split()[0] for one in axes]
-    ['teff', 'logg', 'fe_h', 'rv']
-    """
-    if distributions.teff.shape:
-        return _draw_many(distributions, axes)
-    from astro_spectok.plotting.style import show_unit
-    from astro_spectok.results.stellar_labels import PARAMETERS
-
-    samples = {name: getattr(distributions, name).distribution.value for name in PARAMETERS}
-    samples = {name: values for name, values in samples.items() if np.isfinite(values).all()}
-    if not samples:
-        msg = "distributions must hold a parameter that is known; of this star none is, see its warn"
-        raise ValueError(msg)
-    axes = make_axes(1, len(samples), axes=axes, size=(2.3 * len(samples), 2.6), sharey=True)
-    for one, (name, values) in zip(axes, samples.items(), strict=True):
-        one.hist(values, bins=30, histtype="stepfilled", color=MODEL, alpha=0.35)
-        for q, line in ((16, ":"), (50, "-"), (84, ":")):
-            one.axvline(np.percentile(values, q), color=MODEL, ls=line, lw=1.0)
-        one.set_xlabel(f"{name}{show_unit(PARAMETERS[name][0])}")
-    axes[0].set_ylabel("Samples")
-    return axes
-
-
-def _draw_many(distributions, axes):
-    """Medians and 68 per cent in the Kiel diagram."""
-    from astro_spectok.stellar_plotting import draw_kiel
-
-    (one,) = axes = make_axes(axes=axes, size=(5.5, 4.5))
-    places = {name: getattr(distributions, name).distribution.value for name in ("teff", "logg")}
-    known = np.all([np.isfinite(values).all(axis=1) for values in places.values()], axis=0)
-    (x, y) = (np.percentile(values[known], [16, 50, 84], axis=1) for values in places.values())
-    one.errorbar(x[1], y[1], yerr=abs(y[[0, 2]] - y[1]), xerr=abs(x[[0, 2]] - x[1]), fmt="o", ms=4, color=MODEL,
-                 ecolor=QUIET, lw=1.0)  # fmt: skip
-    set_unit(one.xaxis, distributions.teff.unit)
-    draw_kiel(one)
-    one.set_title(f"{np.count_nonzero(known)} of {len(known)} stars", fontsize="medium")
     return axes

@@ -106,7 +106,7 @@ def draw_attention(attention, axes=None):
 
     Parameters
     ----------
-    attention : `~astro_spectok.results.TokenAttention`
+    attention : `~astro_spectok.tokens.TokenAttention`
     axes : sequence of two `~matplotlib.axes.Axes`, optional
 
     Returns
@@ -223,7 +223,7 @@ def draw_redshift(estimate, spectrum, model, axes=None):
 
     Parameters
     ----------
-    estimate : `~astro_spectok.results.RedshiftEstimate`
+    estimate : `~astro_spectok.redshift.RedshiftEstimate`
     spectrum : `~specutils.Spectrum`
         One spectrum, with an uncertainty; where its wavelengths are in air, ``meta['medium']`` says so.
     model : `~specutils.Spectrum`
@@ -268,7 +268,7 @@ def draw_redshift(estimate, spectrum, model, axes=None):
 
 def _draw_lines(axes, spectrum, estimate):
     """Mark the lines of a class at a redshift, with the names of those that have room."""
-    from astro_spectok.lines import list_lines
+    from astro_spectok.plotting.lines import list_lines
     from astro_spectok.spectra import convert_to_air, depends_on_medium, wavelength_to_axis
 
     lines = list_lines(estimate.spectype)

@@ -45,7 +45,7 @@ def draw_table(table, axes=None):
     --------
     >>> from astro_spectok.estimators import RedshiftEstimator
     >>> from astro_spectok.plotting import draw_table
-    >>> from astro_spectok.simulation import simulate_spectra
+    >>> from astro_spectok.simulate.export import simulate_spectra
     >>> spectra = simulate_spectra(4, seed=3, families=["galaxies"], instruments=["sdss"])
     >>> axes = draw_table(RedshiftEstimator(device="cpu").estimate(spectra))
     >>> [one.get_xlabel() for one in axes]
@@ -156,13 +156,12 @@ def _draw_confidence(axes, table, spectype, flagged):
 def _draw_stars(table, axes):
     from astropy import units as u
 
-    from astro_spectok.results.stellar_labels import LOGG_UNIT
-    from astro_spectok.stellar_plotting import draw_kiel
+    from astro_spectok.plotting.stellar import draw_kiel
 
     (one,) = axes = make_axes(axes=axes, size=(6.5, 5))
     flagged = _take(table, "warn") != 0
     teff = _to_number(table["teff"], u.K)
-    logg = _to_number(table["logg"], LOGG_UNIT)
+    logg = _to_number(table["logg"], u.dex(u.cm / u.s**2))
     fe_h = _to_number(table["fe_h"], u.dex)
     errors = {name: _to_number(table[f"{name}_err"], unit) for name, unit in (("teff", u.K), ("logg", u.dex))}
     known = np.isfinite(teff) & np.isfinite(logg)

@@ -13,7 +13,7 @@ __all__ = ["GalaxyTemplates", "LymanBreakTemplates"]
 #: Gaussian width in ln(wavelength) of Marz composites (SDSS and AAOmega), and of energy distributions
 MARZ_SIGMA, SED_SIGMA = 2.6e-4, 2e-3
 #: the Marz templates that hold a galaxy without gaps or steps, and how far each lies to the red, in km/s, by
-#: `~astro_spectok.estimators.refinement.refine_redshift` with the populations and lines of all other galaxies (errors
+#: `~astro_spectok.redshift.fit.refine_redshift` with the populations and lines of all other galaxies (errors
 #: of 2 to 4 km/s). Left out are two whose blue and red half disagree by 50 km/s: the transitional one, and that of high
 #: redshift
 MARZ = {"Early Type Absorption Galaxy": -4.0, "Intermediate Type Galaxy": -11.0, "Late Type Emission Galaxy": -8.0,

@@ -30,7 +30,7 @@ def read_max_pixels():
     """Return the user's ``conf.max_pixels`` as it is now."""
     try:
         # here and not above: the package's own names may not be complete when this module is imported
-        from astro_spectok import conf
+        from astro_spectok.config import conf
     except ImportError:
         return _MAX_PIXELS
     return conf.max_pixels

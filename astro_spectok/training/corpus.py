@@ -3,39 +3,16 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from astro_spectok.simulate.public_sets import STORED, find_sets
 from astro_spectok.spectra import convert_to_vacuum
 
-__all__ = ["Corpus", "Source", "find_sets"]
+__all__ = ["Corpus", "Source"]
 
 log = logging.getLogger(__name__)
 
-#: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
-STORED = {
-    "btsettl_ultracool": (0.4, "star"),
-    "calspec_real_stars": (1.2, "star"),
-    "desi_real_unlabelled": (0.6, "observed"),
-    "galaxy_qso_seds": (0.8, "galaxy"),
-    "idlspec2d_templates": (1.0, "star"),
-    "kast_optical_standards_real": (0.8, "star"),
-    "kurucz93_lowres": (0.4, "star"),
-    "kurucz_sdss_stds": (0.5, "star"),
-    "marz_redshift_templates": (0.7, "galaxy"),
-    "miles_real_stars": (1.5, "star"),
-    "pickles_stars": (0.6, "star"),
-    "pyhammer_sdss_stars": (1.2, "star"),
-    "redrock_archetypes": (2.0, "galaxy"),
-    "sdss_sky_real": (0.8, "observed"),
-    "sn_superfit_real": (1.2, "galaxy"),
-    "splat_spex_real": (1.5, "observed"),
-    "ssp_galaxy_templates": (1.0, "galaxy"),
-    "stelib_real_stars": (1.0, "star"),
-}
-#: sets that the simulator draws from and that are not drawn as they are
-SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
 #: sets, or origins within a set, whose wavelengths are in air
 IN_AIR = {"miles_real_stars", "stelib_real_stars", "Marz templates.js AIR", "bc03_air", "miles_vazdekis_air",
           "miuscat_air"}  # fmt: skip
@@ -73,36 +50,6 @@ class Source:
         resolution = self.resolution if np.ndim(self.resolution) == 0 else self.resolution[pixels]
         ivar = None if self.ivar is None else self.ivar[pixels]
         return Source(self.ln_wavelength[pixels], self.flux[pixels], ivar, self.kind, self.name, resolution)
-
-
-def find_sets(directory):
-    """Find the known sets in a directory, without reading them.
-
-    Parameters
-    ----------
-    directory : str or path-like
-
-    Returns
-    -------
-    dict of str to `~pathlib.Path`
-        The file of each set, by its name.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such directory, or none of the known sets in it.
-    """
-    directory = Path(directory)
-    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED)}
-    found = {name: path for name, path in paths.items() if path.is_file()}
-    if not found:
-        what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"
-        msg = (
-            f"data: {directory} {what if directory.is_dir() else 'is no directory'}; "
-            "give the directory of the training spectra, see the documentation on training"
-        )
-        raise FileNotFoundError(msg)
-    return found
 
 
 class Corpus:

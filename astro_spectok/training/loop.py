@@ -11,9 +11,9 @@ import torch
 
 from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.network import build_network
+from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
-from astro_spectok.training.corpus import find_sets
 from astro_spectok.training.freezing import freeze_all_but, list_parts
 from astro_spectok.training.history import Meter, append_log, draw_curve, trim_log
 from astro_spectok.training.processes import Processes

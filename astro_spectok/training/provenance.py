@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from astro_spectok.results.calibration import CALIBRATION_KEY
-from astro_spectok.results.stellar_training import STELLAR_KEY
-from astro_spectok.training.corpus import find_sets
+from astro_spectok.redshift.calibration import CALIBRATION_KEY
+from astro_spectok.simulate.public_sets import find_sets
+from astro_spectok.stellar.domain import STELLAR_KEY
 from astro_spectok.training.freezing import ENCODER, is_trained
 from astro_spectok.training.history import read_log
 from astro_spectok.weights import load_weights

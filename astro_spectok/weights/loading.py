@@ -233,7 +233,7 @@ def _check_tensors(found, expected, path, metadata):
 
 def _word_remedy(metadata):
     """Say what to do about weights of another architecture."""
-    from astro_spectok import __version__
+    from astro_spectok.version import __version__
 
     written = metadata.get("astro_spectok_version", "an unknown version")
     return (

@@ -12,8 +12,8 @@ The encoder lets each token look at the others. Where it looks is measured, bloc
 
 from astro_spectok import measure_attention
 from astro_spectok.example import read_example
-from astro_spectok.lines import list_lines
 from astro_spectok.plotting import mark_lines
+from astro_spectok.plotting.lines import list_lines
 
 spectrum = read_example()
 attention = measure_attention(spectrum)

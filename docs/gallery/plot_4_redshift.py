@@ -26,7 +26,7 @@ axes = estimate.plot()
 
 import numpy as np
 
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 
 faint = simulate_spectra(
     20, seed=11, families=["galaxies"], instruments=["desi"], snr=(0.8, 2.0)

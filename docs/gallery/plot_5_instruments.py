@@ -13,7 +13,7 @@ An embedding is made to tell the object, not the instrument. How near do five vi
 import numpy as np
 
 from astro_spectok import embed
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 
 instruments = ["muse", "4most_lrs", "fors", "gmos", "pfs"]
 views = simulate_spectra(

@@ -14,7 +14,7 @@ Stellar parameters of many spectra in one picture, and of one star with its erro
 
 from astro_spectok.estimators import StellarParameterEstimator
 from astro_spectok.plotting import draw_table
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 
 stars = simulate_spectra(
     300, seed=5, families=["stars"], instruments=["sdss"], snr=(30, 80)
@@ -27,7 +27,7 @@ axes = draw_table(table)
 # Stars that are flagged are hollow, for instance as their parameters lie outside those of the stars that were trained
 # on. How often each flag is set:
 
-from astro_spectok.results import StellarFlag
+from astro_spectok.stellar import StellarFlag
 
 for flag in StellarFlag:
     count = sum(bool(warn & flag) for warn in table["warn"])

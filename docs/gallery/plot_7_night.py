@@ -9,7 +9,7 @@ Galaxies, quasars, stars and blank sky, from several spectrographs, measured in 
 # %%
 # One hundred simulated spectra, and ten of blank sky. Lengths, ranges and units may differ from one to the next.
 
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 
 families = ["galaxies", "quasars", "stars"]
 instruments = ["desi", "sdss", "lamost_lrs", "xshooter"]

@@ -1,0 +1,77 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
+
+from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+
+__all__ = ["add_redshift", "add_stellar"]
+
+
+def add_redshift(subparsers):
+    """Add ``spectok redshift``."""
+    description = "Measure class and redshift of the spectra in files, in one table with a row for each spectrum."
+    parser = subparsers.add_parser("redshift", help=description, description=description)
+    add_file_options(parser)
+    parser.add_argument(
+        "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="redshifts to look for (default: all)"
+    )
+    parser.add_argument(
+        "--classes", type=split_names, metavar="A,B", help="classes to look for, of GALAXY, QSO, STAR (default: all)"
+    )
+    parser.add_argument("--posterior", action="store_true", help="write the posterior into each row, in 2 kB")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_redshift)
+
+
+def _run_redshift(args):
+    """Measure the spectra of all files and write the table."""
+    from astro_spectok.estimators import RedshiftEstimator
+
+    z_range = None if args.z_range is None else tuple(args.z_range)
+    estimator = RedshiftEstimator(args.weights, args.device, z_range=z_range, classes=args.classes)
+    table = _estimate_files(estimator, args, posterior=args.posterior)
+    if not args.quiet:
+        measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
+        unusable = len(table) - measured
+        write_line(f"{args.out}: {measured} spectra measured, {sure} with zwarn 0; {unusable} flagged as unusable")
+
+
+def add_stellar(subparsers):
+    """Add ``spectok stellar``."""
+    description = "Measure parameters and radial velocities of the stars in files, in one table with a row for each."
+    parser = subparsers.add_parser("stellar", help=description, description=description)
+    add_file_options(parser)
+    parser.add_argument(
+        "--assume-star", action="store_true", help="all are stars: give parameters however little they look like one"
+    )
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_stellar)
+
+
+def _run_stellar(args):
+    """Measure the stars of all files and write the table."""
+    import numpy as np
+
+    from astro_spectok.estimators import StellarParameterEstimator
+
+    table = _estimate_files(StellarParameterEstimator(args.weights, args.device, assume_star=args.assume_star), args)
+    if not args.quiet:
+        given = np.isfinite(table["teff"].value)
+        n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
+        write_line(
+            f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
+            f"{np.count_nonzero(~given)} flagged without parameters"
+        )
+
+
+def _estimate_files(estimator, args, **kwargs):
+    """The table of an estimator for the files of a command line, which is also written."""
+    from astro_spectok.config import conf
+    from astro_spectok.utils.writing import check_output, write_table
+
+    check_output(args.out, overwrite=args.overwrite)
+    with conf.set_temp("batch_tokens", args.batch_tokens or conf.batch_tokens):
+        table = estimator.estimate_files(
+            args.files, file_format=args.format, medium=args.medium, progress=False if args.quiet else None, **kwargs
+        )
+    write_table(table, args.out, overwrite=args.overwrite)
+    return table

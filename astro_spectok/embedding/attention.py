@@ -1,0 +1,70 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`measure_attention`: which tokens of a spectrum the encoder looks at."""
+
+from astro_spectok.embedding.embed_spectra import tokenize
+from astro_spectok.interface.inputs import prepare_inputs
+from astro_spectok.tokens.token_attention import TokenAttention
+
+__all__ = ["measure_attention"]
+
+
+def measure_attention(obj, *, weights=None, medium=None, resolution=None, device="auto"):
+    """Measure how much attention each token of a spectrum gives to each other one, by block and head of the encoder.
+
+    Input is understood as by `tokenize`: units do not matter, and bad pixels change nothing. The spectrum is encoded
+    once more for it, without the fused attention, which never forms these shares. They take memory: blocks times heads
+    times the square of the number of tokens, 4 bytes each; 2 MB for a spectrum of 4000 pixels with the packaged
+    weights, 1 GB for one of 100,000.
+
+    Parameters
+    ----------
+    obj : `~specutils.Spectrum` or tuple
+        One spectrum; or plain arrays with units as a tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux,
+        uncertainty)``.
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    medium : {'vacuum', 'air'}, optional
+        Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+    resolution : float, array_like or `~astropy.units.Quantity`, optional
+        Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+
+    Returns
+    -------
+    `~astro_spectok.tokens.TokenAttention`
+
+    Raises
+    ------
+    TypeError
+        ``obj`` is no spectrum.
+    `~astropy.units.UnitsError`
+        Its axis cannot be converted.
+    ValueError
+        It is not one spectrum, or has too few good pixels, or too many pixels.
+
+    Warns
+    -----
+    WavelengthRangeWarning
+        More than 2 per cent of the good pixels lie outside what the weights were trained on.
+
+    References
+    ----------
+    Vaswani et al. 2017, arXiv 1706.03762, equation 1: the softmax there is what is measured here.
+
+    Examples
+    --------
+    >>> from astro_spectok import measure_attention
+    >>> from astro_spectok.example import read_example
+    >>> attention = measure_attention(read_example(), device="cpu")
+    >>> attention.weights.shape
+    (5, 5, 126, 126)
+    >>> attention.received.shape, attention.wavelength.unit
+    ((5, 5, 126), Unit("Angstrom"))
+    """
+    batch, runner, single = prepare_inputs(obj, weights=weights, medium=medium, resolution=resolution, device=device)
+    if not single:
+        msg = f"obj must be one spectrum; got {len(batch)} in a {type(obj).__name__}; take them one after the other"
+        raise ValueError(msg)
+    tokens = tokenize(obj, weights=weights, medium=medium, resolution=resolution, device=device)
+    return TokenAttention(runner.measure_attention(batch), tokens)

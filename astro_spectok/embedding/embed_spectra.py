@@ -1,0 +1,269 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_spectok.interface.inputs import (
+    find_source,
+    make_provenance,
+    measure_facts,
+    note_flags,
+    prepare_inputs,
+    read_inputs,
+)
+from astro_spectok.tokens.spectral_tokens import SpectralTokens
+from astro_spectok.tokens.tokens_list import SpectralTokensList
+
+__all__ = ["embed", "embed_files", "embed_table", "tokenize"]
+
+
+def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into tokens: one vector for each patch of native pixels.
+
+    Spectral axes in any unit and direction become vacuum wavelengths as observed (``spec.redshift`` is never
+    applied); flux in any unit counts up to a factor, so results do not depend on units. Masked, non-finite and
+    zero-weight pixels change nothing, whatever stands there. Where no uncertainty is given it is estimated from the
+    scatter of the flux, and flagged.
+
+    Parameters
+    ----------
+    obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+        One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a tuple
+        ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    medium : {'vacuum', 'air'}, optional
+        Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+    resolution : float, array_like or `~astropy.units.Quantity`, optional
+        Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+    progress : bool, optional
+        Show a bar; by default for long work on a terminal.
+
+    Returns
+    -------
+    SpectralTokens or SpectralTokensList
+        The latter for several spectra, in their order; those that cannot be used have no tokens and a flag.
+
+    Raises
+    ------
+    TypeError
+        ``obj`` is no spectrum.
+    `~astropy.units.UnitsError`
+        The axis of a single spectrum cannot be converted.
+    ValueError
+        A single spectrum has too few good pixels, or too many pixels.
+
+    Warns
+    -----
+    WavelengthRangeWarning
+        More than 2 per cent of the good pixels lie outside what the weights were trained on.
+    FlaggedSpectraWarning
+        Some of several spectra cannot be used.
+
+    References
+    ----------
+    Shen et al., "Universal Spectral Tokenization via Self-Supervised Panchromatic Representation Learning",
+    arXiv 2510.17959.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from specutils import Spectrum
+    >>> from astro_spectok import tokenize
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = (1 + 0.3 * np.exp(-0.5 * ((wavelength.value - 5500) / 20) ** 2)) * u.Jy
+    >>> tokens = tokenize(Spectrum(flux=flux, spectral_axis=wavelength), medium="vacuum", device="cpu")
+    >>> len(tokens), tokens.wavelength.unit
+    (20, Unit("Angstrom"))
+    """
+    batch, runner, single = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
+    )
+    flags = note_flags(batch, runner.loaded, single=single)
+    out = [None] * len(batch)
+    decoder = _make_decoder(runner, device)
+    for i, encoded in runner.encode(batch, progress=progress):
+        out[i] = SpectralTokens(
+            encoded.values, encoded.geometry, ~encoded.good, encoded.scale, batch.info[i],
+            _make_meta(batch.info[i], flags[i], runner), decoder, encoded.embedding,
+        )  # fmt: skip
+    config = runner.network.config
+    for i in np.flatnonzero([tokens is None for tokens in out]):
+        out[i] = SpectralTokens(
+            np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0, batch.info[i],
+            _make_meta(batch.info[i], flags[i], runner), decoder, np.full(config.embedding_size, np.nan, np.float32),
+        )  # fmt: skip
+    return out[0] if single else SpectralTokensList(out)
+
+
+def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into vectors, one for each.
+
+    Vectors are compared by their angle or distance; they do not depend on the unit or scale of the flux, nor on what
+    stands in bad pixels.
+
+    Parameters
+    ----------
+    obj, weights, medium, resolution, device, batch_tokens, progress
+        As for `tokenize`, whose errors and warnings are raised here too.
+
+    Returns
+    -------
+    ndarray of float32, shape (E,) or (n, E)
+        (E,) for one spectrum; for several one row each, in their order, NaN for those that cannot be used.
+
+    Examples
+    --------
+    The same object on another scale and in another unit has the same vector:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = (2 + np.sin(wavelength.value / 200) + 0.01 * np.sin(np.arange(640))) * u.Jy
+    >>> vectors = embed([(wavelength, flux), (wavelength.to(u.nm), 50 * flux)], medium="vacuum", device="cpu")
+    >>> vectors.shape
+    (2, 256)
+    >>> a, b = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    >>> print(f"{a @ b:.3f}")
+    1.000
+    """
+    batch, runner, single = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
+    )
+    note_flags(batch, runner.loaded, single=single)
+    vectors = _embed_batch(batch, runner, progress)
+    return vectors[0] if single else vectors
+
+
+def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+    """Turn spectra into vectors, in a table that also says what was noticed about each spectrum.
+
+    One spectrum gives one row, and one that cannot be used a row with a flag.
+
+    Parameters
+    ----------
+    obj, weights, medium, resolution, device, batch_tokens, progress
+        As for `tokenize`, whose errors and warnings are raised here too.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Columns ``name``, ``embedding`` (n, E), ``snr`` (median per good pixel), ``n_good`` (pixels), ``wave_min``,
+        ``wave_max`` (of the good pixels, vacuum), ``warn`` (bits of `~astro_spectok.spectra.InputFlag`) and
+        ``message``. The metadata name the weights, their sha256 and the versions of the packages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok import embed_table
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> flux = np.linspace(1, 2, 640) + 0.01 * np.sin(np.arange(640))
+    >>> table = embed_table((wavelength, flux * u.Jy, np.full(640, 0.02) * u.Jy), medium="vacuum", device="cpu")
+    >>> table.colnames
+    ['name', 'embedding', 'snr', 'n_good', 'wave_min', 'wave_max', 'warn', 'message']
+    >>> print(f"{table['n_good'][0]} pixels to {table['wave_max'][0]:.0f}, S/N {table['snr'][0]:.0f}")
+    640 pixels to 7000 Angstrom, S/N 75
+    """
+    batch, runner, _ = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
+        on_error="flag",
+    )  # fmt: skip
+    flags = note_flags(batch, runner.loaded, single=False)
+    vectors = _embed_batch(batch, runner, progress)
+    facts = np.array([measure_facts(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
+    return QTable(
+        {
+            "name": np.array([info.name for info in batch.info], dtype=str),
+            "embedding": vectors,
+            "snr": facts[:, 0],
+            "n_good": facts[:, 1].astype(np.int64),
+            "wave_min": facts[:, 2] * u.AA,
+            "wave_max": facts[:, 3] * u.AA,
+            "warn": flags,
+            "message": np.array([info.message for info in batch.info], dtype=str),
+        },
+        meta=make_provenance(runner.loaded),
+    )
+
+
+def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwargs):
+    """Turn the spectra in files into vectors, in a table.
+
+    Parameters
+    ----------
+    paths : str, path-like, or sequence of these
+        Files of any format that specutils or this package reads.
+    file_format : str, optional
+        specutils' name of the format of all of them; found out from each file if not given.
+    medium, resolution : optional
+        As for `tokenize`.
+    **kwargs
+        ``weights``, ``device``, ``batch_tokens``, ``progress`` as for `tokenize`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        As of `embed_table`, with a first column ``file``; one row for each spectrum, in order. A file that cannot be
+        read is one flagged row.
+
+    Raises
+    ------
+    ValueError
+        ``paths`` is empty, or an option is not one of those there are.
+
+    Warns
+    -----
+    WavelengthRangeWarning, FlaggedSpectraWarning
+        As for `tokenize`.
+
+    Examples
+    --------
+    >>> from astro_spectok import embed_files
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> table = embed_files([EXAMPLE_PATH], device="cpu")
+    >>> print(table["name"][0], table["embedding"].shape)
+    example_galaxy.fits (1, 256)
+    """
+    batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
+    table = embed_table(batch, **kwargs)
+    table.add_column(names, index=0, name="file")
+    return table
+
+
+def _embed_batch(batch, runner, progress):
+    vectors = np.full((len(batch), runner.network.config.embedding_size), np.nan, np.float32)
+    for i, encoded in runner.encode(batch, progress=progress):
+        vectors[i] = encoded.embedding
+    return vectors
+
+
+def _make_meta(info, flags, runner):
+    """What tokens remember of how they were made; plain numbers and text, as it goes into files."""
+    from astro_spectok.version import __version__
+
+    return {
+        "weights": runner.loaded.name,
+        "weights_sha256": runner.loaded.sha256,
+        "weights_source": find_source(runner.loaded),
+        "astro_spectok": __version__,
+        "patch": runner.network.config.patch,
+        "warn": int(flags),
+        "medium": info.medium,
+        "medium_source": info.medium_source,
+    }
+
+
+def _make_decoder(runner, device):
+    from astro_spectok.engine import TokenDecoder
+
+    precision = "float32" if runner.dtype is None else "bfloat16"
+    return TokenDecoder(find_source(runner.loaded), runner.loaded.sha256, device, precision, runner)

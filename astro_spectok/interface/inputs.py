@@ -1,0 +1,152 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What `embed` and the estimators do alike: input to batch and weights, remarks, facts about spectra, provenance."""
+
+import os
+import warnings
+
+import numpy as np
+
+from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, to_batch
+
+__all__ = ["find_source", "make_provenance", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
+
+#: share of the good pixels that may lie outside the trained wavelengths without a remark
+OUTSIDE_SHARE = 0.02
+
+
+def prepare_inputs(obj, *, weights, medium, resolution, device, batch_tokens=None, on_error=None):
+    """The input as a batch, the weights on their device, and whether it is a single spectrum.
+
+    Parameters
+    ----------
+    obj, weights, medium, resolution, device, batch_tokens
+        As for `~astro_spectok.tokenize`.
+    on_error : {'flag', 'raise'}, optional
+        What becomes of spectra that cannot be used; if not given, a single one raises and others are flagged.
+
+    Returns
+    -------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    runner : `~astro_spectok.engine.Runner`
+    single : bool
+    """
+    single = is_single(obj)
+    batch = to_batch(
+        obj, medium=medium, resolution=resolution, on_error=on_error or ("raise" if single else "flag")
+    )  # before torch is imported: bad input fails at once
+    from astro_spectok.engine import Runner
+
+    return batch, Runner(weights, device, batch_tokens=batch_tokens), single
+
+
+def read_inputs(paths, *, file_format=None, medium=None, resolution=None):
+    """Read the spectra in files as one batch.
+
+    Parameters
+    ----------
+    paths, file_format, medium, resolution
+        As for `~astro_spectok.embed_files`.
+
+    Returns
+    -------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+        A file that cannot be read is one flagged spectrum.
+    names : list of str
+        The path that each spectrum is from.
+
+    Raises
+    ------
+    ValueError
+        ``paths`` is empty, or an option is not one of those there are.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    to_batch([], medium=medium)  # a misspelt medium is an error, not a flag on each file
+    pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution))
+    if not pairs:
+        msg = "paths must name at least one file"
+        raise ValueError(msg)
+    names = [str(path) for path, batch in pairs for _ in range(len(batch))]
+    return SpectrumBatch.concatenate([batch for _, batch in pairs]), names
+
+
+def make_provenance(loaded):
+    """What a table's metadata say of how it was made: weights, their sha256, versions."""
+    import astropy
+    import specutils
+    import torch
+
+    from astro_spectok.version import __version__
+
+    return {
+        "weights": loaded.name,
+        "weights_sha256": loaded.sha256,
+        "astro_spectok": __version__,
+        "astropy": astropy.__version__,
+        "specutils": specutils.__version__,
+        "torch": str(torch.__version__),  # a subclass of str, which YAML refuses
+    }
+
+
+def find_source(loaded):
+    """What finds these weights again: their name if the registry has them, or else the path of their file."""
+    from astro_spectok.weights import REGISTRY
+
+    entry = REGISTRY.get(loaded.name)
+    return loaded.name if entry and entry.sha256 == loaded.sha256 else str(loaded.path.absolute())
+
+
+def note_flags(batch, loaded, *, single, stacklevel=3):
+    """Flags of all spectra, with a warning for those outside the trained range and for those that cannot be used.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    loaded : `~astro_spectok.weights.LoadedWeights`
+    single : bool
+        Whether the user gave one spectrum.
+    stacklevel : int
+        Of the warnings: 3 is the line that called the caller.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Bits of `~astro_spectok.spectra.InputFlag`.
+    """
+    flags = np.array(batch.flags, dtype=np.int64)
+    if loaded.wavelength_range is not None:
+        low, high = loaded.wavelength_range
+        for i in np.flatnonzero(batch.lengths):
+            good = batch.ivar[batch.pixels(i)] > 0
+            wavelength = batch.wavelength[batch.grid(i)]
+            outside = good & ((wavelength < low) | (wavelength > high))
+            if np.count_nonzero(outside) > OUTSIDE_SHARE * np.count_nonzero(good):
+                flags[i] |= InputFlag.OUTSIDE_TRAINED_RANGE
+        n_outside = np.count_nonzero(flags & InputFlag.OUTSIDE_TRAINED_RANGE)
+        if n_outside:
+            what = "the spectrum reaches" if single else f"{n_outside} of {len(batch)} spectra reach"
+            msg = (
+                f"{what} outside {low:.0f} to {high:.0f} Angstrom, what the weights {loaded.name!r} were trained on; "
+                "results there are an extrapolation"
+            )
+            warnings.warn(msg, WavelengthRangeWarning, stacklevel=stacklevel)
+    unusable = np.flatnonzero([InputFlag(int(f)).unusable for f in flags])
+    if len(unusable):
+        msg = (
+            f"{len(unusable)} of {len(batch)} spectra could not be used and are flagged; the first is number "
+            f"{unusable[0]}: {batch.info[unusable[0]].message}"
+        )
+        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=stacklevel)
+    return flags
+
+
+def measure_facts(batch, i):
+    """Median S/N per good pixel, number of good pixels, and first and last good wavelength in Angstrom."""
+    ivar = batch.ivar[batch.pixels(i)]
+    good = ivar > 0
+    if not good.any():
+        return np.nan, 0, np.nan, np.nan
+    wavelength = batch.wavelength[batch.grid(i)][good]
+    snr = np.median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
+    return snr, np.count_nonzero(good), wavelength[0], wavelength[-1]

@@ -1,0 +1,9 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Class and redshift: the estimator, its posterior, priors, calibration, templates, flags and result."""
+
+from astro_spectok.redshift.calibration import Calibration
+from astro_spectok.redshift.posterior import RedshiftPosterior
+from astro_spectok.redshift.result import RedshiftEstimate
+from astro_spectok.redshift.zwarn import RedshiftFlag
+
+__all__ = ["Calibration", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]

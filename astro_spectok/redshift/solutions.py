@@ -1,0 +1,166 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From a posterior and its spectrum to solutions: refined redshifts with errors that mean what they say."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from astro_spectok.interface.inputs import measure_facts
+from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.error_features import describe_peak, describe_pixels
+from astro_spectok.redshift.fit import refine_redshift
+from astro_spectok.redshift.flags import LEAST_EVIDENCE, find_red_end
+from astro_spectok.redshift.peaks import WINDOW
+
+__all__ = [
+    "Sharpened",
+    "describe_spectrum",
+    "find_solutions",
+    "move_interval",
+    "sharpen_peak",
+    "take_resolution",
+    "take_spectrum",
+]
+
+#: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
+#: a network is seldom better than what it was trained towards, however narrow its peak
+BLUNT = 2.0
+#: how far redshifts by templates and by the network may differ without noise, in ln(1 + z): a quasar's lines are where
+#: its gas moves
+DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5}
+
+
+class Sharpened(NamedTuple):
+    """A peak whose redshift is as good as the spectrum tells.
+
+    Attributes
+    ----------
+    ln1pz, width : float
+        ln(1 + z) and its standard deviation, without what the training added.
+    evidence : float
+        Of features in the spectrum, as of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
+    blunt : float
+        The width of the network's own peak, without what the training added.
+    tension : float
+        By how many standard deviations network and templates differ; 0 where templates have no part.
+    """
+
+    ln1pz: float
+    width: float
+    evidence: float
+    blunt: float
+    tension: float
+
+    @property
+    def refined(self):
+        """Whether templates have a part in it."""
+        return bool(self.evidence >= LEAST_EVIDENCE)  # False for NaN
+
+
+def find_solutions(posterior, calibration, batch, i, count):
+    """The most probable solutions, the best of them refined with rest-frame templates.
+
+    The redshift by templates and that of the posterior are averaged by their inverse variances. The error has a scale
+    and a floor from the calibration.
+
+    Parameters
+    ----------
+    posterior : `~astro_spectok.redshift.RedshiftPosterior`
+    calibration : `~astro_spectok.redshift.Calibration`
+        The one that the posterior was recalibrated with.
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        Which of its spectra.
+    count : int
+        How many solutions at most.
+
+    Returns
+    -------
+    solutions : list of `~astro_spectok.redshift.peaks.Peak`
+        With errors calibrated.
+    raw : list of `~astro_spectok.redshift.peaks.Peak`
+        The same as they are in the posterior.
+    evidence : float
+        Of features in the spectrum, as of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
+    """
+    raw = posterior.find_peaks(count)
+    solutions, evidence, red_end, seen = [], np.nan, None, {}
+    if batch is not None:
+        red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
+        seen = describe_spectrum(batch, i)
+    for number, peak in enumerate(raw):
+        sharp = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
+        evidence = sharp.evidence if number == 0 else evidence
+        share = peak.probability / posterior.class_probability[peak.spectype]
+        width = calibration.correct_width(
+            peak.spectype, sharp.width, peak.z, red_end=red_end, refined=sharp.refined,
+            clues=seen | describe_peak(share, sharp.blunt, sharp.tension),
+        )  # fmt: skip
+        solutions.append(replace(peak, z=float(np.expm1(sharp.ln1pz)), z_err=float(np.exp(sharp.ln1pz) * width)))
+    return solutions, raw, evidence
+
+
+def describe_spectrum(batch, i):
+    """The clues of `~astro_spectok.redshift.error_features.describe_pixels` of one spectrum of a batch."""
+    snr, count, *_ = measure_facts(batch, i)
+    return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
+
+
+def sharpen_peak(peak, calibration, batch=None, i=0):
+    """The `Sharpened` of a peak: refined with templates, if a spectrum is given and there are some for it."""
+    ln1pz = float(np.log1p(peak.z))
+    blunt = width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
+    if batch is None:
+        return Sharpened(ln1pz, width, np.nan, blunt, 0.0)
+    fit = refine_redshift(
+        *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
+    )  # fmt: skip
+    if fit is None or fit.evidence < LEAST_EVIDENCE:
+        return Sharpened(ln1pz, width, np.nan if fit is None else fit.evidence, blunt, 0.0)
+    width = max(width, BLUNT * calibration.target_sigma)
+    tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
+    weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
+    ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
+    return Sharpened(ln1pz, float(weights.sum() ** -0.5), fit.evidence, blunt, tension)
+
+
+def take_spectrum(batch, i):
+    """ln(wavelength), flux and inverse variance of one spectrum of a batch, (n,) each."""
+    pixels = batch.pixels(i)
+    return np.log(batch.wavelength[batch.grid(i)]), batch.flux[pixels], batch.ivar[pixels]
+
+
+def take_resolution(batch, i):
+    """Median resolving power of one spectrum of a batch; None where it is unknown."""
+    if batch.resolution is None:
+        return None
+    known = batch.resolution[batch.grid(i)]
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else None
+
+
+def move_interval(interval, raw, best, step):
+    """An interval of redshifts of the posterior as one around the best solution: both sides shrink as its error did.
+
+    A side that reaches out of the peak, beyond 1000 km/s, stays where it is.
+
+    Parameters
+    ----------
+    interval : (float, float)
+        That holds ``raw.z``, or is meant to.
+    raw, best : `~astro_spectok.redshift.peaks.Peak`
+        The best solution in the posterior, and what was made of it.
+    step : float
+        Width of the bins of the posterior in ln(1 + z), over which their probability was spread.
+
+    Returns
+    -------
+    (float, float)
+    """
+    shrink = best.z_err / (1 + best.z) / np.hypot(raw.z_err / (1 + raw.z), step / np.sqrt(12))
+    out = []
+    for end, sign in zip(interval, (-1, 1), strict=True):
+        arm = max(sign * (np.log1p(end) - np.log1p(raw.z)), 0.0)
+        out.append(float((1 + best.z) * np.exp(sign * arm * shrink) - 1) if arm <= WINDOW else float(end))
+    return tuple(out)

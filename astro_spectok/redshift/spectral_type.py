@@ -1,0 +1,38 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The coarse type of what is a star, out of the probabilities of all types."""
+
+import math
+
+import numpy as np
+
+from astro_spectok.utils.spectypes import STAR
+
+__all__ = ["choose_type", "make_type_column"]
+
+
+def choose_type(spectype, types):
+    """The most probable type of a star, and its probability.
+
+    Parameters
+    ----------
+    spectype : str
+        Class of the spectrum.
+    types : dict of str to float
+        Probability of each type, if it is a star; empty where the weights tell none.
+
+    Returns
+    -------
+    mk_type : str
+        '' for what is no star, and where the weights tell none.
+    mk_probability : float
+        NaN there.
+    """
+    if spectype != STAR or not types:
+        return "", math.nan
+    best = max(types, key=types.get)
+    return best, types[best]
+
+
+def make_type_column(n, stellar_types):
+    """A column of ``n`` empty names, wide enough for all types of the weights."""
+    return np.full(n, "", dtype=f"U{max(map(len, stellar_types), default=2)}")

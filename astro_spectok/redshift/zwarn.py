@@ -1,0 +1,51 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What may be wrong with a redshift, as named bits."""
+
+from enum import IntFlag
+
+__all__ = ["RedshiftFlag"]
+
+
+class RedshiftFlag(IntFlag):
+    """The bits of every ``zwarn``; 0 is a redshift to be relied on.
+
+    Below 4096 they have the value of the bit of SDSS's ``ZWARNING`` (and redrock's ``ZWARN``) that means the same, so
+    that pipelines which test for those go on to work; the others are our own.
+
+    Examples
+    --------
+    >>> from astro_spectok.redshift.zwarn import RedshiftFlag
+    >>> [flag.name for flag in RedshiftFlag(4 | 4096)]
+    ['TWO_PEAKS', 'LOW_CONFIDENCE']
+    >>> RedshiftFlag(512).measured
+    False
+    """
+
+    NONE = 0
+    #: no features that are those of the class: blank sky, noise or a featureless continuum (SDSS: ``SKY``)
+    SKY_LIKE = 1
+    #: fewer good pixels than one patch of 32, so nothing was measured (SDSS: ``LITTLE_COVERAGE``)
+    TOO_FEW_PIXELS = 2
+    #: another redshift is nearly as probable as the best (SDSS: ``SMALL_DELTA_CHI2``)
+    TWO_PEAKS = 4
+    #: the flux is negative on average, beyond the noise (SDSS: ``NEGATIVE_MODEL``)
+    NEGATIVE_CONTINUUM = 8
+    #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a
+    #: galaxy ends at the Lyman-alpha break
+    AT_EDGE = 32
+    #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
+    NO_DATA = 512
+    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below what the calibration
+    #: of the weights found to be enough for that class, 0.8 if it does not tell
+    LOW_CONFIDENCE = 4096
+    #: part of the spectrum lies outside the wavelengths that the weights were trained on; by itself no reason for doubt
+    #: and said only beside another bit if that is less than three tenths of its good pixels
+    OUTSIDE_TRAINED_RANGE = 8192
+    #: no uncertainties were given: they were estimated from the scatter of the flux, and the errors follow from that.
+    #: By itself no reason for doubt, and said only beside another bit
+    ERRORS_ESTIMATED = 16384
+
+    @property
+    def measured(self):
+        """Whether there is a redshift at all."""
+        return not self & (RedshiftFlag.NO_DATA | RedshiftFlag.TOO_FEW_PIXELS)

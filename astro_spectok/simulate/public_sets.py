@@ -1,0 +1,60 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The public sets of spectra and templates that are known by name, and which of them a directory holds."""
+
+from pathlib import Path
+
+__all__ = ["SIMULATED", "STORED", "find_sets"]
+
+#: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
+STORED = {
+    "btsettl_ultracool": (0.4, "star"),
+    "calspec_real_stars": (1.2, "star"),
+    "desi_real_unlabelled": (0.6, "observed"),
+    "galaxy_qso_seds": (0.8, "galaxy"),
+    "idlspec2d_templates": (1.0, "star"),
+    "kast_optical_standards_real": (0.8, "star"),
+    "kurucz93_lowres": (0.4, "star"),
+    "kurucz_sdss_stds": (0.5, "star"),
+    "marz_redshift_templates": (0.7, "galaxy"),
+    "miles_real_stars": (1.5, "star"),
+    "pickles_stars": (0.6, "star"),
+    "pyhammer_sdss_stars": (1.2, "star"),
+    "redrock_archetypes": (2.0, "galaxy"),
+    "sdss_sky_real": (0.8, "observed"),
+    "sn_superfit_real": (1.2, "galaxy"),
+    "splat_spex_real": (1.5, "observed"),
+    "ssp_galaxy_templates": (1.0, "galaxy"),
+    "stelib_real_stars": (1.0, "star"),
+}
+#: sets that the simulator draws from and that are not drawn as they are
+SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
+
+
+def find_sets(directory):
+    """Find the known sets in a directory, without reading them.
+
+    Parameters
+    ----------
+    directory : str or path-like
+
+    Returns
+    -------
+    dict of str to `~pathlib.Path`
+        The file of each set, by its name.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such directory, or none of the known sets in it.
+    """
+    directory = Path(directory)
+    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED)}
+    found = {name: path for name, path in paths.items() if path.is_file()}
+    if not found:
+        what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"
+        msg = (
+            f"data: {directory} {what if directory.is_dir() else 'is no directory'}; "
+            "give the directory of the training spectra, see the documentation on training"
+        )
+        raise FileNotFoundError(msg)
+    return found

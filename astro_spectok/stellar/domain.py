@@ -1,0 +1,278 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`StellarTraining`: what a set of weights tells of its stellar labels: where they hold, and how far off errors are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astro_spectok.stellar.hull import StellarHull
+
+__all__ = ["STELLAR_KEY", "StellarTraining"]
+
+#: where the metadata of a file of weights hold it
+STELLAR_KEY = "stellar"
+#: parts that a range is divided into to see how much of it a spectrum fills
+PARTS = 16
+#: vacuum Angstrom of the H band, as labels are learnt from it
+H_BAND = ((15150.0, 16960.0),)
+
+
+@dataclass(frozen=True)
+class StellarTraining:
+    """What the stellar labels of a set of weights were trained on, and the correction of their errors.
+
+    Attributes
+    ----------
+    hull : `~astro_spectok.stellar.hull.StellarHull`
+        Temperatures, gravities and metallicities that go together.
+    wavelength : tuple of (float, float)
+        Ranges in the rest frame, vacuum Angstrom, that labels were learnt from.
+    resolution : (float, float)
+        Lowest and highest resolving power.
+    types : tuple of str
+        Coarse types of stars among those with labels.
+    label_wavelength : dict of str to tuple of (float, float)
+        The same as ``wavelength`` for labels that were learnt from a part of it alone; elsewhere they are not told.
+    range_resolution : dict of str to float
+        Lowest resolving power in one of the ranges, named as `name_range` does; ``resolution`` holds where absent.
+    error_scale : dict of str to float
+        What the error of a label is multiplied by; 1 where absent. Keys are labels, or labels in one of the ranges:
+        of `name_error`.
+    error_floor : dict of str to float
+        The same for what is added to its error in quadrature, before it is scaled; 0 where absent.
+
+    Raises
+    ------
+    ValueError
+        An error is scaled by what is not positive, or a range has its ends in the wrong order.
+
+    Examples
+    --------
+    What the packaged weights were trained on:
+
+    >>> import numpy as np
+    >>> from astro_spectok.stellar.domain import StellarTraining
+    >>> from astro_spectok.weights import load_weights
+    >>> training = StellarTraining.from_metadata(load_weights().metadata)
+    >>> training.covers([5000.0, 12000.0, 16000.0]).tolist()
+    [True, False, True]
+    >>> doubtful = StellarTraining(error_scale={"teff": 2.0})
+    >>> np.sqrt(doubtful.correct_covariance(["teff"], np.array([[0.01**2]]))).round(4).tolist()
+    [[0.02]]
+    """
+
+    hull: StellarHull = field(default_factory=StellarHull)
+    wavelength: tuple = ((3600.0, 7390.0), (8390.0, 8910.0), *H_BAND)
+    resolution: tuple = (100.0, 30000.0)
+    types: tuple = ("O", "B", "A", "F", "G", "K", "M")
+    # keyword-only, as what came later; real optical spectra have no labels of alpha elements
+    label_wavelength: dict = field(default_factory=lambda: {"alpha_fe": H_BAND}, kw_only=True)
+    # below it labels of simulated stars in the H band are off by far more than they say
+    range_resolution: dict = field(default_factory=lambda: {"15150-16960": 3000.0}, kw_only=True)
+    error_scale: dict = field(default_factory=dict)
+    error_floor: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, least in (("error_scale", "positive"), ("error_floor", "zero or positive")):
+            values = getattr(self, name)
+            allowed = isinstance(values, Mapping) and all(
+                np.isfinite(x) and (x > 0 or (x == 0 and name == "error_floor")) for x in values.values()
+            )
+            if not allowed:
+                msg = f"{name} must be a dict of label to a {least} number; got {values!r}"
+                raise ValueError(msg)
+        ranges = [pair for pairs in self.label_wavelength.values() for pair in pairs]
+        for low, high in (*self.wavelength, *ranges, self.resolution):
+            if not 0 < low < high:
+                msg = (
+                    "wavelength, label_wavelength and resolution must be (low, high) with 0 < low < high; "
+                    f"got ({low!r}, {high!r})"
+                )
+                raise ValueError(msg)
+
+    @classmethod
+    def from_metadata(cls, metadata):
+        """What a file of weights tells; what it does not is as by default.
+
+        Parameters
+        ----------
+        metadata : dict
+            As of `~astro_spectok.weights.LoadedWeights`.
+
+        Returns
+        -------
+        StellarTraining
+        """
+        stored = metadata.get(STELLAR_KEY) or {}
+        kept = ("error_scale", "error_floor", "range_resolution")
+        made = {name: dict(stored[name]) for name in kept if name in stored}
+        if "hull" in stored:
+            made["hull"] = StellarHull.from_dict(stored["hull"])
+        if "wavelength" in stored:
+            made["wavelength"] = _to_ranges(stored["wavelength"])
+        if "label_wavelength" in stored:
+            made["label_wavelength"] = {name: _to_ranges(x) for name, x in stored["label_wavelength"].items()}
+        if "resolution" in stored:
+            made["resolution"] = tuple(map(float, stored["resolution"]))
+        if "types" in stored:
+            made["types"] = tuple(stored["types"])
+        return cls(**made)
+
+    def to_dict(self):
+        """The attributes as JSON holds them.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "hull": self.hull.to_dict(),
+            "wavelength": [list(pair) for pair in self.wavelength],
+            "resolution": list(self.resolution),
+            "types": list(self.types),
+            "label_wavelength": {name: [list(pair) for pair in x] for name, x in self.label_wavelength.items()},
+            "range_resolution": dict(self.range_resolution),
+            "error_scale": dict(self.error_scale),
+            "error_floor": dict(self.error_floor),
+        }
+
+    def find_range(self, wavelength):
+        """The range that labels of a spectrum are read from for the most part.
+
+        Parameters
+        ----------
+        wavelength : ndarray, shape (n,)
+            Of the pixels, at rest, vacuum Angstrom.
+
+        Returns
+        -------
+        int or None
+            Number in ``wavelength`` of the range that holds most of the pixels, None if none does.
+        """
+        wavelength = np.asarray(wavelength)
+        counts = [np.count_nonzero((wavelength >= low) & (wavelength <= high)) for low, high in self.wavelength]
+        return int(np.argmax(counts)) if any(counts) else None
+
+    def name_error(self, label, number):
+        """Key of `error_scale` and `error_floor` for a label in a range.
+
+        Parameters
+        ----------
+        label : str
+        number : int or None
+            As of `find_range`.
+
+        Returns
+        -------
+        str
+            The label alone where no range is given.
+        """
+        return label if number is None else f"{label} {self.name_range(number)}"
+
+    def name_range(self, number):
+        """Name of a range: its ends.
+
+        Parameters
+        ----------
+        number : int
+            As of `find_range`.
+
+        Returns
+        -------
+        str
+        """
+        return "{:.0f}-{:.0f}".format(*self.wavelength[number])
+
+    def limit_resolution(self, number):
+        """Lowest and highest resolving power that labels were learnt from.
+
+        Parameters
+        ----------
+        number : int or None
+            Of the range, as of `find_range`.
+
+        Returns
+        -------
+        low, high : float
+        """
+        low, high = self.resolution
+        return (low if number is None else self.range_resolution.get(self.name_range(number), low)), high
+
+    def correct_errors(self, label, number, sigma):
+        """Make errors of a label mean what they say.
+
+        Parameters
+        ----------
+        label : str
+        number : int or None
+            As of `find_range`.
+        sigma : float or ndarray
+
+        Returns
+        -------
+        float or ndarray
+        """
+        key = next((key for key in (self.name_error(label, number), label) if key in self.error_scale), label)
+        return self.error_scale.get(key, 1.0) * np.hypot(sigma, self.error_floor.get(key, 0.0))
+
+    def correct_covariance(self, names, covariance, number=None):
+        """Make the errors of labels mean what they say; correlations stay.
+
+        Parameters
+        ----------
+        names : sequence of str, length L
+            Labels.
+        covariance : ndarray, shape (L, L)
+            In the units of the labels.
+        number : int, optional
+            The range that they are from, as of `find_range`.
+
+        Returns
+        -------
+        ndarray, shape (L, L)
+        """
+        sigma = np.sqrt(np.diag(covariance))
+        right = [self.correct_errors(name, number, one) for name, one in zip(names, sigma, strict=True)]
+        factor = np.array(right) / np.maximum(sigma, 1e-12)
+        return covariance * np.outer(factor, factor)
+
+    def covers(self, wavelength, label=None):
+        """Whether wavelengths lie where a label was learnt.
+
+        Parameters
+        ----------
+        wavelength : array_like, shape (n,)
+            At rest, vacuum Angstrom.
+        label : str, optional
+            Any label if not given.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        wavelength = np.asarray(wavelength)
+        ranges = self.label_wavelength.get(label, self.wavelength)
+        return np.any([(wavelength >= low) & (wavelength <= high) for low, high in ranges], axis=0)
+
+    def fills_range(self, wavelength):
+        """Whether pixels lie in most parts of any of the ranges.
+
+        Parameters
+        ----------
+        wavelength : ndarray, shape (n,)
+            Of the pixels, at rest, vacuum Angstrom.
+
+        Returns
+        -------
+        bool
+        """
+        for low, high in self.wavelength:
+            parts, _ = np.histogram(np.log(wavelength), PARTS, (np.log(low), np.log(high)))
+            if np.count_nonzero(parts) > PARTS / 2:
+                return True
+        return False
+
+
+def _to_ranges(pairs):
+    return tuple((float(low), float(high)) for low, high in pairs)

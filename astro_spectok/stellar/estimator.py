@@ -1,0 +1,338 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`StellarParameterEstimator`: temperature, gravity, abundances and radial velocity of stars from any instrument."""
+
+import operator
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import QTable
+
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.interface.estimator import Estimator
+from astro_spectok.interface.inputs import make_provenance, measure_facts
+from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.estimator import RedshiftEstimator
+from astro_spectok.redshift.measure import prepare
+from astro_spectok.redshift.result import to_velocity
+from astro_spectok.redshift.solutions import take_resolution, take_spectrum
+from astro_spectok.redshift.spectral_type import choose_type, make_type_column
+from astro_spectok.stellar.binaries import find_second_star
+from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.stellar.flags import (
+    LEAST_PIXELS,
+    combine_stellar_flags,
+    convert_stellar_flags,
+    find_coverage_flags,
+    find_label_flags,
+    find_star_flags,
+    is_refused,
+    is_withheld,
+)
+from astro_spectok.stellar.infrared_velocity import load_infrared_templates
+from astro_spectok.stellar.labels import PARAMETERS, StellarLabels
+from astro_spectok.stellar.result import StellarEstimate, make_distributions
+from astro_spectok.stellar.velocity import find_velocity
+from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.spectypes import STAR
+
+__all__ = ["StellarParameterEstimator", "require_stellar_head"]
+
+#: labels that not every spectrum tells, and the share of the spread of the stars trained on below which the error of
+#: such a label must lie for it to be given: above, the answer is what was known without the spectrum
+OPTIONAL, TOLD = ("alpha_fe", "log_vbroad"), 0.75
+
+
+class _Star(NamedTuple):
+    """What is known of one spectrum before its labels."""
+
+    z: float
+    z_err: float
+    p_star: float
+    snr: float
+    types: dict
+    doubts: StellarFlag
+    refused: bool
+    withheld: bool
+    infrared: bool
+
+
+class StellarParameterEstimator(Estimator):
+    """Parameters of stars: temperature, gravity, [Fe/H], [alpha/Fe], radial velocity and broadening, with errors.
+
+    Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, calibrated or
+    not, as for `~astro_spectok.tokenize`: results do not depend on the units, nor on what stands in masked, non-finite
+    or zero-weight pixels. The radial velocity is that of `RedshiftEstimator` for a star, refined once more by sharp
+    lines of the H band, and the parameters are read in the frame of the star. Parameters of the estimator are stored as
+    they are and checked when `estimate` uses them.
+
+    Parameters
+    ----------
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    assume_star : bool
+        Whether all spectra are known to be of stars. If not, spectra that are more probably of something else get no
+        parameters. Types that no parameters were trained for get none in either case.
+    n_samples : int
+        Samples of each distribution that ``return_distribution`` gives.
+    seed : int
+        Of these samples.
+
+    See Also
+    --------
+    astro_spectok.stellar.StellarFlag : the bits of ``warn``.
+
+    References
+    ----------
+    Cenarro et al. 2007, MNRAS 374, 664, for the scale of the labels (that of the MILES library).
+
+    Examples
+    --------
+    Made-up stars, whose radial velocities are known:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulate.export import simulate_spectra
+    >>> spectra = simulate_spectra(3, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))
+    >>> table = StellarParameterEstimator(device="cpu").estimate(spectra)
+    >>> table.colnames[:4], table["logg"].unit
+    (['teff', 'teff_err', 'logg', 'logg_err'], Unit("dex(cm / s2)"))
+    >>> truth = u.Quantity([spectrum.meta["rv"] for spectrum in spectra])
+    >>> bool((abs(table["rv"] - truth) < 100 * u.km / u.s).all())
+    True
+    """
+
+    def __init__(self, weights=None, device="auto", assume_star=False, n_samples=1000, seed=0):
+        self.weights = weights
+        self.device = device
+        self.assume_star = assume_star
+        self.n_samples = n_samples
+        self.seed = seed
+
+    def estimate(self, obj, *, medium=None, resolution=None, progress=None, return_distribution=False):
+        """Estimate the parameters of one or many stars.
+
+        Parameters
+        ----------
+        obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+            One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
+            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+        medium : {'vacuum', 'air'}, optional
+            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+        resolution : float, array_like or `~astropy.units.Quantity`, optional
+            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+        return_distribution : bool, optional
+            Whether parameters come as distributions, not as points with errors.
+
+        Returns
+        -------
+        `~astro_spectok.stellar.StellarEstimate` or `~astropy.table.QTable`
+            The latter for several spectra: one row each, in their order, with the columns ``teff``, ``logg``,
+            ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each followed by its standard deviation (``teff_err`` ...), the
+            probability of a star ``p_star``, the coarse type ``mk_type`` and its probability ``p_mk_type``, ``snr``,
+            and ``warn`` (bits of `~astro_spectok.stellar.StellarFlag`). What could not be measured is NaN and flagged.
+            The metadata name the weights, their sha256 and the versions of the packages. If distributions are asked
+            for, `~astro_spectok.stellar.StellarDistributions` for one or several.
+
+        Raises
+        ------
+        TypeError
+            ``obj`` is no spectrum, or a parameter has another form than it may.
+        `~astropy.units.UnitsError`
+            The axis of a single spectrum cannot be converted.
+        ValueError
+            A single spectrum has too few good pixels, or too many pixels; ``n_samples`` is not positive, or
+            ``seed`` negative.
+        `~astro_spectok.exceptions.WeightsError`
+            The weights give no stellar parameters or no redshifts of stars.
+
+        Warns
+        -----
+        WavelengthRangeWarning
+            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+        FlaggedSpectraWarning
+            Some of several spectra cannot be used.
+        """
+        n_samples, seed = _check_count("n_samples", self.n_samples, 1), _check_count("seed", self.seed, 0)
+        prepared = prepare(RedshiftEstimator(self.weights, self.device), obj, medium=medium, resolution=resolution)
+        require_stellar_head(prepared.runner)
+        training = StellarTraining.from_metadata(prepared.runner.loaded.metadata)
+        stars = self._find_stars(prepared, training, progress)
+        labels, warn = self._find_labels(prepared, training, stars, progress)
+        meta = make_provenance(prepared.runner.loaded) | {
+            "estimator": type(self).__name__,
+            "assume_star": bool(self.assume_star),
+        }
+        if prepared.single:
+            info = prepared.batch.info[0]
+            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            estimate = _make_estimate(prepared, training, stars[0], labels[0], warn[0], meta)
+            return estimate.sample(n_samples, seed=seed) if return_distribution else estimate
+        if return_distribution:
+            warn = np.array([int(flags) for flags in warn], np.int64)
+            return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed)
+        return _make_table(prepared, stars, labels, warn, meta)
+
+    def _find_stars(self, prepared, training, progress):
+        """Radial velocity, and how much of a star it is, of each usable spectrum: dict of int to `_Star`."""
+        if STAR not in prepared.grid.classes:
+            msg = (
+                f"weights {prepared.runner.loaded.name!r} know no class {STAR}; use others, see `spectok weights list`"
+            )
+            raise WeightsError(msg)
+        assume, out = {"assume_star": bool(self.assume_star)}, {}
+        for i, posterior, information, types in prepared.measure(progress):
+            velocity = find_velocity(posterior, prepared.calibration, prepared.batch, i)
+            p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
+            known = {"types": types, "covered": training.types} | assume
+            doubts = find_star_flags(p_star, information=information, evidence=velocity.evidence, snr=snr, **known)
+            out[i] = _Star(
+                float(np.expm1(velocity.ln_doppler)),
+                float(np.exp(velocity.ln_doppler) * velocity.width),
+                p_star,
+                snr,
+                types,
+                doubts,
+                is_refused(p_star, **assume),
+                is_withheld(p_star, **known),
+                velocity.infrared,
+            )
+        return out
+
+    def _find_labels(self, prepared, training, stars, progress):
+        """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
+        batch, head = prepared.batch, prepared.runner.network.stellar_head
+        n = len(batch)
+        labels, doubts = [None] * n, [StellarFlag.NONE] * n
+        ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
+        for i, star in stars.items():
+            velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
+            velocity = (np.nan, np.nan) if star.refused else velocity
+            size = len(names)
+            labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
+            coverage, enough = _judge_coverage(batch, i, star, training)
+            doubts[i] = star.doubts | coverage
+            if enough and not star.withheld:
+                ln_doppler[i] = np.log1p(star.z)
+        for i, mean, covariance in prepared.runner.measure_stellar(batch, ln_doppler, progress=progress):
+            rest = _take_good(batch, i) / (1 + stars[i].z)
+            covariance = training.correct_covariance(names, covariance, training.find_range(rest))
+            outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
+            _drop_untold(names, mean, covariance, spread, outside)
+            labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
+            second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
+            doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, second)
+        noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
+        return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
+
+
+def require_stellar_head(runner):
+    """Refuse weights without stellar labels.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+
+    Raises
+    ------
+    WeightsError
+    """
+    if runner.network.stellar_head is None:
+        msg = (
+            f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
+            "others, see `spectok weights list`, or give them one with benchmarks/make_stellar_model.py"
+        )
+        raise WeightsError(msg)
+
+
+def _check_count(name, value, least):
+    """An integer that is not below ``least``, if it is one."""
+    msg = f"{name} must be an integer of {least} or more; got {value!r}"
+    try:
+        count = operator.index(value)
+    except TypeError as error:
+        raise TypeError(msg) from error
+    if count < least:
+        raise ValueError(msg)
+    return count
+
+
+def _judge_coverage(batch, i, star, training):
+    """Flags of range, noise and resolution of a spectrum, and whether it reaches what labels were trained on."""
+    good = _take_good(batch, i)
+    rest = good / (1 + star.z)
+    n_inside, filled = int(np.count_nonzero(training.covers(rest))), training.fills_range(rest)
+    resolution, limits = take_resolution(batch, i), training.limit_resolution(training.find_range(rest))
+    if resolution is None:
+        # what its pixels allow at most
+        resolution = min(0.5 / measure_pixel(good), limits[1])
+    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, limits, filled=filled)
+    return flags, n_inside >= LEAST_PIXELS
+
+
+def _take_good(batch, i):
+    """Wavelengths of the good pixels of a spectrum."""
+    return batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
+
+
+def _find_second(batch, i, ln_doppler, infrared):
+    """`find_second_star` with the templates that the velocity is from."""
+    templates = load_infrared_templates() if infrared else None
+    return find_second_star(
+        *take_spectrum(batch, i), ln_doppler, resolution=take_resolution(batch, i), templates=templates
+    )
+
+
+def _drop_untold(names, mean, covariance, spread, outside):
+    """Put NaN where an optional label is hardly known better than without the spectrum, or was not learnt there."""
+    sigma = np.sqrt(np.diag(covariance))
+    for k, name in enumerate(names):
+        if name in OPTIONAL and (name in outside or not sigma[k] < TOLD * spread[k]):
+            mean[k] = covariance[k, :] = covariance[:, k] = np.nan
+
+
+def _name_type(star):
+    """The most probable type and its probability; '' and NaN of what is not taken for a star."""
+    return choose_type("" if star.refused else STAR, star.types)
+
+
+def _make_estimate(prepared, training, star, labels, warn, meta):
+    """The `StellarEstimate` of a batch of one usable spectrum."""
+    mk_type, mk_probability = _name_type(star)
+    return StellarEstimate(
+        **labels.quantities(),
+        covariance=labels.parameter_covariance(),
+        p_star=star.p_star,
+        mk_type=mk_type,
+        mk_probability=mk_probability,
+        snr=star.snr,
+        warn=warn,
+        meta=meta,
+        _labels=labels,
+        _hull=training.hull,
+        _batch=prepared.batch,
+    )
+
+
+def _make_table(prepared, stars, labels, warn, meta):
+    """The table of a batch."""
+    n = len(prepared.batch)
+    numbers = {name + end: np.full(n, np.nan) for name in PARAMETERS for end in ("", "_err")}
+    p_star, snr, p_mk_type = np.full((3, n), np.nan)
+    mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
+    for i, star in stars.items():
+        errors = np.sqrt(np.diag(labels[i].parameter_covariance()))
+        for (name, value), error in zip(labels[i].values().items(), errors, strict=True):
+            numbers[name][i], numbers[f"{name}_err"][i] = value, error
+        p_star[i], snr[i] = star.p_star, star.snr
+        mk_type[i], p_mk_type[i] = _name_type(star)
+    columns = {}
+    for name, (unit, error_unit) in PARAMETERS.items():
+        columns |= {name: numbers[name] * unit, f"{name}_err": numbers[f"{name}_err"] * error_unit}
+    columns |= {"p_star": p_star, "mk_type": mk_type, "p_mk_type": p_mk_type, "snr": snr}
+    columns["warn"] = np.array([int(flags) for flags in warn], np.int64)
+    return QTable(columns, meta=meta)

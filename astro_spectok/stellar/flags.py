@@ -1,0 +1,194 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""When stellar parameters are to be distrusted or withheld: the thresholds behind each bit of their ``warn``."""
+
+import numpy as np
+
+from astro_spectok.redshift.flags import convert_flags, is_sky_like, lacks_features
+from astro_spectok.redshift.zwarn import RedshiftFlag
+from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.spectypes import STAR
+
+__all__ = [
+    "LEAST_PIXELS",
+    "combine_stellar_flags",
+    "convert_stellar_flags",
+    "find_coverage_flags",
+    "find_label_flags",
+    "find_star_flags",
+    "is_refused",
+    "is_withheld",
+]
+
+#: what is noticed about an input without being a reason to doubt its parameters
+REMARKS = StellarFlag.ERRORS_ESTIMATED
+#: bits that `convert_flags` sets of an input; they have the same value in both enumerations
+SHARED = (
+    RedshiftFlag.TOO_FEW_PIXELS
+    | RedshiftFlag.NO_DATA
+    | RedshiftFlag.OUTSIDE_TRAINED_RANGE
+    | RedshiftFlag.ERRORS_ESTIMATED
+)
+#: probability of a star below which it is doubtful, and below which nothing is given
+DOUBTFUL, REFUSED = 0.8, 0.5
+#: probability of a type without parameters above which they are doubtful, and above which none are given: with a type
+#: head that trained on none of them, 2 of 358 stars of types F to K in the optical and the H band had more than the
+#: first, and 160 of 164 white dwarfs, cataclysmic variables, L and T; other bits flagged the other four
+SUSPECT, CERTAIN = 0.2, 0.5
+#: median signal-to-noise ratio per pixel below which nothing has been measured of how good parameters are
+LEAST_SNR = 5.0
+#: good pixels within the trained wavelengths: share, unless they fill these, and number below which nothing is given
+LEAST_SHARE, LEAST_PIXELS = 0.5, 32
+#: share of the probability of the labels that may lie outside the hull: dwarfs are at its edge, where stars end and not
+#: only those that have labels, so that up to half of theirs does
+TAIL = 0.5
+#: samples that this is measured with
+SAMPLES = 256
+#: probability that two types must have each, and how far apart on the sequence they then are no neighbours; those off
+#: the sequence stand where they are mistaken for stars on it
+SHARED_TYPE, APART = 0.2, 3
+PLACES = {name: place for place, name in enumerate("OBAFGKMLT")} | {"WD": 1, "CV": 1, "C": 5}
+#: K, between which stars of a type lie, giants and subdwarfs included (after Pecaut & Mamajek 2013, ApJS 208, 9, with a
+#: margin of a tenth), and the probability from which a type counts
+TEMPERATURES = {
+    "O": (26000, 70000), "B": (8800, 36000), "A": (6600, 11500), "F": (5400, 8100), "G": (4400, 6700),
+    "K": (3400, 5900), "M": (2000, 4400), "L": (1100, 2500), "T": (300, 1500),
+}  # fmt: skip
+POSSIBLE = 0.05
+#: fall of chi squared by the lines of a second star, and strength of these, from which there may be one: of 368 spectra
+#: of single stars of types F to K none reaches both, of hotter ones one in twenty
+LEAST_GAIN, LEAST_SHARE_OF_LINES = 25.0, 0.15
+
+
+def convert_stellar_flags(flags):
+    """What was noticed about an input, bits of `~astro_spectok.spectra.InputFlag`, as `StellarFlag`."""
+    return StellarFlag(int(convert_flags(flags) & SHARED))
+
+
+def combine_stellar_flags(noticed, doubts):
+    """``warn`` from what was noticed about an input and what gives reason to doubt its parameters.
+
+    A remark (`StellarFlag.ERRORS_ESTIMATED`) by itself is no doubt.
+    """
+    warn = noticed | doubts
+    return warn if warn & ~REMARKS else StellarFlag.NONE
+
+
+def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, assume_star=False):
+    """What class and type give reason to doubt.
+
+    Parameters
+    ----------
+    p_star : float
+        Probability of a star.
+    types : dict of str to float
+        Probability of each type, if it is a star; empty where the weights tell none.
+    covered : sequence of str
+        The types that parameters were trained for.
+    information, evidence : float
+        In nat, as of `~astro_spectok.redshift.flags.find_flags`.
+    snr : float, optional
+        Median signal-to-noise ratio per pixel.
+    assume_star : bool
+        Whether it is known to be a star.
+
+    Returns
+    -------
+    StellarFlag
+    """
+    out = StellarFlag.NONE
+    if p_star < DOUBTFUL and not assume_star:
+        out |= StellarFlag.NOT_A_STAR
+    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, STAR, p_star, snr):
+        out |= StellarFlag.SKY_LIKE
+    if _sum_uncovered(types, covered) > SUSPECT:
+        out |= StellarFlag.TYPE_NOT_COVERED
+    return out
+
+
+def is_withheld(p_star, types, covered, *, assume_star=False):
+    """Whether no parameters are given: arguments as of `find_star_flags`."""
+    return is_refused(p_star, assume_star=assume_star) or _sum_uncovered(types, covered) > CERTAIN
+
+
+def is_refused(p_star, *, assume_star=False):
+    """Whether a spectrum is not taken for that of a star at all."""
+    return p_star < REFUSED and not assume_star
+
+
+def find_coverage_flags(n_inside, n_good, snr, resolution, limits, *, filled=False):
+    """What the range, the noise and the resolution of a spectrum give reason to doubt.
+
+    Parameters
+    ----------
+    n_inside, n_good : int
+        Good pixels within the wavelengths that labels were trained on, and all good pixels.
+    snr : float
+        Median signal-to-noise ratio of the good pixels.
+    resolution : float or None
+        Resolving power; None where unknown.
+    limits : (float, float)
+        Lowest and highest resolving power that was trained on.
+    filled : bool, optional
+        Whether the pixels fill most of one of the ranges that labels were trained on, whatever lies outside them.
+
+    Returns
+    -------
+    StellarFlag
+    """
+    out = StellarFlag.NONE
+    if n_inside < LEAST_PIXELS or not (filled or n_inside >= LEAST_SHARE * n_good):
+        out |= StellarFlag.OUT_OF_WAVELENGTH_RANGE
+    if not snr >= LEAST_SNR:
+        out |= StellarFlag.LOW_SNR
+    if resolution is not None and not limits[0] <= resolution <= limits[1]:
+        out |= StellarFlag.EXTRAPOLATED
+    return out
+
+
+def find_label_flags(labels, hull, types, second=None):
+    """What the labels themselves give reason to doubt.
+
+    Parameters
+    ----------
+    labels : `~astro_spectok.stellar.labels.StellarLabels`
+    hull : `~astro_spectok.stellar.hull.StellarHull`
+    types : dict of str to float
+        As of `find_star_flags`.
+    second : `~astro_spectok.stellar.binaries.SecondStar`, optional
+        None if there is none.
+
+    Returns
+    -------
+    StellarFlag
+    """
+    out, values = StellarFlag.NONE, labels.values()
+    if not hull.contains(np.log10(values["teff"]), values["logg"], values["fe_h"]):
+        out |= StellarFlag.OUT_OF_HULL
+    else:
+        drawn = labels.sample(SAMPLES, np.random.default_rng(0))
+        inside = hull.contains(np.log10(drawn["teff"]), drawn["logg"], drawn["fe_h"])
+        if np.mean(inside) < 1 - TAIL:
+            out |= StellarFlag.EXTRAPOLATED
+    found = second is not None and second.gain > LEAST_GAIN and second.share > LEAST_SHARE_OF_LINES
+    if has_two_types(types) or found:
+        out |= StellarFlag.BLEND_LIKE
+    if types and not has_possible_type(values["teff"], types):
+        out |= StellarFlag.TYPE_DISAGREES
+    return out
+
+
+def has_two_types(types):
+    """Whether two types that are no neighbours on the sequence are both probable."""
+    places = [PLACES[name] for name, p in types.items() if p > SHARED_TYPE and name in PLACES]
+    return bool(places) and max(places) - min(places) >= APART
+
+
+def has_possible_type(teff, types):
+    """Whether a temperature (K) is one of a type with a probability worth the name; any will do off the sequence."""
+    likely = [TEMPERATURES.get(name, (0, np.inf)) for name, p in types.items() if p > POSSIBLE]
+    return any(low <= teff <= high for low, high in likely)
+
+
+def _sum_uncovered(types, covered):
+    """Probability of the types without parameters."""
+    return sum(p for name, p in types.items() if name not in covered)

@@ -1,0 +1,274 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`StellarEstimate`: the parameters of one star with their errors and covariance, or as distributions."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from astropy import units as u
+
+from astro_spectok.redshift.result import draw_small
+from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.stellar.hull import StellarHull
+from astro_spectok.stellar.labels import PARAMETERS, StellarLabels, make_quantity
+from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.html import make_html_table, make_sparkline
+
+__all__ = ["StellarDistributions", "StellarEstimate", "make_distributions"]
+
+#: digits after the point in representations
+DIGITS = {"teff": 0, "rv": 1, "vbroad": 1}
+
+
+class StellarDistributions(NamedTuple):
+    """Parameters of one or many stars as distributions of `astropy.uncertainty`; sample k of all belongs together.
+
+    They cannot be pickled, since Astropy's distributions cannot; the same seed gives the same samples again.
+
+    Attributes
+    ----------
+    teff, logg, fe_h, alpha_fe, rv, vbroad : `~astropy.uncertainty.Distribution`
+        Of one star or, for many, with the shape (n,), in the units of `StellarEstimate`; NaN where a parameter is not
+        known.
+    warn : `StellarFlag` or ndarray of int64, shape (n,)
+        What may be wrong.
+    meta : dict
+        As of the estimate or the table.
+
+    Examples
+    --------
+    What is computed of several parameters has the right error, as their samples belong together:
+
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulate.export import simulate_spectra
+    >>> spectrum = simulate_spectra(1, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))[0]
+    >>> estimator = StellarParameterEstimator(device="cpu", n_samples=500)
+    >>> star = estimator.estimate(spectrum, return_distribution=True)
+    >>> star.rv.n_samples, star.rv.unit
+    (500, Unit("km / s"))
+    >>> ratio = star.logg.physical / star.teff**4  # goes as mass over luminosity
+    >>> ratio.shape, ratio.n_samples
+    ((), 500)
+    """
+
+    teff: Any
+    logg: Any
+    fe_h: Any
+    alpha_fe: Any
+    rv: Any
+    vbroad: Any
+    warn: Any
+    meta: dict
+
+    def plot(self, axes=None):
+        """Draw histograms of the parameters of one star, or many stars in the Kiel diagram.
+
+        Parameters
+        ----------
+        axes : `~matplotlib.axes.Axes` or sequence of these, optional
+            One for each parameter that is known, or one for the Kiel diagram; a new figure by default.
+
+        Returns
+        -------
+        ndarray of `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_distributions
+
+        return draw_distributions(self, axes)
+
+    def _repr_html_(self):
+        if self.teff.shape:
+            facts = [("stars", str(self.teff.shape[0])), ("parameters", ", ".join(PARAMETERS))]
+            return make_html_table("StellarDistributions", [*facts, ("samples", str(self.teff.n_samples))])
+        facts, pictures = [], []
+        for name, (unit, _) in PARAMETERS.items():
+            samples = getattr(self, name).distribution.value
+            if not np.isfinite(samples).all():
+                facts.append((name, "not told"))
+                continue
+            low, middle, high = np.percentile(samples, [16, 50, 84])
+            digits = DIGITS.get(name, 2)
+            facts.append((name, f"{middle:.{digits}f} (68 %: {low:.{digits}f} to {high:.{digits}f}) {unit}"))
+            count, edges = np.histogram(samples, bins=40)
+            curve = make_sparkline(edges[1:], count, label=f"samples of {name}", marks=[middle])
+            pictures.append((f"{name}, samples", curve))
+        facts.append(("samples", str(self.teff.n_samples)))
+        return make_html_table("StellarDistributions", facts, pictures)
+
+    def __repr__(self):
+        # samples by the thousand tell nobody anything
+        stars = f"{self.teff.shape[0]} stars" if self.teff.shape else "one star"
+        return f"<StellarDistributions of {stars}: {', '.join(PARAMETERS)}; {self.teff.n_samples} samples>"
+
+
+def make_distributions(labels, warn, meta, *, n_samples, seed):
+    """Labels as `StellarDistributions`.
+
+    Parameters
+    ----------
+    labels : `~astro_spectok.stellar.labels.StellarLabels` or list of these or None
+        One, or one for each of many stars, None for those that were not measured.
+    warn, meta
+        As they are to be in the result.
+    n_samples : int
+    seed : int
+        With the place of each star among the others: their samples are independent.
+
+    Returns
+    -------
+    StellarDistributions
+    """
+    from astropy.uncertainty import Distribution
+
+    single = isinstance(labels, StellarLabels)
+    samples = {name: np.full((1 if single else len(labels), n_samples), np.nan) for name in PARAMETERS}
+    for i, one in enumerate([labels] if single else labels):
+        if one is not None:
+            for name, drawn in one.sample(n_samples, np.random.default_rng([seed, i])).items():
+                samples[name][i] = drawn
+    made = {name: Distribution(make_quantity(name, x[0] if single else x)) for name, x in samples.items()}
+    return StellarDistributions(**made, warn=warn, meta=meta)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StellarEstimate:
+    """The parameters of one star, made by `~astro_spectok.estimators.StellarParameterEstimator`.
+
+    What could not be measured is NaN. Instances can be copied and pickled.
+
+    Attributes
+    ----------
+    teff, teff_err : `~astropy.units.Quantity`
+        Effective temperature in K and its standard deviation.
+    logg : `~astropy.units.Dex`
+        Decimal logarithm of the surface gravity, in dex(cm / s2).
+    logg_err : `~astropy.units.Quantity`
+        In dex.
+    fe_h, fe_h_err : `~astropy.units.Quantity`
+        [Fe/H] in dex.
+    alpha_fe, alpha_fe_err : `~astropy.units.Quantity`
+        [alpha/Fe] in dex; NaN where the spectrum does not tell it, and outside the H band, where alone it was learnt.
+    rv, rv_err : `~astropy.units.Quantity`
+        Radial velocity in km/s, as observed: no heliocentric correction is applied.
+    vbroad, vbroad_err : `~astropy.units.Quantity`
+        Broadening by rotation and turbulence in km/s; NaN where the resolution does not tell it.
+    labels : tuple of str
+        Names of the parameters in the order of ``covariance``.
+    covariance : ndarray, shape (6, 6)
+        In the units of the parameters (K, dex, dex, dex, km/s, km/s); NaN for those that are not known.
+    p_star : float
+        Probability that it is a star at all.
+    mk_type : str
+        Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' for
+        what is no star, and with weights that tell none.
+    mk_probability : float
+        Its probability, if it is a star; NaN where there is none.
+    snr : float
+        Median signal-to-noise ratio of the good pixels.
+    warn : `StellarFlag`
+        What may be wrong; 0 are parameters to be relied on within their errors.
+    meta : dict
+        Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
+        that was learnt (``medium``, ``medium_source``).
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astro_spectok.estimators import StellarParameterEstimator
+    >>> from astro_spectok.simulate.export import simulate_spectra
+    >>> spectrum = simulate_spectra(1, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))[0]
+    >>> estimate = StellarParameterEstimator(device="cpu").estimate(spectrum)
+    >>> bool(abs(estimate.rv - spectrum.meta["rv"]) < 100 * u.km / u.s)
+    True
+    >>> estimate.logg.unit, estimate.logg.physical.unit
+    (Unit("dex(cm / s2)"), Unit("cm / s2"))
+    >>> k = estimate.labels.index("rv")
+    >>> bool(abs(estimate.covariance[k, k] ** 0.5 * u.km / u.s - estimate.rv_err) < 0.01 * u.km / u.s)
+    True
+    """
+
+    teff: u.Quantity
+    teff_err: u.Quantity
+    logg: u.Quantity
+    logg_err: u.Quantity
+    fe_h: u.Quantity
+    fe_h_err: u.Quantity
+    alpha_fe: u.Quantity
+    alpha_fe_err: u.Quantity
+    rv: u.Quantity
+    rv_err: u.Quantity
+    vbroad: u.Quantity
+    vbroad_err: u.Quantity
+    covariance: np.ndarray
+    p_star: float
+    mk_type: str
+    mk_probability: float
+    snr: float
+    warn: StellarFlag
+    meta: dict = field(default_factory=dict)
+    # the Gaussian that the parameters are from; for pictures, the trained hull and the spectrum as it was measured
+    _labels: StellarLabels | None = None
+    _hull: StellarHull = field(default_factory=StellarHull)
+    _batch: SpectrumBatch | None = None
+
+    @property
+    def labels(self):
+        """Names of the parameters in the order of ``covariance``."""
+        return tuple(PARAMETERS)
+
+    def sample(self, n_samples=1000, *, seed=0):
+        """The parameters as distributions of joint samples.
+
+        Parameters
+        ----------
+        n_samples : int, optional
+            How many.
+        seed : int, optional
+            The same seed gives the same samples.
+
+        Returns
+        -------
+        StellarDistributions
+        """
+        return make_distributions(self._labels, self.warn, self.meta, n_samples=n_samples, seed=seed)
+
+    def plot(self, axes=None):
+        """Draw the spectrum at rest with the names of strong lines, and beside it the place in the Kiel diagram.
+
+        The ellipses hold 39 and 86 per cent of the probability (one and two standard deviations); the outline is that
+        of the stars that were trained on.
+
+        Parameters
+        ----------
+        axes : sequence of two `~matplotlib.axes.Axes`, optional
+            For the spectrum and for the Kiel diagram; a new figure by default.
+
+        Returns
+        -------
+        ndarray of `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting.stellar import draw_stellar
+
+        return draw_stellar(self, self._batch, self._hull, axes)
+
+    def _facts(self):
+        """What the representations show, as (name, text)."""
+        facts = []
+        for name, (unit, _) in PARAMETERS.items():
+            value, error, digits = getattr(self, name).value, getattr(self, f"{name}_err").value, DIGITS.get(name, 2)
+            told = f"{value:.{digits}f} ± {error:.{digits}f} {unit}"
+            facts.append((name, told if np.isfinite(value) else "not told"))
+        return [
+            *facts,
+            ("star", f"{self.p_star:.3f}"),
+            *([("type", f"{self.mk_type} ({self.mk_probability:.3f})")] if self.mk_type else []),
+            ("warn", " | ".join(flag.name for flag in self.warn) or "0"),
+            ("S/N", f"{self.snr:.1f}"),
+        ]
+
+    def __repr__(self):
+        return f"<StellarEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
+
+    def _repr_html_(self):
+        pictures = [] if self._batch is None else [("spectrum", draw_small(self._batch))]
+        return make_html_table("StellarEstimate", self._facts(), pictures)

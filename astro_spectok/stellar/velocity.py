@@ -1,0 +1,60 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The radial velocity of what is taken for a star, by its posterior and by templates."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from astro_spectok.redshift.posterior import RedshiftPosterior
+from astro_spectok.redshift.solutions import find_solutions, take_resolution, take_spectrum
+from astro_spectok.stellar.infrared_velocity import refine_infrared_velocity
+from astro_spectok.utils.spectypes import STAR
+
+__all__ = ["StellarVelocity", "find_velocity"]
+
+
+class StellarVelocity(NamedTuple):
+    """A radial velocity.
+
+    Attributes
+    ----------
+    ln_doppler, width : float
+        ln(1 + v / c) and its standard deviation.
+    evidence : float
+        Of features in the spectrum, in nat, as of `~astro_spectok.redshift.solutions.find_solutions`; infinite where
+        lines of the H band tell the velocity.
+    infrared : bool
+        Whether they do.
+    """
+
+    ln_doppler: float
+    width: float
+    evidence: float
+    infrared: bool
+
+
+def find_velocity(posterior, calibration, batch, i):
+    """The radial velocity of a spectrum if it is of a star, however probable that is.
+
+    Parameters
+    ----------
+    posterior : `~astro_spectok.redshift.RedshiftPosterior`
+        Over classes among which there is that of stars.
+    calibration : `~astro_spectok.redshift.Calibration`
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        The spectrum in the batch.
+
+    Returns
+    -------
+    StellarVelocity
+    """
+    star = RedshiftPosterior(posterior.grid.cut(None, STAR).grid, {STAR: posterior.log_probability[STAR]})
+    (best, *_), _, evidence = find_solutions(star, calibration, batch, i, 1)
+    ln_doppler, width = float(np.log1p(best.z)), best.z_err / (1 + best.z)
+    finer = refine_infrared_velocity(
+        *take_spectrum(batch, i), ln_doppler, width, resolution=take_resolution(batch, i)
+    )  # fmt: skip
+    if finer is None:
+        return StellarVelocity(ln_doppler, width, evidence, False)
+    return StellarVelocity(*finer, np.inf, True)  # what has lines at one velocity has features

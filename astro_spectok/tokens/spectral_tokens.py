@@ -1,0 +1,341 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`SpectralTokens`: what `tokenize` returns, in the terms of the spectrum it was given."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import StdDevUncertainty
+from specutils import SpectralAxis, Spectrum
+
+from astro_spectok.spectra import (
+    SpectrumInfo,
+    axis_to_wavelength,
+    convert_to_air,
+    convert_to_vacuum,
+    depends_on_medium,
+    find_flux_conversion,
+    wavelength_to_axis,
+)
+from astro_spectok.spectra.resolution import find_resolution
+from astro_spectok.tokens.token_files import read_tokens, write_tokens
+from astro_spectok.utils.html import make_html_table, make_sparkline
+
+__all__ = ["SpectralTokens"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpectralTokens:
+    """The tokens of one spectrum: one vector for each patch of its native pixels.
+
+    Made by `~astro_spectok.tokenize`; `decode` turns them back into flux. Instances can be copied and pickled, and
+    written to files.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (T, D)
+        The tokens, in order of increasing wavelength; zero where `mask` is True.
+    geometry : ndarray of float64, shape (T, 3)
+        Where each patch lies: centre in ln(vacuum wavelength / Angstrom), width per pixel, curvature.
+    mask : ndarray of bool, shape (T,)
+        True for patches without a good pixel.
+    scale : float
+        Flux per unit wavelength that the decoder's unit stands for; the tokens themselves know no scale.
+    info : `~astro_spectok.spectra.SpectrumInfo`
+        Units and medium of the spectrum as given.
+    meta : dict
+        Names the weights (``weights``, ``weights_sha256``, and ``weights_source``, the name or path that finds them),
+        the package version (``astro_spectok``), the pixels of a token (``patch``), what was noticed about the input
+        (``warn``, bits of `~astro_spectok.spectra.InputFlag`) and its medium (``medium``, ``medium_source``).
+    decoder : object
+        Has ``decode`` and ``embed``; see `~astro_spectok.engine.TokenDecoder`.
+
+    Examples
+    --------
+    A token for each patch of 32 pixels of a galaxy at redshift 0.0857, and H-alpha where they say it is:
+
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.example import read_example
+    >>> tokens = read_example().tokenize(device="cpu")
+    >>> tokens.shape, tokens.embedding.shape
+    ((126, 176), (256,))
+    >>> print(tokens.wavelength[[0, -1]].round())
+    [3663. 9201.] Angstrom
+    >>> model = tokens.decode(np.arange(7000, 7300) * u.AA)
+    >>> peak = model.wavelength[model.flux.argmax()] / 1.0857
+    >>> bool(abs(peak - 6564.6 * u.AA) < 5 * u.AA)
+    True
+    """
+
+    values: np.ndarray
+    geometry: np.ndarray
+    mask: np.ndarray
+    scale: float = 1.0
+    info: SpectrumInfo = field(default_factory=SpectrumInfo)
+    meta: dict = field(default_factory=dict)
+    decoder: Any = None
+    _embedding: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.values)
+
+    @property
+    def shape(self):
+        """Number and size of the tokens, (T, D)."""
+        return self.values.shape
+
+    @property
+    def wavelength(self):
+        """Centre of each patch, `~astropy.units.Quantity` of shape (T,), in the unit and medium of the spectrum."""
+        wavelength = np.exp(self.geometry[:, 0])
+        if self._in_air:
+            wavelength = convert_to_air(wavelength)
+        return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
+
+    @property
+    def embedding(self):
+        """The spectrum as one vector, ndarray of float32, shape (E,); NaN if there is no token."""
+        if self._embedding is None:
+            object.__setattr__(self, "_embedding", self.decoder.embed(self.values, self.geometry, ~self.mask))
+        return self._embedding
+
+    @property
+    def _in_air(self):
+        return self.info.medium == "air" and depends_on_medium(self.info.spectral_unit, self.info.doppler_rest)
+
+    @property
+    def _doppler(self):
+        return {"doppler_rest": self.info.doppler_rest, "doppler_convention": self.info.doppler_convention}
+
+    def decode(self, spectral_axis, *, resolution=None):
+        """Turn the tokens back into a spectrum, on any spectral axis.
+
+        Between and beyond the pixels that the tokens were made from, and where those were bad, the flux is the
+        network's guess, and its uncertainty grows accordingly.
+
+        Parameters
+        ----------
+        spectral_axis : `~astropy.units.Quantity` or `~specutils.SpectralAxis`, shape (N,)
+            In any spectral unit and either direction, strictly monotonic; wavelengths are in the medium of the
+            original spectrum.
+        resolution : float, array_like or `~astropy.units.Quantity`, optional
+            Resolving power R wanted, or a FWHM with unit: one value or one for each pixel. By default that of the
+            spectrum.
+
+        Returns
+        -------
+        `~specutils.Spectrum`
+            In the flux unit of the original spectrum (for magnitudes: of the flux they stand for), with a
+            `~astropy.nddata.StdDevUncertainty`: the predicted error of the model as an estimate of the noise-free
+            spectrum.
+
+        Raises
+        ------
+        TypeError
+            ``spectral_axis`` has no unit.
+        `~astropy.units.UnitsError`
+            Its unit is not spectral, or a velocity without rest value; or that of ``resolution`` is no width.
+        ValueError
+            It is empty or not strictly monotonic, ``resolution`` is not positive or does not fit it, or there are no
+            tokens to decode.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy import units as u
+        >>> from astro_spectok import tokenize
+        >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+        >>> tokens = tokenize((wavelength, (1 + 0.1 * np.sin(np.arange(640))) * u.Jy), device="cpu")
+        >>> model = tokens.decode(np.linspace(500, 600, 50) * u.nm)
+        >>> model.shape, model.flux.unit
+        ((50,), Unit("Jy"))
+        """
+        if not len(self):
+            msg = f"there are no tokens to decode: {self.info.message or 'the spectrum could not be used'}"
+            raise ValueError(msg)
+        wavelength, order = self._requested_wavelength(spectral_axis)
+        resolution = _check_resolution(resolution, wavelength[order], spectral_axis)
+        flux, sigma = self.decoder.decode(
+            self.values,
+            self.geometry,
+            ~self.mask,
+            np.log(wavelength),
+            None if resolution is None else resolution[order],
+        )
+        given = convert_to_air(wavelength) if self._in_air else wavelength
+        unit = self.info.flux_unit
+        factor = self.scale / find_flux_conversion(unit).evaluate(given)
+        flux, sigma = (np.asarray(x, np.float64) * factor for x in (flux, sigma))
+        doppler = {}
+        if not isinstance(spectral_axis, SpectralAxis) and self.info.doppler_rest is not None:
+            doppler = {"rest_value": self.info.doppler_rest, "velocity_convention": self.info.doppler_convention}
+        return Spectrum(
+            flux=u.Quantity(flux[order], unit),
+            spectral_axis=spectral_axis,
+            uncertainty=StdDevUncertainty(sigma[order], unit=unit),
+            meta=dict(self.meta),
+            **doppler,
+        )
+
+    def _requested_wavelength(self, spectral_axis):
+        """Increasing vacuum wavelengths of the requested pixels, and the order that leads there (and back)."""
+        unit = getattr(spectral_axis, "unit", None)
+        if unit is None:
+            msg = (
+                f"spectral_axis must be a Quantity with a spectral unit, got {type(spectral_axis).__name__}; "
+                "give for instance np.linspace(4000, 9000, 500) * u.AA, or spectrum.spectral_axis"
+            )
+            raise TypeError(msg)
+        values = np.asarray(spectral_axis.value, dtype=np.float64)
+        if values.ndim != 1 or not len(values):
+            msg = (
+                f"spectral_axis must be one-dimensional and not empty, got the shape {values.shape}; "
+                "one pixel is [5000] * u.AA"
+            )
+            raise ValueError(msg)
+        doppler = self._doppler
+        if getattr(spectral_axis, "doppler_rest", None) is not None:
+            doppler = {
+                "doppler_rest": spectral_axis.doppler_rest,
+                "doppler_convention": spectral_axis.doppler_convention,
+            }
+        wavelength = axis_to_wavelength(values, unit, **doppler)
+        order = slice(None, None, -1) if wavelength[-1] < wavelength[0] else slice(None)
+        wavelength = wavelength[order]
+        if not (np.isfinite(wavelength).all() and (wavelength > 0).all() and (np.diff(wavelength) > 0).all()):
+            msg = (
+                "spectral_axis must be strictly monotonic, with finite, positive wavelengths; sort it and drop "
+                "repeated values (np.unique)"
+            )
+            raise ValueError(msg)
+        if self.info.medium == "air" and depends_on_medium(unit, doppler["doppler_rest"]):
+            wavelength = convert_to_vacuum(wavelength)
+        return wavelength, order
+
+    def own_axis(self):
+        """The spectral axis of the pixels that the tokens stand for, without those of masked tokens.
+
+        Pixels missing in the spectrum are filled in where they lie inside a patch, and the last patch is filled up;
+        where one patch so reaches into the next, the next one counts.
+
+        Returns
+        -------
+        `~astropy.units.Quantity`, shape (N,)
+            Strictly monotonic, in order of increasing wavelength, in the unit and medium of the spectrum.
+        """
+        offsets = np.arange(self.meta.get("patch", 32)) - (self.meta.get("patch", 32) - 1) / 2
+        geometry = self.geometry[~self.mask]
+        positions = geometry[:, :1] + geometry[:, 1:2] * offsets + geometry[:, 2:] * offsets**2  # (T, P)
+        next_start = np.append(positions[1:, 0], np.inf)
+        wavelength = np.exp(positions[positions < next_start[:, None] - geometry[:, 1:2] / 2])
+        if self._in_air:
+            wavelength = convert_to_air(wavelength)
+        return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
+
+    def plot(self, axes=None):
+        """Draw the tokens over wavelength, under the spectrum they decode to.
+
+        Parameters
+        ----------
+        axes : sequence of two `~matplotlib.axes.Axes`, optional
+            For the spectrum and for the tokens; a new figure by default.
+
+        Returns
+        -------
+        ndarray of `~matplotlib.axes.Axes`
+        """
+        from astro_spectok.plotting import draw_tokens
+
+        return draw_tokens(self, axes)
+
+    def write(self, path, *, overwrite=False):
+        """Write the tokens to an ECSV, FITS or Parquet table, from which `read` makes them again.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The format follows from the name: ``.ecsv``, ``.fits`` or ``.parquet``.
+        overwrite : bool
+            Whether to replace a file that exists.
+
+        Raises
+        ------
+        ValueError
+            The name has none of these endings.
+        OSError
+            The file exists and ``overwrite`` is False, or its directory does not exist.
+        """
+        write_tokens([self], path, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, path, *, weights=None, device="auto"):
+        """Read what `write` wrote: one `SpectralTokens`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        weights : str or path-like, optional
+            Registry name or path of the weights that made the tokens; by default where they were when that was done.
+            They are loaded when `decode` first needs them.
+        device : str
+            To decode on, as for `~astro_spectok.tokenize`.
+
+        Returns
+        -------
+        SpectralTokens
+
+        Raises
+        ------
+        ValueError
+            The file holds no tokens, or those of several spectra (read these with `SpectralTokensList.read`).
+        """
+        tokens = read_tokens(path, weights=weights, device=device)
+        if len(tokens) != 1:
+            msg = f"path: {path} holds the tokens of {len(tokens)} spectra; read it with SpectralTokensList.read"
+            raise ValueError(msg)
+        return cls(**tokens[0])
+
+    def _facts(self):
+        """What the representations show, as (name, text)."""
+        if len(self):
+            wavelength = self.wavelength
+            low, high = wavelength.min().value, wavelength.max().value
+            reach = f"{low:.6g} to {high:.6g} {wavelength.unit} ({self.info.medium})"
+        else:
+            reach = "none"
+        return [
+            ("tokens", f"{self.shape[0]} of {self.shape[1]} values, {int(self.mask.sum())} masked"),
+            ("wavelength", reach),
+            ("weights", f"{self.meta.get('weights', 'unknown')} ({str(self.meta.get('weights_sha256', ''))[:12]})"),
+            *([("problem", self.info.message)] if self.info.message else []),
+        ]
+
+    def __repr__(self):
+        return f"<SpectralTokens: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
+
+    def _repr_html_(self):
+        pictures = []
+        if len(self) and not self.mask.all():
+            # the first value of a token is the arcsinh of the mean flux of its patch: no network is needed for it
+            level = np.where(self.mask, np.nan, np.sinh(self.values[:, 0]))
+            pictures = [("mean flux", make_sparkline(self.wavelength.value, level, label="mean flux of each token"))]
+        return make_html_table("SpectralTokens", self._facts(), pictures)
+
+
+def _check_resolution(resolution, wavelength, axis):
+    """Requested resolving power for each pixel of an axis (``wavelength`` in the same order), or None; positive."""
+    if resolution is None:
+        return None
+    if not isinstance(resolution, u.Quantity) and np.asarray(resolution).dtype.kind not in "iuf":
+        msg = (
+            f"resolution must be a resolving power R or a FWHM with unit, one or one for each pixel, got {resolution!r}"
+        )
+        raise TypeError(msg)
+    found = find_resolution(resolution, wavelength=wavelength, axis=axis.value, unit=axis.unit)
+    if not np.isfinite(found).all():
+        msg = f"resolution must be positive and finite, got {resolution!r}; None asks for that of the spectrum"
+        raise ValueError(msg)
+    return found

@@ -1,0 +1,108 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tokens to a table and back: one row per token, what is common to a spectrum in the table's metadata."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_spectok.spectra import SpectrumInfo
+from astro_spectok.utils.writing import find_format, write_table
+
+__all__ = ["read_tokens", "write_tokens"]
+
+_KEY = "SPECTOK"
+_FORMAT = 1
+
+
+def _info_to_dict(info):
+    values = {f.name: getattr(info, f.name) for f in fields(info)}
+    for name in ("spectral_unit", "flux_unit"):
+        values[name] = values[name].to_string()
+    if info.doppler_rest is not None:
+        values["doppler_rest"] = [float(info.doppler_rest.value), info.doppler_rest.unit.to_string()]
+    return values
+
+
+def _info_from_dict(values):
+    values = dict(values)
+    for name in ("spectral_unit", "flux_unit"):
+        values[name] = u.Unit(values[name], parse_strict="silent")
+    if values["doppler_rest"] is not None:
+        number, unit = values["doppler_rest"]
+        values["doppler_rest"] = number * u.Unit(unit)
+    return SpectrumInfo(**values)
+
+
+def write_tokens(tokens, path, *, overwrite=False):
+    """Write a sequence of `~astro_spectok.SpectralTokens` to a table; the format follows from the name of ``path``."""
+    width = max((t.shape[1] for t in tokens), default=0)
+    spectra = [
+        {"info": _info_to_dict(t.info), "meta": t.meta, "scale": float(t.scale), "n_tokens": len(t)} for t in tokens
+    ]
+    table = QTable({"spectrum": np.repeat(np.arange(len(tokens)), [len(t) for t in tokens])})
+    used = [t for t in tokens if len(t)]
+    if used:  # ECSV cannot read columns of arrays that have no rows
+        table["wavelength_vacuum"] = np.concatenate([np.exp(t.geometry[:, 0]) for t in used]) * u.AA
+        table["geometry"] = np.concatenate([t.geometry for t in used])
+        table["mask"] = np.concatenate([t.mask for t in used])
+        table["values"] = np.concatenate([t.values for t in used])
+    table.meta[_KEY] = json.dumps({"format": _FORMAT, "width": width, "spectra": spectra})
+    write_table(table, path, overwrite=overwrite)
+
+
+def read_tokens(path, *, weights=None, device="auto"):
+    """Read what `write_tokens` wrote, with a decoder for the weights that each spectrum names.
+
+    Parameters
+    ----------
+    path : str or path-like
+    weights, device
+        As for `~astro_spectok.SpectralTokens.read`.
+
+    Returns
+    -------
+    list of dict
+        For each spectrum the arguments of `~astro_spectok.SpectralTokens`.
+
+    Raises
+    ------
+    ValueError
+        The file holds something else, or has been written by a newer version.
+    """
+    path = Path(path)
+    table = QTable.read(path, format=find_format(path))
+    if _KEY not in table.meta:
+        msg = f"path: {path} holds no tokens; write them with SpectralTokens.write"
+        raise ValueError(msg)
+    content = json.loads(table.meta[_KEY])
+    if content["format"] != _FORMAT:
+        msg = f"path: {path} has format {content['format']}, this version reads {_FORMAT}; upgrade astro_spectok"
+        raise ValueError(msg)
+    from astro_spectok.engine import TokenDecoder
+
+    out, start, decoders = [], 0, {}
+    for spectrum in content["spectra"]:
+        n = spectrum["n_tokens"]
+        rows = slice(start, start + n)
+        start = rows.stop
+        meta = spectrum["meta"]
+        digest = meta.get("weights_sha256")
+        if digest not in decoders:  # one for all, so that the network is loaded once
+            source = meta["weights_source"] if weights is None else weights
+            decoders[digest] = TokenDecoder(source, meta["weights_sha256"], device)
+        out.append(
+            {
+                "values": np.array(table["values"][rows] if n else np.zeros((0, content["width"])), np.float32),
+                "geometry": np.array(table["geometry"][rows] if n else np.zeros((0, 3)), np.float64),
+                "mask": np.array(table["mask"][rows] if n else [], bool),
+                "scale": spectrum["scale"],
+                "info": _info_from_dict(spectrum["info"]),
+                "meta": meta,
+                "decoder": decoders[digest],
+            }
+        )
+    return out

@@ -1,0 +1,76 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Flags of solutions that rest on the end of a spectrum, on its continuum, or on too little."""
+
+import numpy as np
+import pytest
+from _redshift import GRID, STEP, make_scores
+
+from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
+from astro_spectok.redshift.flags import EXTRAPOLATED, combine_flags, find_flags, find_red_end, measure_outside
+
+
+@pytest.mark.parametrize(
+    ("cls", "z", "red_end", "flagged"),
+    [
+        ("GALAXY", 2.9, 5000.0, True),  # 1282 Angstrom at rest: nothing but the forest and Lyman alpha
+        ("GALAXY", 2.9, 5200.0, False),
+        ("GALAXY", 2.9, np.nan, False),
+        ("QSO", 2.9, 5000.0, False),
+    ],
+)
+def test_galaxies_need_more_than_lyman_alpha(cls, z, red_end, flagged):
+    posterior = RedshiftPosterior(GRID, make_scores((cls, z, STEP, 1.0)))
+    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, 50.0, red_end=red_end)
+    assert flags == (RedshiftFlag.AT_EDGE if flagged else RedshiftFlag.NONE)
+
+
+@pytest.mark.parametrize(
+    ("cls", "probability", "evidence", "snr", "flagged"),
+    [
+        ("STAR", 0.99, 0.0, 5.0, False),
+        ("STAR", 0.99, -10.0, 5.0, True),
+        ("STAR", 0.99, 0.0, 50.0, False),
+        ("STAR", 0.90, 0.0, 5.0, True),
+        ("STAR", 0.90, 15.0, 5.0, False),
+        ("STAR", 0.90, 15.0, 50.0, True),
+        ("GALAXY", 0.99, 0.0, 5.0, True),
+        ("GALAXY", 0.99, 10.0, 50.0, False),
+    ],
+)
+def test_stars_may_be_told_by_their_continua(cls, probability, evidence, snr, flagged):
+    """If they are told for sure, and templates do not contradict; else their features must be more than a wave."""
+    posterior = RedshiftPosterior(GRID, make_scores((cls, 0.0, STEP, probability), ("QSO", 2.0, STEP, 1 - probability)))
+    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, evidence, snr=snr)
+    assert flags == (RedshiftFlag.SKY_LIKE if flagged else RedshiftFlag.NONE)
+
+
+@pytest.mark.parametrize(("confident", "flagged"), [(0.6, False), (0.8, True)])
+def test_low_confidence_is_what_the_calibration_says(confident, flagged):
+    posterior = RedshiftPosterior(GRID, make_scores(("GALAXY", 0.5, STEP, 0.7), ("GALAXY", 0.52, STEP, 0.3)))
+    flags = find_flags(posterior, posterior.find_peaks(1), posterior.information, 50.0, confident=confident)
+    assert flags == (RedshiftFlag.LOW_CONFIDENCE if flagged else RedshiftFlag.NONE)
+
+
+def test_red_end_is_that_of_good_pixels():
+    """Whatever their order; there is none without a good pixel."""
+    wavelength = np.array([5000.0, 4000.0, 6000.0])
+    assert find_red_end(wavelength, np.array([1.0, 1.0, 0.0])) == 5000
+    assert np.isnan(find_red_end(wavelength, np.zeros(3)))
+
+
+@pytest.mark.parametrize(("outside", "flagged"), [(EXTRAPOLATED - 0.01, False), (EXTRAPOLATED + 0.01, True)])
+def test_a_little_outside_is_a_remark(outside, flagged):
+    """Said beside a doubt, and by itself only if much of the spectrum lies there, or it is not known how much."""
+    noticed = RedshiftFlag.OUTSIDE_TRAINED_RANGE | RedshiftFlag.ERRORS_ESTIMATED
+    assert combine_flags(noticed, RedshiftFlag.NONE, outside=outside) == (noticed if flagged else RedshiftFlag.NONE)
+    doubt = RedshiftFlag.TWO_PEAKS
+    assert combine_flags(noticed, doubt, outside=outside) == noticed | doubt
+    assert combine_flags(noticed, RedshiftFlag.NONE) == noticed
+
+
+def test_share_outside_is_that_of_good_pixels():
+    wavelength, ivar = np.array([1000.0, 3000.0, 5000.0, 9000.0]), np.array([1.0, 1.0, 0.0, 2.0])
+    assert measure_outside(wavelength, ivar, (2000.0, 6000.0)) == pytest.approx(2 / 3)
+    assert measure_outside(wavelength, ivar, (900.0, 1e4)) == 0
+    assert measure_outside(wavelength, ivar, None) == 0
+    assert measure_outside(wavelength, np.zeros(4), (2000.0, 6000.0)) == 0
