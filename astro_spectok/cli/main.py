@@ -253,7 +253,7 @@ def build_parser():
     `argparse.ArgumentParser`
         Parsed arguments have ``run``, the function that carries out the subcommand.
     """
-    from astro_spectok import __version__
+    from astro_spectok.version import __version__
 
     parser = argparse.ArgumentParser(
         prog="spectok",
