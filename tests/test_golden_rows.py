@@ -4,10 +4,12 @@
 A change of code that is not meant to change results must pass; one that is meant to makes the rows anew with
 ``python tests/make_golden_rows.py`` and says so.
 
-Tolerances. Processors and libraries add products of single precision in other orders, which moves tokens by some 1e-6
-of their size. What is fitted with them moves by less than a hundredth of its error, and hardly anything that a change
-of code does moves all of them by less than the limits here, which lie one to two powers of ten above what was seen
-between builds for SSE, AVX2 and AVX-512, one thread and two (`test_rows_hold_what_is_allowed` says that they bite).
+Tolerances. Processors and libraries add products of single precision in other orders. Between builds of PyTorch for
+SSE4.1, AVX2 and AVX-512, NumPy's BLAS for five processors, one thread and two, that moved tokens by up to 1e-5 of their
+size, probabilities by 2e-6 and parameters of stars by 1e-4 of their errors. Redshifts moved by 3e-3 of their errors, but
+by 0.07 where the fit of templates, which ends with a step below 0.05 of the error, took one step more. Limits lie above
+what a processor does, and the median difference of a column, which no single fit moves, lies far below its limit: a
+change of code moves many rows.
 """
 
 import numpy as np
@@ -17,12 +19,14 @@ from astropy.table import QTable
 
 #: of the size (rms) of what is projected: tokens and embedding
 OF_SIZE = 1e-3
-#: of the stated error: redshift, velocity, parameters of stars
-OF_ERROR = 0.05
-#: of a stated error itself
-OF_WIDTH = 0.02
+#: of the stated error: redshift and velocity, which rest on a fit that may take one step more; parameters of stars
+OF_ERROR, OF_LABEL_ERROR = 0.1, 0.02
+#: of a stated error itself, likewise
+OF_WIDTH, OF_LABEL_WIDTH = 0.05, 0.01
 #: of probabilities
 OF_PROBABILITY = 0.01
+#: what of a limit the median difference may be
+OF_LIMIT = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,7 @@ def assert_within(rows, golden, name, limit):
     worse = known & ~(np.abs(got - expected) <= limit)
     told = [f"{golden['name'][i[0]]}: {got[tuple(i)]} for {expected[tuple(i)]}" for i in np.argwhere(worse)]
     assert not worse.any(), f"{name} differs: {'; '.join(told)}"
+    assert (np.abs(got - expected)[known] <= OF_LIMIT * limit[known]).mean() > 0.5, f"most of {name} differ a little"
 
 
 def test_weights(rows, golden):
@@ -81,12 +86,20 @@ def test_probabilities(rows, golden, name):
     assert_within(rows, golden, name, OF_PROBABILITY)
 
 
-@pytest.mark.parametrize("name", ["z", "teff", "logg", "fe_h", "alpha_fe", "rv", "vbroad"])
-def test_measurements(rows, golden, name):
-    """Redshift and stellar parameters in units of their errors, and the errors."""
+@pytest.mark.parametrize("name", ["z", "rv"])
+def test_velocities(rows, golden, name):
+    """Redshift and radial velocity in units of their errors, and the errors."""
     error = take(golden, f"{name}_err")
-    assert_within(rows, golden, name, OF_ERROR * np.where(np.isfinite(error), error, 0))
+    assert_within(rows, golden, name, OF_ERROR * error)
     assert_within(rows, golden, f"{name}_err", OF_WIDTH * error)
+
+
+@pytest.mark.parametrize("name", ["teff", "logg", "fe_h", "alpha_fe", "vbroad"])
+def test_stellar_parameters(rows, golden, name):
+    """In units of their errors, and the errors."""
+    error = take(golden, f"{name}_err")
+    assert_within(rows, golden, name, OF_LABEL_ERROR * error)
+    assert_within(rows, golden, f"{name}_err", OF_LABEL_WIDTH * error)
 
 
 @pytest.mark.parametrize("name", ["z_lo", "z_hi"])
