@@ -11,9 +11,9 @@ import itertools
 
 import numpy as np
 from _golden import ROWS, SPECTRA, WAVE_STEP, measure_rows, read_spectra
+from astro_spectok.simulation import simulate_spectra
 
 from astro_spectok.example import read_example
-from astro_spectok.simulation import simulate_spectra
 from astro_spectok.spectra import convert_to_air
 
 #: family, kind, instrument, signal-to-noise ratio, whether errors are given, medium

@@ -10,6 +10,7 @@ from _training_data import QUICK
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.training import checkpoint as module
+from astro_spectok.utils import atomic
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.loop import _make_optimizer
 
@@ -67,7 +68,7 @@ def test_kill_leaves_the_old_checkpoint(tmp_path, monkeypatch, where):
             args[1].write_bytes(content[: len(content) // 2])
         raise KeyboardInterrupt
 
-    target = (module, "save_file") if where == "during the write" else (module.os, "replace")
+    target = (module, "save_file") if where == "during the write" else (atomic.os, "replace")
     with monkeypatch.context() as patch:
         patch.setattr(*target, die)
         with pytest.raises(KeyboardInterrupt):
@@ -76,7 +77,9 @@ def test_kill_leaves_the_old_checkpoint(tmp_path, monkeypatch, where):
     other = make_state(2)
     assert read_checkpoint(path, *other, CONFIGS) == 7
     assert_same_state(old, other)
-    write_checkpoint(path, *new, 8, CONFIGS)  # what the kill left behind is no obstacle
+    (tmp_path / ".c-0123456789ab.safetensors").write_bytes(content[:100])
+    write_checkpoint(path, *new, 8, CONFIGS)  # what a kill left behind is no obstacle, and goes
+    assert [file.name for file in tmp_path.iterdir()] == ["c.safetensors"]
     assert read_checkpoint(path, *other, CONFIGS) == 8
     assert_same_state(new, other)
 

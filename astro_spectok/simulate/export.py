@@ -13,6 +13,7 @@ from astropy.table import QTable
 from specutils import SpectrumList
 
 from astro_spectok.simulate.rows import TRUTH, Simulation, make_spectrum
+from astro_spectok.utils.atomic import replace_file
 from astro_spectok.utils.writing import check_output, write_table
 
 __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
@@ -243,18 +244,15 @@ def _write_parquet(path, simulation, overwrite, progress):
     import pyarrow.parquet as pq
 
     schema = _make_schema(simulation.meta)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
-    try:
+    with (
+        replace_file(path, overwrite=overwrite) as temporary,
         # values of flux hardly ever repeat: a dictionary of them would be larger than they are
-        with pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer:
-            for rows in simulation.draw(progress):
-                columns = [_make_lists(rows, schema.field("spectrum").type)]
-                columns += [pa.array([row.truth[name] for row in rows], schema.field(name).type) for name in TRUTH]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(rows))
-        check_output(path, overwrite=overwrite)  # hours may have passed
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer,
+    ):
+        for rows in simulation.draw(progress):
+            columns = [_make_lists(rows, schema.field("spectrum").type)]
+            columns += [pa.array([row.truth[name] for row in rows], schema.field(name).type) for name in TRUTH]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(rows))
 
 
 def _make_schema(meta):

@@ -3,12 +3,13 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["read_checkpoint", "read_configs", "write_checkpoint"]
 
@@ -38,11 +39,10 @@ def write_checkpoint(path, network, optimizer, step, configs):
             updates = int(state["step"])  # fewer than the steps where spoilt batches were left out
             tensors |= {f"{moment}.{name}": state[moment].detach().cpu().contiguous() for moment in MOMENTS}
     metadata = {"step": str(step), "updates": str(updates), "configs": json.dumps(configs)}
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata=metadata)
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    for left in path.parent.glob(f".{path.stem}-*{path.suffix}"):
+        left.unlink()  # by a run in this directory that was killed while it wrote
+    with replace_file(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def read_configs(path):

@@ -3,8 +3,9 @@
 
 import csv
 import math
-import os
 import time
+
+from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["COLUMNS", "Meter", "append_log", "draw_curve", "read_log", "trim_log"]
 
@@ -98,12 +99,10 @@ def trim_log(path, step):
     if not path.exists():
         return
     rows = [row for row in read_log(path) if int(row["step"]) <= step]
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
+    with replace_file(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def draw_curve(log_path, path):
@@ -127,6 +126,5 @@ def draw_curve(log_path, path):
         if axes.lines:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(axes.lines), frameon=False)
     axes.set_xlabel("step")
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, dpi=100, format="png")
-    os.replace(temporary, path)
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

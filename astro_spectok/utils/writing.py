@@ -1,14 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables to files: never over an existing one unasked, never half-written."""
 
-import os
-import uuid
 import warnings
 from pathlib import Path
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
+
+from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["FORMATS", "check_output", "find_format", "write_table"]
 
@@ -142,21 +142,16 @@ def write_table(table, path, *, overwrite=False):
     """
     kind = check_output(path, overwrite=overwrite)
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
-    try:
-        if kind == "fits":
-            table = _make_ascii(table)
-        with warnings.catch_warnings():
-            # long names in the metadata are what HIERARCH cards are for
-            warnings.filterwarnings("ignore", message=".*HIERARCH card", category=VerifyWarning)
-            # logarithmic units go into comments, from which they are read again
-            warnings.filterwarnings(
-                "ignore", message="The unit .* could not be saved in native FITS", category=AstropyUserWarning
-            )
-            table.write(temporary, format=kind)
-        _publish(temporary, path, overwrite)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if kind == "fits":
+        table = _make_ascii(table)
+    with replace_file(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        # long names in the metadata are what HIERARCH cards are for
+        warnings.filterwarnings("ignore", message=".*HIERARCH card", category=VerifyWarning)
+        # logarithmic units go into comments, from which they are read again
+        warnings.filterwarnings(
+            "ignore", message="The unit .* could not be saved in native FITS", category=AstropyUserWarning
+        )
+        table.write(temporary, format=kind)
 
 
 def _word_existing(path):
@@ -177,17 +172,3 @@ def _make_ascii(table):
 
 def _replace_letters(text):
     return text.encode("ascii", "replace").decode()
-
-
-def _publish(temporary, path, overwrite):
-    """Give the finished file its name."""
-    if not overwrite:
-        try:
-            os.link(temporary, path)  # unlike a rename, refuses what has appeared in the meantime
-        except FileExistsError as error:
-            raise FileExistsError(_word_existing(path)) from error
-        except OSError:
-            pass  # a file system without links
-        else:
-            return
-    os.replace(temporary, path)

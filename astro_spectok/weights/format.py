@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
+from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "write_weights"]
 
@@ -196,7 +197,9 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     # copies, as safetensors refuses tensors that share memory
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     texts[_DIGEST_KEY] = _digest_content(*_split(save(tensors, metadata=texts)))
-    return _replace_file(path, save(tensors, metadata=texts))
+    with replace_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(save(tensors, metadata=texts))
+    return path
 
 
 def _encode_metadata(config, metadata):
@@ -210,20 +213,6 @@ def _encode_metadata(config, metadata):
         raise ValueError(msg)
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     return texts | {CONFIG_KEY: json.dumps(dict(config)), _VERSION_KEY: version("astro_spectok")}
-
-
-def _replace_file(path, content):
-    """Put ``content`` at ``path`` in one step."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
 
 
 def _split(content):
