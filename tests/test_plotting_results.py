@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of posteriors, classes, distributions, embeddings and tables: what stands on them."""
+"""Pictures of posteriors, distributions, embeddings and tables: what stands on them."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,8 +8,8 @@ from astropy import units as u
 from astropy.table import QTable
 from conftest import make_spectrum
 
-from astro_spectok.estimators import ClassEstimate, RedshiftEstimator
-from astro_spectok.plotting import draw_classes, draw_embeddings, draw_posterior, draw_table
+from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.plotting import draw_embeddings, draw_posterior, draw_table
 from astro_spectok.plotting.style import make_axes, set_unit
 from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
 from astro_spectok.stellar.labels import LOGG_UNIT, StellarLabels
@@ -95,18 +95,6 @@ def test_solutions_are_ranked(posterior):
     assert [text.get_text() for text in axes.texts] == ["1", "2"]
 
 
-def test_classes_are_bars():
-    """One for each class, as long as it is probable, with other hatching."""
-    shares = {"GALAXY": 0.1, "QSO": 0.2, "STAR": 0.7}
-    estimate = ClassEstimate("STAR", 0.7, shares, RedshiftFlag.NONE, 12.0, "G", 0.8)
-    axes = estimate.plot()
-    assert [bar.get_width() for bar in axes.patches] == list(shares.values())
-    assert len({bar.get_hatch() for bar in axes.patches}) == 3
-    assert axes.get_title() == "STAR 0.700, type G (0.80)"
-    with pytest.raises(ValueError, match="axes must be 1"):
-        draw_classes(estimate, make_axes(2))
-
-
 class TestDistributions:
     LABELS = StellarLabels(("teff", "logg"), np.array([3.76, 4.4]), np.diag([4e-5, 0.01]), 20.0, 2.0)
 
@@ -151,12 +139,6 @@ class TestTables:
             parts = draw_table(rows)
             parts[0].figure.canvas.draw()
             assert sum(bar.get_height() for bar in parts[1].patches) == np.isfinite(rows["z"]).sum()
-
-    def test_classes(self):
-        """Without redshifts there are two parts."""
-        table = make_redshift_table()
-        table.remove_column("z")
-        assert [axes.get_xlabel() for axes in draw_table(table)] == ["Objects", "Signal-to-noise ratio per pixel"]
 
     def test_stars(self):
         """The Kiel diagram, hot stars left and giants above; [Fe/H] as colour."""

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Pictures of what the package returns; matplotlib is imported when the first is drawn."""
 
-from astro_spectok.plotting.posteriors import draw_classes, draw_posterior
+from astro_spectok.plotting.posteriors import draw_posterior
 from astro_spectok.plotting.spectra import (
     draw_attention,
     draw_reconstruction,
@@ -14,7 +14,6 @@ from astro_spectok.plotting.tables import draw_embeddings, draw_table
 
 __all__ = [
     "draw_attention",
-    "draw_classes",
     "draw_distributions",
     "draw_embeddings",
     "draw_kiel",

@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of probabilities: over class and redshift, and over classes."""
+"""Pictures of probabilities over class and redshift."""
 
 import numpy as np
 
 from astro_spectok.plotting.style import list_styles, make_axes
 
-__all__ = ["draw_classes", "draw_posterior"]
+__all__ = ["draw_posterior"]
 
 #: probability of a bin below which a posterior is not drawn
 LEAST_PROBABILITY = 1e-7
@@ -90,47 +90,3 @@ def _mark_solutions(axes, solutions, styles):
         axes.plot(z, 1, "v", color=colour, mfc=face, ms=7, clip_on=False, transform=axes.get_xaxis_transform())
         axes.annotate(str(rank), (z, 1), xycoords=place, xytext=(0, 5), textcoords="offset points", ha="center",
                       va="bottom", fontsize="small")  # fmt: skip
-
-
-def draw_classes(estimate, axes=None):
-    """Draw the probability of each class as bars.
-
-    Parameters
-    ----------
-    estimate : `~astro_spectok.estimators.ClassEstimate`
-    axes : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-
-    Raises
-    ------
-    ValueError
-        ``axes`` are several.
-
-    Examples
-    --------
-    >>> from astro_spectok.estimators import classify
-    >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_classes
-    >>> axes = draw_classes(classify(read_example(), device="cpu"))
-    >>> axes.get_title()
-    'GALAXY 1.000'
-    """
-    (axes,) = make_axes(axes=axes, size=(6, 2.2))
-    styles = list_styles(list(estimate.class_probability))
-    for place, (name, p) in enumerate(estimate.class_probability.items()):
-        colour, _, _, hatch = styles[name]
-        axes.barh(place, p, color=colour, hatch=hatch, edgecolor="white", lw=0)
-        inside = p > 0.85
-        axes.annotate(f"{p:.3f}", (p, place), xytext=(-4 if inside else 4, 0), textcoords="offset points",
-                      va="center", ha="right" if inside else "left",
-                      bbox={"fc": "white", "ec": "none", "pad": 1.5, "alpha": 0.85})  # fmt: skip
-    axes.set_yticks(range(len(styles)), list(styles))
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("Probability")
-    kind = f", type {estimate.mk_type} ({estimate.mk_probability:.2f})" if estimate.mk_type else ""
-    axes.set_title(f"{estimate.spectype} {estimate.p_best:.3f}{kind}", fontsize="medium")
-    return axes

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of tables of results: redshifts, classes, stellar parameters, embeddings."""
+"""Pictures of tables of results: redshifts, stellar parameters, embeddings."""
 
 import numpy as np
 
@@ -20,7 +20,6 @@ def draw_table(table, axes=None):
 
     Tables of `~astro_spectok.estimators.RedshiftEstimator` give three parts: how many objects of each class there are,
     their redshifts (stars left out), and the probability of the best solution over the signal-to-noise ratio. Those of
-    `~astro_spectok.estimators.ClassEstimator` give the first and the last. Those of
     `~astro_spectok.estimators.StellarParameterEstimator` give the Kiel diagram, with [Fe/H] as colour; those of
     `~astro_spectok.embed_table` a map of the embeddings (`draw_embeddings`). What is flagged (``zwarn`` or ``warn`` is
     not 0) is drawn hollow or hatched; rows that are NaN are left out but for the count.
@@ -104,14 +103,6 @@ def _draw_redshifts(table, axes):
     axes[1].set_ylabel("Objects")
     axes[1].yaxis.get_major_locator().set_params(integer=True)
     _draw_confidence(axes[2], table, spectype, flagged)
-    return axes
-
-
-def _draw_classes(table, axes):
-    axes = make_axes(1, 2, axes=axes, size=(10, 3.8), width_ratios=(1, 1.4))
-    spectype, flagged = _read_classes(table)
-    _count_classes(axes[0], spectype, flagged)
-    _draw_confidence(axes[1], table, spectype, flagged)
     return axes
 
 
@@ -284,7 +275,6 @@ def _draw_points(axes, places, names, snr):
 #: columns that tell a kind of table, and how it is drawn; the first that fits counts
 KINDS = (
     (("z", "spectype", "p_best", "snr", "zwarn"), _draw_redshifts),
-    (("spectype", "p_best", "snr", "zwarn"), _draw_classes),
     (("teff", "teff_err", "logg", "logg_err", "fe_h", "warn"), _draw_stars),
     (("embedding",), _draw_vectors),
 )
