@@ -62,7 +62,7 @@ def make_sparkline(x, y, *, label, marks=()):
     order = np.argsort(x, kind="stable")
     across = (x[order] - first) / (last - first)
     up = np.clip((y[order] - low) / (high - low), -0.1, 1.1)
-    strokes = _draw_path(across, np.where(good[order], up, np.nan))
+    strokes = _make_path(across, np.where(good[order], up, np.nan))
     lines = ""
     for rank, mark in enumerate(marks):
         if first <= mark <= last:
@@ -85,7 +85,7 @@ def _across(share):
     return MARGIN + share * (WIDTH - 2 * MARGIN)
 
 
-def _draw_path(across, up):
+def _make_path(across, up):
     """The commands of a path through the lowest and highest values of each place, with gaps where all are NaN."""
     place = np.minimum((across * PLACES).astype(int), PLACES - 1)
     out, pen = [], "M"
