@@ -36,7 +36,7 @@ def measure_chi2(spectrum, model):
 
 
 def run_demo(picture=None, *, weights=None, device="auto", overwrite=False):
-    """Read the packaged example, tokenize it, decode it again and draw the result.
+    """Read the packaged example, tokenize it, decode it again and plot the result.
 
     Parameters
     ----------
@@ -70,20 +70,20 @@ def run_demo(picture=None, *, weights=None, device="auto", overwrite=False):
     model = tokens.decode(axis)
     chi2, n_good = measure_chi2(spectrum, model)
     yield f"reconstruction   chi2 per pixel {chi2:.3f} over {n_good} good pixels"
-    yield f"picture          {_draw(spectrum, model, picture)}"
+    yield f"picture          {_plot(spectrum, model, picture)}"
 
 
-def _draw(spectrum, model, picture):
-    """Draw data, model and residual; return where, or why not."""
+def _plot(spectrum, model, picture):
+    """Plot data, model and residual; return where, or why not."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return "none, as matplotlib is missing: pip install 'astro_spectok[plot]'"
-    from astro_spectok.plotting import draw_reconstruction
+    from astro_spectok.plotting import plot_reconstruction
 
     figure = Figure(figsize=(10, 5.5), layout="constrained")
     axes = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    draw_reconstruction(spectrum, model, axes)
+    plot_reconstruction(spectrum, model, axes)
     axes[0].set_title("astro_spectok: a made-up galaxy, decoded from its tokens")
     path = Path(picture) if picture is not None else _free_name(Path("spectok-demo.png"))
     figure.savefig(path, dpi=120)

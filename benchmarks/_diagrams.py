@@ -8,7 +8,7 @@ from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
 from astro_spectok.plotting.lines import list_lines
 
-__all__ = ["draw_diagrams", "draw_network", "draw_redshift_search", "draw_tokens_of_patches"]
+__all__ = ["plot_diagrams", "plot_network", "plot_redshift_search", "plot_tokens_of_patches"]
 
 #: Okabe and Ito's colours, told apart by the colour-blind and in print
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
@@ -21,13 +21,13 @@ TRIED = (0.045, None, 0.13)
 SIZE = (8.0, 5.4)
 
 
-def draw_diagrams(folder):
+def plot_diagrams(folder):
     """Write all pictures into a directory."""
     folder.mkdir(exist_ok=True)
-    draw_readme(folder / "readme.png")
-    draw_tokens_of_patches(folder / "how_patches.png")
-    draw_network(folder / "how_network.png")
-    draw_redshift_search(folder / "how_redshift.png")
+    plot_readme(folder / "readme.png")
+    plot_tokens_of_patches(folder / "how_patches.png")
+    plot_network(folder / "how_network.png")
+    plot_redshift_search(folder / "how_redshift.png")
 
 
 def _make_figure(size=SIZE):
@@ -44,7 +44,7 @@ def _save(figure, path, dpi=120):
     figure.savefig(path, dpi=dpi, metadata={"Software": None})
 
 
-def draw_readme(path):
+def plot_readme(path):
     """Class and redshift of the packaged example, as `RedshiftEstimate.plot` draws them."""
     figure = _make_figure((9, 5.2))
     axes = figure.subplots(2, height_ratios=(2, 1))
@@ -52,7 +52,7 @@ def draw_readme(path):
     _save(figure, path, dpi=100)
 
 
-def draw_tokens_of_patches(path):
+def plot_tokens_of_patches(path):
     """A spectrum cut into patches, one of them magnified, and the tokens that they become."""
     spec = read_example()
     tokens = tokenize(spec)
@@ -89,11 +89,11 @@ def draw_tokens_of_patches(path):
         "the encoder: every patch looks at all others"
     )
     text.text(0.0, 0.5, channels, va="center", fontsize=9, linespacing=1.5)
-    _draw_token_image(image, tokens, (first, last))
+    _plot_token_image(image, tokens, (first, last))
     _save(figure, path)
 
 
-def _draw_token_image(axes, tokens, shown):
+def _plot_token_image(axes, tokens, shown):
     """Tokens as columns at their wavelengths; the patch that is shown is framed."""
     values = np.where(tokens.mask[:, None], np.nan, tokens.values)
     # what tells patches apart: each component without its median, on its own scale
@@ -109,7 +109,7 @@ def _draw_token_image(axes, tokens, shown):
     axes.set_title(title, loc="left", fontsize=10)
 
 
-#: name: centre, size, colour and text of a box of `draw_network`
+#: name: centre, size, colour and text of a box of `plot_network`
 BOXES = {
     "spectrum": ((1.0, 3.3), (1.7, 1.0), "white", "spectrum\nflux, error, mask\non its own pixels"),
     "patches": ((3.2, 3.3), (1.7, 1.0), PALE_BLUE, "patches\nof 32 pixels and\ntheir wavelengths"),
@@ -127,7 +127,7 @@ ARROWS = (
 )  # fmt: skip
 
 
-def draw_network(path):
+def plot_network(path):
     """The parts of the network, and what flows from which to which."""
     from matplotlib.patches import FancyBboxPatch
 
@@ -141,22 +141,22 @@ def draw_network(path):
         (x0, y0), (w0, _), *_ = BOXES[start]
         (x1, y1), (w1, _), *_ = BOXES[end]
         places = (x0 + w0 / 2 + 0.07, y0), (x1 - w1 / 2 - 0.07, y1)
-        _draw_arrow(axes, *places, GREY)
+        _plot_arrow(axes, *places, GREY)
     # what goes past the transformer: lines to the redshift head, pixels to the stellar head
-    _draw_arrow(axes, (3.2, 2.75), (9.2, 2.92), BLUE, curve=0.2, ls="--")
-    _draw_arrow(axes, (1.0, 2.75), (9.2, 0.85), BLUE, curve=0.16, ls="--")
+    _plot_arrow(axes, (3.2, 2.75), (9.2, 2.92), BLUE, curve=0.2, ls="--")
+    _plot_arrow(axes, (1.0, 2.75), (9.2, 0.85), BLUE, curve=0.16, ls="--")
     axes.text(4.6, 0.72, "dashed: past the transformer", color=BLUE, fontsize=9, ha="center")
     axes.set(xlim=(0, 12.1), ylim=(0.3, 6.1))
     axes.axis("off")
     _save(figure, path)
 
 
-def _draw_arrow(axes, start, end, colour, *, curve=0.0, ls="-"):
+def _plot_arrow(axes, start, end, colour, *, curve=0.0, ls="-"):
     style = {"arrowstyle": "-|>", "color": colour, "lw": 1.3, "ls": ls, "connectionstyle": f"arc3,rad={curve}"}
     axes.annotate("", end, start, arrowprops=style)
 
 
-def draw_redshift_search(path):
+def plot_redshift_search(path):
     """A spectrum and its lines at three redshifts, and the posterior that the correlation gives."""
     spec = read_example()
     found = RedshiftEstimator().estimate(spec)

@@ -4,7 +4,7 @@
 import numpy as np
 from _tables import make_table, show, show_snr
 
-__all__ = ["ESTIMATOR_NAMES", "draw_reliability", "make_estimator_tables"]
+__all__ = ["ESTIMATOR_NAMES", "make_estimator_tables", "plot_reliability"]
 
 #: tables that are made, whatever the weights
 ESTIMATOR_NAMES = (
@@ -85,7 +85,7 @@ def _make_nothing(found):
     return make_table(title, ["kind", "n", "flagged"], rows) if rows else None
 
 
-def draw_reliability(content, path):
+def plot_reliability(content, path):
     """Draw claimed against right shares, and the distribution of PIT, into an image file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

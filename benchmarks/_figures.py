@@ -5,10 +5,11 @@ import math
 
 from safetensors import safe_open
 
-from astro_spectok.estimators import flags, stellar_flags
 from astro_spectok.network import get_config
+from astro_spectok.redshift import flags
 from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.templates import load_rest_templates
+from astro_spectok.stellar import flags as stellar_flags
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.weights import find_weights, get_entry, read_metadata
 

@@ -3,7 +3,7 @@
 
 from _tables import make_table, show
 
-__all__ = ["STELLAR_NAMES", "draw_kiel_picture", "make_heads_table", "make_stellar_tables"]
+__all__ = ["STELLAR_NAMES", "make_heads_table", "make_stellar_tables", "plot_kiel_picture"]
 
 #: tables that are made, whatever the weights
 STELLAR_NAMES = (
@@ -11,7 +11,7 @@ STELLAR_NAMES = (
     "stellar_visit", "stellar_kiel",
 )  # fmt: skip
 NOT_MEASURED = "*Not measured for these weights: python benchmarks/stellar_parameters.py does it.*\n"
-#: `draw_kiel_picture`, as a page shows it
+#: `plot_kiel_picture`, as a page shows it
 KIEL = """.. image:: /_tables/small_kiel.png
    :alt: Gravity against temperature of the test stars of MILES, coloured by metallicity, as known and as estimated
 """
@@ -111,19 +111,19 @@ def _make_visit(visit):
     return make_table(title, ["parameter", "found", "error"], rows)
 
 
-def draw_kiel_picture(content, path):
+def plot_kiel_picture(content, path):
     """Draw the stars of MILES in the Kiel diagram, as known and as found, into an image file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from astro_spectok.plotting.stellar import draw_kiel
+    from astro_spectok.plotting.stellar import plot_kiel
 
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     stars = [row for row in content["kiel"] if row["teff"] is not None]
     for axes, end, title in ((left, "_true", "MILES test stars, catalogue"), (right, "", "the same, estimated")):
-        draw_kiel(axes)
+        plot_kiel(axes)
         values = {name: [row[name + end] for row in stars] for name in ("teff", "logg", "fe_h")}
         points = axes.scatter(values["teff"], values["logg"], c=values["fe_h"], s=16, cmap="viridis", vmin=-2, vmax=0.5)
         axes.set_xticks([4000, 5000, 6000, 7000], ["4000", "5000", "6000", "7000"])

@@ -79,7 +79,7 @@ def collect(data, test, seed):
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def draw_panel(axes, number, wavelength, flux):
+def plot_panel(axes, number, wavelength, flux):
     """One spectrum, with its number and nothing that tells where it is from."""
     # nothing is drawn across the gaps between arms
     gaps = find_gaps(wavelength)
@@ -98,7 +98,7 @@ def draw_panel(axes, number, wavelength, flux):
     axes.text(0.012, 0.96, str(number), transform=axes.transAxes, **label)
 
 
-def draw_gallery(spectra, path):
+def plot_gallery(spectra, path):
     """All panels, the answer below them in small print, as a PNG in shades of grey and blue."""
     rows = -(-len(spectra) // COLUMNS)
     figure = Figure(figsize=(WIDTH / DPI, 1.35 * rows + 0.5), dpi=DPI)
@@ -108,7 +108,7 @@ def draw_gallery(spectra, path):
         left=0.008, right=0.992, top=1 - 0.06 / height, bottom=0.6 / height, wspace=0.04, hspace=0.24
     )
     for number, (axes, (wavelength, flux, _, _)) in enumerate(zip(panels.flat, spectra, strict=False), 1):
-        draw_panel(axes, number, wavelength, flux)
+        plot_panel(axes, number, wavelength, flux)
     for axes in panels.flat[len(spectra) :]:
         axes.remove()
     simulated = ", ".join(str(number) for number, spectrum in enumerate(spectra, 1) if spectrum[3])
@@ -131,7 +131,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     spectra = collect(options.data, options.test, options.seed)
-    draw_gallery(spectra, options.out)
+    plot_gallery(spectra, options.out)
     for number, (_, _, name, simulated) in enumerate(spectra, 1):
         print(f"{number:3} {'simulated' if simulated else 'real':10} {name}")
     print(f"{options.out}: {Path(options.out).stat().st_size / 1000:.0f} kB")

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 
 from _comparison_table import make_comparison_table
-from _diagrams import draw_diagrams
-from _estimator_tables import draw_reliability, make_estimator_tables
+from _diagrams import plot_diagrams
+from _estimator_tables import make_estimator_tables, plot_reliability
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
 from _readme_table import make_readme_block, replace_block
@@ -21,10 +21,10 @@ from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
 from _robustness_table import make_robustness_tables
 from _sizes_table import make_sizes_table
-from _stellar_tables import draw_kiel_picture, make_heads_table, make_stellar_tables
+from _stellar_tables import make_heads_table, make_stellar_tables, plot_kiel_picture
 from _tables import make_table, show, show_snr
 
-from astro_spectok.training.history import draw_curve, read_log
+from astro_spectok.training.history import plot_curve, read_log
 from astro_spectok.weights import find_weights, read_metadata
 
 ROOT = Path(__file__).parents[1]
@@ -164,13 +164,13 @@ def main():
         (TABLES / f"{name}.rst").write_text(text)
     FIGURES.write_text(format_figures(make_figures(read)))
     README.write_text(replace_block(README.read_text(), make_readme_block(read)))
-    draw_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
+    plot_curve(RESULTS / "small_log.csv", TABLES / "small_loss.png")
     if read("small_redshift_estimator"):
-        draw_reliability(read("small_redshift_estimator"), TABLES / "small_reliability.png")
+        plot_reliability(read("small_redshift_estimator"), TABLES / "small_reliability.png")
     stellar = read("small_stellar_parameters")
     if stellar and stellar["kiel"]:
-        draw_kiel_picture(stellar, TABLES / "small_kiel.png")
-    draw_diagrams(IMAGES)
+        plot_kiel_picture(stellar, TABLES / "small_kiel.png")
+    plot_diagrams(IMAGES)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def test_whole_run(load, redshift_weights, tmp_path):
     assert set(made) == set(tables.ESTIMATOR_NAMES)
     assert "white noise" in made["estimator_nothing"]
     assert made["estimator_precision"] == tables.NOT_MEASURED
-    tables.draw_reliability(content, tmp_path / "picture.png")
+    tables.plot_reliability(content, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
 
 

@@ -140,7 +140,7 @@ class TestRun:
         assert "LAMOST" in tables["stellar_real"]
         assert tables["stellar_snr"] == made.NOT_MEASURED
         content["kiel"] = [{key: 4.0 for key in row} | {"teff": 5000, "teff_true": 5100} for row in content["kiel"]]
-        made.draw_kiel_picture(content, tmp_path / "kiel.png")
+        made.plot_kiel_picture(content, tmp_path / "kiel.png")
         assert (tmp_path / "kiel.png").stat().st_size > 5000
 
 

@@ -118,7 +118,7 @@ def test_history(writer):
 
 def test_diagrams_are_drawn(load, tmp_path):
     """All pictures of how it works, and a small one for the README."""
-    load("_diagrams").draw_diagrams(tmp_path)
+    load("_diagrams").plot_diagrams(tmp_path)
     drawn = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert set(drawn) == {"readme.png", "how_patches.png", "how_network.png", "how_redshift.png"}
     assert min(drawn.values()) > 20_000

@@ -9,7 +9,7 @@ from conftest import make_spectrum
 
 from astro_spectok import tokenize
 from astro_spectok.exceptions import FlaggedSpectraWarning
-from astro_spectok.plotting import draw_reconstruction
+from astro_spectok.plotting import plot_reconstruction
 
 mpl.use("agg")
 
@@ -58,7 +58,7 @@ def test_reconstruction_plot_shows_residuals_in_sigma(tiny_weights):
     spectrum = make_spectrum(320)
     spectrum.mask = np.arange(320) < 10
     model = spectrum.tokenize(weights=tiny_weights, medium="vacuum").decode(spectrum.spectral_axis)
-    axes = draw_reconstruction(spectrum, model)
+    axes = plot_reconstruction(spectrum, model)
     drawn = axes[1].lines[-1].get_ydata()
     expected = (spectrum.flux - model.flux).value / spectrum.uncertainty.array
     assert np.isnan(drawn[:10]).all()

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of posteriors, classes, distributions, embeddings and tables: what stands on them."""
+"""Pictures of posteriors, distributions, embeddings and tables: what stands on them."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,8 +8,8 @@ from astropy import units as u
 from astropy.table import QTable
 from conftest import make_spectrum
 
-from astro_spectok.estimators import ClassEstimate, RedshiftEstimator
-from astro_spectok.plotting import draw_classes, draw_embeddings, draw_posterior, draw_table
+from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.plotting import plot_embeddings, plot_posterior, plot_table
 from astro_spectok.plotting.style import make_axes, set_unit
 from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
 from astro_spectok.stellar.labels import LOGG_UNIT, StellarLabels
@@ -89,22 +89,10 @@ def test_posterior_is_even_in_ln(posterior):
 
 def test_solutions_are_ranked(posterior):
     """The best is filled, the others are not."""
-    axes = draw_posterior(posterior, solutions=[("GALAXY", 0.5), ("QSO", 1.2)])
+    axes = plot_posterior(posterior, solutions=[("GALAXY", 0.5), ("QSO", 1.2)])
     marks = [line for line in axes.lines if line.get_marker() == "v"]
     assert [line.get_markerfacecolor() for line in marks] == [marks[0].get_color(), "none"]
     assert [text.get_text() for text in axes.texts] == ["1", "2"]
-
-
-def test_classes_are_bars():
-    """One for each class, as long as it is probable, with other hatching."""
-    shares = {"GALAXY": 0.1, "QSO": 0.2, "STAR": 0.7}
-    estimate = ClassEstimate("STAR", 0.7, shares, RedshiftFlag.NONE, 12.0, "G", 0.8)
-    axes = estimate.plot()
-    assert [bar.get_width() for bar in axes.patches] == list(shares.values())
-    assert len({bar.get_hatch() for bar in axes.patches}) == 3
-    assert axes.get_title() == "STAR 0.700, type G (0.80)"
-    with pytest.raises(ValueError, match="axes must be 1"):
-        draw_classes(estimate, make_axes(2))
 
 
 class TestDistributions:
@@ -135,7 +123,7 @@ class TestDistributions:
 class TestTables:
     def test_redshifts(self):
         """All rows are counted, stars and what was not measured left out of the redshifts, flagged ones hollow."""
-        count, redshifts, confidence = draw_table(make_redshift_table())
+        count, redshifts, confidence = plot_table(make_redshift_table())
         assert [label.get_text() for label in count.get_yticklabels()] == ["GALAXY", "QSO", "STAR", "not measured"]
         assert [text.get_text() for text in count.texts] == ["1 + 1", "1", "1", "0 + 1"]
         assert sum(bar.get_height() for bar in redshifts.patches) == 3
@@ -148,19 +136,13 @@ class TestTables:
         """A table of galaxies alone, and one where nothing was measured."""
         table = make_redshift_table()
         for rows in (table[:2], table[4:]):
-            parts = draw_table(rows)
+            parts = plot_table(rows)
             parts[0].figure.canvas.draw()
             assert sum(bar.get_height() for bar in parts[1].patches) == np.isfinite(rows["z"]).sum()
 
-    def test_classes(self):
-        """Without redshifts there are two parts."""
-        table = make_redshift_table()
-        table.remove_column("z")
-        assert [axes.get_xlabel() for axes in draw_table(table)] == ["Objects", "Signal-to-noise ratio per pixel"]
-
     def test_stars(self):
         """The Kiel diagram, hot stars left and giants above; [Fe/H] as colour."""
-        (axes,) = draw_table(make_stellar_table())
+        (axes,) = plot_table(make_stellar_table())
         assert axes.xaxis_inverted()
         assert axes.yaxis_inverted()
         clean, flagged = axes.collections[-2:]
@@ -177,7 +159,7 @@ class TestTables:
         table["teff"] = table["teff"].to(1000 * u.K)
         table["logg"] = table["logg"].to(u.dex(u.m / u.s**2))
         np.testing.assert_allclose(
-            draw_table(table)[0].collections[-2].get_offsets(), [[5800, 4.4], [4500, 2.0]], rtol=1e-6
+            plot_table(table)[0].collections[-2].get_offsets(), [[5800, 4.4], [4500, 2.0]], rtol=1e-6
         )
 
     @pytest.mark.parametrize("ending", ["fits", "ecsv"])
@@ -186,8 +168,8 @@ class TestTables:
         for table in (make_redshift_table(), make_stellar_table()):
             path = tmp_path / f"{len(table)}.{ending}"
             write_table(table, path)
-            drawn = draw_table(QTable.read(path))
-            for one, other in zip(drawn, draw_table(table), strict=True):
+            drawn = plot_table(QTable.read(path))
+            for one, other in zip(drawn, plot_table(table), strict=True):
                 assert one.get_xlim() == other.get_xlim()
 
     def test_embeddings(self):
@@ -196,20 +178,20 @@ class TestTables:
         vectors = rng.normal(size=(6, 8))
         vectors[2] = np.nan
         table = QTable({"name": list("abcdef"), "embedding": vectors, "snr": np.arange(6.0)})
-        (axes,) = draw_table(table)
+        (axes,) = plot_table(table)
         assert [text.get_text() for text in axes.texts] == list("abdef")
         assert len(axes.collections[0].get_offsets()) == 5
 
     def test_other_tables_are_refused(self):
         """The error tells which tables are known."""
         with pytest.raises(ValueError, match=r"z, spectype, p_best.*embedding; got \['a'\]"):
-            draw_table(QTable({"a": [1]}))
+            plot_table(QTable({"a": [1]}))
 
     def test_estimator_and_picture_agree(self, redshift_weights):
         """What an estimator returns is what is drawn."""
         spectra = [make_spectrum(600, seed=k) for k in range(3)]
         table = RedshiftEstimator(redshift_weights, device="cpu").estimate(spectra, medium="vacuum")
-        assert len(draw_table(table)) == 3
+        assert len(plot_table(table)) == 3
 
 
 class TestEmbeddings:
@@ -217,14 +199,14 @@ class TestEmbeddings:
         """Vectors of length 1 that differ in two directions alone are drawn as they lie."""
         angle = np.array([0.1, 0.2, 0.5, 0.9])
         vectors = 3 * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
-        places = draw_embeddings(vectors).collections[0].get_offsets()
+        places = plot_embeddings(vectors).collections[0].get_offsets()
         for i, j in ((0, 1), (1, 3)):
             expected = 2 * np.sin((angle[j] - angle[i]) / 2)
             assert np.linalg.norm(places[i] - places[j]) == pytest.approx(expected)
 
     def test_names_that_are_shared(self):
         """Points of one name have one marker and one label."""
-        axes = draw_embeddings(np.eye(6)[:, :4] + 0.1, names=[1, 1, 2, 2, 3, 3])
+        axes = plot_embeddings(np.eye(6)[:, :4] + 0.1, names=[1, 1, 2, 2, 3, 3])
         assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
         assert [len(points.get_offsets()) for points in axes.collections] == [2, 2, 2]
 
@@ -239,7 +221,7 @@ class TestEmbeddings:
     def test_too_few(self, vectors, told):
         """What makes no map is refused."""
         with pytest.raises(ValueError, match=told):
-            draw_embeddings(vectors)
+            plot_embeddings(vectors)
 
 
 def test_axes_take_quantities_of_other_units():

@@ -10,9 +10,9 @@ from _training_data import QUICK
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.training import checkpoint as module
-from astro_spectok.utils import atomic
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.loop import _make_optimizer
+from astro_spectok.utils import atomic
 
 DATA = {"sets": ["a", "b"], "real": [], "real_medium": None, "start": None}
 CONFIGS = {"network": get_config("tiny").to_dict(), "training": QUICK.to_dict()}

@@ -13,7 +13,7 @@ from astro_spectok.training.history import (
     PANELS,
     Meter,
     append_log,
-    draw_curve,
+    plot_curve,
     read_log,
     trim_log,
 )
@@ -127,11 +127,11 @@ def test_curve_is_a_picture(tmp_path):
     """PNG, of all rows; drawn anew each time."""
     pytest.importorskip("matplotlib")
     log, path = make_log(tmp_path / "log.csv", [50, 100]), tmp_path / "loss.png"
-    draw_curve(log, path)
+    plot_curve(log, path)
     first = path.read_bytes()
     assert first.startswith(b"\x89PNG")
     append_log(log, make_row(150) | {"loss": 9.0})
-    draw_curve(log, path)
+    plot_curve(log, path)
     assert path.read_bytes() != first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "loss.png"]
 
@@ -143,5 +143,5 @@ def test_curve_is_left_out_quietly(tmp_path, monkeypatch, reason):
     if reason == "no matplotlib":
         make_log(log, [50])
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    draw_curve(log, tmp_path / "loss.png")
+    plot_curve(log, tmp_path / "loss.png")
     assert not (tmp_path / "loss.png").exists()

@@ -10,13 +10,13 @@ import pytest
 from conftest import make_spectrum
 
 from astro_spectok import measure_attention, tokenize
-from astro_spectok.estimators import ClassEstimator, RedshiftEstimator, StellarParameterEstimator
+from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
 from astro_spectok.example import read_example
 from astro_spectok.redshift import Calibration
 from astro_spectok.stellar.labels import StellarLabels
 from astro_spectok.stellar.result import make_distributions
 from astro_spectok.tokens import SpectralTokensList
-from astro_spectok.utils.html import HEIGHT, MARGIN, WIDTH, make_bars, make_html_table, make_sparkline
+from astro_spectok.utils.html import HEIGHT, MARGIN, WIDTH, make_html_table, make_sparkline
 
 
 def read_points(svg):
@@ -41,7 +41,6 @@ def results(packaged):
         "redshift": redshift,
         "posterior": redshift.posterior,
         "peak": redshift.posterior.find_peaks(1)[0],
-        "classes": ClassEstimator(device="cpu").estimate(spectrum),
         "star": star,
         "distributions": make_distributions(labels, 0, {}, n_samples=300, seed=0),
         "several": make_distributions([labels, labels], np.zeros(2, int), {}, n_samples=300, seed=0),
@@ -62,7 +61,7 @@ def packaged():
 #: each result, and whether there is a picture in its table
 SHOWN = {
     "tokens": True, "list": False, "attention": True, "redshift": True, "posterior": True, "peak": False,
-    "classes": True, "star": True, "distributions": True, "several": False, "calibration": False, "estimators": False,
+    "star": True, "distributions": True, "several": False, "calibration": False, "estimators": False,
 }  # fmt: skip
 
 
@@ -86,7 +85,6 @@ def test_names_are_escaped(results):
     tokens = replace(results["tokens"], meta={"weights": "<script>"})
     assert "<script>" not in tokens._repr_html_()
     assert "&lt;i&gt;" in make_html_table("<i>", [("a", "b")])
-    assert "<i>" not in make_bars({"<i>": 0.5}, label="<i>")
 
 
 def test_sparkline_shows_peaks_and_gaps():

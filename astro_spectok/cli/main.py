@@ -75,7 +75,7 @@ def _run_weights_download(args):
 
 def add_demo(subparsers):
     """Add ``spectok demo``."""
-    description = "Tokenize and decode a packaged spectrum, print what comes out and draw it."
+    description = "Tokenize and decode a packaged spectrum, print what comes out and plot it."
     parser = subparsers.add_parser("demo", help=description, description=description)
     parser.add_argument("-o", "--out", metavar="PNG", help="picture (default: spectok-demo.png, or the next free name)")
     add_common_options(parser, "weights", "device", "overwrite")

@@ -1,8 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Estimators: class, redshift and stellar parameters of spectra from any instrument."""
 
-from astro_spectok.redshift.classes import ClassEstimate, ClassEstimator, classify
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.stellar.estimator import StellarParameterEstimator
 
-__all__ = ["ClassEstimate", "ClassEstimator", "RedshiftEstimator", "StellarParameterEstimator", "classify"]
+__all__ = ["RedshiftEstimator", "StellarParameterEstimator"]

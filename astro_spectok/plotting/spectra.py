@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of one spectrum: with its tokens, its attention, its reconstruction, its redshift."""
+"""Pictures of one spectrum: with its tokens, its attention, its reconstruction; and the names of lines."""
 
 import numpy as np
 
-from astro_spectok.plotting.posteriors import draw_posterior
 from astro_spectok.plotting.style import (
     DATA,
     MODEL,
@@ -16,18 +15,16 @@ from astro_spectok.plotting.style import (
     show_unit,
 )
 
-__all__ = ["draw_attention", "draw_reconstruction", "draw_redshift", "draw_tokens", "mark_lines"]
+__all__ = ["mark_lines", "plot_attention", "plot_reconstruction", "plot_tokens"]
 
 #: labels of lines stand at least so far apart, as a share of the width of the axes
 LABEL_DISTANCE = 0.022
-#: probability from which an alternative solution is marked
-LEAST_MARKED = 1e-3
 #: attention over the even share that has the darkest and the lightest colour
 ATTENTION_RANGE = 0.1, 30.0
 
 
-def _draw_decoded(axes, tokens):
-    """Draw the spectrum that tokens decode to, with its predicted error."""
+def _plot_decoded(axes, tokens):
+    """Plot the spectrum that tokens decode to, with its predicted error."""
     model = tokens.decode(tokens.own_axis())
     x = model.spectral_axis.value
     flux, sigma = model.flux.value, model.uncertainty.array
@@ -55,8 +52,8 @@ def _refuse_nothing(tokens):
         raise ValueError(msg)
 
 
-def draw_tokens(tokens, axes=None):
-    """Draw the spectrum that tokens decode to, and below it the tokens over wavelength.
+def plot_tokens(tokens, axes=None):
+    """Plot the spectrum that tokens decode to, and below it the tokens over wavelength.
 
     Masked tokens stay blank. Both axes know the unit of the spectrum.
 
@@ -78,14 +75,14 @@ def draw_tokens(tokens, axes=None):
     --------
     >>> from astro_spectok import tokenize
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_tokens
-    >>> axes = draw_tokens(tokenize(read_example(), device="cpu"))
+    >>> from astro_spectok.plotting import plot_tokens
+    >>> axes = plot_tokens(tokenize(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Token component'
     """
     _refuse_nothing(tokens)
     axes = make_axes(2, axes=axes, size=(8, 5), sharex=True)
-    _draw_decoded(axes[0], tokens)
+    _plot_decoded(axes[0], tokens)
     values = np.where(tokens.mask[:, None], np.nan, tokens.values)
     values = values / np.maximum(np.nanpercentile(np.abs(values), 99, axis=0), 1e-12)  # each component on its own scale
     edges, order = _find_edges(tokens.wavelength.value)
@@ -98,8 +95,8 @@ def draw_tokens(tokens, axes=None):
     return axes
 
 
-def draw_attention(attention, axes=None):
-    """Draw the spectrum that the tokens decode to, and below it how much attention each token receives.
+def plot_attention(attention, axes=None):
+    """Plot the spectrum that the tokens decode to, and below it how much attention each token receives.
 
     One row for each head, block above block, the first on top; 1 is what each token would receive if all received
     alike, and the scale of colours is logarithmic. Masked tokens stay blank.
@@ -122,15 +119,15 @@ def draw_attention(attention, axes=None):
     --------
     >>> from astro_spectok import measure_attention
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_attention
-    >>> axes = draw_attention(measure_attention(read_example(), device="cpu"))
+    >>> from astro_spectok.plotting import plot_attention
+    >>> axes = plot_attention(measure_attention(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Encoder block'
     """
     from matplotlib.colors import LogNorm
 
     axes = make_axes(2, axes=axes, size=(8, 5.5), sharex=True, height_ratios=(1, 1.4))
-    _draw_decoded(axes[0], attention.tokens)
+    _plot_decoded(axes[0], attention.tokens)
     blocks, heads, n = attention.received.shape
     edges, order = _find_edges(attention.wavelength.value)
     received = np.where(attention.mask, np.nan, attention.received)[..., order].reshape(blocks * heads, n)
@@ -149,8 +146,20 @@ def draw_attention(attention, axes=None):
     return axes
 
 
-def _draw_model(axes, spectrum, model):
-    """Draw a spectrum and its model; return its flux, NaN in bad pixels, and its standard deviation."""
+def plot_with_model(axes, spectrum, model):
+    """Plot a spectrum and its model.
+
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`
+    spectrum, model : `~specutils.Spectrum`
+        As for `plot_reconstruction`.
+
+    Returns
+    -------
+    flux, sigma : ndarray
+        Of the spectrum, with NaN in bad pixels, and its standard deviation.
+    """
     from astropy.nddata import StdDevUncertainty
 
     x = spectrum.spectral_axis.value
@@ -171,8 +180,8 @@ def _draw_model(axes, spectrum, model):
     return flux, sigma
 
 
-def draw_reconstruction(spectrum, model, axes=None):
-    """Draw a spectrum with its model, and the residual in units of the error.
+def plot_reconstruction(spectrum, model, axes=None):
+    """Plot a spectrum with its model, and the residual in units of the error.
 
     Masked pixels, and those without an error, are left out.
 
@@ -197,15 +206,15 @@ def draw_reconstruction(spectrum, model, axes=None):
     --------
     >>> from astro_spectok import tokenize
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_reconstruction
+    >>> from astro_spectok.plotting import plot_reconstruction
     >>> spectrum = read_example()
     >>> model = tokenize(spectrum, device="cpu").decode(spectrum.spectral_axis)
-    >>> draw_reconstruction(spectrum, model)[1].get_ylim()
+    >>> plot_reconstruction(spectrum, model)[1].get_ylim()
     (np.float64(-5.0), np.float64(5.0))
     """
     axes = make_axes(2, axes=axes, size=(9, 5), sharex=True, height_ratios=(3, 1))
     x = spectrum.spectral_axis.value
-    flux, sigma = _draw_model(axes[0], spectrum, model)
+    flux, sigma = plot_with_model(axes[0], spectrum, model)
     with np.errstate(divide="ignore", invalid="ignore"):
         residual = (flux - model.flux.value) / sigma
     axes[1].axhline(0, color=MODEL, lw=1.0)
@@ -216,70 +225,6 @@ def draw_reconstruction(spectrum, model, axes=None):
     axes[1].set_ylabel("(data - model) / $\\sigma$")
     name_spectral(axes, spectrum.spectral_axis.unit)
     return axes
-
-
-def draw_redshift(estimate, spectrum, model, axes=None):
-    """Draw a spectrum with its model and the lines at its redshift, and below the posterior over class and redshift.
-
-    Parameters
-    ----------
-    estimate : `~astro_spectok.redshift.RedshiftEstimate`
-    spectrum : `~specutils.Spectrum`
-        One spectrum, with an uncertainty; where its wavelengths are in air, ``meta['medium']`` says so.
-    model : `~specutils.Spectrum`
-        On the same spectral axis, in the same flux unit.
-    axes : sequence of two `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ndarray of `~matplotlib.axes.Axes`
-
-    Raises
-    ------
-    ValueError
-        ``axes`` are not two.
-
-    Examples
-    --------
-    >>> from astro_spectok import tokenize
-    >>> from astro_spectok.estimators import RedshiftEstimator
-    >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_redshift
-    >>> spectrum = read_example()
-    >>> estimate = RedshiftEstimator(device="cpu").estimate(spectrum)
-    >>> model = tokenize(spectrum, device="cpu").decode(spectrum.spectral_axis)
-    >>> axes = draw_redshift(estimate, spectrum, model)
-    >>> axes[1].get_xlabel()
-    'Redshift'
-    """
-    axes = make_axes(2, axes=axes, size=(8.5, 5.8), height_ratios=(3, 2))
-    _draw_model(axes[0], spectrum, model)
-    name_spectral(axes[:1], spectrum.spectral_axis.unit)
-    _draw_lines(axes[0], spectrum, estimate)
-    shown = f"z = {estimate.z.value:.5f} ± {estimate.z_err.value:.5f}"
-    if np.isfinite(estimate.rv):
-        shown = f"{estimate.rv.value:.1f} ± {estimate.rv_err.value:.1f} km/s"
-    axes[0].set_title(f"{estimate.spectype}, {shown}, probability {estimate.p_best:.3f}", fontsize="medium", pad=52)
-    solutions = [(estimate.spectype, estimate.z.value)]
-    solutions += [(peak.spectype, peak.z) for peak in estimate.alternatives if peak.probability > LEAST_MARKED]
-    draw_posterior(estimate.posterior, axes[1], solutions=solutions)
-    return axes
-
-
-def _draw_lines(axes, spectrum, estimate):
-    """Mark the lines of a class at a redshift, with the names of those that have room."""
-    from astro_spectok.plotting.lines import list_lines
-    from astro_spectok.spectra import convert_to_air, depends_on_medium, wavelength_to_axis
-
-    lines = list_lines(estimate.spectype)
-    wavelength = np.array(list(lines.values())) * (1 + estimate.z.value)
-    axis = spectrum.spectral_axis
-    if spectrum.meta.get("medium") == "air" and depends_on_medium(axis.unit, axis.doppler_rest):
-        wavelength = convert_to_air(wavelength)
-    places = wavelength_to_axis(
-        wavelength, axis.unit, doppler_rest=axis.doppler_rest, doppler_convention=axis.doppler_convention
-    )
-    mark_lines(axes, dict(zip(lines, places, strict=True)), axis.value.min(), axis.value.max())
 
 
 def mark_lines(axes, lines, first, last):

@@ -8,7 +8,7 @@ from astro_spectok.plotting.spectra import mark_lines
 from astro_spectok.plotting.style import DATA, MODEL, QUIET, make_axes, set_flux_limits, set_unit, show_unit
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["draw_distributions", "draw_kiel", "draw_stellar", "list_stellar_lines"]
+__all__ = ["list_stellar_lines", "plot_distributions", "plot_kiel", "plot_stellar"]
 
 #: upper levels of the Brackett lines in the H band, and 1 / R for hydrogen in vacuum Angstrom
 BRACKETT, INVERSE_RYDBERG = range(10, 19), 911.7633
@@ -41,8 +41,8 @@ def list_stellar_lines():
     return list_lines(STAR) | H_BAND | brackett
 
 
-def draw_stellar(estimate, batch, hull, axes=None):
-    """Draw the spectrum of a star at rest with the names of its lines, and its place in the Kiel diagram.
+def plot_stellar(estimate, batch, hull, axes=None):
+    """Plot the spectrum of a star at rest with the names of its lines, and its place in the Kiel diagram.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def draw_stellar(estimate, batch, hull, axes=None):
     >>> from astro_spectok.simulate.export import simulate_spectra
     >>> (spectrum,) = simulate_spectra(1, seed=5, families=["stars"], instruments=["sdss"], snr=(40, 60))
     >>> estimate = StellarParameterEstimator(device="cpu").estimate(spectrum)
-    >>> axes = estimate.plot()  # calls draw_stellar
+    >>> axes = estimate.plot()  # calls plot_stellar
     >>> axes[0].get_ylabel()
     'Flux per unit wavelength, any scale'
     """
     axes = make_axes(1, 2, axes=axes, size=(10, 4.2), width_ratios=(2.2, 1))
-    _draw_at_rest(axes[0], batch, estimate.rv.value)
-    draw_kiel(axes[1], hull)
+    _plot_at_rest(axes[0], batch, estimate.rv.value)
+    plot_kiel(axes[1], hull)
     if np.isfinite(estimate.teff.value):
         k = [estimate.labels.index(name) for name in ("teff", "logg")]
         covariance = estimate.covariance[np.ix_(k, k)]
@@ -87,8 +87,8 @@ def draw_stellar(estimate, batch, hull, axes=None):
     return axes
 
 
-def _draw_at_rest(axes, batch, rv):
-    """Draw a spectrum in the frame of the star, as observed if its velocity is not known, and name the lines."""
+def _plot_at_rest(axes, batch, rv):
+    """Plot a spectrum in the frame of the star, as observed if its velocity is not known, and name the lines."""
     from astropy import constants as const
     from astropy import units as u
 
@@ -105,7 +105,7 @@ def _draw_at_rest(axes, batch, rv):
     mark_lines(axes, list_stellar_lines(), x[good].min(), x[good].max())
 
 
-def draw_kiel(axes, hull=None):
+def plot_kiel(axes, hull=None):
     """Prepare axes for a Kiel diagram, with the outline of the stars that were trained on.
 
     Call it after the points are drawn: which temperatures are named depends on them.
@@ -119,10 +119,10 @@ def draw_kiel(axes, hull=None):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from astro_spectok.plotting.stellar import draw_kiel
+    >>> from astro_spectok.plotting.stellar import plot_kiel
     >>> axes = Figure().subplots()
     >>> points = axes.plot([4500, 5000, 5800, 6500], [2.1, 3.0, 4.4, 4.2], "o")
-    >>> draw_kiel(axes)
+    >>> plot_kiel(axes)
     >>> hot, cool = axes.get_xlim()
     >>> bool(hot > cool)
     True
@@ -158,8 +158,8 @@ def _make_ellipse(x, y, covariance, size):
     return np.array([x, y])[:, None] + size * root @ np.array([np.cos(angle), np.sin(angle)])
 
 
-def draw_distributions(distributions, axes=None):
-    """Draw distributions of stellar parameters: histograms for one star, the Kiel diagram for many.
+def plot_distributions(distributions, axes=None):
+    """Plot distributions of stellar parameters: histograms for one star, the Kiel diagram for many.
 
     Of one star, parameters that are not known are left out; of many, stars without temperature or gravity. In the Kiel
     diagram points are medians and bars hold 68 per cent of the samples.
@@ -182,17 +182,17 @@ def draw_distributions(distributions, axes=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import draw_distributions
+    >>> from astro_spectok.plotting import plot_distributions
     >>> from astro_spectok.stellar.result import make_distributions
     >>> from astro_spectok.stellar.labels import StellarLabels
     >>> names = ("teff", "logg", "fe_h")
     >>> labels = StellarLabels(names, np.array([3.76, 4.4, 0.0]), np.diag([4e-5, 0.01, 0.01]), 20.0, 2.0)
-    >>> axes = draw_distributions(make_distributions(labels, 0, {}, n_samples=500, seed=0))
+    >>> axes = plot_distributions(make_distributions(labels, 0, {}, n_samples=500, seed=0))
     >>> [one.get_xlabel().split()[0] for one in axes]
     ['teff', 'logg', 'fe_h', 'rv']
     """
     if distributions.teff.shape:
-        return _draw_many(distributions, axes)
+        return _plot_many(distributions, axes)
 
     samples = {name: x.distribution.value for name, x in distributions._asdict().items() if hasattr(x, "distribution")}
     samples = {name: values for name, values in samples.items() if np.isfinite(values).all()}
@@ -209,7 +209,7 @@ def draw_distributions(distributions, axes=None):
     return axes
 
 
-def _draw_many(distributions, axes):
+def _plot_many(distributions, axes):
     """Medians and 68 per cent in the Kiel diagram."""
     (one,) = axes = make_axes(axes=axes, size=(5.5, 4.5))
     places = {name: getattr(distributions, name).distribution.value for name in ("teff", "logg")}
@@ -218,6 +218,6 @@ def _draw_many(distributions, axes):
     one.errorbar(x[1], y[1], yerr=abs(y[[0, 2]] - y[1]), xerr=abs(x[[0, 2]] - x[1]), fmt="o", ms=4, color=MODEL,
                  ecolor=QUIET, lw=1.0)  # fmt: skip
     set_unit(one.xaxis, distributions.teff.unit)
-    draw_kiel(one)
+    plot_kiel(one)
     one.set_title(f"{np.count_nonzero(known)} of {len(known)} stars", fontsize="medium")
     return axes

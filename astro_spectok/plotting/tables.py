@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of tables of results: redshifts, classes, stellar parameters, embeddings."""
+"""Pictures of tables of results: redshifts, stellar parameters, embeddings."""
 
 import numpy as np
 
 from astro_spectok.plotting.style import COLOURS, DATA, MARKERS, MODEL, QUIET, RANKED, list_styles, make_axes
 
-__all__ = ["draw_embeddings", "draw_table"]
+__all__ = ["plot_embeddings", "plot_table"]
 
 #: how objects without a class are named
 NONE = "not measured"
@@ -15,14 +15,13 @@ MOST_NAMED = 40
 BINS = 30
 
 
-def draw_table(table, axes=None):
-    """Draw a table of results: what of it can be seen at a glance.
+def plot_table(table, axes=None):
+    """Plot a table of results: what of it can be seen at a glance.
 
     Tables of `~astro_spectok.estimators.RedshiftEstimator` give three parts: how many objects of each class there are,
     their redshifts (stars left out), and the probability of the best solution over the signal-to-noise ratio. Those of
-    `~astro_spectok.estimators.ClassEstimator` give the first and the last. Those of
     `~astro_spectok.estimators.StellarParameterEstimator` give the Kiel diagram, with [Fe/H] as colour; those of
-    `~astro_spectok.embed_table` a map of the embeddings (`draw_embeddings`). What is flagged (``zwarn`` or ``warn`` is
+    `~astro_spectok.embed_table` a map of the embeddings (`plot_embeddings`). What is flagged (``zwarn`` or ``warn`` is
     not 0) is drawn hollow or hatched; rows that are NaN are left out but for the count.
 
     Parameters
@@ -44,16 +43,16 @@ def draw_table(table, axes=None):
     Examples
     --------
     >>> from astro_spectok.estimators import RedshiftEstimator
-    >>> from astro_spectok.plotting import draw_table
+    >>> from astro_spectok.plotting import plot_table
     >>> from astro_spectok.simulate.export import simulate_spectra
     >>> spectra = simulate_spectra(4, seed=3, families=["galaxies"], instruments=["sdss"])
-    >>> axes = draw_table(RedshiftEstimator(device="cpu").estimate(spectra))
+    >>> axes = plot_table(RedshiftEstimator(device="cpu").estimate(spectra))
     >>> [one.get_xlabel() for one in axes]
     ['Objects', 'Redshift', 'Signal-to-noise ratio per pixel']
     """
-    for wanted, draw in KINDS:
+    for wanted, plot in KINDS:
         if set(wanted) <= set(table.colnames):
-            return draw(table, axes)
+            return plot(table, axes)
     known = "; or ".join(", ".join(wanted) for wanted, _ in KINDS)
     msg = f"table must have the columns of one of the tables that estimators make: {known}; got {table.colnames}"
     raise ValueError(msg)
@@ -81,7 +80,7 @@ def _list_classes(spectype):
     return [name for name in usual + others if name in found] + [NONE] * (NONE in found)
 
 
-def _draw_redshifts(table, axes):
+def _plot_redshifts(table, axes):
     axes = make_axes(1, 3, axes=axes, size=(10.5, 3.6), width_ratios=(1, 1.4, 1.4))
     spectype, flagged = _read_classes(table)
     _count_classes(axes[0], spectype, flagged)
@@ -103,15 +102,7 @@ def _draw_redshifts(table, axes):
     axes[1].set_xlabel("Redshift")
     axes[1].set_ylabel("Objects")
     axes[1].yaxis.get_major_locator().set_params(integer=True)
-    _draw_confidence(axes[2], table, spectype, flagged)
-    return axes
-
-
-def _draw_classes(table, axes):
-    axes = make_axes(1, 2, axes=axes, size=(10, 3.8), width_ratios=(1, 1.4))
-    spectype, flagged = _read_classes(table)
-    _count_classes(axes[0], spectype, flagged)
-    _draw_confidence(axes[1], table, spectype, flagged)
+    _plot_confidence(axes[2], table, spectype, flagged)
     return axes
 
 
@@ -134,7 +125,7 @@ def _count_classes(axes, spectype, flagged):
     axes.set_title("hatched: flagged", fontsize="small")
 
 
-def _draw_confidence(axes, table, spectype, flagged):
+def _plot_confidence(axes, table, spectype, flagged):
     """Probability of the best solution over the signal-to-noise ratio."""
     snr, p_best = (_take(table, name).astype(float) for name in ("snr", "p_best"))
     snr = np.maximum(snr, 0.1)
@@ -153,10 +144,10 @@ def _draw_confidence(axes, table, spectype, flagged):
         axes.legend(frameon=False, fontsize="small", loc="lower right")
 
 
-def _draw_stars(table, axes):
+def _plot_stars(table, axes):
     from astropy import units as u
 
-    from astro_spectok.plotting.stellar import draw_kiel
+    from astro_spectok.plotting.stellar import plot_kiel
 
     (one,) = axes = make_axes(axes=axes, size=(6.5, 5))
     flagged = _take(table, "warn") != 0
@@ -177,7 +168,7 @@ def _draw_stars(table, axes):
         label=f"{np.count_nonzero(doubtful)} flagged",
     )  # fmt: skip
     one.figure.colorbar(points, ax=one, label="[Fe/H] [dex]", pad=0.01, extend="both")
-    draw_kiel(one)
+    plot_kiel(one)
     one.legend(frameon=False, fontsize="small", loc="upper left")
     return axes
 
@@ -192,14 +183,14 @@ def _to_number(column, unit):
     return np.asarray(kind(column).to_value(unit) if getattr(column, "unit", None) else column, dtype=float)
 
 
-def _draw_vectors(table, axes):
+def _plot_vectors(table, axes):
     snr = _take(table, "snr").astype(float) if "snr" in table.colnames else None
     names = _take(table, "name") if "name" in table.colnames else None
-    return np.array([draw_embeddings(_take(table, "embedding"), axes, names=names, snr=snr)], dtype=object)
+    return np.array([plot_embeddings(_take(table, "embedding"), axes, names=names, snr=snr)], dtype=object)
 
 
-def draw_embeddings(vectors, axes=None, *, names=None, snr=None):
-    """Draw a map of embeddings: the two directions in which they differ most.
+def plot_embeddings(vectors, axes=None, *, names=None, snr=None):
+    """Plot a map of embeddings: the two directions in which they differ most.
 
     The vectors are scaled to length 1, since their angle is what tells objects apart, and projected on the first two
     principal components; the labels of the axes tell the share of all variance that each holds. Neighbours on the map
@@ -232,9 +223,9 @@ def draw_embeddings(vectors, axes=None, *, names=None, snr=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import draw_embeddings
+    >>> from astro_spectok.plotting import plot_embeddings
     >>> vectors = np.array([[1, 0, 0], [0.9, 0.1, 0], [0, 1, 0], [0, 0.5, 0.5]])
-    >>> draw_embeddings(vectors).get_xlabel()
+    >>> plot_embeddings(vectors).get_xlabel()
     'First component (86 % of the variance)'
     """
     vectors = np.asarray(vectors, float)
@@ -252,14 +243,14 @@ def draw_embeddings(vectors, axes=None, *, names=None, snr=None):
     signs = np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(axis=1)])  # else they depend on the machine
     places, shares = (u * s * signs)[:, :2], s**2 / max((s**2).sum(), 1e-30)
     names = [str(k) for k in (range(len(vectors)) if names is None else names)]
-    _draw_points(axes, places, np.array(names, dtype=object)[known], None if snr is None else np.asarray(snr)[known])
+    _plot_points(axes, places, np.array(names, dtype=object)[known], None if snr is None else np.asarray(snr)[known])
     axes.set_aspect("equal", adjustable="datalim")
     for set_label, rank, share in zip((axes.set_xlabel, axes.set_ylabel), ("First", "Second"), shares, strict=False):
         set_label(f"{rank} component ({100 * share:.0f} % of the variance)")
     return axes
 
 
-def _draw_points(axes, places, names, snr):
+def _plot_points(axes, places, names, snr):
     """Points with their names; those of one name have one colour and marker, and share it."""
     distinct = list(dict.fromkeys(names))
     if snr is not None:
@@ -283,8 +274,7 @@ def _draw_points(axes, places, names, snr):
 
 #: columns that tell a kind of table, and how it is drawn; the first that fits counts
 KINDS = (
-    (("z", "spectype", "p_best", "snr", "zwarn"), _draw_redshifts),
-    (("spectype", "p_best", "snr", "zwarn"), _draw_classes),
-    (("teff", "teff_err", "logg", "logg_err", "fe_h", "warn"), _draw_stars),
-    (("embedding",), _draw_vectors),
+    (("z", "spectype", "p_best", "snr", "zwarn"), _plot_redshifts),
+    (("teff", "teff_err", "logg", "logg_err", "fe_h", "warn"), _plot_stars),
+    (("embedding",), _plot_vectors),
 )

@@ -312,7 +312,7 @@ class RedshiftPosterior:
         return cls(*expand_posterior(row, meta))
 
     def plot(self, axes=None):
-        """Draw the probability of each bin over redshift, one line for each class.
+        """Plot the probability of each bin over redshift, one line for each class.
 
         Parameters
         ----------
@@ -323,9 +323,9 @@ class RedshiftPosterior:
         -------
         `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_posterior
+        from astro_spectok.plotting import plot_posterior
 
-        return draw_posterior(self, axes)
+        return plot_posterior(self, axes)
 
     def _repr_html_(self):
         shares = ", ".join(f"{name} {p:.3f}" for name, p in self.class_probability.items())
@@ -335,9 +335,9 @@ class RedshiftPosterior:
             ("peaks", ", ".join(peaks)),
             ("bins", f"{sum(self.grid.size)} of {self.grid.step:.3g} in ln(1 + z)"),
         ]
-        return make_html_table("RedshiftPosterior", facts, [("posterior, logarithmic", self._draw_small())])
+        return make_html_table("RedshiftPosterior", facts, [("posterior, logarithmic", self._sketch())])
 
-    def _draw_small(self, marks=()):
+    def _sketch(self, marks=()):
         """All classes together over ln(1 + z), as a sparkline: four decades of probability."""
         edges, below = self._cumulative
         p = np.diff(below)

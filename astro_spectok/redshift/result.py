@@ -16,13 +16,13 @@ from astro_spectok.spectra import SpectrumBatch, to_spectrum
 from astro_spectok.utils.html import make_html_table, make_sparkline
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["RedshiftEstimate", "draw_small", "to_velocity"]
+__all__ = ["RedshiftEstimate", "sketch_spectrum", "to_velocity"]
 
 #: signal-to-noise ratio of what a sparkline shows: pixels are averaged until they have it
 SMOOTH = 15.0
 
 
-def draw_small(batch):
+def sketch_spectrum(batch):
     """The flux of the good pixels of the only spectrum of a batch, as a sparkline; what is noisy is averaged."""
     flux, ivar = (values[batch.pixels(0)].astype(float) for values in (batch.flux, batch.ivar))
     good = ivar > 0
@@ -161,7 +161,7 @@ class RedshiftEstimate:
         return out
 
     def plot(self, axes=None):
-        """Draw the spectrum with its model and the lines at this redshift, and below it the posterior.
+        """Plot the spectrum with its model and the lines at this redshift, and below it the posterior.
 
         The model is decoded from the tokens, which are made now.
 
@@ -174,11 +174,11 @@ class RedshiftEstimate:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_redshift
+        from astro_spectok.plotting import plot_redshift
 
         tokens = self._tokenize(self._batch)[0]
         spectrum = to_spectrum(self._batch)
-        return draw_redshift(self, spectrum, tokens.decode(spectrum.spectral_axis), axes)
+        return plot_redshift(self, spectrum, tokens.decode(spectrum.spectral_axis), axes)
 
     def _facts(self):
         """What the representations show, as (name, text)."""
@@ -204,7 +204,7 @@ class RedshiftEstimate:
 
     def _repr_html_(self):
         marks = [self.z.value, *(peak.z for peak in self.alternatives)]
-        pictures = [("posterior, logarithmic", self.posterior._draw_small(marks))]
+        pictures = [("posterior, logarithmic", self.posterior._sketch(marks))]
         if self._batch is not None:
-            pictures.insert(0, ("spectrum", draw_small(self._batch)))
+            pictures.insert(0, ("spectrum", sketch_spectrum(self._batch)))
         return make_html_table("RedshiftEstimate", self._facts(), pictures)

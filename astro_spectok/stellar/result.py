@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.redshift.result import draw_small
+from astro_spectok.redshift.result import sketch_spectrum
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.stellar.labels import PARAMETERS, StellarLabels, make_quantity
@@ -61,7 +61,7 @@ class StellarDistributions(NamedTuple):
     meta: dict
 
     def plot(self, axes=None):
-        """Draw histograms of the parameters of one star, or many stars in the Kiel diagram.
+        """Plot histograms of the parameters of one star, or many stars in the Kiel diagram.
 
         Parameters
         ----------
@@ -72,9 +72,9 @@ class StellarDistributions(NamedTuple):
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_distributions
+        from astro_spectok.plotting import plot_distributions
 
-        return draw_distributions(self, axes)
+        return plot_distributions(self, axes)
 
     def _repr_html_(self):
         if self.teff.shape:
@@ -233,7 +233,7 @@ class StellarEstimate:
         return make_distributions(self._labels, self.warn, self.meta, n_samples=n_samples, seed=seed)
 
     def plot(self, axes=None):
-        """Draw the spectrum at rest with the names of strong lines, and beside it the place in the Kiel diagram.
+        """Plot the spectrum at rest with the names of strong lines, and beside it the place in the Kiel diagram.
 
         The ellipses hold 39 and 86 per cent of the probability (one and two standard deviations); the outline is that
         of the stars that were trained on.
@@ -247,9 +247,9 @@ class StellarEstimate:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting.stellar import draw_stellar
+        from astro_spectok.plotting.stellar import plot_stellar
 
-        return draw_stellar(self, self._batch, self._hull, axes)
+        return plot_stellar(self, self._batch, self._hull, axes)
 
     def _facts(self):
         """What the representations show, as (name, text)."""
@@ -270,5 +270,5 @@ class StellarEstimate:
         return f"<StellarEstimate: {'; '.join(f'{name} {text}' for name, text in self._facts())}>"
 
     def _repr_html_(self):
-        pictures = [] if self._batch is None else [("spectrum", draw_small(self._batch))]
+        pictures = [] if self._batch is None else [("spectrum", sketch_spectrum(self._batch))]
         return make_html_table("StellarEstimate", self._facts(), pictures)

@@ -235,7 +235,7 @@ class SpectralTokens:
         return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
 
     def plot(self, axes=None):
-        """Draw the tokens over wavelength, under the spectrum they decode to.
+        """Plot the tokens over wavelength, under the spectrum they decode to.
 
         Parameters
         ----------
@@ -246,9 +246,9 @@ class SpectralTokens:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_tokens
+        from astro_spectok.plotting import plot_tokens
 
-        return draw_tokens(self, axes)
+        return plot_tokens(self, axes)
 
     def write(self, path, *, overwrite=False):
         """Write the tokens to an ECSV, FITS or Parquet table, from which `read` makes them again.

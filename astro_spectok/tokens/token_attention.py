@@ -116,7 +116,7 @@ class TokenAttention:
         return int(np.argmin(distance))
 
     def plot(self, axes=None):
-        """Draw the spectrum the tokens decode to, and below it how much attention each token receives.
+        """Plot the spectrum the tokens decode to, and below it how much attention each token receives.
 
         Parameters
         ----------
@@ -127,9 +127,9 @@ class TokenAttention:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_attention
+        from astro_spectok.plotting import plot_attention
 
-        return draw_attention(self, axes)
+        return plot_attention(self, axes)
 
     def _facts(self):
         """What the representations show, as (name, text)."""

@@ -69,9 +69,9 @@ class SpectralTokensList(list):
         return cls(SpectralTokens(**tokens) for tokens in read_tokens(path, weights=weights, device=device))
 
     def plot(self, axes=None):
-        """Draw a map of the embeddings, numbered in the order of the input.
+        """Plot a map of the embeddings, numbered in the order of the input.
 
-        See `~astro_spectok.plotting.draw_embeddings` for what it shows.
+        See `~astro_spectok.plotting.plot_embeddings` for what it shows.
 
         Parameters
         ----------
@@ -82,9 +82,9 @@ class SpectralTokensList(list):
         -------
         `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import draw_embeddings
+        from astro_spectok.plotting import plot_embeddings
 
-        return draw_embeddings(self.embedding, axes)
+        return plot_embeddings(self.embedding, axes)
 
     def _facts(self):
         counts = [len(tokens) for tokens in self]

@@ -7,7 +7,7 @@ import time
 
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = ["COLUMNS", "Meter", "append_log", "draw_curve", "read_log", "trim_log"]
+__all__ = ["COLUMNS", "Meter", "append_log", "plot_curve", "read_log", "trim_log"]
 
 #: averages over spectra (or pixels, labels): reconstruction from the tokens and from the embedding alone, squared
 #: deviation, divergence of the posterior over class and redshift, share of highest scores at the right redshift and in
@@ -105,8 +105,8 @@ def trim_log(path, step):
         writer.writerows(rows)
 
 
-def draw_curve(log_path, path):
-    """Draw the parts of the loss over the steps as PNG, where matplotlib is installed."""
+def plot_curve(log_path, path):
+    """Plot the parts of the loss over the steps as PNG, where matplotlib is installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -15,7 +15,7 @@ from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
 from astro_spectok.training.freezing import freeze_all_but, list_parts
-from astro_spectok.training.history import Meter, append_log, draw_curve, trim_log
+from astro_spectok.training.history import Meter, append_log, plot_curve, trim_log
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_data, describe_start, describe_training
 from astro_spectok.training.readers import open_sources
@@ -309,7 +309,7 @@ class _Run:
         if self.processes.rank == 0:
             network = self.step_module.network
             write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs)
-            draw_curve(self.out / LOG, self.out / CURVE)
+            plot_curve(self.out / LOG, self.out / CURVE)
 
 
 def _export(out, network, network_config, training, parts):

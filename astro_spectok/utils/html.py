@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-__all__ = ["make_bars", "make_html_table", "make_sparkline"]
+__all__ = ["make_html_table", "make_sparkline"]
 
 #: width and height of a sparkline, and what stays free around it, in pixels
 WIDTH, HEIGHT, MARGIN = 300, 40, 3
@@ -62,7 +62,7 @@ def make_sparkline(x, y, *, label, marks=()):
     order = np.argsort(x, kind="stable")
     across = (x[order] - first) / (last - first)
     up = np.clip((y[order] - low) / (high - low), -0.1, 1.1)
-    strokes = _draw_path(across, np.where(good[order], up, np.nan))
+    strokes = _make_path(across, np.where(good[order], up, np.nan))
     lines = ""
     for rank, mark in enumerate(marks):
         if first <= mark <= last:
@@ -70,31 +70,6 @@ def make_sparkline(x, y, *, label, marks=()):
             dots = ' stroke-dasharray="2 3"' if rank else ""
             lines += f'<path d="M{place:.1f} 0V{HEIGHT}" opacity="0.6"{dots}/>'
     return _wrap(f'{lines}<path d="{strokes}"/>', HEIGHT, label)
-
-
-def make_bars(shares, *, label):
-    """Shares of 1 as bars with their names, in SVG.
-
-    Parameters
-    ----------
-    shares : dict of str to float
-        Names are escaped; a share that is NaN has no bar.
-    label : str
-        For those who do not see it.
-
-    Returns
-    -------
-    str
-    """
-    rows = []
-    for k, (name, share) in enumerate(shares.items()):
-        share = float(np.clip(np.nan_to_num(share), 0, 1))
-        rows.append(
-            f'<rect x="70" y="{16 * k + 3}" width="{max(1.0, 200 * share):.1f}" height="10" fill="currentColor" '
-            f'stroke="none" opacity="0.6"/><text x="0" y="{16 * k + 12}" font-size="11" fill="currentColor" '
-            f'stroke="none">{escape(str(name))}</text>'
-        )
-    return _wrap("".join(rows), 16 * len(rows), label)
 
 
 def _find_range(y):
@@ -110,7 +85,7 @@ def _across(share):
     return MARGIN + share * (WIDTH - 2 * MARGIN)
 
 
-def _draw_path(across, up):
+def _make_path(across, up):
     """The commands of a path through the lowest and highest values of each place, with gaps where all are NaN."""
     place = np.minimum((across * PLACES).astype(int), PLACES - 1)
     out, pen = [], "M"

@@ -26,10 +26,10 @@ axes = tokens.plot()
 # %%
 # Data, model, and what is left over in units of the error:
 
-from astro_spectok.plotting import draw_reconstruction
+from astro_spectok.plotting import plot_reconstruction
 
 model = tokens.decode(spectrum.spectral_axis)
-axes = draw_reconstruction(spectrum, model)
+axes = plot_reconstruction(spectrum, model)
 
 # %%
 # The axes know their units: a place can be given in any other.

@@ -47,7 +47,7 @@ axes = unsure.plot()
 
 import matplotlib.pyplot as plt
 
-from astro_spectok.plotting import draw_posterior
+from astro_spectok.plotting import plot_posterior
 
 truth = faint[chosen].meta["z"]
 with_prior = unsure.posterior.multiply(
@@ -60,7 +60,7 @@ for one, posterior, title in zip(
     ("flat prior", "with a prior"),
     strict=True,
 ):
-    draw_posterior(posterior, one)
+    plot_posterior(posterior, one)
     one.axvline(truth, color="0.45", ls=":", lw=1)
     one.set_title(f"{title}; dotted: the truth, z = {truth:.3f}", fontsize="medium")
     one.label_outer()

@@ -75,9 +75,9 @@ colorbar = figure.colorbar(image, ax=axes, label="Cosine")
 # The same as a map of the two directions in which the vectors differ most: one number, colour and marker for each
 # galaxy.
 
-from astro_spectok.plotting import draw_embeddings
+from astro_spectok.plotting import plot_embeddings
 
-axes = draw_embeddings(vectors, names=galaxy)
+axes = plot_embeddings(vectors, names=galaxy)
 
 # %%
 # Five views of one galaxy lie close to each other, not on one point: they show other ranges and other detail, and

@@ -13,7 +13,7 @@ Stellar parameters of many spectra in one picture, and of one star with its erro
 # stars.
 
 from astro_spectok.estimators import StellarParameterEstimator
-from astro_spectok.plotting import draw_table
+from astro_spectok.plotting import plot_table
 from astro_spectok.simulate.export import simulate_spectra
 
 stars = simulate_spectra(
@@ -21,7 +21,7 @@ stars = simulate_spectra(
 )
 spectra = [spectrum for spectrum in stars if spectrum.meta["kind"] in "FGK"]
 table = StellarParameterEstimator().estimate(spectra)
-axes = draw_table(table)
+axes = plot_table(table)
 
 # %%
 # Stars that are flagged are hollow, for instance as their parameters lie outside those of the stars that were trained

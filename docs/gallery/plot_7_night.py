@@ -39,9 +39,9 @@ table["z", "z_err", "spectype", "p_best", "zwarn", "rv", "snr"][:8]
 # %%
 # The whole night at a glance:
 
-from astro_spectok.plotting import draw_table
+from astro_spectok.plotting import plot_table
 
-axes = draw_table(table)
+axes = plot_table(table)
 
 # %%
 # As the truth of simulated spectra is known, what is right can be counted: the class, and a redshift within 1000 km/s

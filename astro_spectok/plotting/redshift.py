@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pictures of probabilities: over class and redshift, and over classes."""
+"""Pictures of a redshift: the spectrum with its model and lines, and the posterior over class and redshift."""
 
 import numpy as np
 
-from astro_spectok.plotting.style import list_styles, make_axes
+from astro_spectok.plotting.spectra import mark_lines, plot_with_model
+from astro_spectok.plotting.style import list_styles, make_axes, name_spectral
 
-__all__ = ["draw_classes", "draw_posterior"]
+__all__ = ["plot_posterior", "plot_redshift"]
 
 #: probability of a bin below which a posterior is not drawn
 LEAST_PROBABILITY = 1e-7
@@ -13,10 +14,12 @@ LEAST_PROBABILITY = 1e-7
 REDSHIFTS = (0, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 15)
 #: posteriors no wider than this, as those of stars, are drawn on a scale even in z, which matplotlib names by itself
 NARROW = 0.1
+#: probability from which an alternative solution is marked
+LEAST_MARKED = 1e-3
 
 
-def draw_posterior(posterior, axes=None, *, solutions=()):
-    """Draw a posterior over class and redshift: the probability of each bin, one line for each class.
+def plot_posterior(posterior, axes=None, *, solutions=()):
+    """Plot a posterior over class and redshift: the probability of each bin, one line for each class.
 
     The vertical axis is logarithmic, the horizontal one even in ln(1 + z), so that all bins are as wide.
 
@@ -39,11 +42,11 @@ def draw_posterior(posterior, axes=None, *, solutions=()):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import draw_posterior
+    >>> from astro_spectok.plotting import plot_posterior
     >>> from astro_spectok.redshift.posterior import RedshiftPosterior
     >>> z = np.expm1(1e-3 * np.arange(1000))
     >>> scores = {"GALAXY": -0.5 * ((z - 0.5) / 0.01) ** 2, "QSO": np.full(1000, -9.0)}
-    >>> axes = draw_posterior(RedshiftPosterior.from_redshifts(scores, {"GALAXY": z, "QSO": z}))
+    >>> axes = plot_posterior(RedshiftPosterior.from_redshifts(scores, {"GALAXY": z, "QSO": z}))
     >>> [text.get_text() for text in axes.get_legend().get_texts()]
     ['GALAXY 0.993', 'QSO 0.007']
     """
@@ -92,45 +95,65 @@ def _mark_solutions(axes, solutions, styles):
                       va="bottom", fontsize="small")  # fmt: skip
 
 
-def draw_classes(estimate, axes=None):
-    """Draw the probability of each class as bars.
+def plot_redshift(estimate, spectrum, model, axes=None):
+    """Plot a spectrum with its model and the lines at its redshift, and below the posterior over class and redshift.
 
     Parameters
     ----------
-    estimate : `~astro_spectok.estimators.ClassEstimate`
-    axes : `~matplotlib.axes.Axes`, optional
+    estimate : `~astro_spectok.redshift.RedshiftEstimate`
+    spectrum : `~specutils.Spectrum`
+        One spectrum, with an uncertainty; where its wavelengths are in air, ``meta['medium']`` says so.
+    model : `~specutils.Spectrum`
+        On the same spectral axis, in the same flux unit.
+    axes : sequence of two `~matplotlib.axes.Axes`, optional
 
     Returns
     -------
-    `~matplotlib.axes.Axes`
+    ndarray of `~matplotlib.axes.Axes`
 
     Raises
     ------
     ValueError
-        ``axes`` are several.
+        ``axes`` are not two.
 
     Examples
     --------
-    >>> from astro_spectok.estimators import classify
+    >>> from astro_spectok import tokenize
+    >>> from astro_spectok.estimators import RedshiftEstimator
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import draw_classes
-    >>> axes = draw_classes(classify(read_example(), device="cpu"))
-    >>> axes.get_title()
-    'GALAXY 1.000'
+    >>> from astro_spectok.plotting import plot_redshift
+    >>> spectrum = read_example()
+    >>> estimate = RedshiftEstimator(device="cpu").estimate(spectrum)
+    >>> model = tokenize(spectrum, device="cpu").decode(spectrum.spectral_axis)
+    >>> axes = plot_redshift(estimate, spectrum, model)
+    >>> axes[1].get_xlabel()
+    'Redshift'
     """
-    (axes,) = make_axes(axes=axes, size=(6, 2.2))
-    styles = list_styles(list(estimate.class_probability))
-    for place, (name, p) in enumerate(estimate.class_probability.items()):
-        colour, _, _, hatch = styles[name]
-        axes.barh(place, p, color=colour, hatch=hatch, edgecolor="white", lw=0)
-        inside = p > 0.85
-        axes.annotate(f"{p:.3f}", (p, place), xytext=(-4 if inside else 4, 0), textcoords="offset points",
-                      va="center", ha="right" if inside else "left",
-                      bbox={"fc": "white", "ec": "none", "pad": 1.5, "alpha": 0.85})  # fmt: skip
-    axes.set_yticks(range(len(styles)), list(styles))
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("Probability")
-    kind = f", type {estimate.mk_type} ({estimate.mk_probability:.2f})" if estimate.mk_type else ""
-    axes.set_title(f"{estimate.spectype} {estimate.p_best:.3f}{kind}", fontsize="medium")
+    axes = make_axes(2, axes=axes, size=(8.5, 5.8), height_ratios=(3, 2))
+    plot_with_model(axes[0], spectrum, model)
+    name_spectral(axes[:1], spectrum.spectral_axis.unit)
+    _plot_lines(axes[0], spectrum, estimate)
+    shown = f"z = {estimate.z.value:.5f} ± {estimate.z_err.value:.5f}"
+    if np.isfinite(estimate.rv):
+        shown = f"{estimate.rv.value:.1f} ± {estimate.rv_err.value:.1f} km/s"
+    axes[0].set_title(f"{estimate.spectype}, {shown}, probability {estimate.p_best:.3f}", fontsize="medium", pad=52)
+    solutions = [(estimate.spectype, estimate.z.value)]
+    solutions += [(peak.spectype, peak.z) for peak in estimate.alternatives if peak.probability > LEAST_MARKED]
+    plot_posterior(estimate.posterior, axes[1], solutions=solutions)
     return axes
+
+
+def _plot_lines(axes, spectrum, estimate):
+    """Mark the lines of a class at a redshift, with the names of those that have room."""
+    from astro_spectok.plotting.lines import list_lines
+    from astro_spectok.spectra import convert_to_air, depends_on_medium, wavelength_to_axis
+
+    lines = list_lines(estimate.spectype)
+    wavelength = np.array(list(lines.values())) * (1 + estimate.z.value)
+    axis = spectrum.spectral_axis
+    if spectrum.meta.get("medium") == "air" and depends_on_medium(axis.unit, axis.doppler_rest):
+        wavelength = convert_to_air(wavelength)
+    places = wavelength_to_axis(
+        wavelength, axis.unit, doppler_rest=axis.doppler_rest, doppler_convention=axis.doppler_convention
+    )
+    mark_lines(axes, dict(zip(lines, places, strict=True)), axis.value.min(), axis.value.max())
