@@ -43,24 +43,6 @@ def test_precision_is_judged_by_redrock(load, tmp_path):
     assert load("redshift_estimator").score_precision(make_table(z=ours), tmp_path / "absent.csv") == []
 
 
-def test_claims_are_of_1000_km_per_s(load):
-    """Labels of real quasars are less certain than that, those of simulated ones are not."""
-    table = make_table(**{
-        "class": ["QSO", "QSO", "STAR", "GALAXY"], "class_true": ["QSO", "QSO", "STAR", "QSO"],
-        "z": [0.002, 0.006, 0.006, 0.0],
-    })  # fmt: skip
-    module = load("redshift_estimator")
-    assert module.judge_claim(table, "simulated").tolist() == [True, False, False, False]
-    assert module.judge_claim(table, "sdss_boss_real").tolist() == [True, True, False, False]
-
-
-def test_chosen_spectra_are_left_out(load):
-    module = load("redshift_estimator")
-    tables = {"vandels_real": make_table(z=np.full(30, 0.5)), "lamost_real": make_table(z=np.zeros(25))}
-    (row,) = module.score_unchosen(tables)
-    assert (row["set"], row["n"], row["right"]) == (module.UNCHOSEN, 25, 1.0)
-
-
 def test_repeats_are_pairs_of_one_star(load):
     """Bright ones alone; the scatter of one visit, whatever the star's own velocity."""
     rng = np.random.default_rng(1)

@@ -2,11 +2,8 @@
 """The comparison with redrock: all of it that runs without redrock."""
 
 import importlib
-import json
-import sys
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,40 +77,6 @@ def test_one_thread(load, monkeypatch):
     assert {variables[name] for name in load("_environment").THREADS} == {"1"}
     assert variables["CUDA_VISIBLE_DEVICES"] == ""
     assert "PATH" in variables
-
-
-def test_environment_is_made_once(load, tmp_path, monkeypatch):
-    """What is installed is not installed again; other requirements are."""
-    environment, calls = load("_environment"), []
-    python = tmp_path / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-    def create(folder, with_pip):
-        python.parent.mkdir(exist_ok=True)
-        python.touch()
-
-    def run(command, **options):
-        calls.append(command)
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr(environment.venv, "create", create)
-    monkeypatch.setattr(environment.subprocess, "run", run)
-    assert environment.make_environment(tmp_path) == python
-    assert calls[0][-1] == BENCHMARKS / "redrock" / "requirements.txt"
-    environment.make_environment(tmp_path)
-    assert len(calls) == 1
-    (tmp_path / "requirements-installed.txt").write_text("redrock==0.1\n")
-    environment.make_environment(tmp_path)
-    assert len(calls) == 2
-
-
-def test_failed_installation_is_said(load, tmp_path, monkeypatch):
-    environment = load("_environment")
-    monkeypatch.setattr(environment.venv, "create", lambda folder, with_pip: None)
-    failed = SimpleNamespace(returncode=1, stderr="no such package\n")
-    monkeypatch.setattr(environment.subprocess, "run", lambda command, **options: failed)
-    with pytest.raises(RuntimeError, match=r"requirements.txt could not be installed.*no such package"):
-        environment.make_environment(tmp_path)
-    assert not (tmp_path / "requirements-installed.txt").exists()
 
 
 def test_galaxy_basis(load, galaxies):
@@ -214,22 +177,6 @@ def test_native_set(load):
     np.testing.assert_array_equal(again.spectra[3][1], found.spectra[3][1])
 
 
-@pytest.mark.parametrize(("one_grid", "rate"), [(True, 1.5), (False, 0.3)])
-def test_templates_are_counted_on_many_grids(load, one_grid, rate):
-    """Bringing templates to the grid is paid once on one grid, and by every spectrum on grids of their own."""
-    columns = {"spectype": TRUTH["class_true"], "z": np.array([0.0, 1.001, np.nan]), "z_err": np.full(3, 0.002)}
-    facts = {"start": 9.0, "setup": 8.0, "fit": 2.0}
-    found = load("compare").score_side(columns, facts, make_fit_set(load, one_grid=one_grid))
-    assert found["per_second"] == pytest.approx(rate)
-    assert found["n"] == 3
-    assert found["class_right"] == 1
-    # what was not measured is wrong
-    assert found["within_0033"] == pytest.approx(2 / 3)
-    assert found["by_class"]["QSO"]["within_0033"] == 0.5
-    assert (found["start"], found["setup"], found["fit"]) == (9, 8, 2)
-    json.dumps(found, allow_nan=False)
-
-
 def test_check_with_earlier_answers(load, tmp_path):
     """Another class or a redshift beyond the stated error is not the same answer; rows are found by their number."""
     path = tmp_path / "earlier.csv"
@@ -264,54 +211,6 @@ def test_our_side_answers(load, tmp_path, redshift_weights):
     assert facts["sha256"] == sha256(redshift_weights.read_bytes()).hexdigest()
 
 
-def test_our_side_in_another_precision(load, tmp_path, redshift_weights):
-    """It is told to the estimator and nobody else; what is measured stays near, but not the same."""
-    import torch
-
-    from astro_spectok import conf
-
-    load("_exchange").save_spectra(tmp_path / "s.npz", make_fit_set(load).spectra)
-    threads, found = torch.get_num_threads(), []
-    try:
-        for name in ("float32", "bfloat16"):
-            load("fit_spectok").main(tmp_path / "s.npz", redshift_weights, tmp_path / "a.npz", name, seconds=0)
-            found.append(load("_exchange").read_answers(tmp_path / "a.npz")[0])
-    finally:
-        torch.set_num_threads(threads)
-    assert conf.precision == "auto"
-    assert (found[0]["z_err"] != found[1]["z_err"]).any()
-    assert np.isfinite(found[1]["z"]).all()
-
-
-def test_sides_are_told_what_they_are_asked(load, tmp_path, monkeypatch):
-    """Each side has its own answers and options; the ratio is that of the precision that is the default."""
-    compare, calls = load("compare"), []
-
-    def run(python, script, spectra, source, answers, *options):
-        calls.append((script, answers.name, *options))
-        columns = {"spectype": TRUTH["class_true"], "z": TRUTH["z_true"], "z_err": np.full(3, 0.01)}
-        fit = {"redrock": 300.0, "astro_spectok": 1.5}.get(answers.stem, 1.0)
-        return columns, {"start": 1.0, "setup": 0.0, "fit": fit, "grids": 1}
-
-    monkeypatch.setattr(compare, "run_process", run)
-    ours = ["python"], "ours.py", "-"
-    commands = {"redrock": (["python"], "theirs.py", "t"), "astro_spectok": ours,
-                "astro_spectok_bfloat16": (*ours, "bfloat16")}  # fmt: skip
-    row, _ = compare.compare_set(make_fit_set(load), commands, tmp_path)
-    assert calls == [("theirs.py", "redrock.npz"), ("ours.py", "astro_spectok.npz"),
-                     ("ours.py", "astro_spectok_bfloat16.npz", "bfloat16")]  # fmt: skip
-    assert row["ratio"] == pytest.approx(200)
-    assert row["sides"]["astro_spectok_bfloat16"]["per_second"] == pytest.approx(3.0)
-
-
-def test_failed_process_is_said(load, tmp_path):
-    """The end of what it said is in the message."""
-    with pytest.raises(RuntimeError, match=r"(?s)fit_redrock.py failed.*Error"):
-        load("compare").run_process(
-            [sys.executable], "fit_redrock.py", tmp_path / "absent.npz", "-", tmp_path / "a.npz"
-        )
-
-
 def make_content():
     """Results with one set."""
     part = {"n": 2, "class_right": 1.0, "within_0033": 1.0, "median_abs_dv": 3.21}
@@ -325,46 +224,6 @@ def make_content():
         "templates": "as given", "check": {"STAR": {"n": 3, "same": 2}},
         "sets": [row | {"sides": {"redrock": theirs, "astro_spectok": ours, "astro_spectok_bfloat16": rough}}],
     }  # fmt: skip
-
-
-def test_table(load):
-    """Each figure lands in its own cell; ratio, bar and templates are told below."""
-    text = load("_redrock_table").make_redrock_table(make_content())
-    rows = [block.split("\n\n")[0].strip().split("\n     - ") for block in text.split("\n   * - ")[1:]]
-    name = "grids of their own"
-    assert rows[1:] == [
-        [name, "redrock 0.21", "4", "0.750", "0.500", "12.3", "–", "3.2", "–", "0.33", "7.0", "2.00"],
-        [name, "astro_spectok", "4", "0.750", "0.500", "12.3", "–", "3.2", "–", "40.00", "5.0", "–"],
-        [name, "astro_spectok, ``precision = 'bfloat16'``", "4", "0.750", "0.250", "12.3", "–", "3.2", "–", "66.60",
-         "5.0", "–"],
-    ]  # fmt: skip
-    assert len(rows[0]) == len(rows[1])
-    assert "Abacus 3; weights 0123456789ab" in text
-    assert "120 times as many spectra per CPU-second as redrock; at least 500 were aimed at (**not met**)" in text
-    assert "(**not met**). With ``astro_spectok.conf.precision = 'bfloat16'``: 200 times." in text
-    assert "Templates of redrock: as given." in text
-    assert "2 of 3 STAR" in text
-
-
-def test_table_of_one_precision(load):
-    """Results without the second run make a table as well."""
-    content = make_content()
-    del content["sets"][0]["sides"]["astro_spectok_bfloat16"]
-    assert "bfloat16" not in load("_redrock_table").make_redrock_table(content)
-
-
-def test_table_without_results(load):
-    assert "Not measured yet" in load("_redrock_table").make_redrock_table(None)
-
-
-def test_report(load):
-    """The printed report tells the same figures."""
-    lines = []
-    load("compare").report_results(make_content(), lines.append)
-    text = "\n".join(lines)
-    assert "120 times as many" in text
-    assert "NOT met" in text
-    assert "STAR: 2 of 3" in text
 
 
 def test_redrock_is_pinned():

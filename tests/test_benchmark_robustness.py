@@ -160,27 +160,6 @@ def test_arms_must_be_there(faults, exposure):
     assert not faults.has_both_arms(replace(exposure, ivar=few))
 
 
-def test_cost(script):
-    """Eight spectra: six right before, of which two are lost, one of them flagged; one gained."""
-    before = {
-        "right": np.array([1, 1, 1, 1, 1, 1, 0, 0], bool), "clear": np.array([1, 1, 1, 1, 0, 0, 0, 0], bool),
-        "p_best": np.ones(8),
-    }  # fmt: skip
-    after = {
-        "right": np.array([1, 1, 1, 0, 0, 1, 1, 0], bool), "clear": np.array([1, 1, 0, 1, 0, 0, 0, 1], bool),
-        "p_best": np.array([1, 1, 1, 0.5, 0.5, 1, 0.5, 0.5]),
-    }  # fmt: skip
-    found = script.score_fault(before, after)
-    assert found == {
-        "n": 8, "right": 5 / 8, "claimed": 6 / 8, "loss": 1 / 8, "loss_error": pytest.approx(np.sqrt(3) / 8),
-        "clear": 0.5, "purity": 0.5, "loss_clear": 0.25, "caught": 0.5,
-    }  # fmt: skip
-    unchanged = script.score_fault(before, before)
-    assert unchanged["loss"] == 0
-    assert unchanged["loss_error"] == 1 / 8  # one pair: that none differs is no certainty
-    assert unchanged["caught"] is None
-
-
 class Answers:
     """Answers with a fixed redshift, class and flag, and remembers what it was asked."""
 
@@ -268,30 +247,3 @@ def make_row(fault, **figures):
         "caught": None,
     }
     return row | figures  # fmt: skip
-
-
-def test_tables(load):
-    """Each figure lands in its own cell, in per cent; what costs too much is marked."""
-    parts = [make_row("waves", **{"class": name, "loss": loss}) for name, loss in (("GALAXY", 0.05), ("STAR", 0.0))]
-    parts += [make_row("waves", instrument="desi", loss=0.02)]
-    rows = [make_row("none", kind="reference", loss=0.0), make_row("waves"), *parts,
-            make_row("waves", errors=False, loss=0.031, caught=0.5)]  # fmt: skip
-    content = {"rows": rows, "snr": 5.0, "n": 300, "sha256": "0123456789abcdef"}
-    made = load("_robustness_table").make_robustness_tables(content)
-    cells = {
-        name: [block.strip().split("\n     - ") for block in text.split("\n   * - ")[1:]] for name, text in made.items()
-    }
-    assert cells["robustness"][1:] == [
-        ["none", "yes", "90.0", "91.2", "–", "80.0", "98.7", "–", "–"],
-        ["waves", "yes", "90.0", "91.2", "1.2 ± 0.4", "80.0", "98.7", "-0.1", "–"],
-        ["waves", "no", "90.0", "91.2", "**3.1** ± 0.4", "80.0", "98.7", "-0.1", "50.0"],
-    ]
-    header, with_errors, *_ = cells["robustness_groups"]
-    assert header == ["fault", "errors", "GALAXY", "STAR", "desi"]
-    assert with_errors == ["waves", "yes", "5.0 ± 0.4", "0.0 ± 0.4", "2.0 ± 0.4"]
-    assert "S/N 5" in made["robustness"]
-
-
-def test_tables_without_results(load):
-    table = load("_robustness_table")
-    assert table.make_robustness_tables(None) == dict.fromkeys(table.NAMES, table.NOT_MEASURED)

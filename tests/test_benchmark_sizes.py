@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from astro_spectok.network import get_config
@@ -21,48 +20,6 @@ def sizes():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "benchmarks")
         yield importlib.import_module("sizes")
-
-
-def test_variants_differ_in_what_they_name(sizes):
-    """Each in one size of the packaged network, and the seeds in nothing else."""
-    base, _ = sizes.make_config(sizes.VARIANTS["base"])
-    assert (base.width, base.patch, base.redshift) == tuple(
-        getattr(get_config("small"), key) for key in ("width", "patch", "redshift")
-    )
-    flat = [base.to_dict() | base.to_dict()["redshift"]]
-    for name, changes in sizes.VARIANTS.items():
-        config, _ = sizes.make_config(changes)
-        flat.append(config.to_dict() | config.to_dict()["redshift"])
-        differ = {key for key, value in flat[-1].items() if value != flat[0][key]} - {"redshift", "heads"}
-        words = {"layers": "encoder_layers", "base": None, "base,": None}
-        assert differ == {words.get(word, word) for word in name.split()[:2] if word in words or word in flat[0]} - {
-            None
-        }
-        assert config.width // config.heads == 32
-    assert len({sizes.make_config(sizes.VARIANTS[name])[1] for name in sizes.VARIANTS if name.startswith("base")}) == 3
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_instruments_are_optical(sizes, seed):
-    """At most as many pixels as are allowed, and within the optical."""
-    made = [sizes.choose_optical(np.random.default_rng([seed, i]), 1000.0, 30000.0, 2400) for i in range(6)]
-    made = [one for one in made if one is not None]
-    assert {one.name for one in made} <= {"sdss", "random"}
-    for one in made:
-        assert 64 <= len(one) <= 2400
-        assert 3400 < one.left[0] < one.right[-1] < 10100
-
-
-def test_views_are_mixed_and_repeat(sizes):
-    """As many as wanted, the same each time, and not family by family."""
-    survey = sizes.Survey(families=("galaxies", "stars"))
-    views = sizes.draw_views(survey, 40, 3)
-    again = sizes.draw_views(survey, 40, 3)
-    assert len(views) == 40
-    for one, other in zip(views, again, strict=True):
-        np.testing.assert_array_equal(one.flux, other.flux)
-    classes = np.array([view.truth.cls for view in views])
-    assert np.count_nonzero(np.diff(classes)) > 5
 
 
 def test_run_is_kept(sizes, monkeypatch, tmp_path, capsys):
