@@ -9,7 +9,8 @@ import sys
 import pytest
 import torch
 
-from astro_spectok import __version__, cli
+from astro_spectok import __version__
+from astro_spectok.cli import command as cli
 from astro_spectok.config import conf
 from astro_spectok.weights import WeightsEntry, registry, store, write_weights
 

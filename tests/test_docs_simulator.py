@@ -16,7 +16,7 @@ def test_page_tells_of_everything_that_is_drawn():
     text = (Path(__file__).parents[1] / "docs" / "simulator.rst").read_text()
     held_out = {name for name in NAMED if rf"``{name}`` \*" in text}
     assert held_out == set(HELD_OUT)
-    sources = [path.read_text() for path in Path(simulate.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(simulate.__file__).parent.glob("*.py") if path.stem != "public_sets"]
     sets = [name for name in (*STORED, *SIMULATED) if any(f'"{name}"' in source for source in sources)]
     assert len(sets) > 15
     missing = [name for name in (*FAMILIES, *NAMED, *TRUTH, *sets) if f"``{name}``" not in text]
