@@ -65,12 +65,12 @@ def weights(tmp_path_factory):
     return write_weights(path, NETWORK.to_dict(), tensors, metadata=metadata)
 
 
-def make_step(names):
+def make_step(names, dtype=None):
     """A step of a fresh network of which only the named parts are trained."""
     torch.manual_seed(6)
     network = build_network(NETWORK)
     freeze_all_but(network, names)
-    return TrainingStep(network, CONFIG).train()
+    return TrainingStep(network, CONFIG, dtype).train()
 
 
 def train(out, weights, config=SHORT, **kwargs):
@@ -141,8 +141,7 @@ def test_gradients_are_those_of_the_same_parts_of_the_objective(batch, names):
 @pytest.mark.parametrize("names", [["type_head"], ["decoder"], ["label_head", "type_head"]])
 def test_half_precision(batch, names):
     """On a processor attention is computed in another way with gradients than without: the same but for rounding."""
-    single, half = make_step(names), make_step(names)
-    half.network.autocast_dtype = torch.bfloat16
+    single, half = make_step(names), make_step(names, torch.bfloat16)
     (one, _), (other, _) = single(batch), half(batch)
     other.backward()
     assert other.item() == pytest.approx(one.item(), rel=0.05)

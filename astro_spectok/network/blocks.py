@@ -135,6 +135,11 @@ class SelfBlock(_Block):
         x = x + self.attention(y, y, mask, phases, phases)
         return x + self.feedforward(self.norm_feedforward(x))
 
+    def weigh(self, x, mask, phases):
+        """What each head takes of each token, (B, H, T, T); arguments as of `forward`."""
+        y = self.norm_attention(x)
+        return self.attention.weigh(y, y, mask, phases, phases)
+
 
 class CrossBlock(_Block):
     """Pre-norm block whose queries look at a memory and not at each other: an answer never depends on the others."""
