@@ -117,8 +117,7 @@ def train(config, seed, views, seconds):
     torch.manual_seed(seed)
     network = build_network(config)
     cpu = torch.device("cpu")
-    network.autocast_dtype = choose_dtype(cpu, training=True)
-    module = TrainingStep(network, TRAINING)
+    module = TrainingStep(network, TRAINING, choose_dtype(cpu, training=True))
     run = _Run(None, TRAINING, {}, module, _make_optimizer(network, TRAINING), Processes(cpu), None)
     module.train()
     spent, number = 0.0, 0
@@ -175,7 +174,6 @@ def try_variant(name, views, groups, seconds):
     rng = np.random.default_rng(SEED)
     held = [view for group in groups for pair in pair_views(group, rng, TRAINING.target_pixels) for view in pair]
     row = {"variant": name} | validate(module, held)
-    module.network.autocast_dtype = None
     with TemporaryDirectory() as directory:
         row |= measure_inference(module.network, groups, Path(directory))
     return row | {"spectra": number, "spectra_per_s": number / seconds, "validation": len(held)}

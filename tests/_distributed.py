@@ -1,18 +1,24 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A short training run with every part of the objective, for one process or for PyTorch's launcher.
 
-``python tests/_distributed.py OUT STEPS [REAL]`` trains until ``STEPS`` of 6 steps are done.
+``python tests/_distributed.py OUT STEPS [REAL]`` trains until ``STEPS`` of 6 steps are done;
+``python tests/_distributed.py --parts MEETING NAMES ...`` takes two steps in which only the parts of each NAMES, with
+commas between them, are trained, through the wrapper of processes that train together.
 """
 
+import os
 import sys
 from dataclasses import replace
 
 import torch
 from _training_data import QUICK
 
-from astro_spectok.network import get_config
+from astro_spectok.network import build_network, get_config
 from astro_spectok.network.config import LABELS, STELLAR_TYPES, RedshiftHeadConfig
+from astro_spectok.training.batches import ViewDataset
+from astro_spectok.training.freezing import freeze_all_but
 from astro_spectok.training.loop import pretrain
+from astro_spectok.training.step import TrainingStep
 
 #: four shards make a step: one process adds them up, of two each takes two
 CONFIG = replace(
@@ -33,6 +39,30 @@ def train(out, steps, *real):
     )
 
 
+def check_parts(meeting, *groups):
+    """Gradients reach what is trained, and nothing else, in a group of one process that meets in the file ``meeting``.
+
+    A trained parameter that is left out of a step would be told at the next.
+    """
+    batch = ViewDataset(None, replace(CONFIG, batch_tokens=160), NETWORK)[0]
+    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)
+    for names in groups:
+        torch.manual_seed(6)
+        network = build_network(NETWORK)
+        freeze_all_but(network, names.split(","))
+        step = TrainingStep(network, CONFIG).train()
+        wrapped = torch.nn.parallel.DistributedDataParallel(step)
+        for _ in range(2):
+            step.zero_grad(set_to_none=True)
+            wrapped(batch)[0].backward()
+        reached = all((p.grad is not None) == p.requires_grad for p in step.parameters())
+        print(names, "reached" if reached else "not reached", flush=True)  # noqa: T201 - the test reads it
+    # without the destructors of wrapper and group, which on some machines wait for ever
+    os._exit(0)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    if sys.argv[1] == "--parts":
+        check_parts(*sys.argv[2:])
     train(*sys.argv[1:])

@@ -129,8 +129,7 @@ def assert_close(actual, wanted, size=2e-4):
 
 def take_gradients(batch, device, dtype):
     """Loss of a batch, its figures and the gradient of each parameter, on the CPU; and the step itself."""
-    step = TrainingStep(make_network().to(device), CONFIG).to(device).train()
-    step.network.autocast_dtype = dtype
+    step = TrainingStep(make_network().to(device), CONFIG, dtype).to(device).train()
     loss, figures = step(batch.to(device))
     loss.backward()
     gradients = {name: p.grad.detach().cpu() for name, p in step.named_parameters() if p.grad is not None}

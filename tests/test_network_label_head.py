@@ -8,7 +8,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.network import build_network, get_config
+from astro_spectok.network import build_network, compute_in, get_config
 from astro_spectok.network.config import LABELS
 from astro_spectok.network.label_head import LabelHead
 from astro_spectok.simulate.objects import GALAXY_LABELS, STELLAR_LABELS
@@ -46,8 +46,8 @@ def test_labels_are_those_of_the_simulator():
 def test_shapes_and_precision(network, patches):
     """One mean and one log sigma for each label, float32 whatever the precision inside."""
     for dtype in (None, torch.bfloat16):
-        network.autocast_dtype = dtype
-        mean, log_sigma = measure(network, patches)
+        with compute_in(dtype):
+            mean, log_sigma = measure(network, patches)
         assert mean.shape == log_sigma.shape == (3, len(LABELS))
         assert mean.dtype == log_sigma.dtype == torch.float32
         assert torch.isfinite(mean).all()

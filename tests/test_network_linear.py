@@ -6,10 +6,11 @@ import copy
 import pytest
 import torch
 
+from astro_spectok.network import blocks as blocks_module
 from astro_spectok.network import linear as linear_module
 from astro_spectok.network.blocks import Attention, SelfBlock
 from astro_spectok.network.config import get_config
-from astro_spectok.network.linear import Linear
+from astro_spectok.network.linear import Linear, apply_linear, is_plain
 from astro_spectok.network.wavelength import RotaryPhases
 
 
@@ -29,16 +30,19 @@ def test_linear_without_gradients_is_the_same(shape, gelu):
     layer, x = Linear(32, 24), torch.randn(shape)
     wanted = torch.nn.functional.linear(x, layer.weight, layer.bias)
     wanted = torch.nn.functional.gelu(wanted) if gelu else wanted
-    torch.testing.assert_close(layer(x, gelu=gelu), wanted)
+    torch.testing.assert_close(apply_linear(x, layer.weight, layer.bias, gelu=gelu), wanted)
     with torch.inference_mode():
-        torch.testing.assert_close(layer(x, gelu=gelu), wanted.detach(), rtol=1e-5, atol=1e-5)
+        found = apply_linear(x, layer.weight, layer.bias, gelu=gelu)
+        torch.testing.assert_close(found, wanted.detach(), rtol=1e-5, atol=1e-5)
+        assert gelu or torch.equal(layer(x), found)
 
 
 def test_linear_has_gradients():
     """Also with the activation that is applied at once elsewhere."""
     torch.manual_seed(1)
     layer = Linear(6, 4).double()
-    assert torch.autograd.gradcheck(lambda x: layer(x, gelu=True), torch.randn(3, 6).double().requires_grad_(True))
+    given = torch.randn(3, 6).double().requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x: apply_linear(x, layer.weight, layer.bias, gelu=True), given)
     layer(torch.randn(2, 6).double()).sum().backward()
     assert layer.weight.grad.abs().sum() > 0
 
@@ -95,3 +99,97 @@ def test_block_in_half_precision_without_gradients():
         wanted = block(x, mask, phases)
         with torch.autocast("cpu", torch.bfloat16):
             torch.testing.assert_close(block(x, mask, phases), wanted, rtol=0.05, atol=0.05)
+
+
+class LowRank(torch.nn.Module):
+    """A weight with something of low rank on top, as adapters add it."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.down, self.up = (torch.nn.Parameter(0.3 * torch.randn(n, 2)) for n in layer.weight.shape)
+
+    def forward(self, weight):
+        return weight + self.down @ self.up.T
+
+
+class Beside(torch.nn.Module):
+    """A layer with another beside it, which has no ``weight`` of its own."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.more = layer, torch.nn.Linear(layer.in_features, layer.out_features)
+
+    def forward(self, x):
+        return self.layer(x) + 0.5 * self.more(x)
+
+
+def replace_forward(layer):
+    """Another ``forward`` on the module itself."""
+    forward = layer.forward
+    layer.forward = lambda x: forward(x) + 0.3
+
+
+#: ways in which others change a layer of a network: parent module, name of the child
+ADAPTERS = {
+    "parametrized": lambda parent, name: torch.nn.utils.parametrize.register_parametrization(
+        parent.get_submodule(name), "weight", LowRank(parent.get_submodule(name))
+    ),
+    "replaced": lambda parent, name: setattr(parent, name, Beside(parent.get_submodule(name))),
+    "hook": lambda parent, name: parent.get_submodule(name).register_forward_hook(lambda m, x, y: y + 0.3),
+    "hook before": lambda parent, name: parent.get_submodule(name).register_forward_pre_hook(
+        lambda m, x: (1.5 * x[0],)
+    ),
+    "forward": lambda parent, name: replace_forward(parent.get_submodule(name)),
+}
+LAYERS = [
+    ("attention", "query"),
+    ("attention", "key_value"),
+    ("attention", "out"),
+    ("feedforward", "0"),
+    ("feedforward", "2"),
+]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize(("part", "name"), LAYERS)
+@pytest.mark.usefixtures("library")
+def test_an_adapted_network_runs_as_it_trains(adapter, part, name):
+    """With gradients and without, each layer of a block: what an adapter does is done in both."""
+    torch.manual_seed(4)
+    config = get_config("tiny")
+    block, rotary = SelfBlock(config).eval(), RotaryPhases(config)
+    x, mask = torch.randn(2, 7, config.width), torch.ones(2, 7, dtype=torch.bool)
+    phases = rotary(8.3 + 0.3 * torch.rand(2, 7, dtype=torch.float64), x.device)
+    before = block(x, mask, phases).detach()
+    ADAPTERS[adapter](getattr(block, part), name)
+    wanted = block(x, mask, phases).detach()
+    assert (wanted - before).abs().max() > 0.01
+    with torch.inference_mode():
+        torch.testing.assert_close(block(x, mask, phases), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [torch.nn.GELU(approximate="tanh"), torch.nn.SiLU()])
+def test_another_activation_is_used(activation):
+    """What stands between the two layers of the feed-forward is what is applied between them."""
+    torch.manual_seed(5)
+    feedforward = SelfBlock(get_config("tiny")).feedforward.eval()
+    feedforward[1], x = activation, torch.randn(4, 32)
+    wanted = feedforward[2](activation(feedforward[0](x))).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(feedforward(x), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_plain_layers_go_the_fast_way(monkeypatch):
+    """No adapter, no detour: products of a block are those of `apply_linear` on joined weights."""
+    config, shapes = get_config("tiny"), []
+    block, mask = SelfBlock(config).eval(), torch.ones(1, 5, dtype=torch.bool)
+    assert is_plain(block.attention.query, Linear)
+
+    def note(x, weight, bias=None, *, gelu=False):
+        shapes.append((len(weight) // config.width, gelu))
+        return apply_linear(x, weight, bias, gelu=gelu)
+
+    monkeypatch.setattr(blocks_module, "apply_linear", note)
+    with torch.inference_mode():
+        block(torch.randn(1, 5, config.width), mask, None)
+    assert shapes == [(3, False), (config.mlp_ratio, True)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.network import build_network, get_config
+from astro_spectok.network import build_network, compute_in, get_config
 
 #: every parameter of the tiny network and its shape: published weights break when one of these changes
 TINY_PARAMETERS = {
@@ -198,8 +198,8 @@ def test_bfloat16_is_close_to_float32():
     network = make_network("small")
     patches = stack_spectra([make_spectrum(GRIDS[name]) for name in ("desi", "single token")], resolution=2000)
     exact = run_all(network, patches)
-    network.autocast_dtype = torch.bfloat16
-    rounded = run_all(network, patches)
+    with compute_in(torch.bfloat16):
+        rounded = run_all(network, patches)
     for a, b in zip(rounded, exact, strict=True):
         assert a.dtype == torch.float32
         assert not torch.equal(a, b)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.network import NetworkConfig, build_network, get_config
+from astro_spectok.network import NetworkConfig, build_network, compute_in, get_config
 from astro_spectok.network.config import LABELS
 from astro_spectok.network.config import STELLAR_TYPES as TYPES
 from astro_spectok.network.type_head import FluxTypeHead, TypeHead, build_type_head
@@ -48,8 +48,8 @@ def test_types_are_those_of_the_simulator():
 def test_shapes_and_precision(network, patches):
     """One score for each type, float32 whatever the precision inside."""
     for dtype in (None, torch.bfloat16):
-        network.autocast_dtype = dtype
-        scores = measure(network, patches)
+        with compute_in(dtype):
+            scores = measure(network, patches)
         assert scores.shape == (3, len(TYPES))
         assert scores.dtype == torch.float32
         assert torch.isfinite(scores).all()

@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Running networks: device, precision, batches, progress."""
 
-from astro_spectok.engine.attention import record_attention
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.decoder import TokenDecoder
 from astro_spectok.engine.device import choose_device, choose_dtype
@@ -16,5 +15,4 @@ __all__ = [
     "choose_device",
     "choose_dtype",
     "plan_batches",
-    "record_attention",
 ]

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Spectra through a network: from a `SpectrumBatch` to the tokens of each spectrum, and from tokens to flux."""
 
+import contextlib
 import operator
 
 import numpy as np
 
 from astro_spectok.config import conf
-from astro_spectok.engine.attention import record_attention
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
@@ -71,10 +71,22 @@ class Runner:
 
     @property
     def network(self):
-        """The network, set to this runner's precision."""
-        network = self.loaded.network
-        network.autocast_dtype = self.dtype
-        return network
+        """The network, which is shared with all that use these weights."""
+        return self.loaded.network
+
+    @contextlib.contextmanager
+    def _computing(self):
+        """Without gradients and in this runner's precision, whatever other threads and the program around have set."""
+        import torch
+
+        from astro_spectok.network import compute_in
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            for kind in {"cpu", self.device.type}:
+                stack.enter_context(torch.autocast(kind, enabled=False))
+            stack.enter_context(compute_in(self.dtype))
+            yield
 
     def encode(self, batch, *, progress=None):
         """Encode all usable spectra of a batch.
@@ -93,13 +105,12 @@ class Runner:
             Position in the batch; positions come in no particular order, each once.
         encoded : `EncodedSpectrum`
         """
-        import torch
 
         patch = self.network.config.patch
         groups = self._plan(batch)
         for group in show_progress(groups, "encode", progress):
             patches = _gather(batch, group, patch).to(self.device)
-            with torch.inference_mode():
+            with self._computing():
                 tokens = self.network.encode(patches)
                 embedding = self.network.embed(tokens, patches.mask, patches.grid.geometry)
             arrays = [
@@ -143,7 +154,7 @@ class Runner:
         redshifts = None
         for group in show_progress(self._plan(batch, MOST_MEASURED), "measure", progress):
             patches = _gather(batch, group, patch).to(self.device)
-            with torch.inference_mode():
+            with self._computing():
                 tokens = network.encode(patches, cosines=embedding)
                 scores = network.redshift_scores(patches, tokens)
                 log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
@@ -203,7 +214,7 @@ class Runner:
         for group in show_progress(self._plan(batch, MOST_MEASURED, known), "stellar labels", progress):
             patches = _gather(batch, group, network.config.patch).to(self.device)
             doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
-            with torch.inference_mode():
+            with self._computing():
                 tokens = network.encode_explicit(patches)
                 found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler, patches)
             mean, tril = (x.double().cpu().numpy() for x in found)
@@ -223,13 +234,11 @@ class Runner:
         ndarray of float32, shape (blocks, heads, T, T)
             As of `~astro_spectok.tokens.TokenAttention`.
         """
-        import torch
-
         patches = _gather(batch, np.array([i]), self.network.config.patch).to(self.device)
-        with torch.inference_mode(), record_attention(self.network) as found:
-            self.network.encode(patches, cosines=False)
+        with self._computing():
+            (weights,) = self.network.measure_attention(patches).cpu().numpy()
         present = patches.grid.present[0].cpu().numpy()
-        return np.stack(found)[:, 0][:, :, present][..., present]
+        return weights[:, :, present][..., present]
 
     def _plan(self, batch, most=None, wanted=True):
         """Which spectra of a batch, of those that are wanted, go through the network together, ``most`` at once.
@@ -256,11 +265,10 @@ class Runner:
         ndarray of float32, shape (E,)
             NaN if no token is good.
         """
-        import torch
 
         if not np.any(good):
             return np.full(self.network.config.embedding_size, np.nan, np.float32)
-        with torch.inference_mode():
+        with self._computing():
             return self.network.embed(*self._tokens(values, geometry, good))[0].cpu().numpy()
 
     def decode(self, values, geometry, good, ln_wavelength, resolution=None):
@@ -293,7 +301,7 @@ class Runner:
             resolving = torch.where(grid.index >= 0, resolving[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
         tokens = self._tokens(values, geometry, good)
         out = np.empty((2, len(ln_wavelength)), np.float32)
-        with torch.inference_mode():
+        with self._computing():
             embedding = self.network.embed(*tokens)
             for start in range(0, grid.index.shape[1], DECODE_PATCHES):
                 # a patch more on either side: the last layers look at neighbouring pixels

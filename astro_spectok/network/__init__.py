@@ -4,6 +4,7 @@
 from astro_spectok.network.config import CONFIGS, NetworkConfig, RedshiftHeadConfig, get_config
 from astro_spectok.network.model import SpectralNetwork, build_network
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches, patch_positions
+from astro_spectok.network.precision import compute_in
 
 __all__ = [
     "CONFIGS",
@@ -15,6 +16,7 @@ __all__ = [
     "arrange_patches",
     "build_network",
     "build_patches",
+    "compute_in",
     "get_config",
     "patch_positions",
 ]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from astro_spectok.network.linear import Linear, apply_linear, is_plain_inference
+from astro_spectok.network.linear import Linear, apply_linear, is_plain, is_plain_inference
 from astro_spectok.network.wavelength import rotate
 
 __all__ = ["Attention", "CrossBlock", "SelfBlock"]
@@ -93,7 +93,8 @@ class Attention(nn.Module):
         Phases are those of `~astro_spectok.network.wavelength.RotaryPhases`; None leaves that side unturned.
         """
         plain = is_plain_inference(x)
-        project = self._project_in_place if plain else self._project
+        past = plain and is_plain(self.query, Linear) and is_plain(self.key_value, Linear)
+        project = self._project_in_place if past else self._project
         query, key, value = project(x, memory, x_phases, memory_phases)
         # to look costs less than a mask that masks nothing; elsewhere it would have to be waited for
         attn_mask = None if plain and mask.all() else mask[:, None, None, :]
@@ -107,7 +108,11 @@ class _Feedforward(nn.Sequential):
         super().__init__(Linear(width, ratio * width), nn.GELU(), Linear(ratio * width, width))
 
     def forward(self, x):
-        return self[2](self[0](x, gelu=True))
+        first, activation, last = self
+        exact = is_plain(activation, nn.GELU) and activation.approximate == "none"
+        if exact and is_plain_inference(x) and is_plain(first, Linear):
+            return last(apply_linear(x, first.weight, first.bias, gelu=True))
+        return last(activation(first(x)))
 
 
 class _Block(nn.Module):
@@ -129,6 +134,11 @@ class SelfBlock(_Block):
         y = self.norm_attention(x)
         x = x + self.attention(y, y, mask, phases, phases)
         return x + self.feedforward(self.norm_feedforward(x))
+
+    def weigh(self, x, mask, phases):
+        """What each head takes of each token, (B, H, T, T); arguments as of `forward`."""
+        y = self.norm_attention(x)
+        return self.attention.weigh(y, y, mask, phases, phases)
 
 
 class CrossBlock(_Block):

@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Linear", "apply_linear", "is_plain_inference"]
+__all__ = ["Linear", "apply_linear", "is_plain", "is_plain_inference"]
 
 
 class Linear(nn.Linear):
     """`torch.nn.Linear`, with `apply_linear` in place of PyTorch's own function."""
 
-    def forward(self, x, *, gelu=False):
-        """Apply to ``x`` (..., in), and GELU to what comes out if asked for; returns (..., out)."""
-        return apply_linear(x, self.weight, self.bias, gelu=gelu)
+    def forward(self, x):
+        """Apply to ``x`` (..., in); returns (..., out)."""
+        return apply_linear(x, self.weight, self.bias)
 
 
 def apply_linear(x, weight, bias=None, *, gelu=False):
@@ -50,6 +50,29 @@ def is_plain_inference(x):
         and x.dtype == torch.float32
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def is_plain(module, kind):
+    """Whether a module is of just this kind, and calling it does just what its class says.
+
+    Then, and only then, what it computes may be computed past it. Adapters change that: they replace the module, make
+    one of its tensors depend on others (`torch.nn.utils.parametrize`, which changes its class), hang a hook on it, or
+    give it another ``forward``.
+
+    Parameters
+    ----------
+    module : `torch.nn.Module`
+    kind : type
+
+    Returns
+    -------
+    bool
+    """
+    return (
+        type(module) is kind
+        and "forward" not in vars(module)
+        and not (module._forward_hooks or module._forward_pre_hooks)
     )
 
 

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The network: patches to tokens, tokens to an embedding, to flux on any grid, and to scores over redshift."""
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -14,6 +12,7 @@ from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
+from astro_spectok.network.precision import open_autocast
 from astro_spectok.network.redshift_head import RedshiftHead
 from astro_spectok.network.stellar_head import StellarHead
 from astro_spectok.network.type_head import build_type_head
@@ -72,8 +71,6 @@ class SpectralNetwork(nn.Module):
         self.label_head = LabelHead(config) if config.labels else None
         self.type_head = build_type_head(config) if config.stellar_types else None
         self.stellar_head = StellarHead(config) if config.stellar_labels else None
-        #: lower precision of the matrix products, None for float32; everything else stays in float32
-        self.autocast_dtype = None
 
     @property
     def device(self):
@@ -81,9 +78,7 @@ class SpectralNetwork(nn.Module):
         return self.input.weight.device
 
     def _autocast(self):
-        if self.autocast_dtype is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, self.autocast_dtype)
+        return open_autocast(self.device)
 
     def encode(self, patches, *, cosines=True):
         """Tokens of spectra.
@@ -99,12 +94,35 @@ class SpectralNetwork(nn.Module):
         float32 tensor, shape (B, T, D)
             Zero for patches without a good pixel.
         """
+        return self._join(patches, self.norm(self._run_blocks(patches).float())[..., N_EXPLICIT:], cosines=cosines)
+
+    def _run_blocks(self, patches, weights=None):
+        """What the encoder makes of patches, (B, T, width); the attention of each block is added to ``weights``."""
         phases = self.rotary(patches.grid.geometry[..., 0], self.device)
         with self._autocast():
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
             for block in self.blocks:
+                if weights is not None:
+                    weights.append(block.weigh(x, patches.mask, phases))
                 x = block(x, patches.mask, phases)
-        return self._join(patches, self.norm(x.float())[..., N_EXPLICIT:], cosines=cosines)
+        return x
+
+    def measure_attention(self, patches):
+        """What each head of each block of the encoder takes of each token.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+
+        Returns
+        -------
+        float32 tensor, shape (B, blocks, H, T, T)
+            The share that each token (last axis but one) takes of each (last axis): they add up to 1, and are 0 for
+            tokens without a good pixel.
+        """
+        weights = []
+        self._run_blocks(patches, weights)
+        return torch.stack(weights, dim=1)
 
     def encode_explicit(self, patches):
         """Tokens with zeros in place of all that is learned: level, extent and detail, in a part of the time.

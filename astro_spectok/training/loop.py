@@ -161,9 +161,9 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         trained = freeze_all_but(network, train_only)
         if trained and not checkpoint.exists():
             _check_frozen(network, trained, start)
-        network.autocast_dtype = choose_dtype(processes.device, precision, training=True)
         optimizer = _make_optimizer(network, config)
-        step_module = TrainingStep(network, config).to(processes.device)
+        dtype = choose_dtype(processes.device, precision, training=True)
+        step_module = TrainingStep(network, config, dtype).to(processes.device)
         configs = {"network": network_config.to_dict(), "training": config.to_dict()}
         configs["data"] = describe_data(dataset, start)
         if trained:

@@ -6,6 +6,7 @@ import contextlib
 import torch
 from torch import nn
 
+from astro_spectok.network import compute_in
 from astro_spectok.training.freezing import ENCODER, is_trained
 from astro_spectok.training.objective import (
     alignment_loss,
@@ -28,11 +29,13 @@ class TrainingStep(nn.Module):
     ----------
     network : `~astro_spectok.network.SpectralNetwork`
     config : `TrainingConfig`
+    dtype : `torch.dtype`, optional
+        Lower precision of the matrix products, as of `~astro_spectok.engine.choose_dtype`; float32 if not given.
     """
 
-    def __init__(self, network, config):
+    def __init__(self, network, config, dtype=None):
         super().__init__()
-        self.network, self.config = network, config
+        self.network, self.config, self.dtype = network, config, dtype
 
     def forward(self, batch):
         """Loss of a batch and its figures.
@@ -50,6 +53,11 @@ class TrainingStep(nn.Module):
         figures : dict of str to (tensor, tensor)
             For each column of the log that was computed, the sum over the batch and the number of terms.
         """
+        with compute_in(self.dtype):
+            return self._measure(batch)
+
+    def _measure(self, batch):
+        """What `forward` does, in the precision at hand."""
         network, patches = self.network, batch.patches
         encoder = is_trained(network, *ENCODER)
         # what is frozen as a whole learns nothing from its part of the objective
