@@ -1,0 +1,180 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""How well pixels that were hidden are inferred, and what is left of reconstruction without the learned values."""
+
+import numpy as np
+from _representation_spectra import common_range, encode_spectra, read_spectra, resample_common, spectrum
+
+__all__ = ["HIDDEN_SETS", "hide_blocks", "hide_half", "interpolate_line", "measure_hidden", "measure_shares"]
+
+#: set of spectra: those that are scored, and where the components that have seen the survey come from (None: from the
+#: other spectra of the set itself)
+HIDDEN_SETS = {
+    "lamost_real": (lambda c: c["cls"] == "STAR", None),
+    "miles_real_stars": (None, "miles_real_stars"),
+    "splat_spex_real": (None, "splat_spex_real"),
+    "sdss_more_real": (lambda c: (c["zwarn"] == 0) & (c["cls"] != "STAR"), None),
+    "sn_superfit_real": (None, "sn_superfit_real"),
+    "vandels_real": (lambda c: np.isin(c["zwarn"], (3, 4)), None),
+}
+#: share of the pixels that is hidden, and length of the blocks
+SHARE, SHORTEST, LONGEST = 0.2, 16, 64
+#: pixels on either side of a block whose mean the straight line starts from
+EDGE = 8
+N_COMPONENTS = 50
+#: most pixels of the common grid of the components
+N_GRID = 2048
+
+
+def hide_blocks(n, rng):
+    """Which of ``n`` pixels are hidden: blocks of 16 to 64 up to a fifth of them."""
+    hidden = np.zeros(n, bool)
+    while hidden.mean() < SHARE:
+        start = rng.integers(n)
+        hidden[start : start + rng.integers(SHORTEST, LONGEST + 1)] = True
+    return hidden
+
+
+def hide_half(n, rng):
+    """Which of ``n`` pixels are hidden: the bluer or the redder half."""
+    red = rng.random() < 0.5
+    return (np.arange(n) >= n / 2) == red
+
+
+def interpolate_line(x, flux, ivar, shown):
+    """Straight lines over what is not shown, from the means of the nearest pixels; constant beyond the ends."""
+    out = np.array(flux, float)
+    good = np.flatnonzero(shown & (ivar > 0))
+    hidden = np.flatnonzero(~shown)
+    if not len(good) or not len(hidden):
+        return out
+    for block in np.split(hidden, np.flatnonzero(np.diff(hidden) > 1) + 1):
+        at = np.searchsorted(good, block[0])
+        sides = [side for side in (good[max(at - EDGE, 0) : at], good[at : at + EDGE]) if len(side)]
+        places = [x[side].mean() for side in sides]
+        means = [np.average(flux[side], weights=ivar[side]) for side in sides]
+        out[block] = np.interp(x[block], places, means)
+    return out
+
+
+class SurveyComponents:
+    """Probabilistic principal components of the spectra of one survey, conditioned on what is shown.
+
+    Tipping & Bishop 1999, J. R. Stat. Soc. B 61, 611.
+    """
+
+    def __init__(self, rows, low, high):
+        self.grid = np.linspace(low, high, 2 * rows.shape[1] + 1)[1::2]
+        self.mean = rows.mean(0)
+        _, size, vectors = np.linalg.svd(rows - self.mean, full_matrices=False)
+        number = min(N_COMPONENTS, len(rows) // 2)
+        self.basis = vectors[:number] * (size[:number] / np.sqrt(len(rows)))[:, None]
+        self.variance = (size[number:] ** 2).sum() / len(rows) / rows.shape[1] + 1e-8
+
+    def predict(self, x, flux, ivar, shown):
+        """The flux everywhere, given what is shown of it."""
+        design = np.array([np.interp(x, self.grid, row) for row in (self.mean, *self.basis)])  # (K + 1, N)
+        good = shown & (ivar > 0)
+        scale = np.median(np.abs(flux[good]))
+        weight = good / (self.variance + 1 / np.maximum(ivar * scale**2, 1e-12))
+        # the scale is not known better than by the median: it is a component too
+        basis = np.concatenate([design[:1] * 0.3, design[1:]])
+        normal = basis * weight @ basis.T + np.eye(len(basis))
+        return scale * (design[0] + np.linalg.solve(normal, basis @ (weight * (flux / scale - design[0]))) @ basis)
+
+
+def measure_hidden(runner, test, train, *, limit, hide, components=True):
+    """Skill of the network, of its explicit part and of components over a straight line, for each set.
+
+    Skill is one less the ratio of the squared deviations of hidden pixels, weighted by inverse variance: zero for what
+    is no better than the line. All are scored on the same pixels, where most spectra of a set are known.
+
+    Returns
+    -------
+    list of dict
+        ``set``, ``n`` and, for ``net``, ``explicit`` and ``components``, the median and its error.
+    """
+    results = []
+    for name, (rows, own) in HIDDEN_SETS.items():
+        if not (test / f"{name}.npz").is_file():
+            continue
+        batch, _ = read_spectra(test, name, rows=rows, limit=limit)
+        library, _ = (batch, None) if own is None else read_spectra(train, own)
+        rng = np.random.default_rng(11)
+        masks = [hide(int(n), rng) for n in batch.lengths]
+        masked = batch.ivar * ~np.concatenate(masks)
+        models = _model_spectra(runner, batch, encode_spectra(runner, batch, ivar=masked))
+        low, high = common_range(library)
+        number = min(N_GRID, int(np.median(library.lengths)))
+        table = resample_common(library, low, high, number) if components else None
+        survey = SurveyComponents(table, low, high) if components and own is not None else None
+        skills = {key: [] for key in ("net", "explicit", "components")}
+        for i, hidden in enumerate(masks):
+            wavelength, flux, ivar = spectrum(batch, i)
+            x, good = np.log(wavelength), ivar > 0
+            scored = hidden & good & (x >= low) & (x <= high)
+            if scored.sum() < SHORTEST or models[i] is None or not (good & ~hidden).any():
+                continue
+            line = interpolate_line(x, flux, ivar, ~hidden)
+            worst = np.sum(ivar[scored] * (flux - line)[scored] ** 2)
+            guesses = dict(zip(("net", "explicit"), models[i], strict=True))
+            if components:
+                # no spectrum is among those that its own components were made of
+                known = survey or SurveyComponents(np.delete(table, i, axis=0), low, high)
+                guesses["components"] = known.predict(x, flux, ivar, ~hidden)
+            for key, model in guesses.items():
+                skills[key].append(1 - np.sum(ivar[scored] * (flux - model)[scored] ** 2) / worst)
+        results.append({"set": name, "n": len(skills["net"])} | {k: _median_error(v) for k, v in skills.items() if v})
+    return results
+
+
+def measure_shares(runner, test, *, limit):
+    """chi2 per pixel of spectra from their tokens, without the learned values and without the cosines: per set."""
+    results = []
+    for name, (rows, _) in HIDDEN_SETS.items():
+        if not (test / f"{name}.npz").is_file():
+            continue
+        batch, _ = read_spectra(test, name, rows=rows, limit=limit)
+        encoded = encode_spectra(runner, batch)
+        width = runner.network.config.width
+        mean = np.concatenate([e.values[e.good, 2:width] for e in encoded]).mean(0)
+        row = {"set": name, "n": len(encoded)}
+        for key in ("all", "without_learned", "without_cosines"):
+            chi2 = []
+            for i, e in enumerate(encoded):
+                values = e.values.copy()
+                if key == "without_learned":
+                    values[e.good, 2:width] = mean
+                elif key == "without_cosines":
+                    values[:, width:] = 0
+                wavelength, flux, ivar = spectrum(batch, i)
+                model, _ = runner.decode(values, e.geometry, e.good, np.log(wavelength))
+                good = ivar > 0
+                factor = e.scale / batch.scale[i]
+                chi2.append(np.mean((ivar * (flux - factor * model) ** 2)[good]))
+            row[key] = float(np.median(chi2))
+        results.append(row)
+    return results
+
+
+def _model_spectra(runner, batch, encoded):
+    """For each spectrum its flux as decoded, and as it is with the mean of all learned values in place of each."""
+    width = runner.network.config.width
+    known = [e for e in encoded if e is not None]
+    mean = np.concatenate([e.values[e.good, 2:width] for e in known]).mean(0)
+    out = []
+    for i, e in enumerate(encoded):
+        if e is None:
+            out.append(None)
+            continue
+        plain = e.values.copy()
+        plain[e.good, 2:width] = mean
+        x, factor = np.log(batch.wavelength[batch.grid(i)]), e.scale / batch.scale[i]
+        out.append([factor * runner.decode(v, e.geometry, e.good, x)[0] for v in (e.values, plain)])
+    return out
+
+
+def _median_error(values):
+    """Median, and 1.25 times the error of the mean as that of the median."""
+    values = np.asarray(values)
+    scatter = 1.4826 * np.median(np.abs(values - np.median(values)))
+    return float(np.median(values)), float(1.2533 * scatter / np.sqrt(len(values)))

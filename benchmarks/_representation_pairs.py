@@ -1,0 +1,228 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Whether one object is found again: by two instruments, on two nights, with another calibration."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+from _real_sets import to_inputs
+from _representation_spectra import effective_rank, encode_spectra, read_spectra, spectrum, unit_rows
+from _simulated import to_spectra
+from scipy.ndimage import gaussian_filter1d
+
+from astro_spectok.simulate import Survey
+from astro_spectok.spectra import to_batch
+
+__all__ = ["embed_batch", "measure_instruments", "measure_ranks", "measure_repeats", "measure_simulated_pairs",
+           "measure_warps"]  # fmt: skip
+
+#: of the plain linear vector of lines: resolving power, continuum and bins in ln(wavelength), components, and what is
+#: added to the variance within pairs
+RESOLUTION, CONTINUUM, STEP, N_COMPONENTS, FLOOR = 1500, 0.02, 3e-4, 60, 0.02
+FWHM = 2.3548200450309493
+LINES = np.exp(np.arange(np.log(3901.0), np.log(7352.0), STEP))
+#: bins in ln(wavelength) of the flux that is compared as it is
+FLUX_STEP = 5e-4
+SEED = 992
+#: relative size of a wrong calibration, and its waves over a spectrum
+WARP, WAVES = 0.3, 3
+#: galaxies whose redshifts differ by less, in ln(1 + z), have no help from them
+SAME_REDSHIFT = 0.03
+
+
+def embed_batch(runner, batch):
+    """Embedding of each spectrum (n, E)."""
+    return np.array([one.embedding for one in encode_spectra(runner, batch)])
+
+
+def find_rank(queries, gallery, own):
+    """How many of a gallery are nearer by cosine than the right one, for each query."""
+    likeness = unit_rows(queries) @ unit_rows(gallery).T
+    return (likeness > likeness[np.arange(len(own)), own][:, None]).sum(1)
+
+
+def normalise_name(text):
+    """Name of a star of CFLIB or MILES, written in one way."""
+    text = str(text).upper().replace("_", "").replace(" ", "").replace("-", "M").replace("+", "P")
+    match = re.match(r"^HD0*(\d+)([AB]?)$", text)
+    return f"HD{int(match[1])}" if match else text
+
+
+def flatten_lines(batch):
+    """Flux at a common resolution over a narrow continuum, on `LINES`: (n, N)."""
+    rows, x = [], np.log(LINES)
+    for i in range(len(batch)):
+        wavelength, flux, ivar = spectrum(batch, i)
+        good = ivar > 0
+        flux = np.interp(x, np.log(wavelength[good]), flux[good])
+        flux = gaussian_filter1d(flux, 1 / RESOLUTION / FWHM / STEP)
+        rows.append(flux / gaussian_filter1d(flux, CONTINUUM / STEP) - 1)
+    return np.array(rows)
+
+
+def whiten_lines(gallery, queries, pairs):
+    """Principal components of lines, whitened by the differences within ``pairs`` (rows of gallery, of queries)."""
+    mean = gallery.mean(0)
+    _, size, vectors = np.linalg.svd(np.concatenate([gallery, queries]) - mean, full_matrices=False)
+    first, second = ((x - mean) @ vectors[:N_COMPONENTS].T / size[:N_COMPONENTS] for x in (gallery, queries))
+    within = (first[pairs[0]] - second[pairs[1]]) * np.sqrt(len(first))
+    within = np.cov(within.T) + FLOOR * np.eye(N_COMPONENTS)
+    whiten = np.linalg.cholesky(np.linalg.inv(within))
+    return (first - first.mean(0)) @ whiten, (second - second.mean(0)) @ whiten
+
+
+def measure_instruments(runner, train):
+    """Stars of CFLIB (R 5000) looked up among all of MILES (R 2200), and labels of their five nearest neighbours.
+
+    The linear vector of lines is whitened on one half of the stars and scored on the other.
+
+    Returns
+    -------
+    list of dict
+        ``method``, ``n``, ``recall_1``, ``recall_10``, ``median_rank``, ``teff`` (K), ``logg``, ``feh``: scatter of the
+        labels of neighbours between 4000 and 8000 K.
+    """
+    miles, miles_columns = read_spectra(train, "miles_real_stars")
+    cflib, cflib_columns = read_spectra(train, "cflib_real_stars")
+    names = [normalise_name(x) for x in miles_columns["origin"]]
+    own = np.array(
+        [(names.index(x), j) for j, x in enumerate(map(normalise_name, cflib_columns["object"])) if x in names]
+    )
+    labels = np.array([miles_columns[key] for key in ("teff", "logg", "feh")], float).T
+    first, second = flatten_lines(miles), flatten_lines(cflib)
+    vectors = {"embed()": [(embed_batch(runner, miles), embed_batch(runner, cflib))] * 2,
+               "lines": [(first, second)] * 2}  # fmt: skip
+    fold = np.random.default_rng(0).permutation(len(own)) % 2
+    vectors["lines, whitened"] = [whiten_lines(first, second, own[fold != k].T) for k in (0, 1)]
+    results = []
+    for method, halves in vectors.items():
+        ranks, errors = [], []
+        for k, (gallery, queries) in enumerate(halves):
+            place, row = own[fold == k].T
+            ranks.append(find_rank(queries[row], gallery, place))
+            likeness = unit_rows(queries[row]) @ unit_rows(gallery).T
+            likeness[np.arange(len(place)), place] = -9.0
+            nearest = np.argsort(-likeness, axis=1)[:, :5]
+            error = np.nanmedian(labels[nearest], axis=1) - labels[place]
+            errors.append(error[(labels[place, 0] > 4000) & (labels[place, 0] < 8000)])
+        rank, error = np.concatenate(ranks), np.concatenate(errors)
+        scatter = 1.4826 * np.nanmedian(np.abs(error - np.nanmedian(error, axis=0)), axis=0)
+        results.append(
+            {"method": method} | _summarise(rank) | dict(zip(("teff", "logg", "feh"), map(float, scatter), strict=True))
+        )
+    return results
+
+
+def _summarise(rank):
+    return {"n": len(rank), "recall_1": float(np.mean(rank < 1)), "recall_10": float(np.mean(rank < 10)),
+            "median_rank": float(np.median(rank))}  # fmt: skip
+
+
+def compare_flux(batch):
+    """Flux over its median, on common bins, zero where not covered: (n, N)."""
+    lows, highs = zip(*(np.log(spectrum(batch, i)[0][[0, -1]]) for i in range(len(batch))), strict=True)
+    x = np.arange(min(lows), max(highs), FLUX_STEP)
+    rows = []
+    for i in range(len(batch)):
+        wavelength, flux, ivar = spectrum(batch, i)
+        good = ivar > 0
+        scale = np.median(np.abs(flux[good]))
+        rows.append(np.interp(x, np.log(wavelength[good]), flux[good] / scale, left=0, right=0))
+    return np.array(rows)
+
+
+def measure_repeats(runner, test):
+    """Spectra whose object was observed more than once: how often the nearest other spectrum is one of it."""
+    results = []
+    for name, column in (("lamost_real", "object"), ("sdss_more_real", "group")):
+        if not (test / f"{name}.npz").is_file():
+            continue
+        batch, columns = read_spectra(test, name)
+        same = columns[column][:, None] == columns[column]
+        np.fill_diagonal(same, False)
+        repeated = np.flatnonzero(same.any(1))
+        for method, vectors in (("embed()", embed_batch(runner, batch)), ("flux", compare_flux(batch))):
+            likeness = unit_rows(vectors) @ unit_rows(vectors).T
+            np.fill_diagonal(likeness, -9.0)
+            best = np.where(same, likeness, -9.0).max(1)
+            rank = ((likeness > best[:, None]) & ~same).sum(1)[repeated]
+            results.append({"set": name, "method": method} | _summarise(rank))
+    return results
+
+
+def measure_simulated_pairs(runner, templates, number):
+    """Simulated objects at a signal-to-noise ratio of 10, SDSS-like, looked up among the same ones, DESI-like.
+
+    Returns
+    -------
+    list of dict
+        ``among``: all, stars alone, and galaxies among those at nearly the same redshift; ``method``; recalls.
+    """
+    results = []
+    for among, families in (
+        ("all", ("galaxies", "quasars", "stars")),
+        ("stars", ("stars",)),
+        ("galaxies", ("galaxies",)),
+    ):
+        survey = Survey(templates, families=families)
+        groups = survey.draw(number, [SEED, 0], views=2, instruments=[["sdss"], ["desi"]], snr=(10, 10))
+        batches = [
+            to_batch(to_inputs([s for group in groups for s in to_spectra(group.observations[view])]), medium="vacuum")
+            for view in (0, 1)
+        ]
+        ln = np.concatenate([np.log1p(group.objects.z.numpy()) for group in groups])
+        apart = (
+            (np.abs(ln[:, None] - ln) > SAME_REDSHIFT) if among == "galaxies" else np.zeros((len(ln), len(ln)), bool)
+        )
+        flux = compare_flux(type(batches[0]).concatenate(batches))
+        vectors = {"embed()": [embed_batch(runner, batch) for batch in batches], "flux": np.split(flux, 2)}
+        for method, (gallery, queries) in vectors.items():
+            likeness = np.where(apart, -9.0, unit_rows(queries) @ unit_rows(gallery).T)
+            rank = (likeness > likeness.diagonal()[:, None]).sum(1)
+            said = "galaxies at the same z" if among == "galaxies" else among
+            results.append({"among": said, "method": method} | _summarise(rank))
+    return results
+
+
+def warp_batch(batch, rng):
+    """The same spectra with smooth errors of calibration."""
+    flux, ivar = batch.flux.copy(), batch.ivar.copy()
+    for i in range(len(batch)):
+        phase = np.linspace(0, np.pi, int(batch.lengths[i]))
+        waves = np.cos(phase * np.arange(1, WAVES + 1)[:, None])
+        curve = rng.normal(size=WAVES) @ waves
+        factor = np.exp(np.log1p(WARP) * curve / np.abs(curve).max())
+        flux[batch.pixels(i)] *= factor
+        ivar[batch.pixels(i)] /= factor**2
+    return replace(batch, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32))
+
+
+def measure_warps(runner, test):
+    """Stars of MILES with a smooth error of calibration of up to 30 per cent, looked up among themselves."""
+    batch, _ = read_spectra(test, "miles_real_stars")
+    warped = warp_batch(batch, np.random.default_rng(3))
+    results = []
+    for method, make in (
+        ("embed()", lambda b: embed_batch(runner, b)),
+        ("flux", compare_flux),
+        ("lines", flatten_lines),
+    ):
+        rank = find_rank(make(warped), make(batch), np.arange(len(batch)))
+        results.append({"method": method} | _summarise(rank))
+    return results
+
+
+def measure_ranks(runner, test, names, *, limit):
+    """Effective rank of embeddings and of the learned values of tokens, set by set."""
+    results = []
+    for name in names:
+        if not (test / f"{name}.npz").is_file():
+            continue
+        batch, _ = read_spectra(test, name, limit=limit)
+        encoded = encode_spectra(runner, batch)
+        learned = np.concatenate([e.values[e.good, 2 : runner.network.config.width] for e in encoded])
+        vectors = np.array([e.embedding for e in encoded])
+        results.append(
+            {"set": name, "n": len(batch), "embed": effective_rank(vectors), "tokens": effective_rank(learned)}
+        )
+    return results
