@@ -11,9 +11,9 @@ import itertools
 
 import numpy as np
 from _golden import ROWS, SPECTRA, WAVE_STEP, measure_rows, read_spectra
-from astro_spectok.simulation import simulate_spectra
 
 from astro_spectok.example import read_example
+from astro_spectok.simulate.export import simulate_spectra
 from astro_spectok.spectra import convert_to_air
 
 #: family, kind, instrument, signal-to-noise ratio, whether errors are given, medium
@@ -96,7 +96,7 @@ def _make_ultracool():
 
 def _make_infrared(number, strengths, rv, medium):
     """A star as APOGEE sees it, of the packaged templates of the H band, which no analytic star reaches."""
-    from astro_spectok.estimators.infrared_velocity import load_infrared_templates
+    from astro_spectok.stellar.infrared_velocity import load_infrared_templates
 
     templates = load_infrared_templates()
     grid = templates.at_resolution("STAR", 22500.0)

@@ -15,7 +15,7 @@ from astro_spectok.engine import Runner
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
 from astro_spectok.example import read_example
 from astro_spectok.network.blocks import SelfBlock
-from astro_spectok.simulation import simulate_spectra
+from astro_spectok.simulate.export import simulate_spectra
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import clear_loaded_weights, load_weights
 
