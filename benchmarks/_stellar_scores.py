@@ -43,7 +43,7 @@ def estimate_stars(estimator, spectra, medium="vacuum", resolution=None):
             tables.append(estimator.estimate(inputs, medium=medium, resolution=resolution, progress=False))
     names = [name + end for name in NUMBERS for end in ("", "_err")]
     out = {}
-    for name in (*names, "p_star", "mk_type", "snr", "warn"):
+    for name in (*names, "p_star", "stellar_type", "snr", "warn"):
         columns = [getattr(table[name], "value", table[name]) for table in tables]
         out[name] = np.concatenate([np.asarray(column) for column in columns]) if columns else np.zeros(0)
     return out

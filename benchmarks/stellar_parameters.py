@@ -167,7 +167,11 @@ def read_visit(estimator, path):
     table = estimator.estimate_files([path], progress=False)
     names = (*LABELS, "alpha_fe", "rv", "vbroad")
     row = {name + end: float(table[name + end].value[0]) for name in names for end in ("", "_err")}
-    return row | {"snr": float(table["snr"][0]), "warn": int(table["warn"][0]), "mk_type": str(table["mk_type"][0])}
+    return row | {
+        "snr": float(table["snr"][0]),
+        "warn": int(table["warn"][0]),
+        "stellar_type": str(table["stellar_type"][0]),
+    }
 
 
 def list_bars(result):

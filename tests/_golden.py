@@ -28,7 +28,7 @@ WAVE_STEP = 1e-4
 REDSHIFT = ("z", "z_err", "z_lo", "z_hi", "spectype", "p_galaxy", "p_qso", "p_star", "zwarn", "z_2", "p_2", "snr")
 STELLAR = (
     "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err", "vbroad",
-    "vbroad_err", "mk_type", "p_mk_type", "warn",
+    "vbroad_err", "stellar_type", "p_stellar_type", "warn",
 )  # fmt: skip
 #: parts of a token, each compared in units of its own size
 MADE_OF = ("explicit", "learned", "detail")

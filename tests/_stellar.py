@@ -14,8 +14,8 @@ SIGMA = (0.002, 0.05, 0.03, 0.02, 0.05)
 CORRELATION = 0.6
 #: of a table of stellar parameters
 COLUMNS = [
-    "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err", "vbroad",
-    "vbroad_err", "p_star", "mk_type", "p_mk_type", "snr", "warn",
+    "name", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err",
+    "vbroad", "vbroad_err", "p_star", "stellar_type", "p_stellar_type", "snr", "warn", "message",
 ]  # fmt: skip
 
 

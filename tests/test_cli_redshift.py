@@ -44,6 +44,8 @@ def test_one_row_per_spectrum(files, tmp_path, redshift_weights, monkeypatch, ca
     meta = {key.lower(): value for key, value in table.meta.items()}
     assert meta["weights"] == "tiny-redshift"
     assert meta["estimator"] == "RedshiftEstimator"
+    assert meta["command"].startswith("spectok redshift ")
+    assert "call" not in meta
     assert "2 spectra measured, 1 with zwarn 0; 1 flagged as unusable" in capsys.readouterr().out
 
 

@@ -64,3 +64,5 @@ def test_batch_passes_through():
     """What is a batch already is not converted again."""
     batch = to_batch([make_spectrum(100)])
     assert to_batch(batch) is batch
+    with pytest.raises(ValueError, match="medium and resolution must not be given with a SpectrumBatch"):
+        to_batch(batch, medium="air")

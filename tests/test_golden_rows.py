@@ -33,7 +33,7 @@ OF_LIMIT = 0.02
 def golden():
     """The stored rows."""
     table = QTable.read(ROWS)
-    table["mk_type"] = np.ma.filled(table["mk_type"], "")  # no text is read as masked
+    table["stellar_type"] = np.ma.filled(table["stellar_type"], "")  # no text is read as masked
     return table
 
 
@@ -66,7 +66,7 @@ def test_weights(rows, golden):
     assert rows.meta["weights_sha256"] == golden.meta["weights_sha256"]
 
 
-@pytest.mark.parametrize("name", ["name", "n_tokens", "n_masked", "spectype", "mk_type", "zwarn", "warn"])
+@pytest.mark.parametrize("name", ["name", "n_tokens", "n_masked", "spectype", "stellar_type", "zwarn", "warn"])
 def test_what_is_counted_or_named(rows, golden, name):
     """Numbers of tokens, classes, types and flags are the same."""
     np.testing.assert_array_equal(take(rows, name), take(golden, name))
@@ -80,7 +80,7 @@ def test_representation(rows, golden, name):
     assert_within(rows, golden, name, OF_SIZE * size[:, None])
 
 
-@pytest.mark.parametrize("name", ["p_galaxy", "p_qso", "p_star", "p_2", "p_mk_type"])
+@pytest.mark.parametrize("name", ["p_galaxy", "p_qso", "p_star", "p_2", "p_stellar_type"])
 def test_probabilities(rows, golden, name):
     """Of the classes, the second solution and the type."""
     assert_within(rows, golden, name, OF_PROBABILITY)
@@ -132,7 +132,7 @@ def test_every_kind_is_there(golden):
     """Galaxies, quasars and stars; what is unknown; with flags and without."""
     assert len(golden) >= 40
     assert set(golden["spectype"]) >= {"GALAXY", "QSO", "STAR"}
-    assert set(golden["mk_type"]) >= {"", "WD", "M", "K", "G", "B"}
+    assert set(golden["stellar_type"]) >= {"", "WD", "M", "K", "G", "B"}
     assert (take(golden, "zwarn") == 0).sum() > 20
     assert (take(golden, "zwarn") != 0).sum() > 5
     assert np.isfinite(take(golden, "teff")).sum() > 12

@@ -81,8 +81,8 @@ class TestChoices:
             ("classes", ["PLANET"], ValueError, "classes must be names out of GALAXY, QSO, STAR"),
             ("prior", np.ones(7), TypeError, "prior must be None, a dict"),
             ("prior", ([0, 1], [1, 1, 1]), ValueError, "prior must be a pair"),
-            ("n_best", 0, ValueError, "n_best must be a positive integer; got 0"),
-            ("n_best", 1.5, TypeError, "n_best must be a positive integer; got 1.5"),
+            ("n_best", 1, ValueError, "n_best must be an integer of 2 or more.*got 1"),
+            ("n_best", 1.5, TypeError, "n_best must be an integer of 2 or more.*got 1.5"),
             ("device", "gpu", ValueError, "device must be 'auto'"),
         ],
     )
@@ -112,7 +112,9 @@ class TestParameters:
         estimator = RedshiftEstimator("small", z_range=[0, 1], prior=prior)
         assert estimator.get_params()["prior"] is prior
         assert RedshiftEstimator(**estimator.get_params()).get_params() == estimator.get_params()
-        assert list(estimator.get_params()) == ["weights", "device", "z_range", "classes", "prior", "n_best"]
+        assert list(estimator.get_params()) == [
+            "weights", "device", "batch_tokens", "z_range", "classes", "prior", "n_best",
+        ]  # fmt: skip
 
     def test_set(self):
         estimator = RedshiftEstimator()

@@ -2,10 +2,13 @@
 """`RedshiftEstimator`: one and many spectra, and columns."""
 
 import pickle
+import re
+from datetime import UTC, datetime, timedelta
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from _contract import assert_same_row
 from _redshift import COLUMNS, ERROR, GALAXY, GRID, STAR, WIDTH, fake_measure, make_scores
 from astropy import units as u
 from astropy.table import QTable
@@ -32,12 +35,12 @@ class TestOne:
         found = estimator.estimate(make_spectrum(), medium="vacuum")
         assert isinstance(found, RedshiftEstimate)
         assert found.spectype == "GALAXY"
-        assert found.z.unit == found.z_err.unit == found.z_95.unit == u.dimensionless_unscaled
+        assert found.z.unit == found.z_err.unit == found.z_lo.unit == u.dimensionless_unscaled
         assert found.z.value == pytest.approx(0.5, abs=1e-5)
         assert found.z_err.value == pytest.approx(1.5 * ERROR, rel=0.03)
         assert found.p_best == pytest.approx(0.95, rel=1e-3)
         assert found.class_probability == pytest.approx({"GALAXY": 0.95, "QSO": 0.05, "STAR": 0}, abs=1e-4)
-        assert [(x.spectype, round(x.z, 3)) for x in found.alternatives] == [("QSO", 2.0), ("QSO", 0.5)]
+        assert [(x.spectype, round(x.z, 3)) for x in found.alternatives] == [("QSO", 2.0)]
         assert found.zwarn == RedshiftFlag.NONE
         assert np.isnan(found.rv)
         assert found.rv.unit == u.km / u.s
@@ -46,12 +49,11 @@ class TestOne:
         assert found.meta["weights"] == "tiny-redshift"
 
     def test_intervals(self, estimator, monkeypatch):
-        """One and two standard deviations for a Gaussian peak; both classes at one redshift count together."""
+        """One standard deviation for a Gaussian peak; both classes at one redshift count together."""
         fake_measure(monkeypatch, make_scores(("GALAXY", 0.5, WIDTH, 0.6), ("QSO", 0.5, WIDTH, 0.4)))
         found = estimator.estimate(make_spectrum())
-        for interval, sigmas in ((found.z_68, 0.9945), (found.z_95, 1.96)):
-            expected = 0.5 + 1.5 * ERROR * sigmas * np.array([-1, 1])
-            np.testing.assert_allclose(interval.value, expected, atol=0.15 * ERROR)
+        expected = 0.5 + 1.5 * ERROR * 0.9945 * np.array([-1, 1])
+        np.testing.assert_allclose([found.z_lo.value, found.z_hi.value], expected, atol=0.15 * ERROR)
 
     def test_star(self, estimator, monkeypatch):
         """Its redshift is a radial velocity."""
@@ -65,13 +67,13 @@ class TestOne:
         """The most probable one; for what is no star, and with weights that tell none, there is none."""
         fake_measure(monkeypatch, STAR, types={"G": 0.3, "K": 0.6, "M": 0.1})
         found = estimator.estimate(make_spectrum())
-        assert (found.mk_type, found.mk_probability) == ("K", 0.6)
+        assert (found.stellar_type, found.p_stellar_type) == ("K", 0.6)
         assert "type K (0.600)" in repr(found)
         for scores, types in ((GALAXY, {"K": 1.0}), (STAR, None)):
             fake_measure(monkeypatch, scores, types=types)
             found = estimator.estimate(make_spectrum())
-            assert found.mk_type == ""
-            assert np.isnan(found.mk_probability)
+            assert found.stellar_type == ""
+            assert np.isnan(found.p_stellar_type)
             assert "type" not in repr(found).replace("RedshiftEstimate", "")
 
     def test_plain_arrays(self, estimator, monkeypatch):
@@ -80,13 +82,15 @@ class TestOne:
         arrays = (spectrum.spectral_axis, spectrum.flux, spectrum.uncertainty)
         assert estimator.estimate(arrays).spectype == "GALAXY"
 
-    @pytest.mark.parametrize(("n_best", "expected"), [(1, 0), (2, 1), (np.int64(3), 2), (9, 8)])
+    @pytest.mark.parametrize(("n_best", "expected"), [(2, 1), (np.int64(3), 2), (9, 8)])
     def test_n_best(self, redshift_weights, monkeypatch, n_best, expected):
         fake_measure(monkeypatch, GALAXY)
-        found = RedshiftEstimator(redshift_weights, "cpu", n_best=n_best).estimate(make_spectrum())
+        estimator = RedshiftEstimator(redshift_weights, "cpu", n_best=n_best)
+        found = estimator.estimate(make_spectrum())
         assert len(found.alternatives) == expected
         p = [found.p_best, *(peak.probability for peak in found.alternatives)]
         assert p == sorted(p, reverse=True)
+        assert found.to_table().colnames == estimator.estimate([make_spectrum()]).colnames
 
     def test_network_itself(self, estimator):
         """Without anything faked: the numbers are finite and consistent, and do not depend on units."""
@@ -95,7 +99,7 @@ class TestOne:
         again = estimator.estimate(in_other_units, medium="vacuum")
         assert again.z.value == pytest.approx(found.z.value, abs=1e-4)
         assert again.p_best == pytest.approx(found.p_best, rel=1e-2)
-        assert found.z_95[0] <= found.z_68[0] <= found.z <= found.z_68[1] <= found.z_95[1]
+        assert found.z_lo <= found.z <= found.z_hi
         assert sum(found.class_probability.values()) == pytest.approx(1)
 
     def test_apply(self, estimator, monkeypatch):
@@ -184,18 +188,39 @@ class TestMany:
         np.testing.assert_allclose(table["p_2"][0], 0.04, rtol=1e-2)
         np.testing.assert_allclose(table["rv"].value, [np.nan, np.nan, -60], atol=2)
         np.testing.assert_allclose(table["snr"][[0, 2]], 50, rtol=0.2)
-        assert table["mk_type"].tolist() == ["", "", "WD"]
-        np.testing.assert_array_equal(table["p_mk_type"], [np.nan, np.nan, 0.8])
+        assert table["stellar_type"].tolist() == ["", "", "WD"]
+        np.testing.assert_array_equal(table["p_stellar_type"], [np.nan, np.nan, 0.8])
         assert table["zwarn"].tolist() == [0, RedshiftFlag.TOO_FEW_PIXELS, 0]
         assert (table["z_lo"] < table["z"])[[0, 2]].all()
         assert (table["z"] < table["z_hi"])[[0, 2]].all()
 
-    def test_agrees_with_one(self, estimator, monkeypatch, table):
+    @pytest.mark.parametrize("scores", [GALAXY, STAR])
+    def test_agrees_with_one(self, estimator, monkeypatch, scores):
+        """What one spectrum gives is what a row of a table holds."""
+        fake_measure(monkeypatch, scores, types={"WD": 0.8, "A": 0.2})
+        spectrum = make_spectrum(meta={"name": "NGC 1"})
+        assert_same_row(estimator.estimate(spectrum), estimator.estimate([spectrum]))
+
+    def test_posterior_of_one_as_a_row(self, estimator, monkeypatch):
+        """It is packed as in a table of many."""
         fake_measure(monkeypatch, GALAXY)
-        one = estimator.estimate(make_spectrum())
-        row = table[0]
-        assert (row["z"], row["z_err"], row["p_best"]) == (one.z, one.z_err, one.p_best)
-        np.testing.assert_array_equal([row["z_lo"].value, row["z_hi"].value], one.z_68.value)
+        row = estimator.estimate(make_spectrum()).to_table(posterior=True)
+        table = estimator.estimate([make_spectrum()], posterior=True)
+        assert row.colnames == table.colnames
+        for name in ("posterior_bin", "posterior_p", "posterior_rest"):
+            np.testing.assert_array_equal(row[name], table[name])
+        assert RedshiftPosterior.expand(row[0], row.meta).grid == GRID
+
+    def test_names_and_messages(self, table):
+        """Of lists as of files."""
+        assert "at least 32 good pixels" in table["message"][1]
+        assert table["message"][0] == table["name"][0] == ""
+
+    def test_digits(self, table):
+        """What is shown is what the errors allow; what is kept is all."""
+        decimals = int(1 - np.floor(np.log10(np.nanmin(table["z_err"].value))))
+        assert table["z"].info.format == table["z_lo"].info.format == f".{decimals}f"
+        assert f"{table['z'][0].value:.{decimals}f}" in str(table)
 
     def test_posterior(self, table):
         back = RedshiftPosterior.expand(table[0], table.meta)
@@ -213,6 +238,7 @@ class TestMany:
         assert back.colnames == table.colnames
         for name in table.colnames:
             assert back[name].unit == table[name].unit, name
+            assert back[name].info.description == table[name].info.description, name
             usable = [0, 2]  # NaN comes back from FITS as masked
             found, expected = back[name][usable], np.array(table[name][usable])
             # empty names come back from ECSV as masked
@@ -220,10 +246,15 @@ class TestMany:
             np.testing.assert_array_equal(found.astype(expected.dtype), expected, err_msg=name)
         np.testing.assert_array_equal(back["zwarn"], table["zwarn"])
         found = {key.lower(): value for key, value in back.meta.items()}
+        if ending == "fits":
+            found["call"] = found["call"].replace('"', "'")
         assert found == found | {key.lower(): value for key, value in table.meta.items()}
 
     def test_provenance(self, table, redshift_weights):
         assert {"weights", "weights_sha256", "astro_spectok", "torch", "specutils"} <= set(table.meta)
+        assert datetime.now(UTC) - datetime.fromisoformat(f"{table.meta['date']}+00:00") < timedelta(hours=1)
+        assert re.fullmatch(r"RedshiftEstimator\(weights=.*, device='cpu'\)\.estimate\(\.\.\., posterior=True\)",
+                            table.meta["call"])  # fmt: skip
         assert table.meta["estimator"] == "RedshiftEstimator"
         assert table.meta["searched"] == "GALAXY -0.002996 3, QSO 0 4.999, STAR -0.002397 0.002202"
         assert table.meta["prior"] == "flat"
@@ -255,7 +286,7 @@ class TestMany:
         paths = [tmp_path / "none.fits", tmp_path / "a.fits"]
         with pytest.warns(FlaggedSpectraWarning, match="no such file"):
             table = estimator.estimate_files(paths)
-        assert table.colnames == ["file", "name", *COLUMNS, "message"]
+        assert table.colnames == ["file", *COLUMNS]
         assert table["file"].tolist() == [str(path) for path in paths]
         assert table["name"].tolist() == ["none.fits", "a.fits"]
         assert "no such file" in table["message"][0]

@@ -13,7 +13,7 @@ from conftest import make_spectrum
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.network import build_network
-from astro_spectok.redshift.spectral_type import choose_type, make_type_column
+from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import write_weights
 
@@ -47,16 +47,6 @@ def test_most_probable_type_of_a_star(spectype, types, expected):
     assert probability == expected[1] or (expected[1] is None and math.isnan(probability))
 
 
-@pytest.mark.parametrize("types", [(), ("O", "WD"), ("subdwarf", "B")])
-def test_columns_hold_every_name(types):
-    """However long, and those of weights that tell none."""
-    column = make_type_column(2, types)
-    assert column.tolist() == ["", ""]
-    for name in types:
-        column[1] = name
-        assert column.tolist() == ["", name]
-
-
 def test_types_are_those_of_the_network(weights):
     """Probabilities that add up to one, the same for each spectrum alone and among others."""
     spectra = [make_spectrum(600, seed=k) for k in range(3)]
@@ -69,8 +59,8 @@ def test_types_are_those_of_the_network(weights):
         assert sum(types.values()) == pytest.approx(1, abs=1e-5)
         ((_, alone),) = runner.measure(to_batch([spectrum]))
         assert alone.types == pytest.approx(types, abs=1e-5)
-        assert table["mk_type"][k] == max(types, key=types.get)
-        assert table["p_mk_type"][k] == pytest.approx(max(types.values()), abs=1e-5)
+        assert table["stellar_type"][k] == max(types, key=types.get)
+        assert table["p_stellar_type"][k] == pytest.approx(max(types.values()), abs=1e-5)
         one = RedshiftEstimator(weights, "cpu").estimate(spectrum)
-        assert (one.mk_type, one.spectype) == (table["mk_type"][k], "STAR")
+        assert (one.stellar_type, one.spectype) == (table["stellar_type"][k], "STAR")
     assert len({tuple(np.round(list(together[k].types.values()), 6)) for k in range(3)}) == 3

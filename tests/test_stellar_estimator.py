@@ -6,6 +6,7 @@ import pickle
 import matplotlib as mpl
 import numpy as np
 import pytest
+from _contract import assert_same_row
 from _redshift import ERROR, GALAXY, STAR, WIDTH, fake_measure, make_scores
 from _stellar import COLUMNS, SIGMA, SUN, add_stellar_head
 from astropy import units as u
@@ -46,7 +47,7 @@ class TestOne:
         assert found.rv.to_value(u.km / u.s) == pytest.approx(299792.458 * -2e-4, abs=2)
         assert found.rv_err.to_value(u.km / u.s) == pytest.approx(299792.458 * ERROR, rel=0.05)
         assert found.vbroad.to_value(u.km / u.s) == pytest.approx(10 ** SUN[4])
-        assert (found.mk_type, found.mk_probability) == ("G", 0.9)
+        assert (found.stellar_type, found.p_stellar_type) == ("G", 0.9)
         assert found.p_star == pytest.approx(1)
         assert found.warn == StellarFlag.NONE
         assert found.meta["medium"] == "vacuum"
@@ -71,7 +72,7 @@ class TestOne:
     def test_distribution(self, estimator, monkeypatch):
         fake_measure(monkeypatch, STAR, types=G_STAR)
         point = estimator.estimate(make_spectrum())
-        found = estimator.estimate(make_spectrum(), return_distribution=True)
+        found = estimator.sample(make_spectrum())
         assert isinstance(found, StellarDistributions)
         assert found.teff.n_samples == 1000
         for name in point.labels:
@@ -90,7 +91,7 @@ class TestOne:
         again = pickle.loads(pickle.dumps(found))
         assert repr(again) == repr(found)
         assert "teff 5777 ± 27 K" in repr(found)
-        assert "4.44 ± 0.05 dex(cm / s2)" in found._repr_html_()
+        assert "4.440 ± 0.050 dex(cm / s2)" in found._repr_html_()
 
     @pytest.mark.parametrize("label", ["alpha_fe", "log_vbroad"])
     def test_what_the_spectrum_does_not_tell(self, redshift_weights, monkeypatch, label):
@@ -170,7 +171,7 @@ class TestOne:
     )
     def test_refuses_numbers(self, redshift_weights, name, value, error):
         with pytest.raises(error, match=f"{name} must be an integer of [01] or more"):
-            StellarParameterEstimator(redshift_weights, "cpu", **{name: value}).estimate(make_spectrum())
+            StellarParameterEstimator(redshift_weights, "cpu").sample(make_spectrum(), **{name: value})
 
     def test_weights_without_a_head(self, redshift_weights):
         with pytest.raises(WeightsError, match=r"give no stellar parameters.*make_stellar_model\.py"):
@@ -313,24 +314,23 @@ class TestMany:
         np.testing.assert_allclose(table["logg"].value, [SUN[1], np.nan, np.nan])
         np.testing.assert_allclose(table["rv"].value, [-60, np.nan, np.nan], atol=2)
         np.testing.assert_allclose(table["p_star"], [1, np.nan, 0], atol=1e-3)
-        assert table["mk_type"].tolist() == ["G", "", ""]
-        np.testing.assert_allclose(table["p_mk_type"], [0.9, np.nan, np.nan])
+        assert table["stellar_type"].tolist() == ["G", "", ""]
+        np.testing.assert_allclose(table["p_stellar_type"], [0.9, np.nan, np.nan])
         assert table["warn"].tolist() == [0, StellarFlag.TOO_FEW_PIXELS, StellarFlag.NOT_A_STAR]
         assert table.meta["estimator"] == "StellarParameterEstimator"
         assert {"weights", "weights_sha256", "astro_spectok", "torch"} <= set(table.meta)
 
-    def test_agrees_with_one(self, estimator, monkeypatch, table):
+    def test_agrees_with_one(self, estimator, monkeypatch):
+        """What one star gives is what a row of a table holds."""
         fake_measure(monkeypatch, STAR, types=G_STAR)
-        one = estimator.estimate(make_spectrum())
-        for name in one.labels:
-            for column in (name, f"{name}_err"):
-                np.testing.assert_array_equal(table[column][0].value, getattr(one, column).value)
+        spectrum = make_spectrum(meta={"name": "Sol"})
+        assert_same_row(estimator.estimate(spectrum), estimator.estimate([spectrum]))
 
     def test_distributions(self, estimator, monkeypatch):
         fake_measure(monkeypatch, STAR, None, GALAXY, types=G_STAR)
         spectra = [make_spectrum(), make_spectrum(10), make_spectrum(900, seed=2)]
         with pytest.warns(FlaggedSpectraWarning):
-            found = estimator.estimate(spectra, return_distribution=True)
+            found = estimator.sample(spectra)
         assert found.teff.shape == (3,)
         np.testing.assert_array_equal(np.isnan(found.logg.pdf_mean().value), [False, True, True])
         assert found.warn.tolist() == [0, StellarFlag.TOO_FEW_PIXELS, StellarFlag.NOT_A_STAR]
@@ -346,17 +346,21 @@ class TestMany:
         assert isinstance(back["logg"], u.Dex)
         for name in table.colnames:
             assert back[name].unit == table[name].unit, name
-            expected = np.array(table[name][:1])
-            np.testing.assert_array_equal(np.array(back[name][:1]).astype(expected.dtype), expected, err_msg=name)
+            found, expected = back[name][:1], np.array(table[name][:1])
+            # empty names come back from ECSV as masked
+            found = np.array(found if expected.dtype.kind != "U" else np.ma.filled(found, ""))
+            np.testing.assert_array_equal(found.astype(expected.dtype), expected, err_msg=name)
         np.testing.assert_array_equal(back["warn"], table["warn"])
         found = {key.lower(): value for key, value in back.meta.items()}
+        if ending == "fits":
+            found["call"] = found["call"].replace('"', "'")
         assert found == found | {key.lower(): value for key, value in table.meta.items()}
 
     def test_empty(self, estimator):
         table = estimator.estimate([])
         assert table.colnames == COLUMNS
         assert len(table) == 0
-        found = estimator.estimate([], return_distribution=True)
+        found = estimator.sample([])
         assert found.teff.shape == found.warn.shape == (0,)
 
     def test_files(self, estimator, monkeypatch, tmp_path):
@@ -365,5 +369,5 @@ class TestMany:
         paths = [tmp_path / "none.fits", tmp_path / "a.fits"]
         with pytest.warns(FlaggedSpectraWarning):
             table = estimator.estimate_files(paths)
-        assert table.colnames == ["file", "name", *COLUMNS, "message"]
+        assert table.colnames == ["file", *COLUMNS]
         assert table["warn"].tolist() == [StellarFlag.NO_DATA, 0]

@@ -14,6 +14,7 @@ from astro_spectok.cli.options import (
     COMMON_OPTIONS,
     add_common_options,
     add_file_options,
+    note_command,
     positive_int,
     split_names,
     write_line,
@@ -110,6 +111,7 @@ def _run_embed(args):
         args.files, file_format=args.format, medium=args.medium, weights=args.weights, device=args.device,
         batch_tokens=args.batch_tokens, progress=False if args.quiet else None,
     )  # fmt: skip
+    note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)
     if not args.quiet:
         used = sum(1 for message in table["message"] if not message)
@@ -301,6 +303,7 @@ def main(argv=None):
         A wrong command line exits with 2.
     """
     args = build_parser().parse_args(argv)
+    args.command_line = sys.argv[1:] if argv is None else argv
     try:
         with _log_to_stderr(quiet=args.quiet, debug=args.debug):
             return args.run(args) or 0

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
 
-from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+from astro_spectok.cli.options import add_common_options, add_file_options, note_command, split_names, write_line
 
 __all__ = ["add_redshift", "add_stellar"]
 
@@ -27,7 +27,9 @@ def _run_redshift(args):
     from astro_spectok.estimators import RedshiftEstimator
 
     z_range = None if args.z_range is None else tuple(args.z_range)
-    estimator = RedshiftEstimator(args.weights, args.device, z_range=z_range, classes=args.classes)
+    estimator = RedshiftEstimator(
+        args.weights, args.device, args.batch_tokens, z_range=z_range, classes=args.classes
+    )  # fmt: skip
     table = _estimate_files(estimator, args, posterior=args.posterior)
     if not args.quiet:
         measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
@@ -53,7 +55,8 @@ def _run_stellar(args):
 
     from astro_spectok.estimators import StellarParameterEstimator
 
-    table = _estimate_files(StellarParameterEstimator(args.weights, args.device, assume_star=args.assume_star), args)
+    estimator = StellarParameterEstimator(args.weights, args.device, args.batch_tokens, assume_star=args.assume_star)
+    table = _estimate_files(estimator, args)
     if not args.quiet:
         given = np.isfinite(table["teff"].value)
         n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
@@ -65,13 +68,12 @@ def _run_stellar(args):
 
 def _estimate_files(estimator, args, **kwargs):
     """The table of an estimator for the files of a command line, which is also written."""
-    from astro_spectok.config import conf
     from astro_spectok.utils.writing import check_output, write_table
 
     check_output(args.out, overwrite=args.overwrite)
-    with conf.set_temp("batch_tokens", args.batch_tokens or conf.batch_tokens):
-        table = estimator.estimate_files(
-            args.files, file_format=args.format, medium=args.medium, progress=False if args.quiet else None, **kwargs
-        )
+    table = estimator.estimate_files(
+        args.files, file_format=args.format, medium=args.medium, progress=False if args.quiet else None, **kwargs
+    )
+    note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)
     return table

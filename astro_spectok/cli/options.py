@@ -2,12 +2,18 @@
 """The options that subcommands of ``spectok`` share, and how they write."""
 
 import argparse
+import shlex
 import sys
 
-__all__ = ["COMMON_OPTIONS", "add_common_options", "add_file_options", "positive_int", "split_names", "write_line"]
+__all__ = [
+    "COMMON_OPTIONS", "add_common_options", "add_file_options", "note_command", "positive_int", "split_names",
+    "write_line",
+]  # fmt: skip
 
 # what --debug and --quiet leave alone when they stand before and after the subcommand
 _UNSET = argparse.SUPPRESS
+#: characters of a command that a table remembers: a shell may write thousands of names of files for a ``*``
+_LONGEST = 1000
 
 
 def write_line(text="", *, stream=None):
@@ -68,3 +74,10 @@ def add_file_options(parser):
 def split_names(text):
     """Turn ``a,b`` into a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def note_command(table, args):
+    """Put the command into the metadata of a table, in place of the call that it led to."""
+    command = shlex.join(["spectok", *args.command_line])
+    table.meta.pop("call", None)
+    table.meta["command"] = command if len(command) <= _LONGEST else f"{command[:_LONGEST]}..."

@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`measure_attention`: which tokens of a spectrum the encoder looks at."""
 
+from os import PathLike
+from typing import Any
+
 from astro_spectok.embedding.embed_spectra import tokenize
 from astro_spectok.interface.inputs import prepare_inputs
 from astro_spectok.tokens.token_attention import TokenAttention
@@ -8,7 +11,16 @@ from astro_spectok.tokens.token_attention import TokenAttention
 __all__ = ["measure_attention"]
 
 
-def measure_attention(obj, *, weights=None, medium=None, resolution=None, device="auto"):
+def measure_attention(
+    obj: Any,
+    *,
+    weights: str | PathLike[str] | None = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool | None = None,
+) -> TokenAttention:
     """Measure how much attention each token of a spectrum gives to each other one, by block and head of the encoder.
 
     Input is understood as by `tokenize`: units do not matter, and bad pixels change nothing. The spectrum is encoded
@@ -29,6 +41,11 @@ def measure_attention(obj, *, weights=None, medium=None, resolution=None, device
         Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most. A
+        single spectrum always goes as a whole.
+    progress : bool, optional
+        Show a bar; by default for long work on a terminal.
 
     Returns
     -------
@@ -62,9 +79,14 @@ def measure_attention(obj, *, weights=None, medium=None, resolution=None, device
     >>> attention.received.shape, attention.wavelength.unit
     ((5, 5, 126), Unit("Angstrom"))
     """
-    batch, runner, single = prepare_inputs(obj, weights=weights, medium=medium, resolution=resolution, device=device)
+    batch, runner, single = prepare_inputs(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
+    )
     if not single:
         msg = f"obj must be one spectrum; got {len(batch)} in a {type(obj).__name__}; take them one after the other"
         raise ValueError(msg)
-    tokens = tokenize(obj, weights=weights, medium=medium, resolution=resolution, device=device)
+    tokens = tokenize(
+        obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
+        progress=progress,
+    )  # fmt: skip
     return TokenAttention(runner.measure_attention(batch), tokens)

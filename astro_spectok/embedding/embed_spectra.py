@@ -1,25 +1,46 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
 
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
 import numpy as np
 from astropy import units as u
+from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
-from astro_spectok.interface.inputs import (
-    find_source,
-    make_provenance,
-    measure_facts,
-    note_flags,
-    prepare_inputs,
-    read_inputs,
-)
+from astro_spectok.interface.columns import Column, make_table
+from astro_spectok.interface.inputs import find_source, measure_facts, note_flags, prepare_inputs, read_inputs
+from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
 
 __all__ = ["embed", "embed_files", "embed_table", "tokenize"]
 
+#: of a table of embeddings
+COLUMNS = {
+    "name": Column("name of the spectrum, where it has one", kind="text"),
+    "embedding": Column("the spectrum as a vector", digits=3),
+    "snr": Column("median signal-to-noise ratio of the good pixels", digits=1),
+    "n_good": Column("number of good pixels", kind="int"),
+    "wave_min": Column("first good wavelength, vacuum", u.AA, digits=1),
+    "wave_max": Column("last good wavelength, vacuum", u.AA, digits=1),
+    "warn": Column("what was noticed: bits of InputFlag", kind="int"),
+    "message": Column("why it could not be used", kind="text"),
+}
 
-def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+
+def tokenize(
+    obj: Any,
+    *,
+    weights: str | PathLike[str] | None = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool | None = None,
+) -> SpectralTokens | SpectralTokensList:
     """Turn spectra into tokens: one vector for each patch of native pixels.
 
     Spectral axes in any unit and direction become vacuum wavelengths as observed (``spec.redshift`` is never
@@ -87,23 +108,32 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
     )
     flags = note_flags(batch, runner.loaded, single=single)
-    out = [None] * len(batch)
-    decoder = _make_decoder(runner, device)
+    config, decoder = runner.network.config, _make_decoder(runner, device)
+    made = make_provenance(
+        runner.loaded, word_call("tokenize", weights=weights, medium=medium, resolution=resolution)
+    ) | {"weights_source": find_source(runner.loaded), "patch": config.patch}
+    nothing = np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0
+    unknown = np.full(config.embedding_size, np.nan, np.float32)
+    out = [
+        SpectralTokens(*nothing, info, _make_meta(made, info, flag), decoder, unknown)
+        for info, flag in zip(batch.info, flags, strict=True)
+    ]
     for i, encoded in runner.encode(batch, progress=progress):
-        out[i] = SpectralTokens(
-            encoded.values, encoded.geometry, ~encoded.good, encoded.scale, batch.info[i],
-            _make_meta(batch.info[i], flags[i], runner), decoder, encoded.embedding,
-        )  # fmt: skip
-    config = runner.network.config
-    for i in np.flatnonzero([tokens is None for tokens in out]):
-        out[i] = SpectralTokens(
-            np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0, batch.info[i],
-            _make_meta(batch.info[i], flags[i], runner), decoder, np.full(config.embedding_size, np.nan, np.float32),
-        )  # fmt: skip
+        tokens = encoded.values, encoded.geometry, ~encoded.good, encoded.scale
+        out[i] = SpectralTokens(*tokens, batch.info[i], out[i].meta, decoder, encoded.embedding)
     return out[0] if single else SpectralTokensList(out)
 
 
-def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+def embed(
+    obj: Any,
+    *,
+    weights: str | PathLike[str] | None = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool | None = None,
+) -> np.ndarray:
     """Turn spectra into vectors, one for each.
 
     Vectors are compared by their angle or distance; they do not depend on the unit or scale of the flux, nor on what
@@ -143,7 +173,16 @@ def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", bat
     return vectors[0] if single else vectors
 
 
-def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
+def embed_table(
+    obj: Any,
+    *,
+    weights: str | PathLike[str] | None = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool | None = None,
+) -> QTable:
     """Turn spectra into vectors, in a table that also says what was noticed about each spectrum.
 
     One spectrum gives one row, and one that cannot be used a row with a flag.
@@ -158,7 +197,8 @@ def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto
     `~astropy.table.QTable`
         Columns ``name``, ``embedding`` (n, E), ``snr`` (median per good pixel), ``n_good`` (pixels), ``wave_min``,
         ``wave_max`` (of the good pixels, vacuum), ``warn`` (bits of `~astro_spectok.spectra.InputFlag`) and
-        ``message``. The metadata name the weights, their sha256 and the versions of the packages.
+        ``message``. The metadata name the weights, their sha256, the versions of the packages, the date (UTC) and the
+        call.
 
     Examples
     --------
@@ -180,22 +220,31 @@ def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto
     flags = note_flags(batch, runner.loaded, single=False)
     vectors = _embed_batch(batch, runner, progress)
     facts = np.array([measure_facts(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
-    return QTable(
-        {
-            "name": np.array([info.name for info in batch.info], dtype=str),
-            "embedding": vectors,
-            "snr": facts[:, 0],
-            "n_good": facts[:, 1].astype(np.int64),
-            "wave_min": facts[:, 2] * u.AA,
-            "wave_max": facts[:, 3] * u.AA,
-            "warn": flags,
-            "message": np.array([info.message for info in batch.info], dtype=str),
-        },
-        meta=make_provenance(runner.loaded),
-    )
+    arrays = {
+        "name": np.array([info.name for info in batch.info], dtype=str),
+        "embedding": vectors,
+        "snr": facts[:, 0],
+        "n_good": facts[:, 1].astype(np.int64),
+        "wave_min": facts[:, 2],
+        "wave_max": facts[:, 3],
+        "warn": flags,
+        "message": np.array([info.message for info in batch.info], dtype=str),
+    }
+    call = word_call("embed_table", weights=weights, medium=medium, resolution=resolution)
+    return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call))
 
 
-def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwargs):
+def embed_files(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    file_format: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    progress: bool | None = None,
+) -> QTable:
     """Turn the spectra in files into vectors, in a table.
 
     Parameters
@@ -204,10 +253,8 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
         Files of any format that specutils or this package reads.
     file_format : str, optional
         specutils' name of the format of all of them; found out from each file if not given.
-    medium, resolution : optional
+    weights, medium, resolution, device, batch_tokens, progress
         As for `tokenize`.
-    **kwargs
-        ``weights``, ``device``, ``batch_tokens``, ``progress`` as for `tokenize`.
 
     Returns
     -------
@@ -234,8 +281,12 @@ def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwar
     example_galaxy.fits (1, 256)
     """
     batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
-    table = embed_table(batch, **kwargs)
-    table.add_column(names, index=0, name="file")
+    table = embed_table(batch, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress)
+    file = TableColumn(np.array(names, dtype=str), description="file that it is from")
+    table.add_column(file, index=0, name="file")
+    table.meta["call"] = word_call(
+        "embed_files", file_format=file_format, weights=weights, medium=medium, resolution=resolution
+    )
     return table
 
 
@@ -246,20 +297,9 @@ def _embed_batch(batch, runner, progress):
     return vectors
 
 
-def _make_meta(info, flags, runner):
+def _make_meta(made, info, flags):
     """What tokens remember of how they were made; plain numbers and text, as it goes into files."""
-    from astro_spectok.version import __version__
-
-    return {
-        "weights": runner.loaded.name,
-        "weights_sha256": runner.loaded.sha256,
-        "weights_source": find_source(runner.loaded),
-        "astro_spectok": __version__,
-        "patch": runner.network.config.patch,
-        "warn": int(flags),
-        "medium": info.medium,
-        "medium_source": info.medium_source,
-    }
+    return made | {"warn": int(flags), "medium": info.medium, "medium_source": info.medium_source}
 
 
 def _make_decoder(runner, device):

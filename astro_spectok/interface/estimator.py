@@ -2,8 +2,15 @@
 """What all estimators have in common: parameters that are stored as they are given, and files as input."""
 
 import inspect
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from astropy.table import Column, QTable
 
 from astro_spectok.interface.inputs import read_inputs
+from astro_spectok.interface.provenance import word_call, word_options
 from astro_spectok.utils.html import make_html_table
 
 __all__ = ["Estimator"]
@@ -12,8 +19,8 @@ __all__ = ["Estimator"]
 class Estimator:
     """An estimator in the manner of scikit-learn: parameters are stored unchanged, and validated when they are used.
 
-    Subclasses take their parameters by name and store each under its name, and have
-    ``estimate(obj, *, medium=None, resolution=None, progress=None)``.
+    Subclasses take ``weights``, ``device``, ``batch_tokens`` and parameters of their own, store each under its name,
+    and have ``estimate(obj, *, medium=None, resolution=None, progress=None)``.
 
     Examples
     --------
@@ -35,7 +42,7 @@ class Estimator:
     example_galaxy.fits: 0.086
     """
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name.
 
         Parameters
@@ -49,7 +56,7 @@ class Estimator:
         """
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Change parameters by name.
 
         Parameters
@@ -76,7 +83,34 @@ class Estimator:
             setattr(self, name, value)
         return self
 
-    def estimate_files(self, paths, *, file_format=None, medium=None, resolution=None, progress=None, **kwargs):
+    def estimate(
+        self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
+    ) -> Any:
+        """What subclasses do: a result of one spectrum, or a table of many.
+
+        Parameters
+        ----------
+        obj, medium, resolution, progress
+            As for `~astro_spectok.tokenize`.
+
+        Raises
+        ------
+        NotImplementedError
+            This class estimates nothing.
+        """
+        msg = f"{type(self).__name__} must have a method estimate"
+        raise NotImplementedError(msg)
+
+    def estimate_files(
+        self,
+        paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+        *,
+        file_format: str | None = None,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+        **kwargs: Any,
+    ) -> QTable:
         """Estimate for the spectra in files.
 
         Parameters
@@ -91,8 +125,8 @@ class Estimator:
         Returns
         -------
         `~astropy.table.QTable`
-            As of ``estimate`` for many spectra, with the columns ``file`` and ``name`` before and ``message`` after
-            them, which says why a spectrum could not be measured. A file that cannot be read is one flagged row.
+            As of ``estimate`` for many spectra, with the column ``file`` before the others; one row for each spectrum,
+            in order. A file that cannot be read is one flagged row.
 
         Raises
         ------
@@ -101,17 +135,22 @@ class Estimator:
         """
         batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
         table = self.estimate(batch, progress=progress, **kwargs)
-        table.add_columns([names, [info.name for info in batch.info]], indexes=[0, 0], names=["file", "name"])
-        table["message"] = [info.message for info in batch.info]
+        table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), index=0, name="file")
+        options = {"file_format": file_format, "medium": medium, "resolution": resolution} | kwargs
+        table.meta["call"] = self._word_call("estimate_files", **options)
         return table
 
-    def __repr__(self):
-        changed = [
-            f"{name}={getattr(self, name)!r}"
+    def _word_call(self, method: str, **options: Any) -> str:
+        """A call of a method in words, for the metadata."""
+        return word_call(f"{self!r}.{method}", **options)
+
+    def __repr__(self) -> str:
+        changed = {
+            name: getattr(self, name)
             for name, parameter in inspect.signature(type(self)).parameters.items()
             if getattr(self, name) is not parameter.default
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        }
+        return f"{type(self).__name__}({', '.join(word_options(changed))})"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return make_html_table(type(self).__name__, [(name, repr(x)) for name, x in self.get_params().items()])

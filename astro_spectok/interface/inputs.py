@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What `embed` and the estimators do alike: input to batch and weights, remarks, facts about spectra, provenance."""
+"""What `embed` and the estimators do alike: input to batch and weights, remarks, facts about spectra."""
 
 import os
 import warnings
@@ -9,7 +9,7 @@ import numpy as np
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
 from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, to_batch
 
-__all__ = ["find_source", "make_provenance", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
+__all__ = ["find_source", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
 
 #: share of the good pixels that may lie outside the trained wavelengths without a remark
 OUTSIDE_SHARE = 0.02
@@ -69,24 +69,6 @@ def read_inputs(paths, *, file_format=None, medium=None, resolution=None):
         raise ValueError(msg)
     names = [str(path) for path, batch in pairs for _ in range(len(batch))]
     return SpectrumBatch.concatenate([batch for _, batch in pairs]), names
-
-
-def make_provenance(loaded):
-    """What a table's metadata say of how it was made: weights, their sha256, versions."""
-    import astropy
-    import specutils
-    import torch
-
-    from astro_spectok.version import __version__
-
-    return {
-        "weights": loaded.name,
-        "weights_sha256": loaded.sha256,
-        "astro_spectok": __version__,
-        "astropy": astropy.__version__,
-        "specutils": specutils.__version__,
-        "torch": str(torch.__version__),  # a subclass of str, which YAML refuses
-    }
 
 
 def find_source(loaded):

@@ -83,7 +83,7 @@ def plot_stellar(estimate, batch, hull, axes=None):
         axes[1].plot(x, y, "o", ms=3, color=MODEL)
     shown = dict(estimate._facts())
     title = "; ".join(f"{name} {shown[name]}" for name in ("teff", "logg", "fe_h"))
-    axes[0].set_title(f"{estimate.mk_type} {title}".strip(), fontsize="medium", pad=52)
+    axes[0].set_title(f"{estimate.stellar_type} {title}".strip(), fontsize="medium", pad=52)
     return axes
 
 

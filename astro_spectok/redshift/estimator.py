@@ -2,15 +2,20 @@
 """`RedshiftEstimator`: class and redshift of spectra from any instrument, with a calibrated posterior."""
 
 import operator
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from os import PathLike
+from typing import Any
 
-import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
 from astro_spectok.embedding import tokenize
+from astro_spectok.interface.columns import fill_row, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import find_source, make_provenance, measure_facts
+from astro_spectok.interface.inputs import find_source, measure_facts
+from astro_spectok.interface.provenance import make_provenance
+from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
 from astro_spectok.redshift.flags import (
     conclude_flags,
@@ -19,19 +24,16 @@ from astro_spectok.redshift.flags import (
     find_red_end,
 )
 from astro_spectok.redshift.measure import prepare
-from astro_spectok.redshift.result import RedshiftEstimate, to_velocity
+from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.solutions import find_solutions, move_interval
-from astro_spectok.redshift.spectral_type import choose_type, make_type_column
-from astro_spectok.utils.spectypes import STAR
+from astro_spectok.redshift.spectral_type import choose_type
 
 __all__ = ["RedshiftEstimator"]
 
 #: solutions that are compared with each other for ``zwarn``, however many are asked for
 COMPARED = 3
-#: probabilities of the intervals that are given
-LEVELS = (0.68, 0.95)
-#: columns of a table that are plain numbers
-NUMBERS = ("z", "z_err", "z_lo", "z_hi", "p_best", "z_2", "p_2", "rv", "rv_err", "snr", "p_mk_type")
+#: probability of the interval that is given
+LEVEL = 0.68
 
 
 class RedshiftEstimator(Estimator):
@@ -47,6 +49,8 @@ class RedshiftEstimator(Estimator):
         Registry name or path; the packaged default if not given.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
     z_range : (float, float) or dict of str to (float, float), optional
         Lowest and highest redshift, for all classes but stars, whose radial velocities are left alone; or by class,
         those of stars as radial velocity over the speed of light. All that the weights know if not given.
@@ -58,7 +62,8 @@ class RedshiftEstimator(Estimator):
         or (n, m) for n spectra, interpolated linearly and zero beyond the ends of z; or a function of an array of
         redshifts. If not given, all classes are equally probable, and so are equal ranges of ln(1 + z).
     n_best : int
-        Solutions that a `~astro_spectok.redshift.RedshiftEstimate` lists, the best included.
+        Solutions that are given, the best included: 2 or more. A table has the columns ``z_2`` and ``p_2`` to ``z_n``
+        and ``p_n``, a single result lists them as ``alternatives``.
 
     See Also
     --------
@@ -85,15 +90,34 @@ class RedshiftEstimator(Estimator):
     [0.086 0.086] [0, 0]
     """
 
-    def __init__(self, weights=None, device="auto", z_range=None, classes=None, prior=None, n_best=3):
+    def __init__(
+        self,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        *,
+        z_range: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None,
+        classes: str | Sequence[str] | None = None,
+        prior: Mapping[str, float] | tuple[Any, Any] | Callable[..., Any] | None = None,
+        n_best: int = 2,
+    ) -> None:
         self.weights = weights
         self.device = device
+        self.batch_tokens = batch_tokens
         self.z_range = z_range
         self.classes = classes
         self.prior = prior
         self.n_best = n_best
 
-    def estimate(self, obj, *, medium=None, resolution=None, progress=None, posterior=False):
+    def estimate(
+        self,
+        obj: Any,
+        *,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+        posterior: bool = False,
+    ) -> RedshiftEstimate | QTable:
         """Estimate class and redshift of one or many spectra.
 
         Parameters
@@ -109,18 +133,20 @@ class RedshiftEstimator(Estimator):
             Show a bar; by default for long work on a terminal.
         posterior : bool, optional
             Whether each row of a table gets its posterior, in 2 kB (see
-            `~astro_spectok.redshift.RedshiftPosterior.expand`). The estimate of one spectrum always has it, whole.
+            `~astro_spectok.redshift.RedshiftPosterior.expand`). The result for one spectrum has it whole in any case.
 
         Returns
         -------
         `~astro_spectok.redshift.RedshiftEstimate` or `~astropy.table.QTable`
-            The latter for several spectra: one row each, in their order, with the columns ``z``, ``z_err``, ``z_lo``,
-            ``z_hi`` (range of 68 per cent probability), ``spectype``, the probability of each class (``p_galaxy``,
-            ``p_qso``, ``p_star``; 0 where it was not searched), ``p_best``, ``zwarn`` (bits of
-            `~astro_spectok.redshift.RedshiftFlag`), ``z_2`` and ``p_2`` of the next solution, ``rv`` and ``rv_err``
-            (NaN but for stars), ``snr``, and ``mk_type`` and ``p_mk_type``, the coarse type of a star (O to T, ``WD``,
-            ``CV``, ``C``) and its probability ('' and NaN for all else). What could not be measured is NaN and flagged.
-            The metadata name the weights, their sha256, the versions of the packages, and what was asked.
+            The former for one spectrum. The latter for several: one row each, in their order, whose columns are the
+            attributes of the former: ``name``, ``z``, ``z_err``, ``z_lo``, ``z_hi`` (range of 68 per cent probability),
+            ``spectype``, the probability of each class (``p_galaxy``, ``p_qso``, ``p_star``; 0 where it was not
+            searched), ``p_best``, ``zwarn`` (bits of `~astro_spectok.redshift.RedshiftFlag`), ``z_2`` and ``p_2`` of
+            the next solution, ``rv`` and ``rv_err`` (NaN but for stars), ``snr``, ``stellar_type`` and
+            ``p_stellar_type``, the coarse type of a star (O to T, ``WD``, ``CV``, ``C``) and its probability ('' and
+            NaN for all else), and ``message``, which says why a spectrum could not be measured; then all else is NaN.
+            The metadata name the weights, their sha256, the versions of the packages, the date (UTC), the call, and
+            what was searched.
 
         Raises
         ------
@@ -143,71 +169,69 @@ class RedshiftEstimator(Estimator):
         """
         count = _check_count(self.n_best)
         prepared = prepare(self, obj, medium=medium, resolution=resolution)
+        call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
+        meta = self._make_meta(prepared, call)
         if prepared.single:
-            return self._estimate_one(prepared, count, progress)
-        return self._estimate_many(prepared, progress, posterior)
-
-    def _estimate_one(self, prepared, count, progress):
-        """The `RedshiftEstimate` of a batch of one usable spectrum."""
-        ((_, posterior, information, types),) = prepared.measure(progress)
-        peaks, intervals, zwarn, snr = _solve(prepared, 0, posterior, information, count, LEVELS)
-        best, info = peaks[0], prepared.batch.info[0]
-        mk_type, mk_probability = choose_type(best.spectype, types)
-        meta = self._make_meta(prepared) | {"medium": info.medium, "medium_source": info.medium_source}
-        return RedshiftEstimate(
-            spectype=best.spectype,
-            z=u.Quantity(best.z),
-            z_err=u.Quantity(best.z_err),
-            z_68=u.Quantity(intervals[0]),
-            z_95=u.Quantity(intervals[1]),
-            p_best=best.probability,
-            class_probability=posterior.class_probability,
-            alternatives=tuple(peaks[1:count]),
-            posterior=posterior,
-            zwarn=zwarn,
-            snr=snr,
-            mk_type=mk_type,
-            mk_probability=mk_probability,
-            meta=meta,
-            _batch=prepared.batch,
-            _tokenize=partial(tokenize, weights=find_source(prepared.runner.loaded), device=self.device),
-        )
-
-    def _estimate_many(self, prepared, progress, with_posterior):
-        """The table of a batch."""
+            info = prepared.batch.info[0]
+            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            ((_, estimate),) = self._measure(prepared, count, meta, progress)
+            return estimate
         n = len(prepared.batch)
-        names = prepared.runner.network.config.redshift.classes
-        numbers = {name: np.full(n, np.nan) for name in NUMBERS}
-        shares = {name: np.full(n, np.nan) for name in names}
-        spectype = np.full(n, "", dtype=f"U{max(map(len, names))}")
-        mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
-        zwarn = np.array([convert_flags(flags) for flags in prepared.flags], dtype=np.int64)
-        rows = make_empty_rows(n if with_posterior else 0, prepared.grid)
-        for i, posterior, information, types in prepared.measure(progress):
-            (best, *others), intervals, zwarn[i], snr = _solve(prepared, i, posterior, information, 2, LEVELS[:1])
-            spectype[i] = best.spectype
-            mk_type[i], mk_probability = choose_type(best.spectype, types)
-            values = _list_numbers(best, others, intervals[0])
-            values |= {"snr": snr, "p_mk_type": mk_probability}
-            for name, value in values.items():
-                numbers[name][i] = value
-            for name in names:
-                shares[name][i] = posterior.class_probability.get(name, 0.0)
-            if with_posterior:
-                for name, value in posterior.compress().items():
-                    rows[name][i] = value
-        meta = self._make_meta(prepared)
-        columns = _arrange_columns(numbers, shares, spectype, zwarn, mk_type)
-        if with_posterior:
-            columns, meta = columns | rows, meta | describe_grid(prepared.grid)
-        return QTable(columns, meta=meta)
+        columns = list_redshift_columns(prepared.whole.classes, count)
+        arrays = make_arrays(columns, n)
+        arrays["name"][:] = [info.name for info in prepared.batch.info]
+        arrays["message"][:] = [info.message for info in prepared.batch.info]
+        arrays["zwarn"][:] = [convert_flags(flags) for flags in prepared.flags]
+        rows = make_empty_rows(n if posterior else 0, prepared.grid)
+        for i, estimate in self._measure(prepared, count, meta, progress):
+            fill_row(arrays, i, estimate.list_values())
+            if posterior:
+                fill_row(rows, i, estimate.posterior.compress())
+        table = make_table(columns, arrays, meta)
+        if posterior:
+            table.update(rows)
+            table.meta |= describe_grid(prepared.grid)
+        return table
 
-    def _make_meta(self, prepared):
+    def _measure(self, prepared, count, meta, progress):
+        """Yield the place of each usable spectrum and its `RedshiftEstimate`."""
+        alone = {}
+        if prepared.single:
+            source = find_source(prepared.runner.loaded)
+            alone = {"_batch": prepared.batch, "_tokenize": partial(tokenize, weights=source, device=self.device)}
+        for i, posterior, information, types in prepared.measure(progress):
+            peaks, interval, zwarn, snr = _solve(prepared, i, posterior, information, count)
+            best, info = peaks[0], prepared.batch.info[i]
+            stellar_type, p_stellar_type = choose_type(best.spectype, types)
+            yield (
+                i,
+                RedshiftEstimate(
+                    name=info.name,
+                    z=u.Quantity(best.z),
+                    z_err=u.Quantity(best.z_err),
+                    z_lo=u.Quantity(interval[0]),
+                    z_hi=u.Quantity(interval[1]),
+                    spectype=best.spectype,
+                    class_probability=dict.fromkeys(prepared.whole.classes, 0.0) | posterior.class_probability,
+                    p_best=best.probability,
+                    zwarn=zwarn,
+                    alternatives=tuple(peaks[1:count]),
+                    posterior=posterior,
+                    snr=snr,
+                    stellar_type=stellar_type,
+                    p_stellar_type=p_stellar_type,
+                    message=info.message,
+                    meta=meta,
+                    **alone,
+                ),
+            )
+
+    def _make_meta(self, prepared, call):
         """How the result was made: plain numbers and text, as it goes into headers."""
         prior = self.prior
         kind = "flat" if prior is None else "classes" if hasattr(prior, "keys") else "redshifts"
         limits = (f"{name} {low:.4g} {high:.4g}" for name, (low, high) in prepared.grid.limits.items())
-        return make_provenance(prepared.runner.loaded) | {
+        return make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,
             "searched": ", ".join(limits),
             "prior": kind,
@@ -216,57 +240,25 @@ class RedshiftEstimator(Estimator):
 
 def _check_count(n_best):
     """The number of solutions, if it is one."""
+    msg = f"n_best must be an integer of 2 or more, the best solution included; got {n_best!r}"
     try:
         count = operator.index(n_best)
     except TypeError as error:
-        msg = f"n_best must be a positive integer; got {n_best!r}"
         raise TypeError(msg) from error
-    if count < 1:
-        msg = f"n_best must be a positive integer; got {n_best!r}"
+    if count < 2:
         raise ValueError(msg)
     return count
 
 
-def _solve(prepared, i, posterior, information, count, levels):
-    """Solutions with their errors calibrated, intervals of probability around the best, flags, and S/N."""
+def _solve(prepared, i, posterior, information, count):
+    """Solutions with their errors calibrated, the interval of probability around the best, flags, and S/N."""
     batch, grid = prepared.batch, prepared.grid
     peaks, raw, evidence = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
-    intervals = [
-        move_interval(posterior.find_interval(level, around=raw[0].z), raw[0], peaks[0], grid.step) for level in levels
-    ]
+    interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     confident = prepared.calibration.find_confident(raw[0].spectype)
     snr = measure_facts(batch, i)[0]
     doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end, confident=confident, snr=snr)
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, batch, i, trained)
-    return peaks, intervals, zwarn, float(snr)
-
-
-def _list_numbers(best, others, interval):
-    """The numbers of one row by column."""
-    out = {"z": best.z, "z_err": best.z_err, "z_lo": interval[0], "z_hi": interval[1], "p_best": best.probability}
-    if others:
-        out |= {"z_2": others[0].z, "p_2": others[0].probability}
-    if best.spectype == STAR:
-        out |= {"rv": to_velocity(best.z).value, "rv_err": to_velocity(best.z_err).value}
-    return out
-
-
-def _arrange_columns(numbers, shares, spectype, zwarn, mk_type):
-    """The columns of a table in their order, with units."""
-    one, speed = u.dimensionless_unscaled, u.km / u.s
-    return {
-        **{name: numbers[name] * one for name in ("z", "z_err", "z_lo", "z_hi")},
-        "spectype": spectype,
-        **{f"p_{name.lower()}": p for name, p in shares.items()},
-        "p_best": numbers["p_best"],
-        "zwarn": zwarn,
-        "z_2": numbers["z_2"] * one,
-        "p_2": numbers["p_2"],
-        "rv": numbers["rv"] * speed,
-        "rv_err": numbers["rv_err"] * speed,
-        "snr": numbers["snr"],
-        "mk_type": mk_type,
-        "p_mk_type": numbers["p_mk_type"],
-    }
+    return peaks, interval, zwarn, float(snr)

@@ -78,15 +78,17 @@ class Prepared:
             yield i, posterior, information, measured.types
 
 
-def prepare(estimator, obj, *, medium, resolution):
+def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
     """Check what an estimator is to do, and load what it needs.
 
     Parameters
     ----------
     estimator
-        Has ``weights``, ``device``, ``z_range``, ``classes`` and ``prior``.
+        Has ``weights``, ``device``, ``batch_tokens``, ``z_range``, ``classes`` and ``prior``.
     obj, medium, resolution
         As for `~astro_spectok.tokenize`.
+    stacklevel : int, optional
+        Of the warnings about input.
 
     Returns
     -------
@@ -100,8 +102,9 @@ def prepare(estimator, obj, *, medium, resolution):
         A parameter or ``obj`` breaks a rule.
     """
     batch, runner, single = prepare_inputs(
-        obj, weights=estimator.weights, medium=medium, resolution=resolution, device=estimator.device
-    )
+        obj, weights=estimator.weights, medium=medium, resolution=resolution, device=estimator.device,
+        batch_tokens=estimator.batch_tokens,
+    )  # fmt: skip
     network = runner.network
     if network.redshift_head is None or network.label_head is None:
         msg = (
@@ -114,6 +117,6 @@ def prepare(estimator, obj, *, medium, resolution):
     whole = RedshiftGrid.from_redshifts(redshifts)
     cut = whole.cut(estimator.z_range, estimator.classes)
     prior = PriorFactors(estimator.prior, cut.grid, len(batch))
-    flags = note_flags(batch, runner.loaded, single=single, stacklevel=STACKLEVEL)
+    flags = note_flags(batch, runner.loaded, single=single, stacklevel=stacklevel)
     calibration = Calibration.from_metadata(runner.loaded.metadata)
     return Prepared(batch, runner, flags, single, whole, cut, prior, calibration)

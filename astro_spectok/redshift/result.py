@@ -4,17 +4,24 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from astropy import constants as const
 from astropy import units as u
+from astropy.table import QTable
 from specutils import Spectrum
 
+from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.redshift.columns import list_redshift_columns
+from astro_spectok.redshift.compression import describe_grid
+from astro_spectok.redshift.peaks import Peak
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumBatch, to_spectrum
+from astro_spectok.utils.digits import count_decimals, format_with_error
 from astro_spectok.utils.html import make_html_table, make_sparkline
-from astro_spectok.utils.spectypes import STAR
+from astro_spectok.utils.spectypes import GALAXY, QSO, STAR
 
 __all__ = ["RedshiftEstimate", "sketch_spectrum", "to_velocity"]
 
@@ -45,40 +52,51 @@ def to_velocity(z):
 class RedshiftEstimate:
     """Class and redshift of one spectrum, made by `~astro_spectok.estimators.RedshiftEstimator`.
 
-    Redshifts are dimensionless; wavelengths count as observed, in the rest frame of whoever observed (no heliocentric
-    correction is applied). Instances can be copied and pickled.
+    Its attributes are the columns of a table of many, and `to_table` makes a row of it. Redshifts are dimensionless;
+    wavelengths count as observed, in the rest frame of whoever observed (no heliocentric correction is applied).
+    Instances can be copied and pickled.
 
     Attributes
     ----------
-    spectype : str
-        Class of the best solution: the most probable of class and redshift together.
+    name : str
+        Of the spectrum, where it has one.
     z, z_err : `~astropy.units.Quantity`
-        Its redshift, and the standard deviation.
-    z_68, z_95 : `~astropy.units.Quantity`, shape (2,)
-        Range that holds the redshift with 68 and 95 per cent probability, whatever the class; if several solutions are
-        comparable it reaches from one to the other.
+        Redshift of the best solution, the most probable of class and redshift together, and its standard deviation.
+    z_lo, z_hi : `~astropy.units.Quantity`
+        Range that holds the redshift with 68 per cent probability, whatever the class; if several solutions are
+        comparable it reaches from one to the other. The posterior has those of other probabilities.
+    spectype : str
+        Class of the best solution.
+    class_probability : dict of str to float
+        Of all classes of the weights, whatever the redshift; 0 for those that were not searched.
+    p_galaxy, p_qso, p_star : float
+        The same, one by one.
     p_best : float
         Probability of the best solution: this class, and a redshift within 1000 km/s.
-    class_probability : dict of str to float
-        Whatever the redshift.
-    alternatives : tuple of `~astro_spectok.redshift.peaks.Peak`
-        The next solutions, most probable first.
-    posterior : `RedshiftPosterior`
-        All of it. Its peaks are as wide as the network was trained to make them, which is wider than ``z_err``.
     zwarn : `RedshiftFlag`
         What may be wrong; 0 is a redshift to be relied on.
+    z_2 : `~astropy.units.Quantity`
+        Redshift of the next solution; NaN if there is none.
+    p_2 : float
+        Its probability.
+    alternatives : tuple of `~astro_spectok.redshift.peaks.Peak`
+        The next solutions, most probable first.
     rv, rv_err : `~astropy.units.Quantity`
         Radial velocity, c times z, if it is a star; NaN otherwise.
     snr : float
         Median signal-to-noise ratio of the good pixels.
-    mk_type : str
+    stellar_type : str
         Coarse type of a star: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon
         star); '' for all else, and with weights that tell none.
-    mk_probability : float
-        Of this type, if it is a star; NaN where there is none.
+    p_stellar_type : float
+        Its probability, if it is a star; NaN where there is none.
+    message : str
+        Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
+    posterior : `RedshiftPosterior`
+        All of it. Its peaks are as wide as the network was trained to make them, which is wider than ``z_err``.
     meta : dict
-        Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
-        that was learnt (``medium``, ``medium_source``).
+        Names the weights (``weights``, ``weights_sha256``), versions, date (UTC) and call, and the medium of the
+        wavelengths with where that was learnt (``medium``, ``medium_source``).
 
     Examples
     --------
@@ -96,35 +114,100 @@ class RedshiftEstimate:
     3362 Angstrom
     """
 
-    spectype: str
     z: u.Quantity
     z_err: u.Quantity
-    z_68: u.Quantity
-    z_95: u.Quantity
+    z_lo: u.Quantity
+    z_hi: u.Quantity
+    spectype: str
+    class_probability: dict[str, float]
     p_best: float
-    class_probability: dict
-    alternatives: tuple
-    posterior: RedshiftPosterior
     zwarn: RedshiftFlag
+    alternatives: tuple[Peak, ...]
+    posterior: RedshiftPosterior
     snr: float
-    mk_type: str = ""
-    mk_probability: float = np.nan
-    meta: dict = field(default_factory=dict)
+    stellar_type: str = ""
+    p_stellar_type: float = np.nan
+    name: str = ""
+    message: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
     # the spectrum as it was measured, and a function of it that returns its tokens, for pictures
     _batch: SpectrumBatch | None = None
-    _tokenize: Callable | None = None
+    _tokenize: Callable[..., Any] | None = None
 
     @property
-    def rv(self):
+    def p_galaxy(self) -> float:
+        """Probability of a galaxy, whatever the redshift: float."""
+        return self.class_probability.get(GALAXY, 0.0)
+
+    @property
+    def p_qso(self) -> float:
+        """Probability of a quasar, whatever the redshift: float."""
+        return self.class_probability.get(QSO, 0.0)
+
+    @property
+    def p_star(self) -> float:
+        """Probability of a star, whatever its velocity: float."""
+        return self.class_probability.get(STAR, 0.0)
+
+    @property
+    def z_2(self) -> u.Quantity:
+        """Redshift of the next solution, `~astropy.units.Quantity`; NaN if there is none."""
+        return u.Quantity(self.alternatives[0].z if self.alternatives else np.nan)
+
+    @property
+    def p_2(self) -> float:
+        """Probability of the next solution; NaN if there is none."""
+        return self.alternatives[0].probability if self.alternatives else np.nan
+
+    @property
+    def rv(self) -> u.Quantity:
         """Radial velocity c z as a `~astropy.units.Quantity` in km/s if it is a star, NaN otherwise."""
         return to_velocity(self.z if self.spectype == STAR else u.Quantity(np.nan))
 
     @property
-    def rv_err(self):
+    def rv_err(self) -> u.Quantity:
         """Standard deviation of the radial velocity in km/s if it is a star, NaN otherwise."""
         return to_velocity(self.z_err if self.spectype == STAR else u.Quantity(np.nan))
 
-    def apply(self, spec):
+    def list_values(self) -> dict[str, Any]:
+        """The numbers and texts of its row in a table, in the units that the table has.
+
+        Returns
+        -------
+        dict of str to float, int or str
+            By the name of the column.
+        """
+        plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "message")
+        values = {name: getattr(self, name) for name in plain}
+        values |= {name: getattr(self, name).value for name in ("z", "z_err", "z_lo", "z_hi", "rv", "rv_err")}
+        values |= {f"p_{name.lower()}": p for name, p in self.class_probability.items()}
+        for k, peak in enumerate(self.alternatives, 2):
+            values |= {f"z_{k}": peak.z, f"p_{k}": peak.probability}
+        return values | {"zwarn": int(self.zwarn)}
+
+    def to_table(self, *, posterior: bool = False) -> QTable:
+        """A table of one row, as `~astro_spectok.estimators.RedshiftEstimator` makes it of a list.
+
+        Parameters
+        ----------
+        posterior : bool, optional
+            Whether the row gets the posterior, in 2 kB.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+        """
+        columns = list_redshift_columns(self.class_probability, 1 + max(len(self.alternatives), 1))
+        arrays = make_arrays(columns, 1)
+        fill_row(arrays, 0, self.list_values())
+        table = make_table(columns, arrays, self.meta)
+        if posterior:
+            for name, values in self.posterior.compress().items():
+                table[name] = values[None]
+            table.meta |= describe_grid(self.posterior.grid)
+        return table
+
+    def apply(self, spec: Spectrum) -> Spectrum:
         """A copy of a spectrum that knows this redshift, or this radial velocity if it is a star.
 
         Nothing is shifted: ``spectral_axis`` has the same values. To see it at rest, call
@@ -160,7 +243,7 @@ class RedshiftEstimate:
             out.set_redshift_to(self.z)
         return out
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the spectrum with its model and the lines at this redshift, and below it the posterior.
 
         The model is decoded from the tokens, which are made now.
@@ -182,16 +265,18 @@ class RedshiftEstimate:
 
     def _facts(self):
         """What the representations show, as (name, text)."""
+        decimals = count_decimals(self.z_err.value, 6)
         others = (f"{peak.spectype} {peak.z:.4f} ({peak.probability:.3f})" for peak in self.alternatives)
         facts = [
+            *([("name", self.name)] if self.name else []),
             ("class", f"{self.spectype}, probability {self.class_probability[self.spectype]:.3f}"),
-            ("z", f"{self.z.value:.6f} ± {self.z_err.value:.6f}, probability {self.p_best:.3f}"),
-            ("68 %", f"{self.z_68[0].value:.6f} to {self.z_68[1].value:.6f}"),
+            ("z", f"{format_with_error(self.z.value, self.z_err.value, 6)}, probability {self.p_best:.3f}"),
+            ("68 %", f"{self.z_lo.value:.{decimals}f} to {self.z_hi.value:.{decimals}f}"),
         ]
         if self.spectype == STAR:
-            facts.append(("radial velocity", f"{self.rv.value:.1f} ± {self.rv_err.value:.1f} km/s"))
-        if self.mk_type:
-            facts.append(("type", f"{self.mk_type} ({self.mk_probability:.3f})"))
+            facts.append(("rv", f"{format_with_error(self.rv.value, self.rv_err.value, 1)} km/s"))
+        if self.stellar_type:
+            facts.append(("type", f"{self.stellar_type} ({self.p_stellar_type:.3f})"))
         return [
             *facts,
             ("alternatives", ", ".join(others) or "none"),

@@ -3,11 +3,9 @@
 
 import math
 
-import numpy as np
-
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["choose_type", "make_type_column"]
+__all__ = ["choose_type"]
 
 
 def choose_type(spectype, types):
@@ -22,17 +20,12 @@ def choose_type(spectype, types):
 
     Returns
     -------
-    mk_type : str
+    stellar_type : str
         '' for what is no star, and where the weights tell none.
-    mk_probability : float
+    p_stellar_type : float
         NaN there.
     """
     if spectype != STAR or not types:
         return "", math.nan
     best = max(types, key=types.get)
     return best, types[best]
-
-
-def make_type_column(n, stellar_types):
-    """A column of ``n`` empty names, wide enough for all types of the weights."""
-    return np.full(n, "", dtype=f"U{max(map(len, stellar_types), default=2)}")

@@ -181,7 +181,8 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
     `~astropy.units.UnitsError`
         With ``on_error='raise'``: an axis in pixels, or in velocity without a rest value.
     ValueError
-        With ``on_error='raise'``: fewer than 32 good pixels, or more than ``conf.max_pixels``.
+        ``medium`` or ``resolution`` is given with a `SpectrumBatch`, which has both already. With
+        ``on_error='raise'``: fewer than 32 good pixels, or more than ``conf.max_pixels``.
 
     Examples
     --------
@@ -195,6 +196,12 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
     """
     _check_options(medium, on_error)
     if isinstance(obj, SpectrumBatch):
+        if medium is not None or resolution is not None:
+            msg = (
+                "medium and resolution must not be given with a SpectrumBatch, which is in vacuum and has its resolution "
+                f"already; got medium={medium!r}, resolution={resolution!r}; give them when it is made"
+            )
+            raise ValueError(msg)
         return obj
     options = {"medium": medium, "resolution": resolution, "max_pixels": read_max_pixels()}
     packer = _Packer()

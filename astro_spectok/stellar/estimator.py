@@ -1,22 +1,25 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`StellarParameterEstimator`: temperature, gravity, abundances and radial velocity of stars from any instrument."""
 
-import operator
-from typing import NamedTuple
+from os import PathLike
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.interface.columns import fill_row, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import make_provenance, measure_facts
+from astro_spectok.interface.inputs import measure_facts
+from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.solutions import take_resolution, take_spectrum
-from astro_spectok.redshift.spectral_type import choose_type, make_type_column
+from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.stellar.binaries import find_second_star
+from astro_spectok.stellar.columns import STELLAR_COLUMNS
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.flags import (
     LEAST_PIXELS,
@@ -29,8 +32,8 @@ from astro_spectok.stellar.flags import (
     is_withheld,
 )
 from astro_spectok.stellar.infrared_velocity import load_infrared_templates
-from astro_spectok.stellar.labels import PARAMETERS, StellarLabels
-from astro_spectok.stellar.result import StellarEstimate, make_distributions
+from astro_spectok.stellar.labels import StellarLabels
+from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.stellar.warn import StellarFlag
 from astro_spectok.utils.spectypes import STAR
@@ -71,13 +74,11 @@ class StellarParameterEstimator(Estimator):
         Registry name or path; the packaged default if not given.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
     assume_star : bool
         Whether all spectra are known to be of stars. If not, spectra that are more probably of something else get no
         parameters. Types that no parameters were trained for get none in either case.
-    n_samples : int
-        Samples of each distribution that ``return_distribution`` gives.
-    seed : int
-        Of these samples.
 
     See Also
     --------
@@ -97,21 +98,29 @@ class StellarParameterEstimator(Estimator):
     >>> from astro_spectok.simulate.export import simulate_spectra
     >>> spectra = simulate_spectra(3, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))
     >>> table = StellarParameterEstimator(device="cpu").estimate(spectra)
-    >>> table.colnames[:4], table["logg"].unit
+    >>> table.colnames[1:5], table["logg"].unit
     (['teff', 'teff_err', 'logg', 'logg_err'], Unit("dex(cm / s2)"))
     >>> truth = u.Quantity([spectrum.meta["rv"] for spectrum in spectra])
     >>> bool((abs(table["rv"] - truth) < 100 * u.km / u.s).all())
     True
     """
 
-    def __init__(self, weights=None, device="auto", assume_star=False, n_samples=1000, seed=0):
+    def __init__(
+        self,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        *,
+        assume_star: bool = False,
+    ) -> None:
         self.weights = weights
         self.device = device
+        self.batch_tokens = batch_tokens
         self.assume_star = assume_star
-        self.n_samples = n_samples
-        self.seed = seed
 
-    def estimate(self, obj, *, medium=None, resolution=None, progress=None, return_distribution=False):
+    def estimate(
+        self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
+    ) -> StellarEstimate | QTable:
         """Estimate the parameters of one or many stars.
 
         Parameters
@@ -125,18 +134,17 @@ class StellarParameterEstimator(Estimator):
             Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
         progress : bool, optional
             Show a bar; by default for long work on a terminal.
-        return_distribution : bool, optional
-            Whether parameters come as distributions, not as points with errors.
 
         Returns
         -------
         `~astro_spectok.stellar.StellarEstimate` or `~astropy.table.QTable`
-            The latter for several spectra: one row each, in their order, with the columns ``teff``, ``logg``,
-            ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each followed by its standard deviation (``teff_err`` ...), the
-            probability of a star ``p_star``, the coarse type ``mk_type`` and its probability ``p_mk_type``, ``snr``,
-            and ``warn`` (bits of `~astro_spectok.stellar.StellarFlag`). What could not be measured is NaN and flagged.
-            The metadata name the weights, their sha256 and the versions of the packages. If distributions are asked
-            for, `~astro_spectok.stellar.StellarDistributions` for one or several.
+            The former for one spectrum. The latter for several: one row each, in their order, whose columns are the
+            attributes of the former: ``name``; ``teff``, ``logg``, ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each
+            followed by its standard deviation (``teff_err`` ...); the probability of a star ``p_star``; the coarse type
+            ``stellar_type`` and its probability ``p_stellar_type``; ``snr``; ``warn`` (bits of
+            `~astro_spectok.stellar.StellarFlag`); and ``message``, which says why a spectrum could not be measured.
+            What could not be measured is NaN and flagged. The metadata name the weights, their sha256, the versions of
+            the packages, the date (UTC) and the call.
 
         Raises
         ------
@@ -145,8 +153,7 @@ class StellarParameterEstimator(Estimator):
         `~astropy.units.UnitsError`
             The axis of a single spectrum cannot be converted.
         ValueError
-            A single spectrum has too few good pixels, or too many pixels; ``n_samples`` is not positive, or
-            ``seed`` negative.
+            A single spectrum has too few good pixels, or too many pixels.
         `~astro_spectok.exceptions.WeightsError`
             The weights give no stellar parameters or no redshifts of stars.
 
@@ -157,25 +164,80 @@ class StellarParameterEstimator(Estimator):
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """
-        n_samples, seed = _check_count("n_samples", self.n_samples, 1), _check_count("seed", self.seed, 0)
-        prepared = prepare(RedshiftEstimator(self.weights, self.device), obj, medium=medium, resolution=resolution)
+        call = self._word_call("estimate", medium=medium, resolution=resolution)
+        prepared = self._prepare(obj, medium, resolution)
+        stars, labels, warn, meta = self._measure(prepared, call, progress)
+        if prepared.single:
+            return _make_estimate(prepared, 0, stars[0], labels[0], warn[0], meta)
+        arrays = make_arrays(STELLAR_COLUMNS, len(labels))
+        for i, found in enumerate(labels):
+            info = prepared.batch.info[i]
+            row = {"name": info.name, "message": info.message, "warn": int(warn[i])}
+            if found is not None:
+                row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
+            fill_row(arrays, i, row)
+        return make_table(STELLAR_COLUMNS, arrays, meta)
+
+    def sample(
+        self,
+        obj: Any,
+        *,
+        n_samples: int = 1000,
+        seed: int = 0,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+    ) -> StellarDistributions:
+        """Estimate the parameters of one or many stars as distributions of joint samples.
+
+        Parameters
+        ----------
+        obj, medium, resolution, progress
+            As for `estimate`, whose errors and warnings are raised here too.
+        n_samples : int, optional
+            Samples of each star.
+        seed : int, optional
+            The same seed gives the same samples.
+
+        Returns
+        -------
+        `~astro_spectok.stellar.StellarDistributions`
+            Of one star, or with one entry for each of many, in their order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``n_samples`` is no positive integer, or ``seed`` none of 0 or more.
+        """
+        check_count("n_samples", n_samples, 1), check_count("seed", seed, 0)
+        call = self._word_call("sample", n_samples=n_samples, seed=seed, medium=medium, resolution=resolution)
+        prepared = self._prepare(obj, medium, resolution)
+        _, labels, warn, meta = self._measure(prepared, call, progress)
+        if prepared.single:
+            return make_distributions(labels[0], warn[0], meta, n_samples=n_samples, seed=seed)
+        warn = np.array([int(flags) for flags in warn], np.int64)
+        return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed)
+
+    def _prepare(self, obj, medium, resolution):
+        """Spectra and weights, checked."""
+        redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
+        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution, stacklevel=5)
         require_stellar_head(prepared.runner)
+        return prepared
+
+    def _measure(self, prepared, call, progress):
+        """What is known of the stars by place, labels and flags of each spectrum, and how they were made."""
         training = StellarTraining.from_metadata(prepared.runner.loaded.metadata)
         stars = self._find_stars(prepared, training, progress)
         labels, warn = self._find_labels(prepared, training, stars, progress)
-        meta = make_provenance(prepared.runner.loaded) | {
+        meta = make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,
             "assume_star": bool(self.assume_star),
         }
         if prepared.single:
             info = prepared.batch.info[0]
             meta |= {"medium": info.medium, "medium_source": info.medium_source}
-            estimate = _make_estimate(prepared, training, stars[0], labels[0], warn[0], meta)
-            return estimate.sample(n_samples, seed=seed) if return_distribution else estimate
-        if return_distribution:
-            warn = np.array([int(flags) for flags in warn], np.int64)
-            return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed)
-        return _make_table(prepared, stars, labels, warn, meta)
+        return stars, labels, warn, meta
 
     def _find_stars(self, prepared, training, progress):
         """Radial velocity, and how much of a star it is, of each usable spectrum: dict of int to `_Star`."""
@@ -249,18 +311,6 @@ def require_stellar_head(runner):
         raise WeightsError(msg)
 
 
-def _check_count(name, value, least):
-    """An integer that is not below ``least``, if it is one."""
-    msg = f"{name} must be an integer of {least} or more; got {value!r}"
-    try:
-        count = operator.index(value)
-    except TypeError as error:
-        raise TypeError(msg) from error
-    if count < least:
-        raise ValueError(msg)
-    return count
-
-
 def _judge_coverage(batch, i, star, training):
     """Flags of range, noise and resolution of a spectrum, and whether it reaches what labels were trained on."""
     good = _take_good(batch, i)
@@ -300,39 +350,23 @@ def _name_type(star):
     return choose_type("" if star.refused else STAR, star.types)
 
 
-def _make_estimate(prepared, training, star, labels, warn, meta):
-    """The `StellarEstimate` of a batch of one usable spectrum."""
-    mk_type, mk_probability = _name_type(star)
+def _make_estimate(prepared, i, star, labels, warn, meta):
+    """The `StellarEstimate` of one usable spectrum of a batch."""
+    info, alone = prepared.batch.info[i], {}
+    if prepared.single:
+        hull = StellarTraining.from_metadata(prepared.runner.loaded.metadata).hull
+        alone = {"_labels": labels, "_hull": hull, "_batch": prepared.batch}
+    stellar_type, p_stellar_type = _name_type(star)
     return StellarEstimate(
         **labels.quantities(),
         covariance=labels.parameter_covariance(),
         p_star=star.p_star,
-        mk_type=mk_type,
-        mk_probability=mk_probability,
+        stellar_type=stellar_type,
+        p_stellar_type=p_stellar_type,
         snr=star.snr,
         warn=warn,
+        name=info.name,
+        message=info.message,
         meta=meta,
-        _labels=labels,
-        _hull=training.hull,
-        _batch=prepared.batch,
+        **alone,
     )
-
-
-def _make_table(prepared, stars, labels, warn, meta):
-    """The table of a batch."""
-    n = len(prepared.batch)
-    numbers = {name + end: np.full(n, np.nan) for name in PARAMETERS for end in ("", "_err")}
-    p_star, snr, p_mk_type = np.full((3, n), np.nan)
-    mk_type = make_type_column(n, prepared.runner.network.config.stellar_types)
-    for i, star in stars.items():
-        errors = np.sqrt(np.diag(labels[i].parameter_covariance()))
-        for (name, value), error in zip(labels[i].values().items(), errors, strict=True):
-            numbers[name][i], numbers[f"{name}_err"][i] = value, error
-        p_star[i], snr[i] = star.p_star, star.snr
-        mk_type[i], p_mk_type[i] = _name_type(star)
-    columns = {}
-    for name, (unit, error_unit) in PARAMETERS.items():
-        columns |= {name: numbers[name] * unit, f"{name}_err": numbers[f"{name}_err"] * error_unit}
-    columns |= {"p_star": p_star, "mk_type": mk_type, "p_mk_type": p_mk_type, "snr": snr}
-    columns["warn"] = np.array([int(flags) for flags in warn], np.int64)
-    return QTable(columns, meta=meta)

@@ -1,23 +1,25 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`StellarEstimate`: the parameters of one star with their errors and covariance, or as distributions."""
 
+import operator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from astropy import units as u
+from astropy.table import QTable
 
+from astro_spectok.interface.columns import fill_row, make_arrays, make_table
 from astro_spectok.redshift.result import sketch_spectrum
 from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.stellar.columns import STELLAR_COLUMNS
 from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.stellar.labels import PARAMETERS, StellarLabels, make_quantity
 from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.digits import count_decimals, format_with_error
 from astro_spectok.utils.html import make_html_table, make_sparkline
 
-__all__ = ["StellarDistributions", "StellarEstimate", "make_distributions"]
-
-#: digits after the point in representations
-DIGITS = {"teff": 0, "rv": 1, "vbroad": 1}
+__all__ = ["StellarDistributions", "StellarEstimate", "check_count", "make_distributions"]
 
 
 class StellarDistributions(NamedTuple):
@@ -42,8 +44,7 @@ class StellarDistributions(NamedTuple):
     >>> from astro_spectok.estimators import StellarParameterEstimator
     >>> from astro_spectok.simulate.export import simulate_spectra
     >>> spectrum = simulate_spectra(1, seed=6, families=["stars"], instruments=["sdss"], snr=(50, 50))[0]
-    >>> estimator = StellarParameterEstimator(device="cpu", n_samples=500)
-    >>> star = estimator.estimate(spectrum, return_distribution=True)
+    >>> star = StellarParameterEstimator(device="cpu").sample(spectrum, n_samples=500)
     >>> star.rv.n_samples, star.rv.unit
     (500, Unit("km / s"))
     >>> ratio = star.logg.physical / star.teff**4  # goes as mass over luminosity
@@ -60,7 +61,7 @@ class StellarDistributions(NamedTuple):
     warn: Any
     meta: dict
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> np.ndarray:
         """Plot histograms of the parameters of one star, or many stars in the Kiel diagram.
 
         Parameters
@@ -87,7 +88,7 @@ class StellarDistributions(NamedTuple):
                 facts.append((name, "not told"))
                 continue
             low, middle, high = np.percentile(samples, [16, 50, 84])
-            digits = DIGITS.get(name, 2)
+            digits = count_decimals((high - low) / 2)
             facts.append((name, f"{middle:.{digits}f} (68 %: {low:.{digits}f} to {high:.{digits}f}) {unit}"))
             count, edges = np.histogram(samples, bins=40)
             curve = make_sparkline(edges[1:], count, label=f"samples of {name}", marks=[middle])
@@ -99,6 +100,18 @@ class StellarDistributions(NamedTuple):
         # samples by the thousand tell nobody anything
         stars = f"{self.teff.shape[0]} stars" if self.teff.shape else "one star"
         return f"<StellarDistributions of {stars}: {', '.join(PARAMETERS)}; {self.teff.n_samples} samples>"
+
+
+def check_count(name, value, least):
+    """An integer that is not below ``least``, if it is one."""
+    msg = f"{name} must be an integer of {least} or more; got {value!r}"
+    try:
+        count = operator.index(value)
+    except TypeError as error:
+        raise TypeError(msg) from error
+    if count < least:
+        raise ValueError(msg)
+    return count
 
 
 def make_distributions(labels, warn, meta, *, n_samples, seed):
@@ -117,9 +130,15 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
     Returns
     -------
     StellarDistributions
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``n_samples`` is no positive integer, or ``seed`` none of 0 or more.
     """
     from astropy.uncertainty import Distribution
 
+    n_samples, seed = check_count("n_samples", n_samples, 1), check_count("seed", seed, 0)
     single = isinstance(labels, StellarLabels)
     samples = {name: np.full((1 if single else len(labels), n_samples), np.nan) for name in PARAMETERS}
     for i, one in enumerate([labels] if single else labels):
@@ -134,10 +153,13 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
 class StellarEstimate:
     """The parameters of one star, made by `~astro_spectok.estimators.StellarParameterEstimator`.
 
-    What could not be measured is NaN. Instances can be copied and pickled.
+    Its attributes are the columns of a table of many, and `to_table` makes a row of it. What could not be measured is
+    NaN. Instances can be copied and pickled.
 
     Attributes
     ----------
+    name : str
+        Of the spectrum, where it has one.
     teff, teff_err : `~astropy.units.Quantity`
         Effective temperature in K and its standard deviation.
     logg : `~astropy.units.Dex`
@@ -158,18 +180,20 @@ class StellarEstimate:
         In the units of the parameters (K, dex, dex, dex, km/s, km/s); NaN for those that are not known.
     p_star : float
         Probability that it is a star at all.
-    mk_type : str
+    stellar_type : str
         Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' for
         what is no star, and with weights that tell none.
-    mk_probability : float
+    p_stellar_type : float
         Its probability, if it is a star; NaN where there is none.
     snr : float
         Median signal-to-noise ratio of the good pixels.
     warn : `StellarFlag`
         What may be wrong; 0 are parameters to be relied on within their errors.
+    message : str
+        Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
-        Names the weights (``weights``, ``weights_sha256``) and versions, and the medium of the wavelengths with where
-        that was learnt (``medium``, ``medium_source``).
+        Names the weights (``weights``, ``weights_sha256``), versions, date (UTC) and call, and the medium of the
+        wavelengths with where that was learnt (``medium``, ``medium_source``).
 
     Examples
     --------
@@ -201,22 +225,46 @@ class StellarEstimate:
     vbroad_err: u.Quantity
     covariance: np.ndarray
     p_star: float
-    mk_type: str
-    mk_probability: float
+    stellar_type: str
+    p_stellar_type: float
     snr: float
     warn: StellarFlag
-    meta: dict = field(default_factory=dict)
+    name: str = ""
+    message: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
     # the Gaussian that the parameters are from; for pictures, the trained hull and the spectrum as it was measured
     _labels: StellarLabels | None = None
     _hull: StellarHull = field(default_factory=StellarHull)
     _batch: SpectrumBatch | None = None
 
     @property
-    def labels(self):
+    def labels(self) -> tuple[str, ...]:
         """Names of the parameters in the order of ``covariance``."""
         return tuple(PARAMETERS)
 
-    def sample(self, n_samples=1000, *, seed=0):
+    def list_values(self) -> dict[str, Any]:
+        """The numbers and texts of its row in a table, in the units that the table has.
+
+        Returns
+        -------
+        dict of str to float, int or str
+            By the name of the column.
+        """
+        values = {name: getattr(self, name) for name in STELLAR_COLUMNS if name != "warn"}
+        return {name: getattr(value, "value", value) for name, value in values.items()} | {"warn": int(self.warn)}
+
+    def to_table(self) -> QTable:
+        """A table of one row, as `~astro_spectok.estimators.StellarParameterEstimator` makes it of a list.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+        """
+        arrays = make_arrays(STELLAR_COLUMNS, 1)
+        fill_row(arrays, 0, self.list_values())
+        return make_table(STELLAR_COLUMNS, arrays, self.meta)
+
+    def sample(self, n_samples: int = 1000, *, seed: int = 0) -> StellarDistributions:
         """The parameters as distributions of joint samples.
 
         Parameters
@@ -229,10 +277,15 @@ class StellarEstimate:
         Returns
         -------
         StellarDistributions
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``n_samples`` is no positive integer, or ``seed`` none of 0 or more.
         """
         return make_distributions(self._labels, self.warn, self.meta, n_samples=n_samples, seed=seed)
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the spectrum at rest with the names of strong lines, and beside it the place in the Kiel diagram.
 
         The ellipses hold 39 and 86 per cent of the probability (one and two standard deviations); the outline is that
@@ -253,15 +306,14 @@ class StellarEstimate:
 
     def _facts(self):
         """What the representations show, as (name, text)."""
-        facts = []
+        facts = [("name", self.name)] if self.name else []
         for name, (unit, _) in PARAMETERS.items():
-            value, error, digits = getattr(self, name).value, getattr(self, f"{name}_err").value, DIGITS.get(name, 2)
-            told = f"{value:.{digits}f} ± {error:.{digits}f} {unit}"
-            facts.append((name, told if np.isfinite(value) else "not told"))
+            value, error = getattr(self, name).value, getattr(self, f"{name}_err").value
+            facts.append((name, f"{format_with_error(value, error)} {unit}" if np.isfinite(value) else "not told"))
         return [
             *facts,
             ("star", f"{self.p_star:.3f}"),
-            *([("type", f"{self.mk_type} ({self.mk_probability:.3f})")] if self.mk_type else []),
+            *([("type", f"{self.stellar_type} ({self.p_stellar_type:.3f})")] if self.stellar_type else []),
             ("warn", " | ".join(flag.name for flag in self.warn) or "0"),
             ("S/N", f"{self.snr:.1f}"),
         ]

@@ -10,6 +10,7 @@ from astropy.nddata import StdDevUncertainty
 from specutils import SpectralAxis, Spectrum
 
 from astro_spectok.spectra import (
+    InputFlag,
     SpectrumInfo,
     axis_to_wavelength,
     convert_to_air,
@@ -46,8 +47,8 @@ class SpectralTokens:
         Units and medium of the spectrum as given.
     meta : dict
         Names the weights (``weights``, ``weights_sha256``, and ``weights_source``, the name or path that finds them),
-        the package version (``astro_spectok``), the pixels of a token (``patch``), what was noticed about the input
-        (``warn``, bits of `~astro_spectok.spectra.InputFlag`) and its medium (``medium``, ``medium_source``).
+        versions, date (UTC) and call, the pixels of a token (``patch``), what was noticed about the input (``warn``)
+        and its medium (``medium``, ``medium_source``).
     decoder : object
         Has ``decode`` and ``embed``; see `~astro_spectok.engine.TokenDecoder`.
 
@@ -82,7 +83,22 @@ class SpectralTokens:
         return len(self.values)
 
     @property
-    def shape(self):
+    def name(self) -> str:
+        """Of the spectrum, where it has one: str."""
+        return self.info.name
+
+    @property
+    def message(self) -> str:
+        """Why there are no tokens; '' where there are: str."""
+        return self.info.message
+
+    @property
+    def warn(self) -> InputFlag:
+        """What was noticed about the spectrum: `~astro_spectok.spectra.InputFlag`."""
+        return InputFlag(self.meta.get("warn", 0))
+
+    @property
+    def shape(self) -> tuple[int, int]:
         """Number and size of the tokens, (T, D)."""
         return self.values.shape
 
@@ -307,10 +323,11 @@ class SpectralTokens:
         else:
             reach = "none"
         return [
+            *([("name", self.name)] if self.name else []),
             ("tokens", f"{self.shape[0]} of {self.shape[1]} values, {int(self.mask.sum())} masked"),
             ("wavelength", reach),
             ("weights", f"{self.meta.get('weights', 'unknown')} ({str(self.meta.get('weights_sha256', ''))[:12]})"),
-            *([("problem", self.info.message)] if self.info.message else []),
+            *([("message", self.message)] if self.message else []),
         ]
 
     def __repr__(self):

@@ -50,7 +50,8 @@ def write_tokens(tokens, path, *, overwrite=False):
         table["geometry"] = np.concatenate([t.geometry for t in used])
         table["mask"] = np.concatenate([t.mask for t in used])
         table["values"] = np.concatenate([t.values for t in used])
-    table.meta[_KEY] = json.dumps({"format": _FORMAT, "width": width, "spectra": spectra})
+    content = json.dumps({"format": _FORMAT, "width": width, "spectra": spectra})
+    table.meta[_KEY] = content.replace("'", "\\u0027")  # quotes in long texts are not safe in FITS
     write_table(table, path, overwrite=overwrite)
 
 

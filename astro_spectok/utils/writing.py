@@ -159,15 +159,20 @@ def _word_existing(path):
 
 
 def _make_ascii(table):
-    """The table with text as FITS can hold it; the same one if it can hold all."""
-    texts = [name for name in table.colnames if table[name].dtype.kind == "U"]
-    if all(str(text).isascii() for text in [*table.meta.values(), *(x for name in texts for x in table[name])]):
-        return table
+    """The table with text as FITS can hold it."""
     table = table.copy(copy_data=False)
-    for name in texts:
-        table[name] = np.array([_replace_letters(text) for text in table[name]], dtype=str)
-    table.meta = {key: _replace_letters(x) if isinstance(x, str) else x for key, x in table.meta.items()}
+    for name in table.colnames:
+        if table[name].dtype.kind == "U" and not all(str(text).isascii() for text in table[name]):
+            description = table[name].info.description
+            table[name] = np.array([_replace_letters(str(text)) for text in table[name]], dtype=str)
+            table[name].info.description = description
+    table.meta = {key: _make_card(x) if isinstance(x, str) else x for key, x in table.meta.items()}
     return table
+
+
+def _make_card(text):
+    """A text that comes back from a header: Astropy loses part of a long one in which a slash follows a quote."""
+    return _replace_letters(text).replace("'/", '"/')
 
 
 def _replace_letters(text):

@@ -48,7 +48,5 @@ axes = estimate.plot()
 # %%
 # The same as distributions, which carry the covariance of the parameters along.
 
-samples = StellarParameterEstimator().estimate(
-    spectra[first], return_distribution=True
-)
+samples = StellarParameterEstimator().sample(spectra[first])
 axes = samples.plot()
