@@ -2,12 +2,14 @@
 """`measure_attention`: which tokens of a spectrum the encoder looks at."""
 
 from astro_spectok.embedding import tokenize
+from astro_spectok.host import own_errstate
 from astro_spectok.inputs import prepare_inputs
 from astro_spectok.results import TokenAttention
 
 __all__ = ["measure_attention"]
 
 
+@own_errstate
 def measure_attention(obj, *, weights=None, medium=None, resolution=None, device="auto"):
     """Measure how much attention each token of a spectrum gives to each other one, by block and head of the encoder.
 

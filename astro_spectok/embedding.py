@@ -5,6 +5,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
+from astro_spectok.host import own_errstate
 from astro_spectok.inputs import find_source, make_provenance, measure_facts, note_flags, prepare_inputs, read_inputs
 from astro_spectok.results import SpectralTokens, SpectralTokensList
 from astro_spectok.results.tokens_io import set_decoder_factory
@@ -12,6 +13,7 @@ from astro_spectok.results.tokens_io import set_decoder_factory
 __all__ = ["embed", "embed_files", "embed_table", "tokenize"]
 
 
+@own_errstate
 def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
     """Turn spectra into tokens: one vector for each patch of native pixels.
 
@@ -96,6 +98,7 @@ def tokenize(obj, *, weights=None, medium=None, resolution=None, device="auto", 
     return out[0] if single else SpectralTokensList(out)
 
 
+@own_errstate
 def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
     """Turn spectra into vectors, one for each.
 
@@ -136,6 +139,7 @@ def embed(obj, *, weights=None, medium=None, resolution=None, device="auto", bat
     return vectors[0] if single else vectors
 
 
+@own_errstate
 def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto", batch_tokens=None, progress=None):
     """Turn spectra into vectors, in a table that also says what was noticed about each spectrum.
 
@@ -188,6 +192,7 @@ def embed_table(obj, *, weights=None, medium=None, resolution=None, device="auto
     )
 
 
+@own_errstate
 def embed_files(paths, *, file_format=None, medium=None, resolution=None, **kwargs):
     """Turn the spectra in files into vectors, in a table.
 

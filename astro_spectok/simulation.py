@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from specutils import SpectrumList
 
+from astro_spectok.host import own_errstate
 from astro_spectok.results.writing import check_output, write_table
 from astro_spectok.simulated_rows import TRUTH, Simulation, make_spectrum
 
@@ -24,6 +25,7 @@ FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
+@own_errstate
 def simulate_spectra(
     n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
     progress=False,
@@ -91,6 +93,7 @@ def simulate_spectra(
     return SpectrumList(make_spectrum(row) for rows in simulation.draw(progress) for row in rows)
 
 
+@own_errstate
 def write_simulated(
     path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
     overwrite=False, progress=None,

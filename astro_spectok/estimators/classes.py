@@ -11,6 +11,7 @@ from astro_spectok.estimators.base import Estimator
 from astro_spectok.estimators.flags import conclude_flags, convert_flags, is_sky_like
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
+from astro_spectok.host import own_errstate
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import RedshiftFlag
 from astro_spectok.results.calibration import CONFIDENT
@@ -123,6 +124,7 @@ class ClassEstimator(Estimator):
         self.classes = classes
         self.prior = prior
 
+    @own_errstate
     def estimate(self, obj, *, medium=None, resolution=None, progress=None):
         """Estimate the class of one or many spectra.
 

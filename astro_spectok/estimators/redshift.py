@@ -19,6 +19,7 @@ from astro_spectok.estimators.flags import (
 from astro_spectok.estimators.mk_types import choose_type, make_type_column
 from astro_spectok.estimators.posteriors import prepare
 from astro_spectok.estimators.solutions import find_solutions, move_interval
+from astro_spectok.host import own_errstate
 from astro_spectok.inputs import find_source, make_provenance, measure_facts
 from astro_spectok.results import RedshiftEstimate
 from astro_spectok.results.posterior_rows import describe_grid, make_empty_rows
@@ -94,6 +95,7 @@ class RedshiftEstimator(Estimator):
         self.prior = prior
         self.n_best = n_best
 
+    @own_errstate
     def estimate(self, obj, *, medium=None, resolution=None, progress=None, posterior=False):
         """Estimate class and redshift of one or many spectra.
 

@@ -26,6 +26,7 @@ from astro_spectok.estimators.stellar_flags import (
 )
 from astro_spectok.estimators.stellar_velocity import find_velocity
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.host import own_errstate
 from astro_spectok.inputs import make_provenance, measure_facts
 from astro_spectok.results import StellarEstimate, StellarFlag
 from astro_spectok.results.calibration import measure_pixel
@@ -111,6 +112,7 @@ class StellarParameterEstimator(Estimator):
         self.n_samples = n_samples
         self.seed = seed
 
+    @own_errstate
     def estimate(self, obj, *, medium=None, resolution=None, progress=None, return_distribution=False):
         """Estimate the parameters of one or many stars.
 

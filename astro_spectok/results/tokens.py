@@ -9,6 +9,7 @@ from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from specutils import SpectralAxis, Spectrum
 
+from astro_spectok.host import own_errstate
 from astro_spectok.results.html import make_html_table, make_sparkline
 from astro_spectok.spectra import (
     SpectrumInfo,
@@ -108,6 +109,7 @@ class SpectralTokens:
     def _doppler(self):
         return {"doppler_rest": self.info.doppler_rest, "doppler_convention": self.info.doppler_convention}
 
+    @own_errstate
     def decode(self, spectral_axis, *, resolution=None):
         """Turn the tokens back into a spectrum, on any spectral axis.
 
