@@ -7,10 +7,12 @@ from typing import Any
 from astro_spectok.embedding.embed_spectra import tokenize
 from astro_spectok.interface.inputs import prepare_inputs
 from astro_spectok.tokens.token_attention import TokenAttention
+from astro_spectok.utils.host import own_errstate
 
 __all__ = ["measure_attention"]
 
 
+@own_errstate
 def measure_attention(
     obj: Any,
     *,

@@ -15,6 +15,7 @@ from astro_spectok.interface.inputs import find_source, measure_facts, note_flag
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
+from astro_spectok.utils.host import own_errstate
 
 __all__ = ["embed", "embed_files", "embed_table", "tokenize"]
 
@@ -31,6 +32,7 @@ COLUMNS = {
 }
 
 
+@own_errstate
 def tokenize(
     obj: Any,
     *,
@@ -124,6 +126,7 @@ def tokenize(
     return out[0] if single else SpectralTokensList(out)
 
 
+@own_errstate
 def embed(
     obj: Any,
     *,
@@ -173,6 +176,7 @@ def embed(
     return vectors[0] if single else vectors
 
 
+@own_errstate
 def embed_table(
     obj: Any,
     *,
@@ -234,6 +238,7 @@ def embed_table(
     return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call))
 
 
+@own_errstate
 def embed_files(
     paths: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

@@ -293,9 +293,11 @@ class Runner:
         from astro_spectok.network import arrange_patches
 
         ln_wavelength = torch.from_numpy(np.ascontiguousarray(ln_wavelength, dtype=np.float64))
-        grid = arrange_patches(ln_wavelength, torch.tensor([0, len(ln_wavelength)]), self.network.config.patch)
+        grid = arrange_patches(
+            ln_wavelength, torch.tensor([0, len(ln_wavelength)], device="cpu"), self.network.config.patch
+        )
         if resolution is None:
-            resolving = torch.full(grid.present.shape, torch.nan)
+            resolving = torch.full(grid.present.shape, torch.nan, dtype=torch.float32, device="cpu")
         else:
             resolving = torch.from_numpy(np.full(len(ln_wavelength), resolution, np.float32))
             resolving = torch.where(grid.index >= 0, resolving[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)

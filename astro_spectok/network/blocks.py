@@ -18,7 +18,7 @@ def _prefers_parts(query):
 
 def _attend_in_parts(query, key, value, attn_mask):
     """What ``scaled_dot_product_attention`` computes, as products of matrices; where all is masked, the mean of all."""
-    bias = torch.zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, -1e4)
+    bias = torch.zeros(attn_mask.shape, dtype=query.dtype, device=query.device).masked_fill(~attn_mask, -1e4)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias  # (B, H, T, S)
     # spelt out, since autocast would do it in float32, and copy twice
     return torch.softmax(scores, -1, dtype=query.dtype) @ value

@@ -26,7 +26,7 @@ NOISE_MARGIN = 1.0
 
 def detail_basis(patch, number, device=None):
     """Orthonormal cosines (P, M) in the slots of a patch, from the constant one on."""
-    slot, order = torch.arange(patch, device=device), torch.arange(number, device=device)
+    slot, order = (torch.arange(n, dtype=torch.float32, device=device) for n in (patch, number))
     basis = torch.cos(math.pi / patch * (slot[:, None] + 0.5) * order) * math.sqrt(2 / patch)
     basis[:, 0] = math.sqrt(1 / patch)
     return basis
@@ -66,15 +66,15 @@ def _shrink(rest, variance, basis):
     count, total = (weight > 0).sum(-1), weight.sum(-1).clamp_min(1e-12)
     # both averaged as the pixels weigh, so that a few noisy ones do not decide
     power, noise = (weight * rest**2).sum(-1) / total, count / total
-    signal = power - noise * (1 + NOISE_MARGIN * torch.rsqrt(count.clamp_min(1) / 2.0))
+    signal = power - noise * (1 + NOISE_MARGIN * torch.rsqrt(count.clamp_min(1).to(power) / 2))
     signal = signal.clamp_min(0.0)[..., None]  # (B, T, 1)
     weight = 1 / (variance + LEAST_RATIO**2 * signal)
-    order = torch.arange(basis.shape[1], device=rest.device)
+    order = torch.arange(basis.shape[1], dtype=basis.dtype, device=rest.device)
     shape = torch.exp(-((order / POWER_WIDTH) ** 2)) + POWER_FLOOR
     root = torch.sqrt(signal * shape * (len(basis) / shape.sum()))  # (B, T, M)
     normal = (basis.T * weight[..., None, :]) @ basis  # (B, T, M, M)
     normal = root[..., :, None] * normal * root[..., None, :]
-    normal = normal + torch.eye(basis.shape[1], device=rest.device)
+    normal = normal + torch.eye(basis.shape[1], dtype=basis.dtype, device=rest.device)
     target = root * ((weight * rest) @ basis)
     return root * torch.cholesky_solve(target[..., None], torch.linalg.cholesky(normal))[..., 0]
 

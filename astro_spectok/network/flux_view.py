@@ -90,7 +90,7 @@ def sum_bins(values, geometry, edges):
     integral = F.pad(torch.cumsum(cells.to(exact), 1), (0, 0, 1, 0))[:, :-1]  # (B, T * (P + 1), C)
     low, high = torch.searchsorted(edges, torch.stack([place[:, 0].min(), place[:, -1].max()])).tolist()
     first, last = max(low - 1, 0), min(high + 1, len(edges))  # all other bins lie beyond all pixels
-    out = torch.zeros(n_batch, len(edges) - 1, n_channel, device=values.device)
+    out = torch.zeros(n_batch, len(edges) - 1, n_channel, dtype=torch.float32, device=values.device)
     if last - first < 2:
         return out
     wanted = edges[first:last].expand(n_batch, -1).contiguous()

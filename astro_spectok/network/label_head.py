@@ -55,8 +55,12 @@ class LabelHead(PooledHead):
     def __init__(self, config):
         super().__init__(config, 2 * len(config.labels))
         self.names = tuple(name for name, _, _ in config.labels)
-        self.register_buffer("centre", torch.tensor([c for _, c, _ in config.labels]), persistent=False)
-        self.register_buffer("spread", torch.tensor([s for _, _, s in config.labels]), persistent=False)
+        self.register_buffer(
+            "centre", torch.tensor([c for _, c, _ in config.labels], dtype=torch.float32), persistent=False
+        )
+        self.register_buffer(
+            "spread", torch.tensor([s for _, _, s in config.labels], dtype=torch.float32), persistent=False
+        )
 
     def forward(self, tokens, mask, phases):
         """

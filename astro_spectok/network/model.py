@@ -137,7 +137,7 @@ class SpectralNetwork(nn.Module):
         -------
         float32 tensor, shape (B, T, D)
         """
-        nothing = torch.zeros(*patches.mask.shape, self.config.width - N_EXPLICIT, device=patches.mask.device)
+        nothing = patches.channels.new_zeros(*patches.mask.shape, self.config.width - N_EXPLICIT)
         return self._join(patches, nothing)
 
     def _join(self, patches, learned, *, cosines=True):
@@ -206,7 +206,7 @@ class SpectralNetwork(nn.Module):
         if embedding is None:
             embedding = self.embed(tokens, mask, geometry)
         if resolution is None:
-            resolution = torch.full(grid.present.shape, torch.nan, device=self.device)
+            resolution = tokens.new_full(grid.present.shape, torch.nan)
         tokens, cosines = self._split(tokens)
         seen = mask if hide is None else mask & ~hide[:, None]
         cos, sin = self.rotary(geometry[..., 0], self.device)
@@ -372,6 +372,7 @@ def build_network(config):
     Returns
     -------
     SpectralNetwork
+        On the CPU, in single precision.
 
     Examples
     --------
@@ -382,6 +383,10 @@ def build_network(config):
     >>> network.redshift_head is None, sum(p.numel() for p in network.parameters()) > 10_000
     (True, True)
     """
-    network = SpectralNetwork(config)
-    _init_weights(network, config.encoder_layers)
+    # what the program around has set must not show: its default device, and its default type of numbers below
+    with torch.inference_mode(False), torch.device("cpu"):
+        network = SpectralNetwork(config)
+        for parameter in network.parameters():
+            parameter.data = parameter.data.float()
+        _init_weights(network, config.encoder_layers)
     return network

@@ -365,7 +365,7 @@ def fill_patches(grid, flux, ivar, *, resolution=None):
     ).unflatten(1, shape[1:])  # (B, T, P, 4)
     valid = valid.unflatten(1, shape[1:])
     if resolution is None:
-        resolving = torch.full(shape[:2], torch.nan, device=flux.device)
+        resolving = torch.full(shape[:2], torch.nan, dtype=flux.dtype, device=flux.device)
     else:
         resolving = torch.where(grid.index >= 0, resolution[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
     return PatchBatch(channels, valid, valid.any(2), resolving, scale, grid)

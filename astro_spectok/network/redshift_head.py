@@ -44,7 +44,10 @@ class RedshiftHead(nn.Module):
 
     def redshifts(self):
         """Redshift of every score, one float64 tensor per class."""
-        return [torch.expm1(torch.arange(a, b + 1, dtype=torch.float64) * self.config.step) for a, b in self.lags]
+        return [
+            torch.expm1(torch.arange(a, b + 1, dtype=torch.float64, device="cpu") * self.config.step)
+            for a, b in self.lags
+        ]
 
     def forward(self, tokens, patches):
         """

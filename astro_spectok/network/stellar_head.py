@@ -142,7 +142,7 @@ class WindowReader(nn.Module):
         # an instrument has about 2.4 pixels per FWHM: a standard deviation of one pixel
         pixel = (geometry[..., 1].float().to(mask.device) * mask).sum(1) / mask.sum(1).clamp_min(1)
         added = (self.window.sigma**2 - torch.maximum(pixel, pixel.new_tensor(step / 3.46)) ** 2).clamp_min(1e-12)
-        offset = torch.arange(-_REACH, _REACH + 1, device=mask.device)
+        offset = torch.arange(-_REACH, _REACH + 1, dtype=values.dtype, device=mask.device)
         weights = torch.exp(-0.5 * (offset * step) ** 2 / added[:, None])[:, None]  # (B, 1, 7)
 
         def run(x):
@@ -207,12 +207,12 @@ class LineNetwork(nn.Module):
 
 def shape_gaussian(values, n):
     """Mean (B, n) and Cholesky factor (B, n, n) of whatever numbers (B, n + n (n + 1) / 2) layers give."""
-    lower = torch.zeros(len(values), n, n, device=values.device)
+    lower = values.new_zeros(len(values), n, n)
     row, column = torch.tril_indices(n, n, device=values.device)
     lower[:, row, column] = values[:, n:]
     sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA))
     # rows relative to their diagonal: well conditioned
-    tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, device=values.device)
+    tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, dtype=values.dtype, device=values.device)
     return values[:, :n], tril * sigma[..., None]
 
 
@@ -250,8 +250,8 @@ class StellarHead(nn.Module):
         super().__init__()
         labels = config.stellar_labels
         self.names = tuple(name for name, _, _ in labels)
-        self.register_buffer("centre", torch.tensor([c for _, c, _ in labels]), persistent=False)
-        self.register_buffer("spread", torch.tensor([s for _, _, s in labels]), persistent=False)
+        self.register_buffer("centre", torch.tensor([c for _, c, _ in labels], dtype=torch.float32), persistent=False)
+        self.register_buffer("spread", torch.tensor([s for _, _, s in labels], dtype=torch.float32), persistent=False)
         self.width, self.patch = config.width, config.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
         self.told = tuple(tuple(i for i, name in enumerate(self.names) if name in told) for told, _ in _GROUPS)
@@ -299,7 +299,7 @@ class StellarHead(nn.Module):
             Contrast and coverage (B, N) of each, as of `WindowReader`.
         """
         n, device = len(self.names), windows[0][0].device
-        precision = _to_double(torch.zeros(len(windows[0][0]), n, n, device=device))
+        precision = _to_double(windows[0][0].new_zeros(len(windows[0][0]), n, n))
         weighted = precision[..., 0].clone()
         n_seen = [covered.sum(1) for _, covered in windows]
         for number, (told, members) in enumerate(zip(self.told, self.members, strict=True)):

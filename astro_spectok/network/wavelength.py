@@ -16,7 +16,7 @@ LN_REFERENCE = math.log(5000.0)
 
 def _angular_frequencies(number, longest, shortest):
     """Frequencies for ``number`` periods in ln(wavelength), evenly spaced in their logarithm, float64."""
-    periods = torch.logspace(math.log10(longest), math.log10(shortest), number, dtype=torch.float64)
+    periods = torch.logspace(math.log10(longest), math.log10(shortest), number, dtype=torch.float64, device="cpu")
     return 2 * math.pi / periods
 
 

@@ -38,7 +38,7 @@ class WavelengthNodes(nn.Module):
 
     def forward(self, tokens, mask, centre):
         """Vector (B, E) of ``tokens`` (B, T, D) at ``centre`` (B, T), ln(wavelength), where ``mask`` (B, T) is True."""
-        nodes = self.low + self.spacing * torch.arange(self.number, device=centre.device)
+        nodes = self.low + self.spacing * torch.arange(self.number, dtype=torch.float32, device=centre.device)
         distance = ((centre[:, None] - nodes[:, None]) / (0.5 * self.spacing)).float().to(tokens.device)  # (B, K, T)
         weight = torch.exp(-0.5 * distance**2) * mask[:, None]
         total = weight.sum(2, keepdim=True)  # (B, K, 1)

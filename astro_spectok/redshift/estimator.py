@@ -27,6 +27,7 @@ from astro_spectok.redshift.measure import prepare
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.solutions import find_solutions, move_interval
 from astro_spectok.redshift.spectral_type import choose_type
+from astro_spectok.utils.host import own_errstate
 
 __all__ = ["RedshiftEstimator"]
 
@@ -109,6 +110,7 @@ class RedshiftEstimator(Estimator):
         self.prior = prior
         self.n_best = n_best
 
+    @own_errstate
     def estimate(
         self,
         obj: Any,

@@ -14,6 +14,7 @@ from specutils import SpectrumList
 
 from astro_spectok.simulate.rows import TRUTH, Simulation, make_spectrum
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.writing import check_output, write_table
 
 __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
@@ -25,6 +26,7 @@ FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
+@own_errstate
 def simulate_spectra(
     n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
     progress=False,
@@ -92,6 +94,7 @@ def simulate_spectra(
     return SpectrumList(make_spectrum(row) for rows in simulation.draw(progress) for row in rows)
 
 
+@own_errstate
 def write_simulated(
     path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
     overwrite=False, progress=None,

@@ -198,8 +198,8 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
     if isinstance(obj, SpectrumBatch):
         if medium is not None or resolution is not None:
             msg = (
-                "medium and resolution must not be given with a SpectrumBatch, which is in vacuum and has its resolution "
-                f"already; got medium={medium!r}, resolution={resolution!r}; give them when it is made"
+                "medium and resolution must not be given with a SpectrumBatch, which is in vacuum and has its own "
+                f"resolution; got medium={medium!r}, resolution={resolution!r}; give them when it is made"
             )
             raise ValueError(msg)
         return obj

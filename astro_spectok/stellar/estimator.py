@@ -36,6 +36,7 @@ from astro_spectok.stellar.labels import StellarLabels
 from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["StellarParameterEstimator", "require_stellar_head"]
@@ -118,6 +119,7 @@ class StellarParameterEstimator(Estimator):
         self.batch_tokens = batch_tokens
         self.assume_star = assume_star
 
+    @own_errstate
     def estimate(
         self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
     ) -> StellarEstimate | QTable:

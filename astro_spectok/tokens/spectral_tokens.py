@@ -21,6 +21,7 @@ from astro_spectok.spectra import (
 )
 from astro_spectok.spectra.resolution import find_resolution
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
+from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.html import make_html_table, make_sparkline
 
 __all__ = ["SpectralTokens"]
@@ -125,6 +126,7 @@ class SpectralTokens:
     def _doppler(self):
         return {"doppler_rest": self.info.doppler_rest, "doppler_convention": self.info.doppler_convention}
 
+    @own_errstate
     def decode(self, spectral_axis, *, resolution=None):
         """Turn the tokens back into a spectrum, on any spectral axis.
 

@@ -161,16 +161,21 @@ def clear_loaded_weights():
 
 def _load_file(path, device):
     """Read, build, check and identify."""
+    import torch
+
     config, tensors = read_weights(path)
     metadata = read_metadata(path)
     network = _build(config, path, metadata)
     _check_tensors(tensors, network.state_dict(), path, metadata)
-    # copying into the network also turns half precision into float32
-    network.load_state_dict(tensors, strict=True)
+    # parameters of the network, and not of the inference that the program around may be at
+    with torch.inference_mode(False):
+        # copying into the network also turns half precision into float32
+        network.load_state_dict(tensors, strict=True)
+        network = network.to(device).eval()
     sha256 = compute_sha256(path)
     entry = next((entry for entry in REGISTRY.values() if entry.sha256 == sha256), None)
     return LoadedWeights(
-        network=network.to(device).eval(),
+        network=network,
         name=entry.name if entry else str(metadata.get("name") or path.stem),
         sha256=sha256,
         metadata=metadata,
