@@ -11,6 +11,7 @@ from astro_spectok.attention import measure_attention
 from astro_spectok.config import conf
 from astro_spectok.embedding import embed, embed_files, embed_table, tokenize
 from astro_spectok.results import SpectralTokens, SpectralTokensList
+from astro_spectok.spectra import read
 
 #: how to cite the package
 __citation__ = (
@@ -28,6 +29,7 @@ __all__ = [
     "embed_files",
     "embed_table",
     "measure_attention",
+    "read",
     "tokenize",
 ]
 

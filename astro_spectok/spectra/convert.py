@@ -196,6 +196,9 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
     _check_options(medium, on_error)
     if isinstance(obj, SpectrumBatch):
         return obj
+    from astro_spectok.spectra.files import read_paths  # which needs this module
+
+    obj = read_paths(obj)
     options = {"medium": medium, "resolution": resolution, "max_pixels": read_max_pixels()}
     packer = _Packer()
     for n, position, reader in list_items(obj):
