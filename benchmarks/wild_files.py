@@ -131,7 +131,7 @@ def count_totals(rows):
         "medium_right": count("medium_right", True), "medium_wrong": count("medium_right", False),
         "spectra_right": right.count(True), "spectra_wrong": right.count(False),
         "wrong_unflagged": sum(row.get("wrong_unflagged", 0) for row in rows),
-        "seconds_reading": float(np.median([row["seconds_reading"] for row in rows if "seconds_reading" in row] or [0])),
+        "seconds_reading": float(np.median([row["seconds_reading"] for row in rows if "spectra" in row] or 0)),
     }  # fmt: skip
 
 

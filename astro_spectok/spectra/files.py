@@ -118,7 +118,9 @@ def read(
             except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
                 if str(error).startswith(("columns:", "spaxel")):
                     raise
-                raise source.refuse(f"cannot be read: {error}", "fetch it again, or name columns, hdu or format") from error
+                raise source.refuse(
+                    f"cannot be read: {error}", "fetch it again, or name columns, hdu or format"
+                ) from error
             return as_result(_finish(spectra, source, options), source.name)
 
 
@@ -195,11 +197,13 @@ def _make_key(source):
     if source.kind != "fits":
         return None
     header = source.header
-    cards = ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG", "FIBERID")
-    key = [os.path.dirname(source.path), source.suffix, *(str(header.get(card)) for card in cards if card != "FIBERID")]
+    cards = ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG")
+    key = [os.path.dirname(source.path), source.suffix, *(str(header.get(card)) for card in cards)]
     if source.extension is not None:
         second = source.extension.header
-        key += [str(second.get(card)) for card in ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS")]
+        key += [
+            str(second.get(card)) for card in ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS")
+        ]
     return tuple(key)
 
 
@@ -215,7 +219,7 @@ def _find_specutils(source, options):
 
 
 def _priority(label):
-    readers = getattr(registry.default_registry, "_readers", {})
+    readers = getattr(registry.compat.default_registry, "_readers", {})
     return max((readers[key][1] for key in ((label, Spectrum), (label, SpectrumList)) if key in readers), default=0)
 
 

@@ -2,9 +2,11 @@
 """Arrays as a file holds them become a `~specutils.Spectrum`, and what had to be guessed is remembered."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from astropy import units as u
+from astropy.io.fits import VerifyError
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from specutils import Spectrum
 
@@ -84,12 +86,12 @@ def guess_axis_unit(wave):
         return None
     low, high = float(wave.min()), float(wave.max())
     steps = np.diff(wave)
-    if 2.95 < low and high < 5.0 and high - low < 1.3 and len(wave) > 32:
+    if low > 2.95 and high < 5.0 and high - low < 1.3 and len(wave) > 32:
         # log10 of Angstrom in even steps as surveys have them, rather than 3 to 5 micron
         even = np.ptp(steps) < 0.02 * abs(np.median(steps)) + 1e-6
         if even and abs(np.median(steps)) < 3e-4:
             return AxisUnit(u.AA, 10.0)
-    if 6.5 < low and high < 11.6 and high - low < 3 and len(wave) > 32 and np.ptp(steps) < 1e-6:
+    if low > 6.5 and high < 11.6 and high - low < 3 and len(wave) > 32 and np.ptp(steps) < 1e-6:
         return AxisUnit(u.AA, float(np.e))
     if high < 1e-3 and low > 1e-9:
         return AxisUnit(u.m)
@@ -156,7 +158,7 @@ def _break_orders(wave):
     edges = np.concatenate(([0], breaks, [len(wave)]))
     if len(breaks) > _MAX_ORDERS or (len(breaks) and np.diff(edges).min() < _LEAST_ORDER):
         return None
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def build_spectra(draft, source, options):
@@ -178,18 +180,7 @@ def build_spectra(draft, source, options):
     UnreadableFileError
         The axis counts pixels, or is in no unit of a spectrum.
     """
-    give = "give the unit with wave_unit, or wavelengths"
-    if options.wave_unit is None and draft.wave_unit is None and is_pixel_axis(draft.wave):
-        raise source.refuse("has an axis that counts pixels: no wavelengths", "calibrate it, or give arrays with units")
-    settled = _settle_axis(draft, options.wave_unit)
-    if settled is None:
-        ends = np.asarray(draft.wave, float)[[0, -1]]
-        raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
-    wave, unit = settled
-    if unit.is_equivalent(u.km / u.s):
-        raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "no wavelengths: not supported")
-    if not (unit.is_equivalent(u.AA) or unit.is_equivalent(u.Hz) or unit.is_equivalent(u.eV) or unit.is_equivalent(u.cm**-1)):
-        raise source.refuse(f"has an axis in {unit}, which is no unit of a spectrum", give)
+    wave, unit = _check_axis(draft, source, options)
     flux_unit = _settle_flux_unit(draft, options.flux_unit)
     flux = _native(draft.flux)
     if flux.dtype.kind not in "fiu":
@@ -201,20 +192,46 @@ def build_spectra(draft, source, options):
     if draft.error is not None:
         error = np.broadcast_to(_native(draft.error), flux.shape)
         kind, error = _settle_error(draft, flux, np.asarray(error, np.float64))
-    usable = np.isfinite(wave) & (wave > 0)
-    if not usable.any():
-        raise source.refuse("has no wavelength that is finite and positive", give)
-    if not usable.all():
-        cut = lambda array: None if array is None else array[..., usable]  # noqa: E731
-        wave, flux, error, mask = cut(wave), cut(flux), cut(error), cut(mask)
-    orders = _break_orders(wave)
+    usable = np.flatnonzero(np.isfinite(wave) & (wave > 0))
+    orders = _break_orders(wave[usable])
     if orders is None:
-        by_wave = np.argsort(wave, kind="stable")
-        wave, flux = wave[by_wave], flux[..., by_wave]
-        error = None if error is None else error[..., by_wave]
-        mask = None if mask is None else mask[..., by_wave]
+        usable = usable[np.argsort(wave[usable], kind="stable")]
         orders = [slice(None)]
         draft.guesses.append("wavelengths are in disorder: sorted")
+    meta = _make_meta(draft)
+    resolution = meta.get("resolution")
+    spectra = []
+    for number, order in enumerate(orders):
+        index = usable[order]
+        own = meta | ({"order": number} if len(orders) > 1 else {})
+        if np.ndim(resolution) == 1 and len(resolution) == len(wave):
+            own["resolution"] = resolution[index]
+        parts = (None if array is None else array[..., index] for array in (flux, error, mask))
+        spectra.append(_make_spectrum(wave[index] * unit, *parts, flux_unit, kind, own))
+    return spectra
+
+
+def _check_axis(draft, source, options):
+    """Values and unit of the axis, refused unless they are those of a spectrum."""
+    give = "give the unit with wave_unit, or wavelengths"
+    if options.wave_unit is None and draft.wave_unit is None and is_pixel_axis(draft.wave):
+        raise source.refuse("has an axis that counts pixels: no wavelengths", "calibrate it, or give arrays with units")
+    settled = _settle_axis(draft, options.wave_unit)
+    if settled is None:
+        ends = np.asarray(draft.wave, float)[[0, -1]]
+        raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
+    wave, unit = settled
+    if unit.is_equivalent(u.km / u.s):
+        raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "give one of wavelengths")
+    if not any(unit.is_equivalent(one) for one in (u.AA, u.Hz, u.eV, u.cm**-1)):
+        raise source.refuse(f"has an axis in {unit}, which is no unit of a spectrum", give)
+    if not np.any(np.isfinite(wave) & (wave > 0)):
+        raise source.refuse("has no wavelength that is finite and positive", give)
+    return wave, unit
+
+
+def _make_meta(draft):
+    """Metadata of all spectra of a draft."""
     meta = dict(draft.meta)
     if draft.header is not None:
         meta.setdefault("header", draft.header)
@@ -222,32 +239,36 @@ def build_spectra(draft, source, options):
         meta.setdefault("name", draft.name)
     if draft.guesses:
         meta["guesses"] = tuple(dict.fromkeys(draft.guesses))
-    resolution = meta.get("resolution")
-    out = []
-    for number, order in enumerate(orders):
-        own = dict(meta)
-        if len(orders) > 1:
-            own["order"] = number
-        if np.ndim(resolution) == 1 and len(resolution) == len(usable):
-            own["resolution"] = resolution[usable][order]
-        values = None if error is None else error[..., order]
-        exponent = {"err": 1, "var": 2, "ivar": -2}.get(kind, 1)
-        uncertainty = None if values is None else _UNCERTAINTY[kind](values * flux_unit**exponent) if _plain(flux_unit) \
-            else _UNCERTAINTY[kind](values)  # fmt: skip
-        out.append(
-            Spectrum(
-                flux=u.Quantity(flux[..., order], flux_unit, subok=True) if _plain(flux_unit) else flux[..., order] * flux_unit,
-                spectral_axis=wave[order] * unit,
-                uncertainty=uncertainty,
-                mask=_find_bad(flux[..., order], values, None if mask is None else mask[..., order]),
-                meta=own,
-            )
-        )
-    return out
+    if meta.get("resolution") is None and (stated := _find_resolving_power(meta.get("header"))):
+        meta["resolution"] = stated
+    return meta
 
 
-def _plain(unit):
-    return not isinstance(unit, u.function.FunctionUnitBase)
+def _make_spectrum(axis, flux, error, mask, unit, kind, meta):
+    """A Spectrum whose bad pixels are masked; the error of a flux in magnitudes is in magnitudes."""
+    uncertainty = None
+    if error is not None:
+        plain = not isinstance(unit, u.function.FunctionUnitBase)
+        exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
+        uncertainty = _UNCERTAINTY[kind](error, unit=(unit if plain else unit.function_unit) ** exponent)
+    bad = _find_bad(flux, error, mask)
+    return Spectrum(flux=flux * unit, spectral_axis=axis, uncertainty=uncertainty, mask=bad, meta=meta)
+
+
+#: keywords for the resolving power: ESO, BeSS, Spextool
+_RESOLVING_POWER = ("SPEC_RES", "SPE_RPOW", "BSS_ITRP", "RP")
+
+
+def _find_resolving_power(header):
+    """R where a header tells it plausibly, or None."""
+    for key in _RESOLVING_POWER if hasattr(header, "get") else ():
+        try:
+            value = float(header.get(key))
+        except (TypeError, ValueError, VerifyError):
+            continue
+        if 20 <= value <= 5e5:
+            return value
+    return None
 
 
 def _find_bad(flux, error, mask):

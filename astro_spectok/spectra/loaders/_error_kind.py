@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What an error column holds, from its statistics: standard deviation, variance, inverse variance, or a relative error."""
+"""What an error column holds, from its statistics: standard deviation, variance, inverse variance, relative error."""
 
 import numpy as np
 
@@ -15,6 +15,8 @@ KIND_NAMES = {
 _ABSURD = 30.0
 #: ... and another kind is right if it comes this close
 _RIGHT = 4.0
+#: a stated error this far off can only be in another unit than the flux
+_ANOTHER_UNIT = 1e5
 _LEAST_PIXELS = 48
 
 
@@ -36,7 +38,8 @@ def judge_error_kind(flux, error, stated="err"):
     """Tell what an error column holds.
 
     The name is believed unless it is absurd: off the scatter from pixel to pixel by more than a factor of 30, so that
-    chi2 against the smoothed flux is off by a thousand, while another kind comes within a factor of 4.
+    chi2 against the smoothed flux is off by a thousand, while another kind comes within a factor of 4 (120 where it
+    is off by 1e5, as only another unit can be).
 
     Parameters
     ----------
@@ -63,7 +66,9 @@ def judge_error_kind(flux, error, stated="err"):
     if off is None or not off[stated] > np.log(_ABSURD):
         return stated
     best = min((kind for kind in off if kind != stated), key=off.get)
-    return best if off[best] < np.log(_RIGHT) else stated
+    # off by powers of ten, it is another unit: then the best is good enough if it is not absurd itself
+    enough = _RIGHT if off[stated] < np.log(_ANOTHER_UNIT) else _ABSURD * _RIGHT
+    return best if off[best] < np.log(enough) else stated
 
 
 def match_error_kind(flux, values):

@@ -53,7 +53,10 @@ def _check_wave_unit(wave_unit):
         return AxisUnit(wave_unit)
     parsed = parse_axis_unit(str(wave_unit))
     if parsed is None or parsed.unit == u.pix:
-        msg = f"wave_unit must be a unit of wavelength, frequency or energy, such as 'nm' or 'log10(Angstrom)'; got {wave_unit!r}"
+        msg = (
+            "wave_unit must be a unit of wavelength, frequency or energy, such as 'nm' or 'log10(Angstrom)'; "
+            f"got {wave_unit!r}"
+        )
         raise ValueError(msg)
     return parsed
 

@@ -30,58 +30,133 @@ class Role:
     unit: str | None = None
 
 
-def _table():
-    """Role by name in lower case, without what is no letter or digit."""
+#: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they tell)
+_NAMES = (
+    (
+        "wave",
+        "wave wavelength wavelengths wavelenght lambda lam lbda wl wavl wvl wlen wln wav waves lamb "
+        "spectralaxis spectral wavevac wavelengthvac vacwave vacuumwavelength wavair waveair wavelengthair "
+        "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
+        "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
+        "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave "
+        "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray",
+        {},
+    ),
+    (
+        "wave",
+        "wavelengthaa wavelengtha wavea waveang waveangstrom wavelengthangstrom wavelengthang lambdaa "
+        "lambdaang lambdaangstrom angstrom angstroms ang aa",
+        {"unit": "Angstrom", "start": 20},
+    ),
+    (
+        "wave",
+        "wavelengthnm wavenm lambdanm nm",
+        {"unit": "nm", "start": 20},
+    ),
+    (
+        "wave",
+        "wavelengthum waveum lambdaum wavelengthmicron wavemicron wavelengthmicrons um micron microns",
+        {"unit": "um", "start": 20},
+    ),
+    (
+        "wave",
+        "loglam loglambda logwave logwavelength log10lam log10wave log10wavelength log10lambda logl logwl lglam coeff",
+        {"base": 10.0, "start": 30},
+    ),
+    (
+        "wave",
+        "lnlam lnwave lnlambda lnwavelength",
+        {"base": 2.718281828459045, "start": 30},
+    ),
+    (
+        "wave",
+        "frequency freq nu",
+        {"unit": "Hz", "start": 60},
+    ),
+    (
+        "wave",
+        "energy",
+        {"unit": "eV", "start": 60},
+    ),
+    (
+        "wave",
+        "wavenumber wavenum",
+        {"unit": "cm-1", "start": 60},
+    ),
+    (
+        "flux",
+        "flux flam fluxcal fluxcalibrated calibflux optflam boxflam spec spectrum specflux specdata "
+        "fluxlambda flambda fluxdensity fluxdens fnu fluxnu fx flx fl bflux rflux fluxabs sciflux "
+        "fluxstitched data sci signal fluxavg fluxmean meanflux weightedmeanflux fluxzero fluxel fluxreduced "
+        "optcounts boxcounts counts count intensity intens extspectra specdensity surfbright sb net value "
+        "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
+        "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
+        "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
+        "fluxtotal object",
+        {},
+    ),
+    (
+        "err",
+        "err error fluxerr fluxerror errflux errorflux eflux fluxe fluxunc fluxuncertainty unc uncertainty "
+        "uncert uncertainties sigma sig fluxsig sigmaflux fluxsigma std stddev fluxstd stdev dflux df noise "
+        "rms staterror staterr errflx ferr efl fluxdev errs errors optflamsig boxflamsig optcountssig "
+        "boxcountssig fluxerrors fluxerrs fluxerrstitched errreduced specerr specsigma specunc toterr "
+        "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
+        "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
+        "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert",
+        {},
+    ),
+    (
+        "var",
+        "var variance fluxvar fluxvariance varflux stat statvar specvar scivar vari fvar varspec fluxvarerr varflam",
+        {},
+    ),
+    (
+        "ivar",
+        "ivar invvar inversevariance fluxivar ivarflux optflamivar boxflamivar optcountsivar boxcountsivar iv "
+        "invar specivar wht weight weights ivarfluxcal invvariance",
+        {},
+    ),
+    (
+        "snr",
+        "snr sn signaltonoise s2n snperpix snrflux",
+        {},
+    ),
+    (
+        "mask",
+        "mask andmask dq dqf quality qual flag flags qf bitmask badpix bad bpm maskbits dqflags qualflag "
+        "qualflags badpixel badpixels ormask ivarmask pixmask statusmask masked fluxmask crmask intmask msk "
+        "qualdata qualityflag",
+        {},
+    ),
+    (
+        "good",
+        "good goodpix goodpixels dataqual optmask boxmask valid goodmask goodpixel gpm use used",
+        {},
+    ),
+    (
+        "time",
+        "time mjd jd bjd hjd bjdtdb btjd bkjd hjdutc date timecorr epoch mjdobs jdobs bjdtt phase timebjd",
+        {},
+    ),
+    (
+        "resolution",
+        "fwhm wdisp lsf resolution res resolvingpower",
+        {},
+    ),
+)
+
+
+def _make_table():
+    """Role by name."""
     roles = {}
-
-    def add(kind, names, **rest):
-        for rank, name in enumerate(names.split()):
-            roles.setdefault(name, Role(kind, rank=rest.get("start", 0) + rank, base=rest.get("base"),
-                                        unit=rest.get("unit")))  # fmt: skip
-
-    add("wave", "wave wavelength wavelengths wavelenght lambda lam lbda wl wavl wvl wlen wln wav waves lamb spectralaxis spectral "
-        "wavevac wavelengthvac vacwave vacuumwavelength wavair waveair wavelengthair airwave airwavelength awav lambdaair "
-        "lambdavac optwave boxwave wavelengthobs obswavelength obswave waveobs wavelengthobserved lambdaobs dispersion "
-        "wavestitched ws wavegrid wavegridmid wavesol wavemap waveaxis specwave w x xaxis restwave wavelengthrest "
-        "restwavelength lambdarest waverest sciwave wavedatavacbary wavedataairbary wavedatavac "
-        "wavedata waveab wavelengtharray")  # fmt: skip
-    add("wave", "wavelengthaa wavelengtha wavea waveang waveangstrom wavelengthangstrom wavelengthang lambdaa lambdaang "
-        "lambdaangstrom angstrom angstroms ang aa", unit="Angstrom", start=20)  # fmt: skip
-    add("wave", "wavelengthnm wavenm lambdanm nm", unit="nm", start=20)
-    add("wave", "wavelengthum waveum lambdaum wavelengthmicron wavemicron wavelengthmicrons um micron microns", unit="um",
-        start=20)  # fmt: skip
-    add("wave", "loglam loglambda logwave logwavelength log10lam log10wave log10wavelength log10lambda logl logwl lglam "
-        "coeff", base=10.0, start=30)  # fmt: skip
-    add("wave", "lnlam lnwave lnlambda lnwavelength", base=2.718281828459045, start=30)
-    add("wave", "frequency freq nu", unit="Hz", start=60)
-    add("wave", "energy", unit="eV", start=60)
-    add("wave", "wavenumber wavenum", unit="cm-1", start=60)
-    add("flux", "flux flam fluxcal fluxcalibrated calibflux optflam boxflam spec spectrum specflux specdata fluxlambda "
-        "flambda fluxdensity fluxdens fnu fluxnu fx flx fl bflux rflux fluxabs sciflux fluxstitched data sci signal fluxavg "
-        "fluxmean meanflux weightedmeanflux fluxzero fluxel fluxreduced optcounts boxcounts counts count intensity intens "
-        "extspectra specdensity surfbright sb net value values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
-        "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux adu electrons "
-        "photons radiance luminosity lum scidata sciflux fluxab apflux aperflux totalflux fluxtot fluxtotal object")  # fmt: skip
-    add("err", "err error fluxerr fluxerror errflux errorflux eflux fluxe fluxunc fluxuncertainty unc uncertainty uncert "
-        "uncertainties sigma sig fluxsig sigmaflux fluxsigma std stddev fluxstd stdev dflux df noise rms staterror staterr "
-        "errflx ferr efl fluxdev errs errors optflamsig boxflamsig optcountssig boxcountssig fluxerrors fluxerrs "
-        "fluxerrstitched errreduced specerr specsigma specunc toterr toterror errorbar onesigma 1sigma flamerr "
-        "fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux sigf spectrumerr spectrumerror sigmaf fluxerrtot "
-        "normerr normerror normalizedfluxuncertainty nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm "
-        "fluxuncert")  # fmt: skip
-    add("var", "var variance fluxvar fluxvariance varflux stat statvar specvar scivar vari fvar varspec fluxvarerr varflam")
-    add("ivar", "ivar invvar inversevariance fluxivar ivarflux optflamivar boxflamivar optcountsivar boxcountsivar iv "
-        "invar specivar wht weight weights ivarfluxcal invvariance")  # fmt: skip
-    add("snr", "snr sn signaltonoise s2n snperpix snrflux")
-    add("mask", "mask andmask dq dqf quality qual flag flags qf bitmask badpix bad bpm maskbits dqflags qualflag "
-        "qualflags badpixel badpixels ormask ivarmask pixmask statusmask masked fluxmask crmask intmask msk qualdata qualityflag")  # fmt: skip
-    add("good", "good goodpix goodpixels dataqual optmask boxmask valid goodmask goodpixel gpm use used")
-    add("time", "time mjd jd bjd hjd bjdtdb btjd bkjd hjdutc date timecorr epoch mjdobs jdobs bjdtt phase timebjd")
-    add("resolution", "fwhm wdisp lsf resolution res resolvingpower")
+    for kind, names, rest in _NAMES:
+        for rank, name in enumerate(names.split(), start=rest.get("start", 0)):
+            roles.setdefault(name, Role(kind, rank, rest.get("base"), rest.get("unit")))
     return roles
 
 
-_ROLES = _table()
+_ROLES = _make_table()
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 

@@ -81,7 +81,7 @@ class Source:
             return self._hdulist
         self.stream.seek(0)
         hdulist = fits.open(self.stream, memmap=False)
-        self._stack.callback(hdulist.close)
+        self._stack.callback(hdulist.close, closed=False)  # the stream is closed by who opened it
         return hdulist
 
     def first_names(self, count=10):

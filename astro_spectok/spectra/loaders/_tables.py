@@ -154,7 +154,9 @@ def make_drafts(columns, source, options, *, number=None):
             # 1 for good, or bits that say something else: as it stands it would leave nothing
             name = roles.get("mask", roles.get("good"))[0]
             is_good = set(np.unique(mask).tolist()) <= {0, 1}
-            guesses.append(f"column {name} is 1 in good pixels, by its values" if is_good else f"column {name} is no mask")
+            guesses.append(
+                f"column {name} is 1 in good pixels, by its values" if is_good else f"column {name} is no mask"
+            )
             mask = mask == 0 if is_good else None
     make = {
         "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": columns.units.get(flux_name),

@@ -69,7 +69,21 @@ def read_cube(source, options):
     meta = {} if medium is None else {"medium": medium}
     unit_text = header.get("BUNIT")
     if options.spaxel is None:
-        return [_whole(source, hdu, error, kind, sisters.get("mask"), wave, options.wave_unit or unit, unit_text, header, meta, options)]
+        return [
+            _whole(
+                source,
+                hdu,
+                error,
+                kind,
+                sisters.get("mask"),
+                wave,
+                options.wave_unit or unit,
+                unit_text,
+                header,
+                meta,
+                options,
+            )
+        ]
     chosen = _choose(source, options.spaxel, hdu.shape[1:])
     flux = np.asarray(hdu.data)[:, chosen]
     mask = None if "mask" not in sisters else np.asarray(sisters["mask"].data)[:, chosen] != 0
@@ -79,7 +93,9 @@ def read_cube(source, options):
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = {"err": np.square(values), "var": values, "ivar": np.where(values > 0, 1 / values, np.nan)}[kind]
     flux, variance, bad = _add_up(flux, variance, mask)
-    draft = Draft(wave, flux, variance, bad, unit, unit_text, "var", True, header, meta=meta | {"spaxels": int(chosen.sum())})
+    draft = Draft(
+        wave, flux, variance, bad, unit, unit_text, "var", True, header, meta=meta | {"spaxels": int(chosen.sum())}
+    )
     return build_spectra(draft, source, options)
 
 

@@ -20,7 +20,7 @@ def _is_e2ds(source):
 
 @register_format("HARPS e2ds", sniff=_is_e2ds)
 def read_e2ds(source, options):
-    """Read the orders of a HARPS, HARPS-N or SOPHIE e2ds file, in air; by the published layout, no real file was met."""
+    """Read the orders of a HARPS, HARPS-N or SOPHIE e2ds file, in air, by the published layout: it met no real file."""
     header, data = source.header, source.hdulist[0].data
     key = f"{_prefix(header)} DRS CAL TH "
     degree = int(header[key + "DEG LL"])

@@ -22,8 +22,11 @@ _FLUX_NAMES = ("FLUX", "SCI", "DATA", "SPECTRUM", "SPEC", "SPECTRA", "SIGNAL", "
 _LEAST_PIXELS = 8
 #: images of more rows than this are pictures of the sky or of a detector, not lists of spectra
 _MAX_ROWS = 10000
-_BAND_ROLES = (("sigma", "err"), ("error", "err"), ("variance", "var"), ("uncertainty", "err"), ("background", None),
-               ("sky", None), ("raw", None), ("continuum", None), ("spectrum", "flux"), ("flux", "flux"), ("mask", "mask"))  # fmt: skip
+#: what a row or band is, by a word in its description; the first that is found decides
+_BAND_ROLES = {
+    "sigma": "err", "error": "err", "variance": "var", "uncertainty": "err", "background": None, "sky": None,
+    "raw": None, "continuum": None, "spectrum": "flux", "flux": "flux", "mask": "mask",
+}  # fmt: skip
 
 
 def _is_image(hdu):
@@ -68,7 +71,9 @@ def _looks_like_wavelengths(data):
         return False
     step = np.diff(rows, axis=1)
     one_way = np.all(step > 0, axis=1) | np.all(step < 0, axis=1)
-    return bool(one_way.all()) and rows.min() > 0 and guess_axis_unit(rows[0]) is not None and not np.allclose(step, 1.0)
+    return (
+        bool(one_way.all()) and rows.min() > 0 and guess_axis_unit(rows[0]) is not None and not np.allclose(step, 1.0)
+    )
 
 
 def _find_sisters(source, flux_hdu, options):
@@ -92,7 +97,11 @@ def _find_sisters(source, flux_hdu, options):
         role = find_role(hdu.name) if hdu.name and hdu.name.upper() != "PRIMARY" else None
         if role is not None:
             fits_flux = own == shape or (role.kind in ("wave", "mask") and own == shape[-1:])
-            if fits_flux and role.kind != "flux" and (role.kind not in sisters or role.rank < find_role(sisters[role.kind][0].name).rank):
+            if (
+                fits_flux
+                and role.kind != "flux"
+                and (role.kind not in sisters or role.rank < find_role(sisters[role.kind][0].name).rank)
+            ):
                 sisters[role.kind] = (hdu, _image(hdu))
         elif own in (shape, shape[-1:]) and not hdu.name:
             unnamed.append(hdu)
@@ -102,10 +111,12 @@ def _find_sisters(source, flux_hdu, options):
         if "wave" not in sisters and _looks_like_wavelengths(data):
             sisters["wave"] = (hdu, data)
             guesses.append(f"{where} holds the wavelengths, by its values")
-        elif data.dtype.kind in "iu" and "mask" not in sisters and data.shape == shape and np.count_nonzero(data) < data.size / 2:
+        elif data.shape != shape:
+            continue
+        elif data.dtype.kind in "iu" and "mask" not in sisters and np.count_nonzero(data) < data.size / 2:
             sisters["mask"] = (hdu, data)
             guesses.append(f"{where} holds a mask, by its values")
-        elif data.dtype.kind == "f" and data.shape == shape and not set(sisters) & set(ERROR_ROLES):
+        elif data.dtype.kind == "f" and not set(sisters) & set(ERROR_ROLES):
             kind = match_error_kind(_first_row(_image(flux_hdu)), _first_row(data))
             if kind is not None:
                 sisters[kind] = (hdu, data)
@@ -151,8 +162,7 @@ def _row_roles(header, count, *, bands):
     roles = []
     for text in texts:
         low = str(text or "").lower()
-        found = next(((word, role) for word, role in _BAND_ROLES if word in re.split(r"\s+-\s+", low)[0]), None)
-        role = found[1] if found else None
+        role = next((role for word, role in _BAND_ROLES.items() if word in re.split(r"\s+-\s+", low)[0]), None)
         if "subtracted" in low or "expected" in low or role in roles:
             role = None
         roles.append(role)
@@ -165,7 +175,10 @@ def _is_list(header, axis, sisters, flux, source):
     """Whether the rows of a two-dimensional image are spectra, rather than a picture."""
     if np.ndim(axis.wave) == 2 or any(key in header for key in ("APNUM1", "COEFF0", "NFIBRE", "NFIBER", "PLATEID")):
         return True
-    if set(sisters) & {"ivar", "err", "var"} and str(header.get("CTYPE2", "")).strip().upper()[:4] not in ("RA--", "DEC-"):
+    if set(sisters) & {"ivar", "err", "var"} and str(header.get("CTYPE2", "")).strip().upper()[:4] not in (
+        "RA--",
+        "DEC-",
+    ):
         return True
     tables = (hdu for hdu in source.hdulist if isinstance(hdu, fits.BinTableHDU))
     return any(hdu.header.get("NAXIS2") == len(flux) for hdu in tables)
@@ -181,8 +194,8 @@ def read_fits_image(source, options):
     """
     Read spectra from FITS images: one of one axis, or several as bands, apertures or orders.
 
-    Wavelengths are those of an extension, of IRAF's multispec, or of the header, linear or logarithmic. Errors and masks
-    are those of extensions of the same shape, or of IRAF's bands; extensions without a name are told by their values.
+    Wavelengths are those of an extension, of IRAF's multispec, or of the header, linear or logarithmic. Errors and
+    masks are those of extensions of the same shape, or of IRAF's bands; extensions without a name are told by values.
 
     Parameters
     ----------
@@ -225,8 +238,12 @@ def read_fits_image(source, options):
         roles = _row_roles(header, len(flux), bands=header.get("NAXIS", 2) > 2 and header.get("NAXIS2") == 1)
         if roles is not None and np.ndim(axis.wave) == 1:
             flux, error, kind, mask = _take_rows(flux, roles, error, kind, mask)
-        elif np.ndim(axis.wave) == 1 and not sisters and "APNUM1" not in header and len(flux) <= 4 and (
-            found := match_error_kind(flux[0], flux[1])
+        elif (
+            np.ndim(axis.wave) == 1
+            and not sisters
+            and "APNUM1" not in header
+            and len(flux) <= 4
+            and (found := match_error_kind(flux[0], flux[1]))
         ):
             make["guesses"].append(f"rows of the image are flux and error ({KIND_NAMES[found]}), by their values")
             flux, error, kind = flux[0], flux[1], found

@@ -14,6 +14,10 @@ __all__ = ["read_fits_table", "table_columns"]
 
 #: fewest rows of a table of one row per pixel: shorter ones are lists of lines
 _LEAST_ROWS = 16
+#: cards that say how an extension is built
+_STRUCTURE = re.compile(
+    r"^(XTENSION|SIMPLE|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|T[A-Z]{3,4}\d+|EXTEND|CHECKSUM|DATASUM|COMMENT|HISTORY|)$"
+)
 _TABLE = (fits.BinTableHDU, fits.TableHDU)
 
 
@@ -53,9 +57,8 @@ def table_columns(hdu, primary):
 def merge_headers(primary, extension):
     """The primary header with those cards of an extension that it lacks and that describe no table or array."""
     header = primary.copy()
-    structure = re.compile(r"^(XTENSION|SIMPLE|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|T[A-Z]{3,4}\d+|EXTEND|CHECKSUM|DATASUM|COMMENT|HISTORY|)$")
     for card in extension.cards:
-        if not structure.match(card.keyword) and card.keyword not in header:
+        if not _STRUCTURE.match(card.keyword) and card.keyword not in header:
             try:
                 header.append(card, end=True)
             except (ValueError, fits.VerifyError):
@@ -140,10 +143,14 @@ def describe_fits(source):
     images = [hdu for hdu in source.hdulist if hdu.is_image and hdu.shape and min(hdu.shape) > 0]
     wide = [hdu for hdu in images if len(hdu.shape) >= 2]
     if tables and not [hdu for hdu in images if len(hdu.shape) == 1]:
-        return source.refuse(tell_what([name for name in tables[0].columns.names if name]), "name columns or extension with columns, hdu")
+        return source.refuse(
+            tell_what([name for name in tables[0].columns.names if name]), "name columns or extension with columns, hdu"
+        )
     if wide:
         shape = " x ".join(str(n) for n in wide[0].shape[::-1])
         return source.refuse(f"is an image of {shape} pixels without wavelengths", "extract a spectrum first")
     if images:
-        return source.refuse(f"has {images[0].shape[-1]} values of flux and no wavelengths", "calibrate it, or give arrays with units")
+        return source.refuse(
+            f"has {images[0].shape[-1]} values of flux and no wavelengths", "calibrate it, or give arrays with units"
+        )
     return source.refuse("holds neither an image nor a table")

@@ -13,7 +13,11 @@ from astro_spectok.spectra.loaders._formats import register_format
 __all__ = ["read_gaia_csv", "read_gaia_fits"]
 
 #: wavelengths in nm (vacuum) that the archive and GaiaXPy sample by default, by their number
-_SAMPLINGS = {343: np.arange(336.0, 1021.0, 2.0), 2401: 846.0 + 0.01 * np.arange(2401), 2400: 846.0 + 0.01 * np.arange(2400)}
+_SAMPLINGS = {
+    343: np.arange(336.0, 1021.0, 2.0),
+    2401: 846.0 + 0.01 * np.arange(2401),
+    2400: 846.0 + 0.01 * np.arange(2400),
+}
 _XP_UNIT = "W/(m2 nm)"
 
 
@@ -78,8 +82,12 @@ def _is_fits(source):
     names = {name.lower() for name in columns.names}
     if "bp_coefficients" in names:
         return True
-    flux = columns[[name for name in columns.names if name.lower() == "flux"][0]]
-    return "source_id" in names and not names & {"wavelength", "wave", "lambda"} and re.match(r"(343|240[01])[DE]", flux.format) is not None
+    flux = columns[next(name for name in columns.names if name.lower() == "flux")]
+    return (
+        "source_id" in names
+        and not names & {"wavelength", "wave", "lambda"}
+        and re.match(r"(343|240[01])[DE]", flux.format) is not None
+    )
 
 
 @register_format("Gaia FITS", sniff=_is_fits)

@@ -26,7 +26,7 @@ def _is_high(source):
 
 @register_format("IUE MXLO", sniff=_is_low)
 def read_iue_low(source, options):
-    """Read an IUE low-dispersion spectrum: one for each aperture; wavelengths in vacuum below 2000 Angstrom, air above."""
+    """Read IUE low-dispersion spectra, one for each aperture: vacuum below 2000 Angstrom, air above."""
     spectra = []
     for row in source.hdulist[1].data:
         n = int(row["NPOINTS"])

@@ -38,7 +38,10 @@ def _pick(hdu):
 
 
 def _is_air(source):
-    return str(source.header.get("REFFRAME", "")).lower() == "observed" and "AIR" in str(source.header.get("WAVEREF", "")).upper()
+    return (
+        str(source.header.get("REFFRAME", "")).lower() == "observed"
+        and "AIR" in str(source.header.get("WAVEREF", "")).upper()
+    )
 
 
 @register_format("PypeIt spec1d", sniff=_is_pypeit)
@@ -83,7 +86,7 @@ def _is_coadd(source):
 
 @register_format("PypeIt coadd", sniff=_is_coadd)
 def read_pypeit_coadd(source, options):
-    """Read a spectrum co-added by PypeIt (OneSpec): wavelengths in vacuum, and a mask that is 1 where pixels are good."""
+    """Read a spectrum co-added by PypeIt (OneSpec): in vacuum, with a mask that is 1 where pixels are good."""
     hdu = next(hdu for hdu in source.hdulist if isinstance(hdu, fits.BinTableHDU))
     data, names = hdu.data, {name.lower(): name for name in hdu.columns.names}
     error_kind = next((kind for kind in ("ivar", "sigma") if kind in names), None)

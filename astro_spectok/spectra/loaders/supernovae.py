@@ -37,14 +37,14 @@ def read_snid(source, options):
     """
     Read the spectra of a SNID template (.lnw): one for each phase, at rest, their continuum put back from its spline.
 
-    Pixels outside an observed range, which are 0 in the file, are masked; ``meta['phase']`` is in days. Flux is relative
-    and without errors.
+    Pixels outside an observed range, which are 0 in the file, are masked; ``meta['phase']`` is in days. Flux is
+    relative and without errors.
     """
     lines = [line.split() for line in source.text.split("\n") if line.strip()]
     try:
         count, n_pixel, n_knots = int(lines[0][0]), int(lines[0][1]), int(lines[0][4])
         name, kind = lines[0][5], lines[0][7]
-        means = np.array(lines[1], float).reshape(-1, 2)[:, 1]
+        means = np.array(lines[1][1:], float).reshape(-1, 2)[:, 1]
         knots = np.array([row[1:] for row in lines[2 : 2 + n_knots]], float).reshape(n_knots, count, 2)
         phases = np.array(lines[2 + n_knots][1:], float)
         block = np.array(lines[3 + n_knots : 3 + n_knots + n_pixel], float)
@@ -75,7 +75,7 @@ def _is_json(source):
 @register_format("Open Supernova Catalog", kind="text", sniff=_is_json)
 def read_open_catalog(source, options):
     """
-    Read the spectra of an object in the json of the Open Supernova Catalog: columns of wavelength, flux, perhaps errors.
+    Read the spectra of an object in the json of the Open Supernova Catalog: wavelength, flux, perhaps errors.
 
     Written by the published layout; no real file was met. ``meta`` holds time, instrument and whether the file took the
     redshift out.

@@ -18,7 +18,7 @@ def _is_pfs(source):
 @register_format("Subaru PFS", sniff=_is_pfs)
 def read_pfs(source, options):
     """
-    Read PFS files (pfsArm, pfsMerged, pfsSingle, pfsObject, pfsCoadd): flux, mask, and covariance of which the diagonal.
+    Read PFS files (pfsArm, pfsMerged, pfsSingle, pfsObject, pfsCoadd): flux, mask, diagonal of the covariance.
 
     Wavelengths are in vacuum nanometres. Of real files one pfsArm was met; the others follow the data model.
     """
@@ -42,8 +42,8 @@ def read_pfs(source, options):
     spectra = []
     for row in range(len(flux)):
         draft = Draft(
-            waves[min(row, len(waves) - 1)], flux[row], variance[row], (mask[row].astype(np.int64) & bad) != 0, unit, bunit,
-            "var", True, source.header, meta={"medium": "vacuum"} | ({"row": row} if len(flux) > 1 else {}),
+            waves[min(row, len(waves) - 1)], flux[row], variance[row], (mask[row].astype(np.int64) & bad) != 0, unit,
+            bunit, "var", True, source.header, meta={"medium": "vacuum"} | ({"row": row} if len(flux) > 1 else {}),
         )  # fmt: skip
         spectra += build_spectra(draft, source, options)
     return spectra
@@ -98,7 +98,8 @@ def read_weave(source, options):
 
 def _is_euclid(source):
     return any(
-        isinstance(hdu, fits.BinTableHDU) and {"WAVELENGTH", "SIGNAL", "VAR"} <= {name.upper() for name in hdu.columns.names}
+        isinstance(hdu, fits.BinTableHDU)
+        and {"WAVELENGTH", "SIGNAL", "VAR"} <= {name.upper() for name in hdu.columns.names}
         for hdu in [source.hdulist[number] for number, _ in enumerate(source.first_names(3)) if number]
     )
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General reader of spectra in text: two to eight columns, with or without names, separated and commented in any habit."""
+"""General reader of spectra in text: columns with or without names, separated and commented in any habit."""
 
 import csv
 import re
@@ -103,7 +103,10 @@ def _parse_numbers(lines, separator, count):
 
 def _looks_like_names(words, count):
     """Whether the words of a line can be the names of ``count`` columns."""
-    return len(words) == count and not any(re.fullmatch(_NUMBER, word) for word in words) and any(find_role(word) for word in words)
+    if len(words) != count or any(re.fullmatch(_NUMBER, word) or word in ("=", ":") for word in words):
+        return False
+    kinds = {role.kind for word in words if (role := find_role(word))}
+    return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds
 
 
 def _find_names(above, count, separator):
@@ -112,7 +115,7 @@ def _find_names(above, count, separator):
     for line in reversed(above[-400:]):
         bare = _COMMENT.sub("", line).strip()
         cards.append(bare)
-        if names is not None or not bare:
+        if names is not None or not bare or "=" in bare:
             continue
         for words in (_split(bare, separator), _split(bare, None), re.split(r"\s{2,}|\t|,", bare)):
             words = [word.strip().strip(",|;") for word in words if word.strip().strip(",|;")]
@@ -198,7 +201,11 @@ def read_text_table(source, options):
         units[0] = header["XUNITS"]
     if "YUNITS" in header and 1 not in units:
         units[1] = header["YUNITS"]
-    if named and options.columns is None and not any(find_role(name) and find_role(name).kind == "flux" for name in names):
+    if (
+        named
+        and options.columns is None
+        and not any(find_role(name) and find_role(name).kind == "flux" for name in names)
+    ):
         raise source.refuse(tell_what(names), "name them with columns='WAVE,FLUX,ERR'")
     if not named and options.wave_unit is None and 0 not in units and guess_axis_unit(block[:, 0]) is None:
         low, high = np.nanmin(block[:, 0]), np.nanmax(block[:, 0])
@@ -241,7 +248,9 @@ def read_votable(source, options, table_format):
             else:
                 table = Table.read(source.text.split("\n"), format=table_format)
         except Exception as error:  # astropy's readers raise whatever they stumble over
-            raise source.refuse(f"cannot be read as {table_format}: {error}", "write it as FITS or plain columns") from error
+            raise source.refuse(
+                f"cannot be read as {table_format}: {error}", "write it as FITS or plain columns"
+            ) from error
     units = {name: str(table[name].unit) for name in table.colnames if table[name].unit is not None}
     ucds = {name: str(table[name].meta.get("ucd", "")) for name in table.colnames}
 
@@ -251,7 +260,9 @@ def read_votable(source, options, table_format):
             data = data.filled(np.nan)
         return np.asarray(getattr(data, "value", data))
 
-    header = {str(key).upper(): value for key, value in table.meta.items() if isinstance(value, str | int | float | bool)}
+    header = {
+        str(key).upper(): value for key, value in table.meta.items() if isinstance(value, str | int | float | bool)
+    }
     return read_columns(Columns(list(table.colnames), read, units, ucds, header), source, options)
 
 
