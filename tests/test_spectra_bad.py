@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Bad input is refused with the reason and the remedy, and in a list never harms its neighbours."""
 
-
 import numpy as np
 import pytest
 from _spectra import make_arrays, make_spectrum, unpack

@@ -88,8 +88,8 @@ def guess_axis_unit(wave):
     steps = np.diff(wave)
     if low > 2.95 and high < 5.0 and high - low < 1.3 and len(wave) > 32:
         # log10 of Angstrom in even steps as surveys have them, rather than 3 to 5 micron
-        even = np.ptp(steps) < 0.02 * abs(np.median(steps)) + 1e-6
-        if even and abs(np.median(steps)) < 3e-4:
+        even = np.ptp(steps) < 0.6 * abs(np.median(steps))
+        if even and 1e-6 < abs(np.median(steps)) < 3e-4:
             return AxisUnit(u.AA, 10.0)
     if low > 6.5 and high < 11.6 and high - low < 3 and len(wave) > 32 and np.ptp(steps) < 1e-6:
         return AxisUnit(u.AA, float(np.e))

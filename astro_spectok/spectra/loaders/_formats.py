@@ -46,7 +46,7 @@ class Format:
             return False
         try:
             return bool(self.sniff(source))
-        except (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError):
+        except Exception:  # headers of strangers raise whatever they can
             return False
 
 

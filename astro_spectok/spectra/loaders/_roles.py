@@ -38,7 +38,7 @@ _NAMES = (
         "spectralaxis spectral wavevac wavelengthvac vacwave vacuumwavelength wavair waveair wavelengthair "
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
-        "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave "
+        "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray",
         {},
     ),
@@ -92,7 +92,7 @@ _NAMES = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object",
+        "fluxtotal object fluxes specdividea0v",
         {},
     ),
     (
@@ -103,7 +103,7 @@ _NAMES = (
         "boxcountssig fluxerrors fluxerrs fluxerrstitched errreduced specerr specsigma specunc toterr "
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
-        "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert",
+        "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr",
         {},
     ),
     (

@@ -118,7 +118,9 @@ def _find_names(above, count, separator):
         if names is not None or not bare or "=" in bare:
             continue
         for words in (_split(bare, separator), _split(bare, None), re.split(r"\s{2,}|\t|,", bare)):
-            words = [word.strip().strip(",|;") for word in words if word.strip().strip(",|;")]
+            words = [word.strip().strip(",|;") for word in words]
+            # an index that pandas wrote has no name
+            words = ["index", *words[1:]] if len(words) == count and not words[0] else [word for word in words if word]
             if _looks_like_names(words, count):
                 names = words
                 break
@@ -155,8 +157,17 @@ def _guess_names(block):
     return names, guesses
 
 
+def _tidy(text):
+    """Text without quotes around numbers, and with points where commas were the marks of decimals."""
+    if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
+        text = text.replace('"', "")
+    if re.search(r"^\s*-?\d+,\d+(?:[eE][-+]?\d+)?\s*[;\t]\s*-?\d*,?\d", text, re.MULTILINE):
+        text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    return text
+
+
 def _is_text(source):
-    lines = [line for line in source.head.split("\n")[:4000] if line.strip()]
+    lines = [line for line in _tidy(source.head).split("\n")[:4000] if line.strip()]
     start, stop, count = _find_block(lines)
     return stop - start >= min(_LEAST_ROWS, len(lines)) and count >= 2
 
@@ -184,7 +195,7 @@ def read_text_table(source, options):
     UnreadableFileError
         There are no columns of numbers.
     """
-    lines = source.text.split("\n")
+    lines = _tidy(source.text).split("\n")
     start, stop, count = _find_block(lines)
     if stop - start < _LEAST_ROWS or count < 2:
         raise source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
