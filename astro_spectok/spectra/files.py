@@ -212,10 +212,12 @@ def _find_specutils(source, options):
     if source.kind != "fits" or options.wave_unit is not None or options.flux_unit is not None:
         return None
     # the open file is handed over: sixty identifiers that open it for themselves take 40 ms
-    found = registry.identify_format("read", SpectrumList, source.path, None, [source.hdulist], {})
-    found += registry.identify_format("read", Spectrum, source.path, None, [source.hdulist], {})
-    found = [label for label in dict.fromkeys(found) if label not in _NOT_ASKED and label not in FORMATS]
-    return max(found, key=_priority) if found else None
+    for container in (SpectrumList, Spectrum):
+        found = registry.identify_format("read", container, source.path, None, [source.hdulist], {})
+        found = [label for label in found if label not in _NOT_ASKED and label not in FORMATS]
+        if found:
+            return max(found, key=_priority)
+    return None
 
 
 def _priority(label):

@@ -9,7 +9,7 @@ import lzma
 import os
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from astropy.io import fits
@@ -66,7 +66,6 @@ class Source:
     path: str = ""
     head: str = ""
     _hdulist: object = None
-    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def suffix(self):
@@ -80,9 +79,8 @@ class Source:
         if self._hdulist is not None:
             return self._hdulist
         self.stream.seek(0)
-        hdulist = fits.open(self.stream, memmap=False)
-        self._stack.callback(hdulist.close, closed=False)  # the stream is closed by who opened it
-        return hdulist
+        # it is not closed, since that reads the headers of all extensions first; the stream is
+        return fits.open(self.stream, memmap=False)
 
     def first_names(self, count=10):
         """Names of the first extensions: the headers of the rest are not read."""
@@ -249,7 +247,7 @@ def open_source(file_obj):
             stream = _unpack(opener, stream, name)
             head = stream.read(_HEAD)
         kind = _tell_kind(head, name)
-        source = Source(name, kind, stream, path, _stack=stack)
+        source = Source(name, kind, stream, path)
         if kind == "fits":
             _check_fits(stream, name)
         else:

@@ -82,7 +82,7 @@ def _is_fits(source):
     names = {name.lower() for name in columns.names}
     if "bp_coefficients" in names:
         return True
-    flux = columns[next(name for name in columns.names if name.lower() == "flux")]
+    flux = columns[next((name for name in columns.names if name.lower() == "flux"), 0)]
     return (
         "source_id" in names
         and not names & {"wavelength", "wave", "lambda"}
