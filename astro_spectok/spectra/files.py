@@ -17,7 +17,7 @@ from astro_spectok.spectra.arms import join_arms
 from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, load_format
-from astro_spectok.spectra.loaders._options import make_options
+from astro_spectok.spectra.loaders._options import OptionError, make_options
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
 from astro_spectok.spectra.loaders._source import open_source
 from astro_spectok.spectra.problems import Unread
@@ -113,14 +113,11 @@ def read(
         with open_source(path) as source:
             try:
                 spectra = _read_source(source, format, options)
-            except (UnreadableFileError, FileNotFoundError):
+            except (UnreadableFileError, OptionError):
                 raise
-            except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-                if str(error).startswith(("columns:", "spaxel")):
-                    raise
-                raise source.refuse(
-                    f"cannot be read: {error}", "fetch it again, or name columns, hdu or format"
-                ) from error
+            except Exception as error:  # files of strangers make astropy and loaders raise whatever they can
+                remedy = "fetch it again, or name columns, hdu or format"
+                raise source.refuse(f"cannot be read: {error}", remedy) from error
             return as_result(_finish(spectra, source, options), source.name)
 
 

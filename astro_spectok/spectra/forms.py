@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 from astropy import units as u
+from astropy.io.fits import VerifyError
 from astropy.nddata import NDUncertainty, StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection
 
@@ -121,7 +122,10 @@ def _read_names(meta, n):
     if fibermap is not None and "TARGETID" in getattr(fibermap, "colnames", ()) and len(fibermap) == n:
         return tuple(str(number) for number in fibermap["TARGETID"])
     header = meta.get("header")
-    name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
+    try:
+        name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
+    except VerifyError:  # a card that breaks the rules of FITS
+        name = None
     name = name if isinstance(name, str) and name.strip() else meta.get("file")
     return (name.strip(),) * n if isinstance(name, str) else ("",) * n
 

@@ -8,9 +8,13 @@ from astropy import units as u
 
 from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["ReadOptions", "make_options"]
+__all__ = ["OptionError", "ReadOptions", "make_options"]
 
 _COLUMN_KINDS = ("wave", "loglam", "flux", "err", "ivar", "var", "snr", "mask")
+
+
+class OptionError(ValueError):
+    """An option that has a value it cannot have, or not for this file."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def _check_wave_unit(wave_unit):
             "wave_unit must be a unit of wavelength, frequency or energy, such as 'nm' or 'log10(Angstrom)'; "
             f"got {wave_unit!r}"
         )
-        raise ValueError(msg)
+        raise OptionError(msg)
     return parsed
 
 
@@ -67,7 +71,7 @@ def _check_flux_unit(flux_unit):
     unit, known = parse_flux_unit(flux_unit)
     if not known:
         msg = f"flux_unit must be a unit, such as 'erg/s/cm2/A', 'Jy' or 'relative'; got {flux_unit!r}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     return unit
 
 
@@ -101,7 +105,7 @@ def _check_columns(columns):
             "columns must name wavelengths, flux and perhaps an error, as 'WAVE,FLUX,ERR' or 'wave=L,flux=F,ivar=W' "
             f"(kinds: {', '.join(_COLUMN_KINDS)}); got {columns}"
         )
-        raise ValueError(msg)
+        raise OptionError(msg)
     return columns
 
 
@@ -125,15 +129,15 @@ def make_options(**given):
     medium, hdu, spaxel = given.get("medium"), given.get("hdu"), given.get("spaxel")
     if medium not in (None, "vacuum", "air"):
         msg = f"medium must be 'vacuum', 'air' or None (found out from the file); got {medium!r}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     if isinstance(hdu, str) and hdu.strip().lstrip("+").isdigit():
         hdu = int(hdu)
     if hdu is not None and not isinstance(hdu, int | np.integer | str):
         msg = f"hdu must be the number or name of an extension; got {hdu!r}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     if spaxel is not None and not isinstance(spaxel, np.ndarray) and spaxel != "sum" and np.shape(spaxel) != (2,):
         msg = f"spaxel must be (x, y), 'sum' or a mask with the shape of the image; got {spaxel!r}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     return ReadOptions(
         wave_unit=_check_wave_unit(given.get("wave_unit")),
         flux_unit=_check_flux_unit(given.get("flux_unit")),

@@ -7,6 +7,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
+from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.loaders._roles import ERROR_ROLES, Role, find_role, pick_roles
 from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
@@ -63,7 +64,7 @@ def _choose_roles(columns, wanted):
             present = {own.lower(): own for own in columns.names}
             if str(name).lower() not in present:
                 msg = f"columns: {name!r} is none of the columns {', '.join(columns.names[:8])}"
-                raise ValueError(msg)
+                raise OptionError(msg)
             name = present[str(name).lower()]
             role = find_role(name)
             if kind == "error":

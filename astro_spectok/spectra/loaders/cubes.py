@@ -9,6 +9,7 @@ from specutils import Spectrum
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra, guess_axis_unit
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
+from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
 from astro_spectok.spectra.loaders.fits_tables import merge_headers
@@ -107,11 +108,11 @@ def _choose(source, spaxel, shape):
         return spaxel.astype(bool)
     if np.shape(spaxel) != (2,):
         msg = f"spaxel: a mask must have the shape of the image, {shape}; got {np.shape(spaxel)}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     x, y = (int(value) for value in spaxel)
     if not (0 <= x < shape[1] and 0 <= y < shape[0]):
         msg = f"spaxel must lie within the {shape[1]} x {shape[0]} spaxels of {source.name}; got ({x}, {y})"
-        raise ValueError(msg)
+        raise OptionError(msg)
     chosen = np.zeros(shape, bool)
     chosen[y, x] = True
     return chosen

@@ -22,11 +22,7 @@ def _objects(source):
 
 
 def _is_pypeit(source):
-    header = source.header
-    known = "PYP_SPEC" in header or "PYPELINE" in header or header.get("DMODCLS") == "SpecObjs"
-    if known:
-        return not _is_coadd(source)
-    return source.extension is not None and bool(_OBJECT.match(source.extension.name) and _pick(source.extension))
+    return not _is_coadd(source) and _OBJECT.match(source.extension.name) and _pick(source.extension) is not None
 
 
 def _pick(hdu):
