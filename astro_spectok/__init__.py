@@ -5,6 +5,7 @@ import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files
 from astro_spectok.accessors import register_accessors
 from astro_spectok.config import conf
 from astro_spectok.embedding import embed, embed_files, embed_table, measure_attention, tokenize
+from astro_spectok.spectra import read
 from astro_spectok.tokens import SpectralTokens, SpectralTokensList
 from astro_spectok.version import __version__
 
@@ -24,6 +25,7 @@ __all__ = [
     "embed_files",
     "embed_table",
     "measure_attention",
+    "read",
     "tokenize",
 ]
 

@@ -24,7 +24,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from specutils import Spectrum, SpectrumList
 
 from astro_spectok.spectra import loaders
-from astro_spectok.spectra.loaders._files import parse_flux_unit
 
 
 def flat_error(spec):
@@ -252,21 +251,3 @@ def test_osiris_unit_and_axis(log, tmp_path):
     assert_array_equal(np.flatnonzero(spec.mask), [4])
     assert spec.uncertainty is None
     assert spec.meta["medium"] == "air"
-
-
-@pytest.mark.parametrize(
-    ("text", "unit"),
-    [
-        ("erg/cm2/s/A", u.erg / u.cm**2 / u.s / u.AA),
-        ("erg/s/cm2/Ang", u.erg / u.cm**2 / u.s / u.AA),
-        ("ERG/CM2/S/ANGSTROM".lower(), u.erg / u.cm**2 / u.s / u.AA),
-        ("1e-17 erg/cm^2/s/Angstrom", 1e-17 * u.erg / u.cm**2 / u.s / u.AA),
-        ("Jy", u.Jy),
-        ("adu", u.adu),
-        ("", u.ct),
-        (None, u.ct),
-    ],
-)
-def test_parse_flux_unit(text, unit):
-    """Units as spectroscopists write them."""
-    assert parse_flux_unit(text, u.ct) == unit

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Bad input is refused with the reason and the remedy, and in a list never harms its neighbours."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from _spectra import make_arrays, make_spectrum, unpack
@@ -142,8 +140,6 @@ def test_flag(make, flag, error, match):
     [
         ((np.linspace(4000, 5000, 50), np.ones(50)), r"got a tuple of ndarray. .*wavelength \* u.AA"),
         ([1.0, 2.0, 3.0], "got a list of float. Flux needs its wavelengths"),
-        (["a.fits", Path("b.fits")], "got a list of str, .*Path. Read the file first, with Spectrum.read"),
-        ("a.fits", "got builtins.str. Read the file first"),
         (np.ones(50) * u.Jy, "Quantity. Flux needs its wavelengths"),
     ],
 )
@@ -160,7 +156,7 @@ def test_transposed_flux():
         to_batch((np.linspace(4000, 5000, 200) * u.AA, flux), on_error="raise")
 
 
-@pytest.mark.parametrize("item", ["a file name", 7, None, np.ones(50), [1, 2], np.ones(50) * u.Jy])
+@pytest.mark.parametrize("item", [7, None, np.ones(50), [1, 2], np.ones(50) * u.Jy])
 def test_item_is_no_spectrum(item):
     """Something else in a list is a flagged row, or a TypeError that names it and its place."""
     good = make_spectrum()
@@ -173,7 +169,7 @@ def test_item_is_no_spectrum(item):
 
 
 @pytest.mark.parametrize("on_error", ["raise", "flag"])
-@pytest.mark.parametrize("obj", ["spec.fits", None, 3.0, np.ones(50), np.ones(50) * u.Jy, {"flux": 1}])
+@pytest.mark.parametrize("obj", [None, 3.0, np.ones(50), np.ones(50) * u.Jy, {"flux": 1}])
 def test_not_a_spectrum(obj, on_error):
     """An object of none of the forms is always a TypeError that lists the forms."""
     with pytest.raises(TypeError, match=rf"obj must be a Spectrum, a SpectrumCollection.*got .*{type(obj).__name__}"):

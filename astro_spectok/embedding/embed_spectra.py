@@ -283,7 +283,7 @@ def embed_files(
     >>> from astro_spectok.example import EXAMPLE_PATH
     >>> table = embed_files([EXAMPLE_PATH], device="cpu")
     >>> print(table["name"][0], table["embedding"].shape)
-    example_galaxy.fits (1, 256)
+    made-up galaxy (1, 256)
     """
     batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
     table = embed_table(batch, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress)

@@ -39,7 +39,7 @@ class Estimator:
     >>> from astro_spectok.example import EXAMPLE_PATH
     >>> table = estimator.estimate_files([EXAMPLE_PATH])
     >>> print(f"{table['name'][0]}: {table['z'][0]:.3f}")
-    example_galaxy.fits: 0.086
+    made-up galaxy: 0.086
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

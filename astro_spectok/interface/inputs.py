@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
-from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, to_batch
+from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, read_paths, to_batch
 
 __all__ = ["find_source", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
 
@@ -31,6 +31,7 @@ def prepare_inputs(obj, *, weights, medium, resolution, device, batch_tokens=Non
     runner : `~astro_spectok.engine.Runner`
     single : bool
     """
+    obj = read_paths(obj)
     single = is_single(obj)
     batch = to_batch(
         obj, medium=medium, resolution=resolution, on_error=on_error or ("raise" if single else "flag")

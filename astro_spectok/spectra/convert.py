@@ -203,6 +203,9 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
             )
             raise ValueError(msg)
         return obj
+    from astro_spectok.spectra.files import read_paths  # which needs this module
+
+    obj = read_paths(obj)
     options = {"medium": medium, "resolution": resolution, "max_pixels": read_max_pixels()}
     packer = _Packer()
     for n, position, reader in list_items(obj):

@@ -4,22 +4,22 @@
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Real
-from pathlib import PurePath
 
 import numpy as np
 from astropy import units as u
+from astropy.io.fits import VerifyError
 from astropy.nddata import NDUncertainty, StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection
 
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.flux_units import to_physical_flux
-from astro_spectok.spectra.problems import make_error
+from astro_spectok.spectra.problems import Unread, make_error
 
 __all__ = ["RawSpectra", "is_single", "list_items", "read_spectrum"]
 
 _ACCEPTED = (
     "a Spectrum, a SpectrumCollection, a SpectrumList or other list of these, or a tuple of arrays "
-    "(spectral_axis Quantity, flux[, uncertainty])"
+    "(spectral_axis Quantity, flux[, uncertainty]), or the name of a file, or a list of names"
 )
 _KINDS = frozenset({"std", "var", "ivar"})
 
@@ -122,8 +122,12 @@ def _read_names(meta, n):
     if fibermap is not None and "TARGETID" in getattr(fibermap, "colnames", ()) and len(fibermap) == n:
         return tuple(str(number) for number in fibermap["TARGETID"])
     header = meta.get("header")
-    name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
-    return (str(name).strip(),) * n if isinstance(name, str) else ("",) * n
+    try:
+        name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
+    except VerifyError:  # a card that breaks the rules of FITS
+        name = None
+    name = name if isinstance(name, str) and name.strip() else meta.get("file")
+    return (name.strip(),) * n if isinstance(name, str) else ("",) * n
 
 
 def _physical_types(wcs):
@@ -253,6 +257,8 @@ def _list_one(item):
     if isinstance(item, SpectrumCollection):
         # a default argument would hide nothing here: partial binds the row
         return [(1, partial(lambda row: [_read_collection(item, row)], row)) for row in range(int(np.prod(item.shape)))]
+    if isinstance(item, Unread):
+        return [(1, item.read)]
     if _is_arrays(item):
         if item[0].ndim == 2:
             return [(1, partial(lambda row: [_read_arrays(item, row)], row)) for row in range(len(item[0]))]
@@ -262,8 +268,6 @@ def _list_one(item):
 
 def _advise(obj):
     """What to do with one of the things that are often given instead of a spectrum, as the end of a message."""
-    if isinstance(obj, str | PurePath):
-        return ". Read the file first, with Spectrum.read or SpectrumList.read; embed_files takes names of files"
     if isinstance(obj, np.ndarray | Real):
         return ". Flux needs its wavelengths: (wavelength * u.AA, flux * u.Jy), each with its own unit"
     return ""
@@ -274,7 +278,7 @@ def _check_form(obj):
     if not isinstance(obj, list | tuple):
         what = f"{type(obj).__module__}.{type(obj).__name__}"
         raise make_error(InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {what}{_advise(obj)}")
-    if len(obj) and all(isinstance(item, str | PurePath | np.ndarray | Real) for item in obj):
+    if len(obj) and all(isinstance(item, np.ndarray | Real) for item in obj):
         kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in obj))
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -300,7 +304,7 @@ def list_items(obj):
     Raises
     ------
     TypeError
-        If ``obj`` itself is not one of the forms, or is a list of nothing but numbers, arrays or names of files.
+        If ``obj`` itself is not one of the forms, or is a list of nothing but numbers or arrays.
     """
     if isinstance(obj, Spectrum | SpectrumCollection) or _is_arrays(obj):
         return [(n, None, reader) for n, reader in _list_one(obj)]

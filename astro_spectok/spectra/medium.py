@@ -3,6 +3,7 @@
 
 import numpy as np
 from astropy import units as u
+from astropy.io.fits import VerifyError
 from specutils.utils.wcs_utils import air_to_vac, vac_to_air
 
 __all__ = ["HEADER_RULES", "convert_to_air", "convert_to_vacuum", "find_medium"]
@@ -18,6 +19,9 @@ HEADER_RULES = (
     # SDSS idlspec2d, LAMOST, 2dfdr: "Wavelengths are in vacuum"
     ("VACUUM", "T", "vacuum"),
     ("VACUUM", "F", "air"),
+    # Spextool (Cushing+2004)
+    ("WAVETYPE", "VAC", "vacuum"),
+    ("WAVETYPE", "AIR", "air"),
     # SDSS idlutils, DESI templates
     ("AIRORVAC", "VAC", "vacuum"),
     ("AIRORVAC", "AIR", "air"),
@@ -40,6 +44,45 @@ HEADER_RULES = (
     ("INSTRUME", "AAOMEGA", "air"),
     # 6dFGS: Jones+2009, reduced with 2dfdr
     ("INSTRUME", "6DF", "air"),
+    # UVES_popler, whatever the instrument: vacuum, heliocentric (Murphy 2018)
+    ("ARRAY3", "NORM. EXPECTED", "vacuum"),
+    # PypeIt: vacuum unless asked otherwise (Prochaska+2020); MAKEE for HIRES: vacuum
+    ("PYP_SPEC", "", "vacuum"),
+    ("WV_0_01", "", "vacuum"),
+    # msaexp, for NIRSpec
+    ("TOMUJY", "", "vacuum"),
+    # ESO pipelines: air, but for ESPRESSO and the infrared (ESO Science Data Products Standard, 2020)
+    ("INSTRUME", "ESPRESSO", "vacuum"),
+    ("INSTRUME", "CRIRES", "vacuum"),
+    ("INSTRUME", "KMOS", "vacuum"),
+    ("INSTRUME", "SINFONI", "vacuum"),
+    ("INSTRUME", "UVES", "air"),
+    ("INSTRUME", "HARPS", "air"),
+    ("INSTRUME", "FEROS", "air"),
+    ("INSTRUME", "XSHOOTER", "air"),
+    ("INSTRUME", "GIRAFFE", "air"),
+    ("INSTRUME", "FORS", "air"),
+    ("INSTRUME", "VIMOS", "air"),
+    ("INSTRUME", "MUSE", "air"),
+    ("INSTRUME", "EFOSC", "air"),
+    # stabilised spectrographs: SOPHIE as HARPS; CARMENES, SPIRou, NEID in vacuum
+    ("INSTRUME", "SOPHIE", "air"),
+    ("INSTRUME", "CARMENES", "vacuum"),
+    ("INSTRUME", "SPIROU", "vacuum"),
+    ("INSTRUME", "NEID", "vacuum"),
+    ("INSTRUME", "MOSFIRE", "vacuum"),
+    ("INSTRUME", "DESI", "vacuum"),
+    # in space there is no air; IUE's archive follows the custom of air above 2000 Angstrom
+    ("TELESCOP", "IUE", "air"),
+    ("TELESCOP", "FUSE", "vacuum"),
+    ("TELESCOP", "SPITZER", "vacuum"),
+    ("TELESCOP", "EUCLID", "vacuum"),
+    # BeSS, the amateurs' database of Be stars: calibrated with lamps in air
+    ("BSS_VHEL", "", "air"),
+    ("BSS_ITRP", "", "air"),
+    # IRAF's lists of lamp lines are in air: what identify, refspectra and dispcor have calibrated
+    ("REFSPEC1", "", "air"),
+    ("DCLOG1", "", "air"),
 )
 
 
@@ -50,6 +93,8 @@ def _read_header(header):
             value = header.get(keyword)
         except AttributeError:
             return None
+        except VerifyError:  # a card that breaks the rules of FITS
+            continue
         if value is None:
             continue
         if keyword == "VACUUM" and value in (0, 1):

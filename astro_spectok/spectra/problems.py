@@ -3,7 +3,7 @@
 
 from astro_spectok.spectra.batch import InputFlag
 
-__all__ = ["flag_of", "make_error"]
+__all__ = ["Unread", "flag_of", "make_error"]
 
 
 def make_error(flag, error, message):
@@ -27,3 +27,21 @@ def make_error(flag, error, message):
 def flag_of(error):
     """Return the `InputFlag` of an error; one that `make_error` did not make is bad input."""
     return getattr(error, "flag", InputFlag.BAD_INPUT)
+
+
+class Unread:
+    """Stands in a list of spectra for a file that cannot be read, and raises its error when it is its turn.
+
+    Parameters
+    ----------
+    error : Exception
+    name : str
+        Of the file.
+    """
+
+    def __init__(self, error, name):
+        self.error, self.name = error, name
+
+    def read(self):
+        """Raise the error."""
+        raise make_error(InputFlag.BAD_INPUT, ValueError, str(self.error)) from self.error

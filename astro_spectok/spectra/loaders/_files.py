@@ -3,15 +3,15 @@
 
 import contextlib
 import os
-import re
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-__all__ = ["SpectrumFile", "bad_pixels", "header_flag", "linear_axis", "open_spectrum_file", "parse_flux_unit"]
+from astro_spectok.spectra.loaders._unit_words import parse_flux_unit
+
+__all__ = ["SpectrumFile", "bad_pixels", "header_flag", "linear_axis", "open_spectrum_file"]
 
 # What astropy and the gzip layer raise when the bytes of an HDU end too early or are not what the header says.
 _READ_ERRORS = (OSError, EOFError, TypeError, ValueError, IndexError, KeyError)
@@ -91,6 +91,16 @@ class SpectrumFile:
         if data.ndim != 1:
             raise self.error(f"column {found} has shape {data.shape}, but one spectrum was expected")
         return data
+
+    def flux_unit(self, default):
+        """The unit in BUNIT of the primary header, ``default`` without one; ValueError if it is none."""
+        text = self.header.get("BUNIT")
+        if text is None or not str(text).strip():
+            return default
+        unit, known = parse_flux_unit(text)
+        if not known:
+            raise self.error(f"BUNIT={text!r} is not a unit")
+        return unit
 
     def has_column(self, key, name):
         """Whether the table in that HDU has the column."""
@@ -177,38 +187,6 @@ def linear_axis(file, n_pixel, *, key=0):
     if start is None or not step:
         raise file.error(f"CRVAL1={start} and CDELT1={step} in header {key!r} give no wavelengths")
     return start + step * (np.arange(n_pixel) + 1 - header.get("CRPIX1", 1))
-
-
-def parse_flux_unit(text, default):
-    """
-    Parse a unit as spectroscopists write it: several slashes, ``A`` or ``Ang`` for Angstrom.
-
-    Astropy reads ``A`` as ampere, which is right by the FITS standard and never meant in a flux unit.
-
-    Parameters
-    ----------
-    text : str or None
-        The unit, e.g. ``'erg/cm2/s/A'``.
-    default : `~astropy.units.Unit`
-        Returned where there is no text.
-
-    Returns
-    -------
-    `~astropy.units.Unit`
-
-    Raises
-    ------
-    ValueError
-        The text is not a unit.
-    """
-    if text is None or not text.strip():
-        return default
-    text = re.sub(r"\b(A|Ang|Angs|Angstroms|ANGSTROMS?)\b", "Angstrom", text)
-    first, *divisors = text.split("/")
-    unit = u.Unit(first.strip() or "1")
-    for divisor in divisors:
-        unit = unit / u.Unit(divisor.strip().strip("()"))
-    return unit
 
 
 def _describe(file_obj):

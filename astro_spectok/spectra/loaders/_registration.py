@@ -7,17 +7,19 @@ from astropy.io import registry
 from specutils import Spectrum, SpectrumList
 from specutils.io.registers import data_loader
 
-__all__ = ["FITS_EXTENSIONS", "PRIORITY", "register_loader"]
+__all__ = ["FITS_EXTENSIONS", "GENERAL_PRIORITY", "PRIORITY", "register_loader"]
 
 log = logging.getLogger(__name__)
 
 #: specutils' own survey loaders have 10, its generic ones 5 and 6. A tie would be an error, the highest wins.
 PRIORITY = 20
+#: below all others: what nobody else claims
+GENERAL_PRIORITY = -20
 
 FITS_EXTENSIONS = ["fits", "fit", "fits.gz"]
 
 
-def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectrumlist=True):
+def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectrumlist=True, priority=PRIORITY):
     """
     Decorator that registers a loader with specutils, unless one of that name is there already.
 
@@ -35,6 +37,7 @@ def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectruml
         What the loader returns: `~specutils.Spectrum` or `~specutils.SpectrumList`.
     autogenerate_spectrumlist : bool, optional
         Whether ``SpectrumList.read`` shall read the same files into a list of one.
+    priority : int, optional
 
     Returns
     -------
@@ -49,7 +52,7 @@ def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectruml
         identifier=identifier,
         dtype=dtype,
         extensions=FITS_EXTENSIONS,
-        priority=PRIORITY,
+        priority=priority,
         autogenerate_spectrumlist=autogenerate_spectrumlist,
     )
 

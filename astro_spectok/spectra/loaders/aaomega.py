@@ -13,7 +13,6 @@ from astro_spectok.spectra.loaders._files import (
     header_flag,
     linear_axis,
     open_spectrum_file,
-    parse_flux_unit,
 )
 from astro_spectok.spectra.loaders._registration import register_loader
 
@@ -223,10 +222,7 @@ def _select_fibres(file, n_fibre, fibre_types):
 def _describe_flux(file):
     """The unit of the flux, and the meta that all fibres share."""
     medium = "vacuum" if header_flag(file.header, "VACUUM") else "air"
-    try:
-        unit = parse_flux_unit(file.header.get("BUNIT"), u.ct)
-    except ValueError as err:
-        raise file.error(f"BUNIT={file.header['BUNIT']!r} is not a unit") from err
+    unit = file.flux_unit(u.ct)
     calibration = "none" if unit == u.ct else "absolute"
     return unit, {"header": file.header, "medium": medium, "flux_calibration": calibration}
 

@@ -6,7 +6,7 @@ from astropy import units as u
 from specutils import Spectrum
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from astro_spectok.spectra.loaders._files import header_flag, linear_axis, open_spectrum_file, parse_flux_unit
+from astro_spectok.spectra.loaders._files import header_flag, linear_axis, open_spectrum_file
 from astro_spectok.spectra.loaders._registration import register_loader
 
 __all__ = ["identify_gtc_osiris", "read_gtc_osiris"]
@@ -71,9 +71,6 @@ def read_gtc_osiris(file_obj, **kwargs):
         wavelength = linear_axis(file, flux.size)
         if file.header.get("DC-FLAG") == 1:
             wavelength = 10.0**wavelength
-        try:
-            unit = parse_flux_unit(file.header.get("BUNIT"), u.ct)
-        except ValueError as err:
-            raise file.error(f"BUNIT={file.header['BUNIT']!r} is not a unit") from err
+        unit = file.flux_unit(u.ct)
         meta = {"header": file.header, "medium": "vacuum" if header_flag(file.header, "VACUUM") else "air"}
     return Spectrum(flux=flux * unit, spectral_axis=wavelength * u.AA, mask=~np.isfinite(flux), meta=meta)

@@ -1,0 +1,279 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Arrays as a file holds them become a `~specutils.Spectrum`, and what had to be guessed is remembered."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from astropy import units as u
+from astropy.io.fits import VerifyError
+from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
+from specutils import Spectrum
+
+from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, judge_error_kind, to_deviation
+from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
+
+__all__ = ["Draft", "build_spectra", "guess_axis_unit", "is_pixel_axis"]
+
+_UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
+#: more breaks than this in a wavelength column are no orders one after the other but disorder
+_MAX_ORDERS = 200
+_LEAST_ORDER = 16
+
+
+@dataclass
+class Draft:
+    """One spectrum, or n on one axis, before units and kinds are sure.
+
+    Attributes
+    ----------
+    wave : ndarray, shape (m,)
+    flux, error, mask : ndarray, shape (m,) or (n, m)
+        ``mask`` is True (or not 0) in bad pixels.
+    wave_unit : str, `~astropy.units.Unit`, AxisUnit or None
+        None: told from the values.
+    flux_unit : str, `~astropy.units.Unit` or None
+    error_kind : {'err', 'var', 'ivar', 'snr', 'rel'}
+    sure_kind : bool
+        Whether the kind of error is laid down by the format, and not to be judged.
+    header : mapping, optional
+    name : str
+    meta : dict
+    guesses : list of str
+        What was guessed, in words.
+    """
+
+    wave: np.ndarray
+    flux: np.ndarray
+    error: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    wave_unit: object = None
+    flux_unit: object = None
+    error_kind: str = "err"
+    sure_kind: bool = False
+    header: object = None
+    name: str = ""
+    meta: dict = field(default_factory=dict)
+    guesses: list = field(default_factory=list)
+
+
+def _native(array, dtype=None):
+    array = np.ma.getdata(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
+    return np.ascontiguousarray(array, dtype=dtype or array.dtype.newbyteorder("="))
+
+
+def is_pixel_axis(wave):
+    """Whether values are the numbers of pixels: 0, 1, 2, ... or 1, 2, 3, ..."""
+    wave = np.asarray(wave, float)
+    return len(wave) > 2 and wave[0] in (0.0, 0.5, 1.0) and bool(np.allclose(np.diff(wave), 1.0, atol=1e-6))
+
+
+def guess_axis_unit(wave):
+    """The unit that wavelengths without one must have, by their size.
+
+    Parameters
+    ----------
+    wave : ndarray
+
+    Returns
+    -------
+    AxisUnit or None
+        None where no unit makes them a spectrum from 90 Angstrom to 1 mm.
+    """
+    wave = np.asarray(wave, float)
+    wave = wave[np.isfinite(wave) & (wave > 0)]
+    if not wave.size:
+        return None
+    low, high = float(wave.min()), float(wave.max())
+    steps = np.diff(wave)
+    if low > 2.95 and high < 5.0 and high - low < 1.3 and len(wave) > 32:
+        # log10 of Angstrom in even steps as surveys have them, rather than 3 to 5 micron
+        even = np.ptp(steps) < 0.6 * abs(np.median(steps))
+        if even and 1e-6 < abs(np.median(steps)) < 3e-4:
+            return AxisUnit(u.AA, 10.0)
+    if low > 6.5 and high < 11.6 and high - low < 3 and len(wave) > 32 and np.ptp(steps) < 1e-6:
+        return AxisUnit(u.AA, float(np.e))
+    if high < 1e-3 and low > 1e-9:
+        return AxisUnit(u.m)
+    if high < 60 and low > 0.05:
+        return AxisUnit(u.um)
+    if low < 900 and high < 2600 and low > 90:
+        # spectra below 900 Angstrom are rare, those in nanometres begin there
+        return AxisUnit(u.AA) if high < 300 else AxisUnit(u.nm)
+    if low >= 90 and high < 1e7:
+        return AxisUnit(u.AA)
+    if high > 1e11:
+        return AxisUnit(u.Hz)
+    return None
+
+
+def _settle_axis(draft, forced):
+    """Wavelengths as values in one unit, no logarithms: (values, unit), or None where there is no unit."""
+    wave = _native(draft.wave, np.float64)
+    stated = forced if forced is not None else draft.wave_unit
+    if isinstance(stated, u.UnitBase):
+        stated = AxisUnit(stated)
+    if not isinstance(stated, AxisUnit | None):
+        stated = parse_axis_unit(str(stated))
+    if stated is not None and stated.unit == u.pix and forced is None:
+        stated = None
+    if stated is None:
+        stated = guess_axis_unit(wave)
+        if stated is None:
+            return None
+        what = {10.0: "log10 of ", None: ""}.get(stated.base, "ln of ")
+        draft.guesses.append(f"wavelengths are {what}{stated.unit}, by their values")
+    if stated.base is not None:
+        with np.errstate(over="ignore"):
+            wave = stated.base**wave
+    return wave, stated.unit
+
+
+def _settle_flux_unit(draft, forced):
+    unit, known = parse_flux_unit(forced if forced is not None else draft.flux_unit)
+    if not known:
+        draft.guesses.append(f"flux unit {str(draft.flux_unit)[:40]!r} is not known: taken as relative")
+    return unit
+
+
+def _settle_error(draft, flux, error):
+    """The uncertainty as specutils has it, or None."""
+    kind = draft.error_kind
+    if not draft.sure_kind:
+        one = (flux, error) if flux.ndim == 1 else (flux[len(flux) // 2], error[len(error) // 2])
+        found = judge_error_kind(*one, stated=kind)
+        if found != kind:
+            draft.guesses.append(f"errors are taken as {KIND_NAMES[found]}: as {KIND_NAMES[kind]} they are absurd")
+        kind = found
+    if kind in ("rel", "snr"):
+        error, kind = to_deviation(error, kind, flux), "err"
+    return kind, error
+
+
+def _break_orders(wave):
+    """Slices of a column that holds several orders one after the other; one slice where it does not."""
+    step = np.sign(np.diff(wave))
+    direction = 1.0 if np.count_nonzero(step > 0) >= np.count_nonzero(step < 0) else -1.0
+    breaks = np.flatnonzero(step == -direction) + 1
+    edges = np.concatenate(([0], breaks, [len(wave)]))
+    if len(breaks) > _MAX_ORDERS or (len(breaks) and np.diff(edges).min() < _LEAST_ORDER):
+        return None
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def build_spectra(draft, source, options):
+    """Make spectra of a draft: one, or one for each order where its wavelengths start again.
+
+    Parameters
+    ----------
+    draft : Draft
+    source : Source
+        For messages.
+    options : ReadOptions
+
+    Returns
+    -------
+    list of `~specutils.Spectrum`
+
+    Raises
+    ------
+    UnreadableFileError
+        The axis counts pixels, or is in no unit of a spectrum.
+    """
+    wave, unit = _check_axis(draft, source, options)
+    flux_unit = _settle_flux_unit(draft, options.flux_unit)
+    flux = _native(draft.flux)
+    if flux.dtype.kind not in "fiu":
+        flux = flux.astype(np.float64)
+    mask = None if draft.mask is None else np.broadcast_to(_native(draft.mask) != 0, flux.shape)
+    if isinstance(draft.flux, np.ma.MaskedArray) and np.ma.is_masked(draft.flux):
+        mask = np.ma.getmaskarray(draft.flux) | (mask if mask is not None else False)
+    error, kind = None, draft.error_kind
+    if draft.error is not None:
+        error = np.broadcast_to(_native(draft.error), flux.shape)
+        kind, error = _settle_error(draft, flux, np.asarray(error, np.float64))
+    usable = np.flatnonzero(np.isfinite(wave) & (wave > 0))
+    orders = _break_orders(wave[usable])
+    if orders is None:
+        usable = usable[np.argsort(wave[usable], kind="stable")]
+        orders = [slice(None)]
+        draft.guesses.append("wavelengths are in disorder: sorted")
+    meta = _make_meta(draft)
+    resolution = meta.get("resolution")
+    spectra = []
+    for number, order in enumerate(orders):
+        index = usable[order]
+        own = meta | ({"order": number} if len(orders) > 1 else {})
+        if np.ndim(resolution) == 1 and len(resolution) == len(wave):
+            own["resolution"] = resolution[index]
+        parts = (None if array is None else array[..., index] for array in (flux, error, mask))
+        spectra.append(_make_spectrum(wave[index] * unit, *parts, flux_unit, kind, own))
+    return spectra
+
+
+def _check_axis(draft, source, options):
+    """Values and unit of the axis, refused unless they are those of a spectrum."""
+    give = "give the unit with wave_unit, or wavelengths"
+    if options.wave_unit is None and draft.wave_unit is None and is_pixel_axis(draft.wave):
+        raise source.refuse("has an axis that counts pixels: no wavelengths", "calibrate it, or give arrays with units")
+    settled = _settle_axis(draft, options.wave_unit)
+    if settled is None:
+        ends = np.asarray(draft.wave, float)[[0, -1]]
+        raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
+    wave, unit = settled
+    if unit.is_equivalent(u.km / u.s):
+        raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "give one of wavelengths")
+    if not any(unit.is_equivalent(one) for one in (u.AA, u.Hz, u.eV, u.cm**-1)):
+        raise source.refuse(f"has an axis in {unit}, which is no unit of a spectrum", give)
+    if not np.any(np.isfinite(wave) & (wave > 0)):
+        raise source.refuse("has no wavelength that is finite and positive", give)
+    return wave, unit
+
+
+def _make_meta(draft):
+    """Metadata of all spectra of a draft."""
+    meta = dict(draft.meta)
+    if draft.header is not None:
+        meta.setdefault("header", draft.header)
+    if draft.name:
+        meta.setdefault("name", draft.name)
+    if draft.guesses:
+        meta["guesses"] = tuple(dict.fromkeys(draft.guesses))
+    if meta.get("resolution") is None and (stated := _find_resolving_power(meta.get("header"))):
+        meta["resolution"] = stated
+    return meta
+
+
+def _make_spectrum(axis, flux, error, mask, unit, kind, meta):
+    """A Spectrum whose bad pixels are masked; the error of a flux in magnitudes is in magnitudes."""
+    uncertainty = None
+    if error is not None:
+        plain = not isinstance(unit, u.function.FunctionUnitBase)
+        exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
+        uncertainty = _UNCERTAINTY[kind](error, unit=(unit if plain else unit.function_unit) ** exponent)
+    bad = _find_bad(flux, error, mask)
+    return Spectrum(flux=flux * unit, spectral_axis=axis, uncertainty=uncertainty, mask=bad, meta=meta)
+
+
+#: keywords for the resolving power: ESO, BeSS, Spextool
+_RESOLVING_POWER = ("SPEC_RES", "SPE_RPOW", "BSS_ITRP", "RP")
+
+
+def _find_resolving_power(header):
+    """R where a header tells it plausibly, or None."""
+    for key in _RESOLVING_POWER if hasattr(header, "get") else ():
+        try:
+            value = float(header.get(key))
+        except (TypeError, ValueError, VerifyError):
+            continue
+        if 20 <= value <= 5e5:
+            return value
+    return None
+
+
+def _find_bad(flux, error, mask):
+    bad = ~np.isfinite(flux)
+    if error is not None:
+        with np.errstate(invalid="ignore"):
+            bad |= ~(error > 0) | ~np.isfinite(error)
+    return bad if mask is None else bad | mask

@@ -1,0 +1,155 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Formats that this package reads, how each is told from others and read; all stand in specutils' registry."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from specutils import Spectrum, SpectrumList
+
+from astro_spectok.spectra.loaders._options import ReadOptions, make_options
+from astro_spectok.spectra.loaders._refusal import refuse
+from astro_spectok.spectra.loaders._registration import GENERAL_PRIORITY, PRIORITY, register_loader
+from astro_spectok.spectra.loaders._source import open_source
+
+__all__ = ["FORMATS", "Format", "as_result", "find_format", "find_own_format", "load_format", "register_format"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes
+    ----------
+    label : str
+        Its name in specutils' registry.
+    kind : {'fits', 'text'}
+        What `Source.kind` must be.
+    general : bool
+        Whether it reads what no format by name claims.
+    sniff : callable
+        ``sniff(source)``: whether a file is of this format; cheap.
+    load : callable
+        ``load(source, options)``: list of `~specutils.Spectrum`.
+    """
+
+    label: str
+    kind: str
+    general: bool
+    sniff: Callable
+    load: Callable
+
+    def claims(self, source):
+        """Whether a source is of this format; anything that goes wrong while looking means no."""
+        if source.kind != self.kind:
+            return False
+        try:
+            return bool(self.sniff(source))
+        except Exception:  # headers of strangers raise whatever they can
+            return False
+
+
+#: formats in the order in which they are tried: those of one layout first
+FORMATS = {}
+
+
+def as_result(spectra, name):
+    """One `~specutils.Spectrum`, or a `~specutils.SpectrumList` of several."""
+    if not spectra:
+        raise refuse(name, "holds no spectrum")
+    return spectra[0] if len(spectra) == 1 else SpectrumList(spectra)
+
+
+def find_format(source, *, general=True):
+    """The label of the first format that claims a source, or None.
+
+    Parameters
+    ----------
+    source : Source
+    general : bool, optional
+        Whether the general readers may claim it too.
+
+    Returns
+    -------
+    str or None
+    """
+    for own in FORMATS.values():
+        if (general or not own.general) and own.claims(source):
+            return own.label
+    return None
+
+
+@lru_cache(maxsize=8)
+def _find_in_file(path, size, changed):
+    """As `find_format`, for a file that has not changed since: all identifiers of specutils ask for the same one."""
+    with open_source(path) as source:
+        return find_format(source)
+
+
+def find_own_format(file_obj):
+    """The label of the first format of this package that claims a file, whatever names it, or None."""
+    if isinstance(file_obj, str | os.PathLike):
+        facts = os.stat(file_obj)
+        return _find_in_file(os.fspath(file_obj), facts.st_size, facts.st_mtime_ns)
+    with open_source(file_obj) as source:
+        return find_format(source)
+
+
+def register_format(label, *, kind="fits", sniff, general=False):
+    """
+    Decorator that makes ``load(source, options)`` a format, and a loader of specutils for one spectrum and for many.
+
+    Parameters
+    ----------
+    label : str
+    kind : {'fits', 'text'}
+    sniff : callable
+    general : bool
+        A general reader gives way to every other loader of specutils; one of a single layout goes before all.
+
+    Returns
+    -------
+    decorator : callable
+    """
+
+    def decorator(load):
+        FORMATS[label] = Format(label, kind, general, sniff, load)
+
+        def identify(origin, *args, **kwargs):
+            return origin == "read" and find_own_format(args[2] if len(args) > 2 else args[0]) == label
+
+        def read_many(file_obj, **kwargs):
+            with open_source(file_obj) as source:
+                return SpectrumList(load(source, make_options(**kwargs)))
+
+        def read_one(file_obj, **kwargs):
+            spectra = read_many(file_obj, **kwargs)
+            if len(spectra) != 1:
+                with open_source(file_obj) as source:
+                    raise source.refuse(f"holds {len(spectra)} spectra", "read it with SpectrumList.read")
+            return spectra[0]
+
+        priority = GENERAL_PRIORITY if general else PRIORITY
+        for dtype, reader in ((Spectrum, read_one), (SpectrumList, read_many)):
+            reader.__doc__ = load.__doc__
+            register_loader(label, identify, dtype=dtype, autogenerate_spectrumlist=False, priority=priority)(reader)
+        return load
+
+    return decorator
+
+
+def load_format(label, source, options=None):
+    """Spectra of a source as one of `FORMATS` reads it.
+
+    Parameters
+    ----------
+    label : str
+    source : Source
+    options : ReadOptions, optional
+
+    Returns
+    -------
+    list of `~specutils.Spectrum`
+    """
+    return list(FORMATS[label].load(source, options or ReadOptions()))

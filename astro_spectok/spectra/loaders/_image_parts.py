@@ -1,0 +1,150 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What the images of a FITS file are to one another: flux, wavelengths, errors, masks; by name, else by values."""
+
+import re
+
+import numpy as np
+
+from astro_spectok.spectra.loaders._draft import guess_axis_unit
+from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
+from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
+
+__all__ = ["MAX_COLUMNS", "choose_flux", "find_row_roles", "find_sisters", "is_image", "looks_like_wavelengths",
+           "read_image"]  # fmt: skip
+
+#: names of extensions that hold the flux, in this order
+_FLUX_NAMES = ("FLUX", "SCI", "DATA", "SPECTRUM", "SPEC", "SPECTRA", "SIGNAL", "FLUX_CAL", "PRIMARY")
+_LEAST_PIXELS = 8
+#: an image of at most so many columns and at least so many rows is a table of columns
+MAX_COLUMNS, _LEAST_ROWS = 8, 64
+#: what a row or band is, by a word in its description; the first that is found decides
+_BAND_ROLES = {
+    "wavelength": "wave", "lambda": "wave",
+    "sigma": "err", "error": "err", "variance": "var", "uncertainty": "err", "background": None, "sky": None,
+    "raw": None, "continuum": None, "spectrum": "flux", "flux": "flux", "mask": "mask",
+}  # fmt: skip
+
+
+def is_image(hdu):
+    """Whether an HDU holds an image."""
+    return hdu.is_image and bool(hdu.shape) and min(hdu.shape) > 0
+
+
+def _squeezed(shape):
+    return tuple(n for n in shape if n > 1)
+
+
+def read_image(hdu):
+    """The array of an image, in native order and without axes of one element."""
+    data = np.asarray(hdu.data)
+    data = data.astype(data.dtype.newbyteorder("="))
+    data = data.reshape(_squeezed(data.shape)) if data.size > 1 else data.reshape(-1)
+    # pixels along the other axis: a table of few columns written as an image
+    return data.T if data.ndim == 2 and data.shape[1] <= MAX_COLUMNS < _LEAST_ROWS <= data.shape[0] else data
+
+
+def choose_flux(source, options):
+    """The HDU of the flux, or None."""
+    wanted = options.hdu if options.columns is None else options.columns.get("flux", options.hdu)
+    if wanted is not None:
+        try:
+            return source.hdulist[wanted]
+        except (KeyError, IndexError) as error:
+            names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
+            raise source.refuse(f"has no extension {wanted!r}, only {names}", "name another with hdu") from error
+    images = [hdu for hdu in source.hdulist if is_image(hdu) and max(hdu.shape) >= _LEAST_PIXELS]
+    for name in _FLUX_NAMES:
+        found = next((hdu for hdu in images if hdu.name.upper() == name), None)
+        if found is not None:
+            return found
+    for hdu in images:
+        role = find_role(hdu.name) if hdu.name else None
+        if role is None or role.kind == "flux":
+            return hdu
+    return None
+
+
+def looks_like_wavelengths(data):
+    """Whether values run one way in every row and can be wavelengths, or their logarithms."""
+    rows = data.reshape(-1, data.shape[-1])[:50].astype(float)
+    if not np.isfinite(rows).all():
+        return False
+    step = np.diff(rows, axis=1)
+    one_way = np.all(step > 0, axis=1) | np.all(step < 0, axis=1)
+    return (
+        bool(one_way.all()) and rows.min() > 0 and guess_axis_unit(rows[0]) is not None and not np.allclose(step, 1.0)
+    )
+
+
+def find_sisters(source, flux_hdu, options):
+    """Arrays beside the flux: ``{role: (hdu, array)}``, and what was guessed."""
+    shape, guesses, sisters = _squeezed(flux_hdu.shape), [], {}
+    wanted = options.columns or {}
+    for kind, name in wanted.items():
+        if kind == "flux":
+            continue
+        hdu = source.hdulist[name]
+        role = find_role(hdu.name)
+        kind = (role.kind if role and role.kind in ERROR_ROLES else "err") if kind == "error" else kind
+        sisters[kind] = (hdu, read_image(hdu))
+    if wanted:
+        return sisters, guesses
+    unnamed = []
+    for hdu in source.hdulist:
+        if hdu is flux_hdu or not is_image(hdu):
+            continue
+        own = _squeezed(hdu.shape)
+        role = find_role(hdu.name) if hdu.name and hdu.name.upper() != "PRIMARY" else None
+        if role is not None:
+            fits_flux = own == shape or (role.kind in ("wave", "mask") and own == shape[-1:])
+            if (
+                fits_flux
+                and role.kind != "flux"
+                and (role.kind not in sisters or role.rank < find_role(sisters[role.kind][0].name).rank)
+            ):
+                sisters[role.kind] = (hdu, read_image(hdu))
+        elif own in (shape, shape[-1:]) and not hdu.name:
+            unnamed.append(hdu)
+    for hdu in unnamed:
+        data = read_image(hdu)
+        where = f"extension {source.hdulist.index(hdu)}"
+        if "wave" not in sisters and looks_like_wavelengths(data):
+            sisters["wave"] = (hdu, data)
+            guesses.append(f"{where} holds the wavelengths, by its values")
+        elif data.shape != shape:
+            continue
+        elif data.dtype.kind in "iu" and "mask" not in sisters and np.count_nonzero(data) < data.size / 2:
+            sisters["mask"] = (hdu, data)
+            guesses.append(f"{where} holds a mask, by its values")
+        elif data.dtype.kind == "f" and not set(sisters) & set(ERROR_ROLES):
+            kind = match_error_kind(_first_row(read_image(flux_hdu)), _first_row(data))
+            if kind is not None:
+                sisters[kind] = (hdu, data)
+                guesses.append(f"{where} holds errors ({KIND_NAMES[kind]}), by its values")
+    return sisters, guesses
+
+
+def _first_row(array):
+    return array if array.ndim == 1 else array.reshape(-1, array.shape[-1])[0]
+
+
+def find_row_roles(header, count, *, bands):
+    """Roles of rows (or bands) of an image from ARRAYn, COLn or BANDIDn cards; None if there are none."""
+    key = "ARRAY" if "ARRAY1" in header else "COL"
+    texts = [header.get(f"{key}{k}") for k in range(1, count + 1)]
+    if bands and not any(isinstance(text, str) for text in texts):
+        texts = [header.get(f"BANDID{k}") for k in range(1, count + 1)]
+        if count == 4 and texts[3] is None:
+            texts[3] = "sigma"  # IRAF's apall writes spectrum, raw, background, sigma
+    if not any(isinstance(text, str) for text in texts):
+        return None
+    roles = []
+    for text in texts:
+        low = str(text or "").lower()
+        role = next((role for word, role in _BAND_ROLES.items() if word in re.split(r"\s+-\s+", low)[0]), None)
+        if "subtracted" in low or "expected" in low or role in roles:
+            role = None
+        roles.append(role)
+    if "flux" not in roles:
+        roles[0] = "flux"
+    return roles

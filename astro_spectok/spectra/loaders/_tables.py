@@ -1,0 +1,220 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tables by the meaning of their columns: one row per pixel, or one row (or several) of arrays."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy import units as u
+
+from astro_spectok.spectra.loaders._draft import Draft, build_spectra
+from astro_spectok.spectra.loaders._options import OptionError
+from astro_spectok.spectra.loaders._roles import ERROR_ROLES, Role, find_role, pick_roles
+from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
+
+__all__ = ["Columns", "make_drafts", "read_columns", "tell_what"]
+
+#: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
+_LEAST_ROWS = 8
+#: words of the Virtual Observatory for what a column is
+_UCD_WAVE, _UCD_FLUX = ("em.wl", "em.freq", "em.energy"), ("phot.flux", "phot.count", "arith.ratio;phot.flux")
+
+
+@dataclass
+class Columns:
+    """The columns of a table, read when asked for.
+
+    Attributes
+    ----------
+    names : list of str
+    read : callable
+        ``read(name)``: ndarray of shape (rows,) or (rows, pixels), or of objects where lengths differ.
+    units : dict
+        Unit of a column as text, where there is one.
+    ucds : dict
+        Likewise what the Virtual Observatory calls it.
+    header : mapping
+    """
+
+    names: list
+    read: object
+    units: dict = field(default_factory=dict)
+    ucds: dict = field(default_factory=dict)
+    header: object = None
+
+
+def tell_what(names):
+    """What a table without wavelengths is, for a message."""
+    shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    roles = pick_roles(names)
+    if "time" in roles and "wave" not in roles:
+        return f"is a light curve or time series ({shown})"
+    lowered = {name.lower() for name in names}
+    if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
+        return f"is a catalogue ({shown})"
+    return f"has no wavelength and flux among its columns ({shown})"
+
+
+def _choose_roles(columns, wanted):
+    """``{kind: (name, Role)}``, by the user's word, else by what the Virtual Observatory calls them, else by name."""
+    if wanted is not None:
+        chosen = {}
+        for kind, name in wanted.items():
+            if isinstance(name, int):
+                name = columns.names[name] if name < len(columns.names) else f"number {name + 1}"
+            present = {own.lower(): own for own in columns.names}
+            if str(name).lower() not in present:
+                msg = f"columns: {name!r} is none of the columns {', '.join(columns.names[:8])}"
+                raise OptionError(msg)
+            name = present[str(name).lower()]
+            role = find_role(name)
+            if kind == "error":
+                kind = role.kind if role is not None and role.kind in ERROR_ROLES else "err"
+            if kind == "loglam":
+                kind, role = "wave", Role("wave", base=10.0)
+            if role is None or role.kind != kind:
+                role = Role(kind)
+            chosen[kind] = (name, role)
+        return chosen
+    chosen = pick_roles(columns.names)
+    for name in columns.names:
+        ucd = columns.ucds.get(name, "").lower()
+        if ucd.startswith(_UCD_WAVE) and "wave" not in chosen:
+            chosen["wave"] = (name, Role("wave"))
+        elif ucd.startswith(_UCD_FLUX) and "flux" not in chosen:
+            chosen["flux"] = (name, Role("flux"))
+        elif ucd.startswith("stat.error;phot.flux") and not set(chosen) & set(ERROR_ROLES):
+            chosen["err"] = (name, Role("err"))
+    return chosen
+
+
+def _read_unit(columns, name, role):
+    """Unit of a column of wavelengths: that of the header, or that in its name, with the logarithm of its name."""
+    unit = parse_axis_unit(columns.units.get(name)) or parse_axis_unit(role.unit)
+    if role.base is not None:
+        return AxisUnit(unit.unit if unit and unit.unit != u.pix else u.AA, role.base)
+    return unit
+
+
+def _scale_error(columns, flux_name, error_name, kind):
+    """Factor that brings an error to the unit of the flux, where both are known and differ."""
+    own, known = parse_flux_unit(columns.units.get(error_name))
+    of_flux, flux_known = parse_flux_unit(columns.units.get(flux_name))
+    if not (known and flux_known and columns.units.get(error_name) and columns.units.get(flux_name)) or kind == "snr":
+        return 1.0
+    exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
+    try:
+        return own.to(of_flux**exponent)
+    except (u.UnitsError, AttributeError, TypeError):
+        return 1.0
+
+
+def _take_rows(array, count):
+    """One array for each row of a table of arrays."""
+    return [np.asarray(array[row]).reshape(-1) for row in range(count)]
+
+
+def make_drafts(columns, source, options, *, number=None):
+    """Drafts of what a table holds.
+
+    Parameters
+    ----------
+    columns : Columns
+    source : Source
+    options : ReadOptions
+    number : int or str, optional
+        Of the extension, for messages.
+
+    Returns
+    -------
+    list of Draft
+
+    Raises
+    ------
+    UnreadableFileError
+        There are no wavelengths, or no flux, or pixels of different numbers.
+    """
+    roles = _choose_roles(columns, options.columns)
+    if "flux" not in roles or "wave" not in roles:
+        raise source.refuse(tell_what(columns.names), "name them with columns='WAVE,FLUX,ERR'")
+    flux_name, wave_name = roles["flux"][0], roles["wave"][0]
+    wave, flux = columns.read(wave_name), columns.read(flux_name)
+    kind = next((kind for kind in ERROR_ROLES if kind in roles), None)
+    error = None if kind is None else columns.read(roles[kind][0])
+    mask = columns.read(roles["mask"][0]) if "mask" in roles else None
+    if "good" in roles:
+        good = columns.read(roles["good"][0])
+        # a column that is nowhere 1 says something else
+        if good.dtype != object and good.dtype.kind in "biu" and np.any(good):
+            bad = good == 0
+            mask = bad if mask is None else (np.asarray(mask) != 0) | bad
+    guesses = []
+    if mask is not None and mask.dtype != object:
+        if mask.dtype.kind not in "biuf":
+            mask = None
+        elif np.count_nonzero(mask) > 0.9 * mask.size:
+            # 1 for good, or bits that say something else: as it stands it would leave nothing
+            name = roles.get("mask", roles.get("good"))[0]
+            is_good = set(np.unique(mask).tolist()) <= {0, 1}
+            guesses.append(
+                f"column {name} is 1 in good pixels, by its values" if is_good else f"column {name} is no mask"
+            )
+            mask = mask == 0 if is_good else None
+    make = {
+        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": columns.units.get(flux_name),
+        "error_kind": kind or "err", "header": columns.header,
+    }  # fmt: skip
+    if error is not None and error.dtype.kind in "fiu":
+        factor = _scale_error(columns, flux_name, roles[kind][0], kind)
+        error = error if factor == 1 else error * factor
+    present = {name.lower() for name in columns.names}
+    meta = {"columns": tuple(roles[kind][0] for kind in roles if kind in ("wave", "flux", *ERROR_ROLES))}
+    if "obs.atmos" in columns.ucds.get(wave_name, "") or "air" in wave_name.lower():
+        meta["medium"] = "air"
+    elif "vac" in wave_name.lower() or present & {"wavelength_air", "wave_air", "lambda_air"}:
+        meta["medium"] = "vacuum"  # also where the other column, in air, is named as such
+    if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
+        if len(flux) < _LEAST_ROWS:
+            raise source.refuse(f"has a table of {len(flux)} rows only", "name its extension with hdu")
+        return [Draft(wave, flux, error, mask, meta=meta, guesses=guesses, **make)]
+    count = len(flux)
+    waves = _take_rows(wave, count) if np.ndim(wave) > 1 or wave.dtype == object else [np.asarray(wave)] * count
+    rows = [
+        Draft(
+            one, pixels, *(None if part is None else np.asarray(part[row]).reshape(-1) for part in (error, mask)),
+            meta=meta | ({"row": row} if count > 1 else {}), guesses=list(guesses), **make,
+        )
+        for row, (one, pixels) in enumerate(zip(waves, _take_rows(flux, count), strict=True))
+    ]  # fmt: skip
+    for row in rows:
+        if row.flux.size < 2 or row.wave.shape != row.flux.shape:
+            where = "" if number is None else f" of extension {number}"
+            raise source.refuse(
+                f"has {row.wave.size} wavelengths for {row.flux.size} values of flux in a row{where}",
+                "name the columns with columns='WAVE,FLUX,ERR'",
+            )
+        for name in ("error", "mask"):
+            if getattr(row, name) is not None and getattr(row, name).shape != row.flux.shape:
+                setattr(row, name, None)
+    return _stack(rows)
+
+
+def _stack(rows):
+    """Rows on one axis as one draft."""
+    first = rows[0]
+    if len(rows) == 1 or not all(np.array_equal(row.wave, first.wave) for row in rows[1:]):
+        return rows
+    error = None if any(row.error is None for row in rows) else np.stack([row.error for row in rows])
+    mask = None if any(row.mask is None for row in rows) else np.stack([row.mask for row in rows])
+    meta = {key: value for key, value in first.meta.items() if key != "row"}
+    return [
+        Draft(first.wave, np.stack([row.flux for row in rows]), error, mask, first.wave_unit, first.flux_unit,
+              first.error_kind, header=first.header, meta=meta, guesses=first.guesses)
+    ]  # fmt: skip
+
+
+def read_columns(columns, source, options, *, number=None):
+    """Spectra of a table; see `make_drafts` and `build_spectra`."""
+    spectra = []
+    for draft in make_drafts(columns, source, options, number=number):
+        spectra += build_spectra(draft, source, options)
+    return spectra

@@ -1,0 +1,158 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Loader for cubes of integral-field spectrographs: a spaxel, the sum over a mask or over all, or all of them."""
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
+from specutils import Spectrum
+
+from astro_spectok.spectra.loaders._draft import Draft, build_spectra, guess_axis_unit
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._header_axis import read_header_axis
+from astro_spectok.spectra.loaders._options import OptionError
+from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
+from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.loaders.fits_tables import merge_headers
+
+__all__ = ["read_cube"]
+
+_SPECTRAL = ("AWAV", "WAVE", "FREQ", "LAMB", "WAVN", "ENER", "LINE", "LOG")
+_UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
+
+
+def _flux_hdu(source):
+    """The extension of the cube, or None."""
+    cubes = [hdu for hdu in source.hdulist if hdu.is_image and len(hdu.shape) == 3 and min(hdu.shape) > 1]
+    for hdu in cubes:
+        role = find_role(hdu.name) if hdu.name and hdu.name != "PRIMARY" else None
+        if role is None or role.kind == "flux":
+            return hdu
+    return None
+
+
+def _is_cube(source):
+    hdu = _flux_hdu(source)
+    if hdu is None:
+        return False
+    header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
+    if "BANDID1" in header or str(header.get("CTYPE1", "")).startswith("MULTISPE"):
+        return False
+    celestial = str(header.get("CTYPE1", "")).upper().startswith(("RA", "GLON", "DEC", "PIXEL", "LINEAR"))
+    spectral = str(header.get("CTYPE3", "")).strip().upper().startswith(_SPECTRAL)
+    return spectral or (celestial and (header.get("CDELT3") or header.get("CD3_3")))
+
+
+@register_format("spectok cube", sniff=_is_cube)
+def read_cube(source, options):
+    """
+    Read a cube of MUSE, KCWI, GMOS, SAMI and others: flux (y, x, wavelength) with STAT, ERR or IVAR beside it.
+
+    ``spaxel`` asks for one spectrum: ``(x, y)`` from 0, ``'sum'`` of all spaxels, or a mask (y, x) of those to be added
+    up; variances are added, as if spaxels were independent. Without it all spaxels are one `~specutils.Spectrum`.
+    """
+    hdu = _flux_hdu(source)
+    header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
+    sisters = {}
+    for other in source.hdulist:
+        role = find_role(other.name) if other.name and other is not hdu and other.is_image else None
+        if role is not None and (other.shape == hdu.shape or (role.kind == "wave" and other.shape == hdu.shape[:1])):
+            sisters.setdefault(role.kind, other)
+    if "wave" in sisters:
+        wave, unit = np.asarray(sisters["wave"].data, float), parse_axis_unit(sisters["wave"].header.get("BUNIT"))
+        medium = None
+    else:
+        axis = read_header_axis(header, hdu.shape[0], axis=3)
+        if axis is None:
+            raise source.refuse("is a cube without wavelengths", "give arrays with units")
+        wave, unit, medium = axis.wave, axis.unit, axis.medium
+    kind = next((kind for kind in ERROR_ROLES if kind in sisters and kind != "snr"), None)
+    error = None if kind is None else sisters[kind]
+    meta = {} if medium is None else {"medium": medium}
+    unit_text = header.get("BUNIT")
+    if options.spaxel is None:
+        return [
+            _whole(
+                source,
+                hdu,
+                error,
+                kind,
+                sisters.get("mask"),
+                wave,
+                options.wave_unit or unit,
+                unit_text,
+                header,
+                meta,
+                options,
+            )
+        ]
+    chosen = _choose(source, options.spaxel, hdu.shape[1:])
+    flux = np.asarray(hdu.data)[:, chosen]
+    mask = None if "mask" not in sisters else np.asarray(sisters["mask"].data)[:, chosen] != 0
+    variance = None
+    if error is not None:
+        values = np.asarray(error.data, np.float64)[:, chosen]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = {"err": np.square(values), "var": values, "ivar": np.where(values > 0, 1 / values, np.nan)}[kind]
+    flux, variance, bad = _add_up(flux, variance, mask)
+    draft = Draft(
+        wave, flux, variance, bad, unit, unit_text, "var", True, header, meta=meta | {"spaxels": int(chosen.sum())}
+    )
+    return build_spectra(draft, source, options)
+
+
+def _choose(source, spaxel, shape):
+    """The spaxels that are asked for, as a mask (y, x)."""
+    if isinstance(spaxel, str):
+        return np.ones(shape, bool)
+    if isinstance(spaxel, np.ndarray) and spaxel.shape == shape:
+        return spaxel.astype(bool)
+    if np.shape(spaxel) != (2,):
+        msg = f"spaxel: a mask must have the shape of the image, {shape}; got {np.shape(spaxel)}"
+        raise OptionError(msg)
+    x, y = (int(value) for value in spaxel)
+    if not (0 <= x < shape[1] and 0 <= y < shape[0]):
+        msg = f"spaxel must lie within the {shape[1]} x {shape[0]} spaxels of {source.name}; got ({x}, {y})"
+        raise OptionError(msg)
+    chosen = np.zeros(shape, bool)
+    chosen[y, x] = True
+    return chosen
+
+
+def _add_up(flux, variance, mask):
+    """Sum over spaxels (m, k), scaled for those that are bad at a wavelength; a pixel is bad where half of them are."""
+    good = np.isfinite(flux)
+    if mask is not None:
+        good &= ~mask
+    if variance is not None:
+        good &= np.isfinite(variance) & (variance > 0)
+    used = good.sum(axis=1)
+    # spaxels that are bad everywhere, at the rim, have no part in it
+    count = max(int(good.any(axis=0).sum()), 1)
+    scale = np.divide(count, used, out=np.zeros(len(used)), where=used > 0)
+    total = np.where(good, flux, 0).sum(axis=1, dtype=np.float64) * scale
+    bad = 2 * used < count
+    if variance is None:
+        return total, None, bad
+    return total, np.where(good, variance, 0).sum(axis=1, dtype=np.float64) * scale**2, bad
+
+
+def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, options):
+    """All spaxels as one Spectrum, flux (y, x, wavelength)."""
+    native = lambda array: np.moveaxis(np.asarray(array).astype(array.dtype.newbyteorder("=")), 0, -1)  # noqa: E731
+    unit = unit or guess_axis_unit(wave)
+    if unit is None:
+        raise source.refuse("is a cube whose wavelengths have no unit that fits", "give it with wave_unit")
+    wave = wave if unit.base is None else unit.base**wave
+    flux_unit = options.flux_unit or parse_flux_unit(unit_text)[0]
+    flux = native(hdu.data)
+    uncertainty = None
+    if kind is not None:
+        exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
+        uncertainty = _UNCERTAINTY[kind](native(error.data), unit=flux_unit**exponent)
+    bad = ~np.isfinite(flux)
+    if mask is not None:
+        bad |= native(mask.data) != 0
+    return Spectrum(
+        flux=u.Quantity(flux, flux_unit), spectral_axis=wave * unit.unit, uncertainty=uncertainty, mask=bad,
+        meta=meta | {"header": header}, spectral_axis_index=-1,
+    )  # fmt: skip

@@ -1,0 +1,227 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""General reader of spectra in FITS images: with their sister extensions, bands, rows and orders."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+
+from astro_spectok.spectra.loaders._draft import Draft, build_spectra
+from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._header_axis import HeaderAxis, read_header_axis
+from astro_spectok.spectra.loaders._image_parts import (
+    MAX_COLUMNS,
+    choose_flux,
+    find_row_roles,
+    find_sisters,
+    is_image,
+    looks_like_wavelengths,
+    read_image,
+)
+from astro_spectok.spectra.loaders._iraf import read_multispec, wat_unit
+from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
+from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit
+from astro_spectok.spectra.loaders.fits_tables import describe_fits, merge_headers
+
+__all__ = ["read_fits_image"]
+
+_LEAST_PIXELS = 8
+
+
+@dataclass
+class _Parts:
+    """What an image and its sisters hold; flux and error of shape (pixels,) or (spectra, pixels) in the end."""
+
+    flux: np.ndarray
+    header: object
+    axis: HeaderAxis | None = None
+    error: np.ndarray | None = None
+    kind: str | None = None
+    mask: np.ndarray | None = None
+    apertures: list | None = None
+    guesses: list = field(default_factory=list)
+
+
+def is_fits_image(source):
+    """Whether a file has an image that may be a spectrum."""
+    return any(is_image(hdu) and max(hdu.shape) >= _LEAST_PIXELS for hdu in source.hdulist)
+
+
+@register_format("spectok image", sniff=is_fits_image, general=True)
+def read_fits_image(source, options):
+    """
+    Read spectra from FITS images: one of one axis, or several as bands, apertures or orders.
+
+    Wavelengths are those of an extension, of IRAF's multispec, of the header (linear or logarithmic), or of the first
+    row. Errors and masks are those of extensions of the same shape, of rows or of IRAF's bands; what nobody named is
+    told by its values.
+
+    Parameters
+    ----------
+    source : Source
+    options : ReadOptions
+
+    Returns
+    -------
+    list of `~specutils.Spectrum`
+
+    Raises
+    ------
+    UnreadableFileError
+        There are no wavelengths, or the image is a picture.
+    """
+    hdu = choose_flux(source, options)
+    if hdu is None or not is_image(hdu):
+        raise describe_fits(source)
+    header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
+    parts = _Parts(read_image(hdu), header)
+    sisters, parts.guesses = find_sisters(source, hdu, options)
+    _take_sisters(parts, sisters)
+    _settle_axis(parts, sisters, hdu, source)
+    if parts.axis is None:
+        raise describe_fits(source)
+    if parts.flux.ndim == 3:
+        _settle_bands(parts, source)
+    elif parts.flux.ndim == 2:
+        _settle_rows(parts, sisters, source)
+    elif parts.flux.ndim > 3:
+        raise source.refuse(f"is an image of {parts.flux.ndim} axes", "extract its spectra first")
+    return _build(parts, source, options)
+
+
+def _take_sisters(parts, sisters):
+    """Errors and mask of the extensions."""
+    parts.kind = next((kind for kind in ERROR_ROLES if kind in sisters), None)
+    parts.error = None if parts.kind is None else sisters[parts.kind][1]
+    if "mask" in sisters or "good" in sisters:
+        mask = sisters["mask"][1] != 0 if "mask" in sisters else sisters["good"][1] == 0
+        if np.count_nonzero(mask) > 0.9 * mask.size:
+            parts.guesses.append("the mask extension would mask nearly all: not used")
+        else:
+            parts.mask = mask
+
+
+def _settle_axis(parts, sisters, hdu, source):
+    """The wavelengths: of an extension, of multispec, of a header, or of the image itself."""
+    flux, header = parts.flux, parts.header
+    if "wave" in sisters:
+        parts.axis = _read_wave_extension(*sisters["wave"])
+        return
+    try:
+        waves, numbers = read_multispec(header, flux.shape[-1])
+    except ValueError as error:
+        raise source.refuse(f"has a dispersion solution that cannot be used: {error}", "calibrate it again") from error
+    if waves is not None:
+        parts.axis = HeaderAxis(waves, parse_axis_unit(wat_unit(header)))
+        parts.apertures = [aperture for aperture, _ in numbers]
+        return
+    parts.axis = read_header_axis(hdu.header, flux.shape[-1])
+    if parts.axis is None and header is not hdu.header:
+        parts.axis = read_header_axis(header, flux.shape[-1])
+    if flux.ndim == 3 and flux.shape[-1] == 2 and looks_like_wavelengths(flux[..., 0]):
+        # orders of pairs of wavelength and flux, as CHIRON has them
+        parts.guesses.append("the image holds pairs of wavelength and flux, by its values")
+        parts.axis, parts.flux = HeaderAxis(flux[..., 0]), flux[..., 1]
+    elif flux.ndim == 2 and len(flux) <= MAX_COLUMNS:
+        _take_wave_row(parts)
+
+
+def _read_wave_extension(hdu, data):
+    """The axis that an extension holds."""
+    role = find_role(hdu.name) if hdu.name else None
+    unit = parse_axis_unit(hdu.header.get("BUNIT") or hdu.header.get("UNITS"))
+    if role is not None and role.base is not None:
+        unit = AxisUnit(u.AA, role.base)
+    name = hdu.name.upper()
+    return HeaderAxis(data, unit, "air" if "AIR" in name else "vacuum" if "VAC" in name else None)
+
+
+def _take_wave_row(parts):
+    """Take the wavelengths out of the rows of an image, if one holds them by its card or, the first, by its values."""
+    roles = find_row_roles(parts.header, len(parts.flux), bands=False)
+    if roles is not None and "wave" in roles:
+        parts.axis = HeaderAxis(parts.flux[roles.index("wave")].astype(float))
+    elif roles is None and parts.axis is None and looks_like_wavelengths(parts.flux[:1]):
+        parts.guesses.append("the first row of the image holds the wavelengths, by its values")
+        parts.axis, parts.flux = HeaderAxis(parts.flux[0].astype(float)), parts.flux[1:]
+
+
+def _settle_rows(parts, sisters, source):
+    """Which rows of a two-dimensional image are what; refused where it is a picture."""
+    flux, header, one_axis = parts.flux, parts.header, np.ndim(parts.axis.wave) == 1
+    if len(flux) == 1:
+        parts.flux = flux[0]
+        return
+    roles = find_row_roles(header, len(flux), bands=header.get("NAXIS", 2) > 2 and header.get("NAXIS2") == 1)
+    if roles is not None and one_axis:
+        _take_rows(parts, roles)
+        return
+    if one_axis and not sisters and "APNUM1" not in header and len(flux) <= MAX_COLUMNS:
+        found = match_error_kind(flux[0], flux[1])
+        if found is not None:
+            parts.guesses.append(f"rows of the image are flux and error ({KIND_NAMES[found]}), by their values")
+            parts.flux, parts.error, parts.kind = flux[0], flux[1], found
+            return
+    if not _is_list(parts, sisters, source):
+        shape = f"{flux.shape[1]} x {len(flux)}"
+        raise source.refuse(f"is a two-dimensional image of {shape} pixels", "extract its spectra first")
+
+
+def _is_list(parts, sisters, source):
+    """Whether the rows of a two-dimensional image are spectra, rather than a picture."""
+    header = parts.header
+    if np.ndim(parts.axis.wave) == 2 or any(key in header for key in ("APNUM1", "COEFF0", "NFIBRE", "NFIBER")):
+        return True
+    on_sky = str(header.get("CTYPE2", "")).strip().upper().startswith(("RA--", "DEC-"))
+    if set(sisters) & {"ivar", "err", "var"} and not on_sky:
+        return True
+    tables = (hdu for hdu in source.hdulist if isinstance(hdu, fits.BinTableHDU))
+    return any(hdu.header.get("NAXIS2") == len(parts.flux) for hdu in tables)
+
+
+def _take_rows(parts, roles):
+    """Flux, error and mask among the rows (or bands) of an image."""
+    flux = parts.flux
+    for number, role in enumerate(roles):
+        if role in ERROR_ROLES and parts.error is None:
+            parts.error, parts.kind = flux[number], role
+        elif role == "mask" and parts.mask is None and np.isfinite(flux[number]).all():
+            parts.mask = flux[number].astype(np.int64) != 0
+    parts.flux = flux[roles.index("flux")]
+
+
+def _settle_bands(parts, source):
+    """Flux (apertures, pixels) and error of an image of IRAF's (bands, apertures, pixels)."""
+    flux, header = parts.flux, parts.header
+    roles = find_row_roles(header, len(flux), bands=True)
+    if roles is None and "APNUM1" not in header and not str(header.get("CTYPE1", "")).startswith("MULTISPE"):
+        shape = " x ".join(str(n) for n in flux.shape[::-1])
+        raise source.refuse(f"is an image of {shape} pixels whose axes are not told", "extract a spectrum first")
+    _take_rows(parts, roles or ["flux", *[None] * (len(flux) - 1)])
+
+
+def _build(parts, source, options):
+    """Spectra of parts whose roles are settled."""
+    header, waves = parts.header, np.asarray(parts.axis.wave)
+    unit = header.get("BUNIT") or header.get("FLUXUNIT") or header.get("YUNITS") or header.get("UNITS")
+    make = {
+        "wave_unit": parts.axis.unit, "flux_unit": unit if isinstance(unit, str) else None,
+        "error_kind": parts.kind or "err", "header": header,
+    }  # fmt: skip
+    meta = {} if parts.axis.medium is None else {"medium": parts.axis.medium}
+    guesses = [*parts.guesses, *parts.axis.guesses]
+    if waves.ndim == 1 or parts.flux.ndim == 1:
+        wave = waves if waves.ndim == 1 else waves[0]
+        draft = Draft(wave, parts.flux, parts.error, parts.mask, meta=meta, guesses=guesses, **make)
+        return build_spectra(draft, source, options)
+    spectra = []
+    for row, (wave, flux) in enumerate(zip(waves, parts.flux, strict=False)):
+        if not np.isfinite(wave).any():
+            continue
+        part = [None if x is None else x[row] if x.ndim == 2 else x for x in (parts.error, parts.mask)]
+        order = parts.apertures[row] if parts.apertures else row + 1
+        draft = Draft(wave, flux, *part, meta=meta | {"order": order}, guesses=list(guesses), **make)
+        spectra += build_spectra(draft, source, options)
+    return spectra

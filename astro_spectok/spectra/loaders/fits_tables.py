@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""General reader of spectra in FITS tables: by the meaning of the columns, in the first extension that has any."""
+
+import re
+
+import numpy as np
+from astropy.io import fits
+
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._roles import pick_roles
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+
+__all__ = ["read_fits_table", "table_columns"]
+
+#: fewest rows of a table of one row per pixel: shorter ones are lists of lines
+_LEAST_ROWS = 16
+#: cards that say how an extension is built
+_STRUCTURE = re.compile(
+    r"^(XTENSION|SIMPLE|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|T[A-Z]{3,4}\d+|EXTEND|CHECKSUM|DATASUM|COMMENT|HISTORY|)$"
+)
+_TABLE = (fits.BinTableHDU, fits.TableHDU)
+
+
+def table_columns(hdu, primary):
+    """The `Columns` of a table extension.
+
+    Parameters
+    ----------
+    hdu : `~astropy.io.fits.BinTableHDU`
+    primary : `~astropy.io.fits.Header`
+        Is the header of the spectra, with the cards of the table that it lacks.
+
+    Returns
+    -------
+    Columns
+    """
+    names = [name for name in hdu.columns.names if name]
+    units, ucds = {}, {}
+    for number, name in enumerate(hdu.columns.names, start=1):
+        unit = hdu.header.get(f"TUNIT{number}")
+        if isinstance(unit, str) and unit.strip():
+            units[name] = unit
+        ucd = hdu.header.get(f"TUCD{number}") or hdu.header.get(f"TUTYP{number}")
+        if isinstance(ucd, str):
+            ucds[name] = ucd
+
+    def read(name):
+        data = hdu.data[name]
+        if data.dtype == object:
+            return data
+        data = np.asarray(data)
+        return data.astype(data.dtype.newbyteorder("="))
+
+    return Columns(names, read, units, ucds, merge_headers(primary, hdu.header))
+
+
+def merge_headers(primary, extension):
+    """The primary header with those cards of an extension that it lacks and that describe no table or array."""
+    header = primary.copy()
+    for card in extension.cards:
+        if not _STRUCTURE.match(card.keyword) and card.keyword not in header:
+            try:
+                header.append(card, end=True)
+            except (ValueError, fits.VerifyError):
+                continue
+    return header
+
+
+def _holds_spectrum(hdu):
+    """Whether a table has columns for wavelengths and flux, and rows enough."""
+    if not isinstance(hdu, _TABLE):
+        return False
+    roles = pick_roles([name for name in hdu.columns.names if name])
+    if not {"wave", "flux"} <= set(roles):
+        return False
+    rows = hdu.header.get("NAXIS2", 0)
+    if rows >= _LEAST_ROWS:
+        return True
+    flux = hdu.columns[roles["flux"][0]]
+    return rows > 0 and (flux.format.upper().find("P") >= 0 or flux.format.upper().find("Q") >= 0 or _width(flux) > 8)
+
+
+def _width(column):
+    found = re.match(r"\d+", column.format)
+    return int(found[0]) if found else 1
+
+
+def find_tables(source, options):
+    """Numbers of the extensions whose tables may hold spectra: that of the option, else those that look like it."""
+    if options.hdu is not None:
+        return [options.hdu]
+    if options.columns is not None:
+        return [number for number, hdu in enumerate(source.hdulist) if isinstance(hdu, _TABLE)][:1]
+    found = [number for number, hdu in enumerate(source.hdulist) if _holds_spectrum(hdu)]
+    return found[:1]
+
+
+def is_fits_table(source):
+    """Whether a file has a table with wavelengths and flux, which is no list of lines beside an image."""
+    tables = [hdu for hdu in source.hdulist if _holds_spectrum(hdu)]
+    if not tables:
+        return False
+    images = [hdu.shape[-1] for hdu in source.hdulist if hdu.is_image and len(hdu.shape) == 1]
+    rows = tables[0].header.get("NAXIS2", 0)
+    return not images or _width(tables[0].columns[0]) > 8 or 4 * rows > max(images)
+
+
+@register_format("spectok table", sniff=is_fits_table, general=True)
+def read_fits_table(source, options):
+    """
+    Read spectra from a FITS table, of one row per pixel or of arrays, by the meaning of its columns.
+
+    Of several extensions that hold spectra the first is read; ``hdu`` names another. Units are understood as people
+    spell them; where there are none, that of the wavelengths follows from their values and the flux is relative. Which
+    kind of error a column holds its name tells, unless the data contradict.
+
+    Parameters
+    ----------
+    source : Source
+    options : ReadOptions
+
+    Returns
+    -------
+    list of `~specutils.Spectrum`
+
+    Raises
+    ------
+    UnreadableFileError
+        No table holds wavelengths and flux.
+    """
+    numbers = find_tables(source, options)
+    if not numbers:
+        raise describe_fits(source)
+    hdu = source.hdulist[numbers[0]]
+    if not isinstance(hdu, _TABLE):
+        raise source.refuse(f"has no table in extension {numbers[0]}", "name another with hdu")
+    return read_columns(table_columns(hdu, source.header), source, options, number=numbers[0])
+
+
+def describe_fits(source):
+    """The error that says what a FITS file without a spectrum is."""
+    tables = [hdu for hdu in source.hdulist if isinstance(hdu, _TABLE)]
+    images = [hdu for hdu in source.hdulist if hdu.is_image and hdu.shape and min(hdu.shape) > 0]
+    wide = [hdu for hdu in images if len(hdu.shape) >= 2]
+    if tables and not [hdu for hdu in images if len(hdu.shape) == 1]:
+        return source.refuse(
+            tell_what([name for name in tables[0].columns.names if name]), "name columns or extension with columns, hdu"
+        )
+    if wide:
+        shape = " x ".join(str(n) for n in wide[0].shape[::-1])
+        return source.refuse(f"is an image of {shape} pixels without wavelengths", "extract a spectrum first")
+    if images:
+        return source.refuse(
+            f"has {images[0].shape[-1]} values of flux and no wavelengths", "calibrate it, or give arrays with units"
+        )
+    return source.refuse("holds neither an image nor a table")

@@ -1,0 +1,39 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Loader for SDSS-I/II spSpec files, whose wavelengths specutils gives one pixel too red."""
+
+import numpy as np
+from astropy import units as u
+
+from astro_spectok.spectra.loaders._draft import Draft, build_spectra
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._unit_words import AxisUnit
+
+__all__ = ["read_spspec"]
+
+#: no data, no sky, every exposure rejected. Others warn of a pixel, and 0x40000000 marks emission lines
+_FATAL = 0x40000 | 0x400000 | 0x1000000
+
+
+def _is_spspec(source):
+    header = source.header
+    return (
+        header.get("TELESCOP") == "SDSS 2.5-M" and header.get("NAXIS") == 2 and header.get("NAXIS2") == 5
+        and "COEFF0" in header and "COEFF1" in header
+    )  # fmt: skip
+
+
+@register_format("SDSS spSpec", sniff=_is_spspec)
+def read_spspec(source, options):
+    """
+    Read an SDSS-I/II spSpec file: rows of flux, continuum-subtracted flux, error, mask.
+
+    Wavelengths are 10**(COEFF0 + COEFF1 i), i from 0, in vacuum: specutils' own loader counts from 1.
+    """
+    data, header = source.hdulist[0].data, source.header
+    wave = header["COEFF0"] + header["COEFF1"] * np.arange(data.shape[1])
+    mask = (data[3].astype(np.int64) & _FATAL) != 0
+    draft = Draft(
+        wave, data[0], data[2], mask, AxisUnit(u.AA, 10.0), "1e-17 erg/s/cm2/A", sure_kind=True, header=header,
+        meta={"medium": "vacuum", "flux_calibration": "absolute"},
+    )  # fmt: skip
+    return build_spectra(draft, source, options)

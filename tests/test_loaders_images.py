@@ -1,0 +1,254 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of spectra in FITS images: axes, sister extensions, bands, rows and orders."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
+from numpy.testing import assert_allclose, assert_array_equal
+
+from astro_spectok import read
+from astro_spectok.spectra.loaders._iraf import read_multispec
+from astro_spectok.spectra.medium import find_medium
+
+N = 400
+RNG = np.random.default_rng(5)
+FLUX = 2 + np.sin(np.arange(N) / 30) + RNG.normal(0, 0.05, N)
+ERROR = np.full(N, 0.05)
+LINEAR = 4000.0 + 1.5 * np.arange(N)
+LOG = 10 ** (3.6 + 1e-4 * np.arange(N))
+
+
+def write_image(path, data=FLUX, header=None, *sisters):
+    """A primary image and its extensions, (name, data) or (name, data, header)."""
+    hdus = [fits.PrimaryHDU(data, fits.Header(header or {}))]
+    for name, values, *rest in sisters:
+        hdus.append(fits.ImageHDU(values, fits.Header(rest[0] if rest else {}), name=name))
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+AXES = {
+    "plain": ({"CRVAL1": 4000.0, "CDELT1": 1.5, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}, LINEAR),
+    "without CRPIX": ({"CRVAL1": 4000.0, "CDELT1": 1.5, "CTYPE1": "LAMBDA"}, LINEAR),
+    "CD1_1": ({"CRVAL1": 4000.0, "CD1_1": 1.5, "CRPIX1": 1.0, "CTYPE1": "LINEAR"}, LINEAR),
+    "reference pixel within": ({"CRVAL1": 4150.0, "CDELT1": 1.5, "CRPIX1": 101.0}, LINEAR),
+    "unit in CTYPE": ({"CRVAL1": 4000.0, "CDELT1": 1.5, "CTYPE1": "WAVELENGTH [Ang]"}, LINEAR),
+    "unit as CTYPE": ({"CRVAL1": 4000.0, "CDELT1": 1.5, "CTYPE1": "ANGSTROM"}, LINEAR),
+    "unit in WAT": (
+        {"CRVAL1": 4000.0, "CDELT1": 1.5, "CUNIT1": "pixel", "WAT1_001": "wtype=linear units=angstroms"},
+        LINEAR,
+    ),
+    "metres": ({"CRVAL1": 4e-7, "CDELT1": 1.5e-10, "CTYPE1": "WAVELENGTH"}, LINEAR),
+    "nanometres": ({"CRVAL1": 400.0, "CDELT1": 0.15, "CUNIT1": "nm"}, LINEAR),
+    "microns in words": ({"CRVAL1": 0.4, "CDELT1": 1.5e-4, "CUNIT1": "MICRON"}, LINEAR),
+    "DC-FLAG 1": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "DC-FLAG": 1, "CTYPE1": "LINEAR"}, LOG),
+    "LOGLIN": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CTYPE1": "LOGLIN"}, LOG),
+    "COEFF0": ({"COEFF0": 3.6, "COEFF1": 1e-4, "CRVAL1": 3.6, "CD1_1": 1e-4}, LOG),
+    "logarithm that nobody told": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom"}, LOG),
+    "natural logarithm": ({"CRVAL1": np.log(LOG[0]), "CDELT1": 1e-4 * np.log(10), "DC-FLAG": 1}, LOG),
+    "FITS logarithm": (
+        {"CTYPE1": "WAVE-LOG", "CRVAL1": LOG[0], "CDELT1": LOG[0] * 1e-4 * np.log(10), "CUNIT1": "Angstrom"},
+        LOG,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", AXES)
+def test_axes_of_headers(tmp_path, case):
+    """Each habit gives the same wavelengths."""
+    header, wave = AXES[case]
+    spectrum = read(write_image(tmp_path / "a.fits", FLUX, header))
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), wave, rtol=1e-10)
+    assert_array_equal(spectrum.flux.value, FLUX)
+
+
+def test_frequencies(tmp_path):
+    """An axis of FITS paper III in another quantity."""
+    header = {"CTYPE1": "FREQ", "CRVAL1": 7e14, "CDELT1": -1e12, "CRPIX1": 1.0, "CUNIT1": "Hz"}
+    spectrum = read(write_image(tmp_path / "a.fits", FLUX, header))
+    assert spectrum.spectral_axis.unit == u.Hz
+    assert spectrum.spectral_axis.value[-1] == pytest.approx(7e14 - 399e12)
+
+
+def test_air_by_ctype(tmp_path):
+    """AWAV."""
+    header = {"CTYPE1": "AWAV", "CRVAL1": 4000.0, "CDELT1": 1.5, "CUNIT1": "Angstrom"}
+    assert read(write_image(tmp_path / "a.fits", FLUX, header)).meta["medium"] == "air"
+
+
+@pytest.mark.parametrize(
+    ("cards", "expected"),
+    [
+        ({"INSTRUME": "UVES", "TELESCOP": "ESO-VLT-U2"}, ("air", "header")),
+        ({"INSTRUME": "HARPS"}, ("air", "header")),
+        ({"INSTRUME": "ESPRESSO"}, ("vacuum", "header")),
+        ({"PYP_SPEC": "keck_lris_blue"}, ("vacuum", "header")),
+        ({"BSS_VHEL": 0}, ("air", "header")),
+        ({"REFSPEC1": "arc.0001"}, ("air", "header")),
+        ({"WAVETYPE": "Vacuum"}, ("vacuum", "header")),
+        ({"TELESCOP": "SDSS 2.5-M"}, ("vacuum", "header")),
+        ({"TELESCOP": "Unheard of"}, ("vacuum", "assumed")),
+    ],
+)
+def test_medium_by_header(tmp_path, cards, expected):
+    """Observatories, pipelines and reduction packages tell; others are assumed."""
+    header = {"CRVAL1": 4000.0, "CDELT1": 1.5} | cards
+    assert find_medium(meta=read(write_image(tmp_path / "a.fits", FLUX, header)).meta) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [("ERR", ERROR, StdDevUncertainty), ("STAT", ERROR**2, VarianceUncertainty), ("IVAR", ERROR**-2, InverseVariance)],
+)
+def test_sisters_by_name(tmp_path, name, values, kind):
+    """DATA with ERR, STAT or IVAR, DQ and WAVELENGTH; other images of the size are left alone."""
+    quality = np.zeros(N, np.int32)
+    quality[[3, 9]] = 4
+    path = write_image(
+        tmp_path / "a.fits", None, {}, ("DATA", FLUX), (name, values), ("DQ", quality), ("SKY", 100 * FLUX),
+        ("WAVELENGTH", LINEAR * 1e-10, {"BUNIT": "meter"}),
+    )  # fmt: skip
+    spectrum = read(path)
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), LINEAR)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert type(spectrum.uncertainty) is kind
+    assert_array_equal(spectrum.uncertainty.array, values)
+    assert_array_equal(np.flatnonzero(spectrum.mask), [3, 9])
+
+
+def test_sisters_by_their_values(tmp_path):
+    """Extensions without names: an inverse variance, logarithms of wavelengths, a mask."""
+    mask = np.zeros(N, np.uint8)
+    mask[5] = 1
+    path = write_image(tmp_path / "a.fits", FLUX, {}, (None, ERROR**-2), (None, np.log10(LOG)), (None, mask))
+    spectrum = read(path)
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), LOG)
+    assert isinstance(spectrum.uncertainty, InverseVariance)
+    assert_array_equal(np.flatnonzero(spectrum.mask), [5])
+    assert len(spectrum.meta["guesses"]) == 4
+
+
+def test_orders_with_a_wavelength_image(tmp_path):
+    """As HIRES and CARMENES have them; joined where that is asked for."""
+    waves = np.stack([LINEAR, LINEAR + 550])
+    path = write_image(tmp_path / "a.fits", np.stack([FLUX, FLUX]), {}, (None, np.tile(ERROR, (2, 1))), (None, waves))
+    found = read(path)
+    assert [one.meta["order"] for one in found] == [1, 2]
+    assert_array_equal(found[1].spectral_axis.value, waves[1])
+    assert_array_equal(found[1].uncertainty.array, ERROR)
+    joined = read(path, join=True)
+    assert joined.spectral_axis.value[[0, -1]].tolist() == [waves[0, 0], waves[1, -1]]
+
+
+def test_iraf_bands(tmp_path):
+    """Four bands of apall: the first is the spectrum, the last its error, even without a card of its own."""
+    header = {"CRVAL1": 4000.0, "CD1_1": 1.5, "CTYPE1": "LINEAR", "WCSDIM": 3, "DC-FLAG": 0,
+              "BANDID1": "spectrum - background fit, weights variance, clean no",
+              "BANDID2": "raw - background fit, weights none, clean no",
+              "BANDID3": "background - background fit"}  # fmt: skip
+    bands = np.stack([FLUX, FLUX + 1, FLUX + 7, ERROR])[:, None]
+    spectrum = read(write_image(tmp_path / "a.fits", bands, header))
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.uncertainty.array, ERROR)
+
+
+def test_rows_by_their_cards(tmp_path):
+    """UVES_popler: normalised flux, error (negative where there is none), expected fluctuation, continuum."""
+    error = ERROR.copy()
+    error[4] = -1e32
+    header = {"CRVAL1": 3.6, "CD1_1": 1e-4, "CTYPE1": "LOGLIN", "DC-FLAG": 1, "ARRAY1": "Normalized flux spectrum",
+              "ARRAY2": "Normalized error", "ARRAY3": "Norm. expected fluctuation", "ARRAY4": "Continuum"}  # fmt: skip
+    spectrum = read(write_image(tmp_path / "a.fits", np.stack([FLUX, error, 2 * ERROR, FLUX]), header))
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(np.flatnonzero(spectrum.mask), [4])
+    assert find_medium(meta=spectrum.meta) == ("vacuum", "header")
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_rows_by_their_values(tmp_path, transposed):
+    """Wavelength, flux and error as rows, or as columns, of an image that says nothing."""
+    data = np.stack([LINEAR, FLUX, ERROR])
+    spectrum = read(write_image(tmp_path / "a.fits", data.T if transposed else data))
+    assert_array_equal(spectrum.spectral_axis.value, LINEAR)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.uncertainty.array, ERROR)
+
+
+def test_pairs_of_wavelength_and_flux(tmp_path):
+    """CHIRON's orders."""
+    waves = np.stack([LINEAR, LINEAR + 500])
+    found = read(write_image(tmp_path / "a.fits", np.stack([waves, np.stack([FLUX, 2 * FLUX])], axis=-1)))
+    assert_array_equal(found[1].spectral_axis.value, waves[1])
+    assert_array_equal(found[1].flux.value, 2 * FLUX)
+
+
+# ------------------------------------------------------------------------------------ IRAF's dispersions
+
+
+def make_multispec(*specs):
+    """WAT cards of 68 characters."""
+    text = "wtype=multispec " + " ".join(f'spec{k} = "{spec}"' for k, spec in enumerate(specs, start=1))
+    cards = {"CTYPE1": "MULTISPE", "CTYPE2": "MULTISPE", "WAT0_001": "system=multispec",
+             "WAT1_001": "wtype=multispec label=Wavelength units=angstroms"}  # fmt: skip
+    return cards | {f"WAT2_{k // 68 + 1:03d}": text[k : k + 68] for k in range(0, len(text), 68)}
+
+
+PIXEL = np.arange(1, 101.0)
+FUNCTIONS = {
+    "linear": ("1 1 0 5000. 0.5 100 0. 1 2", 5000 + 0.5 * (PIXEL - 1)),
+    "linear with a redshift": ("1 1 0 5000. 0.5 100 0.1 1 2", (5000 + 0.5 * (PIXEL - 1)) / 1.1),
+    "logarithmic": ("1 1 1 3.7 1e-4 100 0. 1 2", 10 ** (3.7 + 1e-4 * (PIXEL - 1))),
+    "Chebyshev": (
+        "1 1 2 5000. 0.5 100 0. 1 2 1. 0. 1 3 1. 100. 5025. 24.5 0.75",
+        5025 + 24.5 * (PIXEL - 50.5) / 49.5 + 0.75 * (2 * ((PIXEL - 50.5) / 49.5) ** 2 - 1),
+    ),
+    "Legendre": (
+        "1 1 2 5000. 0.5 100 0. 1 2 1. 0. 2 3 1. 100. 5025. 24.5 0.75",
+        5025 + 24.5 * (PIXEL - 50.5) / 49.5 + 0.75 * (1.5 * ((PIXEL - 50.5) / 49.5) ** 2 - 0.5),
+    ),
+    # a cubic spline whose coefficients are equally spaced is a straight line: the sum of its terms is 6
+    "cubic spline": (
+        "1 1 2 5000. 0.5 100 0. 1 2 1. 0. 3 2 1. 100. 800. 810. 820. 830. 840.",
+        6 * (810 + 10 * (PIXEL - 1) / 99 * 2),
+    ),
+    "linear spline": (
+        "1 1 2 5000. 0.5 100 0. 1 2 1. 0. 4 2 1. 100. 5000. 5020. 5060.",
+        np.interp(PIXEL, [1, 50.5, 100], [5000, 5020, 5060]),
+    ),
+    "table of pixels": (
+        "1 1 2 5000. 0.5 100 0. 1 2 1. 0. 5 3 5000. 5001. 5003.", np.interp(PIXEL, [1, 2, 3], [5000, 5001, 5003]),
+    ),
+    "two functions": (
+        "1 1 2 5000. 0.5 100 0. 1 2 0.5 10. 1 2 1. 100. 5000. 20. 0.5 0. 1 1 1. 100. 5000.",
+        0.5 * (10 + 5000 + 20 * (PIXEL - 50.5) / 49.5) + 2500,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_multispec_functions(name):
+    """Each dispersion function against its formula."""
+    spec, expected = FUNCTIONS[name]
+    waves, numbers = read_multispec(make_multispec(spec), 100)
+    assert_allclose(waves[0], expected, rtol=1e-12)
+    assert numbers == [(1, 1)]
+
+
+def test_multispec_file(tmp_path):
+    """Two orders of an echelle, and a trimmed image whose pixels count from the whole one."""
+    header = make_multispec(FUNCTIONS["linear"][0], FUNCTIONS["Chebyshev"][0])
+    found = read(write_image(tmp_path / "a.fits", np.ones((2, 100)), header))
+    assert_allclose(found[0].spectral_axis.value, FUNCTIONS["linear"][1])
+    assert_allclose(found[1].spectral_axis.value, FUNCTIONS["Chebyshev"][1])
+    header["LTV1"] = -10.0
+    waves, _ = read_multispec(header, 90)
+    assert_allclose(waves[1], FUNCTIONS["Chebyshev"][1][10:])
+
+
+def test_incomplete_multispec_is_refused(tmp_path):
+    """In one sentence."""
+    header = make_multispec("1 1 2 5000. 0.5 100 0. 1 2")
+    with pytest.raises(OSError, match=r"^a\.fits has a dispersion solution that cannot be used"):
+        read(write_image(tmp_path / "a.fits", np.ones((1, 100)), header))
