@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from astro_spectok.training.stellar import stellar_loss
 
 from astro_spectok.network import build_network
 from astro_spectok.network.config import STELLAR_LABELS, NetworkConfig
@@ -34,7 +35,6 @@ from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.stellar.domain import STELLAR_KEY, StellarTraining
 from astro_spectok.stellar.hull import StellarHull
-from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import draw_windows
 from astro_spectok.weights.format import read_metadata, read_weights, write_weights
 from astro_spectok.weights.store import find_weights

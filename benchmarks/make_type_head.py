@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from _type_training import StoredSpectra, draw_views, open_survey
 from _types import is_near
+from astro_spectok.network.type_head import FluxTypeHead
 from torch.nn import functional as F
 
 from astro_spectok.network.config import STELLAR_TYPES, NetworkConfig
-from astro_spectok.network.type_head import FluxTypeHead
 from astro_spectok.weights.format import read_metadata, read_weights, write_weights
 from astro_spectok.weights.store import find_weights
 

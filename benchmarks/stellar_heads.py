@@ -29,6 +29,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from astro_spectok.network.label_head import PooledHead
+from astro_spectok.network.stellar_head import WINDOWS, WindowReader, shape_gaussian
+from astro_spectok.training.stellar import stellar_loss
 from make_stellar_model import (
     BATCH,
     CLIP,
@@ -43,14 +46,11 @@ from make_stellar_model import (
 )
 
 from astro_spectok.network import NetworkConfig
-from astro_spectok.network.label_head import PooledHead
 from astro_spectok.network.patches import build_patches
-from astro_spectok.network.stellar_head import WINDOWS, WindowReader, shape_gaussian
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import average_bins, draw_fluxes
 from astro_spectok.weights.format import read_weights
 from astro_spectok.weights.store import find_weights

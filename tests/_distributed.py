@@ -13,8 +13,8 @@ from dataclasses import replace
 import torch
 from _training_data import QUICK
 
-from astro_spectok.network import build_network, get_config
-from astro_spectok.network.config import LABELS, STELLAR_TYPES, RedshiftHeadConfig
+from astro_spectok.heads import ModelConfig, RedshiftConfig, SpectralTypeConfig, build_model
+from astro_spectok.network import get_config
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.freezing import freeze_all_but
 from astro_spectok.training.loop import pretrain
@@ -22,14 +22,17 @@ from astro_spectok.training.step import TrainingStep
 
 #: four shards make a step: one process adds them up, of two each takes two
 CONFIG = replace(
-    QUICK, steps=6, shards=4, stored_fraction=0.3, redshift_sigma=2e-3, warmup=2, log_every=1,
+    QUICK, steps=6, shards=4, stored_fraction=0.3, warmup=2, log_every=1,
     checkpoint_every=100,
 )  # fmt: skip
-#: all heads, on a grid coarse enough for a test
-NETWORK = replace(
-    get_config("tiny"), name="all_heads", labels=LABELS, stellar_types=STELLAR_TYPES,
-    redshift=RedshiftHeadConfig(channels=2, step=1e-3, kernel=5),
-)  # fmt: skip
+#: a head that reads tokens and one that reads pixels, on grids coarse enough for a test
+NETWORK = ModelConfig(
+    replace(get_config("tiny"), name="all_heads"),
+    {
+        "redshift": RedshiftConfig(channels=2, step=1e-3, kernel=5, target_sigma=2e-3),
+        "spectral_type": SpectralTypeConfig(step=5e-3),
+    },
+)
 
 
 def train(out, steps, *real):
@@ -48,7 +51,7 @@ def check_parts(meeting, *groups):
     torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)
     for names in groups:
         torch.manual_seed(6)
-        network = build_network(NETWORK)
+        network = build_model(NETWORK)
         freeze_all_but(network, names.split(","))
         step = TrainingStep(network, CONFIG).train()
         wrapped = torch.nn.parallel.DistributedDataParallel(step)

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A stand-in for the stellar head: labels that are a known function of tokens and velocity."""
 
-from types import SimpleNamespace
-
 import torch
 
 NAMES = ("teff", "logg", "fe_h", "alpha_fe", "log_vbroad")
@@ -31,21 +29,27 @@ def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0
 
     ``by_tokens`` times the mean level of the tokens is added to [Fe/H]; ``second`` is what is found of a second star.
     """
+    from astro_spectok.heads import Head
     from astro_spectok.weights import load_network
 
     network, asked = load_network(weights, "cpu"), []
 
-    def measure_stellar(tokens, mask, geometry, ln_doppler, patches):
-        assert tokens.shape[:2] == mask.shape == geometry.shape[:2]
-        assert ln_doppler.dtype == geometry.dtype == torch.float64
-        asked.extend(ln_doppler.tolist())
-        level = (tokens[..., 0] * mask).sum(1) / mask.sum(1)  # (B,)
-        out = torch.tensor(mean).repeat(len(tokens), 1)
-        out[:, 2] += by_tokens * level
-        return out, make_tril(sigma).float().repeat(len(tokens), 1, 1)
+    class KnownLabels(Head):
+        kind, needs, given = "stellar", ("detail", "patches"), ("ln_doppler",)
+        names, spread = NAMES, torch.tensor(SPREAD)
 
-    head = SimpleNamespace(names=NAMES, spread=torch.tensor(SPREAD))
-    monkeypatch.setattr(network, "stellar_head", head, raising=False)
-    monkeypatch.setattr(network, "measure_stellar", measure_stellar, raising=False)
+        def forward(self, inputs):
+            tokens, mask, ln_doppler = inputs.tokens, inputs.mask, inputs.given["ln_doppler"]
+            assert tokens.shape[:2] == mask.shape == inputs.geometry.shape[:2]
+            assert ln_doppler.dtype == inputs.geometry.dtype == torch.float64
+            asked.extend(ln_doppler.tolist())
+            level = (tokens[..., 0] * mask).sum(1) / mask.sum(1)  # (B,)
+            out = torch.tensor(mean).repeat(len(tokens), 1)
+            out[:, 2] += by_tokens * level
+            tril = make_tril(sigma).float().repeat(len(tokens), 1, 1).double()
+            return {"mean": out.double(), "covariance": tril @ tril.mT}
+
+    heads = torch.nn.ModuleDict({**network.heads, "stellar": KnownLabels(Head.config_class())})
+    monkeypatch.setitem(network._modules, "heads", heads)
     monkeypatch.setattr("astro_spectok.stellar.estimator.find_second_star", lambda *args, **kwargs: second)
     return asked

@@ -30,45 +30,36 @@ def tiny_weights(tmp_path_factory):
     import torch
 
     from astro_spectok.network import build_network, get_config
-    from astro_spectok.weights import write_weights
+    from astro_spectok.weights import write_network
 
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(20251017)
         network = build_network(get_config("tiny"))
-    write_weights(
-        path,
-        network.config.to_dict(),
-        network.state_dict(),
-        metadata={"name": "tiny", "training": {"wavelength_range": [2000.0, 30000.0]}},
-    )
+    metadata = {"name": "tiny", "training": {"wavelength_range": [2000.0, 30000.0]}}
+    write_network(path, network, metadata=metadata)
     return path
 
 
 @pytest.fixture(scope="session")
 def redshift_weights(tmp_path_factory):
-    """Path of weights of a tiny network with heads for redshifts and labels, random but always the same."""
-    from dataclasses import replace
-
+    """Path of weights of a tiny network with a head for redshifts, random but always the same."""
     import torch
     from _redshift import RANGES, STEP
 
-    from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
-    from astro_spectok.weights import write_weights
+    from astro_spectok.heads import RedshiftConfig, build_model
+    from astro_spectok.network import get_config
+    from astro_spectok.weights import write_network
 
     path = tmp_path_factory.mktemp("weights") / "redshift.safetensors"
-    head = RedshiftHeadConfig(
-        classes=tuple(RANGES), z_range=tuple(RANGES.values()), channels=2, step=STEP, kernel=3
+    head = RedshiftConfig(
+        classes=tuple(RANGES), z_range=tuple(RANGES.values()), channels=2, step=STEP, kernel=3, target_sigma=1.5e-4
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(20251122)
-        network = build_network(replace(get_config("tiny"), redshift=head, labels=(("teff", 3.75, 0.2),)))
-    write_weights(
-        path,
-        network.config.to_dict(),
-        network.state_dict(),
-        metadata={"name": "tiny-redshift", "training": {"wavelength_range": [2000.0, 30000.0]}},
-    )
+        network = build_model(get_config("tiny"), {"redshift": head})
+    metadata = {"name": "tiny-redshift", "training": {"wavelength_range": [2000.0, 30000.0]}}
+    write_network(path, network, metadata=metadata)
     return path
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from _stellar_lines import Family
+from astro_spectok.network.stellar_head import StellarHead
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.network.config import STELLAR_LABELS
-from astro_spectok.network.stellar_head import StellarHead
 from astro_spectok.simulate import Randomness
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.weights import load_weights

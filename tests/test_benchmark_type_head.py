@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from astro_spectok.network.type_head import FluxTypeHead, TypeHead
 
 from astro_spectok.network import build_network, get_config
 from astro_spectok.network.config import STELLAR_TYPES
-from astro_spectok.network.type_head import FluxTypeHead, TypeHead
 from astro_spectok.weights import load_weights
 from astro_spectok.weights.format import read_weights, write_weights
 

@@ -132,9 +132,9 @@ def test_pretrain_takes_every_setting(tmp_path, monkeypatch, capsys):
     """By name; the options for the usual ones agree with it, or are refused."""
     given = []
     monkeypatch.setattr("astro_spectok.training.loop.pretrain", lambda *args, **kwargs: given.append(args[3]))
-    arguments = ["pretrain", "--out", str(tmp_path), "--quiet", "--steps", "9", "--set", "label_weight=0.5"]
+    arguments = ["pretrain", "--out", str(tmp_path), "--quiet", "--steps", "9", "--set", "huber=5"]
     assert main([*arguments, "--set", "stored_fraction=0.25", "--set", "steps=9"]) == 0
-    assert given == [TrainingConfig(steps=9, label_weight=0.5, stored_fraction=0.25)]
+    assert given == [TrainingConfig(steps=9, huber=5, stored_fraction=0.25)]
     for wrong, message in (
         ("steps=8", "set: steps must be given once, got 8 and --steps 9"),
         ("colour=1", "names steps, batch_tokens"),

@@ -56,7 +56,8 @@ def test_info_on_name(source, capsys):
 
 def test_info_on_file(tmp_path, capsys):
     """A file tells of itself."""
-    path = write_weights(tmp_path / "a.safetensors", {"width": 8}, {"a": torch.ones(1)}, metadata={"name": "mine"})
+    config = {"backbone": {"width": 8}, "heads": []}
+    path = write_weights(tmp_path / "a.safetensors", config, {"a": torch.ones(1)}, metadata={"name": "mine"})
     assert cli.main(["weights", "info", str(path)]) == 0
     out = capsys.readouterr().out
     assert "mine" in out

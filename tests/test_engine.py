@@ -204,16 +204,14 @@ class TestRunner:
     def test_measures_what_is_wanted(self, redshift_weights):
         """What is left out changes nothing in the rest."""
         runner, batch = Runner(redshift_weights, "cpu"), to_batch([make_spectrum(300), make_spectrum(700)])
-        whole, part = dict(runner.measure(batch)), dict(runner.measure(batch, labels=False, embedding=False))
+        whole, part = dict(runner.measure(batch, embedding=True)), dict(runner.measure(batch, ["redshift"]))
         assert sorted(part) == sorted(whole) == [0, 1]
         for i, one in part.items():
-            assert one.labels == {}
             assert one.embedding is None
-            assert set(whole[i].labels) == set(runner.network.label_head.names)
             assert whole[i].embedding.shape == (runner.network.config.embedding_size,)
-            assert one.types == whole[i].types
-            for name, scores in one.log_probability.items():
-                np.testing.assert_array_equal(scores, whole[i].log_probability[name])
+            assert list(one.heads) == list(whole[i].heads) == ["redshift"]
+            for name, scores in one.heads["redshift"].items():
+                np.testing.assert_array_equal(scores, whole[i].heads["redshift"][name])
 
     def test_threads_and_random_numbers_are_left_alone(self, tiny_weights):
         before = torch.get_num_threads(), torch.get_num_interop_threads(), torch.random.get_rng_state()
@@ -253,21 +251,26 @@ class TestStars:
         add_stellar_head(monkeypatch, redshift_weights, by_tokens=0.3)
         monkeypatch.setattr(runner_module, "MOST_MEASURED", 2)
         runner, sizes = Runner(redshift_weights, "cpu"), []
-        encode = runner.network.encode_explicit
+        encode = runner.network.encode
 
-        def count(patches):
+        def count(patches, *, learned, detail):
+            assert (learned, detail) == (False, True)  # the transformer is not needed
             sizes.append(len(patches.mask))
-            return encode(patches)
+            return encode(patches, learned=learned, detail=detail)
 
-        monkeypatch.setattr(runner.network, "encode_explicit", count)
+        monkeypatch.setattr(runner.network, "encode", count)
+
+        def measure(velocity):
+            return dict(runner.measure(batch, ["stellar"], given={"ln_doppler": velocity}))
+
         batch = to_batch([make_spectrum(100 + 40 * k, seed=k) for k in range(7)], medium="vacuum")
         velocity = np.where(np.arange(7) % 3 == 1, np.nan, 1e-4)
-        found = {i: (mean, covariance) for i, mean, covariance in runner.measure_stellar(batch, velocity)}
+        found = {i: one.heads["stellar"] for i, one in measure(velocity).items()}
         assert sorted(found) == [0, 2, 3, 5, 6]
         assert max(sizes) == 2
         assert sum(sizes) == 5
-        for i, (mean, covariance) in found.items():
+        for i, one in found.items():
             alone = np.where(np.arange(7) == i, velocity, np.nan)
-            ((_, expected, same),) = runner.measure_stellar(batch, alone)
-            np.testing.assert_allclose(mean, expected, atol=1e-5)
-            np.testing.assert_allclose(covariance, same)
+            (expected,) = measure(alone).values()
+            np.testing.assert_allclose(one["mean"], expected.heads["stellar"]["mean"], atol=1e-5)
+            np.testing.assert_allclose(one["covariance"], expected.heads["stellar"]["covariance"])

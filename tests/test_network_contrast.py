@@ -9,7 +9,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, PATCH, stack_spectra
 
-from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
+from astro_spectok.network import build_network, get_config
 from astro_spectok.network.contrast import LIMITS, flux_contrast
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.level import patch_level
@@ -68,9 +68,8 @@ def test_bright_lines_are_limited():
 @pytest.fixture(scope="module")
 def network():
     """Random weights whose embedding has contrast in it."""
-    head = RedshiftHeadConfig(step=1e-3, channels=3, z_range=((0.0, 1.0), (0.0, 2.0), (-0.002, 0.002)))
     torch.manual_seed(5)
-    config = dataclasses.replace(get_config("tiny"), redshift=head, local_cosines=16, contrast_step=1e-3)
+    config = dataclasses.replace(get_config("tiny"), local_cosines=16, contrast_step=1e-3)
     return build_network(config).eval()
 
 

@@ -9,7 +9,8 @@ import torch
 from _network_inputs import GRIDS, PATCH, make_spectrum, stack_spectra
 from test_network_model import make_network
 
-from astro_spectok.network import NetworkConfig, build_network, get_config
+from astro_spectok.heads import RedshiftConfig, build_model
+from astro_spectok.network import NetworkConfig, get_config
 from astro_spectok.network.detail import detail_basis, expand_detail, filter_detail, local_flux
 from astro_spectok.network.level import patch_level
 
@@ -89,7 +90,7 @@ def test_detail_stands_at_the_end_of_each_token():
     alone, together = stack_spectra(spectra[1:2]), stack_spectra(spectra)
     with torch.inference_mode():
         token, tokens = network.encode(alone), network.encode(together)
-        without = network.encode(alone, cosines=False)
+        without = network.encode(alone, detail=False)
     assert token.shape[2] == network.config.token_size == network.config.width + NUMBER
     expected = filter_detail(alone, patch_level(alone), NUMBER)
     torch.testing.assert_close(token[..., network.config.width :], expected, rtol=1e-5, atol=1e-6)
@@ -109,24 +110,20 @@ def test_decoder_starts_from_the_detail():
 
 
 def test_heads_do_without_the_detail():
-    """Class, redshift and labels are the same from tokens with it and without it."""
-    config = dataclasses.replace(get_config("small"), local_cosines=NUMBER, contrast_step=0.0)
+    """Class and redshift are the same from tokens with it and without it."""
     torch.manual_seed(0)
-    network = build_network(config).eval()
+    network = build_model(dataclasses.replace(get_config("tiny"), local_cosines=NUMBER), {"redshift": RedshiftConfig()})
     patches = stack_spectra([make_spectrum(GRIDS["sdss"])])
+    where = patches.mask, patches.grid.geometry, patches
     with torch.inference_mode():
-        tokens = network.encode(patches)
-        own = network.redshift_scores(patches)
-        given = network.redshift_scores(patches, tokens)
-        labels = network.measure_labels(tokens, patches.mask, patches.grid.geometry)
+        own, given = (network.eval().read("redshift", network.encode(patches, detail=x), *where) for x in (True, False))
     assert all(torch.equal(a, b) for a, b in zip(own, given, strict=True))
-    assert all(torch.isfinite(x).all() for x in labels)
 
 
 def test_contrast_needs_the_detail():
     """The message says which of two numbers to change."""
     with pytest.raises(ValueError, match=r"local_cosines must be above 0 where contrast_step is.*give 16"):
-        NetworkConfig(redshift=get_config("small").redshift, contrast_step=1e-3)
+        NetworkConfig(contrast_step=1e-3)
 
 
 def test_few_good_pixels_of_high_signal_stay_finite_and_bounded():
@@ -147,7 +144,7 @@ def test_explicit_tokens_are_those_of_the_encoder_but_for_what_is_learned():
     network = make_network(local_cosines=NUMBER)
     patches = stack_spectra([make_spectrum(GRIDS[name]) for name in ("desi", "sdss")])
     with torch.inference_mode():
-        whole, explicit = network.encode(patches), network.encode_explicit(patches)
+        whole, explicit = network.encode(patches), network.encode(patches, learned=False)
     width = network.config.width
     assert torch.equal(whole[..., :2], explicit[..., :2])
     assert torch.equal(whole[..., width:], explicit[..., width:])

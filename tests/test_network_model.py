@@ -7,6 +7,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
+from astro_spectok.heads import RedshiftConfig, build_model
 from astro_spectok.network import build_network, compute_in, get_config
 
 #: every parameter of the tiny network and its shape: published weights break when one of these changes
@@ -242,11 +243,17 @@ def test_spectrum_without_a_good_pixel_stays_finite_and_alone():
     assert relative_error(results[0][1], alone[0][0]) < 1e-5
 
 
-def test_redshift_scores_need_the_head():
-    """The message says what to do."""
+def test_heads_that_are_not_there_are_named():
+    """With those there are, and what to do; and what a head needs and is not given."""
     patches = stack_spectra([make_spectrum(GRIDS["single token"])])
-    with pytest.raises(ValueError, match=r"'tiny' has no redshift head; use weights"):
-        make_network().redshift_scores(patches)
+    where = patches.mask, patches.grid.geometry
+    with pytest.raises(ValueError, match=r"'tiny', which are none; got 'redshift'; use weights that have it"):
+        make_network().read("redshift", None, *where, patches)
+    network = build_model(get_config("tiny"), {"z": RedshiftConfig(step=1e-3)})
+    with pytest.raises(ValueError, match=r"'tiny', which are z; got 'redshift'"):
+        network.read("redshift", None, *where, patches)
+    with pytest.raises(ValueError, match=r"tokens, patches must be given for the head 'z'"):
+        network.read("z", None, *where)
 
 
 def test_gradients_reach_every_parameter_and_are_finite():

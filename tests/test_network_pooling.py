@@ -9,20 +9,22 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.network import NetworkConfig, build_network, get_config
-from astro_spectok.network.config import RedshiftHeadConfig
-from astro_spectok.network.posterior_summary import PosteriorSummary
+from astro_spectok.heads import RedshiftConfig, build_model
+from astro_spectok.heads.posterior_summary import SCALE, PosteriorSummary
+from astro_spectok.network import HeadInputs, get_config
 from astro_spectok.network.wavelength_nodes import WavelengthNodes
 
-HEAD = RedshiftHeadConfig(step=1e-3, channels=3, z_range=((0.0, 1.0), (0.0, 2.0), (-0.002, 0.002)))
-CONFIG = dataclasses.replace(get_config("tiny"), redshift=HEAD, embedding_nodes=40, posterior_periods=8)
+HEAD = RedshiftConfig(
+    step=1e-3, channels=3, z_range=((0.0, 1.0), (0.0, 2.0), (-0.002, 0.002)), summary_periods=8
+)  # fmt: skip
+CONFIG = dataclasses.replace(get_config("tiny"), embedding_nodes=40, summaries=(("redshift", 3 * 17),))
 
 
 @pytest.fixture(scope="module")
 def network():
     """Random weights, all parts of the embedding."""
     torch.manual_seed(3)
-    return build_network(CONFIG).eval()
+    return build_model(CONFIG, {"redshift": HEAD}).eval()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def summary():
 def test_summary_of_one_redshift_is_its_phases(summary):
     """Cosine and sine of 2 pi ln(1 + z) over the period, and the probability."""
     (numbers,) = summary(make_scores(0.2, 1, width=1e-5))
-    galaxy, quasar, star = numbers.unflatten(0, (3, -1))
+    galaxy, quasar, star = (numbers / SCALE).unflatten(0, (3, -1))
     phase = 2 * math.pi * 0.2 / torch.tensor(np.geomspace(3.0, 2.5e-4, 12))
     wanted = torch.cat([phase.cos(), phase.sin(), torch.ones(1)]).float()
     torch.testing.assert_close(quasar, wanted, atol=2e-3, rtol=0)
@@ -115,14 +117,18 @@ def test_nodes_do_not_know_the_scale_nor_masked_tokens():
 
 def test_scores_of_tokens_are_those_of_the_head_without_its_skip(network, patches):
     """With the convolution of the pixels silenced and every pixel good, both ways are the same."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     weight, bias = head.skip.weight.detach().clone(), head.skip.bias.detach().clone()
     whole = stack_spectra([make_spectrum(np.linspace(8.4, 8.9, 32 * 12), bad=0)])
     with torch.no_grad():
         head.skip.weight.zero_()
         head.skip.bias.zero_()
         tokens = network.encode(whole)
-        both = [head(tokens, whole), head.score_tokens(tokens, whole.mask, whole.grid.geometry)]
+        where = whole.mask, whole.grid.geometry
+        both = [
+            head(HeadInputs(tokens, None, *where, whole)),
+            head.score_tokens(tokens, whole.mask, whole.grid.geometry),
+        ]
         head.skip.weight.copy_(weight)
         head.skip.bias.copy_(bias)
     for one, other in zip(*both, strict=True):
@@ -135,14 +141,16 @@ def test_embedding_depends_on_redshift_and_on_colours(network, patches):
     network.zero_grad()
     embedding = network.embed(network.encode(patches), patches.mask, geometry)
     embedding.square().sum().backward()
-    for part in (network.pooling.nodes, network.pooling.from_posterior):
+    for part in (network.pooling.nodes, network.pooling.from_summaries):
         assert all(torch.count_nonzero(p.grad) for p in part.parameters())
-    assert all(p.grad is None for p in network.redshift_head.parameters())
+    assert all(p.grad is None for p in network.heads["redshift"].parameters())
 
 
-@pytest.mark.parametrize("options", [{"embedding_nodes": 10}, {"posterior_periods": 4}, {"contrast_step": 1e-3}])
-def test_parts_that_need_redshifts_say_so(options):
-    """There is no grid of wavelengths nor of redshifts without the head's configuration."""
-    message = "redshift must be given where embedding_nodes, posterior_periods or contrast_step is"
+@pytest.mark.parametrize("size", [None, 3 * 17 + 1])
+def test_summaries_must_be_those_of_a_head(size):
+    """The embedding has a linear map of so many numbers."""
+    heads = {} if size is None else {"redshift": HEAD}
+    config = CONFIG if size is None else dataclasses.replace(CONFIG, summaries=(("redshift", size),))
+    message = f"heads must have one named 'redshift' that gives the embedding {size or 51} numbers"
     with pytest.raises(ValueError, match=message):
-        NetworkConfig(name="none", **options)
+        build_model(config, heads)

@@ -2,11 +2,13 @@
 """`Calibration`: what it does to probabilities, errors and intervals, and how weights tell it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_flat, make_scores
 
+from astro_spectok.heads import RedshiftConfig
 from astro_spectok.redshift import Calibration, RedshiftPosterior
 from astro_spectok.redshift.calibration import CONFIDENT, PIVOT, PIXEL, measure_breadth, measure_pixel, name_errors
 
@@ -173,16 +175,16 @@ def test_width_of_pixels():
     assert measure_pixel(np.array([4000.0])) == PIXEL
 
 
-def test_is_read_from_metadata():
-    """What was written is what is read, through JSON; weights without one have the width of their training."""
+def test_is_read_from_a_head():
+    """What was written is what is read, through JSON; the width of the training is that of its settings."""
     made = Calibration(
         {"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
         {"QSO": {"pixel": 0.3}},
     )  # fmt: skip
-    stored = json.loads(json.dumps({"calibration": made.to_dict(), "training": {"steps": 3}}))
-    assert Calibration.from_metadata(stored) == made
-    assert Calibration.from_metadata({"training": {"redshift_sigma": 3e-4}}) == Calibration(target_sigma=3e-4)
-    assert Calibration.from_metadata({}) == Calibration()
+    head = SimpleNamespace(calibration=json.loads(json.dumps(made.to_dict())), config=RedshiftConfig(target_sigma=2e-4))
+    assert Calibration.from_head(head) == made
+    head = SimpleNamespace(calibration={}, config=RedshiftConfig(target_sigma=3e-4))
+    assert Calibration.from_head(head) == Calibration(target_sigma=3e-4)
 
 
 @pytest.mark.parametrize(

@@ -60,14 +60,13 @@ class TestChoices:
         assert (found.spectype, found.meta["prior"]) == ("QSO", "classes")
 
     def test_calibration_of_the_weights(self, redshift_weights, tmp_path, monkeypatch):
-        """What the metadata tell is applied to probabilities and errors."""
-        from astro_spectok.weights.format import read_metadata, read_weights, write_weights
+        """What is stored with the head is applied to probabilities and errors."""
+        from astro_spectok.weights import load_network, read_metadata, write_network
 
-        config, tensors = read_weights(redshift_weights)
-        training = read_metadata(redshift_weights)["training"]
-        calibration = {"epsilon": 0.3, "error_scale": {"GALAXY": 2.0}}
+        network = load_network(redshift_weights, shared=False)
+        network.heads["redshift"].calibration = {"epsilon": 0.3, "error_scale": {"GALAXY": 2.0}}
         path = tmp_path / "calibrated.safetensors"
-        write_weights(path, config, tensors, metadata={"training": training, "calibration": calibration})
+        write_network(path, network, metadata={"training": read_metadata(redshift_weights)["training"]})
         fake_measure(monkeypatch, GALAXY)
         found = RedshiftEstimator(path, "cpu").estimate(make_spectrum())
         assert found.class_probability["STAR"] == pytest.approx(0.1, rel=1e-3)

@@ -12,22 +12,21 @@ from conftest import make_spectrum
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.network import build_network
+from astro_spectok.heads import build_model
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.spectra import to_batch
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 
-TYPES = NETWORK.stellar_types
+TYPES = NETWORK.heads["spectral_type"].types
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Random weights with all heads, which find stars alone."""
     torch.manual_seed(3)
-    redshift = dataclasses.replace(NETWORK.redshift, classes=("STAR",), z_range=((-0.01, 0.01),))
-    config = dataclasses.replace(NETWORK, redshift=redshift)
+    redshift = dataclasses.replace(NETWORK.heads["redshift"], classes=("STAR",), z_range=((-0.01, 0.01),))
     path = tmp_path_factory.mktemp("weights") / "all.safetensors"
-    return write_weights(path, config.to_dict(), build_network(config).state_dict())
+    return write_network(path, build_model(NETWORK, {"redshift": redshift}))
 
 
 @pytest.mark.parametrize(
@@ -54,13 +53,13 @@ def test_types_are_those_of_the_network(weights):
     together = dict(runner.measure(to_batch(spectra)))
     table = RedshiftEstimator(weights, "cpu").estimate(spectra)
     for k, spectrum in enumerate(spectra):
-        types = together[k].types
+        types = together[k].heads["spectral_type"]
         assert tuple(types) == TYPES
         assert sum(types.values()) == pytest.approx(1, abs=1e-5)
         ((_, alone),) = runner.measure(to_batch([spectrum]))
-        assert alone.types == pytest.approx(types, abs=1e-5)
+        assert alone.heads["spectral_type"] == pytest.approx(types, abs=1e-5)
         assert table["stellar_type"][k] == max(types, key=types.get)
         assert table["p_stellar_type"][k] == pytest.approx(max(types.values()), abs=1e-5)
         one = RedshiftEstimator(weights, "cpu").estimate(spectrum)
         assert (one.stellar_type, one.spectype) == (table["stellar_type"][k], "STAR")
-    assert len({tuple(np.round(list(together[k].types.values()), 6)) for k in range(3)}) == 3
+    assert len({tuple(np.round(list(together[k].heads["spectral_type"].values()), 6)) for k in range(3)}) == 3

@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Stellar labels, hull, corrections and flags as arrays, without a network."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from astropy import units as u
 from astropy.uncertainty import Distribution
 
 from astro_spectok.stellar import StellarDistributions, StellarFlag
-from astro_spectok.stellar.domain import STELLAR_KEY, StellarTraining
+from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.stellar.labels import PARAMETERS, StellarLabels
 from astro_spectok.stellar.result import make_distributions
@@ -134,14 +136,19 @@ class TestHull:
             StellarHull.from_labels([3.7], [4.0], [0.0])
 
 
+def take(about):
+    """What is read of a head."""
+    return StellarTraining.from_head(SimpleNamespace(**{"domain": {}, "calibration": {}} | about))
+
+
 class TestTraining:
-    def test_metadata(self):
-        """What a file tells is taken, and the rest is as by default."""
-        made = StellarTraining.from_metadata({STELLAR_KEY: {"resolution": [500, 5000], "error_scale": {"teff": 1.5}}})
+    def test_of_a_head(self):
+        """What a head tells is taken, and the rest is as by default."""
+        made = take({"domain": {"resolution": [500, 5000]}, "calibration": {"error_scale": {"teff": 1.5}}})
         assert made.resolution == (500.0, 5000.0)
         assert made.hull == StellarHull()
-        assert StellarTraining.from_metadata({STELLAR_KEY: made.to_dict()}) == made
-        assert StellarTraining.from_metadata({}) == StellarTraining()
+        assert take(json.loads(json.dumps(made.to_dict()))) == made
+        assert take({}) == StellarTraining()
 
     def test_correct_covariance(self):
         """Scale and floor act on the errors; correlations stay."""
@@ -175,7 +182,7 @@ class TestTraining:
         for label in (None, "teff", "alpha_fe"):
             np.testing.assert_array_equal(made.covers(wavelength, label), [False, True, True, False, True])
         np.testing.assert_array_equal(made.covers(wavelength, "fe_h"), [False, True, False, False, False])
-        assert StellarTraining.from_metadata({STELLAR_KEY: made.to_dict()}) == made
+        assert take(json.loads(json.dumps(made.to_dict()))) == made
         np.testing.assert_array_equal(StellarTraining().covers([5000, 16000], "alpha_fe"), [False, True])
 
     @pytest.mark.parametrize(

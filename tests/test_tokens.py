@@ -253,13 +253,13 @@ class TestFiles:
         import torch
 
         from astro_spectok.network import build_network, get_config
-        from astro_spectok.weights import write_weights
+        from astro_spectok.weights import write_network
 
         other = tmp_path / "other.safetensors"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             network = build_network(get_config("tiny"))
-        write_weights(other, network.config.to_dict(), network.state_dict())
+        write_network(other, network)
         tokens = tokenize(make_spectrum(), weights=other)
         tokens.write(path)
         model = tokens.decode(tokens.own_axis())

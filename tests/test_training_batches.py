@@ -9,15 +9,15 @@ import torch
 from _multimodal import make_rows, write_hdf5
 from _training_data import QUICK, write_corpus, write_stored
 
+from astro_spectok.heads import ModelConfig, SpectralTypeConfig, StellarConfig
 from astro_spectok.network import get_config
-from astro_spectok.network.config import LABELS
-from astro_spectok.training.batches import ViewDataset, stack_views
+from astro_spectok.training.batches import ViewDataset, gather_targets, stack_views
 from astro_spectok.training.loop import _load_batches
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.views import Truth, View
 
 TINY = get_config("tiny")
-LABELLED = dataclasses.replace(TINY, labels=LABELS)
+LABELLED = ModelConfig(TINY, {"spectral_type": SpectralTypeConfig()})
 #: half of the objects are stored
 HALF = dataclasses.replace(QUICK, batch_tokens=128, stored_fraction=0.5)
 
@@ -40,8 +40,9 @@ def tensors_of(batch):
     grids = [getattr(grid, name) for grid in (batch.grid, batch.patches.grid) for name in ("index", "ln_wavelength")]
     patches = [batch.patches.channels, batch.patches.scale, batch.patches.resolution]
     wanted = [batch.resolution, batch.flux, batch.variance, batch.hide.float()]
-    truth = [batch.cls, batch.ln_one_plus_z, batch.measurable.float(), batch.labels, batch.aligned.float()]
-    return [x.nan_to_num(-1) for x in (*grids, *patches, *wanted, *truth)]
+    truth = [batch.cls, batch.ln_one_plus_z, batch.measurable.float(), batch.aligned.float()]
+    targets = [x.float() for head in batch.targets.values() for x in head.values()]
+    return [x.nan_to_num(-1) for x in (*grids, *patches, *wanted, *truth, *targets)]
 
 
 def same(one, other):
@@ -102,7 +103,7 @@ def test_batches_are_finite_and_of_the_size_wanted(directory):
         assert known.flatten(1).any(1).all()
         assert not known[batch.grid.index < 0].any()
         assert batch.resolution.shape == batch.grid.present.shape
-        assert batch.labels.shape == (n, 0)
+        assert batch.targets == {}
         hidden.append(batch.hide.float().mean().item())
     assert 0.2 < np.mean(hidden) < 0.6
 
@@ -112,7 +113,13 @@ def test_spectra_half_a_batch_apart_are_of_one_object(mixed):
     for batch in mixed:
         n = len(batch.hide) // 2
         assert len(batch.hide) == 2 * n
-        for tensor in (batch.cls, batch.ln_one_plus_z, batch.measurable, batch.labels.nan_to_num(-99), batch.aligned):
+        for tensor in (
+            batch.cls,
+            batch.ln_one_plus_z,
+            batch.measurable,
+            batch.targets["spectral_type"]["stellar_type"],
+            batch.aligned,
+        ):
             assert torch.equal(tensor[:n], tensor[n:])
         for i in range(n):
             assert not torch.equal(batch.patches.channels[i], batch.patches.channels[n + i])
@@ -129,27 +136,21 @@ def test_stored_and_simulated_objects_share_a_batch(mixed, directory):
     assert np.mean([(whole[i].cls >= 0).float().mean() for i in range(8)]) > 0.8
     stored = ViewDataset(directory, dataclasses.replace(HALF, stored_fraction=1.0), LABELLED)[0]
     assert (stored.cls == -1).sum() >= len(stored.cls) - 2
-    assert stored.labels[stored.cls == -1].isnan().all()
+    assert (stored.targets["spectral_type"]["stellar_type"][stored.cls == -1] == -1).all()
 
 
 def test_what_is_true_is_that_of_the_simulator(mixed):
-    """Stars have stellar labels and hardly a redshift, galaxies their own; unknown ones are NaN."""
-    names = [name for name, _, _ in LABELS]
-    cls = torch.cat([batch.cls for batch in mixed])
-    labels = torch.cat([batch.labels for batch in mixed])
-    z = torch.cat([batch.ln_one_plus_z for batch in mixed])
+    """Stars have types and hardly a redshift, galaxies their own redshifts."""
+    cls, z = torch.cat([batch.cls for batch in mixed]), torch.cat([batch.ln_one_plus_z for batch in mixed])
+    types = torch.cat([batch.targets["spectral_type"]["stellar_type"] for batch in mixed])
     galaxy, star = cls == 0, cls == 2
     assert galaxy.sum() > 10
     assert star.sum() > 10
-    assert labels.shape[1] == len(names)
-    assert labels[star][:, names.index("teff")].isfinite().any()
-    assert labels[star][:, names.index("age")].isnan().all()
-    assert labels[galaxy][:, names.index("age")].isfinite().all()
-    assert labels[galaxy][:, names.index("teff")].isnan().all()
+    assert (types[star] >= 0).any()
+    assert (types[~star] == -1).all()
     assert z[star].abs().max() < 3e-3
     assert z[galaxy].max() > 0.1
     assert (z[cls == -1] == 0).sum() > 10
-    assert labels[(cls == -1) & (z == 0)].isnan().all()
 
 
 def test_real_spectra_join_in(directory, tmp_path):
@@ -217,27 +218,35 @@ def test_stacked_targets_are_those_of_the_views():
 
 
 def test_stacked_truths_are_those_of_the_views():
-    """In the order of the views, the labels in the order wanted; what is not known is -1, 0 or NaN."""
-    known = Truth(1, 0.25, labels={"age": 0.5, "a_v": 2.0, "unasked": 7.0}, stellar_type="K")
+    """In the order of the views; what is not known is -1 or 0, and what heads are taught stands under their names."""
+    known = Truth(1, 0.25, labels={"teff": 3.7, "log_vbroad": 1.0, "unasked": 7.0}, stellar_type="K")
     nothing = Truth(measurable=False, aligned=False)
-    views = [make_view(64, 40, i, truth) for i, truth in enumerate((known, nothing, Truth()))]
-    batch = stack_views(views, 32, np.zeros(3, bool), ("teff", "age", "a_v"), ("G", "K"))
-    assert batch.stellar_type.tolist() == [1, -1, -1]
-    assert stack_views(views, 32, np.zeros(3, bool), (), ("G", "M")).stellar_type.tolist() == [-1, -1, -1]
+    truths = [known, nothing, Truth()]
+    views = [make_view(64, 40, i, truth) for i, truth in enumerate(truths)]
+    batch = stack_views(views, 32, np.zeros(3, bool))
+    heads = {"one": SpectralTypeConfig(("G", "K")), "other": SpectralTypeConfig(("G", "M")), "stellar": StellarConfig()}
+    model = ModelConfig(dataclasses.replace(TINY, local_cosines=16), heads)
+    targets = gather_targets(model.list_heads(), truths, batch.patches, np.random.default_rng(0))
+    assert targets["one"]["stellar_type"].tolist() == [1, -1, -1]
+    assert targets["other"]["stellar_type"].tolist() == [-1, -1, -1]
+    labels = targets["stellar"]["labels"]
+    assert labels[0, 0] == pytest.approx(3.7)
+    assert labels.isfinite().sum() == 2
+    assert abs(targets["stellar"]["ln_doppler"] - batch.ln_one_plus_z).max() < 1e-4
     assert batch.cls.tolist() == [1, -1, -1]
     assert batch.ln_one_plus_z.dtype == torch.float64
     assert batch.ln_one_plus_z.tolist() == [0.25, 0, 0]
     assert batch.measurable.tolist() == [True, False, True]
     assert batch.aligned.tolist() == [True, False, True]
-    np.testing.assert_array_equal(batch.labels, [[np.nan, 0.5, 2.0], [np.nan] * 3, [np.nan] * 3])
 
 
 def test_to_moves_every_tensor():
     """As onto a graphics card; the meta device stands in for one."""
-    batch = stack_views([make_view(100, 40, 0)], 32, np.array([False])).to("meta")
+    batch = stack_views([make_view(100, 40, 0)], 32, np.array([False]))
+    batch = dataclasses.replace(batch, targets={"head": {"labels": torch.zeros(1, 3)}}).to("meta")
     tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 13
-    tensors += [batch.patches.channels, batch.grid.geometry]
+    assert len(tensors) == 8
+    tensors += [batch.patches.channels, batch.grid.geometry, batch.targets["head"]["labels"]]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 

@@ -15,7 +15,7 @@ from astro_spectok.training.loop import learning_rate
 def test_every_setting_has_a_rule():
     """One each: a new setting cannot be forgotten."""
     names = [name for _, _, group in RULES for name in group]
-    assert sorted(names) == sorted(field.name for field in fields(TrainingConfig))
+    assert sorted(names) == sorted(one.name for one in fields(TrainingConfig) if one.name != "head_weights")
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_every_setting_has_a_rule():
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"workers": -1}, "workers must be at least 0"),
-        ({"label_weight": -0.1}, "label_weight must be at least 0, got -0.1"),
-        ({"redshift_weight": float("inf")}, "redshift_weight must be at least 0, got inf"),
+        ({"reconstruction_weight": -0.1}, "reconstruction_weight must be at least 0, got -0.1"),
+        ({"weight_decay": float("inf")}, "weight_decay must be at least 0, got inf"),
         ({"alignment_weight": float("nan")}, "alignment_weight must be at least 0, got nan"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
@@ -62,30 +62,47 @@ def test_wrong_types_are_refused(settings, message):
         TrainingConfig(**settings)
 
 
+def test_weights_of_heads_are_checked():
+    """As all others."""
+    with pytest.raises(ValueError, match=r"head_weights\['a'\] must be at least 0, got -1"):
+        TrainingConfig(head_weights={"a": -1})
+    with pytest.raises(TypeError, match=r"head_weights\['a'\] must be a number"):
+        TrainingConfig(head_weights={"a": "1"})
+
+
 def test_limits_are_allowed():
     """And a whole number may stand for any other."""
     config = TrainingConfig(
-        warmup=0, workers=0, seed=0, stored_fraction=0, hide_fraction=1, label_weight=0, min_pixels=64, max_pixels=64
+        warmup=0,
+        workers=0,
+        seed=0,
+        stored_fraction=0,
+        hide_fraction=1,
+        head_weights={"a": 0},
+        min_pixels=64,
+        max_pixels=64,
     )
-    assert (config.stored_fraction, config.hide_fraction, config.label_weight) == (0, 1, 0)
+    assert (config.stored_fraction, config.hide_fraction, config.head_weights) == (0, 1, {"a": 0})
 
 
 def test_settings_come_as_text():
     """Each as the type of its field, the last of a name counts."""
-    found = parse_settings(["label_weight=1", "shards = 4", "label_weight=2e-1"])
-    assert found == {"label_weight": 0.2, "shards": 4}
-    assert {name: type(value) for name, value in found.items()} == {"label_weight": float, "shards": int}
+    found = parse_settings(["huber=1", "shards = 4", "huber=2e-1", "head_weights.a=1", "head_weights.b=2"])
+    assert found == {"huber": 0.2, "shards": 4, "head_weights": {"a": 1.0, "b": 2.0}}
+    assert {name: type(value) for name, value in found.items()} == {"huber": float, "shards": int, "head_weights": dict}
     assert parse_settings([]) == {}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour=3", "names steps, batch_tokens, .*checkpoint_every; got 'colour=3'"),
+        ("colour=3", "names steps, batch_tokens, .*checkpoint_every or head_weights.HEAD; got 'colour=3'"),
         ("steps", "set: must be NAME=VALUE .*got 'steps'"),
         ("steps=1.5", "steps must be a whole number, got '1.5'; write steps=20000, say"),
         ("huber=wide", "huber must be a number, got 'wide'"),
         ("huber=", "huber must be a number, got ''"),
+        ("head_weights.=1", r"or head_weights.HEAD; got 'head_weights.=1'"),
+        ("head_weights.a=x", r"head_weights.a must be a number, got 'x'"),
     ],
 )
 def test_text_that_is_no_setting_is_refused(text, message):

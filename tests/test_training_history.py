@@ -9,14 +9,17 @@ import torch
 
 from astro_spectok.training.history import (
     AVERAGES,
-    COLUMNS,
     PANELS,
     Meter,
+    _arrange_panels,
     append_log,
     plot_curve,
     read_log,
     trim_log,
 )
+
+FIGURES = ("types", "right_type")
+COLUMNS = Meter(FIGURES).columns
 
 
 def make_row(step):
@@ -75,22 +78,24 @@ def test_trimming_a_log_without_rows(tmp_path, content):
 
 
 def test_log_of_an_older_version(tmp_path):
-    """What it did not write is unknown; it is trimmed and gone on with."""
+    """What it did not write is unknown; it is trimmed and gone on with, with the columns that it has."""
     path = tmp_path / "log.csv"
-    old = [column for column in COLUMNS if column not in ("types", "right_type")]
+    old = [column for column in COLUMNS if column not in ("nearest", "right_type")]
     rows = [old] + [[step] + ["0.5"] * (len(old) - 1) for step in ("50", "100")]
     path.write_text("\n".join(",".join(row) for row in rows) + "\n")
-    assert [(row["step"], row["loss"], row["types"]) for row in read_log(path)] == [
+    assert [(row["step"], row["loss"], row["nearest"]) for row in read_log(path)] == [
         ("50", "0.5", "nan"), ("100", "0.5", "nan"),
     ]  # fmt: skip
     trim_log(path, 50)
     append_log(path, make_row(100))
-    assert [row["right_type"] for row in read_log(path)] == ["nan", "0.5"]
+    # columns stay those of the first row: one file, one header
+    assert [row["nearest"] for row in read_log(path)] == ["nan", "nan"]
+    assert [row["types"] for row in read_log(path)] == ["0.5", "0.5"]
 
 
 def test_meter_averages_between_rows():
     """Over the terms there were of each kind; NaN where there was none, and for what the network has no head for."""
-    meter = Meter()
+    meter = Meter(FIGURES)
     none = {"loss_hidden": (torch.tensor(0.0), torch.tensor(0)), "learning_rate": (1e-3, 1)}
     meter.add(none | {"loss": (torch.tensor(6.0), torch.tensor(3)), "deviation": (3.0, 3), "gradient": (1.0, 1)}, 3)
     meter.add(none | {"loss": (torch.tensor(2.0), torch.tensor(1)), "deviation": (5.0, 1), "gradient": (2.0, 1)}, 1)
@@ -99,7 +104,7 @@ def test_meter_averages_between_rows():
     assert (row["step"], row["loss"], row["deviation"], row["gradient"]) == (20, 2.0, 2.0, 1.5)
     assert row["learning_rate"] == pytest.approx(1e-3)
     assert math.isnan(row["loss_hidden"])
-    assert math.isnan(row["redshift"])
+    assert math.isnan(row["types"])
     assert row["spectra_per_s"] == pytest.approx(4 / row["seconds"])
     meter.add({"loss": (1.0, 1)}, 1)
     assert meter.flush(30)["loss"] == 1.0
@@ -121,6 +126,9 @@ def test_every_average_is_drawn():
     drawn = [key for curves in PANELS.values() for key in curves]
     assert sorted(drawn) == sorted(AVERAGES)
     assert set(AVERAGES) < set(COLUMNS)
+    panels = _arrange_panels(make_row(1))
+    assert sorted(key for curves in panels.values() for key in curves) == sorted((*AVERAGES, *FIGURES))
+    assert panels["share of spectra"]["right_type"] == "right type"
 
 
 def test_curve_is_a_picture(tmp_path):

@@ -30,7 +30,7 @@ from astro_spectok.weights import load_weights, read_metadata
 
 TINY = get_config("tiny")
 #: stored spectra in many batches
-QUICK = dataclasses.replace(SHORT, stored_fraction=0.3, redshift_sigma=2e-3)
+QUICK = dataclasses.replace(SHORT, stored_fraction=0.3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,7 +96,7 @@ def test_run_leaves_checkpoint_log_curve_and_weights(finished):
     assert (out / loop.CURVE).read_bytes().startswith(b"\x89PNG")
     for row in read_log(out / loop.LOG):
         # few spectra: not every row has a star, or one that is decoded from its embedding alone
-        sometimes = {"loss_hidden", "types", "right_type", "stellar"}
+        sometimes = {"loss_hidden"}
         assert all(math.isfinite(float(row[name])) for name in set(AVERAGES) - sometimes), row
     assert any(math.isfinite(float(row["types"])) for row in read_log(out / loop.LOG))
 
@@ -105,7 +105,7 @@ def test_weights_load_and_are_those_of_the_checkpoint(finished):
     """To the rounding of half precision."""
     out, weights = finished
     network = load_weights(weights).network
-    assert network.config == NETWORK
+    assert network.config == NETWORK.network
     state = state_of(out)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(tensor, state[f"network.{name}"], rtol=1e-3, atol=1e-6)

@@ -1,25 +1,28 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the pretraining objective."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from astro_spectok.network import RedshiftHeadConfig, get_config
-from astro_spectok.network.redshift_head import RedshiftHead
+from astro_spectok.heads.redshift import RedshiftConfig, RedshiftHead
+from astro_spectok.heads.redshift_loss import redshift_loss
+from astro_spectok.heads.spectral_type import type_loss
+from astro_spectok.network import get_config
 from astro_spectok.training.objective import (
     LARGE,
     alignment_loss,
-    label_loss,
     reconstruction_loss,
-    redshift_loss,
-    type_loss,
 )
 
 SHAPE = (3, 2, 32)
+
+
+def grid_of(head):
+    """First and last bin of each class, and their step."""
+    return head.lags, head.config.step
 
 
 def make_pixels(sigma=0.1, seed=0):
@@ -164,7 +167,7 @@ def test_weight_is_the_variance_to_a_power():
 class TestRedshift:
     """Posterior over class and redshift against the truth."""
 
-    HEAD = RedshiftHeadConfig(
+    HEAD = RedshiftConfig(
         classes=("GALAXY", "STAR"),
         z_range=((0.0, 0.3), (-0.01, 0.01)),
         channels=2,
@@ -176,7 +179,7 @@ class TestRedshift:
     @pytest.fixture
     def head(self):
         """A head of few lags."""
-        return RedshiftHead(dataclasses.replace(get_config("tiny"), redshift=self.HEAD))
+        return RedshiftHead(self.HEAD, get_config("tiny"))
 
     def make_scores(self, head, cls, ln_one_plus_z, sigma):
         """Scores whose softmax is what is wanted."""
@@ -192,7 +195,7 @@ class TestRedshift:
         sigma = 2e-3
         scores = self.make_scores(head, cls, ln_one_plus_z, sigma)
         loss, scored, right, right_class = redshift_loss(
-            scores, head, torch.tensor([cls]), torch.tensor([ln_one_plus_z], dtype=torch.float64),
+            scores, *grid_of(head), torch.tensor([cls]), torch.tensor([ln_one_plus_z], dtype=torch.float64),
             torch.tensor([True]), sigma,
         )  # fmt: skip
         assert scored.item()
@@ -202,7 +205,14 @@ class TestRedshift:
 
     def test_wrong_redshift_or_class_costs(self, head):
         """And is not counted as right."""
-        args = (head, torch.tensor([0]), torch.tensor([0.2], dtype=torch.float64), torch.tensor([True]), 1e-3)
+        args = (
+            head.lags,
+            head.config.step,
+            torch.tensor([0]),
+            torch.tensor([0.2], dtype=torch.float64),
+            torch.tensor([True]),
+            1e-3,
+        )
         loss, _, right, right_class = redshift_loss(self.make_scores(head, 0, 0.1, 1e-3), *args)
         assert loss.item() > 5
         assert not right.item()
@@ -215,7 +225,14 @@ class TestRedshift:
         """Flat in class, and within a class; a sure answer costs."""
         sizes = [high - low + 1 for low, high in head.lags]
         flat = [torch.full((1, size), -math.log(size)) for size in sizes]
-        args = (head, torch.tensor([-1]), torch.zeros(1, dtype=torch.float64), torch.tensor([False]), 1e-3)
+        args = (
+            head.lags,
+            head.config.step,
+            torch.tensor([-1]),
+            torch.zeros(1, dtype=torch.float64),
+            torch.tensor([False]),
+            1e-3,
+        )
         loss, scored, _, _ = redshift_loss(flat, *args)
         assert loss.item() == pytest.approx(0, abs=1e-5)
         assert not scored.item()
@@ -225,7 +242,14 @@ class TestRedshift:
     def test_floor_bounds_the_loss(self, head, floor):
         """A share of the prior in the posterior: one wrong spectrum, however sure, costs so much and no more."""
         sigma = 1e-3
-        args = (head, torch.tensor([0]), torch.tensor([0.2], dtype=torch.float64), torch.tensor([True]), sigma)
+        args = (
+            head.lags,
+            head.config.step,
+            torch.tensor([0]),
+            torch.tensor([0.2], dtype=torch.float64),
+            torch.tensor([True]),
+            sigma,
+        )
         wrong, right = self.make_scores(head, 0, 0.1, 1e-4), self.make_scores(head, 0, 0.2, sigma)
         size = head.lags[0][1] - head.lags[0][0] + 1
         # of a uniform answer, less the share
@@ -242,32 +266,11 @@ class TestRedshift:
         """Neither costs, nor counts."""
         scores = [s.expand(2, -1) for s in self.make_scores(head, 0, 0.1, 1e-3)]
         loss, scored, _, _ = redshift_loss(
-            scores, head, torch.tensor([-1, 0]), torch.tensor([0.1, 0.9], dtype=torch.float64),
+            scores, *grid_of(head), torch.tensor([-1, 0]), torch.tensor([0.1, 0.9], dtype=torch.float64),
             torch.tensor([True, True]), 1e-3,
         )  # fmt: skip
         assert loss.tolist() == [0, 0]
         assert scored.tolist() == [False, False]
-
-
-class TestLabels:
-    """Likelihood of labels."""
-
-    def test_is_that_of_a_gaussian(self):
-        """Against `torch.distributions`, without its constant, relative to the spread; unknown ones are left out."""
-        mean, log_sigma = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.1, -0.3]])
-        labels, spread = torch.tensor([[1.4, torch.nan]]), torch.tensor([2.0, 3.0])
-        loss, count = label_loss(mean, log_sigma, labels, spread)
-        wanted = -torch.distributions.Normal(1.0, math.exp(0.1)).log_prob(torch.tensor(1.4))
-        assert loss.item() == pytest.approx(wanted.item() - 0.5 * math.log(2 * math.pi) - math.log(2.0), rel=1e-5)
-        assert count.item() == 1
-
-    def test_unknown_labels_give_no_gradient(self):
-        """Not even NaN."""
-        mean = torch.zeros(1, 2, requires_grad=True)
-        loss, _ = label_loss(mean, torch.zeros(1, 2), torch.tensor([[1.0, torch.nan]]), torch.ones(2))
-        loss.sum().backward()
-        assert mean.grad[0, 1] == 0
-        assert mean.grad[0, 0] != 0
 
 
 class TestTypes:

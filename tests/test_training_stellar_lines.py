@@ -7,7 +7,7 @@ import pytest
 import torch
 from _stellar_lines import Family
 
-from astro_spectok.network.stellar_head import WINDOWS, WindowReader
+from astro_spectok.heads.line_windows import WINDOWS, WindowReader
 from astro_spectok.simulate import Randomness
 from astro_spectok.training.stellar_lines import _average_pixels, _flag_bad, average_bins, draw_windows
 

@@ -9,19 +9,20 @@ import pytest
 import torch
 from _distributed import CONFIG, NETWORK
 
-from astro_spectok.network import build_network, get_config
+from astro_spectok.heads import ModelConfig, build_model
+from astro_spectok.network import get_config
 from astro_spectok.training import loop
 from astro_spectok.training.batches import ViewDataset
-from astro_spectok.training.history import COLUMNS
+from astro_spectok.training.history import Meter
 from astro_spectok.training.objective import reconstruction_loss
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.step import TrainingStep
 
-HEADLESS = get_config("tiny")
+HEADLESS = ModelConfig(get_config("tiny"))
 #: a single shard makes a step
 SINGLE = dataclasses.replace(CONFIG, shards=1)
 RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
-HEADS = {"redshift", "right", "right_class", "labels", "types", "right_type"}
+HEADS = {"redshift", "right", "right_class", "types", "right_type"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,15 @@ def batch():
 def make_step(network_config=NETWORK, **changed):
     """A step of a fresh network."""
     torch.manual_seed(6)
-    return TrainingStep(build_network(network_config), dataclasses.replace(CONFIG, **changed)).train()
+    return without_dropout(TrainingStep(build_model(network_config), dataclasses.replace(CONFIG, **changed)).train())
+
+
+def without_dropout(step):
+    """The same, with gradients that depend on batch and parameters alone."""
+    for module in step.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return step
 
 
 def hide_all(batch, hide):
@@ -52,8 +61,7 @@ def forget(batch, *, hide=None):
         cls=torch.full((n,), -1),
         ln_one_plus_z=torch.zeros(n, dtype=torch.float64),
         measurable=torch.zeros(n, dtype=torch.bool),
-        labels=torch.full_like(batch.labels, torch.nan),
-        stellar_type=torch.full((n,), -1),
+        targets=batch.targets | {"spectral_type": {"stellar_type": torch.full((n,), -1)}},
         aligned=torch.zeros(n, dtype=torch.bool),
     )
 
@@ -62,8 +70,9 @@ def test_figures_are_columns_of_the_log(batch):
     """With their numbers of terms; those of a head only where there is one."""
     loss, figures = make_step()(batch)
     assert figures.keys() == RECONSTRUCTION | HEADS
-    assert figures.keys() < set(COLUMNS)
-    assert make_step(dataclasses.replace(HEADLESS))(batch)[1].keys() == RECONSTRUCTION
+    heads = make_step().network.heads.values()
+    assert figures.keys() < set(Meter([figure for head in heads for figure in head.figures]).columns)
+    assert make_step(HEADLESS)(batch)[1].keys() == RECONSTRUCTION
     assert loss.ndim == 0
     assert torch.isfinite(loss)
     assert not any(total.requires_grad for total, _ in figures.values())
@@ -71,8 +80,7 @@ def test_figures_are_columns_of_the_log(batch):
     assert n["loss"] + n["loss_hidden"] == len(batch.hide)
     assert n["loss_hidden"] == batch.hide.sum() > 0
     assert n["alignment"] == n["nearest"] == batch.aligned.sum()
-    assert n["labels"] == batch.labels.isfinite().sum() > 0
-    assert n["types"] == n["right_type"] == (batch.stellar_type >= 0).sum() > 0
+    assert n["types"] == n["right_type"] == (batch.targets["spectral_type"]["stellar_type"] >= 0).sum() > 0
     assert 0 < n["redshift"] == n["right"] == n["right_class"] <= (batch.measurable & (batch.cls >= 0)).sum()
 
 
@@ -89,14 +97,21 @@ def test_reconstruction_is_that_of_the_network(batch):
 
 def test_loss_is_the_weighted_sum_of_its_parts(batch):
     """Each weight scales its own part, and zero leaves it out."""
-    names = ("reconstruction_weight", "redshift_weight", "label_weight", "type_weight", "alignment_weight")
+    names = ("reconstruction_weight", "alignment_weight", "redshift", "spectral_type")
+
+    def measure(weights):
+        own = {name: weights[name] for name in names[:2]}
+        return make_step(**own, head_weights={name: weights[name] for name in names[2:]})(batch)[0]
+
     none = dict.fromkeys(names, 0.0)
-    parts = {name: make_step(**none | {name: 1.0})(batch)[0] for name in names}
-    assert make_step(**none)(batch)[0] == 0
+    parts = {name: measure(none | {name: 1.0}) for name in names}
+    assert measure(none) == 0
     assert all(part != 0 for part in parts.values())
-    weights = dict(zip(names, (1.0, 0.7, 0.3, 0.2, 0.4), strict=True))
+    weights = dict(zip(names, (1.0, 0.7, 0.3, 0.2), strict=True))
     wanted = sum(weight * parts[name] for name, weight in weights.items())
-    torch.testing.assert_close(make_step(**weights)(batch)[0], wanted)
+    torch.testing.assert_close(measure(weights), wanted)
+    usual = {"reconstruction_weight": 1.0, "alignment_weight": 1.0, "redshift": 1.0, "spectral_type": 0.1}
+    torch.testing.assert_close(make_step()(batch)[0], measure(usual))
 
 
 @pytest.mark.parametrize("unknown", [False, True])
@@ -116,16 +131,16 @@ def test_gradient_reaches_every_parameter(batch, unknown, hide):
 def test_nothing_known_costs_nothing_but_the_prior(batch):
     """Neither labels, nor alignment, nor a redshift; an answer all the same costs."""
     _, figures = make_step()(forget(batch))
-    for key in ("labels", "types", "right_type", "alignment", "redshift", "right", "right_class", "nearest"):
+    for key in ("types", "right_type", "alignment", "redshift", "right", "right_class", "nearest"):
         assert [float(x) for x in figures[key]] == [0, 0]
-    weights = {"reconstruction_weight": 0.0, "alignment_weight": 0.0, "label_weight": 0.0}
+    weights = {"reconstruction_weight": 0.0, "alignment_weight": 0.0}
     assert make_step(**weights)(forget(batch))[0] > 0
     assert make_step(**weights)(dataclasses.replace(forget(batch), measurable=batch.measurable | True))[0] == 0
 
 
 def make_run(out, config, optimizer=None, network_config=NETWORK):
     """A run of a fresh network, ready for single steps."""
-    step = TrainingStep(loop._make_network(network_config, 0), config).train()
+    step = without_dropout(TrainingStep(loop._make_network(network_config, 0), config).train())
     optimizer = optimizer(step.network) if optimizer else loop._make_optimizer(step.network, config)
     return loop._Run(out, config, {}, step, optimizer, Processes("cpu"), None)
 
@@ -176,8 +191,8 @@ def test_gradients_of_head_and_rest_are_clipped_apart(batch, tmp_path):
     run = make_run(tmp_path, dataclasses.replace(SINGLE, clip_norm=1e-3))
     run.step_module(batch)[0].backward()
     network = run.step_module.network
-    head = [p.grad for p in network.redshift_head.parameters()]
-    rest = [p.grad for name, p in network.named_parameters() if not name.startswith("redshift_head.")]
+    head = [p.grad for p in network.heads["redshift"].parameters()]
+    rest = [p.grad for name, p in network.named_parameters() if not name.startswith("heads.redshift.")]
     norms = [torch.linalg.vector_norm(torch.cat([g.flatten() for g in part])).item() for part in (head, rest)]
     assert min(norms) > 1e-3
     assert run._clip_gradients().item() == pytest.approx(max(norms), rel=1e-5)
@@ -191,10 +206,11 @@ def test_gradients_of_head_and_rest_are_clipped_apart(batch, tmp_path):
 
 def test_templates_learn_faster():
     """By the factor in the settings, without decay; matrices alone decay."""
-    network = loop._make_network(NETWORK, 0)
-    groups = loop._make_optimizer(network, dataclasses.replace(SINGLE, template_rate=3.0)).param_groups
+    heads = NETWORK.heads | {"redshift": dataclasses.replace(NETWORK.heads["redshift"], template_rate=3.0)}
+    network = loop._make_network(dataclasses.replace(NETWORK, heads=heads), 0)
+    groups = loop._make_optimizer(network, SINGLE).param_groups
     assert [group["rate"] for group in groups] == [1.0, 1.0, 3.0]
     assert [group["weight_decay"] for group in groups] == [SINGLE.weight_decay, 0, 0]
-    assert groups[2]["params"] == [network.redshift_head.templates]
+    assert groups[2]["params"] == [network.heads["redshift"].templates]
     assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
     assert len(loop._make_optimizer(loop._make_network(HEADLESS, 0), SINGLE).param_groups) == 2

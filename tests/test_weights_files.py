@@ -2,6 +2,7 @@
 """Tests of the file format of weights, and of networks loaded from such files."""
 
 import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -13,10 +14,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from astro_spectok import weights as room
-from astro_spectok.exceptions import WeightsError
+from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
+from astro_spectok.heads import RedshiftConfig, StellarConfig, build_model
 from astro_spectok.network import CONFIGS, build_network
 from astro_spectok.weights import (
     REGISTRY,
@@ -25,10 +27,23 @@ from astro_spectok.weights import (
     loading,
     read_metadata,
     read_weights,
+    write_network,
     write_weights,
 )
+from astro_spectok.weights.format import _digest_content, _split
 
 CONFIG = CONFIGS["tiny"]
+#: what `write_weights` asks for at least
+PLAIN = {"backbone": {"width": 3}, "heads": []}
+#: fields of the redshift head in files of format 1
+OLD_REDSHIFT = ("classes", "z_range", "channels", "step", "observed_range", "rest_range", "kernel")
+
+
+def write_state(path, state, *, config=None, **options):
+    """Write parameters of a network without heads."""
+    tensors = {f"backbone.{name}": tensor for name, tensor in state.items()}
+    return write_weights(path, {"backbone": config or CONFIG.to_dict(), "heads": []}, tensors, **options)
+
 
 # --- file format ----------------------------------------------------------------------------
 
@@ -38,11 +53,9 @@ def test_round_trip(tmp_path):
     shared = torch.arange(4.0)
     tensors = {"a": shared, "b": shared, "half": torch.ones(2, 3).bfloat16(), "n": torch.tensor(7)}
     training = {"steps": 10, "wavelength_range": [1000, 9000]}
-    path = write_weights(
-        tmp_path / "x.safetensors", {"width": 3}, tensors, metadata={"name": "x", "training": training}
-    )
+    path = write_weights(tmp_path / "x.safetensors", PLAIN, tensors, metadata={"name": "x", "training": training})
     config, found = read_weights(path)
-    assert config == {"width": 3}
+    assert config == PLAIN
     assert {name: tensor.dtype for name, tensor in found.items()} == {name: t.dtype for name, t in tensors.items()}
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
     metadata = read_metadata(path)
@@ -53,26 +66,27 @@ def test_round_trip(tmp_path):
 
 def test_write_is_atomic_and_careful(tmp_path, monkeypatch):
     """A file that exists is kept unless asked otherwise, and kept whole when writing fails."""
-    path = write_weights(tmp_path / "x.safetensors", {"width": 3}, {"a": torch.ones(2)})
+    path = write_weights(tmp_path / "x.safetensors", PLAIN, {"a": torch.ones(2)})
     before = path.read_bytes()
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        write_weights(path, {}, {})
+        write_weights(path, PLAIN, {})
     monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        write_weights(path, {}, {}, overwrite=True)
+        write_weights(path, PLAIN, {}, overwrite=True)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["x.safetensors"]
     monkeypatch.undo()
-    write_weights(path, {"width": 4}, {}, overwrite=True)
-    assert read_weights(path) == ({"width": 4}, {})
+    write_weights(path, PLAIN | {"heads": [{"name": "a"}]}, {}, overwrite=True)
+    assert read_weights(path) == (PLAIN | {"heads": [{"name": "a"}]}, {})
 
 
 @pytest.mark.parametrize(
     ("name", "config", "metadata", "error"),
     [
-        ("x.pt", {}, {}, ValueError),
+        ("x.pt", PLAIN, {}, ValueError),
         ("x.safetensors", [1], {}, TypeError),
-        ("x.safetensors", {}, {"content_sha256": "0"}, ValueError),
+        ("x.safetensors", {"width": 3}, {}, ValueError),
+        ("x.safetensors", PLAIN, {"content_sha256": "0"}, ValueError),
     ],
 )
 def test_write_rules(tmp_path, name, config, metadata, error):
@@ -129,7 +143,7 @@ def test_foreign_safetensors(tmp_path, metadata, words):
 def test_any_damage_is_noticed(tmp_path, data):
     """No flipped bit and no truncation of a file goes unnoticed."""
     path = tmp_path / "x.safetensors"
-    write_weights(path, {"width": 3}, {"a": torch.arange(5.0)}, metadata={"name": "x"}, overwrite=True)
+    write_weights(path, PLAIN, {"a": torch.arange(5.0)}, metadata={"name": "x"}, overwrite=True)
     content = bytearray(path.read_bytes())
     position = data.draw(st.integers(0, len(content) - 1), "position")
     if data.draw(st.booleans(), "truncate"):
@@ -141,6 +155,69 @@ def test_any_damage_is_noticed(tmp_path, data):
         path.write_bytes(content)
         with pytest.raises(WeightsError):
             read_weights(path)
+
+
+# --- formats ----------------------------------------------------------------------------
+
+
+def strip_format(path, config, tensors, metadata):
+    """Write a file as versions did that knew one format."""
+    texts = {key: json.dumps(value) for key, value in metadata.items()}
+    texts |= {"astro_spectok_config": json.dumps(config), "astro_spectok_version": "0.1"}
+    texts["content_sha256"] = _digest_content(*_split(save(tensors, metadata=texts)))
+    path.write_bytes(save(tensors, metadata=texts))
+    return path
+
+
+def test_format_1_is_read_as_format_2(tmp_path):
+    """Parameters and what the file said of its heads are found under their names; a head of tokens is left out."""
+    heads = {"redshift": RedshiftConfig(step=1e-3, summary_periods=2, target_sigma=3e-4), "stellar": StellarConfig()}
+    sizes = replace(CONFIG, local_cosines=16, summaries=(("redshift", 15),))
+    made = build_model(sizes, heads)
+    old = {name: value for name, value in CONFIG.to_dict().items() if name not in ("observed_range", "summaries")}
+    redshift = {key: x for key, x in heads["redshift"].to_dict().items() if key in OLD_REDSHIFT}
+    old |= {"local_cosines": 16, "posterior_periods": 2, "redshift": redshift, "labels": [["teff", 3.75, 0.2]]}
+    old |= {"stellar_types": ["O", "B"], "type_step": 0.0, "stellar_labels": heads["stellar"].labels}
+    tensors = {}
+    for name, tensor in made.state_dict().items():
+        name = name.replace("heads.redshift.", "redshift_head.").replace("heads.stellar.", "stellar_head.")
+        tensors[name.replace("from_summaries", "from_posterior")] = tensor.clone()
+    tensors |= {"label_head.out.bias": torch.ones(2), "type_head.queries": torch.ones(2)}
+    metadata = {"calibration": {"doubt": 0.1}, "training": {"redshift_sigma": 3e-4, "steps": 7}}
+    metadata["stellar"] = {"resolution": [500, 5000], "error_scale": {"teff": 2.0}}
+    path = strip_format(tmp_path / "old.safetensors", old, tensors, metadata)
+    loaded = load_weights(path)
+    assert {n: h.config for n, h in loaded.network.heads.items()} == heads
+    state = loaded.network.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in made.state_dict().items())
+    found, stellar = loaded.network.heads["redshift"], loaded.network.heads["stellar"]
+    assert found.calibration == {"doubt": 0.1}
+    assert found.provenance == {"training": metadata["training"]}
+    assert (stellar.domain, stellar.calibration) == ({"resolution": [500, 5000]}, {"error_scale": {"teff": 2.0}})
+    assert "calibration" not in loaded.metadata
+    again = load_weights(write_network(tmp_path / "new.safetensors", loaded.network, metadata={"name": "new"}))
+    assert again.network.heads["redshift"].calibration == {"doubt": 0.1}
+    assert again.network.heads["stellar"].describe() == stellar.describe()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(WeightsIntegrityError, match="altered or damaged"):
+        read_weights(path)
+
+
+def test_formats_to_come_are_refused(tmp_path):
+    """They are named, with what to do."""
+    path = tmp_path / "new.safetensors"
+    save_file({}, path, metadata={"astro_spectok_config": "{}", "astro_spectok_format": "3"})
+    with pytest.raises(WeightsError, match=r"is of format 3, which is not known.*install a version that knows it"):
+        read_metadata(path)
+
+
+def test_heads_that_are_not_registered_are_named(tmp_path, network):
+    """With those that are, and how to make another one known."""
+    config = {"backbone": CONFIG.to_dict(), "heads": [{"name": "a", "kind": "colour", "config": {}}]}
+    path = write_weights(tmp_path / "x.safetensors", config, {})
+    with pytest.raises(WeightsError, match=r"redshift, spectral_type, stellar; got 'colour'; import the module"):
+        load_weights(path)
 
 
 # --- loading --------------------------------------------------------------------------------
@@ -157,7 +234,7 @@ def path(tmp_path, network):
     """A file of weights; networks kept from other tests are forgotten."""
     room.clear_loaded_weights()
     metadata = {"name": "trial", "training": {"wavelength_range": [3000, 10000]}}
-    yield write_weights(tmp_path / "tiny.safetensors", CONFIG.to_dict(), network.state_dict(), metadata=metadata)
+    yield write_network(tmp_path / "tiny.safetensors", network, metadata=metadata)
     room.clear_loaded_weights()
 
 
@@ -187,7 +264,7 @@ def test_changed_file_is_loaded_anew(path, network):
     """The kept network belongs to the content, not to the path."""
     old = load_network(path)
     state = {name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}
-    write_weights(path, CONFIG.to_dict(), state, overwrite=True)
+    write_state(path, state, overwrite=True)
     assert load_network(path) is not old
 
 
@@ -195,7 +272,7 @@ def test_changed_file_is_loaded_anew(path, network):
 def test_half_precision_becomes_float32(path, network, dtype):
     """Stored half precision is only storage."""
     state = {name: t.to(dtype) if t.is_floating_point() else t for name, t in network.state_dict().items()}
-    write_weights(path, CONFIG.to_dict(), state, overwrite=True)
+    write_state(path, state, overwrite=True)
     for name, parameter in load_network(path).named_parameters():
         assert parameter.dtype == torch.float32
         torch.testing.assert_close(parameter, state[name].float(), rtol=0, atol=0)
@@ -205,10 +282,10 @@ def test_few_networks_are_kept(path, network):
     """The least recently used network is dropped."""
     first = load_network(path)
     for value in range(loading._MAX_LOADED):
-        write_weights(path, CONFIG.to_dict(), network.state_dict(), metadata={"n": value}, overwrite=True)
+        write_network(path, network, metadata={"n": value}, overwrite=True)
         load_network(path)
     assert len(loading._LOADED) == loading._MAX_LOADED
-    write_weights(path, CONFIG.to_dict(), network.state_dict(), metadata={}, overwrite=True)
+    write_network(path, network, metadata={}, overwrite=True)
     assert load_network(path) is not first
 
 
@@ -253,7 +330,7 @@ def _diverge(config, state):
     ("change", "words"),
     [
         (_drop, r"missing .*install a version that knows it, or use other weights"),
-        (_add, r"unexpected surplus.*written by astro_spectok \d"),
+        (_add, r"unexpected backbone.surplus.*written by astro_spectok \d"),
         (_widen, r"has shape .* instead of .* more\."),
         (_add_field, r"describes no network of this version: .*flux_capacitor.*install a version"),
         (_spoil_field, r"describes no network of this version"),
@@ -264,7 +341,7 @@ def test_wrong_architecture(path, network, change, words):
     """What does not fit is named, with what to do, and nothing is loaded half."""
     config, state = CONFIG.to_dict(), {name: tensor.clone() for name, tensor in network.state_dict().items()}
     change(config, state)
-    write_weights(path, config, state, overwrite=True)
+    write_state(path, state, config=config, overwrite=True)
     with pytest.raises(WeightsError, match=words):
         load_weights(path)
 

@@ -126,7 +126,7 @@ def add_pretrain(subparsers):
     parser.add_argument("--real", action="append", default=[], metavar="DIR", help="real spectra; may be repeated")
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
     parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
-    parts = "parts of the network to train, such as type_head; a wrong name lists them (default: all)"
+    parts = "parts to train: encoder, pooling, decoder, or heads; a wrong name lists them (default: all)"
     parser.add_argument("--train-only", type=split_names, default=[], metavar="A,B", help=parts)
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
@@ -145,17 +145,21 @@ def add_pretrain(subparsers):
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=text)
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE",
-        help="any setting of TrainingConfig, such as label_weight=0.5; may be repeated; a wrong name lists them",
+        help="any setting of TrainingConfig, such as alignment_weight=0.5; may be repeated; a wrong name lists them",
     )  # fmt: skip
     add_common_options(parser, "device")
     parser.set_defaults(run=_run_pretrain)
+
+
+#: columns of the log that are not shown while a network is trained
+HIDDEN = ("step", "loss_hidden", "deviation", "alignment", "learning_rate", "gradient", "seconds", "spectra_per_s")
 
 
 def _run_pretrain(args):
     """Train, and print a line whenever the log gets one."""
     import torch
 
-    from astro_spectok.network import get_config
+    from astro_spectok.heads import get_model_config
     from astro_spectok.training.loop import pretrain
 
     config = _read_training_config(args)
@@ -164,13 +168,13 @@ def _run_pretrain(args):
 
     def show(step, row):
         if not args.quiet:
-            names = ("loss", "redshift", "right", "labels", "right_type", "nearest")
-            figures = "  ".join(f"{name} {row[name]:.3f}" for name in names if not math.isnan(row[name]))
+            kept = {name: x for name, x in row.items() if name not in HIDDEN and not math.isnan(x)}
+            figures = "  ".join(f"{name} {x:.3f}" for name, x in kept.items())
             write_line(f"step {step}/{config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
             sys.stdout.flush()
 
     path = pretrain(
-        args.data, args.out, get_config(args.config), config, real=args.real, real_medium=args.medium,
+        args.data, args.out, get_model_config(args.config), config, real=args.real, real_medium=args.medium,
         start=args.start_from, train_only=args.train_only, resume=args.resume, device=args.device,
         precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip

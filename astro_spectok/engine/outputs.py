@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What a `Runner` gives for one spectrum, as plain arrays."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,34 +44,26 @@ class EncodedSpectrum:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the heads say of one spectrum, as plain arrays.
+    """What heads say of one spectrum, as plain arrays.
 
     Attributes
     ----------
-    log_probability : dict of str to ndarray of float32, shape (lags,)
-        For each class the logarithm of the probability of each redshift; all classes together sum to one.
-    redshifts : dict of str to ndarray of float64, shape (lags,)
-        For each class, shared by all spectra.
-    labels : dict of str to (float, float)
-        Mean and standard deviation of each label; empty if not asked for.
+    heads : dict of str to dict of str to ndarray
+        By the name of the head, what it gives by the names in its ``gives``; what is one number is a numpy scalar.
     embedding : ndarray of float32, shape (E,), or None
         None if not asked for.
-    types : dict of str to float
-        Probability of each stellar type, if it is a star; empty where the weights have no head for them.
 
     Examples
     --------
     >>> from astro_spectok.engine import Runner
     >>> from astro_spectok.example import read_example
     >>> from astro_spectok.spectra import to_batch
-    >>> ((_, measured),) = Runner(device="cpu").measure(to_batch(read_example()), labels=False, embedding=False)
-    >>> best = measured.log_probability["GALAXY"].argmax()
-    >>> print(f"{measured.redshifts['GALAXY'][best]:.3f}", measured.labels, measured.embedding)
-    0.086 {} None
+    >>> ((_, measured),) = Runner(device="cpu").measure(to_batch(read_example()), ["redshift", "spectral_type"])
+    >>> {name: len(values) for name, values in measured.heads.items()}, measured.embedding
+    ({'redshift': 3, 'spectral_type': 12}, None)
+    >>> measured.heads["redshift"]["STAR"].shape
+    (49,)
     """
 
-    log_probability: dict
-    redshifts: dict
-    labels: dict
-    embedding: np.ndarray | None
-    types: dict = field(default_factory=dict)
+    heads: dict
+    embedding: np.ndarray | None = None

@@ -20,7 +20,7 @@ __all__ = ["Runner"]
 CPU_BATCH_TOKENS = 6144
 #: what a batch costs on a CPU besides its tokens, in tokens
 CPU_OVERHEAD = 150
-#: most spectra whose redshift or stellar labels are measured at once
+#: most spectra that heads read at once
 MOST_MEASURED = 64
 #: most requested patches decoded at once
 DECODE_PATCHES = 2048
@@ -125,16 +125,35 @@ class Runner:
                     ),
                 )
 
-    def measure(self, batch, *, progress=None, labels=True, embedding=True):
-        """Class, redshift, labels and stellar type of all usable spectra of a batch.
+    def find_head(self, kind):
+        """Name of the first head of a kind.
+
+        Parameters
+        ----------
+        kind : str
+            As of `~astro_spectok.heads.list_heads`.
+
+        Returns
+        -------
+        str or None
+            None if the weights have none.
+        """
+        return next((name for name, head in self.loaded.network.heads.items() if head.kind == kind), None)
+
+    def measure(self, batch, heads=None, *, given=None, embedding=False, progress=None):
+        """What heads say of all usable spectra of a batch; what several need is computed once.
 
         Parameters
         ----------
         batch : `~astro_spectok.spectra.SpectrumBatch`
+        heads : sequence of str, optional
+            Their names; if not given, all that need nothing but the spectra.
+        given : dict of str to ndarray, shape (n,), optional
+            What heads ask for besides, for each spectrum; those with NaN are left out.
+        embedding : bool, optional
+            Whether it is wanted too.
         progress : bool, optional
             Show a bar; by default for long work on a terminal.
-        labels, embedding : bool, optional
-            Whether these are wanted; what is not wanted is not computed.
 
         Yields
         ------
@@ -145,80 +164,32 @@ class Runner:
         Raises
         ------
         ValueError
-            The weights have no redshift head, or no label head and ``labels`` are wanted.
+            The weights have no such head, or a head needs what is not ``given``.
         """
         import torch
 
-        network = self.network
-        patch = network.config.patch
-        redshifts = None
-        for group in show_progress(self._plan(batch, MOST_MEASURED), "measure", progress):
-            patches = _gather(batch, group, patch).to(self.device)
+        network, given = self.network, given or {}
+        if heads is None:
+            heads = [name for name, head in network.heads.items() if not head.given]
+        needs = {need for name in heads if name in network.heads for need in network.heads[name].needs}
+        needs |= {"tokens", "detail"} if embedding else set()
+        known = np.all([np.isfinite(values) for values in given.values()], axis=0) if given else True
+        for group in show_progress(self._plan(batch, MOST_MEASURED, known), "measure", progress):
+            patches, tokens = _gather(batch, group, network.config.patch).to(self.device), None
+            where = patches.mask, patches.grid.geometry
+            told = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
             with self._computing():
-                tokens = network.encode(patches, cosines=embedding)
-                scores = network.redshift_scores(patches, tokens)
-                log_p = torch.log_softmax(torch.cat(scores, dim=1), dim=1)
-                where = patches.mask, patches.grid.geometry
-                found = network.measure_labels(tokens, *where) if labels else [tokens.new_zeros(len(group), 0)] * 2
+                if needs - {"patches"}:
+                    tokens = network.encode(patches, learned="tokens" in needs, detail="detail" in needs)
+                found = {}
+                for name in heads:
+                    output = network.read(name, tokens, *where, patches, told)
+                    found[name] = network.heads[name].interpret(output)
                 vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
-                types = tokens.new_zeros(len(group), 0)
-                if network.type_head is not None:
-                    types = torch.softmax(network.measure_types(tokens, *where, patches), dim=1)
-            classes = network.config.redshift.classes
-            if redshifts is None:
-                redshifts = dict(zip(classes, (z.numpy() for z in network.redshift_head.redshifts()), strict=True))
-            by_class = [x.cpu().numpy() for x in log_p.split([score.shape[1] for score in scores], dim=1)]
-            mean, log_sigma, types = (x.cpu().numpy() for x in (*found, types))
-            names = network.label_head.names if labels else ()
+            found = {name: {key: x.cpu().numpy() for key, x in values.items()} for name, values in found.items()}
             for j, i in enumerate(group):
-                values = zip(names, mean[j], np.exp(log_sigma[j]), strict=True)
-                yield (
-                    int(i),
-                    Measured(
-                        {name: rows[j] for name, rows in zip(classes, by_class, strict=True)},
-                        redshifts,
-                        {name: (float(value), float(sigma)) for name, value, sigma in values},
-                        vectors[j],
-                        dict(zip(network.config.stellar_types, types[j].tolist(), strict=True)),
-                    ),
-                )
-
-    def measure_stellar(self, batch, ln_doppler, *, progress=None):
-        """Labels of stars whose radial velocities are known.
-
-        Parameters
-        ----------
-        batch : `~astro_spectok.spectra.SpectrumBatch`
-        ln_doppler : ndarray of float64, shape (n,)
-            ln(1 + v / c) of each spectrum; those with NaN are left out.
-        progress : bool, optional
-            Show a bar; by default for long work on a terminal.
-
-        Yields
-        ------
-        i : int
-            Position in the batch; positions come in no particular order, each once.
-        mean : ndarray of float64, shape (L,)
-            Of the labels in ``network.stellar_head.names``.
-        covariance : ndarray of float64, shape (L, L)
-
-        Raises
-        ------
-        ValueError
-            The weights have no stellar head.
-        """
-        import torch
-
-        network = self.network
-        known = np.isfinite(ln_doppler)
-        for group in show_progress(self._plan(batch, MOST_MEASURED, known), "stellar labels", progress):
-            patches = _gather(batch, group, network.config.patch).to(self.device)
-            doppler = torch.from_numpy(ln_doppler[group]).to(patches.grid.geometry.device)
-            with self._computing():
-                tokens = network.encode_explicit(patches)
-                found = network.measure_stellar(tokens, patches.mask, patches.grid.geometry, doppler, patches)
-            mean, tril = (x.double().cpu().numpy() for x in found)
-            yield from zip(group.tolist(), mean, tril @ tril.swapaxes(1, 2), strict=True)
+                row = {name: {key: x[j] for key, x in values.items()} for name, values in found.items()}
+                yield int(i), Measured(row, vectors[j])
 
     def measure_attention(self, batch, i=0):
         """Attention of the encoder among the tokens of one spectrum.

@@ -1,17 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The network in plain PyTorch: tensors in, tensors out."""
 
-from astro_spectok.network.config import CONFIGS, NetworkConfig, RedshiftHeadConfig, get_config
+from astro_spectok.network.config import CONFIGS, NetworkConfig, get_config
+from astro_spectok.network.head_inputs import HeadInputs
 from astro_spectok.network.model import SpectralNetwork, build_network
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches, patch_positions
 from astro_spectok.network.precision import compute_in
 
 __all__ = [
     "CONFIGS",
+    "HeadInputs",
     "NetworkConfig",
     "PatchBatch",
     "PatchGrid",
-    "RedshiftHeadConfig",
     "SpectralNetwork",
     "arrange_patches",
     "build_network",

@@ -1,73 +1,47 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The sizes of a network, as frozen dataclasses that travel inside the weights file."""
 
-import math
 from dataclasses import asdict, dataclass, fields
 
-__all__ = ["CONFIGS", "NetworkConfig", "RedshiftHeadConfig", "get_config"]
+__all__ = ["CONFIGS", "NetworkConfig", "get_config", "read_fields"]
 
 
-def _checked_kwargs(cls, values):
-    """Keep the fields of ``cls``, lists as tuples; refuse names it does not have."""
+def read_fields(cls, values):
+    """An instance of a dataclass from what JSON holds of it.
+
+    Parameters
+    ----------
+    cls : type
+    values : mapping
+
+    Returns
+    -------
+    object
+        Lists have become tuples.
+
+    Raises
+    ------
+    ValueError
+        There is no attribute of a name that is given.
+    """
     known = {f.name for f in fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
+    if unknown := sorted(set(values) - known):
         msg = (
             f"{cls.__name__} has no field {', '.join(unknown)}: the weights were made by a newer version; "
-            "upgrade astro_spectok"
+            "upgrade astro_spectok, or what defines it"
         )
         raise ValueError(msg)
-    return {k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v
-            for k, v in values.items()}  # fmt: skip
+    return cls(**{name: _to_tuple(value) for name, value in values.items()})
 
 
-@dataclass(frozen=True)
-class RedshiftHeadConfig:
-    """Sizes of the head that correlates features with learned rest-frame templates.
-
-    Attributes
-    ----------
-    classes : tuple of str
-        One template per class.
-    z_range : tuple of (float, float)
-        Redshifts searched for each class; stars by radial velocity, hence below zero too.
-    channels : int
-        Feature channels per pixel.
-    step : float
-        Step of the common grid in ln(wavelength); 1e-4 is 30 km/s.
-    observed_range, rest_range : tuple of float
-        Wavelengths in Angstrom that the grid of the spectrum and of the templates span.
-    kernel : int
-        Taps of the convolution that carries input pixels past the transformer.
-
-    Examples
-    --------
-    >>> from astro_spectok.network import RedshiftHeadConfig
-    >>> head = RedshiftHeadConfig(classes=("GALAXY", "STAR"), z_range=((0.0, 1.0), (-0.002, 0.002)), step=2e-4)
-    >>> head.lags
-    ((0, 3465), (-10, 9))
-    """
-
-    classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
-    z_range: tuple[tuple[float, float], ...] = ((-0.003, 15.0), (0.0, 7.0), (-0.0024, 0.0024))
-    channels: int = 8
-    step: float = 1e-4
-    observed_range: tuple[float, float] = (900.0, 55000.0)
-    rest_range: tuple[float, float] = (600.0, 26000.0)
-    kernel: int = 15
-
-    @property
-    def lags(self):
-        """First and last bin of each class on the grid of redshifts: tuple of (int, int)."""
-        return tuple(
-            (math.ceil(math.log1p(low) / self.step - 1e-9), math.floor(math.log1p(high) / self.step + 1e-9))
-            for low, high in self.z_range
-        )
+def _to_tuple(value):
+    """Lists, which JSON makes of tuples, as tuples again."""
+    return tuple(map(_to_tuple, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of encoder, decoder, pooling and heads.
+    """Sizes of encoder, decoder and pooling; heads have their own.
 
     Attributes
     ----------
@@ -91,8 +65,6 @@ class NetworkConfig:
         Size of the vector that ``embed`` returns.
     embedding_nodes : int
         Wavelengths around which tokens enter the embedding, besides through the queries; 0 for none.
-    posterior_periods : int
-        Periods in ln(1 + z) at which the redshifts that the tokens allow enter the embedding; 0 for none.
     detail_channels : int
         Features per pixel that the decoder resamples onto the requested grid.
     local_cosines : int
@@ -100,16 +72,10 @@ class NetworkConfig:
         (``network/detail.py``); 0 for none.
     contrast_step : float
         Bins in ln(wavelength) of the flux over its continuum that enters the embedding; 0 for none.
-    redshift : `RedshiftHeadConfig` or None
-        None leaves the head out.
-    labels : tuple of (str, float, float)
-        Name, typical value and spread of each label that the label head gives; empty leaves the head out.
-    stellar_types : tuple of str
-        Coarse types that the type head tells stars apart by; empty leaves the head out.
-    type_step : float
-        Bins in ln(wavelength) of the flux that the type head reads; 0 for one that reads tokens.
-    stellar_labels : tuple of (str, float, float)
-        Name, typical value and spread of each label whose covariance the stellar head gives; empty leaves the head out.
+    observed_range : (float, float)
+        Wavelengths in Angstrom that nodes and contrast of the embedding span.
+    summaries : tuple of (str, int)
+        Names of the heads whose summaries enter the embedding, and how many numbers each gives.
 
     Raises
     ------
@@ -120,8 +86,8 @@ class NetworkConfig:
     --------
     >>> from astro_spectok.network import NetworkConfig
     >>> config = NetworkConfig(name="mine", width=64, heads=4, local_cosines=16)
-    >>> config.token_size, config.redshift
-    (80, None)
+    >>> config.token_size, config.summaries
+    (80, ())
     >>> NetworkConfig.from_dict(config.to_dict()) == config
     True
     """
@@ -141,37 +107,20 @@ class NetworkConfig:
     summary_queries: int = 4
     embedding_size: int = 256
     embedding_nodes: int = 0
-    posterior_periods: int = 0
     detail_channels: int = 16
     local_cosines: int = 0
     contrast_step: float = 0.0
-    redshift: RedshiftHeadConfig | None = None
-    labels: tuple[tuple[str, float, float], ...] = ()
-    stellar_types: tuple[str, ...] = ()
-    type_step: float = 0.0
-    stellar_labels: tuple[tuple[str, float, float], ...] = ()
+    observed_range: tuple[float, float] = (900.0, 55000.0)
+    summaries: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self):
         if self.width % (2 * self.heads):
             msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
             raise ValueError(msg)
-        if self.redshift is None and (self.embedding_nodes or self.posterior_periods or self.contrast_step):
-            msg = (
-                "redshift must be given where embedding_nodes, posterior_periods or contrast_step is: they take their "
-                "wavelengths and redshifts from it; give a RedshiftHeadConfig, or 0 for all three"
-            )
-            raise ValueError(msg)
         if self.contrast_step and not self.local_cosines:
             msg = (
                 "local_cosines must be above 0 where contrast_step is: the contrast is that of the flux they describe; "
                 f"got {self.local_cosines}; give 16, say, or 0 for both"
-            )
-            raise ValueError(msg)
-
-        if self.stellar_labels and not self.local_cosines:
-            msg = (
-                "local_cosines must be above 0 where stellar_labels are: they are read from the flux it describes; got "
-                f"{self.local_cosines}; give 16, say, or no stellar_labels"
             )
             raise ValueError(msg)
 
@@ -206,40 +155,8 @@ class NetworkConfig:
         ValueError
             A name that this version does not know, or sizes that do not go together.
         """
-        values = _checked_kwargs(cls, dict(values))
-        if isinstance(values.get("redshift"), dict):
-            values["redshift"] = RedshiftHeadConfig(**_checked_kwargs(RedshiftHeadConfig, values["redshift"]))
-        return cls(**values)
+        return read_fields(cls, values)
 
-
-#: what the label head is trained on: the names and units are those of `astro_spectok.simulate`
-LABELS = (
-    ("teff", 3.75, 0.2),
-    ("logg", 3.8, 1.0),
-    ("fe_h", -0.4, 0.6),
-    ("alpha_fe", 0.1, 0.2),
-    ("age", 0.3, 0.6),
-    ("metallicity", -0.2, 0.4),
-    ("a_v", 0.5, 0.5),
-    ("sigma_v", 2.1, 0.3),
-    ("ew_halpha", 2.0, 2.0),
-    ("ew_oiii", 1.5, 2.0),
-    ("ew_hbeta", 1.0, 1.5),
-    ("ew_oii", 1.5, 1.5),
-)
-
-#: what the type head tells apart: letters of the MK system and of brown dwarfs, white dwarfs, cataclysmic variables and
-#: carbon stars; the names are those of `astro_spectok.simulate`
-STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
-
-#: what the stellar head is trained on: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
-STELLAR_LABELS = (
-    ("teff", 3.74, 0.1),
-    ("logg", 3.3, 1.1),
-    ("fe_h", -0.35, 0.6),
-    ("alpha_fe", 0.1, 0.2),
-    ("log_vbroad", 1.0, 0.6),
-)
 
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
 #: ``tiny`` is for tests and for trying things out.
@@ -257,14 +174,8 @@ CONFIGS = {
     "small": NetworkConfig(
         name="small",
         embedding_nodes=82,
-        posterior_periods=16,
         local_cosines=16,
         contrast_step=1e-3,
-        redshift=RedshiftHeadConfig(),
-        labels=LABELS,
-        stellar_types=STELLAR_TYPES,
-        type_step=1e-3,
-        stellar_labels=STELLAR_LABELS,
     ),
     "paper": NetworkConfig(
         name="paper",
@@ -275,14 +186,8 @@ CONFIGS = {
         embedding_size=512,
         summary_queries=8,
         embedding_nodes=82,
-        posterior_periods=16,
         local_cosines=16,
         contrast_step=1e-3,
-        redshift=RedshiftHeadConfig(),
-        labels=LABELS,
-        stellar_types=STELLAR_TYPES,
-        type_step=1e-3,
-        stellar_labels=STELLAR_LABELS,
     ),
 }
 

@@ -1,5 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The network: patches to tokens, tokens to an embedding, to flux on any grid, and to scores over redshift."""
+"""The network: patches to tokens, tokens to an embedding and to flux on any grid; and the heads that read them."""
+
+import contextlib
 
 import torch
 from torch import nn
@@ -7,15 +9,12 @@ from torch import nn
 from astro_spectok.network.blocks import SelfBlock
 from astro_spectok.network.decoder import Decoder
 from astro_spectok.network.detail import filter_detail, local_flux
-from astro_spectok.network.label_head import LabelHead
+from astro_spectok.network.head_inputs import HeadInputs
 from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
 from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.precision import open_autocast
-from astro_spectok.network.redshift_head import RedshiftHead
-from astro_spectok.network.stellar_head import StellarHead
-from astro_spectok.network.type_head import build_type_head
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
@@ -25,12 +24,20 @@ class SpectralNetwork(nn.Module):
     """Encoder-decoder for spectra on their native grids.
 
     Follows the universal spectral tokenizer (Shen et al., arXiv 2510.17959); what differs, and why, is in the
-    developers' notes on architecture. A head that the configuration leaves out is None.
+    developers' notes on architecture. What is read from tokens is the matter of heads: the network hands them what
+    they need, and knows none by name.
 
     Parameters
     ----------
     config : `NetworkConfig`
         Sizes; kept as the attribute ``config``.
+    heads : mapping of str to `~astro_spectok.heads.Head`, optional
+        Kept as the attribute ``heads``, a `torch.nn.ModuleDict`.
+
+    Raises
+    ------
+    ValueError
+        A head whose summary the embedding takes is not there, or gives another number of values.
 
     References
     ----------
@@ -57,7 +64,7 @@ class SpectralNetwork(nn.Module):
     ((2, 3, 32), (2, 16), (2, 1, 32))
     """
 
-    def __init__(self, config):
+    def __init__(self, config, heads=()):
         super().__init__()
         self.config = config
         self.input = Linear(config.patch * N_CHANNELS, config.width)
@@ -67,10 +74,8 @@ class SpectralNetwork(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.pooling = SummaryPooling(config)
         self.decoder = Decoder(config)
-        self.redshift_head = RedshiftHead(config) if config.redshift else None
-        self.label_head = LabelHead(config) if config.labels else None
-        self.type_head = build_type_head(config) if config.stellar_types else None
-        self.stellar_head = StellarHead(config) if config.stellar_labels else None
+        self.heads = nn.ModuleDict(dict(heads))
+        _check_summaries(config, self.heads)
 
     @property
     def device(self):
@@ -80,21 +85,33 @@ class SpectralNetwork(nn.Module):
     def _autocast(self):
         return open_autocast(self.device)
 
-    def encode(self, patches, *, cosines=True):
+    def encode(self, patches, *, learned=True, detail=True):
         """Tokens of spectra.
 
         Parameters
         ----------
         patches : `~astro_spectok.network.PatchBatch`
-        cosines : bool, optional
-            False leaves out the explicit detail at the end of each token, for the heads that do without.
+        learned : bool, optional
+            False leaves zeros in place of all that the transformer would make, in a part of the time, for heads that
+            read nothing of it.
+        detail : bool, optional
+            False leaves out the explicit detail at the end of each token, for heads that do without.
 
         Returns
         -------
         float32 tensor, shape (B, T, D)
             Zero for patches without a good pixel.
         """
-        return self._join(patches, self.norm(self._run_blocks(patches).float())[..., N_EXPLICIT:], cosines=cosines)
+        level = patch_level(patches)
+        tokens = [torch.stack([level, patch_extent(patches)], dim=-1)]
+        if learned:
+            tokens.append(self.norm(self._run_blocks(patches).float())[..., N_EXPLICIT:])
+        else:
+            tokens.append(level.new_zeros(*level.shape, self.config.width - N_EXPLICIT))
+        if detail and self.config.local_cosines:
+            with torch.no_grad():
+                tokens.append(filter_detail(patches, level, self.config.local_cosines))
+        return torch.cat(tokens, dim=-1) * patches.mask[..., None]
 
     def _run_blocks(self, patches, weights=None):
         """What the encoder makes of patches, (B, T, width); the attention of each block is added to ``weights``."""
@@ -124,35 +141,10 @@ class SpectralNetwork(nn.Module):
         self._run_blocks(patches, weights)
         return torch.stack(weights, dim=1)
 
-    def encode_explicit(self, patches):
-        """Tokens with zeros in place of all that is learned: level, extent and detail, in a part of the time.
-
-        The stellar head reads nothing else.
-
-        Parameters
-        ----------
-        patches : `~astro_spectok.network.PatchBatch`
-
-        Returns
-        -------
-        float32 tensor, shape (B, T, D)
-        """
-        nothing = patches.channels.new_zeros(*patches.mask.shape, self.config.width - N_EXPLICIT)
-        return self._join(patches, nothing)
-
-    def _join(self, patches, learned, *, cosines=True):
-        """Tokens (B, T, D) of what is learned (B, T, width - 2) and what is explicit."""
-        level = patch_level(patches)
-        tokens = [torch.stack([level, patch_extent(patches)], dim=-1), learned]
-        if cosines and self.config.local_cosines:
-            with torch.no_grad():
-                tokens.append(filter_detail(patches, level, self.config.local_cosines))
-        return torch.cat(tokens, dim=-1) * patches.mask[..., None]
-
     def _split(self, tokens):
         """What the transformer made of each patch, (B, T, width), and its explicit detail (B, T, M) or None."""
         width = self.config.width
-        return tokens[..., :width], tokens[..., width:] if self.config.local_cosines else None
+        return tokens[..., :width], tokens[..., width:] if tokens.shape[-1] > width else None
 
     def embed(self, tokens, mask, geometry):
         """One vector for each spectrum.
@@ -170,15 +162,17 @@ class SpectralNetwork(nn.Module):
         float32 tensor, shape (B, E)
         """
         tokens, cosines = self._split(tokens)
-        scores = flux = None
+        summary = flux = None
         if self.pooling.contrast is not None:
             flux = local_flux(tokens[..., 0], cosines, mask, geometry, self.config.patch)
-        if self.pooling.summary is not None:
-            with torch.no_grad():  # the embedding learns to use redshifts, not to find them
-                scores = self.redshift_head.score_tokens(tokens, mask, geometry)
+        if self.config.summaries:
+            inputs = HeadInputs(tokens, cosines, mask, geometry)
+            with torch.no_grad():  # the embedding learns to use what heads find, not to find it
+                found = [self.heads[name].summarise_tokens(inputs) for name, _ in self.config.summaries]
+            summary = torch.cat(found, dim=1)
         with self._autocast():
             phases = self.rotary(geometry[..., 0], self.device)
-            return self.pooling(tokens, mask, phases, geometry, scores, flux).float()
+            return self.pooling(tokens, mask, phases, geometry, summary, flux).float()
 
     def decode(self, tokens, mask, geometry, grid, resolution=None, embedding=None, hide=None):
         """Flux and its uncertainty on the pixels of ``grid``, in units of the spectrum's scale.
@@ -243,113 +237,58 @@ class SpectralNetwork(nn.Module):
         tokens = self.encode(patches)
         return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
 
-    def measure_labels(self, tokens, mask, geometry):
-        """Labels of stars and galaxies, with their errors, from tokens.
+    def read(self, name, tokens, mask, geometry, patches=None, given=()):
+        """What a head answers.
 
         Parameters
         ----------
-        tokens, mask, geometry
-            As for `embed`.
-
-        Returns
-        -------
-        mean, log_sigma : float32 tensor, shape (B, number of labels)
-            Of the labels in ``label_head.names``: value, and logarithm of the standard deviation.
-
-        Raises
-        ------
-        ValueError
-            The network was built without that head.
-        """
-        self._require("label", "whose config names `labels`")
-        with self._autocast():
-            return self.label_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
-
-    def measure_types(self, tokens, mask, geometry, patches=None):
-        """Scores of the stellar types.
-
-        Parameters
-        ----------
-        tokens, mask, geometry
-            As for `embed`.
-        patches : `~astro_spectok.network.PatchBatch`, optional
-            What the tokens were made of; needed, and all that is looked at, where ``config.type_step`` is above 0.
-
-        Returns
-        -------
-        float32 tensor, shape (B, number of types)
-            Their softmax is the probability of each type, if it is a star.
-
-        Raises
-        ------
-        ValueError
-            The network was built without that head, or ``patches`` are needed.
-        """
-        self._require("type", "whose config names `stellar_types`")
-        if self.config.type_step and patches is None:
-            msg = "patches must be given where config.type_step is above 0: types are read from pixels; got None"
-            raise ValueError(msg)
-        with self._autocast():
-            if self.config.type_step:
-                return self.type_head(patches)
-            return self.type_head(self._split(tokens)[0], mask, self.rotary(geometry[..., 0], self.device))
-
-    def measure_stellar(self, tokens, mask, geometry, ln_doppler, patches=None):
-        """Labels of stars with their covariance, from tokens, as for `embed`.
-
-        Parameters
-        ----------
-        tokens : tensor, shape (B, T, D)
+        name : str
+            Of the head.
+        tokens : tensor, shape (B, T, D), or None
+            None where the head needs none.
         mask : bool tensor, shape (B, T)
         geometry : float64 tensor, shape (B, T, 3)
-        ln_doppler : float64 tensor, shape (B,)
-            ln(1 + v / c) of each star's radial velocity.
         patches : `~astro_spectok.network.PatchBatch`, optional
-            What the tokens were made of, where it is at hand: weak lines are then read from the pixels.
+            What the tokens were made of, for heads that read pixels.
+        given : mapping of str to tensor, optional
+            What else the head asks for.
 
         Returns
         -------
-        mean : float32 tensor, shape (B, number of labels)
-        tril : float32 tensor, shape (B, number of labels, number of labels)
-            Lower Cholesky factor of the covariance.
+        object
+            As of its ``forward``.
 
         Raises
         ------
         ValueError
-            The network was built without that head.
+            The network has no such head, or the head needs what is not given.
         """
-        self._require("stellar", "whose config names `stellar_labels`")
-        # in single precision: labels are a matter of parts of a per cent
-        return self.stellar_head(tokens, mask, geometry, ln_doppler, patches)
-
-    def _require(self, head, which):
-        """Say which weights to take if the network has no such head."""
-        if getattr(self, f"{head}_head") is None:
-            msg = f"the network {self.config.name!r} has no {head} head; use weights {which}"
+        if name not in self.heads:
+            msg = (
+                f"name must be that of a head of the network {self.config.name!r}, which are "
+                f"{', '.join(self.heads) or 'none'}; got {name!r}; use weights that have it"
+            )
             raise ValueError(msg)
+        head, given = self.heads[name], dict(given)
+        there = {"tokens": tokens, "detail": tokens, "patches": patches} | given
+        if missing := [what for what in (*head.needs, *head.given) if there.get(what) is None]:
+            msg = f"{', '.join(missing)} must be given for the head {name!r}, which reads them; got None"
+            raise ValueError(msg)
+        parts = (None, None) if tokens is None else self._split(tokens)
+        with self._autocast() if head.mixed_precision else contextlib.nullcontext():
+            return head(HeadInputs(*parts, mask, geometry, patches, given))
 
-    def redshift_scores(self, patches, tokens=None):
-        """Scores over lags, one tensor per class; see `~astro_spectok.network.redshift_head.RedshiftHead`.
 
-        Parameters
-        ----------
-        patches : `~astro_spectok.network.PatchBatch`
-        tokens : tensor, shape (B, T, D), optional
-            Of these patches, where they are known already.
-
-        Returns
-        -------
-        list of float32 tensor, shape (B, lags)
-            For each class; their softmax over all classes is a posterior.
-
-        Raises
-        ------
-        ValueError
-            The network was built without that head.
-        """
-        self._require("redshift", "whose config has `redshift` set")
-        tokens = self.encode(patches, cosines=False) if tokens is None else self._split(tokens)[0]
-        return self.redshift_head(tokens, patches)
+def _check_summaries(config, heads):
+    """Refuse a network whose embedding takes what no head gives."""
+    sizes = {name: head.summary_size for name, head in heads.items()}
+    for name, size in config.summaries:
+        if sizes.get(name, 0) != size:
+            msg = (
+                f"heads must have one named {name!r} that gives the embedding {size} numbers, as config.summaries "
+                f"says; got {', '.join(f'{other} with {n}' for other, n in sizes.items()) or 'none'}"
+            )
+            raise ValueError(msg)
 
 
 def _init_weights(module, depth):
@@ -362,12 +301,14 @@ def _init_weights(module, depth):
                 nn.init.zeros_(layer.bias)
 
 
-def build_network(config):
+def build_network(config, heads=()):
     """Make a network with random parameters.
 
     Parameters
     ----------
     config : `NetworkConfig`
+    heads : mapping of str to `~astro_spectok.heads.Head`, optional
+        Their linear layers are initialised as those of the network.
 
     Returns
     -------
@@ -380,12 +321,12 @@ def build_network(config):
     >>> from astro_spectok.network import build_network, get_config
     >>> _ = torch.manual_seed(1)  # what the parameters depend on
     >>> network = build_network(get_config("tiny"))
-    >>> network.redshift_head is None, sum(p.numel() for p in network.parameters()) > 10_000
-    (True, True)
+    >>> len(network.heads), sum(p.numel() for p in network.parameters()) > 10_000
+    (0, True)
     """
     # what the program around has set must not show: its default device, and its default type of numbers below
     with torch.inference_mode(False), torch.device("cpu"):
-        network = SpectralNetwork(config)
+        network = SpectralNetwork(config, heads)
         for parameter in network.parameters():
             parameter.data = parameter.data.float()
         _init_weights(network, config.encoder_layers)

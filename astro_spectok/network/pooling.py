@@ -1,18 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens to one vector: by learned queries, around fixed wavelengths, and by the redshifts that they allow."""
+"""Tokens to one vector: by learned queries, around fixed wavelengths, and by what heads have to say of them."""
 
 import torch
 from torch import nn
 
 from astro_spectok.network.blocks import Attention
 from astro_spectok.network.contrast import FluxContrast
-from astro_spectok.network.posterior_summary import PosteriorSummary
 from astro_spectok.network.wavelength_nodes import WavelengthNodes
 
 __all__ = ["SummaryPooling"]
-
-#: the numbers of a posterior are small, most of them: this brings them to the size of the rest
-POSTERIOR_SCALE = 3.0
 
 
 class SummaryPooling(nn.Module):
@@ -22,7 +18,7 @@ class SummaryPooling(nn.Module):
     from the embedding alone, so that it holds what the spectrum as a whole looks like.
 
     What tells one object from others like it is added where the configuration has it: its colours and lines around
-    fixed wavelengths, its redshift, as the posterior that the redshift head gives for the tokens, and the contrast of
+    fixed wavelengths, what heads have to say of the tokens (the redshifts that these allow, say), and the contrast of
     its flux on a fine grid.
     """
 
@@ -33,10 +29,8 @@ class SummaryPooling(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.to_embedding = nn.Linear(config.summary_queries * config.width, config.embedding_size)
         self.nodes = WavelengthNodes(config) if config.embedding_nodes else None
-        self.summary = self.from_posterior = None
-        if config.posterior_periods:
-            self.summary = PosteriorSummary(config.redshift.lags, config.redshift.step, config.posterior_periods)
-            self.from_posterior = nn.Linear(self.summary.size, config.embedding_size)
+        size = sum(number for _, number in config.summaries)
+        self.from_summaries = nn.Linear(size, config.embedding_size) if size else None
         self.contrast = FluxContrast(config) if config.contrast_step else None
         self.unfold = nn.Sequential(
             nn.Linear(config.embedding_size, 2 * config.embedding_size),
@@ -44,7 +38,7 @@ class SummaryPooling(nn.Module):
             nn.Linear(2 * config.embedding_size, config.summary_queries * config.width),
         )
 
-    def forward(self, tokens, mask, phases, geometry, scores=None, flux=None):
+    def forward(self, tokens, mask, phases, geometry, summary=None, flux=None):
         """
         Parameters
         ----------
@@ -55,8 +49,8 @@ class SummaryPooling(nn.Module):
             Of the tokens, as `~astro_spectok.network.wavelength.RotaryPhases` gives them.
         geometry : float64 tensor, shape (B, T, 3)
             Of the tokens.
-        scores : list of tensor, shape (B, lags), optional
-            Of the redshifts that the tokens allow, one for each class; needed where `summary` is not None.
+        summary : tensor, shape (B, S), optional
+            What heads have to say; needed where ``from_summaries`` is not None.
         flux : tensor, shape (B, T, P), optional
             Of the slots of the tokens, as of `~astro_spectok.network.detail.local_flux`; needed where `contrast` is not
             None.
@@ -70,8 +64,8 @@ class SummaryPooling(nn.Module):
         embedding = self.to_embedding(found.flatten(1))
         if self.nodes is not None:
             embedding = embedding + self.nodes(tokens, mask, geometry[..., 0])
-        if self.summary is not None:
-            embedding = embedding + self.from_posterior(POSTERIOR_SCALE * self.summary(scores))
+        if self.from_summaries is not None:
+            embedding = embedding + self.from_summaries(summary)
         if self.contrast is not None:
             embedding = embedding + self.contrast(flux, mask, geometry)
         return embedding

@@ -24,7 +24,7 @@ class WavelengthNodes(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        low, high = (math.log(x) for x in config.redshift.observed_range)
+        low, high = (math.log(x) for x in config.observed_range)
         number, hidden = config.embedding_nodes, 2 * config.embedding_size
         self.low, self.spacing, self.number = low, (high - low) / (number - 1), number
         self.project = nn.Sequential(nn.Linear(config.width, 64), nn.GELU(), nn.Linear(64, N_FEATURES))

@@ -2,17 +2,15 @@
 """What makes probabilities and errors of a network mean what they say, as fitted on spectra that trained nothing."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 from scipy.special import entr
 
 from astro_spectok.utils.html import make_html_table
 
-__all__ = ["CALIBRATION_KEY", "Calibration", "measure_breadth", "measure_pixel", "name_errors"]
+__all__ = ["Calibration", "measure_breadth", "measure_pixel", "name_errors"]
 
-#: where the metadata of a file of weights hold it
-CALIBRATION_KEY = "calibration"
 #: width in ln(1 + z) of what the posterior was trained towards, where the weights do not tell
 TARGET_SIGMA = 1.5e-4
 #: share of it below which the width of a peak tells nothing
@@ -140,23 +138,20 @@ class Calibration:
             raise ValueError(msg)
 
     @classmethod
-    def from_metadata(cls, metadata):
-        """The calibration that a file of weights tells of, or one that changes no probability.
+    def from_head(cls, head):
+        """The calibration that is stored with a redshift head, or one that changes no probability.
 
         Parameters
         ----------
-        metadata : dict
-            As of `~astro_spectok.weights.LoadedWeights`.
+        head : `~astro_spectok.heads.RedshiftHead`
 
         Returns
         -------
         Calibration
         """
-        stored, training = metadata.get(CALIBRATION_KEY), metadata.get("training")
         known = {f.name for f in fields(cls)}
-        made = cls(**{key: value for key, value in (stored or {}).items() if key in known})
-        sigma = training.get("redshift_sigma") if isinstance(training, Mapping) else None
-        return made if sigma is None else replace(made, target_sigma=float(sigma))
+        made = {key: value for key, value in head.calibration.items() if key in known}
+        return cls(**made | {"target_sigma": float(head.config.target_sigma)})
 
     def _repr_html_(self):
         return make_html_table("Calibration", [(name, repr(value)) for name, value in asdict(self).items()])

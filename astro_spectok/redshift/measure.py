@@ -38,6 +38,8 @@ class Prepared:
         What was asked for of it.
     prior : `~astro_spectok.redshift.priors.PriorFactors`
     calibration : `~astro_spectok.redshift.Calibration`
+    head, type_head : str
+        Names of the heads for redshifts and for types of stars; the latter is None where the weights have none.
     """
 
     batch: SpectrumBatch
@@ -48,6 +50,13 @@ class Prepared:
     cut: GridCut
     prior: PriorFactors
     calibration: Calibration
+    head: str
+    type_head: str | None
+
+    @property
+    def types(self):
+        """Types that the weights tell stars apart by: tuple of str, empty where they tell none."""
+        return () if self.type_head is None else tuple(self.runner.network.heads[self.type_head].gives)
 
     @property
     def grid(self):
@@ -67,15 +76,17 @@ class Prepared:
         types : dict of str to float
             Probability of each stellar type, if it is a star; empty where the weights tell none.
         """
-        for i, measured in self.runner.measure(self.batch, progress=progress, labels=False, embedding=False):
+        heads = [name for name in (self.head, self.type_head) if name is not None]
+        for i, measured in self.runner.measure(self.batch, heads, progress=progress):
             pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])
-            posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.log_probability, pixel))
+            posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.heads[self.head], pixel))
             information = posterior.information
             if self.grid != self.whole:
                 posterior = RedshiftPosterior(self.grid, self.cut.take(posterior.log_probability))
             if not self.prior.is_flat:
                 posterior = posterior.apply_factors(self.prior.take(i))
-            yield i, posterior, information, measured.types
+            types = measured.heads.get(self.type_head, {})
+            yield i, posterior, information, {name: float(p) for name, p in types.items()}
 
 
 def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
@@ -105,18 +116,19 @@ def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
         obj, weights=estimator.weights, medium=medium, resolution=resolution, device=estimator.device,
         batch_tokens=estimator.batch_tokens,
     )  # fmt: skip
-    network = runner.network
-    if network.redshift_head is None or network.label_head is None:
+    name = runner.find_head("redshift")
+    if name is None:
         msg = (
             f"weights {runner.loaded.name!r} give no redshifts: their network has no head for them; use others, see "
             "`spectok weights list`, or train some with `spectok pretrain`"
         )
         raise WeightsError(msg)
-    names = network.config.redshift.classes
-    redshifts = dict(zip(names, (z.numpy() for z in network.redshift_head.redshifts()), strict=True))
+    head = runner.network.heads[name]
+    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     whole = RedshiftGrid.from_redshifts(redshifts)
     cut = whole.cut(estimator.z_range, estimator.classes)
     prior = PriorFactors(estimator.prior, cut.grid, len(batch))
     flags = note_flags(batch, runner.loaded, single=single, stacklevel=stacklevel)
-    calibration = Calibration.from_metadata(runner.loaded.metadata)
-    return Prepared(batch, runner, flags, single, whole, cut, prior, calibration)
+    calibration = Calibration.from_head(head)
+    types = runner.find_head("spectral_type")
+    return Prepared(batch, runner, flags, single, whole, cut, prior, calibration, name, types)

@@ -8,10 +8,8 @@ import numpy as np
 
 from astro_spectok.stellar.hull import StellarHull
 
-__all__ = ["STELLAR_KEY", "StellarTraining"]
+__all__ = ["StellarTraining"]
 
-#: where the metadata of a file of weights hold it
-STELLAR_KEY = "stellar"
 #: parts that a range is divided into to see how much of it a spectrum fills
 PARTS = 16
 #: vacuum Angstrom of the H band, as labels are learnt from it
@@ -54,7 +52,7 @@ class StellarTraining:
     >>> import numpy as np
     >>> from astro_spectok.stellar.domain import StellarTraining
     >>> from astro_spectok.weights import load_weights
-    >>> training = StellarTraining.from_metadata(load_weights().metadata)
+    >>> training = StellarTraining.from_head(load_weights().network.heads["stellar"])
     >>> training.covers([5000.0, 12000.0, 16000.0]).tolist()
     [True, False, True]
     >>> doubtful = StellarTraining(error_scale={"teff": 2.0})
@@ -92,19 +90,18 @@ class StellarTraining:
                 raise ValueError(msg)
 
     @classmethod
-    def from_metadata(cls, metadata):
-        """What a file of weights tells; what it does not is as by default.
+    def from_head(cls, head):
+        """What is stored with a head; what is not is as by default.
 
         Parameters
         ----------
-        metadata : dict
-            As of `~astro_spectok.weights.LoadedWeights`.
+        head : `~astro_spectok.heads.StellarHead`
 
         Returns
         -------
         StellarTraining
         """
-        stored = metadata.get(STELLAR_KEY) or {}
+        stored = head.domain | head.calibration
         kept = ("error_scale", "error_floor", "range_resolution")
         made = {name: dict(stored[name]) for name in kept if name in stored}
         if "hull" in stored:
@@ -120,22 +117,23 @@ class StellarTraining:
         return cls(**made)
 
     def to_dict(self):
-        """The attributes as JSON holds them.
+        """The attributes as a head holds them.
 
         Returns
         -------
-        dict
+        dict of str to dict
+            ``domain`` and ``calibration``.
         """
-        return {
+        domain = {
             "hull": self.hull.to_dict(),
             "wavelength": [list(pair) for pair in self.wavelength],
             "resolution": list(self.resolution),
             "types": list(self.types),
             "label_wavelength": {name: [list(pair) for pair in x] for name, x in self.label_wavelength.items()},
             "range_resolution": dict(self.range_resolution),
-            "error_scale": dict(self.error_scale),
-            "error_floor": dict(self.error_floor),
         }
+        calibration = {"error_scale": dict(self.error_scale), "error_floor": dict(self.error_floor)}
+        return {"domain": domain, "calibration": calibration}
 
     def find_range(self, wavelength):
         """The range that labels of a spectrum are read from for the most part.

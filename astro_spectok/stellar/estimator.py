@@ -39,7 +39,7 @@ from astro_spectok.stellar.warn import StellarFlag
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["StellarParameterEstimator", "require_stellar_head"]
+__all__ = ["StellarParameterEstimator", "find_stellar_head"]
 
 #: labels that not every spectrum tells, and the share of the spread of the stars trained on below which the error of
 #: such a label must lie for it to be given: above, the answer is what was known without the spectrum
@@ -224,14 +224,15 @@ class StellarParameterEstimator(Estimator):
         """Spectra and weights, checked."""
         redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
         prepared = prepare(redshifts, obj, medium=medium, resolution=resolution, stacklevel=5)
-        require_stellar_head(prepared.runner)
+        find_stellar_head(prepared.runner)
         return prepared
 
     def _measure(self, prepared, call, progress):
         """What is known of the stars by place, labels and flags of each spectrum, and how they were made."""
-        training = StellarTraining.from_metadata(prepared.runner.loaded.metadata)
+        name = find_stellar_head(prepared.runner)
+        training = StellarTraining.from_head(prepared.runner.network.heads[name])
         stars = self._find_stars(prepared, training, progress)
-        labels, warn = self._find_labels(prepared, training, stars, progress)
+        labels, warn = self._find_labels(prepared, name, training, stars, progress)
         meta = make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,
             "assume_star": bool(self.assume_star),
@@ -267,9 +268,9 @@ class StellarParameterEstimator(Estimator):
             )
         return out
 
-    def _find_labels(self, prepared, training, stars, progress):
+    def _find_labels(self, prepared, name, training, stars, progress):
         """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
-        batch, head = prepared.batch, prepared.runner.network.stellar_head
+        batch, runner, head = prepared.batch, prepared.runner, prepared.runner.network.heads[name]
         n = len(batch)
         labels, doubts = [None] * n, [StellarFlag.NONE] * n
         ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
@@ -282,7 +283,8 @@ class StellarParameterEstimator(Estimator):
             doubts[i] = star.doubts | coverage
             if enough and not star.withheld:
                 ln_doppler[i] = np.log1p(star.z)
-        for i, mean, covariance in prepared.runner.measure_stellar(batch, ln_doppler, progress=progress):
+        for i, measured in runner.measure(batch, [name], given={"ln_doppler": ln_doppler}, progress=progress):
+            mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
             rest = _take_good(batch, i) / (1 + stars[i].z)
             covariance = training.correct_covariance(names, covariance, training.find_range(rest))
             outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
@@ -294,23 +296,30 @@ class StellarParameterEstimator(Estimator):
         return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
 
 
-def require_stellar_head(runner):
-    """Refuse weights without stellar labels.
+def find_stellar_head(runner):
+    """Name of the head for stellar parameters.
 
     Parameters
     ----------
     runner : `~astro_spectok.engine.Runner`
 
+    Returns
+    -------
+    str
+
     Raises
     ------
     WeightsError
+        The weights have none.
     """
-    if runner.network.stellar_head is None:
+    name = runner.find_head("stellar")
+    if name is None:
         msg = (
             f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
-            "others, see `spectok weights list`, or give them one with benchmarks/make_stellar_model.py"
+            "others, see `spectok weights list`, or train one"
         )
         raise WeightsError(msg)
+    return name
 
 
 def _judge_coverage(batch, i, star, training):
@@ -356,7 +365,8 @@ def _make_estimate(prepared, i, star, labels, warn, meta):
     """The `StellarEstimate` of one usable spectrum of a batch."""
     info, alone = prepared.batch.info[i], {}
     if prepared.single:
-        hull = StellarTraining.from_metadata(prepared.runner.loaded.metadata).hull
+        head = prepared.runner.network.heads[find_stellar_head(prepared.runner)]
+        hull = StellarTraining.from_head(head).hull
         alone = {"_labels": labels, "_hull": hull, "_batch": prepared.batch}
     stellar_type, p_stellar_type = _name_type(star)
     return StellarEstimate(

@@ -2,21 +2,21 @@
 """Batches of views as tensors; shard ``i`` of a run is a function of its seed and ``i`` alone."""
 
 import logging
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
 
+from astro_spectok.heads import ModelConfig
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.simulated import pair_views
-from astro_spectok.training.stellar import draw_doppler_error, gather_stellar_labels
 from astro_spectok.training.views import Truth, draw_view, shift_source
 
-__all__ = ["TrainingBatch", "ViewDataset", "stack_views"]
+__all__ = ["TrainingBatch", "ViewDataset", "gather_targets", "stack_views"]
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ MOST_DRAWS = 100
 WITHOUT_OBJECT = ("sdss_sky_real",)
 #: most pixels of labelled stars: those of APOGEE have that many
 STELLAR_PIXELS = 8192
-#: share of shards in which the stellar head is shown pixels besides tokens
-PIXELS_SHARE = 0.7
 #: shards in a row that draw from the same few files of a directory: opening a file costs more than a draw
 SAME_FILES = 64
 
@@ -53,18 +51,10 @@ class TrainingBatch:
         Of the true redshift, 0 where it is unknown.
     measurable : bool tensor, shape (B,)
         False where there is no redshift to be found.
-    labels : float32 tensor, shape (B, number of labels)
-        NaN where unknown.
     aligned : bool tensor, shape (B,)
         Spectra that can be told from those of other objects. Spectrum ``i`` and ``i + B / 2`` are of one object.
-    stellar_type : int64 tensor, shape (B,)
-        Index into the types of the network, -1 for what is none of them.
-    stellar_labels : float32 tensor, shape (B, number of stellar labels)
-        NaN where unknown.
-    ln_doppler : float64 tensor, shape (B,)
-        ln(1 + z) that the stellar head is told: the true one with an error.
-    pixels : bool tensor, shape ()
-        Whether the stellar head is shown pixels besides tokens.
+    targets : dict of str to dict of str to tensor
+        What each head is to be taught, by its name, as of `~astro_spectok.heads.Head.gather_targets`.
     """
 
     patches: PatchBatch
@@ -76,18 +66,19 @@ class TrainingBatch:
     cls: torch.Tensor
     ln_one_plus_z: torch.Tensor
     measurable: torch.Tensor
-    labels: torch.Tensor
     aligned: torch.Tensor
-    stellar_type: torch.Tensor
-    stellar_labels: torch.Tensor
-    ln_doppler: torch.Tensor
-    pixels: torch.Tensor
+    targets: dict = field(default_factory=dict)
 
     def to(self, device):
-        """Copy on ``device``; redshifts stay on the CPU where the device has no float64."""
+        """Copy on ``device``; what is in float64 stays on the CPU where the device has none."""
         exact = "cpu" if torch.device(device).type == "mps" else device
-        where = dict.fromkeys(("ln_one_plus_z", "ln_doppler"), exact)
-        return TrainingBatch(**{f.name: getattr(self, f.name).to(where.get(f.name, device)) for f in fields(self)})
+
+        def move(x):
+            if isinstance(x, dict):
+                return {name: move(one) for name, one in x.items()}
+            return x.to(exact if getattr(x, "dtype", None) is torch.float64 else device)
+
+        return TrainingBatch(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
 
 
 class ViewDataset(torch.utils.data.Dataset):
@@ -101,20 +92,22 @@ class ViewDataset(torch.utils.data.Dataset):
     directory : path-like or None
         Of the public sets; None for analytic templates alone.
     config : `TrainingConfig`
-    network_config : `~astro_spectok.network.NetworkConfig`
+    model : `~astro_spectok.heads.ModelConfig` or `~astro_spectok.network.NetworkConfig`
+        Of what is trained.
     real : sequence of path-like
         Directories of real spectra, see `~astro_spectok.training.readers.SpectraDirectory`.
     real_medium : {'vacuum', 'air'}, optional
         Of the wavelengths in all of them; by default what each file says.
     """
 
-    def __init__(self, directory, config, network_config, real=(), *, real_medium=None):
+    def __init__(self, directory, config, model, real=(), *, real_medium=None):
         self.directory, self.config = directory, config
         self.real, self.real_medium = tuple(real), real_medium
-        self.patch = network_config.patch
-        self.label_names = tuple(name for name, _, _ in network_config.labels)
-        self.stellar_types = network_config.stellar_types
-        self.stellar_names = tuple(name for name, _, _ in network_config.stellar_labels)
+        model = ModelConfig.of(model)
+        self.patch = model.network.patch
+        self.heads = tuple(model.list_heads())
+        #: whether any head learns from labelled stars
+        self.wants_stars = any(head.draws_stars for _, head, _ in self.heads)
         self._survey = self._stored = self._stars = None
 
     def __len__(self):
@@ -137,14 +130,9 @@ class ViewDataset(torch.utils.data.Dataset):
                 pairs += self._draw_simulated(rng, n, n_max)
         first, second = zip(*pairs, strict=True)
         hide = rng.random(2 * len(pairs)) < config.hide_fraction
-        batch = stack_views([*first, *second], self.patch, hide, self.label_names, self.stellar_types)
-        if not self.stellar_names:
-            return batch
+        batch = stack_views([*first, *second], self.patch, hide)
         truths = [view.truth for view in (*first, *second)]
-        error = draw_doppler_error(batch.patches.grid.geometry, batch.patches.mask, rng)
-        labels = gather_stellar_labels(truths, self.stellar_names)
-        pixels = torch.tensor(rng.random() < PIXELS_SHARE)
-        return replace(batch, stellar_labels=labels, ln_doppler=batch.ln_one_plus_z + error, pixels=pixels)
+        return replace(batch, targets=gather_targets(self.heads, truths, batch.patches, rng))
 
     def _open(self):
         """Read what is drawn from, in the process that draws."""
@@ -152,7 +140,7 @@ class ViewDataset(torch.utils.data.Dataset):
             corpus = [Corpus(self.directory)] if self.directory is not None else []
             self._stored = [c for c in corpus if c.names] + open_sources(self.real, medium=self.real_medium)
             self._survey = Survey(self.directory)
-            if self.stellar_names and self.directory is not None and self.config.stellar_fraction:
+            if self.wants_stars and self.directory is not None and self.config.stellar_fraction:
                 self._stars = open_stars(self.directory)
 
     def _draw_simulated(self, rng, n, n_max):
@@ -218,7 +206,7 @@ def open_stars(directory):
     try:
         return StellarSurvey(directory)
     except ValueError:
-        log.warning("no labelled stars in %s: the stellar head learns nothing", directory)
+        log.warning("no labelled stars in %s: heads for stars learn nothing", directory)
         return None
 
 
@@ -226,7 +214,25 @@ def _join(arrays, dtype):
     return torch.from_numpy(np.concatenate(arrays)).to(dtype)
 
 
-def stack_views(views, patch, hide, label_names=(), stellar_types=()):
+def gather_targets(heads, truths, patches, rng):
+    """What each head is to be taught.
+
+    Parameters
+    ----------
+    heads : iterable of (str, type, `~astro_spectok.heads.HeadConfig`)
+        Name, class and settings of each.
+    truths, patches, rng
+        As of `~astro_spectok.heads.Head.gather_targets`.
+
+    Returns
+    -------
+    dict of str to dict of str to tensor
+        By the names of the heads.
+    """
+    return {name: head.gather_targets(config, truths, patches, rng) for name, head, config in heads}
+
+
+def stack_views(views, patch, hide):
     """Lay views out in patches, padded to the longest.
 
     Parameters
@@ -236,8 +242,6 @@ def stack_views(views, patch, hide, label_names=(), stellar_types=()):
         Pixels per token.
     hide : bool ndarray, shape (B,)
         Which views are to be decoded from their embedding alone.
-    label_names, stellar_types : sequence of str
-        Labels wanted, and types that are told apart.
 
     Returns
     -------
@@ -262,8 +266,6 @@ def stack_views(views, patch, hide, label_names=(), stellar_types=()):
     ivar = torch.where(grid.index >= 0, ivar, 0.0)
     resolution = torch.tensor([v.target_resolution for v in views], dtype=torch.float32)
     truths = [v.truth for v in views]
-    numbers = {name: number for number, name in enumerate(stellar_types)}
-    labels = [[truth.labels.get(name, np.nan) for name in label_names] for truth in truths]
     return TrainingBatch(
         patches,
         grid,
@@ -274,10 +276,5 @@ def stack_views(views, patch, hide, label_names=(), stellar_types=()):
         torch.tensor([truth.cls for truth in truths]),
         torch.tensor([truth.ln_one_plus_z for truth in truths], dtype=torch.float64),
         torch.tensor([truth.measurable for truth in truths]),
-        torch.tensor(labels, dtype=torch.float32).reshape(len(views), len(label_names)),
         torch.tensor([truth.aligned for truth in truths]),
-        torch.tensor([numbers.get(truth.stellar_type, -1) for truth in truths]),
-        torch.zeros(len(views), 0),
-        torch.tensor([truth.ln_one_plus_z for truth in truths], dtype=torch.float64),
-        torch.tensor(False),
     )

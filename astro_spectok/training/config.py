@@ -2,7 +2,7 @@
 """Settings of a training run."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 __all__ = ["TrainingConfig", "parse_settings"]
 
@@ -11,13 +11,11 @@ RULES = (
     ("at least 1", lambda value: value >= 1,
      ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every")),
     ("at least 0", lambda value: value >= 0,
-     ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "redshift_weight", "label_weight",
-      "type_weight", "stellar_weight", "alignment_weight")),
+     ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "alignment_weight")),
     ("above 0", lambda value: value > 0,
-     ("learning_rate", "clip_norm", "huber", "redshift_sigma", "temperature", "template_rate")),
+     ("learning_rate", "clip_norm", "huber", "temperature")),
     ("between 0 and 1", lambda value: 0 <= value <= 1,
-     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight",
-      "redshift_floor")),
+     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight")),
 )  # fmt: skip
 
 
@@ -41,8 +39,8 @@ class TrainingConfig:
     target_pixels : int
         Most pixels that the decoder is asked for, per spectrum.
     learning_rate, warmup, weight_decay, clip_norm : float
-        Of AdamW: peak rate, steps of linear warm-up, decay of matrices, largest norm of the gradient, that of the
-        redshift head apart from the rest.
+        Of AdamW: peak rate, steps of linear warm-up, decay of matrices, largest norm of the gradient, that of heads
+        which ask for it apart from the rest.
     hide_fraction : float
         Share of spectra decoded from their embedding alone.
     variance_weight : float
@@ -50,20 +48,16 @@ class TrainingConfig:
         arXiv 2203.09168): 0 is the plain likelihood, 1 leaves the mean as in least squares.
     huber : float
         Deviation in sigma beyond which a pixel counts linearly.
-    reconstruction_weight, redshift_weight, label_weight, type_weight, stellar_weight, alignment_weight : float
-        Of the parts of the objective.
-    redshift_sigma : float
-        Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
-    redshift_floor : float
-        Share of the prior mixed into the posterior while training, so that no single spectrum dominates.
+    reconstruction_weight, alignment_weight : float
+        Of the parts of the objective that are the network's own.
+    head_weights : dict of str to float
+        Of the objectives of heads, by their names; each head's own ``loss_weight`` where absent.
     temperature : float
         Of the contrastive alignment.
-    template_rate : float
-        Learning rate of the rest-frame templates over that of the network.
     stored_fraction : float
         Share of the objects that are stored spectra, without labels; the others are simulated.
     stellar_fraction : float
-        Share of the shards that are drawn from stars with labels alone, where the network has a stellar head.
+        Share of the shards that are drawn from stars with labels alone, where a head of the network learns from them.
     shards : int
         Parts that each step consists of, drawn and normalised one by one; several processes share them.
     seed : int
@@ -112,15 +106,9 @@ class TrainingConfig:
     variance_weight: float = 0.5
     huber: float = 10.0
     reconstruction_weight: float = 1.0
-    redshift_weight: float = 1.0
-    label_weight: float = 0.2
-    type_weight: float = 0.1
-    stellar_weight: float = 0.1
     alignment_weight: float = 1.0
-    redshift_sigma: float = 6e-5
-    redshift_floor: float = 1e-5
+    head_weights: dict = field(default_factory=dict)
     temperature: float = 0.07
-    template_rate: float = 4.0
     stored_fraction: float = 0.12
     stellar_fraction: float = 0.1
     shards: int = 1
@@ -130,8 +118,14 @@ class TrainingConfig:
     checkpoint_every: int = 250
 
     def __post_init__(self):
-        for field in fields(self):
-            _check_number(field.name, getattr(self, field.name), field.type)
+        for one in fields(self):
+            if one.name != "head_weights":
+                _check_number(one.name, getattr(self, one.name), one.type)
+        for name, weight in self.head_weights.items():
+            _check_number(f"head_weights[{name!r}]", weight, float)
+            if not 0 <= weight < math.inf:
+                msg = f"head_weights[{name!r}] must be at least 0, got {weight!r}; give another number"
+                raise ValueError(msg)
         for rule, holds, names in RULES:
             for name in names:
                 value = getattr(self, name)
@@ -150,7 +144,7 @@ class TrainingConfig:
 
         Returns
         -------
-        dict of str to int or float
+        dict
         """
         return asdict(self)
 
@@ -169,11 +163,12 @@ def parse_settings(texts):
     Parameters
     ----------
     texts : iterable of str
-        Each ``name=value`` with the name of a field of `TrainingConfig`; the last of a name counts.
+        Each ``name=value`` with the name of a field of `TrainingConfig`, or ``head_weights.NAME=value`` with that of
+        a head; the last of a name counts.
 
     Returns
     -------
-    dict of str to int or float
+    dict
         Arguments for `TrainingConfig`, which checks their ranges.
 
     Raises
@@ -184,20 +179,26 @@ def parse_settings(texts):
     Examples
     --------
     >>> from astro_spectok.training.config import parse_settings
-    >>> parse_settings(["label_weight=0.5", "steps=100"])
-    {'label_weight': 0.5, 'steps': 100}
+    >>> parse_settings(["head_weights.redshift=0.5", "steps=100"])
+    {'head_weights': {'redshift': 0.5}, 'steps': 100}
     """
-    kinds = {field.name: field.type for field in fields(TrainingConfig)}
+    kinds = {one.name: one.type for one in fields(TrainingConfig) if one.name != "head_weights"}
     settings = {}
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
-        if not sign or name not in kinds:
-            msg = f"set: must be NAME=VALUE with one of the names {', '.join(kinds)}; got {text!r}"
+        head = name.removeprefix("head_weights.")
+        kind = float if head != name and head else kinds.get(name)
+        if not sign or kind is None:
+            msg = f"set: must be NAME=VALUE with one of the names {', '.join(kinds)} or head_weights.HEAD; got {text!r}"
             raise ValueError(msg)
         try:
-            settings[name] = kinds[name](value)
+            found = kind(value)
         except ValueError as error:
-            kind = "a whole number" if kinds[name] is int else "a number"
-            msg = f"set: {name} must be {kind}, got {value!r}; write {name}={getattr(TrainingConfig, name)}, say"
+            wanted = "a whole number" if kind is int else "a number"
+            msg = f"set: {name} must be {wanted}, got {value!r}; write {name}={getattr(TrainingConfig, name, 0.1)}, say"
             raise ValueError(msg) from error
+        if head == name:
+            settings[name] = found
+        else:
+            settings.setdefault("head_weights", {})[head] = found
     return settings

@@ -1,14 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Training of chosen parts of a network: what is frozen, and what need not be computed for it."""
 
-__all__ = ["freeze_all_but", "is_trained", "list_parts"]
+from torch import nn
 
-#: parts of the network that the tokens pass through
-ENCODER = ("input", "wavelength", "blocks", "norm")
+__all__ = ["find_part", "freeze_all_but", "get_part", "is_trained", "list_parts"]
+
+#: modules that make a part of the network itself
+BACKBONE = {
+    "encoder": ("input", "wavelength", "blocks", "norm"),
+    "pooling": ("pooling",),
+    "decoder": ("decoder",),
+}
 
 
 def list_parts(network):
-    """The parts of a network that can be trained alone: names of its children that have parameters.
+    """The parts of a network that can be trained alone.
 
     Parameters
     ----------
@@ -17,8 +23,33 @@ def list_parts(network):
     Returns
     -------
     list of str
+        ``encoder``, ``pooling``, ``decoder``, and the names of the heads.
     """
-    return [name for name, part in network.named_children() if any(True for _ in part.parameters())]
+    return [*BACKBONE, *network.heads]
+
+
+def get_part(network, name):
+    """The modules that a part consists of.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+    name : str
+        Out of `list_parts`.
+
+    Returns
+    -------
+    `torch.nn.ModuleList`
+    """
+    if name in BACKBONE:
+        return nn.ModuleList(network.get_submodule(child) for child in BACKBONE[name])
+    return nn.ModuleList([network.heads[name]])
+
+
+def find_part(key):
+    """The part that a parameter belongs to, by the name that it has in the network."""
+    first, *rest = key.split(".")
+    return rest[0] if first == "heads" else next(part for part, children in BACKBONE.items() if first in children)
 
 
 def freeze_all_but(network, names):
@@ -48,11 +79,10 @@ def freeze_all_but(network, names):
         )
         raise ValueError(msg)
     for name in there:
-        network.get_submodule(name).requires_grad_(not names or name in names)
+        get_part(network, name).requires_grad_(not names or name in names)
     return [name for name in there if name in names]
 
 
 def is_trained(network, *names):
-    """Whether any parameter of the named parts has a gradient; a part that the network lacks has none."""
-    parts = (getattr(network, name) for name in names)
-    return any(p.requires_grad for part in parts if part is not None for p in part.parameters())
+    """Whether any parameter of the named parts has a gradient."""
+    return any(p.requires_grad for name in names for p in get_part(network, name).parameters())

@@ -7,41 +7,38 @@ import time
 
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = ["COLUMNS", "Meter", "append_log", "plot_curve", "read_log", "trim_log"]
+__all__ = ["Meter", "append_log", "plot_curve", "read_log", "trim_log"]
 
-#: averages over spectra (or pixels, labels): reconstruction from the tokens and from the embedding alone, squared
-#: deviation, divergence of the posterior over class and redshift, share of highest scores at the right redshift and in
-#: the right class, likelihood of labels, cross-entropy of types of stars and share of right ones, joint likelihood of
-#: stellar labels, contrastive loss, share of objects whose other view is the nearest
-AVERAGES = (
-    "loss", "loss_hidden", "deviation", "redshift", "right", "right_class", "labels", "types", "right_type",
-    "stellar", "alignment", "nearest",
-)  # fmt: skip
-#: what is drawn of them
+#: averages over spectra: reconstruction from the tokens and from the embedding alone, squared deviation, contrastive
+#: loss, share of objects whose other view is the nearest; those of heads come after them
+AVERAGES = ("loss", "loss_hidden", "deviation", "alignment", "nearest")
+#: what is drawn of them, and how each is called; what a head adds to the log is drawn under its own name
 PANELS = {
     "weighted negative log-likelihood per pixel": {
         "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone",
     },
-    "divergence, loss per label [nat]": {
-        "redshift": "class and redshift", "labels": "labels", "types": "types of stars",
-        "stellar": "stellar labels", "alignment": "alignment",
-    },
-    "share of spectra": {
-        "right": "redshift within 0.0033", "right_class": "class", "right_type": "type of stars",
-        "nearest": "other view nearest",
-    },
+    "divergence, loss per label [nat]": {"alignment": "alignment"},
+    "share of spectra": {"nearest": "other view nearest"},
     "mean squared deviation": {"deviation": "over the stated variance"},
 }  # fmt: skip
-COLUMNS = ("step", *AVERAGES, "learning_rate", "gradient", "seconds", "spectra_per_s")
+#: of what heads add to the log, what is a share of spectra begins so; all else is a loss
+SHARES = ("right", "share")
+LAST = ("learning_rate", "gradient", "seconds", "spectra_per_s")
 
 
 class Meter:
     """Averages between two rows of the log.
 
     Figures are summed where they are: nothing waits for a graphics card before `flush`.
+
+    Parameters
+    ----------
+    figures : sequence of str
+        What heads add to the log.
     """
 
-    def __init__(self):
+    def __init__(self, figures=()):
+        self.columns = ("step", *AVERAGES, *figures, *LAST)
         self._clear()
 
     def _clear(self):
@@ -63,7 +60,7 @@ class Meter:
     def flush(self, step):
         """The row of the log after ``step`` steps, and begin anew; NaN where no spectrum was of the kind."""
         seconds = time.perf_counter() - self.start
-        row = {key: math.nan for key in COLUMNS}
+        row = {key: math.nan for key in self.columns}
         for key, total in self.totals.items():
             row[key] = float(total) / float(self.numbers[key]) if self.numbers[key] else math.nan
         row |= {"step": step, "seconds": seconds, "spectra_per_s": float(self.spectra) / seconds}
@@ -72,37 +69,60 @@ class Meter:
 
 
 def append_log(path, values):
-    """Append one row, a dict with the keys `COLUMNS`, to the CSV file at ``path``."""
+    """Append one row, a dict as of `Meter.flush`, to the CSV file at ``path``; columns stay those of its first row."""
+    columns = _read_columns(path) or list(values)
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns, restval="nan", extrasaction="ignore")
         if new:
             writer.writeheader()
         writer.writerow({k: v if isinstance(v, int) else f"{v:.6g}" for k, v in values.items()})
 
 
+def _read_columns(path):
+    """Columns of a log; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return next(csv.reader(file), [])
+
+
 def read_log(path):
     """The complete rows of a log as a list of dict of str; none where there is no file.
 
-    Columns that are absent, as in logs of older versions, are 'nan'.
+    Those of `AVERAGES` that are absent, as in logs of older versions, are 'nan'.
     """
     if not path.exists():
         return []
     with path.open(newline="") as file:
         # a kill can leave the last row cut short
         rows = [row for row in csv.DictReader(file) if all(row.values())]
-    return [{column: row.get(column, "nan") for column in COLUMNS} for row in rows]
+    return [row | {key: "nan" for key in ("step", *AVERAGES, *LAST) if key not in row} for row in rows]
 
 
 def trim_log(path, step):
     """Drop what was logged after ``step``, the checkpoint's: those steps are done again."""
     if not path.exists():
         return
+    columns = _read_columns(path)
     rows = [row for row in read_log(path) if int(row["step"]) <= step]
+    if not rows:  # of a header cut short nothing can be made
+        path.unlink()
+        return
     with replace_file(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _arrange_panels(row):
+    """`PANELS` with what heads added to the log."""
+    loss, share = "divergence, loss per label [nat]", "share of spectra"
+    panels = {title: dict(curves) for title, curves in PANELS.items()}
+    for key in row:
+        if key not in ("step", *AVERAGES, *LAST):
+            panels[share if key.startswith(SHARES) else loss][key] = key.replace("_", " ")
+    return panels
 
 
 def plot_curve(log_path, path):
@@ -117,7 +137,8 @@ def plot_curve(log_path, path):
     from astro_spectok.plotting.style import COLOURS, LINES
 
     figure = Figure(figsize=(7, 12), layout="constrained")
-    for axes, (title, curves) in zip(figure.subplots(4, sharex=True), PANELS.items(), strict=True):
+    panels = _arrange_panels(rows[0])
+    for axes, (title, curves) in zip(figure.subplots(4, sharex=True), panels.items(), strict=True):
         for (key, label), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
             values = [float(r[key]) for r in rows]
             if not all(math.isnan(value) for value in values):  # parts that were not trained

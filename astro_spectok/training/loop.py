@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 
 from astro_spectok.engine.device import choose_device, choose_dtype
-from astro_spectok.network import build_network
+from astro_spectok.heads import ModelConfig, build_model
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
-from astro_spectok.training.freezing import freeze_all_but, list_parts
+from astro_spectok.training.freezing import find_part, freeze_all_but, list_parts
 from astro_spectok.training.history import Meter, append_log, plot_curve, trim_log
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_data, describe_start, describe_training
 from astro_spectok.training.readers import open_sources
 from astro_spectok.training.step import TrainingStep
-from astro_spectok.weights import load_weights, write_weights
+from astro_spectok.weights import load_weights, write_network
 
 __all__ = ["learning_rate", "pretrain"]
 
@@ -48,23 +48,22 @@ def learning_rate(step, config):
 
 
 def _make_optimizer(network, config):
-    """AdamW in three groups: matrices with decay, the rest without, and templates, which learn faster.
+    """AdamW in groups: matrices with decay, the rest without, and what heads want to learn at rates of their own.
 
     What is frozen is in none of them.
     """
-    templates = [] if network.redshift_head is None else [network.redshift_head.templates]
-    templates = [p for p in templates if p.requires_grad]
-    others = [p for p in network.parameters() if p.requires_grad and not any(p is t for t in templates)]
+    own = [pair for head in network.heads.values() for pair in head.list_rates() if pair[0].requires_grad]
+    others = [p for p in network.parameters() if p.requires_grad and not any(p is other for other, _ in own)]
     groups = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay, "rate": 1.0},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "rate": 1.0},
-        {"params": templates, "weight_decay": 0.0, "rate": config.template_rate},
+        *({"params": [p], "weight_decay": 0.0, "rate": rate} for p, rate in own),
     ]
     groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
-def pretrain(data, out, network_config, config, *, real=(), real_medium=None, start=None, train_only=(), resume=False,
+def pretrain(data, out, model, config, *, real=(), real_medium=None, start=None, train_only=(), resume=False,
              device="auto", precision="auto", stop_after=None, on_step=None):  # fmt: skip
     """Train a network on simulated and real spectra, and write it as weights.
 
@@ -77,8 +76,8 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         Directory of the public template sets; None simulates from analytic templates alone, which are coarser.
     out : path-like
         Directory for checkpoint, log, loss curve and, after the last step, ``<name>.safetensors``.
-    network_config : `~astro_spectok.network.NetworkConfig`
-        Sizes of the network.
+    model : `~astro_spectok.heads.ModelConfig` or `~astro_spectok.network.NetworkConfig`
+        Sizes of the network and of its heads; of the network alone for one without heads.
     config : `~astro_spectok.training.TrainingConfig`
         Steps, batches, rates and weights of the objective.
     real : sequence of path-like
@@ -89,9 +88,9 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     start : str or path-like, optional
         Weights to start from: whatever they share with the new network in name and shape.
     train_only : str or sequence of str, optional
-        Parts of the network that are trained, by name: ``type_head``, say, or ``redshift_head``. All others stay as
-        they are in ``start``, and the parts of the objective that they alone have to do with are not computed. All are
-        trained if not given.
+        Parts of the network that are trained, by name: ``encoder``, ``decoder``, ``pooling``, or that of a head,
+        ``redshift``, say. All others stay as they are in ``start``, and the parts of the objective that they alone
+        have to do with are not computed. All are trained if not given.
     resume : bool
         Go on from the checkpoint in ``out``, to the step, data order included; start anew where there is none. All
         settings must be the same but for ``steps`` (train for longer, or end sooner: the learning rate follows the
@@ -131,15 +130,16 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
     without ``stop_after`` goes on to the last step and returns the path of the weights:
 
     >>> import pathlib, tempfile
-    >>> from astro_spectok.network import get_config
+    >>> from astro_spectok.heads import get_model_config
     >>> from astro_spectok.training import TrainingConfig
     >>> from astro_spectok.training.loop import pretrain
     >>> config = TrainingConfig(steps=9, batch_tokens=64, max_pixels=512, min_pixels=256, target_pixels=64, workers=0)
     >>> out = pathlib.Path(tempfile.mkdtemp())
-    >>> pretrain(None, out, get_config("tiny"), config, device="cpu", stop_after=1)
+    >>> pretrain(None, out, get_model_config("tiny"), config, device="cpu", stop_after=1)
     >>> (out / "checkpoint.safetensors").is_file()
     True
     """
+    model = ModelConfig.of(model)
     out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     checkpoint, log_path = out / CHECKPOINT, out / LOG
     if checkpoint.exists() and not resume:
@@ -150,21 +150,21 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
         log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
     else:
         find_sets(data)
-    dataset = ViewDataset(data, config, network_config, real, real_medium=real_medium)
+    dataset = ViewDataset(data, config, model, real, real_medium=real_medium)
     with Processes(choose_device(device)) as processes:
         if config.shards % processes.size:
             msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
             raise ValueError(msg)
         # the checkpoint has it all
         first = None if checkpoint.exists() else start
-        network = _make_network(network_config, config.seed, first).to(processes.device)
+        network = _make_network(model, config.seed, first).to(processes.device)
         trained = freeze_all_but(network, train_only)
         if trained and not checkpoint.exists():
             _check_frozen(network, trained, start)
         optimizer = _make_optimizer(network, config)
         dtype = choose_dtype(processes.device, precision, training=True)
         step_module = TrainingStep(network, config, dtype).to(processes.device)
-        configs = {"network": network_config.to_dict(), "training": config.to_dict()}
+        configs = {"network": model.to_dict(), "training": config.to_dict()}
         configs["data"] = describe_data(dataset, start)
         if trained:
             configs["parts"] = {"train_only": trained} | describe_start(start, network)
@@ -183,26 +183,26 @@ def pretrain(data, out, network_config, config, *, real=(), real_medium=None, st
             out.mkdir(parents=True, exist_ok=True)
             trim_log(log_path, step)
         processes.wait()
-        log.info("training %s on %s from step %d to %d", network_config.name, processes.device, step, last)
+        log.info("training %s on %s from step %d to %d", model.name, processes.device, step, last)
         run.train(_load_batches(dataset, step, last, processes), step, last)
         if last < config.steps or processes.rank:
             return None
         training = describe_training(
             dataset, log_path, step=last, device=processes.device, start=configs["data"]["start"]
         )
-        return _export(out, network, network_config, training, configs.get("parts", {}))
+        return _export(out, network, training, configs.get("parts", {}))
 
 
-def _make_network(network_config, seed, start=None):
+def _make_network(model, seed, start=None):
     """A network that depends on ``seed`` alone; the random numbers of the caller stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_network(network_config)
+        network = build_model(model)
     if start is not None:
         own, shared = network.state_dict(), _find_shared(network, start)
         if not shared:
             msg = (
-                f"start: {start} must share tensors with the network {network_config.name!r}, got none of the same "
+                f"start: {start} must share tensors with the network {model.name!r}, got none of the same "
                 "name and shape; give weights of like size, or another config"
             )
             raise ValueError(msg)
@@ -222,7 +222,7 @@ def _find_shared(network, start):
 def _check_frozen(network, trained, start):
     """Refuse parts that would be neither trained nor taken from ``start``: they would stay random."""
     shared = {} if start is None else _find_shared(network, start)
-    random = {key.split(".")[0] for key in network.state_dict() if key not in shared}.difference(trained)
+    random = {find_part(key) for key in network.state_dict() if key not in shared}.difference(trained)
     if random:
         names = ", ".join(part for part in list_parts(network) if part in random)
         msg = (
@@ -251,26 +251,32 @@ class _Run:
         self.out, self.config, self.configs = out, config, configs
         self.step_module, self.wrapped = step_module, processes.wrap(step_module)
         self.optimizer, self.processes, self.on_step = optimizer, processes, on_step
-        self.meter = Meter()
+        heads = step_module.network.heads.values()
+        self.meter = Meter([figure for head in heads for figure in head.figures])
 
     def train(self, batches, step, last):
         """Steps from ``step`` up to ``last``."""
         self.step_module.train()
         batches = iter(batches)
-        while step < last:
-            self._train_step(batches, learning_rate(step, self.config))
-            step += 1
-            if step % self.config.log_every == 0 or step == last:
-                self._write_log(step)
-            if step % self.config.checkpoint_every == 0 or step == last:
-                self._write_checkpoint(step)
+        device = self.processes.device
+        # what the network itself draws (dropout) depends on seed and shard alone, too, so that a run can be resumed
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            while step < last:
+                self._train_step(batches, learning_rate(step, self.config), step)
+                step += 1
+                if step % self.config.log_every == 0 or step == last:
+                    self._write_log(step)
+                if step % self.config.checkpoint_every == 0 or step == last:
+                    self._write_checkpoint(step)
 
-    def _train_step(self, batches, rate):
+    def _train_step(self, batches, rate, step=0):
         """One optimiser step over the shards of this process."""
         self.optimizer.zero_grad(set_to_none=True)
         number = self.config.shards // self.processes.size
         for shard in range(number):
             batch = next(batches).to(self.processes.device)
+            place = step * self.config.shards + shard * self.processes.size + self.processes.rank
+            torch.manual_seed(self.config.seed + place)
             last = shard == number - 1
             waiting = contextlib.nullcontext() if last or self.processes.size == 1 else self.wrapped.no_sync()
             with waiting:
@@ -285,17 +291,14 @@ class _Run:
         self.meter.add({"gradient": (gradient, 1), "learning_rate": (rate, 1)})
 
     def _clip_gradients(self):
-        """Clip the redshift head's gradient and that of all the rest; the larger norm.
-
-        The head's is ten times as large: clipped together, its fluctuations would scale all other steps.
-        """
-        head = self.step_module.network.redshift_head
+        """Clip the gradients of heads that ask for it, each by itself, and that of all the rest; the largest norm."""
+        network = self.step_module.network
         # in lists, and not in sets, whose order changes from run to run, and with it the last bit of the norm
-        trained = [p for p in self.step_module.parameters() if p.requires_grad]
-        heads = [] if head is None else [p for p in head.parameters() if p.requires_grad]
-        rest = [p for p in trained if not any(p is other for other in heads)]
+        heads = [list(head.parameters()) for head in network.heads.values() if head.clips_apart]
+        rest = [p for p in self.step_module.parameters() if not any(p is other for part in heads for other in part)]
+        parts = ([p for p in part if p.requires_grad] for part in (*heads, rest))
         clip = torch.nn.utils.clip_grad_norm_
-        return torch.stack([clip(part, self.config.clip_norm) for part in (heads, rest) if part]).max()
+        return torch.stack([clip(part, self.config.clip_norm) for part in parts if part]).max()
 
     def _write_log(self, step):
         self.meter.gather(self.processes.sum)
@@ -312,10 +315,12 @@ class _Run:
             plot_curve(self.out / LOG, self.out / CURVE)
 
 
-def _export(out, network, network_config, training, parts):
+def _export(out, network, training, parts):
     """Write the trained network as weights, in half precision: rounding is far below the network's own error."""
-    tensors = {key: value.detach().cpu().half() for key, value in network.state_dict().items()}
-    path = out / f"{network_config.name}.safetensors"
-    own = {key: parts[key] for key in ("train_only", "before") if key in parts}
-    metadata = parts.get("kept", {}) | {"training": training | own | parts.get("kept_training", {})}
-    return write_weights(path, network_config.to_dict(), tensors, metadata=metadata, overwrite=True)
+    own = training | {key: parts[key] for key in ("train_only", "before") if key in parts}
+    for name, head in network.heads.items():
+        kept = parts.get("kept", {}).get(name, {"provenance": {"stage": "pretrain", "training": own}})
+        for about, values in kept.items():
+            setattr(head, about, values)
+    path = out / f"{network.config.name}.safetensors"
+    return write_network(path, network, metadata={"training": own}, half=True, overwrite=True)

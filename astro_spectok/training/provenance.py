@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from astro_spectok.redshift.calibration import CALIBRATION_KEY
+from astro_spectok.heads.protocol import ABOUT
 from astro_spectok.simulate.public_sets import find_sets
-from astro_spectok.stellar.domain import STELLAR_KEY
-from astro_spectok.training.freezing import ENCODER, is_trained
+from astro_spectok.training.freezing import is_trained
 from astro_spectok.training.history import read_log
 from astro_spectok.weights import load_weights
 
@@ -55,19 +54,17 @@ def describe_start(start, network):
     Returns
     -------
     dict
-        ``before``: ``training`` of their metadata, None where there are none, or it is unknown. Where nothing that
-        redshifts depend on is trained, what was found out about them still holds: their calibration is in ``kept``, for
-        the metadata of the new weights, and the width that the posterior was trained towards in ``kept_training``. So
-        does what is known of stellar labels, where nothing that these depend on is trained.
+        ``before``: ``training`` of their metadata, None where there are none, or it is unknown; and ``kept``: of each
+        head that stays as it is, because neither it nor what it reads is trained, its domain, calibration, rules and
+        provenance, which still hold.
     """
-    metadata = {} if start is None else load_weights(start, "cpu").metadata
-    before = metadata.get("training")
-    about = {"before": before}
-    if not is_trained(network, *ENCODER, "redshift_head"):
-        keys = (CALIBRATION_KEY,) if is_trained(network, "stellar_head") else (CALIBRATION_KEY, STELLAR_KEY)
-        about["kept"] = {key: metadata[key] for key in keys if key in metadata}
-        about["kept_training"] = {key: before[key] for key in ("redshift_sigma",) if key in (before or {})}
-    return about
+    loaded = None if start is None else load_weights(start, "cpu")
+    kept = {}
+    for name, head in network.heads.items():
+        moved = is_trained(network, name) or ("tokens" in head.needs and is_trained(network, "encoder"))
+        if loaded is not None and name in loaded.network.heads and not moved:
+            kept[name] = {about: getattr(loaded.network.heads[name], about) for about in ABOUT}
+    return {"before": None if loaded is None else loaded.metadata.get("training"), "kept": kept}
 
 
 def _list_sets(dataset):

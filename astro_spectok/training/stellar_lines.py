@@ -50,7 +50,7 @@ def draw_windows(family, n, random, readers, *, faults=1.0, blur=1.0, least_reso
         Draws stars with labels, as `~astro_spectok.simulate.stellar_grid.GridStars` does.
     n : int
     random : `~astro_spectok.simulate.randomness.Randomness`
-    readers : sequence of `~astro_spectok.network.stellar_head.WindowReader`
+    readers : sequence of `~astro_spectok.heads.line_windows.WindowReader`
     faults : float, optional
         Size, over the usual one, of what is wrong besides noise and a smooth calibration.
     blur : float, optional
@@ -78,7 +78,7 @@ def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resol
     ----------
     family, n, random, faults, blur, least_resolution
         As of `draw_windows`.
-    windows : sequence of `~astro_spectok.network.stellar_head.Window`
+    windows : sequence of `~astro_spectok.heads.line_windows.Window`
 
     Returns
     -------

@@ -7,21 +7,14 @@ import torch
 from torch import nn
 
 from astro_spectok.network import compute_in
-from astro_spectok.training.freezing import ENCODER, is_trained
-from astro_spectok.training.objective import (
-    alignment_loss,
-    label_loss,
-    reconstruction_loss,
-    redshift_loss,
-    type_loss,
-)
-from astro_spectok.training.stellar import stellar_loss
+from astro_spectok.training.freezing import is_trained
+from astro_spectok.training.objective import alignment_loss, reconstruction_loss
 
 __all__ = ["TrainingStep"]
 
 
 class TrainingStep(nn.Module):
-    """The network with its objective.
+    """The network with its objective: that of encoder, decoder and pooling, and the weighted sum of those of its heads.
 
     A module of its own, so that what wraps modules (PyTorch's distributed training) sees one forward pass.
 
@@ -59,23 +52,31 @@ class TrainingStep(nn.Module):
     def _measure(self, batch):
         """What `forward` does, in the precision at hand."""
         network, patches = self.network, batch.patches
-        encoder = is_trained(network, *ENCODER)
+        encoder = is_trained(network, "encoder")
         # what is frozen as a whole learns nothing from its part of the objective
         with contextlib.nullcontext() if encoder else torch.no_grad():
             tokens = network.encode(patches)
         loss, figures = tokens.new_zeros(()), {}
-        for names, measure in (
-            (("pooling", "decoder"), self._reconstruct),
-            (("redshift_head",), self._measure_redshifts),
-            (("label_head",), self._measure_labels),
-            (("type_head",), self._measure_types),
-            (("stellar_head",), self._measure_stellar),
-        ):
-            there = all(getattr(network, name) is not None for name in names)
-            if there and (encoder or is_trained(network, *names)):
-                part, more = measure(batch, tokens)
+        if encoder or is_trained(network, "pooling", "decoder"):
+            loss, figures = self._reconstruct(batch, tokens)
+        for name, head in network.heads.items():
+            if is_trained(network, name) or (encoder and "tokens" in head.needs):
+                part, more = self._read(name, head, batch, tokens)
+                # of two heads of a kind, the later has its name before its figures
+                more = {key if key not in figures else f"{name}.{key}": x for key, x in more.items()}
                 loss, figures = loss + part, figures | more
         return loss, {key: (total.detach(), number) for key, (total, number) in figures.items()}
+
+    def _read(self, name, head, batch, tokens):
+        """The objective of a head."""
+        targets, patches = batch.targets.get(name, {}), batch.patches
+        if not head.is_taught(batch, targets):  # of no use, but every parameter must have a gradient
+            return 0.0 * sum(p.sum() for p in head.parameters() if p.requires_grad), {}
+        output = self.network.read(name, tokens, patches.mask, patches.grid.geometry, patches, targets)
+        found = head.loss(output, batch, targets)
+        weight = self.config.head_weights.get(name, head.loss_weight)
+        loss = weight * (found.loss * found.count).sum() / found.count.sum().clamp_min(1)
+        return loss, {key: ((x * counts).sum(), counts.sum()) for key, (x, counts) in found.figures.items()}
 
     def _reconstruct(self, batch, tokens):
         """Wanted pixels from the tokens, and both views of an object in one place."""
@@ -100,45 +101,3 @@ class TrainingStep(nn.Module):
             "alignment": (aligned.sum(), both.sum()),
             "nearest": (nearest.sum(), both.sum()),
         }
-
-    def _measure_redshifts(self, batch, tokens):
-        """The joint posterior over class and redshift."""
-        network, config = self.network, self.config
-        redshift, scored, right, right_class = redshift_loss(
-            network.redshift_scores(batch.patches, tokens), network.redshift_head, batch.cls, batch.ln_one_plus_z,
-            batch.measurable, config.redshift_sigma, floor=config.redshift_floor,
-        )  # fmt: skip
-        return config.redshift_weight * redshift.mean(), {
-            "redshift": ((redshift * scored).sum(), scored.sum()),
-            "right": (right.sum(), scored.sum()),
-            "right_class": (right_class.sum(), scored.sum()),
-        }
-
-    def _measure_labels(self, batch, tokens):
-        """Stellar and galactic labels."""
-        patches = batch.patches
-        mean, log_sigma = self.network.measure_labels(tokens, patches.mask, patches.grid.geometry)
-        labels, known = label_loss(mean, log_sigma, batch.labels, self.network.label_head.spread)
-        loss = self.config.label_weight * labels.sum() / known.sum().clamp_min(1)
-        return loss, {"labels": (labels.sum(), known.sum())}
-
-    def _measure_types(self, batch, tokens):
-        """Coarse types of stars."""
-        patches = batch.patches
-        scores = self.network.measure_types(tokens, patches.mask, patches.grid.geometry, patches)
-        types, known, right = type_loss(scores, batch.stellar_type)
-        loss = self.config.type_weight * types.sum() / known.sum().clamp_min(1)
-        return loss, {"types": (types.sum(), known.sum()), "right_type": (right.sum(), known.sum())}
-
-    def _measure_stellar(self, batch, tokens):
-        """Labels of stars with their covariance, at nearly the velocity they have."""
-        patches, head = batch.patches, self.network.stellar_head
-        if not torch.isfinite(batch.stellar_labels).any():  # of no use, but every parameter must have a gradient
-            return 0.0 * sum(p.sum() for p in head.parameters()), {}
-        mean, tril = self.network.measure_stellar(
-            tokens, patches.mask, patches.grid.geometry, batch.ln_doppler, patches if batch.pixels else None
-        )
-        stellar, known = stellar_loss(mean, tril, batch.stellar_labels, head.spread)
-        known = known > 0
-        loss = self.config.stellar_weight * stellar.sum() / known.sum()
-        return loss, {"stellar": (stellar.sum(), known.sum())}

@@ -2,7 +2,7 @@
 """Which sets of weights exist, where their files are, and how they become networks."""
 
 from astro_spectok.weights.format import read_metadata, read_weights, write_weights
-from astro_spectok.weights.loading import LoadedWeights, clear_loaded_weights, load_network, load_weights
+from astro_spectok.weights.loading import LoadedWeights, clear_loaded_weights, load_network, load_weights, write_network
 from astro_spectok.weights.registry import (
     REGISTRY,
     WeightsEntry,
@@ -27,5 +27,6 @@ __all__ = [
     "read_metadata",
     "read_weights",
     "register_weights",
+    "write_network",
     "write_weights",
 ]

@@ -1,5 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The file format of weights: safetensors, with the network's configuration and a digest in its metadata."""
+"""The file format of weights: safetensors, with what describes network and heads and a digest in its metadata.
+
+Format 2 holds the tensors ``backbone.*`` and ``heads.NAME.*``, and as JSON the sizes of the backbone and for each head
+its kind, settings, domain, calibration, rules and provenance. Files of format 1 are read as if they were of format 2.
+"""
 
 import hashlib
 import json
@@ -11,10 +15,12 @@ from pathlib import Path
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "write_weights"]
+__all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "word_remedy", "write_weights"]
 
-#: metadata key of the network's configuration, as JSON
+#: metadata key of what describes network and heads, as JSON
 CONFIG_KEY = "astro_spectok_config"
+#: of the format, and the one that is written; without it a file is of format 1
+_FORMAT_KEY, _FORMAT = "astro_spectok_format", "2"
 _VERSION_KEY = "astro_spectok_version"
 _DIGEST_KEY = "content_sha256"
 
@@ -36,9 +42,10 @@ def read_weights(path):
     Returns
     -------
     config : dict
-        Configuration of the network.
+        ``backbone``, the sizes of the network, and ``heads``, a list with ``name``, ``kind``, ``config``, ``domain``,
+        ``calibration``, ``rules`` and ``provenance`` of each.
     tensors : dict of str to `torch.Tensor`
-        The parameters, on the cpu, in the precision that they are stored in.
+        The parameters under ``backbone.`` and ``heads.NAME.``, on the cpu, in the precision that they are stored in.
 
     Raises
     ------
@@ -55,15 +62,18 @@ def read_weights(path):
     --------
     >>> from astro_spectok.weights import find_weights, read_weights
     >>> config, tensors = read_weights(find_weights("small"))
-    >>> config["patch"], tuple(tensors["norm.weight"].shape)
+    >>> config["backbone"]["patch"], tuple(tensors["backbone.norm.weight"].shape)
     (32, (160,))
+    >>> [head["name"] for head in config["heads"]]
+    ['redshift', 'spectral_type', 'stellar']
     """
     from safetensors.torch import load
 
-    config = read_metadata(path)[CONFIG_KEY]
+    raw = _read_header(path)
     content = Path(path).read_bytes()
     _verify_content(content, path)
-    return config, load(content)
+    config, _, tensors = _convert(raw, path, load(content))
+    return config, tensors
 
 
 def read_metadata(path):
@@ -77,7 +87,7 @@ def read_metadata(path):
     Returns
     -------
     dict
-        ``'astro_spectok_config'``, ``'astro_spectok_version'``, and where given ``'name'``,
+        ``'astro_spectok_config'`` (as of `read_weights`), ``'astro_spectok_version'``, and where given ``'name'``,
         ``'training'`` and more; values that are JSON objects or lists are decoded.
 
     Raises
@@ -89,9 +99,15 @@ def read_metadata(path):
     --------
     >>> from astro_spectok.weights import find_weights, read_metadata
     >>> metadata = read_metadata(find_weights("small"))
-    >>> metadata["astro_spectok_config"]["name"], sorted(metadata["calibration"])[:2]
-    ('small', ['broad', 'confident'])
+    >>> metadata["astro_spectok_config"]["backbone"]["name"], metadata["training"]["redshift_sigma"]
+    ('small', 6e-05)
     """
+    config, metadata, _ = _convert(_read_header(path), path)
+    return metadata | {CONFIG_KEY: config}
+
+
+def _read_header(path):
+    """The metadata of a file as they stand in it, decoded."""
     from safetensors import SafetensorError, safe_open
 
     _check_magic(path)
@@ -112,6 +128,39 @@ def read_metadata(path):
         )
         raise WeightsError(msg)
     return metadata
+
+
+def _convert(metadata, path, tensors=None):
+    """Configuration, other metadata and tensors of a file, whatever its format, as those of format 2."""
+    from astro_spectok.heads.format_1 import convert_format_1
+
+    metadata = dict(metadata)
+    config, number = metadata.pop(CONFIG_KEY), metadata.get(_FORMAT_KEY, "1")
+    if number == _FORMAT:
+        return config, metadata, tensors
+    if number == "1":
+        try:
+            return convert_format_1(config, metadata, tensors)
+        # a configuration of another kind of network
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = (
+                f"The configuration in the file of weights {os.fspath(path)} describes no network of this version: "
+                f"{error}. {word_remedy(metadata)}"
+            )
+            raise WeightsError(msg) from error
+    msg = f"The file of weights {os.fspath(path)} is of format {number}, which is not known. {word_remedy(metadata)}"
+    raise WeightsError(msg)
+
+
+def word_remedy(metadata):
+    """Say what to do about weights of another version."""
+    from astro_spectok.version import __version__
+
+    written = metadata.get(_VERSION_KEY, "an unknown version")
+    return (
+        f"It was written by astro_spectok {written}, this is {__version__}: install a version that knows it, "
+        f"or use other weights ('spectok weights list')."
+    )
 
 
 def _check_magic(path):
@@ -150,9 +199,9 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     path : str or path-like
         The file, which must end in ``.safetensors``.
     config : dict
-        Configuration of the network, as its ``to_dict`` gives it; must be expressible in JSON.
+        As of `read_weights`; must be expressible in JSON.
     tensors : mapping of str to `torch.Tensor`
-        The parameters, as ``state_dict`` gives them.
+        The parameters under ``backbone.`` and ``heads.NAME.``.
     metadata : mapping, optional
         More to be remembered: ``name``, ``training`` (data, steps, ``wavelength_range`` in Angstrom)
         and whatever else; values that are no strings are written as JSON.
@@ -173,16 +222,18 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
 
     Examples
     --------
+    The packaged set without its head for stellar parameters; a network is written by `write_network`:
+
     >>> import pathlib, tempfile
-    >>> from astro_spectok.network import build_network, get_config
-    >>> from astro_spectok.weights import load_weights, write_weights
-    >>> config = get_config("tiny")
-    >>> path = write_weights(pathlib.Path(tempfile.mkdtemp()) / "ours.safetensors", config.to_dict(),
-    ...                      build_network(config).state_dict(),
+    >>> from astro_spectok.weights import find_weights, load_weights, read_weights, write_weights
+    >>> config, tensors = read_weights(find_weights("small"))
+    >>> heads = [head for head in config["heads"] if head["name"] != "stellar"]
+    >>> tensors = {name: x for name, x in tensors.items() if not name.startswith("heads.stellar.")}
+    >>> path = write_weights(pathlib.Path(tempfile.mkdtemp()) / "ours.safetensors", config | {"heads": heads}, tensors,
     ...                      metadata={"name": "ours", "training": {"wavelength_range": [3600, 9800]}})
     >>> loaded = load_weights(path)
-    >>> loaded.name, loaded.wavelength_range
-    ('ours', (3600.0, 9800.0))
+    >>> loaded.name, loaded.wavelength_range, list(loaded.network.heads)
+    ('ours', (3600.0, 9800.0), ['redshift', 'spectral_type'])
     """
     from safetensors.torch import save
 
@@ -205,14 +256,25 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
 def _encode_metadata(config, metadata):
     """Express configuration and metadata as the texts that safetensors can hold."""
     if not isinstance(config, Mapping):
-        msg = f"`config` must be a dict, as NetworkConfig.to_dict() gives it, got {type(config).__name__}"
+        msg = f"`config` must be a dict, as ModelConfig.to_dict() gives it, got {type(config).__name__}"
         raise TypeError(msg)
+    if not {"backbone", "heads"} <= set(config):
+        msg = (
+            f"`config` must hold backbone and heads, as ModelConfig.to_dict() gives them, got {', '.join(config)}; "
+            "write a network with write_network"
+        )
+        raise ValueError(msg)
+    metadata = {key: value for key, value in metadata.items() if key != _FORMAT_KEY}
     reserved = {CONFIG_KEY, _VERSION_KEY, _DIGEST_KEY}
     if taken := reserved & set(metadata):
         msg = f"`metadata` must not hold {sorted(taken)}, which are written by themselves; leave them out"
         raise ValueError(msg)
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
-    return texts | {CONFIG_KEY: json.dumps(dict(config)), _VERSION_KEY: version("astro_spectok")}
+    return texts | {
+        CONFIG_KEY: json.dumps(dict(config)),
+        _FORMAT_KEY: _FORMAT,
+        _VERSION_KEY: version("astro_spectok"),
+    }
 
 
 def _split(content):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astro_spectok.exceptions import WeightsError
-from astro_spectok.weights.format import read_metadata, read_weights
+from astro_spectok.weights.format import read_metadata, read_weights, word_remedy, write_weights
 from astro_spectok.weights.integrity import compute_sha256
 from astro_spectok.weights.registry import REGISTRY
 from astro_spectok.weights.store import find_weights
@@ -17,7 +17,7 @@ from astro_spectok.weights.store import find_weights
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["LoadedWeights", "clear_loaded_weights", "load_network", "load_weights"]
+__all__ = ["LoadedWeights", "clear_loaded_weights", "load_network", "load_weights", "name_tensors", "write_network"]
 
 # networks in use, least recently used first, by (digest, device); the most that are kept
 _LOADED = OrderedDict()
@@ -50,8 +50,8 @@ class LoadedWeights:
     >>> loaded = load_weights("small")
     >>> loaded.name, loaded.path.name, len(loaded.sha256)
     ('small', 'small.safetensors', 64)
-    >>> loaded.network.config.redshift.classes
-    ('GALAXY', 'QSO', 'STAR')
+    >>> list(loaded.network.heads)
+    ['redshift', 'spectral_type', 'stellar']
     """
 
     network: "nn.Module"
@@ -166,11 +166,13 @@ def _load_file(path, device):
     config, tensors = read_weights(path)
     metadata = read_metadata(path)
     network = _build(config, path, metadata)
-    _check_tensors(tensors, network.state_dict(), path, metadata)
+    expected = name_tensors(network)
+    _check_tensors(tensors, expected, path, metadata)
+    state = {short: tensors[name] for name, short in zip(expected, network.state_dict(), strict=True)}
     # parameters of the network, and not of the inference that the program around may be at
     with torch.inference_mode(False):
         # copying into the network also turns half precision into float32
-        network.load_state_dict(tensors, strict=True)
+        network.load_state_dict(state, strict=True)
         network = network.to(device).eval()
     sha256 = compute_sha256(path)
     entry = next((entry for entry in REGISTRY.values() if entry.sha256 == sha256), None)
@@ -184,6 +186,56 @@ def _load_file(path, device):
     )
 
 
+def name_tensors(network):
+    """The tensors of a network by the names that they have in a file.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+
+    Returns
+    -------
+    dict of str to `torch.Tensor`
+        In the order of its ``state_dict``.
+    """
+    state = network.state_dict()
+    return {name if name.startswith("heads.") else f"backbone.{name}": tensor for name, tensor in state.items()}
+
+
+def write_network(path, network, *, metadata=None, half=False, overwrite=False):
+    """Write a network with its heads, and all that is known of these, as a file of weights.
+
+    Parameters
+    ----------
+    path, metadata, overwrite
+        As for `write_weights`, whose errors are raised here too.
+    network : `~astro_spectok.network.SpectralNetwork`
+    half : bool, optional
+        Whether to store half precision.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.network import build_network, get_config
+    >>> from astro_spectok.weights import load_weights, write_network
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "ours.safetensors"
+    >>> path = write_network(path, build_network(get_config("tiny")), metadata={"name": "ours"})
+    >>> load_weights(path).name
+    'ours'
+    """
+    from astro_spectok.heads.model import describe_model
+
+    tensors = name_tensors(network)
+    if half:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    return write_weights(path, describe_model(network), tensors, metadata=metadata, overwrite=overwrite)
+
+
 def _read_range(metadata):
     """Return the trained wavelength range that a file tells of, or None."""
     training = metadata.get("training")
@@ -195,17 +247,17 @@ def _build(config, path, metadata):
     """Build the network of a configuration."""
     import torch
 
-    from astro_spectok.network import NetworkConfig, build_network
+    from astro_spectok.heads import ModelConfig, build_model
 
     try:
         # the random numbers of a user must not depend on whether a network was loaded in between
         with torch.random.fork_rng(devices=[]):
-            return build_network(NetworkConfig.from_dict(config))
+            return build_model(ModelConfig.from_dict(config))
     # what a configuration of another version or kind of network, or one far too large, runs into
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         msg = (
             f"The configuration in the file of weights {os.fspath(path)} describes no network of this version: "
-            f"{error}. {_word_remedy(metadata)}"
+            f"{error}. {word_remedy(metadata)}"
         )
         raise WeightsError(msg) from error
 
@@ -225,7 +277,7 @@ def _check_tensors(found, expected, path, metadata):
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         msg = (
             f"The tensors in the file of weights {os.fspath(path)} are not those of the network that its configuration "
-            f"describes: {'; '.join(faults[:5])}{more}. {_word_remedy(metadata)}"
+            f"describes: {'; '.join(faults[:5])}{more}. {word_remedy(metadata)}"
         )
         raise WeightsError(msg)
     if broken := [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]:
@@ -234,14 +286,3 @@ def _check_tensors(found, expected, path, metadata):
             "that diverged leaves them; use an earlier checkpoint or another set of weights."
         )
         raise WeightsError(msg)
-
-
-def _word_remedy(metadata):
-    """Say what to do about weights of another architecture."""
-    from astro_spectok.version import __version__
-
-    written = metadata.get("astro_spectok_version", "an unknown version")
-    return (
-        f"It was written by astro_spectok {written}, this is {__version__}: install a version that knows it, "
-        f"or use other weights ('spectok weights list')."
-    )

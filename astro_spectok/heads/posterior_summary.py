@@ -10,6 +10,8 @@ __all__ = ["PosteriorSummary"]
 
 #: periods in ln(1 + z): from more than is searched down to 75 km/s
 LONGEST, SHORTEST = 3.0, 2.5e-4
+#: the numbers of a posterior are small, most of them: this brings them to the size of what else is in an embedding
+SCALE = 3.0
 
 
 class PosteriorSummary(nn.Module):
@@ -22,7 +24,7 @@ class PosteriorSummary(nn.Module):
     Parameters
     ----------
     lags : sequence of (int, int)
-        First and last bin of each class, as of `~astro_spectok.network.redshift_head.RedshiftHead`.
+        First and last bin of each class, as of `~astro_spectok.heads.redshift.RedshiftHead`.
     step : float
         Of the bins, in ln(1 + z).
     number : int
@@ -44,6 +46,6 @@ class PosteriorSummary(nn.Module):
         return len(self.sizes) * self.waves_0.shape[1]
 
     def forward(self, scores):
-        """Numbers (B, size) between -1 and 1 of scores (B, lags), one tensor per class."""
+        """Numbers (B, size) between -3 and 3 of scores (B, lags), one tensor per class."""
         shares = torch.softmax(torch.cat(scores, dim=1), dim=1).split(self.sizes, dim=1)
-        return torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(shares)], dim=1)
+        return SCALE * torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(shares)], dim=1)

@@ -1,28 +1,33 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The stellar head: what it reads, that it moves with the star, and the likelihood it is trained with."""
 
-from types import SimpleNamespace
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from astro_spectok.network import get_config
-from astro_spectok.network.config import STELLAR_LABELS
+from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels
+from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
+from astro_spectok.network import HeadInputs, get_config
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.level import patch_level
 from astro_spectok.network.patches import build_patches
-from astro_spectok.network.stellar_head import WINDOWS, StellarHead, WindowReader, restore_pixels
-from astro_spectok.training.stellar import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.training.views import Truth
 
 PATCH = 32
 
 
 def make_config():
-    """What the head looks at of a configuration."""
-    values = get_config("tiny").to_dict() | {"local_cosines": 16, "stellar_labels": STELLAR_LABELS}
-    return SimpleNamespace(**values)
+    """Sizes of a network that has a stellar head."""
+    return dataclasses.replace(get_config("tiny"), local_cosines=16)
+
+
+def read(head, tokens, mask, geometry, ln_doppler, patches=None):
+    """What the head answers."""
+    parts = tokens[..., :-16], tokens[..., -16:]
+    return head(HeadInputs(*parts, mask, geometry, patches, {"ln_doppler": ln_doppler}))
 
 
 def observe_star(shift=0.0, *, tilt=0.0, low=3700.0, high=7300.0, scale=1.0):
@@ -44,13 +49,13 @@ def observe_star(shift=0.0, *, tilt=0.0, low=3700.0, high=7300.0, scale=1.0):
 @pytest.fixture(scope="module")
 def head():
     torch.manual_seed(0)
-    return StellarHead(make_config()).eval()
+    return StellarHead(StellarConfig(), make_config()).eval()
 
 
 def test_shapes(head):
     """A mean and a lower triangle with a positive diagonal, finite, for any star."""
     tokens, mask, geometry = observe_star()
-    mean, tril = head(tokens, mask, geometry, torch.zeros(1, dtype=torch.float64))
+    mean, tril = read(head, tokens, mask, geometry, torch.zeros(1, dtype=torch.float64))
     n = len(STELLAR_LABELS)
     assert mean.shape == (1, n)
     assert tril.shape == (1, n, n)
@@ -80,7 +85,7 @@ def test_reads_in_the_rest_frame():
 def test_velocity_reaches_the_windows(head):
     """The head reads at the velocity it is told: labels change with it, even those of networks that know nothing."""
     star = observe_star()
-    slow, again, fast = (head(*star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 0.0, 5e-4))
+    slow, again, fast = (read(head, *star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 0.0, 5e-4))
     assert torch.equal(slow, again)
     assert (slow - fast).abs().max() > 1e-5
 
@@ -146,8 +151,8 @@ def test_head_ignores_what_tokens_hold_of_bad_pixels(head):
     tokens = torch.zeros(*patches.mask.shape, get_config("tiny").width + 16)
     others = tokens.clone()
     others[..., -16:] = 0.3 * torch.randn(others[..., -16:].shape, generator=torch.Generator().manual_seed(5))
-    torch.testing.assert_close(head(tokens, *where, patches), head(others, *where, patches))
-    assert (head(tokens, *where)[0] - head(others, *where)[0]).abs().max() > 1e-4
+    torch.testing.assert_close(read(head, tokens, *where, patches), read(head, others, *where, patches))
+    assert (read(head, tokens, *where)[0] - read(head, others, *where)[0]).abs().max() > 1e-4
 
 
 def test_unseen_windows_are_empty():
@@ -167,9 +172,9 @@ def test_results_do_not_depend_on_the_batch(head):
     padded = [x.transpose(1, -1) if x.ndim == 3 else x for x in padded]
     padded[2][:, -n:] = short[2][:, -1:]
     both = [torch.cat(pair) for pair in zip(padded, long, strict=True)]
-    mean, tril = head(*both, rest.expand(2))
+    mean, tril = read(head, *both, rest.expand(2))
     for row, one in enumerate((short, long)):
-        alone = head(*one, rest)
+        alone = read(head, *one, rest)
         torch.testing.assert_close(mean[row : row + 1], alone[0], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(tril[row : row + 1], alone[1], atol=1e-4, rtol=1e-4)
 

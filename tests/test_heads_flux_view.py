@@ -9,7 +9,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.network.flux_view import FluxView, bin_pixels, sum_bins
+from astro_spectok.heads.flux_view import FluxView, bin_pixels, sum_bins
 
 EDGES = torch.arange(8.0, 8.6, 1e-3, dtype=torch.float64)
 

@@ -11,36 +11,126 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from astro_spectok.network.correlation import correlate, cut_range
+from astro_spectok.heads.correlation import correlate, cut_range
+from astro_spectok.heads.posterior_summary import PosteriorSummary
+from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
+from astro_spectok.heads.redshift_loss import redshift_loss
+from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.template_spectra import QUANTUM, TemplateSpectra
 from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
-from astro_spectok.network.template_spectra import QUANTUM, TemplateSpectra
 
-__all__ = ["RedshiftHead"]
+__all__ = ["RedshiftConfig", "RedshiftHead"]
 
 #: spectra that are correlated at a time on a CPU, where no gradients are wanted
 AT_ONCE = 8
 
 
-class RedshiftHead(nn.Module):
-    """Scores over (class, redshift) from tokens and input pixels."""
+@dataclass(frozen=True)
+class RedshiftConfig(HeadConfig):
+    """Sizes of the head that correlates features with learned rest-frame templates.
 
-    def __init__(self, config):
-        super().__init__()
-        head = config.redshift
-        self.config, self.patch = head, config.patch
-        self.ln_observed = math.log(head.observed_range[0])
-        self.n_grid = round(math.log(head.observed_range[1] / head.observed_range[0]) / head.step) + 2
-        n_rest = round(math.log(head.rest_range[1] / head.rest_range[0]) / head.step) + 1
+    Attributes
+    ----------
+    classes : tuple of str
+        One template per class.
+    z_range : tuple of (float, float)
+        Redshifts searched for each class; stars by radial velocity, hence below zero too.
+    channels : int
+        Feature channels per pixel.
+    step : float
+        Step of the common grid in ln(wavelength); 1e-4 is 30 km/s.
+    observed_range, rest_range : tuple of float
+        Wavelengths in Angstrom that the grid of the spectrum and of the templates span.
+    kernel : int
+        Taps of the convolution that carries input pixels past the transformer.
+    summary_periods : int
+        Periods in ln(1 + z) at which the redshifts that the tokens allow enter the embedding; 0 for none.
+    target_sigma : float
+        Width in ln(1 + z) of the Gaussian that the posterior is trained towards.
+    floor : float
+        Share of the prior mixed into the posterior while training, so that no single spectrum dominates.
+    template_rate : float
+        Learning rate of the templates over that of the network.
+
+    Examples
+    --------
+    >>> from astro_spectok.heads import RedshiftConfig
+    >>> config = RedshiftConfig(classes=("GALAXY", "STAR"), z_range=((0.0, 1.0), (-0.002, 0.002)), step=2e-4)
+    >>> config.lags
+    ((0, 3465), (-10, 9))
+    """
+
+    classes: tuple[str, ...] = ("GALAXY", "QSO", "STAR")
+    z_range: tuple[tuple[float, float], ...] = ((-0.003, 15.0), (0.0, 7.0), (-0.0024, 0.0024))
+    channels: int = 8
+    step: float = 1e-4
+    observed_range: tuple[float, float] = (900.0, 55000.0)
+    rest_range: tuple[float, float] = (600.0, 26000.0)
+    kernel: int = 15
+    summary_periods: int = 0
+    target_sigma: float = 6e-5
+    floor: float = 1e-5
+    template_rate: float = 4.0
+
+    @property
+    def lags(self):
+        """First and last bin of each class on the grid of redshifts: tuple of (int, int)."""
+        return tuple(
+            (math.ceil(math.log1p(low) / self.step - 1e-9), math.floor(math.log1p(high) / self.step + 1e-9))
+            for low, high in self.z_range
+        )
+
+
+@register_head
+class RedshiftHead(Head):
+    """Scores over (class, redshift) from tokens and input pixels.
+
+    Parameters
+    ----------
+    config : `RedshiftConfig`
+    network : `~astro_spectok.network.NetworkConfig`
+    """
+
+    kind = "redshift"
+    config_class = RedshiftConfig
+    needs = ("tokens", "patches")
+    figures = ("redshift", "right", "right_class")
+    # ten times as large as all others together: clipped with them, its fluctuations would scale their steps
+    clips_apart = True
+
+    def __init__(self, config, network):
+        super().__init__(config, network)
+        self.patch = network.patch
+        self.ln_observed = math.log(config.observed_range[0])
+        self.n_grid = round(math.log(config.observed_range[1] / config.observed_range[0]) / config.step) + 2
+        n_rest = round(math.log(config.rest_range[1] / config.rest_range[0]) / config.step) + 1
         # template bin 0 lies this many bins to the blue of the grid's
-        self.offset = round(math.log(head.observed_range[0] / head.rest_range[0]) / head.step)
-        self.features = Linear(config.width, config.patch * head.channels)
-        self.skip = nn.Conv1d(N_CHANNELS, head.channels, head.kernel, padding=head.kernel // 2)
-        self.templates = nn.Parameter(torch.randn(len(head.classes), head.channels, n_rest) * 0.02)
-        self.class_query = nn.Linear(config.width, 1, bias=False)
-        self.class_logit = nn.Linear(config.width, len(head.classes))
-        self.lags = head.lags
-        self.spectra = TemplateSpectra(head.lags)
+        self.offset = round(math.log(config.observed_range[0] / config.rest_range[0]) / config.step)
+        self.features = Linear(network.width, network.patch * config.channels)
+        self.skip = nn.Conv1d(N_CHANNELS, config.channels, config.kernel, padding=config.kernel // 2)
+        self.templates = nn.Parameter(torch.randn(len(config.classes), config.channels, n_rest) * 0.02)
+        self.class_query = nn.Linear(network.width, 1, bias=False)
+        self.class_logit = nn.Linear(network.width, len(config.classes))
+        self.lags = config.lags
+        self.spectra = TemplateSpectra(config.lags)
+        self.summary = None
+        if config.summary_periods:
+            self.summary = PosteriorSummary(config.lags, config.step, config.summary_periods)
+
+    @property
+    def gives(self):
+        """For each class the logarithm of the probability of each of its redshifts; see `Head.gives`."""
+        return dict.fromkeys(self.config.classes, "")
+
+    @property
+    def summary_size(self):
+        """Numbers that the redshifts which tokens allow are summarised by."""
+        return 0 if self.summary is None else self.summary.size
+
+    def list_rates(self):
+        """Templates learn faster; see `Head.list_rates`."""
+        return [(self.templates, self.config.template_rate)]
 
     def redshifts(self):
         """Redshift of every score, one float64 tensor per class."""
@@ -49,12 +139,12 @@ class RedshiftHead(nn.Module):
             for a, b in self.lags
         ]
 
-    def forward(self, tokens, patches):
+    def forward(self, inputs):
         """
         Parameters
         ----------
-        tokens : tensor, shape (B, T, D)
-        patches : `PatchBatch`
+        inputs : `~astro_spectok.network.HeadInputs`
+            With tokens and pixels.
 
         Returns
         -------
@@ -62,14 +152,62 @@ class RedshiftHead(nn.Module):
             For each class the scores (B, number of lags); a softmax over all of them is the joint posterior under a
             prior that is flat in class and, within a class, in ln(1 + z).
         """
+        tokens, patches = inputs.tokens, inputs.patches
         skipped = self.skip(patches.channels.flatten(1, 2).transpose(1, 2)).float()  # (B, K, T * P)
         features = self._make_features(tokens) + skipped
         return self._score(
             features, patches.grid.ln_wavelength.flatten(1), patches.valid.flatten(1), tokens, patches.mask
         )
 
+    def interpret(self, output):
+        """Logarithm of the probability of each redshift, for each class; all together sum to one.
+
+        Parameters
+        ----------
+        output : list of tensor, shape (B, lags)
+
+        Returns
+        -------
+        dict of str to tensor, shape (B, lags)
+        """
+        log_p = torch.log_softmax(torch.cat(output, dim=1), dim=1).split([scores.shape[1] for scores in output], dim=1)
+        return dict(zip(self.config.classes, log_p, strict=True))
+
+    def loss(self, output, batch, targets):
+        """Divergence of the posterior from the truth, of spectra of a known class and of those without a redshift.
+
+        Parameters
+        ----------
+        output, batch, targets
+            As of `Head.loss`.
+
+        Returns
+        -------
+        HeadLoss
+        """
+        config = self.config
+        loss, scored, right, right_class = redshift_loss(
+            output, self.lags, config.step, batch.cls, batch.ln_one_plus_z, batch.measurable, config.target_sigma,
+            floor=config.floor,
+        )  # fmt: skip
+        figures = {"redshift": (loss, scored), "right": (right, scored), "right_class": (right_class, scored)}
+        return HeadLoss(loss, torch.ones_like(scored), figures)
+
+    def summarise_tokens(self, inputs):
+        """The redshifts that tokens allow, in numbers that can be compared; see `PosteriorSummary`.
+
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+
+        Returns
+        -------
+        tensor, shape (B, ``summary_size``)
+        """
+        return self.summary(self.score_tokens(inputs.tokens, inputs.mask, inputs.geometry))
+
     def score_tokens(self, tokens, mask, geometry):
-        """The same from tokens alone, less precise: what the pixels say past the transformer is not there.
+        """Scores from tokens alone, less precise: what the pixels say past the transformer is not there.
 
         Parameters
         ----------
@@ -82,6 +220,7 @@ class RedshiftHead(nn.Module):
         Returns
         -------
         list of tensor
+            As of `forward`.
         """
         offset = torch.arange(self.patch, dtype=geometry.dtype, device=geometry.device) - (self.patch - 1) / 2
         ln_wavelength = geometry[..., :1] + geometry[..., 1:2] * offset + geometry[..., 2:] * offset**2  # (B, T, P)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from _network_inputs import make_spectrum, stack_spectra
 
-from astro_spectok.network import RedshiftHeadConfig, build_network, get_config
-from astro_spectok.network.correlation import correlate
-from astro_spectok.network.redshift_head import RedshiftHead
-from astro_spectok.network.template_spectra import KEPT
+from astro_spectok.heads import RedshiftConfig, RedshiftHead, build_model
+from astro_spectok.heads.correlation import correlate
+from astro_spectok.heads.template_spectra import KEPT
+from astro_spectok.network import HeadInputs, get_config
 
-HEAD = RedshiftHeadConfig(
+HEAD = RedshiftConfig(
     classes=("GALAXY", "STAR"),
     z_range=((0.0, 0.3), (-0.01, 0.01)),
     channels=3,
@@ -32,10 +32,20 @@ def network():
     """A tiny network with a head of small ranges; its templates as large as trained ones."""
     torch.set_num_threads(1)
     torch.manual_seed(5)
-    network = build_network(dataclasses.replace(get_config("tiny"), redshift=HEAD)).eval()
+    network = build_model(get_config("tiny"), {"redshift": HEAD}).eval()
     with torch.no_grad():
-        network.redshift_head.templates.normal_()
+        network.heads["redshift"].templates.normal_()
     return network
+
+
+def take(tokens, patches):
+    """Tokens and pixels as a head gets them."""
+    return HeadInputs(tokens, None, patches.mask, patches.grid.geometry, patches)
+
+
+def score_spectra(network, patches):
+    """Scores of spectra by the network."""
+    return network.read("redshift", network.encode(patches), patches.mask, patches.grid.geometry, patches)
 
 
 def shifted(spectrum, bins):
@@ -51,7 +61,7 @@ def spectrum():
 
 def test_lags_of_each_class_are_its_redshifts(network):
     """All multiples of the step within the range, ends included, in float64."""
-    redshifts = network.redshift_head.redshifts()
+    redshifts = network.heads["redshift"].redshifts()
     for z, (low, high) in zip(redshifts, HEAD.z_range, strict=True):
         assert z.dtype == torch.float64
         np.testing.assert_allclose(np.diff(np.log1p(z.numpy())), STEP, rtol=1e-8)
@@ -64,9 +74,7 @@ def test_lags_of_each_class_are_its_redshifts(network):
 def test_ranges_on_a_bin_keep_that_bin():
     """Rounding does not lose the end of a range that is an exact multiple of the step."""
     z = math.expm1(50 * STEP)
-    head = RedshiftHead(
-        dataclasses.replace(get_config("tiny"), redshift=dataclasses.replace(HEAD, z_range=((-z, z), (0.0, z))))
-    )
+    head = RedshiftHead(dataclasses.replace(HEAD, z_range=((-z, z), (0.0, z))), get_config("tiny"))
     assert head.lags[1] == (0, 50)
     assert head.lags[0][1] == 50
 
@@ -90,7 +98,7 @@ def score(head, features, x, *, kept=False):
 
 def test_scatter_shares_a_pixel_between_its_two_bins(network):
     """Sum and centre of gravity are those of the pixel; what lies outside is left out."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     start = math.log(HEAD.observed_range[0])
     position = torch.tensor([[10.0, 20.25, -0.5, -300.0, head.n_grid + 5.0]], dtype=torch.float64)
     features = torch.tensor([[1.0, 2.0, 5.0, 7.0, 9.0]])[..., None].expand(1, 5, 3)
@@ -104,7 +112,7 @@ def test_scatter_shares_a_pixel_between_its_two_bins(network):
 
 def test_only_what_is_reached_is_laid_out(network):
     """Bad pixels far away do not widen the grid; no pixel at all gives a grid of zeros."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     x = math.log(4000) + torch.arange(400, dtype=torch.float64)[None] * STEP
     valid = torch.zeros(x.shape, dtype=torch.bool)
     valid[0, 100:110] = True
@@ -118,7 +126,7 @@ def test_only_what_is_reached_is_laid_out(network):
 @pytest.mark.parametrize("bins", [1, 7, 250])
 def test_scatter_and_correlation_are_equivariant(network, bins, kept):
     """Fixed features moved by ``bins`` steps: the scores move by ``bins`` lags."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     torch.manual_seed(0)
     x = math.log(4000) + torch.sort(torch.rand(1, 500, dtype=torch.float64), dim=1).values * 0.3
     features = torch.randn(1, 500, 3)
@@ -132,7 +140,7 @@ def test_scatter_and_correlation_are_equivariant(network, bins, kept):
 @pytest.mark.parametrize(("first", "size"), [(0, None), (300, 900), (2, 40), (2700, 300)])
 def test_correlation_is_the_sum_it_claims_to_be(network, first, size, kept):
     """Against a direct sum over channels and bins, for classes of few and of many lags, and lags of both signs."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     torch.manual_seed(1)
     n_rest = head.templates.shape[2]
     size = head.n_grid if size is None else size
@@ -155,7 +163,7 @@ def test_correlation_is_the_sum_it_claims_to_be(network, first, size, kept):
 
 def test_scores_without_gradients_are_those_with(network):
     """Kept transforms and their stretches of lags change nothing, also when the templates are trained on."""
-    head = copy.deepcopy(network.redshift_head)
+    head = copy.deepcopy(network.heads["redshift"])
     torch.manual_seed(6)
     x = math.log(4000) + torch.sort(torch.rand(11, 500, dtype=torch.float64), dim=1).values * 0.3
     features = torch.randn(11, 500, 3)
@@ -170,7 +178,7 @@ def test_scores_without_gradients_are_those_with(network):
 
 def test_kept_transforms_are_those_of_the_templates_as_they_are(network):
     """Also if they change where PyTorch does not count it, as fused optimizers and ``.data`` do."""
-    head = copy.deepcopy(network.redshift_head)
+    head = copy.deepcopy(network.heads["redshift"])
     x = math.log(4000) + torch.sort(torch.rand(3, 500, dtype=torch.float64), dim=1).values * 0.3
     features = torch.randn(3, 500, 3)
     with torch.no_grad():
@@ -182,7 +190,7 @@ def test_kept_transforms_are_those_of_the_templates_as_they_are(network):
 
 def test_transforms_are_kept_for_grids_alike(network):
     """The same is not transformed again; only the latest are kept, and none goes with a copy."""
-    head = copy.deepcopy(network.redshift_head)
+    head = copy.deepcopy(network.heads["redshift"])
     with torch.inference_mode():
         _, blocks = head.spectra.get_blocks(head.templates, 100, 512)
         assert head.spectra.get_blocks(head.templates, 100, 512)[1] is blocks
@@ -195,7 +203,7 @@ def test_transforms_are_kept_for_grids_alike(network):
 
 def test_grid_that_meets_no_template_scores_zero(network):
     """All lags put the grid beyond one end of the templates."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     with torch.inference_mode():
         for start in (head.templates.shape[2] + 2000, -3000):
             n, blocks = head.spectra.get_blocks(head.templates, start, 512)
@@ -213,7 +221,7 @@ def test_gradients_of_the_correlation_are_those_of_its_sum():
 
 def test_template_at_its_own_redshift_scores_best(network):
     """A spectrum whose features are the template, moved to z, peaks at z and in its class."""
-    head = network.redshift_head
+    head = network.heads["redshift"]
     redshifts = head.redshifts()
     n_rest = head.templates.shape[2]
     rest = math.log(HEAD.rest_range[0]) + torch.arange(n_rest, dtype=torch.float64) * STEP
@@ -234,9 +242,9 @@ def test_whole_head_is_equivariant_through_the_skip_path(network, spectrum, bins
     assert torch.equal(patches.channels, moved.channels)
     with torch.inference_mode():
         tokens = network.encode(patches)
-        one = network.redshift_head(tokens, patches)
-        other = network.redshift_head(tokens, moved)
-    for k, (low, high) in enumerate(network.redshift_head.lags):
+        one = network.heads["redshift"](take(tokens, patches))
+        other = network.heads["redshift"](take(tokens, moved))
+    for k, (low, high) in enumerate(network.heads["redshift"].lags):
         assert one[k].shape == (1, high - low + 1)
         if high - low > bins:
             torch.testing.assert_close(other[k][:, bins:], one[k][:, :-bins], rtol=1e-3, atol=1e-2)
@@ -245,14 +253,14 @@ def test_whole_head_is_equivariant_through_the_skip_path(network, spectrum, bins
 
 def test_prior_is_flat_in_class_and_within_a_class(network, spectrum):
     """Without evidence every class has the same probability, whatever its number of lags."""
-    head = RedshiftHead(network.config)
+    head = RedshiftHead(HEAD, network.config)
     torch.nn.init.zeros_(head.templates)
     torch.nn.init.zeros_(head.class_logit.weight)
     torch.nn.init.zeros_(head.class_logit.bias)
     patches = stack_spectra([spectrum])
     with torch.inference_mode():
         tokens = network.encode(patches)
-        scores = head(tokens, patches)
+        scores = head(take(tokens, patches))
     posterior = torch.softmax(torch.cat(scores, dim=1), dim=1)
     galaxy, star = posterior.split([s.shape[1] for s in scores], dim=1)
     assert galaxy.sum().item() == pytest.approx(0.5, rel=1e-5)
@@ -266,11 +274,11 @@ def test_bad_pixels_do_not_score(network, spectrum):
     torch.manual_seed(0)
     with torch.inference_mode():
         tokens = torch.randn(*patches.mask.shape, 32)
-        one = network.redshift_head(tokens, patches)
+        one = network.heads["redshift"](take(tokens, patches))
         blind = dataclasses.replace(patches, valid=torch.zeros_like(patches.valid))
-        none = network.redshift_head(torch.zeros_like(tokens), blind)
-    for k, (low, high) in enumerate(network.redshift_head.lags):
-        level = network.redshift_head.class_logit.bias[k] - math.log(high - low + 1)
+        none = network.heads["redshift"](take(torch.zeros_like(tokens), blind))
+    for k, (low, high) in enumerate(network.heads["redshift"].lags):
+        level = network.heads["redshift"].class_logit.bias[k] - math.log(high - low + 1)
         torch.testing.assert_close(none[k], level.expand_as(none[k]).detach(), rtol=1e-4, atol=1e-4)
         assert one[k].std() > 1e-3
 
@@ -279,17 +287,18 @@ def test_scores_of_a_batch_are_those_alone(network, spectrum):
     """As everything else."""
     short = tuple(part[:320] for part in make_spectrum(math.log(5000) + np.arange(320) * 2e-4, seed=4))
     with torch.inference_mode():
-        together = network.redshift_scores(stack_spectra([spectrum, short]))
+        together = score_spectra(network, stack_spectra([spectrum, short]))
         for i, one in enumerate((spectrum, short)):
-            alone = network.redshift_scores(stack_spectra([one]))
+            alone = score_spectra(network, stack_spectra([one]))
             for a, b in zip(together, alone, strict=True):
                 torch.testing.assert_close(a[i : i + 1], b, rtol=1e-4, atol=2e-3)
 
 
-def test_tokens_may_be_given(network, spectrum):
-    """Encoding twice is not needed."""
-    patches = stack_spectra([spectrum])
-    with torch.inference_mode():
-        tokens = network.encode(patches)
-        for a, b in zip(network.redshift_scores(patches), network.redshift_scores(patches, tokens), strict=True):
-            assert torch.equal(a, b)
+def test_probabilities_of_all_classes_sum_to_one(network, spectrum):
+    """What users are told are logarithms of the softmax of the scores, class by class."""
+    scores = score_spectra(network, stack_spectra([spectrum, spectrum]))
+    found = network.heads["redshift"].interpret(scores)
+    assert list(found) == list(network.heads["redshift"].gives) == list(HEAD.classes)
+    assert [x.shape for x in found.values()] == [x.shape for x in scores]
+    total = sum(x.exp().sum(1) for x in found.values())
+    torch.testing.assert_close(total, torch.ones(2))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
-from astro_spectok.network.correlation import cut_range, sum_products
+from astro_spectok.heads.correlation import cut_range, sum_products
 
 __all__ = ["QUANTUM", "Block", "TemplateSpectra"]
 

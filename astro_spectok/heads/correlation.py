@@ -24,7 +24,7 @@ def correlate(grid, templates, n_lags):
 
     See Also
     --------
-    astro_spectok.network.template_spectra.TemplateSpectra : faster, without gradients.
+    astro_spectok.heads.template_spectra.TemplateSpectra : faster, without gradients.
     """
     return _Correlation.apply(grid, templates, n_lags)
 

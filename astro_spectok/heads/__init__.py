@@ -1,0 +1,33 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Heads: what is read from spectra and tokens; one protocol, and a file for each kind."""
+
+from astro_spectok.heads.model import MODELS, ModelConfig, build_model, get_model_config
+from astro_spectok.heads.pooled import TokenReader
+from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
+from astro_spectok.heads.redshift import RedshiftConfig, RedshiftHead
+from astro_spectok.heads.registry import build_head, find_kind, list_heads, register_head
+from astro_spectok.heads.spectral_type import STELLAR_TYPES, SpectralTypeConfig, SpectralTypeHead
+from astro_spectok.heads.stellar import STELLAR_LABELS, StellarConfig, StellarHead
+
+__all__ = [
+    "MODELS",
+    "STELLAR_LABELS",
+    "STELLAR_TYPES",
+    "Head",
+    "HeadConfig",
+    "HeadLoss",
+    "ModelConfig",
+    "RedshiftConfig",
+    "RedshiftHead",
+    "SpectralTypeConfig",
+    "SpectralTypeHead",
+    "StellarConfig",
+    "StellarHead",
+    "TokenReader",
+    "build_head",
+    "build_model",
+    "find_kind",
+    "get_model_config",
+    "list_heads",
+    "register_head",
+]

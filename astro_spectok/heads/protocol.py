@@ -1,0 +1,265 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`Head`: what all heads have in common, and all that the rest of the package knows of one."""
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from astro_spectok.network.config import read_fields
+
+__all__ = ["ABOUT", "Head", "HeadConfig", "HeadLoss"]
+
+#: what a head may need of a spectrum: what the transformer made of it; level, extent and detail of its patches, which
+#: cost no transformer; its pixels
+NEEDS = ("tokens", "detail", "patches")
+#: what is stored with a head besides its parameters, each a dict that JSON can hold
+ABOUT = ("domain", "calibration", "rules", "provenance")
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Base of the sizes and settings of a head: a frozen dataclass of numbers, strings and tuples of these.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from astro_spectok.heads import HeadConfig
+    >>> @dataclass(frozen=True)
+    ... class BrightnessConfig(HeadConfig):
+    ...     hidden: int = 64
+    >>> BrightnessConfig.from_dict({"hidden": 32}).to_dict()
+    {'hidden': 32}
+    """
+
+    def to_dict(self):
+        """The attributes as JSON holds them.
+
+        Returns
+        -------
+        dict
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+
+        Returns
+        -------
+        HeadConfig
+
+        Raises
+        ------
+        ValueError
+            There is no attribute of that name.
+        """
+        return read_fields(cls, values)
+
+
+@dataclass(frozen=True)
+class HeadLoss:
+    """What a head's answers are worth.
+
+    Attributes
+    ----------
+    loss : tensor, shape (B,)
+        Of each spectrum.
+    count : bool tensor, shape (B,)
+        Spectra that the mean is over.
+    figures : dict of str to (tensor, tensor)
+        For the log: values (B,) and the spectra (B,) that they are averaged over.
+    """
+
+    loss: torch.Tensor
+    count: torch.Tensor
+    figures: dict
+
+
+class Head(nn.Module):
+    """What is read from a spectrum, and all that belongs to it.
+
+    A subclass states its class attributes, builds its layers in ``__init__`` and defines `forward`; `loss` if it can
+    be trained, `interpret` if what it returns is not yet what users are told. `register_head` makes it known by its
+    ``kind``.
+
+    Parameters
+    ----------
+    config : `HeadConfig`
+        Kept as the attribute ``config``.
+    network : `~astro_spectok.network.NetworkConfig`
+        Sizes of the network that the head belongs to.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the class in weights files, and usual name of a head in a network.
+    config_class : type
+        Of ``config``.
+    needs : tuple of str
+        Out of ``'tokens'`` (what the transformer makes of a spectrum), ``'detail'`` (what tokens hold besides, without
+        the transformer) and ``'patches'`` (its pixels).
+    given : tuple of str
+        What the caller must tell of each spectrum besides, one number each.
+    figures : tuple of str
+        What `loss` writes into the log.
+    loss_weight : float
+        Of its part of the objective, unless the training says otherwise.
+    clips_apart : bool
+        Whether its gradient is clipped by itself.
+    draws_stars : bool
+        Whether it learns from stars with labels, so that some batches are drawn from these alone.
+    mixed_precision : bool
+        Whether it may run in the lower precision of the encoder.
+    summary_size : int
+        How many numbers `summarise_tokens` gives the embedding; 0 for none.
+    domain, calibration, rules, provenance : dict
+        Stored with the head, each as JSON can hold it: what it was trained on; the correction of its errors and
+        probabilities; thresholds and limits that were fitted to it; how it was made.
+    """
+
+    kind: ClassVar[str] = ""
+    config_class: ClassVar[type] = HeadConfig
+    needs: ClassVar[tuple] = ("tokens",)
+    given: ClassVar[tuple] = ()
+    figures: ClassVar[tuple] = ()
+    loss_weight: ClassVar[float] = 1.0
+    clips_apart: ClassVar[bool] = False
+    draws_stars: ClassVar[bool] = False
+    mixed_precision: ClassVar[bool] = False
+    summary_size = 0
+
+    def __init__(self, config, network=None):
+        super().__init__()
+        self.config, self.network_config = config, network
+        self.domain, self.calibration, self.rules, self.provenance = {}, {}, {}, {}
+
+    @property
+    def gives(self):
+        """Names and units, as text, of what `interpret` gives; '' is dimensionless.
+
+        Returns
+        -------
+        dict of str to str
+        """
+        raise NotImplementedError
+
+    def forward(self, inputs):
+        """Answers for some spectra.
+
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+
+        Returns
+        -------
+        object
+            What `loss` and `interpret` take.
+        """
+        raise NotImplementedError
+
+    def interpret(self, output):
+        """Answers as users are told them.
+
+        Parameters
+        ----------
+        output
+            As of `forward`.
+
+        Returns
+        -------
+        dict of str to tensor, shape (B, ...)
+            By the names in ``gives``.
+        """
+        return output
+
+    @classmethod
+    def gather_targets(cls, config, truths, patches, rng):
+        """What the head is to be taught of some spectra, and ``given`` of them, as tensors.
+
+        Called where batches are drawn, without the head itself.
+
+        Parameters
+        ----------
+        config : `HeadConfig`
+        truths : list of `~astro_spectok.training.views.Truth`, length B
+        patches : `~astro_spectok.network.PatchBatch`
+        rng : `numpy.random.Generator`
+
+        Returns
+        -------
+        dict of str to tensor
+            Stands in ``batch.targets`` under the name of the head; empty if the batch itself says enough.
+        """
+        return {}
+
+    def is_taught(self, batch, targets):
+        """Whether there is anything in a batch that the head learns from; if not, it is not run.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.training.batches.TrainingBatch`
+        targets : dict of str to tensor
+            As of `gather_targets`.
+
+        Returns
+        -------
+        bool
+        """
+        return True
+
+    def loss(self, output, batch, targets):
+        """What the answers are worth.
+
+        Parameters
+        ----------
+        output
+            As of `forward`.
+        batch : `~astro_spectok.training.batches.TrainingBatch`
+        targets : dict of str to tensor
+            As of `gather_targets`.
+
+        Returns
+        -------
+        HeadLoss
+        """
+        msg = f"heads of the kind {self.kind!r} cannot be trained here: they define no loss; freeze them"
+        raise NotImplementedError(msg)
+
+    def list_rates(self):
+        """Parameters that learn at another rate than the network, without decay, and how many times as fast.
+
+        Returns
+        -------
+        list of (`torch.nn.Parameter`, float)
+        """
+        return []
+
+    def summarise_tokens(self, inputs):
+        """What the head has to say to the embedding, where ``summary_size`` is above 0.
+
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+            Without pixels.
+
+        Returns
+        -------
+        tensor, shape (B, ``summary_size``)
+        """
+        raise NotImplementedError
+
+    def describe(self):
+        """All that is stored of the head but for its parameters, as JSON holds it.
+
+        Returns
+        -------
+        dict
+            ``kind``, ``config``, ``domain``, ``calibration``, ``rules``, ``provenance``.
+        """
+        return {"kind": self.kind, "config": self.config.to_dict()} | {name: getattr(self, name) for name in ABOUT}
