@@ -76,6 +76,35 @@ def test_desi_order_and_neighbours():
     assert both.lengths[-1] == 200
 
 
+def test_desi_arms_are_joined_by_target():
+    """Rows in another order are put in order; other targets, or none at all, are not joined by their place."""
+    arms = make_desi()
+    targets = arms[0].meta["fibermap"]
+    for arm in arms[1:]:
+        arm.meta["fibermap"] = targets
+    expected = to_batch(arms)
+    order = [2, 0, 1]
+    shuffled = Spectrum(
+        flux=arms[1].flux[order], spectral_axis=arms[1].spectral_axis, spectral_axis_index=1,
+        uncertainty=InverseVariance(arms[1].uncertainty.array[order], unit=arms[1].uncertainty.unit),
+        mask=arms[1].mask[order], meta=dict(arms[1].meta, fibermap=targets[order]),
+    )  # fmt: skip
+    joined = to_batch([arms[0], shuffled, arms[2]])
+    assert_array_equal(joined.flux, expected.flux)
+    assert [info.name for info in joined.info] == ["390", "391", "392"]
+    for fibermap, bands in ((Table({"TARGETID": [1, 2, 3]}), None), (None, ["b"])):
+        other = Spectrum(
+            flux=arms[1].flux, spectral_axis=arms[1].spectral_axis, spectral_axis_index=1,
+            uncertainty=arms[1].uncertainty, mask=arms[1].mask, meta=dict(arms[1].meta, fibermap=fibermap),
+        )  # fmt: skip
+        first = arms[0]
+        first.meta["bands"] = bands or ["b", "r", "z"]
+        assert len(to_batch([first, other])) == 6
+    for arm in arms:
+        arm.meta.pop("fibermap")
+    assert len(to_batch(arms)) == 9
+
+
 def test_desi_one_arm_lost():
     """A target that lost one arm keeps the others; one that lost all is flagged alone."""
     arms = make_desi()

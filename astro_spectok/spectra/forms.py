@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Every input form that specutils documents, taken apart into plain arrays without copying them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Real
 
@@ -12,6 +12,7 @@ from astropy.nddata import NDUncertainty, StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection
 
 from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.desi_arms import count_rows, find_arms
 from astro_spectok.spectra.flux_units import to_physical_flux
 from astro_spectok.spectra.problems import Unread, make_error
 
@@ -229,31 +230,27 @@ def _read_collection(collection, row):
     return RawSpectra(**{**vars(raw), "doppler_rest": axis.doppler_rest, "doppler_convention": axis.doppler_convention})
 
 
-def _read_desi(arms):
-    """The arms of one DESI file; names stand in the first arm's fibermap only."""
-    return [read_spectrum(arm) for arm in arms]
+def _read_desi(arms, orders):
+    """The arms of the same DESI targets, each with its rows in one order of targets."""
+    return [_take_order(read_spectrum(arm), order) for arm, order in zip(arms, orders, strict=True)]
+
+
+def _take_order(raw, order):
+    if isinstance(order, slice):
+        return raw
+    arrays = {name: getattr(raw, name) for name in ("flux", "uncertainty", "mask")}
+    taken = {name: array[order] for name, array in arrays.items() if array is not None}
+    return replace(raw, names=tuple(raw.names[k] for k in order), **taken)
 
 
 def _refuse(what):
     raise make_error(InputFlag.BAD_INPUT, TypeError, f"must be a spectrum; got {what}. Accepted: {_ACCEPTED}")
 
 
-def _band_of(item):
-    """The arm of a Spectrum as the DESI loader marks it, or None."""
-    if not isinstance(item, Spectrum):
-        return None
-    band = item.meta.get("band")
-    return band if isinstance(band, str) and {"int_mask", "resolution_data", "bands"} & set(item.meta) else None
-
-
-def _count_rows(spectrum):
-    return spectrum.data.size // max(spectrum.data.shape[spectrum.spectral_axis_index], 1)
-
-
 def _list_one(item):
     """The (rows, reader) pairs of anything that is not a list."""
     if isinstance(item, Spectrum):
-        return [(_count_rows(item), lambda: [read_spectrum(item)])]
+        return [(count_rows(item), lambda: [read_spectrum(item)])]
     if isinstance(item, SpectrumCollection):
         # a default argument would hide nothing here: partial binds the row
         return [(1, partial(lambda row: [_read_collection(item, row)], row)) for row in range(int(np.prod(item.shape)))]
@@ -311,16 +308,9 @@ def list_items(obj):
     _check_form(obj)
     items, i = [], 0
     while i < len(obj):
-        # DESI: a run of arms of different bands and the same number of targets is one set of targets
-        arms, bands = [], set()
-        for k in range(i, len(obj)):
-            item, band = obj[k], _band_of(obj[k])
-            if band is None or band in bands or (arms and _count_rows(arms[0]) != _count_rows(item)):
-                break
-            arms.append(item)
-            bands.add(band)
-        if len(arms) > 1:
-            items.append((_count_rows(arms[0]), i, partial(_read_desi, arms)))
+        arms, orders = find_arms(obj, i)
+        if arms:
+            items.append((count_rows(arms[0]), i, partial(_read_desi, arms, orders)))
             i += len(arms)
             continue
         items.extend((n, i, reader) for n, reader in _list_one(obj[i]))

@@ -50,7 +50,7 @@ class Format:
             return False
 
 
-#: formats in the order in which they are tried: those of one layout first
+#: formats in the order in which they are tried
 FORMATS = {}
 
 
@@ -74,7 +74,8 @@ def find_format(source, *, general=True):
     -------
     str or None
     """
-    for own in FORMATS.values():
+    # the order of registering is kept, but general readers come last
+    for own in sorted(FORMATS.values(), key=lambda one: one.general):
         if (general or not own.general) and own.claims(source):
             return own.label
     return None

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from astropy.table import Table
 
-from astro_spectok.spectra.loaders._draft import guess_axis_unit
+from astro_spectok.spectra.loaders._draft import guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._error_kind import match_error_kind
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._roles import find_role
@@ -101,15 +101,17 @@ def _parse_numbers(lines, separator, count):
         return np.array(rows, dtype=float)
 
 
-def _looks_like_names(words, count):
-    """Whether the words of a line can be the names of ``count`` columns."""
+def _looks_like_names(words, count, wanted):
+    """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for."""
     if len(words) != count or any(re.fullmatch(_NUMBER, word) or word in ("=", ":") for word in words):
         return False
+    if wanted & {word.lower() for word in words}:
+        return True
     kinds = {role.kind for word in words if (role := find_role(word))}
     return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds
 
 
-def _find_names(above, count, separator):
+def _find_names(above, count, separator, wanted=frozenset()):
     """Names and units of columns in the lines above the numbers: (names or None, units, cards)."""
     names, units, cards = None, {}, []
     for line in reversed(above[-400:]):
@@ -121,7 +123,7 @@ def _find_names(above, count, separator):
             words = [word.strip().strip(",|;") for word in words]
             # an index that pandas wrote has no name
             words = ["index", *words[1:]] if len(words) == count and not words[0] else [word for word in words if word]
-            if _looks_like_names(words, count):
+            if _looks_like_names(words, count, wanted):
                 names = words
                 break
             if len(words) == count and all(re.fullmatch(r"[\[(].*[\])]", word) for word in words):
@@ -202,7 +204,8 @@ def read_text_table(source, options):
     rows = [line for line in lines[start:stop] if line.strip()]
     separator = _tell_separator(rows[:: max(len(rows) // 20, 1)])
     block = _parse_numbers(rows, separator, count)
-    names, units, cards = _find_names(lines[:start], block.shape[1], separator)
+    wanted = {name.lower() for name in (options.columns or {}).values() if isinstance(name, str)}
+    names, units, cards = _find_names(lines[:start], block.shape[1], separator, wanted)
     guesses = []
     named = names is not None
     if not named:
@@ -218,7 +221,8 @@ def read_text_table(source, options):
         and not any(find_role(name) and find_role(name).kind == "flux" for name in names)
     ):
         raise source.refuse(tell_what(names), "name them with columns='WAVE,FLUX,ERR'")
-    if not named and options.wave_unit is None and 0 not in units and guess_axis_unit(block[:, 0]) is None:
+    told = named or options.wave_unit is not None or 0 in units
+    if not told and guess_axis_unit(block[:, 0]) is None and not is_pixel_axis(block[:, 0]):
         low, high = np.nanmin(block[:, 0]), np.nanmax(block[:, 0])
         raise source.refuse(
             f"has a first column from {low:.6g} to {high:.6g}, which are no wavelengths",
