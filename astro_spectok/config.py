@@ -49,7 +49,7 @@ class Conf(_config.ConfigNamespace):
     download_timeout = _Item(
         30.0, "Seconds without any answer after which a source of weights is given up.", cfgtype="float(min=0.1)"
     )
-    max_pixels = _Item(2**18, "The most pixels that one spectrum may have.", cfgtype="integer(min=1)")
+    max_pixels = _Item(2**20, "The most pixels that one spectrum may have.", cfgtype="integer(min=1)")
     batch_tokens = _Item(16384, "The most tokens that go through the network at once.", cfgtype="integer(min=1)")
     precision = _Item(
         ["auto", "float32", "bfloat16"],

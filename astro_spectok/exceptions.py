@@ -42,10 +42,10 @@ class WavelengthRangeWarning(SpectokWarning):
     >>> from astropy import units as u
     >>> from astro_spectok import embed
     >>> from astro_spectok.exceptions import WavelengthRangeWarning
-    >>> millimetre = np.linspace(1.2, 1.3, 200) * u.mm
+    >>> far = np.linspace(4, 6, 200) * u.um
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
-    ...     vector = embed((millimetre, np.sin(np.arange(200)) * u.Jy, np.ones(200) * u.Jy), device="cpu")
+    ...     vector = embed((far, np.sin(np.arange(200)) * u.Jy, np.ones(200) * u.Jy), device="cpu")
     >>> [issubclass(warning.category, WavelengthRangeWarning) for warning in caught]
     [True]
     """

@@ -243,7 +243,7 @@ class TestResults:
         assert len(tokens[1]) == 0
         assert np.isnan(tokens.embedding[1]).all()
 
-    @pytest.mark.parametrize(("low", "high", "outside"), [(1200, 1600, True), (4000, 7000, False), (1990, 3000, False)])
+    @pytest.mark.parametrize(("low", "high", "outside"), [(1200, 2600, True), (4000, 7000, False), (1990, 3000, False)])
     def test_trained_range(self, tiny_weights, low, high, outside):
         spectrum = make_spectrum(low=low, high=high)
         if not outside:
@@ -256,6 +256,16 @@ class TestResults:
         with pytest.warns(WavelengthRangeWarning, match="1 of 2 spectra"):
             table = embed_table([spectrum, make_spectrum()], weights=tiny_weights)
         assert list(table["warn"] & InputFlag.OUTSIDE_TRAINED_RANGE != 0) == [True, False]
+
+    def test_wholly_outside_the_trained_range(self, tiny_weights):
+        """No embedding means anything there: an error, or a flagged row of many."""
+        outside = make_spectrum(low=1200, high=1600)
+        with pytest.raises(ValueError, match="32 good pixels from 2000 to 30000 Angstrom.*got 1200 to 1600"):
+            embed(outside, weights=tiny_weights)
+        with pytest.warns(FlaggedSpectraWarning, match="1 of 3 spectra could not be used"):
+            table = embed_table([make_spectrum(), outside, make_spectrum()], weights=tiny_weights)
+        assert np.isnan(table["embedding"]).all(axis=1).tolist() == [False, True, False]
+        assert (table["warn"] & InputFlag.WHOLLY_OUTSIDE != 0).tolist() == [False, True, False]
 
     def test_masked_pixels_outside_range_do_not_warn(self, tiny_weights):
         spectrum = make_spectrum(low=1000, high=7000)

@@ -89,9 +89,9 @@ class TestBadInput:
         assert_same_vectors(tokens.values, expected.values)
 
     def test_too_many_pixels(self, tiny_weights):
-        n = 2**18 + 1
+        n = 2**20 + 1
         arrays = (np.linspace(4000, 9000, n) * u.AA, np.ones(n, np.float32) * u.Jy)
-        with pytest.raises(ValueError, match=r"at most max_pixels = 262144 pixels; got 262145. Cut it .*rebin"):
+        with pytest.raises(ValueError, match=r"at most max_pixels = 1048576 pixels; got 1048577. Cut it .*rebin"):
             embed(arrays)
         with pytest.warns(FlaggedSpectraWarning, match="at most max_pixels"):
             assert np.isnan(embed([arrays], weights=tiny_weights)).all()

@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from astro_spectok.spectra.wrong_errors import replace_wrong_errors
+from astro_spectok.spectra import InputFlag
+from astro_spectok.spectra.wrong_errors import correct_errors
 
 M = 600
 
@@ -18,40 +19,58 @@ def make_row(snr, factor, seed=0):
     return np.where(ivar > 0, flux, 0).astype(np.float32), ivar.astype(np.float32)
 
 
+ESTIMATED, RAISED = int(InputFlag.UNCERTAINTY_ESTIMATED), int(InputFlag.UNCERTAINTY_RAISED)
+
+
 @pytest.mark.parametrize(
-    ("snr", "factor", "wrong"),
+    ("snr", "factor", "flags"),
     [
-        (20, 1, False),
-        (20, 30, False),
-        (20, 1000, True),
-        (20, 1e12, True),
-        (0, 1, False),
-        (0, 5, False),
-        (1, 0.01, False),
+        (20, 1, 0),
+        (20, 3, 0),
+        (20, 0.8, 0),
+        (20, 30, ESTIMATED),
+        (20, 1000, ESTIMATED),
+        (20, 1e12, ESTIMATED),
+        (20, 0.2, RAISED),
+        (20, 1e-3, ESTIMATED),
+        (20, 1e-12, ESTIMATED),
+        (0, 1, 0),
+        (0, 4, 0),
+        (1, 0.01, RAISED),
     ],
 )
-def test_only_impossible_errors_are_replaced(snr, factor, wrong):
-    """Not those of noise alone, nor of five times too much; what is replaced is right to a third, bad pixels stay."""
+def test_only_impossible_errors_are_corrected(snr, factor, flags):
+    """Not those of noise alone, nor of four times too much; what is corrected is right to a third, bad pixels stay."""
     flux, ivar = (np.stack(x) for x in zip(make_row(snr, factor), make_row(20, 1), strict=True))
     before, bad = ivar.copy(), ivar == 0
-    assert replace_wrong_errors(flux, ivar).tolist() == [wrong, False]
+    assert correct_errors(flux, ivar).tolist() == [flags, 0]
     assert np.array_equal(ivar == 0, bad)
     assert np.array_equal(ivar[1], before[1])
-    if wrong:
+    if flags:
         assert np.median(ivar[0][~bad[0]] ** -0.5) == pytest.approx(1, rel=0.33)
     else:
         assert np.array_equal(ivar[0], before[0])
+
+
+def test_lines_are_no_noise():
+    """The scatter that a forest of resolved lines makes raises no errors, however many times theirs it is."""
+    rng, x = np.random.default_rng(3), np.arange(3000.0)
+    lines = [1 - d * np.exp(-0.5 * ((x - c) / 2) ** 2) for c, d in rng.uniform(0, (3000, 0.8), (300, 2))]
+    flux = (100 * np.prod(lines, axis=0) + rng.normal(size=3000)).astype(np.float32)[None]
+    ivar = np.ones_like(flux)
+    assert correct_errors(flux, ivar).tolist() == [0]
+    assert (ivar == 1).all()
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (3, 0), (0, 40), (2, 8)])
 def test_nothing_to_look_at(shape):
     """Empty or short rows, and rows of zeros, stay as they are."""
     flux, ivar = np.zeros(shape, np.float32), np.full(shape, 1e-8, np.float32)
-    assert not replace_wrong_errors(flux, ivar).any()
+    assert not correct_errors(flux, ivar).any()
     assert (ivar == np.float32(1e-8)).all()
 
 
 def test_no_good_pixel():
     """Rows without one have no errors."""
     flux, ivar = np.ones((1, M), np.float32), np.zeros((1, M), np.float32)
-    assert not replace_wrong_errors(flux, ivar).any()
+    assert not correct_errors(flux, ivar).any()

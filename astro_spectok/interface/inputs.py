@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, read_paths, to_batch
 
 __all__ = ["find_source", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
@@ -33,12 +34,16 @@ def prepare_inputs(obj, *, weights, medium, resolution, device, batch_tokens=Non
     """
     obj = read_paths(obj)
     single = is_single(obj)
-    batch = to_batch(
-        obj, medium=medium, resolution=resolution, on_error=on_error or ("raise" if single else "flag")
-    )  # before torch is imported: bad input fails at once
+    on_error = on_error or ("raise" if single else "flag")
+    # before torch is imported: bad input fails at once
+    batch = to_batch(obj, medium=medium, resolution=resolution, on_error=on_error)
     from astro_spectok.engine import Runner
 
-    return batch, Runner(weights, device, batch_tokens=batch_tokens), single
+    runner = Runner(weights, device, batch_tokens=batch_tokens)
+    batch = fit_batch(batch, Domain.from_weights(runner.loaded))
+    if on_error == "raise" and batch.flags[0] & InputFlag.WHOLLY_OUTSIDE:
+        raise ValueError(batch.info[0].message)
+    return batch, runner, single
 
 
 def read_inputs(paths, *, file_format=None, medium=None, resolution=None):
@@ -106,7 +111,7 @@ def note_flags(batch, loaded, *, single, stacklevel=3):
             outside = good & ((wavelength < low) | (wavelength > high))
             if np.count_nonzero(outside) > OUTSIDE_SHARE * np.count_nonzero(good):
                 flags[i] |= InputFlag.OUTSIDE_TRAINED_RANGE
-        n_outside = np.count_nonzero(flags & InputFlag.OUTSIDE_TRAINED_RANGE)
+        n_outside = np.count_nonzero((flags & InputFlag.OUTSIDE_TRAINED_RANGE) * (batch.lengths > 0))
         if n_outside:
             what = "the spectrum reaches" if single else f"{n_outside} of {len(batch)} spectra reach"
             msg = (

@@ -26,7 +26,8 @@ class InputFlag(IntFlag):
     """
 
     NONE = 0
-    #: no uncertainty was given, or one that is far larger than the flux and its scatter: it was estimated from these
+    #: no uncertainty was given, or one that is far larger than the scatter of the flux, or smaller than any calibration
+    #: is good: it was estimated from the scatter
     UNCERTAINTY_ESTIMATED = 1
     #: neither the keyword, the WCS nor the header tell the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
@@ -34,6 +35,11 @@ class InputFlag(IntFlag):
     WAVELENGTH_SORTED = 4
     #: part of the spectrum lies outside the wavelengths the weights were trained on
     OUTSIDE_TRAINED_RANGE = 8
+    #: pixels were averaged: they are finer than the weights have learned, or were interpolated or smoothed, so that
+    #: neighbours tell the same
+    PIXELS_AVERAGED = 16
+    #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel: they were raised
+    UNCERTAINTY_RAISED = 32
     #: fewer good pixels than one patch, or none at all
     TOO_FEW_PIXELS = 256
     #: more pixels than ``conf.max_pixels``
@@ -42,6 +48,8 @@ class InputFlag(IntFlag):
     BAD_UNITS = 1024
     #: not a spectrum, or one that cannot be read
     BAD_INPUT = 2048
+    #: all of the spectrum lies outside the wavelengths the weights were trained on
+    WHOLLY_OUTSIDE = 4096
 
     @property
     def unusable(self):

@@ -12,7 +12,7 @@ from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
 from astro_spectok.spectra.problems import flag_of, make_error
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
-from astro_spectok.spectra.wrong_errors import replace_wrong_errors
+from astro_spectok.spectra.wrong_errors import correct_errors
 
 __all__ = ["MIN_GOOD_PIXELS", "is_single", "to_batch"]
 
@@ -92,7 +92,7 @@ class _Packer:
         """Add rows; those in ``short`` without their pixels."""
         n, m = rows.flux.shape
         flags = np.full(n, int(rows.flags), dtype=np.int64)
-        flags[replace_wrong_errors(rows.flux, rows.ivar)] |= int(InputFlag.UNCERTAINTY_ESTIMATED)
+        flags |= correct_errors(rows.flux, rows.ivar)
         lengths = np.full(n, m, dtype=np.int64)
         scale = rows.scale
         named = {"": rows.info}

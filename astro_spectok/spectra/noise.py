@@ -3,13 +3,18 @@
 
 import numpy as np
 
+from astro_spectok.spectra.scatter import (
+    BETWEEN,
+    TO_SIGMA,
+    count_interpolated,
+    measure_tail,
+    measure_windows,
+    take_differences,
+)
+
 __all__ = ["estimate_noise"]
 
-#: median |2 f(i) - f(i-L) - f(i+L)| times this is the standard deviation of white noise (Stoehr+2008)
-_TO_SIGMA = 1.482602 / np.sqrt(6.0)
 _LAGS = (1, 2, 4, 8)
-#: good pixels that share one value of the noise; linear in between
-_WINDOW = 192
 _MIN_PIXELS = 2 * _LAGS[-1] + 16
 #: no calibration is better than this fraction of the flux, not even that of a noise-free template
 _MIN_FRACTION = 1e-3
@@ -17,10 +22,6 @@ _MIN_FRACTION = 1e-3
 _PADDING = 32
 #: second differences of a smooth signal fall by about 1/8 (squared) from lag 2 to lag 1: stars of MILES, 1/6 to 1/10
 _SIGNAL_RATIO = 1.0 / 8.0
-#: n(1) / n(2) below which pixels must have been interpolated
-_INTERPOLATED = 0.15
-#: 0.9 over 0.5 quantile of the absolute value of a Gaussian variable
-_GAUSSIAN_TAIL = 2.4387
 
 
 def _growth(width, lag):
@@ -43,29 +44,6 @@ def _find_padding(flux):
         if stop - start >= _PADDING:
             padding[start:stop] = True
     return padding
-
-
-def _difference(flux, lag):
-    return np.abs(2.0 * flux[lag:-lag] - flux[: -2 * lag] - flux[2 * lag :])
-
-
-def _measure_windows(difference, lag):
-    """Medians of windows along a spectrum: (centres in good pixels, sigma if the noise were white)."""
-    count = max(1, len(difference) // _WINDOW)
-    size = len(difference) // count
-    # the windows are one array; the few pixels left over at the end go without
-    medians = np.median(difference[: count * size].reshape(count, size), axis=1)
-    return (np.arange(count) + 0.5) * size + lag, _TO_SIGMA * medians
-
-
-def _measure_tail(difference, lag):
-    """How heavy the tail of the differences is, over that of Gaussian noise of slowly varying strength."""
-    centres, sigma = _measure_windows(difference, lag)
-    local = np.interp(np.arange(len(difference)) + lag, centres, np.maximum(sigma, 1e-3 * sigma.max()))
-    if local.min() <= 0:
-        return np.inf
-    middle, high = np.quantile(difference / local, [0.5, 0.9])
-    return high / middle / _GAUSSIAN_TAIL if middle > 0 else np.inf
 
 
 def _find_width(sigma, lag):
@@ -91,21 +69,30 @@ def _correct_correlation(sigma):
 
 def _decide(flux, least):
     """Return (sigma over all, lag at which its run along the spectrum is best seen); not below ``least``."""
-    differences = {lag: _difference(flux, lag) for lag in _LAGS}
-    sigma = {lag: max(_TO_SIGMA * float(np.median(d)), least) for lag, d in differences.items()}
+    differences = {lag: take_differences(flux, lag) for lag in _LAGS}
+    sigma = {lag: max(TO_SIGMA * float(np.median(d)), least) for lag, d in differences.items()}
     # how much of the scatter at lag 2 is white: what lag 1 holds beyond its share of a smooth signal
     white = (sigma[1] ** 2 / sigma[2] ** 2 - _SIGNAL_RATIO) / (1.0 - _SIGNAL_RATIO)
     correlated = np.clip((0.55 - white) / 0.15, 0.0, 1.0)
     if correlated == 0:
         return sigma[1], 1
     smoothed, lag, agree = _correct_correlation(sigma)
-    if sigma[1] < _INTERPOLATED * sigma[2]:
+    if sigma[1] < BETWEEN * sigma[2]:
         # neither noise nor lines fall below 1/4: pixels that were interpolated between others
         return smoothed, lag
     # smooth scatter is noise if it is Gaussian; lines are few and strong
-    correlated *= agree * np.clip((1.2 - _measure_tail(differences[2], 2)) / 0.15, 0.0, 1.0)
+    correlated *= agree * np.clip((1.2 - measure_tail(differences[2], 2)) / 0.15, 0.0, 1.0)
     blend = sigma[1] ** (1.0 - correlated) * smoothed**correlated
     return blend, lag if correlated > 0.5 else 1
+
+
+def _estimate_coarser(used, finer, good):
+    """Noise of pixels that were interpolated: that of every so manieth one, as if these were all."""
+    # those that lie between two have less of it than those at which both grids meet
+    parts = [estimate_noise(used[first::finer], np.ones(len(used[first::finer]), bool))[0] for first in (0, finer // 2)]
+    best = int(np.median(parts[1]) > np.median(parts[0]))
+    places = np.arange(len(parts[best])) * finer + best * (finer // 2)
+    return np.interp(np.cumsum(good) - 1.0, places, parts[best])
 
 
 def estimate_noise(flux, good):
@@ -114,7 +101,8 @@ def estimate_noise(flux, good):
     The median of second differences (DER_SNR) is taken in windows of 192 good pixels, so that
     noise may vary along the spectrum and lines do not matter. Its lag is 1 pixel; if longer
     lags show more scatter, and that scatter is Gaussian rather than lines, the flux was
-    smoothed or resampled, and the estimate is corrected for the correlation of its noise.
+    smoothed or resampled, and the estimate is corrected for the correlation of its noise. Where it was interpolated to
+    many times as many pixels, what counts is the scatter of every so manieth one.
     Lines that fill the spectrum of a bright star as densely as noise does cannot be told from
     it: the noise is then overestimated. It is never below 0.1 % of the flux. Unit: that of the flux.
 
@@ -155,13 +143,16 @@ def estimate_noise(flux, good):
     least = _MIN_FRACTION * max(np.median(np.abs(used)), 1e-3 * np.abs(used).max())
     if len(used) < _MIN_PIXELS:
         return np.full(len(flux), max(float(used.std()), least)), good
+    finer = count_interpolated(used)
+    if finer > 1:
+        return _estimate_coarser(used, finer, good), good
     sigma, lag = _decide(used, least)
-    difference = _difference(used, lag)
-    overall = _TO_SIGMA * float(np.median(difference))
+    difference = take_differences(used, lag)
+    overall = TO_SIGMA * float(np.median(difference))
     if overall <= 0:
         # more than half of the pixels repeat their neighbours: counts of zero, or few digits
         return np.full(len(flux), max(float(np.diff(used).std()) / np.sqrt(2.0), least)), good
-    centres, local = _measure_windows(difference, lag)
+    centres, local = measure_windows(difference, lag)
     local = np.maximum(local * (sigma / overall), max(0.1 * sigma, least))
     # windows count good pixels; bad ones take the value of their neighbours
     place = np.cumsum(good) - 1.0

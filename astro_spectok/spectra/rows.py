@@ -1,13 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Spectra on one spectral axis become flux and inverse variance in float32: the loop that must be fast."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.axis import axis_to_wavelength, depends_on_medium, order_pixels
 from astro_spectok.spectra.batch import InputFlag, SpectrumInfo
+from astro_spectok.spectra.fill_values import find_fill_values
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.medium import convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
@@ -17,7 +18,7 @@ from astro_spectok.spectra.resolution import find_resolution
 __all__ = ["Rows", "convert_rows", "read_max_pixels"]
 
 #: used where the package's configuration is not to be had
-_MAX_PIXELS = 2**18
+_MAX_PIXELS = 2**20
 #: pixels at a time: input, output and scratch of one block stay in a core's own cache
 _BLOCK = 2**16
 #: pixels that the scale of one spectrum is read from
@@ -267,6 +268,7 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
         If none of the rows can be converted; see `~astro_spectok.spectra.to_batch`.
     """
     _check_size(raw, max_pixels)
+    raw = _mask_fill_values(raw)
     doppler = {"doppler_rest": raw.doppler_rest, "doppler_convention": raw.doppler_convention}
     given = axis_to_wavelength(raw.axis, raw.axis_unit, **doppler)
     order = order_pixels(given)
@@ -301,6 +303,14 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
     info = SpectrumInfo(raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest)
     wavelength = convert_to_vacuum(order.wavelength) if medium == "air" else order.wavelength
     return Rows(wavelength, flux, ivar, scale, count, flags, info, raw.names, power)
+
+
+def _mask_fill_values(raw):
+    """The spectra with what is no flux masked."""
+    none = find_fill_values(raw.flux)
+    if none is None:
+        return raw
+    return replace(raw, mask=none if raw.mask is None else none | (np.asarray(raw.mask) != 0))
 
 
 def _convert_all(raw, plan, m):

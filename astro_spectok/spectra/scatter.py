@@ -1,0 +1,87 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Scatter from pixel to pixel at several lags: what noise is made of, and over how many pixels it is shared."""
+
+import numpy as np
+
+__all__ = ["count_interpolated", "measure_scatter", "measure_tail", "measure_windows", "take_differences"]
+
+#: median |2 f(i) - f(i-L) - f(i+L)| times this is the standard deviation of white noise (Stoehr+2008)
+TO_SIGMA = 1.482602 / np.sqrt(6.0)
+#: good pixels that share one value of the noise; linear in between
+WINDOW = 192
+#: 0.9 over 0.5 quantile of the absolute value of a Gaussian variable
+GAUSSIAN_TAIL = 2.4387
+#: scatter at a lag over that at twice the lag below which pixels must lie between others: neither noise nor lines fall
+#: below 1/4; and above which they no longer do
+BETWEEN, INDEPENDENT = 0.15, 0.6
+#: longest lag that is looked at, and fewest differences that a scatter is measured of
+LONGEST, FEWEST = 32, 64
+#: differences over the largest flux that are rounding
+ROUNDING = 3e-6
+
+
+def take_differences(flux, lag):
+    """Absolute second differences at a lag, (m - 2 lag,)."""
+    return np.abs(2.0 * flux[lag:-lag] - flux[: -2 * lag] - flux[2 * lag :])
+
+
+def measure_scatter(flux, lag):
+    """Standard deviation of noise that is independent at a lag, from the median of second differences."""
+    return TO_SIGMA * float(np.median(take_differences(flux, lag)))
+
+
+def measure_windows(difference, lag):
+    """Medians of windows along a spectrum: (centres in good pixels, sigma if the noise were white)."""
+    count = max(1, len(difference) // WINDOW)
+    size = len(difference) // count
+    # the windows are one array; the few pixels left over at the end go without
+    medians = np.median(difference[: count * size].reshape(count, size), axis=1)
+    return (np.arange(count) + 0.5) * size + lag, TO_SIGMA * medians
+
+
+def measure_tail(difference, lag):
+    """How heavy the tail of differences is, over that of Gaussian noise of slowly varying strength."""
+    centres, sigma = measure_windows(difference, lag)
+    local = np.interp(np.arange(len(difference)) + lag, centres, np.maximum(sigma, 1e-3 * sigma.max()))
+    if local.min() <= 0:
+        return np.inf
+    middle, high = np.quantile(difference / local, [0.5, 0.9])
+    return high / middle / GAUSSIAN_TAIL if middle > 0 else np.inf
+
+
+def count_interpolated(flux):
+    """Pixels of a finer grid to each of the one that a flux was interpolated from, a power of two; 1 if it was not.
+
+    Between the pixels of the coarser grid a flux is as straight as no noise and no line is.
+
+    Parameters
+    ----------
+    flux : ndarray of float64, shape (m,)
+        Of good pixels.
+
+    Returns
+    -------
+    int
+        Up to 32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra.scatter import count_interpolated
+    >>> noise = np.random.default_rng(1).normal(10, 1, 1000)
+    >>> count_interpolated(noise), count_interpolated(np.interp(np.arange(8000) / 8, np.arange(1000), noise))
+    (1, 8)
+    """
+    if len(flux) < 4 + FEWEST:
+        return 1
+    before, lag = measure_scatter(flux, 1), 1
+    least = ROUNDING * np.abs(flux).max()
+    if before > least and before > BETWEEN * measure_scatter(flux, 2):
+        return 1
+    while lag <= LONGEST and len(flux) > 4 * lag + FEWEST:
+        after = measure_scatter(flux, 2 * lag)
+        # constants, and few digits, do not differ at any lag
+        if after > least and before > INDEPENDENT * after:
+            return lag
+        before, lag = after, 2 * lag
+    return 1
