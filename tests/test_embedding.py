@@ -260,7 +260,7 @@ class TestResults:
     def test_wholly_outside_the_trained_range(self, tiny_weights):
         """No embedding means anything there: an error, or a flagged row of many."""
         outside = make_spectrum(low=1200, high=1600)
-        with pytest.raises(ValueError, match="32 good pixels from 2000 to 30000 Angstrom.*got 1200 to 1600"):
+        with pytest.raises(ValueError, match=r"32 good pixels from 2000 to 30000 Angstrom.*got 1200 to 1600"):
             embed(outside, weights=tiny_weights)
         with pytest.warns(FlaggedSpectraWarning, match="1 of 3 spectra could not be used"):
             table = embed_table([make_spectrum(), outside, make_spectrum()], weights=tiny_weights)

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_spectok import embed, read, tokenize
 from astro_spectok.example import EXAMPLE_PATH, read_example
-from astro_spectok.spectra import files, is_single, read_files, read_paths, to_batch
+from astro_spectok.spectra import is_single, read_files, read_paths, reading, to_batch
 from astro_spectok.spectra.loaders import _formats
 
 N = 150
@@ -178,11 +178,11 @@ def test_read_files_takes_options(odd):
 
 def test_formats_of_a_folder_are_remembered(tmp_path, monkeypatch, odd):
     """The second file of a structure is not identified again; one of another structure is."""
-    files._MEMORY.clear()
+    reading._MEMORY.clear()
     asked = []
     find = _formats.find_format
     monkeypatch.setattr(
-        files, "find_format", lambda source, **options: asked.append(source.name) or find(source, **options)
+        reading, "find_format", lambda source, **options: asked.append(source.name) or find(source, **options)
     )
     read(odd)
     shutil.copy(odd, tmp_path / "like.fits")
@@ -195,9 +195,9 @@ def test_formats_of_a_folder_are_remembered(tmp_path, monkeypatch, odd):
 
 def test_memory_is_bounded(odd, monkeypatch):
     """And forgets the oldest."""
-    files._MEMORY.clear()
-    monkeypatch.setattr(files, "_MEMORY_SIZE", 2)
+    reading._MEMORY.clear()
+    monkeypatch.setattr(reading, "_MEMORY_SIZE", 2)
     for k in range(4):
         shutil.copy(odd, odd.with_name(f"a.{k}fits"))
         read(odd.with_name(f"a.{k}fits"))
-    assert len(files._MEMORY) == 2
+    assert len(reading._MEMORY) == 2

@@ -6,11 +6,12 @@ from astro_spectok.spectra.axis import axis_to_wavelength, depends_on_medium, wa
 from astro_spectok.spectra.back import to_spectrum
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.convert import MIN_GOOD_PIXELS, to_batch
-from astro_spectok.spectra.files import read, read_files, read_paths
+from astro_spectok.spectra.files import read_files
 from astro_spectok.spectra.flux_units import FluxConversion, find_flux_conversion
 from astro_spectok.spectra.forms import is_single
 from astro_spectok.spectra.medium import convert_to_air, convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
+from astro_spectok.spectra.reading import read, read_paths
 
 __all__ = [
     "MIN_GOOD_PIXELS",

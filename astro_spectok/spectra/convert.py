@@ -11,6 +11,7 @@ from astro_spectok.spectra.arms import join_rows
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
 from astro_spectok.spectra.problems import flag_of, make_error
+from astro_spectok.spectra.reading import read_paths
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 from astro_spectok.spectra.wrong_errors import correct_errors
 
@@ -203,8 +204,6 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
             )
             raise ValueError(msg)
         return obj
-    from astro_spectok.spectra.files import read_paths  # which needs this module
-
     obj = read_paths(obj)
     options = {"medium": medium, "resolution": resolution, "max_pixels": read_max_pixels()}
     packer = _Packer()

@@ -1,0 +1,299 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Files to spectra: `read`, by the first loader of this package or of specutils that knows the layout."""
+
+import logging
+import os
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+
+from astropy.io import fits, registry
+from astropy.units import UnitsWarning
+from astropy.utils.exceptions import AstropyUserWarning
+from specutils import Spectrum, SpectrumList
+
+from astro_spectok.spectra.arms import join_arms
+from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, load_format
+from astro_spectok.spectra.loaders._options import OptionError, make_options
+from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
+from astro_spectok.spectra.loaders._source import open_source
+from astro_spectok.spectra.problems import Unread
+
+__all__ = ["read", "read_paths"]
+
+log = logging.getLogger(__name__)
+
+#: loaders of specutils that take any file of a kind, or misread a layout: ours are asked in their place
+_NOT_ASKED = frozenset(
+    {"tabular-fits", "wcs1d-fits", "iraf", "ASCII", "ECSV", "IPAC", "SDSS-I/II spSpec", "DESI spectra", "DESI coadd",
+     "JWST x1d MIRI MRS"}
+)  # fmt: skip
+#: formats whose own extensions ``hdu`` may name
+_TAKES_HDU = ("DESI arms", "DEEP2 spec1d")
+#: files of one structure are of one format: it is looked for once
+_MEMORY = OrderedDict()
+_MEMORY_SIZE = 256
+
+
+def read(
+    path, *, format=None, wave_unit=None, flux_unit=None, columns=None, hdu=None, medium=None, resolution=None,
+    join=None, spaxel=None,
+):  # fmt: skip
+    """Read all spectra of a file, whatever wrote it.
+
+    What the file does not say is found out: units from their spelling or their size, columns from their names, kinds of
+    errors from their names and, where these are absurd, from the data. ``meta['guesses']`` tells what was guessed. Bad
+    pixels are masked; the medium is kept in ``meta['medium']`` where file or format tell it.
+
+    Parameters
+    ----------
+    path : str, path-like, binary file-like or `~astropy.io.fits.HDUList`
+        FITS or text, packed with gzip, bzip2 or xz or not.
+    format : str, optional
+        Name of a format of specutils or of this package.
+    wave_unit : str or `~astropy.units.Unit`, optional
+        Of the spectral axis, such as ``'nm'`` or ``'log10(Angstrom)'``.
+    flux_unit : str or `~astropy.units.Unit`, optional
+        As people spell it, such as ``'1E-17 erg/cm^2/s/Ang'``.
+    columns : str, sequence of str, or dict, optional
+        Names, or numbers from 1, of the columns (of a FITS image: extensions) that hold wavelength, flux and perhaps an
+        error: ``'WAVE,FLUX,IVAR'``, or with kinds ``'wave=L,flux=F,ivar=W'`` (wave, loglam, flux, err, ivar, var, snr,
+        mask).
+    hdu : int or str, optional
+        Extension that holds the flux.
+    medium : {'vacuum', 'air'}, optional
+        Of the wavelengths.
+    resolution : float or `~astropy.units.Quantity`, optional
+        Resolving power R, or a FWHM with unit.
+    join : bool, optional
+        Whether arms or orders become one spectrum; if not given, where they are parts of one by their format.
+    spaxel : tuple of int, 'sum' or ndarray of bool, optional
+        Of a cube: ``(x, y)`` from 0, the sum over all, or over a mask of shape (y, x).
+
+    Returns
+    -------
+    `~specutils.Spectrum` or `~specutils.SpectrumList`
+        The latter for several on different axes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    OSError
+        It holds no spectrum, or none that can be read; one sentence says why and what to do.
+    ValueError
+        An option has a value it cannot have.
+
+    Examples
+    --------
+    >>> from astro_spectok import read
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> spectrum = read(EXAMPLE_PATH)
+    >>> print(type(spectrum).__name__, spectrum.shape, spectrum.spectral_axis.unit)
+    Spectrum (4015,) Angstrom
+    """
+    options = make_options(
+        wave_unit=wave_unit, flux_unit=flux_unit, columns=columns, hdu=hdu, medium=medium, resolution=resolution,
+        join=join, spaxel=spaxel,
+    )  # fmt: skip
+    if isinstance(path, str | os.PathLike):
+        if Path(path).is_dir():
+            raise refuse(path, "is a folder", "give its files")
+        if not Path(path).is_file():
+            msg = f"{path}: no such file"
+            raise FileNotFoundError(msg)
+    with warnings.catch_warnings():
+        # odd spellings of units, which are understood; headers that break rules without consequence
+        warnings.simplefilter("ignore", UnitsWarning)
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        with open_source(path) as source:
+            try:
+                spectra = _read_source(source, format, options)
+            except (UnreadableFileError, OptionError):
+                raise
+            except Exception as error:  # files of strangers make astropy and loaders raise whatever they can
+                remedy = "fetch it again, or name columns, hdu or format"
+                raise source.refuse(f"cannot be read: {error}", remedy) from error
+            return as_result(_finish(spectra, source, options), source.name)
+
+
+def _read_source(source, label, options):
+    """Spectra of an open file."""
+    if label is not None:
+        if label in FORMATS:
+            return load_format(label, source, options)
+        return _read_specutils(source, label)
+    if options.by_hand:
+        return _read_by_hand(source, options)
+    key = _make_key(source)
+    label = _MEMORY.get(key)
+    if label is None or (label in FORMATS and not FORMATS[label].claims(source)):
+        label = find_format(source, general=False) or _find_specutils(source, options)
+    spectra, problem = None, None
+    if label is not None and label not in FORMATS:
+        try:
+            spectra = _read_specutils(source, label)
+        except UnreadableFileError as error:
+            # a loader that stumbles leaves the file to the general readers
+            label, problem = None, error
+    if spectra is None:
+        label = label or find_format(source)
+        if label is None:
+            raise problem or _describe(source)
+        try:
+            spectra = load_format(label, source, options)
+        except UnreadableFileError:
+            if problem is not None:
+                log.debug("%s: %s", source.name, problem)
+            raise
+    if key is not None:
+        _MEMORY[key] = label
+        _MEMORY.move_to_end(key)
+        while len(_MEMORY) > _MEMORY_SIZE:
+            _MEMORY.popitem(last=False)
+    return spectra
+
+
+def _describe(source):
+    """The error for a file that no format claims."""
+    if source.kind == "fits":
+        from astro_spectok.spectra.loaders.fits_tables import describe_fits
+
+        return describe_fits(source)
+    return source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
+
+
+def _read_by_hand(source, options):
+    """Spectra where the user says in which extension or columns they stand."""
+    if isinstance(options.hdu, str) and options.columns is None:
+        label = next((label for label in _TAKES_HDU if FORMATS[label].claims(source)), None)
+        if label is not None:
+            return load_format(label, source, options)
+    if source.kind == "text":
+        label = find_format(source)
+        return load_format(label if label else "spectok text", source, options)
+    name = options.hdu
+    if options.columns is not None and name is None:
+        present = {hdu.name.upper() for hdu in source.hdulist}
+        wanted = options.columns["flux"]
+        is_table = not (isinstance(wanted, str) and wanted.upper() in present)
+    else:
+        try:
+            is_table = not source.hdulist[name or 0].is_image
+        except (KeyError, IndexError) as error:
+            raise source.refuse(f"has no extension {name!r}", "name another with hdu") from error
+    return load_format("spectok table" if is_table else "spectok image", source, options)
+
+
+def _make_key(source):
+    """What files of one format in one folder have in common; None for text, whose formats are told at once."""
+    if source.kind != "fits":
+        return None
+    header = source.header
+    cards = ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG")
+    key = [os.path.dirname(source.path), source.suffix, *(str(header.get(card)) for card in cards)]
+    if source.extension is not None:
+        second = source.extension.header
+        key += [
+            str(second.get(card)) for card in ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS")
+        ]
+    return tuple(key)
+
+
+def _find_specutils(source, options):
+    """Name of the format of specutils, of one layout, that claims a FITS file; None if there is none."""
+    if source.kind != "fits" or options.wave_unit is not None or options.flux_unit is not None:
+        return None
+    # the open file is handed over: sixty identifiers that open it for themselves take 40 ms
+    for container in (SpectrumList, Spectrum):
+        found = registry.identify_format("read", container, source.path, None, [source.hdulist], {})
+        found = [label for label in found if label not in _NOT_ASKED and label not in FORMATS]
+        if found:
+            return max(found, key=_priority)
+    return None
+
+
+def _priority(label):
+    readers = getattr(registry.compat.default_registry, "_readers", {})
+    return max((readers[key][1] for key in ((label, Spectrum), (label, SpectrumList)) if key in readers), default=0)
+
+
+def _read_specutils(source, label):
+    """Spectra of a file as a format of specutils reads it."""
+    problems = []
+    what = source.path or source.hdulist
+    for container in (Spectrum, SpectrumList):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = container.read(what, format=label)
+                return [found] if isinstance(found, Spectrum) else list(found)
+        except Exception as error:  # loaders raise whatever their file format makes them stumble over
+            problems.append(" ".join(str(error).split()))
+    problem = next((text for text in problems if "No reader" not in text), problems[0])
+    raise source.refuse(f"cannot be read as {label!r}: {problem}", "name another format, or hdu and columns")
+
+
+def _finish(spectra, source, options):
+    """What the user says goes into the metadata; arms are joined."""
+    for spectrum in spectra:
+        spectrum.meta["file"] = source.name
+        if options.medium is not None:
+            spectrum.meta["medium"] = options.medium
+        if options.resolution is not None:
+            spectrum.meta["resolution"] = options.resolution
+    joinable = len(spectra) > 1 and all(spectrum.meta.get("joinable") for spectrum in spectra)
+    if len(spectra) < 2 or not (options.join or (options.join is None and joinable)):
+        return spectra
+    groups = {}
+    for spectrum in spectra:
+        key = tuple(str(spectrum.meta.get(name)) for name in ("object", "aperture", "phase"))
+        groups.setdefault((*key, spectrum.data.shape[:-1]), []).append(spectrum)
+    return [join_arms(arms) if len(arms) > 1 else arms[0] for arms in groups.values()]
+
+
+def read_paths(obj, **options):
+    """Replace names of files by what they hold.
+
+    Parameters
+    ----------
+    obj
+        Anything; a str or path-like is read, and so are those in a list or tuple.
+    **options
+        Of `read`.
+
+    Returns
+    -------
+    object
+        ``obj`` itself where it holds no name. In the list for a list, a file that cannot be read is an `Unread` that
+        keeps the error.
+
+    Raises
+    ------
+    OSError
+        A single file cannot be read.
+
+    Examples
+    --------
+    >>> from astro_spectok.example import EXAMPLE_PATH
+    >>> from astro_spectok.spectra import read_paths
+    >>> [type(item).__name__ for item in read_paths([EXAMPLE_PATH, "none.fits"])]
+    ['Spectrum', 'Unread']
+    """
+    if isinstance(obj, str | os.PathLike):
+        return read(obj, **options)
+    if not isinstance(obj, list | tuple) or not any(isinstance(item, str | os.PathLike) for item in obj):
+        return obj
+    out = []
+    for item in obj:
+        if not isinstance(item, str | os.PathLike):
+            out.append(item)
+            continue
+        try:
+            found = read(item, **options)
+        except OSError as error:
+            out.append(Unread(error, Path(item).name))
+            continue
+        out.extend(found if isinstance(found, SpectrumList) else [found])
+    return out
