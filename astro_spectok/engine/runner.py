@@ -8,7 +8,7 @@ import numpy as np
 
 from astro_spectok.config import conf
 from astro_spectok.engine.batching import plan_batches
-from astro_spectok.engine.device import choose_device, choose_dtype
+from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
@@ -81,11 +81,7 @@ class Runner:
 
         from astro_spectok.network import compute_in
 
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(torch.inference_mode())
-            for kind in {"cpu", self.device.type}:
-                stack.enter_context(torch.autocast(kind, enabled=False))
-            stack.enter_context(compute_in(self.dtype))
+        with torch.inference_mode(), set_apart(self.device), compute_in(self.dtype):
             yield
 
     def encode(self, batch, *, progress=None):

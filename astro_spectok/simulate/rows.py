@@ -162,6 +162,7 @@ class Simulation:
         self._max_pixels = _check_integer(max_pixels, "max_pixels", 64)
         snr = _check_snr(snr)
         # here and not above: PyTorch takes seconds to import
+        from astro_spectok.engine.device import set_apart
         from astro_spectok.simulate import FAMILIES, Survey
         from astro_spectok.simulate.instruments import NAMED
         from astro_spectok.simulate.public_sets import find_sets
@@ -171,7 +172,9 @@ class Simulation:
         if data is not None:
             find_sets(data)  # a wrong directory must not pass for analytic templates
         self.meta = {"seed": self.seed, "templates": "analytic" if data is None else "public sets"}
-        self._survey = Survey(data, device=_choose_device(device), families=families, instruments=instruments, snr=snr)
+        self._device = _choose_device(device)
+        with set_apart(self._device):
+            self._survey = Survey(data, device=self._device, families=families, instruments=instruments, snr=snr)
 
     def draw(self, progress=None):
         """Draw all objects, about a hundred at a time.
@@ -186,11 +189,13 @@ class Simulation:
         list of `SimulatedRow`
             Views of an object one after the other.
         """
+        from astro_spectok.engine.device import set_apart
         from astro_spectok.engine.progress import show_progress
 
         for first in show_progress(range(0, self.n, OBJECTS_AT_ONCE), "simulating", progress):
             size, part = min(OBJECTS_AT_ONCE, self.n - first), first // OBJECTS_AT_ONCE
-            groups = self._survey.draw(size, [self.seed, part], views=self.views, max_pixels=self._max_pixels)
+            with set_apart(self._device):
+                groups = self._survey.draw(size, [self.seed, part], views=self.views, max_pixels=self._max_pixels)
             objects = [seen for group in groups for seen in _list_objects(group)]
             # families are drawn one after the other: mix them
             order = np.random.default_rng([self.seed, part, 1]).permutation(size)
