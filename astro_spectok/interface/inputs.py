@@ -85,7 +85,7 @@ def find_source(loaded):
     return loaded.name if entry and entry.sha256 == loaded.sha256 else str(loaded.path.absolute())
 
 
-def note_flags(batch, loaded, *, single, stacklevel=3):
+def note_flags(batch, loaded, *, single, stacklevel=4):
     """Flags of all spectra, with a warning for those outside the trained range and for those that cannot be used.
 
     Parameters
@@ -95,7 +95,7 @@ def note_flags(batch, loaded, *, single, stacklevel=3):
     single : bool
         Whether the user gave one spectrum.
     stacklevel : int
-        Of the warnings: 3 is the line that called the caller.
+        Of the warnings: 4 is the line that called the caller, which `~astro_spectok.utils.host.own_errstate` decorates.
 
     Returns
     -------

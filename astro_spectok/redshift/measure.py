@@ -16,8 +16,8 @@ from astro_spectok.spectra import SpectrumBatch
 
 __all__ = ["Prepared", "prepare"]
 
-#: of the warnings about input: user, ``estimate``, `prepare`, `note_flags`
-STACKLEVEL = 4
+#: of the warnings about input: user, `~astro_spectok.utils.host.own_errstate`, ``estimate``, `prepare`, `note_flags`
+STACKLEVEL = 5
 
 
 @dataclass(frozen=True)

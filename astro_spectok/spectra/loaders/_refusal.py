@@ -10,7 +10,21 @@ MAX_LENGTH = 200
 
 
 class UnreadableFileError(OSError):
-    """A file that cannot be read as a spectrum; the message says which, why, and what to do about it."""
+    """A file that cannot be read as a spectrum; the message says which, why, and what to do about it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok import read
+    >>> from astro_spectok.spectra.loaders import UnreadableFileError
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> _ = path.write_text("clouds all night")
+    >>> try:
+    ...     read(path)
+    ... except UnreadableFileError as error:
+    ...     print(str(error)[:9], len(str(error)) <= 200)
+    notes.txt True
+    """
 
 
 def _shorten(text, length):
