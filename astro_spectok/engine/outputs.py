@@ -62,7 +62,7 @@ class Measured:
     >>> {name: len(values) for name, values in measured.heads.items()}, measured.embedding
     ({'redshift': 3, 'spectral_type': 12}, None)
     >>> measured.heads["redshift"]["STAR"].shape
-    (49,)
+    (48,)
     """
 
     heads: dict

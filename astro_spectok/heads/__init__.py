@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Heads: what is read from spectra and tokens; one protocol, and a file for each kind."""
 
-from astro_spectok.heads.model import MODELS, ModelConfig, build_model, get_model_config
+from astro_spectok.heads.model import MODELS, ModelConfig, add_head, build_model, get_model_config
 from astro_spectok.heads.pooled import TokenReader
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift import RedshiftConfig, RedshiftHead
@@ -24,6 +24,7 @@ __all__ = [
     "StellarConfig",
     "StellarHead",
     "TokenReader",
+    "add_head",
     "build_head",
     "build_model",
     "find_kind",

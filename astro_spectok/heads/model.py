@@ -12,7 +12,7 @@ from astro_spectok.heads.spectral_type import SpectralTypeConfig
 from astro_spectok.heads.stellar import StellarConfig
 from astro_spectok.network import CONFIGS, NetworkConfig, build_network
 
-__all__ = ["MODELS", "ModelConfig", "build_model", "describe_model", "get_model_config"]
+__all__ = ["MODELS", "ModelConfig", "add_head", "build_model", "describe_model", "get_model_config"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,20 @@ class ModelConfig:
         ModelConfig
         """
         return config if isinstance(config, ModelConfig) else cls(config)
+
+    @classmethod
+    def from_network(cls, network):
+        """The configuration of a network and its heads, with all that is stored of these.
+
+        Parameters
+        ----------
+        network : `~astro_spectok.network.SpectralNetwork`
+
+        Returns
+        -------
+        ModelConfig
+        """
+        return cls.from_dict(describe_model(network))
 
     @property
     def name(self):
@@ -147,6 +161,40 @@ def build_model(config, heads=()):
     with torch.inference_mode(False), torch.device("cpu"):
         made = {name: build_head(network=config.network, **_describe(head)) for name, head in config.heads.items()}
     return build_network(config.network, made)
+
+
+def add_head(network, name, config):
+    """Give a network another head, with random parameters.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+        One of one's own: not the one that `~astro_spectok.weights.load_network` shares with all callers.
+    name : str
+        Of the head; one of that name is replaced.
+    config : `HeadConfig` or dict
+        As of `ModelConfig`.
+
+    Returns
+    -------
+    Head
+
+    Raises
+    ------
+    ValueError
+        The kind of head is not known, or its settings do not fit the network.
+
+    Examples
+    --------
+    >>> from astro_spectok.heads import SpectralTypeConfig, add_head
+    >>> from astro_spectok.network import build_network, get_config
+    >>> network = build_network(get_config("tiny"))
+    >>> head = add_head(network, "spectral_type", SpectralTypeConfig(types=("A", "G", "M")))
+    >>> list(network.heads), list(head.gives)
+    (['spectral_type'], ['A', 'G', 'M'])
+    """
+    network.heads[name] = build_head(network=network.config, **_describe(config)).to(network.device)
+    return network.heads[name]
 
 
 def describe_model(network):
