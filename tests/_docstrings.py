@@ -31,7 +31,10 @@ def list_shown(text):
     shown = {}
     for name, options in DIRECTIVE.findall(text):
         module = importlib.import_module(name)
-        chosen = {key: names.strip().split(", ") for key, names in re.findall(r":(skip|include): (.+)", options)}
+        chosen = {}
+        for key, names in re.findall(r":(skip|include): (.+)", options):
+            # Sphinx reads a list after skip, and a single name after each include
+            chosen.setdefault(key, []).extend(names.strip().split(", ") if key == "skip" else [names.strip()])
         unknown = [each for names in chosen.values() for each in names if each not in module.__all__]
         if unknown:
             msg = f"{name} has no public {', '.join(unknown)}"

@@ -17,15 +17,16 @@ PUBLIC = (
     "astro_spectok.config",
     "astro_spectok.estimators",
     "astro_spectok.exceptions",
+    "astro_spectok.interface",
     "astro_spectok.plotting",
     "astro_spectok.redshift",
+    "astro_spectok.simulate.export",
     "astro_spectok.stellar",
     "astro_spectok.tokens",
-    "astro_spectok.simulate",
-    "astro_spectok.simulate.export",
-    "astro_spectok.spectra.loaders",
-    "astro_spectok.weights",
+    "astro_spectok.training",
 )
+#: names that a user is to know at most
+MOST = 60
 SHOWN = list_shown("\n".join(path.read_text() for path in sorted(DOCS.glob("*.rst"))))
 
 
@@ -170,5 +171,5 @@ def test_page_shows_classes_and_functions():
         "astro_spectok.redshift.peaks.Peak",
         "astro_spectok.plotting.lines.list_lines",
     ]
-    assert len(SHOWN) > 100
+    assert 40 < len(SHOWN) <= MOST
     assert all(inspect.isclass(thing) or callable(thing) for _, thing in SHOWN)

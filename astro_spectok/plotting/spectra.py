@@ -75,7 +75,7 @@ def plot_tokens(tokens, axes=None):
     --------
     >>> from astro_spectok import tokenize
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import plot_tokens
+    >>> from astro_spectok.plotting.spectra import plot_tokens
     >>> axes = plot_tokens(tokenize(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Token component'
@@ -119,7 +119,7 @@ def plot_attention(attention, axes=None):
     --------
     >>> from astro_spectok import measure_attention
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import plot_attention
+    >>> from astro_spectok.plotting.spectra import plot_attention
     >>> axes = plot_attention(measure_attention(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Encoder block'

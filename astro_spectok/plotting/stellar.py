@@ -182,7 +182,7 @@ def plot_distributions(distributions, axes=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import plot_distributions
+    >>> from astro_spectok.plotting.stellar import plot_distributions
     >>> from astro_spectok.stellar.result import make_distributions
     >>> from astro_spectok.stellar.labels import StellarLabels
     >>> names = ("teff", "logg", "fe_h")

@@ -210,7 +210,7 @@ class RedshiftPosterior:
 
         Returns
         -------
-        list of `~astro_spectok.redshift.peaks.Peak`
+        list of `~astro_spectok.redshift.Peak`
         """
         return search_peaks(self.probability, self.grid.ln1pz, count=count)
 
@@ -323,7 +323,7 @@ class RedshiftPosterior:
         -------
         `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_posterior
+        from astro_spectok.plotting.redshift import plot_posterior
 
         return plot_posterior(self, axes)
 

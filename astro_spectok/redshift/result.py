@@ -79,7 +79,7 @@ class RedshiftEstimate:
         Redshift of the next solution; NaN if there is none.
     p_2 : float
         Its probability.
-    alternatives : tuple of `~astro_spectok.redshift.peaks.Peak`
+    alternatives : tuple of `~astro_spectok.redshift.Peak`
         The next solutions, most probable first.
     rv, rv_err : `~astropy.units.Quantity`
         Radial velocity, c times z, if it is a star; NaN otherwise.
@@ -257,7 +257,7 @@ class RedshiftEstimate:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_redshift
+        from astro_spectok.plotting.redshift import plot_redshift
 
         tokens = self._tokenize(self._batch)[0]
         spectrum = to_spectrum(self._batch)

@@ -264,7 +264,7 @@ class SpectralTokens:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_tokens
+        from astro_spectok.plotting.spectra import plot_tokens
 
         return plot_tokens(self, axes)
 

@@ -127,7 +127,7 @@ class TokenAttention:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_attention
+        from astro_spectok.plotting.spectra import plot_attention
 
         return plot_attention(self, axes)
 
