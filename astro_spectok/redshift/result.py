@@ -256,9 +256,17 @@ class RedshiftEstimate:
         Returns
         -------
         ndarray of `~matplotlib.axes.Axes`
+
+        Raises
+        ------
+        ValueError
+            The result was not made by an estimator, and holds no spectrum.
         """
         from astro_spectok.plotting.redshift import plot_redshift
 
+        if self._batch is None or self._tokenize is None:
+            msg = "plot needs the spectrum, which only a result of RedshiftEstimator.estimate holds"
+            raise ValueError(msg)
         tokens = self._tokenize(self._batch)[0]
         spectrum = to_spectrum(self._batch)
         return plot_redshift(self, spectrum, tokens.decode(spectrum.spectral_axis), axes)
