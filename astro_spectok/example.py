@@ -94,7 +94,7 @@ def make_example(seed=2026):
     )
 
 
-def read_example():
+def read_example() -> Spectrum:
     """Read the packaged example.
 
     Returns

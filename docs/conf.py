@@ -36,7 +36,14 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(astropy|collections|enum|matplotlib|nn|numpy|pathlib|specutils|torch)\..*"),
     # named in docstrings of public functions, for developers
-    (r"py:obj", r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead)"),
+    (
+        r"py:(class|obj)",
+        r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead|RedshiftHeadConfig|EncodedSpectrum|Measured|TokenDecoder|"
+        r"PatchBatch|PatchGrid|SpectralNetwork|RedshiftGrid|StellarHull|StellarLabels|StellarTraining|check_output|"
+        r"read_metadata|read_weights|write_weights)",
+    ),
+    # annotations of Python's own
+    (r"py:class", r"(os\.PathLike|dict\[str|Any\]?)"),
 ]
 
 # -- Pictures -----------------------------------------------------------------

@@ -31,7 +31,10 @@ def list_shown(text):
     shown = {}
     for name, options in DIRECTIVE.findall(text):
         module = importlib.import_module(name)
-        chosen = {key: names.strip().split(", ") for key, names in re.findall(r":(skip|include): (.+)", options)}
+        chosen = {}
+        for key, names in re.findall(r":(skip|include): (.+)", options):
+            # Sphinx reads a list after skip, and a single name after each include
+            chosen.setdefault(key, []).extend(names.strip().split(", ") if key == "skip" else [names.strip()])
         unknown = [each for names in chosen.values() for each in names if each not in module.__all__]
         if unknown:
             msg = f"{name} has no public {', '.join(unknown)}"
@@ -57,6 +60,31 @@ def list_faults(name, thing):
         elif isinstance(member, classmethod | staticmethod) or inspect.isfunction(member):
             faults += _judge_function(f"{name}.{key}", getattr(member, "__func__", member))
     return faults
+
+
+def list_untyped(name, thing):
+    """What has no annotation of a function, or of a class and its public methods: list of str."""
+    if not inspect.isclass(thing):
+        return _judge_annotations(name, thing)
+    faults = []
+    for key, member in vars(thing).items():
+        function = getattr(member, "__func__", getattr(member, "func", getattr(member, "fget", member)))
+        if inspect.isfunction(function) and _has_source(function) and (key == "__init__" or not key.startswith("_")):
+            faults += _judge_annotations(f"{name}.{key}", function)
+    return faults
+
+
+def _judge_annotations(name, function):
+    """All of a function's parameters and its result have a type."""
+    signature = inspect.signature(inspect.unwrap(function))
+    untyped = [
+        key
+        for key, each in signature.parameters.items()
+        if key not in ("self", "cls") and each.annotation is each.empty
+    ]
+    if signature.return_annotation is signature.empty:
+        untyped.append("return")
+    return [f"{name}: no annotation of {', '.join(untyped)}"] if untyped else []
 
 
 def read_sections(thing):
@@ -123,7 +151,8 @@ def _has_own_signature(cls):
 
 def _has_source(function):
     """Whether a function was written, not made by a decorator."""
-    return function.__code__.co_filename == sys.modules[function.__module__].__file__
+    module = sys.modules.get(function.__module__)  # a named tuple makes its own
+    return module is not None and function.__code__.co_filename == module.__file__
 
 
 def _judge_function(name, function):

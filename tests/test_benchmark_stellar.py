@@ -13,7 +13,7 @@ from conftest import make_spectrum
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import StellarParameterEstimator
-from astro_spectok.redshift import Calibration
+from astro_spectok.redshift.calibration import Calibration
 from astro_spectok.spectra import to_batch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

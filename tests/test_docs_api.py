@@ -2,12 +2,13 @@
 """Every object that the pages list is told of in full: summary, parameters, result, errors, an example that runs."""
 
 import importlib
+import importlib.resources
 import inspect
 import re
 from pathlib import Path
 
 import pytest
-from _docstrings import DIRECTIVE, list_faults, list_shown
+from _docstrings import DIRECTIVE, list_faults, list_shown, list_untyped
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "api.rst"
@@ -17,15 +18,16 @@ PUBLIC = (
     "astro_spectok.config",
     "astro_spectok.estimators",
     "astro_spectok.exceptions",
+    "astro_spectok.interface",
     "astro_spectok.plotting",
     "astro_spectok.redshift",
+    "astro_spectok.simulate.export",
     "astro_spectok.stellar",
     "astro_spectok.tokens",
-    "astro_spectok.simulate",
-    "astro_spectok.simulate.export",
-    "astro_spectok.spectra.loaders",
-    "astro_spectok.weights",
+    "astro_spectok.training",
 )
+#: names that a user is to know at most
+MOST = 60
 SHOWN = list_shown("\n".join(path.read_text() for path in sorted(DOCS.glob("*.rst"))))
 
 
@@ -33,6 +35,17 @@ SHOWN = list_shown("\n".join(path.read_text() for path in sorted(DOCS.glob("*.rs
 def test_objects_are_told_of_in_full(thing):
     """Nothing is missing from the docstring of a public class or function, nor from those of its public methods."""
     assert list_faults(thing.__qualname__, thing) == []
+
+
+@pytest.mark.parametrize(("name", "thing"), SHOWN, ids=[name for name, _ in SHOWN])
+def test_objects_are_annotated(name, thing):
+    """Every parameter and result of what is public has a type, which mypy checks."""
+    assert list_untyped(thing.__qualname__, thing) == []
+
+
+def test_types_are_shipped():
+    """Type checkers of those who use the package see them."""
+    assert importlib.resources.files("astro_spectok").joinpath("py.typed").is_file()
 
 
 @pytest.mark.parametrize("room", PUBLIC)
@@ -146,6 +159,21 @@ def test_examples_that_nobody_runs_are_found():
     assert list_faults("hidden", hidden) == ["hidden: doctest does not come by its example"]
 
 
+def test_missing_types_are_found():
+    """Of functions, and of methods and properties of classes."""
+
+    def typed(a: int) -> int:
+        return a
+
+    assert list_untyped("typed", typed) == []
+    assert list_untyped("good", good) == ["good: no annotation of a, b, return"]
+    assert list_untyped("Kept", Kept) == [
+        "Kept.__init__: no annotation of number, return",
+        "Kept.root: no annotation of return",
+        "Kept.power: no annotation of n, return",
+    ]
+
+
 def test_methods_are_looked_at():
     """Construction, properties and methods of a class count as well."""
     assert list_faults("Kept", Kept) == [
@@ -170,5 +198,5 @@ def test_page_shows_classes_and_functions():
         "astro_spectok.redshift.peaks.Peak",
         "astro_spectok.plotting.lines.list_lines",
     ]
-    assert len(SHOWN) > 100
+    assert 40 < len(SHOWN) <= MOST
     assert all(inspect.isclass(thing) or callable(thing) for _, thing in SHOWN)

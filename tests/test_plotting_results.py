@@ -9,7 +9,8 @@ from astropy.table import QTable
 from conftest import make_spectrum
 
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.plotting import plot_embeddings, plot_posterior, plot_table
+from astro_spectok.plotting import plot_embeddings, plot_table
+from astro_spectok.plotting.redshift import plot_posterior
 from astro_spectok.plotting.style import make_axes, set_unit
 from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
 from astro_spectok.stellar.labels import LOGG_UNIT, StellarLabels

@@ -12,7 +12,7 @@ from conftest import make_spectrum
 from astro_spectok import measure_attention, tokenize
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
 from astro_spectok.example import read_example
-from astro_spectok.redshift import Calibration
+from astro_spectok.redshift.calibration import Calibration
 from astro_spectok.stellar.labels import StellarLabels
 from astro_spectok.stellar.result import make_distributions
 from astro_spectok.tokens import SpectralTokensList

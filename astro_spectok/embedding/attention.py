@@ -2,10 +2,11 @@
 """`measure_attention`: which tokens of a spectrum the encoder looks at."""
 
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 from astro_spectok.embedding.embed_spectra import tokenize
 from astro_spectok.interface.inputs import prepare_inputs
+from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.token_attention import TokenAttention
 from astro_spectok.utils.host import own_errstate
 
@@ -91,4 +92,5 @@ def measure_attention(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
         progress=progress,
     )  # fmt: skip
-    return TokenAttention(runner.measure_attention(batch), tokens)
+    # one spectrum has tokens of its own, not a list of them
+    return TokenAttention(runner.measure_attention(batch), cast(SpectralTokens, tokens))

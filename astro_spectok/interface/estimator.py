@@ -25,7 +25,7 @@ class Estimator:
     Examples
     --------
     >>> from astro_spectok.estimators import RedshiftEstimator
-    >>> from astro_spectok.interface.estimator import Estimator
+    >>> from astro_spectok.interface import Estimator
     >>> estimator = RedshiftEstimator(device="cpu")
     >>> isinstance(estimator, Estimator)
     True

@@ -42,7 +42,7 @@ def plot_posterior(posterior, axes=None, *, solutions=()):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import plot_posterior
+    >>> from astro_spectok.plotting.redshift import plot_posterior
     >>> from astro_spectok.redshift.posterior import RedshiftPosterior
     >>> z = np.expm1(1e-3 * np.arange(1000))
     >>> scores = {"GALAXY": -0.5 * ((z - 0.5) / 0.01) ** 2, "QSO": np.full(1000, -9.0)}
@@ -121,7 +121,7 @@ def plot_redshift(estimate, spectrum, model, axes=None):
     >>> from astro_spectok import tokenize
     >>> from astro_spectok.estimators import RedshiftEstimator
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import plot_redshift
+    >>> from astro_spectok.plotting.redshift import plot_redshift
     >>> spectrum = read_example()
     >>> estimate = RedshiftEstimator(device="cpu").estimate(spectrum)
     >>> model = tokenize(spectrum, device="cpu").decode(spectrum.spectral_axis)

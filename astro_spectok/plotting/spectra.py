@@ -1,7 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Pictures of one spectrum: with its tokens, its attention, its reconstruction; and the names of lines."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from specutils import Spectrum
 
 from astro_spectok.plotting.style import (
     DATA,
@@ -75,7 +79,7 @@ def plot_tokens(tokens, axes=None):
     --------
     >>> from astro_spectok import tokenize
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import plot_tokens
+    >>> from astro_spectok.plotting.spectra import plot_tokens
     >>> axes = plot_tokens(tokenize(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Token component'
@@ -119,7 +123,7 @@ def plot_attention(attention, axes=None):
     --------
     >>> from astro_spectok import measure_attention
     >>> from astro_spectok.example import read_example
-    >>> from astro_spectok.plotting import plot_attention
+    >>> from astro_spectok.plotting.spectra import plot_attention
     >>> axes = plot_attention(measure_attention(read_example(), device="cpu"))
     >>> axes[1].get_ylabel()
     'Encoder block'
@@ -180,7 +184,7 @@ def plot_with_model(axes, spectrum, model):
     return flux, sigma
 
 
-def plot_reconstruction(spectrum, model, axes=None):
+def plot_reconstruction(spectrum: Spectrum, model: Spectrum, axes: Any = None) -> np.ndarray:
     """Plot a spectrum with its model, and the residual in units of the error.
 
     Masked pixels, and those without an error, are left out.
@@ -227,7 +231,7 @@ def plot_reconstruction(spectrum, model, axes=None):
     return axes
 
 
-def mark_lines(axes, lines, first, last):
+def mark_lines(axes: Any, lines: Mapping[str, float], first: float, last: float) -> None:
     """Mark lines, with the names of those that have room.
 
     Parameters
@@ -247,7 +251,7 @@ def mark_lines(axes, lines, first, last):
     >>> [text.get_text() for text in axes.texts]
     ['Halpha']
     """
-    named = []
+    named: list[float] = []
     for name, x in lines.items():
         if not first <= x <= last:
             continue

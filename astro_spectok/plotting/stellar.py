@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Pictures of stellar parameters: the spectrum at rest with its lines, and the Kiel diagram."""
 
+from typing import Any
+
 import numpy as np
 
 from astro_spectok.plotting.lines import list_lines
@@ -105,7 +107,7 @@ def _plot_at_rest(axes, batch, rv):
     mark_lines(axes, list_stellar_lines(), x[good].min(), x[good].max())
 
 
-def plot_kiel(axes, hull=None):
+def plot_kiel(axes: Any, hull: Any = None) -> None:
     """Prepare axes for a Kiel diagram, with the outline of the stars that were trained on.
 
     Call it after the points are drawn: which temperatures are named depends on them.
@@ -182,7 +184,7 @@ def plot_distributions(distributions, axes=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.plotting import plot_distributions
+    >>> from astro_spectok.plotting.stellar import plot_distributions
     >>> from astro_spectok.stellar.result import make_distributions
     >>> from astro_spectok.stellar.labels import StellarLabels
     >>> names = ("teff", "logg", "fe_h")

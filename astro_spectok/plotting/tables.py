@@ -1,7 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Pictures of tables of results: redshifts, stellar parameters, embeddings."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from astropy.table import Table
 
 from astro_spectok.plotting.style import COLOURS, DATA, MARKERS, MODEL, QUIET, RANKED, list_styles, make_axes
 
@@ -15,7 +19,7 @@ MOST_NAMED = 40
 BINS = 30
 
 
-def plot_table(table, axes=None):
+def plot_table(table: Table, axes: Any = None) -> np.ndarray:
     """Plot a table of results: what of it can be seen at a glance.
 
     Tables of `~astro_spectok.estimators.RedshiftEstimator` give three parts: how many objects of each class there are,
@@ -189,7 +193,9 @@ def _plot_vectors(table, axes):
     return np.array([plot_embeddings(_take(table, "embedding"), axes, names=names, snr=snr)], dtype=object)
 
 
-def plot_embeddings(vectors, axes=None, *, names=None, snr=None):
+def plot_embeddings(
+    vectors: np.ndarray, axes: Any = None, *, names: Sequence[str] | None = None, snr: np.ndarray | None = None
+) -> Any:
     """Plot a map of embeddings: the two directions in which they differ most.
 
     The vectors are scaled to length 1, since their angle is what tells objects apart, and projected on the first two

@@ -2,8 +2,9 @@
 """Class and redshift: the estimator, its posterior, priors, calibration, templates, flags and result."""
 
 from astro_spectok.redshift.calibration import Calibration
+from astro_spectok.redshift.peaks import Peak
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.zwarn import RedshiftFlag
 
-__all__ = ["Calibration", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]
+__all__ = ["Calibration", "Peak", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]

@@ -1,14 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`RedshiftPosterior`: the joint posterior over class and redshift, as arrays."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any, Self
 
 import numpy as np
 
 from astro_spectok.redshift.compression import ROW_SIZE, compress_posterior, expand_posterior
 from astro_spectok.redshift.grid import RedshiftGrid
-from astro_spectok.redshift.peaks import search_peaks
+from astro_spectok.redshift.peaks import Peak, search_peaks
 from astro_spectok.redshift.priors import PriorFactors
 from astro_spectok.utils.html import make_html_table, make_sparkline
 
@@ -53,8 +55,8 @@ class RedshiftPosterior:
     """
 
     grid: RedshiftGrid
-    log_probability: dict
-    _probability: dict = field(init=False)
+    log_probability: Mapping[str, np.ndarray]
+    _probability: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self):
         given = self.log_probability
@@ -77,7 +79,7 @@ class RedshiftPosterior:
         object.__setattr__(self, "_probability", {name: values / total for name, values in above.items()})
 
     @classmethod
-    def from_redshifts(cls, log_probability, redshifts):
+    def from_redshifts(cls, log_probability: Mapping[str, np.ndarray], redshifts: Mapping[str, np.ndarray]) -> Self:
         """A posterior of arrays alone.
 
         Parameters
@@ -99,22 +101,22 @@ class RedshiftPosterior:
         return cls(RedshiftGrid.from_redshifts(redshifts), log_probability)
 
     @property
-    def probability(self):
+    def probability(self) -> dict[str, np.ndarray]:
         """For each class the probability of each bin: dict of str to ndarray."""
         return self._probability
 
     @property
-    def redshift(self):
+    def redshift(self) -> dict[str, np.ndarray]:
         """For each class the redshifts of its bins: dict of str to ndarray."""
         return self.grid.redshift
 
     @cached_property
-    def class_probability(self):
+    def class_probability(self) -> dict[str, float]:
         """Probability of each class, whatever the redshift: dict of str to float."""
         return {name: float(p.sum()) for name, p in self.probability.items()}
 
     @cached_property
-    def information(self):
+    def information(self) -> float:
         """What the spectrum has told about class and redshift: the divergence from the flat prior, in nat.
 
         Only of use before another prior is multiplied in. It is about 0 for blank sky, and 9 for a galaxy whose
@@ -140,7 +142,7 @@ class RedshiftPosterior:
         below /= below[-1]
         return _make_edges(self.grid.step, low, high), below
 
-    def find_cumulative(self, z):
+    def find_cumulative(self, z: float | Sequence[float] | np.ndarray) -> Any:
         """Probability of a redshift below ``z``, whatever the class.
 
         Parameters
@@ -155,7 +157,7 @@ class RedshiftPosterior:
         edges, below = self._cumulative
         return np.interp(np.log1p(np.asarray(z, np.float64)), edges, below)
 
-    def find_quantile(self, probability):
+    def find_quantile(self, probability: float | Sequence[float] | np.ndarray) -> Any:
         """Redshift below which lies a given probability, whatever the class: the inverse of `find_cumulative`.
 
         Parameters
@@ -170,7 +172,7 @@ class RedshiftPosterior:
         edges, below = self._cumulative
         return np.expm1(np.interp(np.asarray(probability, np.float64), below, edges))
 
-    def find_interval(self, level, around=None):
+    def find_interval(self, level: float, around: float | None = None) -> tuple[float, float]:
         """The range of redshifts that holds a given probability, whatever the class.
 
         Parameters
@@ -200,7 +202,7 @@ class RedshiftPosterior:
         low, high = self.find_quantile([low, low + level])
         return float(low), float(high)
 
-    def find_peaks(self, count=3):
+    def find_peaks(self, count: int = 3) -> list[Peak]:
         """The most probable solutions, most probable first.
 
         Parameters
@@ -210,11 +212,11 @@ class RedshiftPosterior:
 
         Returns
         -------
-        list of `~astro_spectok.redshift.peaks.Peak`
+        list of `~astro_spectok.redshift.Peak`
         """
         return search_peaks(self.probability, self.grid.ln1pz, count=count)
 
-    def multiply(self, prior):
+    def multiply(self, prior: Mapping[str, float]) -> "RedshiftPosterior":
         """The posterior with another prior.
 
         Parameters
@@ -235,7 +237,7 @@ class RedshiftPosterior:
         """
         return self.apply_factors(PriorFactors(prior, self.grid).take())
 
-    def apply_factors(self, factors):
+    def apply_factors(self, factors: Mapping[str, np.ndarray]) -> "RedshiftPosterior":
         """The posterior times factors, normalised again.
 
         Parameters
@@ -254,7 +256,7 @@ class RedshiftPosterior:
         """
         return RedshiftPosterior(self.grid, {name: x + factors[name] for name, x in self.log_probability.items()})
 
-    def restrict(self, z_range=None, classes=None):
+    def restrict(self, z_range: Any = None, classes: str | Sequence[str] | None = None) -> "RedshiftPosterior":
         """The posterior given that class and redshift are among some; each class stays as probable a priori.
 
         Parameters
@@ -277,7 +279,7 @@ class RedshiftPosterior:
         cut = self.grid.cut(z_range, classes)
         return RedshiftPosterior(cut.grid, cut.take(self.log_probability))
 
-    def compress(self, size=ROW_SIZE):
+    def compress(self, size: int = ROW_SIZE) -> dict[str, np.ndarray]:
         """The posterior in the few numbers that a row of a table can hold.
 
         The ``size`` most probable bins are kept as they are, of the others of each class the sum.
@@ -295,7 +297,7 @@ class RedshiftPosterior:
         return compress_posterior(self, size)
 
     @classmethod
-    def expand(cls, row, meta):
+    def expand(cls, row: Mapping[str, Any], meta: Mapping[str, Any]) -> Self:
         """The inverse of `compress`; the rest is spread evenly over the bins of its class that were not kept.
 
         Parameters
@@ -311,7 +313,7 @@ class RedshiftPosterior:
         """
         return cls(*expand_posterior(row, meta))
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> Any:
         """Plot the probability of each bin over redshift, one line for each class.
 
         Parameters
@@ -323,7 +325,7 @@ class RedshiftPosterior:
         -------
         `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_posterior
+        from astro_spectok.plotting.redshift import plot_posterior
 
         return plot_posterior(self, axes)
 

@@ -79,7 +79,7 @@ class RedshiftEstimate:
         Redshift of the next solution; NaN if there is none.
     p_2 : float
         Its probability.
-    alternatives : tuple of `~astro_spectok.redshift.peaks.Peak`
+    alternatives : tuple of `~astro_spectok.redshift.Peak`
         The next solutions, most probable first.
     rv, rv_err : `~astropy.units.Quantity`
         Radial velocity, c times z, if it is a star; NaN otherwise.
@@ -256,9 +256,17 @@ class RedshiftEstimate:
         Returns
         -------
         ndarray of `~matplotlib.axes.Axes`
-        """
-        from astro_spectok.plotting import plot_redshift
 
+        Raises
+        ------
+        ValueError
+            The result was not made by an estimator, and holds no spectrum.
+        """
+        from astro_spectok.plotting.redshift import plot_redshift
+
+        if self._batch is None or self._tokenize is None:
+            msg = "plot needs the spectrum, which only a result of RedshiftEstimator.estimate holds"
+            raise ValueError(msg)
         tokens = self._tokenize(self._batch)[0]
         spectrum = to_spectrum(self._batch)
         return plot_redshift(self, spectrum, tokens.decode(spectrum.spectral_axis), axes)

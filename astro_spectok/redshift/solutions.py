@@ -77,9 +77,9 @@ def find_solutions(posterior, calibration, batch, i, count):
 
     Returns
     -------
-    solutions : list of `~astro_spectok.redshift.peaks.Peak`
+    solutions : list of `~astro_spectok.redshift.Peak`
         With errors calibrated.
-    raw : list of `~astro_spectok.redshift.peaks.Peak`
+    raw : list of `~astro_spectok.redshift.Peak`
         The same as they are in the posterior.
     evidence : float
         Of features in the spectrum, as of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
@@ -149,7 +149,7 @@ def move_interval(interval, raw, best, step):
     ----------
     interval : (float, float)
         That holds ``raw.z``, or is meant to.
-    raw, best : `~astro_spectok.redshift.peaks.Peak`
+    raw, best : `~astro_spectok.redshift.Peak`
         The best solution in the posterior, and what was made of it.
     step : float
         Width of the bins of the posterior in ln(1 + z), over which their probability was spread.

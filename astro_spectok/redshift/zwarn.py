@@ -46,6 +46,6 @@ class RedshiftFlag(IntFlag):
     ERRORS_ESTIMATED = 16384
 
     @property
-    def measured(self):
+    def measured(self) -> bool:
         """Whether there is a redshift at all."""
         return not self & (RedshiftFlag.NO_DATA | RedshiftFlag.TOO_FEW_PIXELS)

@@ -4,7 +4,10 @@
 import re
 import shutil
 import uuid
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -28,9 +31,18 @@ FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 @own_errstate
 def simulate_spectra(
-    n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
-    progress=False,
-):  # fmt: skip
+    n: int,
+    *,
+    seed: int = 0,
+    data: str | PathLike[str] | None = None,
+    families: Sequence[str] | None = None,
+    instruments: Sequence[str] | None = None,
+    snr: tuple[float, float] | None = None,
+    views: int = 1,
+    max_pixels: int = 8192,
+    device: str = "cpu",
+    progress: bool | None = False,
+) -> SpectrumList:
     """Simulate spectra of random objects as random instruments give them.
 
     Wavelengths are vacuum Angstrom as observed. Calibrated flux is per unit wavelength in 1e-17 erg / (s cm2 Angstrom),
@@ -96,9 +108,20 @@ def simulate_spectra(
 
 @own_errstate
 def write_simulated(
-    path, n, *, seed=0, data=None, families=None, instruments=None, snr=None, views=1, max_pixels=8192, device="cpu",
-    overwrite=False, progress=None,
-):  # fmt: skip
+    path: str | PathLike[str],
+    n: int,
+    *,
+    seed: int = 0,
+    data: str | PathLike[str] | None = None,
+    families: Sequence[str] | None = None,
+    instruments: Sequence[str] | None = None,
+    snr: tuple[float, float] | None = None,
+    views: int = 1,
+    max_pixels: int = 8192,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Any:
     """Simulate spectra straight into files.
 
     Into Parquet they are streamed, and memory does not grow with their number. For a directory the table of truths is

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The arms of one spectrograph are joined into one spectrum per target."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -145,7 +147,7 @@ def _join_two(left, right):
     )
 
 
-def join_arms(spectra, *, medium=None):
+def join_arms(spectra: Sequence[Spectrum], *, medium: str | None = None) -> Any:
     """Join the arms of one target (or of the same n targets) into one spectrum.
 
     Overlapping pixels are averaged by inverse variance if the arms share them; otherwise the

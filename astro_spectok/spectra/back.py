@@ -6,6 +6,7 @@ from astropy.nddata import InverseVariance
 from specutils import Spectrum
 
 from astro_spectok.spectra.axis import wavelength_to_axis
+from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.medium import convert_to_air
 from astro_spectok.spectra.rows import Rows
@@ -13,7 +14,7 @@ from astro_spectok.spectra.rows import Rows
 __all__ = ["make_spectrum", "to_spectrum"]
 
 
-def to_spectrum(batch, i=0):
+def to_spectrum(batch: SpectrumBatch, i: int = 0) -> Spectrum:
     """One spectrum of a batch, in the units and the medium it was given in: what was measured, as it was understood.
 
     Wavelengths increase, whatever their order was; flux in magnitudes comes back as the flux they stand for;

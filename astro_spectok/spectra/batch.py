@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The plain arrays that every other room works on: many spectra, ragged, without units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 
@@ -52,7 +53,7 @@ class InputFlag(IntFlag):
     WHOLLY_OUTSIDE = 4096
 
     @property
-    def unusable(self):
+    def unusable(self) -> bool:
         """Whether no result can be given: bool."""
         return bool(self & ~InputFlag(255))
 
@@ -164,11 +165,11 @@ class SpectrumBatch:
         return len(self.scale)
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Pixels of each spectrum, ndarray of int64, shape (n,)."""
         return np.diff(self.offsets)
 
-    def pixels(self, i):
+    def pixels(self, i: int) -> slice:
         """The slice of ``flux`` and ``ivar`` that holds a spectrum.
 
         Parameters
@@ -181,7 +182,7 @@ class SpectrumBatch:
         """
         return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
-    def grid(self, i):
+    def grid(self, i: int) -> slice:
         """The slice of ``wavelength`` and ``resolution`` that holds the grid of a spectrum.
 
         Parameters
@@ -196,7 +197,7 @@ class SpectrumBatch:
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
 
     @classmethod
-    def concatenate(cls, batches):
+    def concatenate(cls, batches: Sequence["SpectrumBatch"]) -> "SpectrumBatch":
         """Join batches into one, spectra in order.
 
         Parameters
@@ -232,7 +233,7 @@ class SpectrumBatch:
         )
 
     @classmethod
-    def make_unusable(cls, message, *, flag=InputFlag.BAD_INPUT, name=""):
+    def make_unusable(cls, message: str, *, flag: InputFlag = InputFlag.BAD_INPUT, name: str = "") -> "SpectrumBatch":
         """A batch of one spectrum that holds nothing but the reason why.
 
         Parameters

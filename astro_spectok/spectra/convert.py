@@ -3,6 +3,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -144,7 +145,7 @@ class _Packer:
         )
 
 
-def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
+def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_error: str = "flag") -> SpectrumBatch:
     """Convert anything specutils can hold to a `SpectrumBatch` of plain arrays.
 
     Wavelengths become vacuum Angstrom as observed (a redshift of the spectrum is not applied).
@@ -216,8 +217,8 @@ def to_batch(obj, *, medium=None, resolution=None, on_error="flag"):
             rows = _refuse_rows(n, error, position)
         short = _find_short(rows)
         if short and on_error == "raise":
-            row, error = short[0]
-            raise make_error(flag_of(error), ValueError, f"{_place(position, row, len(rows.flux))}{error}")
+            row, problem = short[0]
+            raise make_error(flag_of(problem), ValueError, f"{_place(position, row, len(rows.flux))}{problem}")
         packer.add(rows, short, position)
     return packer.pack()
 

@@ -73,7 +73,7 @@ class StellarDistributions(NamedTuple):
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_distributions
+        from astro_spectok.plotting.stellar import plot_distributions
 
         return plot_distributions(self, axes)
 

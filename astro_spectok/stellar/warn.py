@@ -51,6 +51,6 @@ class StellarFlag(IntFlag):
     TYPE_DISAGREES = 4194304
 
     @property
-    def measured(self):
+    def measured(self) -> bool:
         """Whether there is a spectrum that could be measured; parameters may still be withheld."""
         return not self & (StellarFlag.NO_DATA | StellarFlag.TOO_FEW_PIXELS)

@@ -2,7 +2,8 @@
 """`SpectralTokens`: what `tokenize` returns, in the terms of the spectrum it was given."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 from astropy import units as u
@@ -104,7 +105,7 @@ class SpectralTokens:
         return self.values.shape
 
     @property
-    def wavelength(self):
+    def wavelength(self) -> u.Quantity:
         """Centre of each patch, `~astropy.units.Quantity` of shape (T,), in the unit and medium of the spectrum."""
         wavelength = np.exp(self.geometry[:, 0])
         if self._in_air:
@@ -112,11 +113,13 @@ class SpectralTokens:
         return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
 
     @property
-    def embedding(self):
+    def embedding(self) -> np.ndarray:
         """The spectrum as one vector, ndarray of float32, shape (E,); NaN if there is no token."""
-        if self._embedding is None:
-            object.__setattr__(self, "_embedding", self.decoder.embed(self.values, self.geometry, ~self.mask))
-        return self._embedding
+        found = self._embedding
+        if found is None:
+            found = self.decoder.embed(self.values, self.geometry, ~self.mask)
+            object.__setattr__(self, "_embedding", found)
+        return found
 
     @property
     def _in_air(self):
@@ -232,7 +235,7 @@ class SpectralTokens:
             wavelength = convert_to_vacuum(wavelength)
         return wavelength, order
 
-    def own_axis(self):
+    def own_axis(self) -> u.Quantity:
         """The spectral axis of the pixels that the tokens stand for, without those of masked tokens.
 
         Pixels missing in the spectrum are filled in where they lie inside a patch, and the last patch is filled up;
@@ -252,7 +255,7 @@ class SpectralTokens:
             wavelength = convert_to_air(wavelength)
         return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the tokens over wavelength, under the spectrum they decode to.
 
         Parameters
@@ -264,11 +267,11 @@ class SpectralTokens:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_tokens
+        from astro_spectok.plotting.spectra import plot_tokens
 
         return plot_tokens(self, axes)
 
-    def write(self, path, *, overwrite=False):
+    def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the tokens to an ECSV, FITS or Parquet table, from which `read` makes them again.
 
         Parameters
@@ -288,7 +291,9 @@ class SpectralTokens:
         write_tokens([self], path, overwrite=overwrite)
 
     @classmethod
-    def read(cls, path, *, weights=None, device="auto"):
+    def read(
+        cls, path: str | PathLike[str], *, weights: str | PathLike[str] | None = None, device: str = "auto"
+    ) -> Self:
         """Read what `write` wrote: one `SpectralTokens`.
 
         Parameters

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -61,22 +62,22 @@ class TokenAttention:
             raise ValueError(msg)
 
     @property
-    def wavelength(self):
+    def wavelength(self) -> u.Quantity:
         """Centre of each patch, `~astropy.units.Quantity` of shape (T,), in the unit and medium of the spectrum."""
         return self.tokens.wavelength
 
     @property
-    def mask(self):
+    def mask(self) -> np.ndarray:
         """True for patches without a good pixel, ndarray of bool, shape (T,)."""
         return self.tokens.mask
 
     @property
-    def meta(self):
+    def meta(self) -> dict[str, Any]:
         """As of the tokens: names the weights and versions."""
         return self.tokens.meta
 
     @cached_property
-    def received(self):
+    def received(self) -> np.ndarray:
         """What each token receives of the attention of all, over an even share: ndarray, shape (blocks, heads, T).
 
         The mean over tokens that are not masked is 1; masked ones receive 0.
@@ -85,7 +86,7 @@ class TokenAttention:
         return self.weights[:, :, good].sum(axis=2)
 
     @cached_property
-    def given(self):
+    def given(self) -> np.ndarray:
         """The share of its attention that each token gives to others: ndarray, shape (blocks, heads, T).
 
         0 if it attends to nothing but itself; NaN for masked tokens.
@@ -93,7 +94,7 @@ class TokenAttention:
         own = np.diagonal(self.weights, axis1=2, axis2=3)
         return np.where(self.mask, np.nan, 1 - own)
 
-    def find_token(self, wavelength):
+    def find_token(self, wavelength: u.Quantity) -> int:
         """The token whose centre is nearest to a place on the spectral axis, masked ones left out.
 
         Parameters
@@ -115,7 +116,7 @@ class TokenAttention:
         distance = np.where(self.mask, np.inf, np.abs((self.wavelength - place).value))
         return int(np.argmin(distance))
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the spectrum the tokens decode to, and below it how much attention each token receives.
 
         Parameters
@@ -127,7 +128,7 @@ class TokenAttention:
         -------
         ndarray of `~matplotlib.axes.Axes`
         """
-        from astro_spectok.plotting import plot_attention
+        from astro_spectok.plotting.spectra import plot_attention
 
         return plot_attention(self, axes)
 

@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectralTokensList`: the tokens of many spectra, in the order of the input."""
 
+from os import PathLike
+from typing import Any, Self
+
 import numpy as np
 
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
@@ -34,16 +37,16 @@ class SpectralTokensList(list):
     """
 
     @property
-    def warn(self):
+    def warn(self) -> np.ndarray:
         """Bits of `~astro_spectok.spectra.InputFlag` for each spectrum, ndarray of int64."""
         return np.array([tokens.meta.get("warn", 0) for tokens in self], dtype=np.int64)
 
     @property
-    def embedding(self):
+    def embedding(self) -> np.ndarray:
         """One vector per spectrum, ndarray of shape (n, E); NaN for those that could not be used."""
         return np.array([tokens.embedding for tokens in self])
 
-    def write(self, path, *, overwrite=False):
+    def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write all tokens to one ECSV, FITS or Parquet table, from which `read` makes them again.
 
         Parameters
@@ -54,7 +57,9 @@ class SpectralTokensList(list):
         write_tokens(self, path, overwrite=overwrite)
 
     @classmethod
-    def read(cls, path, *, weights=None, device="auto"):
+    def read(
+        cls, path: str | PathLike[str], *, weights: str | PathLike[str] | None = None, device: str = "auto"
+    ) -> Self:
         """Read what `write` wrote.
 
         Parameters
@@ -68,7 +73,7 @@ class SpectralTokensList(list):
         """
         return cls(SpectralTokens(**tokens) for tokens in read_tokens(path, weights=weights, device=device))
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> Any:
         """Plot a map of the embeddings, numbered in the order of the input.
 
         See `~astro_spectok.plotting.plot_embeddings` for what it shows.

@@ -2,10 +2,12 @@
 """Tables to files: never over an existing one unasked, never half-written."""
 
 import warnings
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.utils.atomic import replace_file
@@ -107,7 +109,7 @@ def check_output(path, *, overwrite=False):
     return kind
 
 
-def write_table(table, path, *, overwrite=False):
+def write_table(table: Table, path: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a table as ECSV, FITS or Parquet, by the ending of ``path``.
 
     The file appears whole or not at all, and one that is to be replaced stays until then. Units and metadata are

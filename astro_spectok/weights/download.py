@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _PKGNAME = "astro_spectok"
 
 #: files that were downloaded but could not be put into the cache, by digest; gone when the process ends
-_TEMPORARY = {}
+_TEMPORARY: dict[str, Path] = {}
 
 
 def cache_url(entry):

@@ -5,8 +5,9 @@ import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.weights.format import read_metadata, read_weights, word_remedy, write_weights
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LoadedWeights", "clear_loaded_weights", "load_network", "load_weights", "name_tensors", "write_network"]
 
 # networks in use, least recently used first, by (digest, device); the most that are kept
-_LOADED = OrderedDict()
+_LOADED: OrderedDict[tuple[str, str], Any] = OrderedDict()
 _MAX_LOADED = 4
 _LOCK = threading.RLock()
 
@@ -84,7 +85,14 @@ def load_network(weights=None, device="cpu", **kwargs):
     return load_weights(weights, device, **kwargs).network
 
 
-def load_weights(weights=None, device="cpu", *, download=True, progress=None, shared=True):
+def load_weights(
+    weights: str | PathLike[str] | None = None,
+    device: Any = "cpu",
+    *,
+    download: bool = True,
+    progress: bool | None = None,
+    shared: bool = True,
+) -> LoadedWeights:
     """Load a set of weights as a network with its identification.
 
     The network is built from the configuration inside the file, and every tensor must match.
@@ -144,7 +152,7 @@ def load_weights(weights=None, device="cpu", *, download=True, progress=None, sh
         return _LOADED[key]
 
 
-def clear_loaded_weights():
+def clear_loaded_weights() -> None:
     """Forget the networks that are kept, to free their memory.
 
     Examples

@@ -171,7 +171,7 @@ def get_entry(name):
         raise UnknownWeightsError(msg) from None
 
 
-def list_weights():
+def list_weights() -> QTable:
     """List the sets of weights that are known by name.
 
     Returns
@@ -199,7 +199,7 @@ def list_weights():
     return table
 
 
-def describe_weights(name):
+def describe_weights(name: str) -> str:
     """Describe one set of weights in words.
 
     Parameters
@@ -247,7 +247,7 @@ def format_rows(rows):
     return "\n".join(f"{label + ':':<{width}}" + text.replace("\n", "\n" + " " * width) for label, text in rows.items())
 
 
-def register_weights(entry):
+def register_weights(entry: WeightsEntry) -> None:
     """Make a set of weights of one's own known by name, for this session.
 
     Registering an equal entry again does nothing.

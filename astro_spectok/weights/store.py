@@ -2,6 +2,7 @@
 """Where the file of a set of weights is: a path, installed with the package, in the cache, or downloaded."""
 
 import os
+from os import PathLike
 from pathlib import Path
 
 from astro_spectok.config import conf
@@ -29,7 +30,9 @@ def is_path(weights):
     return os.path.basename(weights) != weights or bool(Path(weights).suffix) or Path(weights).is_file()
 
 
-def find_weights(weights=None, *, download=True, progress=None):
+def find_weights(
+    weights: str | PathLike[str] | None = None, *, download: bool = True, progress: bool | None = None
+) -> Path:
     """Find the file of a set of weights on this machine, or download it.
 
     A path is taken as it is. A registry name is looked for among the sets installed with the

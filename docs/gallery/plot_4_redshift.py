@@ -47,7 +47,7 @@ axes = unsure.plot()
 
 import matplotlib.pyplot as plt
 
-from astro_spectok.plotting import plot_posterior
+from astro_spectok.plotting.redshift import plot_posterior
 
 truth = faint[chosen].meta["z"]
 with_prior = unsure.posterior.multiply(
