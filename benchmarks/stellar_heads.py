@@ -13,8 +13,8 @@ by star; the test sets are not touched. All see the flux over its continuum betw
 * a head that gathers the tokens of ``--weights`` by learned queries, after ``--token-steps`` batches with the encoder
   frozen, with its last two blocks trained as well, and with all of it trained;
 * the stellar head on what the frozen tokens of ``--weights`` hold explicitly of the flux, and on the pixels: the one of
-  ``--left-out``, weights that ``make_stellar_model.py --leave-out`` wrote, or one that is trained here, ``--steps``
-  batches for each of its networks.
+  ``--left-out``, weights that the stage ``stellar_left_out`` of ``spectok build`` wrote, or one that is trained here,
+  ``--steps`` batches for each of its networks.
 
 It takes half an hour on one core, half of it for the trained encoders and half for the head.
 
@@ -29,33 +29,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from astro_spectok.network.label_head import PooledHead
-from astro_spectok.network.stellar_head import WINDOWS, WindowReader, shape_gaussian
-from astro_spectok.training.stellar import stellar_loss
-from make_stellar_model import (
-    BATCH,
-    CLIP,
-    DECAY,
-    PREFIX,
-    STEPS,
-    WARMUP,
-    add_head,
-    choose_left_out,
-    read_library,
-    train_head,
-)
 
-from astro_spectok.network import NetworkConfig
+from astro_spectok.heads.pooled import TokenReader
 from astro_spectok.network.patches import build_patches
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.templates import TemplateStore
+
 from astro_spectok.training.stellar_lines import average_bins, draw_fluxes
 from astro_spectok.weights.format import read_weights
 from astro_spectok.weights.store import find_weights
 
 SEED = 7704
+PREFIX = "stellar_head."
+#: batches of each network of the head, as in the recipe of the packaged weights
+STEPS = 2000
 LABELS = ("teff", "logg", "fe_h")
 #: batches of heads on tokens; their rate, and that of blocks that are trained further
 TOKEN_STEPS, TOKEN_RATES = 600, (1e-3, 3e-4)
@@ -191,7 +180,11 @@ def make_network(weights):
     """The network of some weights with a new stellar head."""
     config, tensors = read_weights(find_weights(weights))
     tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
-    return add_head(NetworkConfig.from_dict(config), tensors, SEED)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network = build_network(add_stellar_labels(NetworkConfig.from_dict(config)))
+    network.load_state_dict(network.state_dict() | tensors)
+    return network
 
 
 def find_network(weights, left_out, family, steps):
