@@ -27,6 +27,7 @@ from astro_spectok.training.calibrate_redshift import (
     NO_THRESHOLD,
     answer,
     draw_measured,
+    find_redshift_head,
     find_right,
     fit_calibration,
     fit_reliance,
@@ -116,7 +117,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     runner = Runner(options.weights, options.device)
     rows, redshifts = draw_measured(runner, options.data, options.n, options.seed)
-    plain = Calibration(target_sigma=Calibration.from_metadata(runner.loaded.metadata).target_sigma)
+    plain = Calibration(target_sigma=find_redshift_head(runner).config.target_sigma)
     # neighbours are of one family: every other one, so that both halves have all of them
     half, fit = fit_calibration(rows[::2], redshifts, plain.target_sigma)
     unlimited = replace(half, confident=dict.fromkeys(redshifts, NO_THRESHOLD))

@@ -18,7 +18,7 @@ import numpy as np
 
 from astro_spectok.engine import Runner
 from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.stellar.estimator import require_stellar_head
+from astro_spectok.stellar.estimator import find_stellar_head
 from astro_spectok.training.calibrate_stellar import draw_stars, fit_training, score_pulls, take_stars
 
 #: far from the seeds of any training and of the benchmarks
@@ -37,14 +37,14 @@ def main(argv=None):
     parser.add_argument("--json", help="file for the figures")
     options = parser.parse_args(argv)
     runner = Runner(options.weights, options.device)
-    require_stellar_head(runner)
+    name = find_stellar_head(runner)
     left_out = Runner(options.left_out, options.device)
     stars = draw_stars(runner, left_out, options.data, options.n, options.seed)
-    known, clean = StellarTraining.from_metadata(runner.loaded.metadata), np.flatnonzero(stars["clean"])
+    known, clean = StellarTraining.from_head(runner.network.heads[name]), np.flatnonzero(stars["clean"])
     training, others = fit_training(take_stars(stars, clean[::2]), known), take_stars(stars, clean[1::2])
     result = {
         "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": options.n, "seed": options.seed,
-        "stellar": training.to_dict(), "before": score_pulls(others, StellarTraining()),
+        **training.to_dict(), "before": score_pulls(others, StellarTraining()),
         "after": score_pulls(others, training),
         "with faults": score_pulls(take_stars(stars, ~stars["clean"]), training),
     }  # fmt: skip

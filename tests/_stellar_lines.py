@@ -2,12 +2,12 @@
 """A family of made-up stars with five lines, for tests of what reads stellar labels."""
 
 import math
+from dataclasses import replace
 
 import torch
 
+from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
 from astro_spectok.network import get_config
-from astro_spectok.network.config import STELLAR_LABELS
-from astro_spectok.network.stellar_head import StellarHead
 from astro_spectok.simulate import Objects, RestGrid
 
 __all__ = ["GRID", "Family", "LabelledFamily", "make_head"]
@@ -52,5 +52,4 @@ class LabelledFamily(Family):
 def make_head():
     """A head with new networks."""
     torch.manual_seed(0)
-    values = get_config("tiny").to_dict() | {"local_cosines": 16, "stellar_labels": STELLAR_LABELS}
-    return StellarHead(type("Config", (), values))
+    return StellarHead(StellarConfig(), replace(get_config("tiny"), local_cosines=16))

@@ -3,6 +3,7 @@
 
 import copy
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from _stellar_lines import LabelledFamily, make_head
 
 from astro_spectok.network import build_network, get_config
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 
 
 @pytest.fixture
@@ -43,17 +44,16 @@ def test_regressions_find_labels(stellar_heads):
 def test_head_of_a_file(stellar_heads, tmp_path):
     """The head of other weights is put on the network of the first."""
     torch.manual_seed(3)
-    network, taught = build_network(get_config("tiny")), make_head()
-    tensors = {key: x for key, x in network.state_dict().items() if "stellar_head" not in key}
-    start, other = tmp_path / "start.safetensors", tmp_path / "other.safetensors"
-    write_weights(start, network.config.to_dict(), tensors)
-    moved = {key: x + 1 for key, x in tensors.items()}
-    write_weights(
-        other, network.config.to_dict(), moved | {"stellar_head." + k: x for k, x in taught.state_dict().items()}
-    )
+    network, taught = build_network(replace(get_config("tiny"), local_cosines=16)), make_head()
+    start = write_network(tmp_path / "start.safetensors", network)
+    moved = copy.deepcopy(network)
+    moved.heads["stellar"] = taught
+    with torch.no_grad():
+        moved.norm.weight += 1
+    other = write_network(tmp_path / "other.safetensors", moved)
     found = stellar_heads.find_network(start, other, None, 0).state_dict()
-    assert all(torch.equal(found["stellar_head." + key], x) for key, x in taught.state_dict().items())
-    assert all(torch.equal(found[key], x) for key, x in tensors.items())
+    assert all(torch.equal(found["heads.stellar." + key], x) for key, x in taught.state_dict().items())
+    assert all(torch.equal(found[key], x) for key, x in network.state_dict().items())
 
 
 @pytest.mark.parametrize("blocks", [None, -1, 0])

@@ -30,7 +30,7 @@ def test_velocities_are_those_of_the_estimator(redshift_weights, monkeypatch):
     """With a calibration that depends on the width of the pixels."""
     weights = redshift_weights
     made = Calibration(pixel_power=0.5, error_scale={"STAR": 2.0})
-    monkeypatch.setattr(Calibration, "from_metadata", classmethod(lambda cls, metadata: made))
+    monkeypatch.setattr(Calibration, "from_head", classmethod(lambda cls, head: made))
     asked = add_stellar_head(monkeypatch, weights)
     spectra = [make_spectrum(700, seed=seed) for seed in range(3)]
     StellarParameterEstimator(weights, "cpu", assume_star=True).estimate(spectra, medium="vacuum")

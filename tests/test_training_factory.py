@@ -14,16 +14,15 @@ from _training_data import write_labelled_stars
 from safetensors.torch import load_file
 
 from astro_spectok.cli import main
-from astro_spectok.network.type_head import FluxTypeHead
+from astro_spectok.heads import SpectralTypeHead
 from astro_spectok.redshift import Calibration
-from astro_spectok.redshift.calibration import CALIBRATION_KEY
 from astro_spectok.redshift.templates import read_templates
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.training.factory import build_weights, read_recipe
 from astro_spectok.training.factory.folders import StageFolder
 from astro_spectok.training.factory.recipe import RECIPES
-from astro_spectok.weights import load_weights, read_weights, write_weights
+from astro_spectok.weights import load_weights, read_weights, write_network
 from astro_spectok.weights.integrity import compute_sha256
 
 #: long enough for any machine; nothing waits for it but a fault
@@ -74,11 +73,11 @@ class TestWholeBuild:
         """They are complete: heads, calibrations, templates beside; and load."""
         loaded = load_weights(built[0] / "weights" / "tiny.safetensors")
         assert loaded.name == "tiny"
-        assert isinstance(loaded.network.type_head, FluxTypeHead)
-        assert loaded.network.stellar_head is not None
+        heads = loaded.network.heads
+        assert list(heads) == ["redshift", "spectral_type", "stellar"]
         calibration = json.loads((built[0] / "calibrate_redshift" / "calibration.json").read_text())
-        assert Calibration.from_metadata(loaded.metadata).to_dict() == calibration
-        known = StellarTraining.from_metadata(loaded.metadata)
+        assert Calibration.from_head(heads["redshift"]).to_dict() == calibration
+        known = StellarTraining.from_head(heads["stellar"])
         assert known.error_scale.keys() >= {"teff 3600-7390"}
         assert len(known.wavelength) == 2  # without the emulator nothing is known of the H band
         assert read_templates(built[0] / "templates" / "rest_templates.safetensors").classes == (
@@ -92,34 +91,41 @@ class TestWholeBuild:
         out = built[0]
         _, tensors = read_weights(out / "weights" / "tiny.safetensors")
         _, base = read_weights(out / "pretrain-2" / "weights.safetensors")
-        for stage, prefix in (("spectral_type", "type_head."), ("stellar", "stellar_head.")):
+        for stage in ("spectral_type", "stellar"):
+            prefix = f"heads.{stage}."
             head = load_file(out / stage / "head.safetensors")
             own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
             assert own.keys() == head.keys()
             assert all(torch.equal(own[key], head[key]) for key in head)
-        others = [key for key in tensors if not key.startswith(("type_head.", "stellar_head."))]
+        others = [key for key in tensors if not key.startswith(("heads.spectral_type.", "heads.stellar."))]
         assert all(torch.equal(tensors[key], base[key]) for key in others)
 
     def test_provenance(self, built, data):
         """Each part says what made it: stage, settings, data and their digests, version, what it was made from."""
         out = built[0]
-        told = load_weights(out / "weights" / "tiny.safetensors").metadata["provenance"]
-        recipe = read_recipe("tiny")
+        loaded = load_weights(out / "weights" / "tiny.safetensors")
+        told, recipe = loaded.metadata["provenance"], read_recipe("tiny")
         assert told["recipe"] == {"name": "tiny", "sha256": recipe.sha256}
-        assert told["data"] == {name: compute_sha256(path) for name, path in find_sets(data).items()}
-        stages = {one["stage"]: one for one in told["stages"]}
-        assert list(stages) == list(recipe.stages)
-        assert {one["part"] for one in told["stages"]} >= {"backbone", "spectral type head", "stellar head"}
+        of_heads = {name: head.provenance["stages"] for name, head in loaded.network.heads.items()}
+        assert {name: [one["stage"] for one in stages] for name, stages in of_heads.items()} == {
+            "redshift": ["calibrate_redshift"],
+            "spectral_type": ["spectral_type"],
+            "stellar": ["stellar", "stellar_left_out", "calibrate_stellar"],
+        }
+        stages = {one["stage"]: one for one in [*told["stages"], *(one for x in of_heads.values() for one in x)]}
+        assert set(stages) == set(recipe.stages)
+        digests = {name: compute_sha256(path) for name, path in find_sets(data).items()}
+        assert all(one["data"] == digests for one in stages.values())
         assert stages["pretrain-1"]["settings"]["steps"] == 4
         assert stages["pretrain-1"]["settings"]["seed"] == 1
-        assert stages["stellar"]["data"] == ["miles_real_stars"]
+        assert loaded.network.heads["redshift"].provenance["stage"] == "pretrain"
         base = compute_sha256(out / "pretrain-2" / "weights.safetensors")
         assert stages["calibrate_redshift"]["needs"]["base"] == base
         assert set(stages["calibrate_redshift"]["templates"]) == {
             "rest_templates.safetensors",
             "infrared_templates.safetensors",
         }
-        assert all(one["version"] and one["date"] and "commit" in one for one in told["stages"])
+        assert all(one["version"] and one["date"] and "commit" in one for one in stages.values())
 
     def test_command_tells_how_far_it_is(self, built):
         lines = built[1].splitlines()
@@ -186,8 +192,8 @@ class TestChanges:
         lines = []
         path = build_weights(recipe, copied, data=data, device="cpu", overwrite=True, report=lines.append)
         assert [line for line in lines if "begins" in line] == ["spectral_type: begins"]
-        stages = {one["stage"]: one for one in load_weights(path).metadata["provenance"]["stages"]}
-        assert stages["spectral_type"]["settings"]["epochs"] == 8.0
+        (told,) = load_weights(path).network.heads["spectral_type"].provenance["stages"]
+        assert told["settings"]["epochs"] == 8.0
 
     def test_data(self, copied, tmp_path):
         """Other content of a set is noticed by its digest."""
@@ -207,25 +213,24 @@ class TestChanges:
 
 
 class TestGivenWeights:
-    def test_head_for_other_weights(self, tmp_path, tiny_weights):
-        """All else of the weights and their metadata are in the file, which says where it is from."""
-        config, tensors = read_weights(tiny_weights)
-        start = tmp_path / "start.safetensors"
-        write_weights(
-            start, config, {key: x.half() for key, x in tensors.items()}, metadata={CALIBRATION_KEY: {"x": 1}}
-        )
+    def test_head_for_other_weights(self, tmp_path, redshift_weights):
+        """All else of the weights, and what they tell of it, is in the file, which says where it is from."""
+        network = load_weights(redshift_weights, shared=False).network
+        network.heads["redshift"].calibration = {"epsilon": 0.01}
+        start = write_network(tmp_path / "start.safetensors", network, half=True)
         recipe = tmp_path / "mine.toml"
         recipe.write_text("[spectral_type]\nstars = 40\nepochs = 2.0\n")
         path = build_weights(recipe, tmp_path / "out", start=start, device="cpu")
         loaded = load_weights(path)
         assert loaded.name == "mine"
-        assert isinstance(loaded.network.type_head, FluxTypeHead)
-        assert loaded.metadata[CALIBRATION_KEY] == {"x": 1}
-        written = read_weights(path)[1]
-        assert all(torch.equal(x.half(), written[key]) for key, x in tensors.items())
+        assert isinstance(loaded.network.heads["spectral_type"], SpectralTypeHead)
+        assert loaded.network.heads["redshift"].calibration == {"epsilon": 0.01}
+        before, written = read_weights(start)[1], read_weights(path)[1]
+        assert all(torch.equal(x, written[key]) for key, x in before.items() if "spectral_type" not in key)
         told = loaded.metadata["provenance"]
         assert told["start"] == {"file": "start.safetensors", "sha256": compute_sha256(start), "provenance": None}
-        assert told["stages"][0]["data"] == ["analytic templates"]
+        (stage,) = loaded.network.heads["spectral_type"].provenance["stages"]
+        assert stage["data"] == "analytic templates"
 
     @pytest.mark.parametrize(
         ("text", "options", "error", "message"),
@@ -264,6 +269,7 @@ class TestGivenWeights:
         [
             ("[calibrate_stellar]", r"add a table \[stellar_left_out\]"),
             ("[stellar_left_out]\n[calibrate_stellar]", r"needs a head to calibrate.*\[stellar\]"),
+            ("[stellar]", r"network.local_cosines must be above 0 for a stellar head, got 0 in 'tiny'"),
             ("[calibrate_redshift]", "calibrate_redshift needs a head to calibrate, which 'tiny' has not"),
         ],
     )

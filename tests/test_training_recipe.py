@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from astro_spectok.network.config import STELLAR_LABELS, NetworkConfig
+from astro_spectok.heads import ModelConfig, get_model_config
 from astro_spectok.training.factory import list_recipes, read_recipe
 from astro_spectok.training.factory.recipe import FREE
 from astro_spectok.weights import find_weights, read_metadata
@@ -29,10 +29,12 @@ def test_recipe_is_read(write):
         network = "small"
         [[pretrain]]
         steps = 5
-        [pretrain.network]
+        [pretrain.heads]
         redshift = { step = 2e-4 }
+        labels = { kind = "stellar" }
         [[pretrain]]
-        network = { redshift = false, embedding_nodes = 0, posterior_periods = 0, contrast_step = 0.0 }
+        network = { embedding_nodes = 0, width = 320 }
+        heads = { redshift = false, stellar = false }
         train_only = ["decoder"]
         [spectral_type]
         epochs = 2
@@ -41,8 +43,15 @@ def test_recipe_is_read(write):
     assert recipe.name == "mine"
     assert list(recipe.stages) == ["pretrain-1", "pretrain-2", "spectral_type"]
     first, second, types = recipe.stages.values()
-    assert (first.training.steps, first.network.redshift.step, first.network.redshift.channels) == (5, 2e-4, 8)
-    assert (second.training.steps, second.network.redshift, second.train_only) == (20000, None, ("decoder",))
+    heads = {name: config for name, _, config in first.model.list_heads()}
+    assert (first.training.steps, heads["redshift"].step, heads["redshift"].channels) == (5, 2e-4, 8)
+    assert list(heads) == ["redshift", "spectral_type", "stellar", "labels"]
+    assert (second.training.steps, list(second.model.heads), second.train_only) == (
+        20000,
+        ["spectral_type"],
+        ("decoder",),
+    )
+    assert (second.model.network.width, second.model.network.summaries) == (320, ())
     assert (types.epochs, types.stars) == (2, 92000)
 
 
@@ -50,7 +59,7 @@ def test_recipe_is_read(write):
     ("text", "error", "message"),
     [
         ("[spectral_type", ValueError, r"must be TOML \(.*mend it"),
-        ("x = 1", ValueError, r"there is no 'x'; a recipe holds name, network, pretrain, .*mend its name"),
+        ("x = 1", ValueError, r"there is no 'x'; a recipe holds name, network, heads, pretrain, .*mend its name"),
         ("name = 'x'", ValueError, "must hold one of the stages pretrain, templates"),
         ("stellar = 3", TypeError, r"stellar must be a table \[stellar\], got 3"),
         ("network = 3\n[stellar]", TypeError, "network must be the name of a configuration or a table, got 3"),
@@ -64,11 +73,26 @@ def test_recipe_is_read(write):
         ("network = 'tiny'\n[[pretrain]]\nstepz = 3", ValueError, "pretrain-1.stepz is no setting"),
         ("network = 'tiny'\n[[pretrain]]\n[[pretrain]]\nseed = -1", ValueError, "pretrain-2.seed must be at least 0"),
         ("network = 'tiny'\n[[pretrain]]\ntrain_only = 'x'", TypeError, "pretrain-1.train_only must be a list"),
-        ("network = 'tiny'\n[[pretrain]]\nnetwork = 1", TypeError, "pretrain-1.network must be a table of sizes"),
+        (
+            "network = 'tiny'\n[[pretrain]]\nnetwork = 1",
+            TypeError,
+            "pretrain-1.network must be a table of what differs",
+        ),
         ("network = {width = 3}\n[[pretrain]]", ValueError, "network.base must name the configuration"),
-        ("network = 'huge'\n[[pretrain]]", ValueError, "no network config 'huge'; there are tiny, small"),
+        ("network = 'huge'\n[[pretrain]]", ValueError, "pretrain-1: no model config 'huge'; there are tiny, small"),
         ("network = {base = 'tiny', widht = 3}\n[[pretrain]]", ValueError, "network.widht is no size of a network"),
-        ("network = {base = 'tiny', width = 3}\n[[pretrain]]", ValueError, "pretrain-1: network.width must be a mult"),
+        ("network = {base = 'tiny', width = 3}\n[[pretrain]]", ValueError, "pretrain-1: width must be a multiple"),
+        (
+            "network = 'small'\n[[pretrain]]\nheads = {redshift = 3}",
+            TypeError,
+            "pretrain-1: heads.redshift must be a t",
+        ),
+        (
+            "network = 'small'\n[[pretrain]]\nheads = {x = {}}",
+            ValueError,
+            "pretrain-1: `kind` must be one of the heads",
+        ),
+        ("network = 'small'\n[[pretrain]]\nhead_weights = {redshift = -1}", ValueError, "pretrain-1.head_weights"),
     ],
 )
 def test_mistakes_are_named(write, text, error, message):
@@ -91,16 +115,20 @@ def test_packaged_recipes():
 
 def test_recipe_of_the_packaged_weights():
     """The last two runs are those that the packaged weights tell of, and the network with its heads is theirs."""
-    runs = [one for name, one in read_recipe("small").stages.items() if name.startswith("pretrain")]
+    recipe = read_recipe("small")
+    runs = [one for name, one in recipe.stages.items() if name.startswith("pretrain")]
     metadata = read_metadata(find_weights("small"))
     last = metadata["training"]
     for run, told in ((runs[-1], last), (runs[-2], last["before"])):
         settings = run.training.to_dict()
-        # those of a head that it has not, or that were not written down then
-        passed = {*FREE, "stellar_weight", "stellar_fraction"}
-        assert {k: v for k, v in settings.items() if k not in passed} == {
-            k: told[k] for k in settings if k not in passed
-        }
-    assert list(runs[-1].train_only) == last["train_only"]
-    whole = replace(runs[-1].network, stellar_labels=STELLAR_LABELS, type_step=1e-3)
-    assert whole == NetworkConfig.from_dict(metadata["astro_spectok_config"])
+        # what has to do with a head that is trained apart, or with speed
+        compared = settings.keys() - {*FREE, "stellar_fraction", "head_weights"}
+        assert {key: settings[key] for key in compared} == {key: told[key] for key in compared}
+        heads = {name: config for name, _, config in run.model.list_heads()}
+        assert list(heads) == ["redshift"]
+        assert heads["redshift"].target_sigma == told["redshift_sigma"]
+    assert set(runs[-1].train_only) <= set(last["train_only"])
+    stored = ModelConfig.from_dict(metadata["astro_spectok_config"])
+    whole = replace(runs[-1].model, heads=get_model_config("small").heads | runs[-1].model.heads)
+    assert whole.network == stored.network
+    assert whole.list_heads() == stored.list_heads()

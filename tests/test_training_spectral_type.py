@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from astro_spectok.network.config import STELLAR_TYPES
-from astro_spectok.network.type_head import FluxTypeHead
+from astro_spectok.heads import SpectralTypeConfig, SpectralTypeHead
 from astro_spectok.training import spectral_type, typed_stars
 
 
@@ -36,7 +35,7 @@ def make_views(n, seed):
     """Views of two kinds of stars, which the course tells apart; the lines are noise."""
     generator = torch.Generator().manual_seed(seed)
     types = torch.randint(2, (n,), generator=generator)
-    view = FluxTypeHead(STELLAR_TYPES, 5e-3).view
+    view = SpectralTypeHead(SpectralTypeConfig(step=5e-3)).view
     broad = torch.rand(n, 3, view.n_broad, generator=generator)
     broad[:, 0] += types[:, None]
     return typed_stars.TypeViews([(torch.rand(n, 2, view.n_lines, generator=generator), broad, types)])
@@ -45,7 +44,7 @@ def make_views(n, seed):
 def test_head_learns(script):
     """A hundred steps tell two kinds of stars apart, and the temperature is that of scores that are right."""
     torch.manual_seed(0)
-    head = FluxTypeHead(STELLAR_TYPES, 5e-3)
+    head = SpectralTypeHead(SpectralTypeConfig(step=5e-3))
     spectral_type.train_head(head, make_views(512, 1), 30, 1)
     others = make_views(200, 2)
     scores = spectral_type.score_stars(head, others)

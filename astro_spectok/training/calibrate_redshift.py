@@ -34,7 +34,15 @@ from astro_spectok.training.redshift_evidence import (
     measure_evidence,
 )
 
-__all__ = ["answer", "calibrate_redshift", "draw_measured", "find_right", "fit_calibration", "fit_reliance"]
+__all__ = [
+    "answer",
+    "calibrate_redshift",
+    "draw_measured",
+    "find_redshift_head",
+    "find_right",
+    "fit_calibration",
+    "fit_reliance",
+]
 
 #: objects drawn at a time
 CHUNK = 200
@@ -77,10 +85,15 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
         probability of the truth.
     """
     rows, redshifts = draw_measured(runner, data, n, seed, report=report)
-    target_sigma = Calibration.from_metadata(runner.loaded.metadata).target_sigma
+    target_sigma = find_redshift_head(runner).config.target_sigma
     calibration, fit = fit_calibration(rows, redshifts, target_sigma)
     unlimited = replace(calibration, confident=dict.fromkeys(redshifts, NO_THRESHOLD))
     return replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited))), fit
+
+
+def find_redshift_head(runner):
+    """The first redshift head of the weights of a runner."""
+    return runner.network.heads[runner.find_head("redshift")]
 
 
 def draw_measured(runner, data, n, seed, *, report=None):
@@ -106,7 +119,9 @@ def draw_measured(runner, data, n, seed, *, report=None):
         wavelengths that the weights were ``trained`` on.
     redshifts : dict of str to ndarray
     """
-    survey, out, redshifts = Survey(data), [], None
+    survey, out, name = Survey(data), [], runner.find_head("redshift")
+    head = find_redshift_head(runner)
+    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             spectra = to_spectra(group.observations[0])
@@ -115,12 +130,11 @@ def draw_measured(runner, data, n, seed, *, report=None):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AstropyUserWarning)
                 flags = note_flags(batch, runner.loaded, single=False)
-            for i, measured in runner.measure(batch, progress=False):
-                redshifts = measured.redshifts
+            for i, measured in runner.measure(batch, [name], progress=False):
                 wavelength = batch.wavelength[batch.grid(i)]
                 known, cls = bool(objects.measurable[i]), int(objects.cls[i])
                 out.append({
-                    "log_probability": {name: np.array(x) for name, x in measured.log_probability.items()},
+                    "log_probability": {cls: np.array(x) for cls, x in measured.heads[name].items()},
                     "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),

@@ -17,7 +17,9 @@ from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurv
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
 from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.stellar.estimator import find_stellar_head
 from astro_spectok.stellar.velocity import find_velocity
+from astro_spectok.training.calibrate_redshift import find_redshift_head
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.stellar_head import choose_left_out, read_library
 
@@ -74,9 +76,14 @@ def calibrate_stellar(runner, left_out, data, n, seed, *, report=None):
     """
     stars = draw_stars(runner, left_out, data, n, seed, faults=(False,), report=report)
     rows = np.arange(len(stars["snr"]))
-    known = StellarTraining.from_metadata(runner.loaded.metadata)
+    known = StellarTraining.from_head(_find_head(runner))
     training = fit_training(take_stars(stars, rows[::2]), known)
     return training, score_pulls(take_stars(stars, rows[1::2]), training)
+
+
+def _find_head(runner):
+    """The first stellar head of the weights of a runner."""
+    return runner.network.heads[find_stellar_head(runner)]
 
 
 def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=None):
@@ -92,7 +99,7 @@ def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=
     store = TemplateStore(data)
     seen = ~choose_left_out(len(read_library(store).kind))
     runners = {"grid": left_out, "apogee": runner}
-    known, parts = StellarTraining.from_metadata(runner.loaded.metadata), []
+    known, parts = StellarTraining.from_head(_find_head(runner)), []
     for number, (family, (share, kind)) in enumerate(LABELLED_FAMILIES.items()):
         if not kind.usable(store):
             continue
@@ -134,8 +141,8 @@ def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
         most of a spectrum lies in, -1 for none and for a resolving power below what the range is told to need, and by
         label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
     """
-    head, training = runner.network.stellar_head, StellarTraining.from_metadata(runner.loaded.metadata)
-    calibration = Calibration.from_metadata(runner.loaded.metadata)
+    head, name = _find_head(runner), find_stellar_head(runner)
+    training, calibration = StellarTraining.from_head(head), Calibration.from_head(find_redshift_head(runner))
     names, rows = tuple(head.names), []
     for number, start in enumerate(range(0, n, CHUNK)):
         if (not number % 2) not in faults:
@@ -148,7 +155,8 @@ def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
             batch = to_batch(to_inputs(to_spectra(seen)), medium="vacuum", on_error="flag")
             velocity = measure_velocities(runner, batch, calibration)
             labels = group.objects.labels
-            for i, mean, covariance in runner.measure_stellar(batch, velocity, progress=False):
+            for i, measured in runner.measure(batch, [name], given={"ln_doppler": velocity}, progress=False):
+                mean, covariance = (measured.heads[name][key] for key in ("mean", "covariance"))
                 truth = [float(labels[name][i]) if name in labels else np.nan for name in names]
                 good = batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
                 place = training.find_range(good / np.exp(velocity[i]))
@@ -176,11 +184,13 @@ def take_stars(stars, rows):
 
 def measure_velocities(runner, batch, calibration):
     """ln(1 + rv / c) of each star as the estimator finds it, (n,); NaN where it cannot be measured."""
-    out = np.full(len(batch), np.nan)
-    for i, measured in runner.measure(batch, progress=False, labels=False, embedding=False):
+    out, name = np.full(len(batch), np.nan), runner.find_head("redshift")
+    head = find_redshift_head(runner)
+    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
+    for i, measured in runner.measure(batch, [name], progress=False):
         pixel = measure_pixel(batch.wavelength[batch.grid(i)])
-        grid = RedshiftGrid.from_redshifts(measured.redshifts)
-        posterior = RedshiftPosterior(grid, calibration.apply(measured.log_probability, pixel))
+        grid = RedshiftGrid.from_redshifts(redshifts)
+        posterior = RedshiftPosterior(grid, calibration.apply(measured.heads[name], pixel))
         out[i] = find_velocity(posterior, calibration, batch, i).ln_doppler
     return out
 

@@ -6,15 +6,12 @@ import math
 import torch
 from torch.nn import functional as F
 
-from astro_spectok.network.config import STELLAR_TYPES
-from astro_spectok.network.type_head import FluxTypeHead
+from astro_spectok.heads import SpectralTypeConfig, SpectralTypeHead
 from astro_spectok.training.typed_stars import StoredSpectra, draw_views, open_survey
 
-__all__ = ["STEP", "score_stars", "train_head", "train_spectral_type"]
+__all__ = ["score_stars", "train_head", "train_spectral_type"]
 
 BATCH, RATE, DECAY, WARMUP, CLIP, SMOOTHING = 128, 2e-3, 0.05, 50, 1.0, 0.02
-#: bins in ln(wavelength) of the flux that the head reads
-STEP = 1e-3
 #: steps until it is said how far it has got
 REPORTED = 200
 
@@ -44,11 +41,11 @@ def train_spectral_type(data, *, stars, epochs, seed, temperature=1.0, device="c
 
     Returns
     -------
-    `~astro_spectok.network.type_head.FluxTypeHead`
+    `~astro_spectok.heads.SpectralTypeHead`
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = FluxTypeHead(STELLAR_TYPES, STEP)
+        head = SpectralTypeHead(SpectralTypeConfig())
         views = draw_views(head.view, open_survey(data), StoredSpectra(data), stars, seed, report=report)
         train_head(head.to(device), views, epochs, seed, report=report)
     with torch.no_grad():
@@ -62,7 +59,7 @@ def train_head(head, views, epochs, seed, *, report=None):
 
     Parameters
     ----------
-    head : `~astro_spectok.network.type_head.FluxTypeHead`
+    head : `~astro_spectok.heads.SpectralTypeHead`
     views : `~astro_spectok.training.typed_stars.TypeViews`
     epochs : float
         How often each star is seen.

@@ -2,7 +2,6 @@
 """Training of the stellar head: labels of stars from lines, on labelled stars as its windows show them."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,8 +10,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from astro_spectok.network.config import STELLAR_LABELS
-from astro_spectok.network.stellar_head import StellarHead
+from astro_spectok.heads import StellarConfig, StellarHead
+from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.simulate import Randomness, RestGrid
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
@@ -20,12 +19,10 @@ from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
-from astro_spectok.training.stellar import stellar_loss
 from astro_spectok.training.stellar_lines import draw_windows
 from astro_spectok.utils.atomic import replace_file
 
 __all__ = [
-    "add_stellar_labels",
     "choose_left_out",
     "describe_labels",
     "read_library",
@@ -69,7 +66,7 @@ SPLIT_SEED, LEFT_OUT = 5, 0.25
 WAVELENGTH, RESOLUTION = ((3600.0, 7390.0), (8390.0, 8910.0), (15150.0, 16960.0)), (100.0, 30000.0)
 
 
-def train_stellar_head(config, data, *, steps, seed, leave_out=False, device="cpu", report=None, keep=None):
+def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="cpu", report=None, keep=None):
     """A new stellar head, trained on labelled stars.
 
     Stars are drawn in their rest frame, broadened, given noise and a wrong calibration
@@ -79,8 +76,8 @@ def train_stellar_head(config, data, *, steps, seed, leave_out=False, device="cp
 
     Parameters
     ----------
-    config : `~astro_spectok.network.NetworkConfig`
-        With stellar labels, see `add_stellar_labels`.
+    network : `~astro_spectok.network.NetworkConfig`
+        Of the network that it is for, with ``local_cosines``.
     data : path-like
         Directory of the public template sets, with ``miles_real_stars``.
     steps : int
@@ -100,26 +97,19 @@ def train_stellar_head(config, data, *, steps, seed, leave_out=False, device="cp
 
     Returns
     -------
-    head : `~astro_spectok.network.stellar_head.StellarHead`
-    training : `~astro_spectok.stellar.domain.StellarTraining`
-        What its labels hold for.
+    `~astro_spectok.heads.StellarHead`
+        With its domain: what its labels hold for.
     """
     store = TemplateStore(data)
     optical = GridStars(store, without=choose_left_out(len(read_library(store).kind)) if leave_out else None)
     infrared = ApogeeStars(store) if ApogeeStars.usable(store) and not leave_out else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = StellarHead(config).to(device)
+        head = StellarHead(StellarConfig(), network).to(device)
     train_head(head, [optical, optical, infrared], steps, seed, report=report, keep=keep)
     windows = len(WAVELENGTH) - (infrared is None)
-    return head.cpu(), describe_labels(optical, seed=seed, windows=windows)
-
-
-def add_stellar_labels(config):
-    """The configuration of a network with stellar labels, and with the detail in its tokens that they are read from."""
-    if config.stellar_labels:
-        return config
-    return replace(config, stellar_labels=STELLAR_LABELS, local_cosines=config.local_cosines or 16)
+    head.domain = describe_labels(optical, seed=seed, windows=windows).to_dict()["domain"]
+    return head.cpu()
 
 
 def train_head(head, families, steps, seed, *, report=None, keep=None):
@@ -127,7 +117,7 @@ def train_head(head, families, steps, seed, *, report=None, keep=None):
 
     Parameters
     ----------
-    head : `~astro_spectok.network.stellar_head.StellarHead`
+    head : `~astro_spectok.heads.StellarHead`
     families : list
         What draws labelled stars for each window; None leaves its networks as they are.
     steps : int

@@ -6,7 +6,8 @@ import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from astro_spectok.network import NetworkConfig, get_config
+from astro_spectok.heads import ModelConfig, find_kind, get_model_config
+from astro_spectok.network import NetworkConfig
 from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
@@ -41,20 +42,21 @@ class PretrainSettings:
     Attributes
     ----------
     training : `~astro_spectok.training.TrainingConfig`
-    network : `~astro_spectok.network.NetworkConfig`
-        What is trained; of the run before it gets all that it shares with its network in name and shape.
+    model : `~astro_spectok.heads.ModelConfig`
+        The network and the heads that are trained with it; from the run before they get all that they share with its in
+        name and shape.
     train_only : tuple of str
         Parts of the network that are trained; all if empty.
     """
 
     training: TrainingConfig
-    network: NetworkConfig
+    model: ModelConfig
     train_only: tuple = ()
 
     def to_dict(self):
         """What the result depends on, as JSON holds it."""
         training = {name: value for name, value in self.training.to_dict().items() if name not in FREE}
-        return training | {"train_only": list(self.train_only), "network": self.network.to_dict()}
+        return training | {"train_only": list(self.train_only), "model": self.model.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,12 @@ def read_recipe(recipe):
         msg = f"recipe: {path} must be TOML ({error}); mend it, or start from one of {', '.join(list_recipes())}"
         raise ValueError(msg) from error
     _check_tables(table)
-    network = table.get("network")
+    usual = {name: table.get(name) for name in ("network", "heads")}
     runs = table.get("pretrain", [])
-    if runs and network is None:
+    if runs and usual["network"] is None:
         msg = 'network must be given where there is [[pretrain]]; write network = "small", say, above the first table'
         raise ValueError(msg)
-    stages = {f"pretrain-{k}": _read_run(one, network, f"pretrain-{k}") for k, one in enumerate(runs, 1)}
+    stages = {f"pretrain-{k}": _read_run(one, usual, f"pretrain-{k}") for k, one in enumerate(runs, 1)}
     for name, kind in SETTINGS.items():
         if name in table:
             stages[name] = read_settings(kind, table[name], name)
@@ -136,7 +138,7 @@ def read_recipe(recipe):
 
 def _check_tables(table):
     """Refuse a recipe whose parts are none that there are, or of another kind."""
-    kinds = {"name": str, "network": (str, dict), "pretrain": list} | dict.fromkeys(SETTINGS, dict)
+    kinds = {"name": str, "network": (str, dict), "heads": dict, "pretrain": list} | dict.fromkeys(SETTINGS, dict)
     for key, value in table.items():
         if key not in kinds:
             msg = f"recipe: there is no {key!r}; a recipe holds {', '.join(kinds)}; take it out, or mend its name"
@@ -150,39 +152,59 @@ def _check_tables(table):
         raise ValueError(msg)
 
 
-def _read_run(table, network, stage):
+def _read_run(table, usual, stage):
     """One run of pretraining."""
     table = dict(table)
-    own, parts = table.pop("network", {}), table.pop("train_only", [])
+    parts = table.pop("train_only", [])
     if not (isinstance(parts, list) and all(isinstance(x, str) for x in parts)):
         msg = f'{stage}.train_only must be a list of parts of the network, got {parts!r}; write ["decoder"], say'
         raise TypeError(msg)
+    own = {name: table.pop(name, {}) for name in usual}
+    for name, values in own.items():
+        if not isinstance(values, dict):
+            msg = f"{stage}.{name} must be a table of what differs, got {values!r}; write [pretrain.{name}] above it"
+            raise TypeError(msg)
     training = read_settings(TrainingConfig, table, stage)
-    return PretrainSettings(training, _read_network(network, own, stage), tuple(parts))
+    try:
+        model = _read_model(usual, own)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{stage}: {error}") from error
+    return PretrainSettings(training, model, tuple(parts))
 
 
-def _read_network(table, own, stage):
-    """A configuration: one that there is by name, changed as the recipe says, and as the run says."""
-    table = {"base": table} if isinstance(table, str) else dict(table)
-    if "base" not in table:
+def _read_model(usual, own):
+    """A model that there is by name, changed as the recipe says, and as the run says."""
+    network = {"base": usual["network"]} if isinstance(usual["network"], str) else dict(usual["network"])
+    if "base" not in network:
         msg = 'network.base must name the configuration that the others change; write base = "small", say'
         raise ValueError(msg)
-    if not isinstance(own, dict):
-        msg = f"{stage}.network must be a table of sizes that differ, got {own!r}; write network = {{width = 64}}, say"
-        raise TypeError(msg)
-    base = get_config(table.pop("base"))
-    values = base.to_dict()
-    for changes in (table, own):
-        for name, value in changes.items():
-            if name not in {one.name for one in fields(NetworkConfig)}:
-                known = ", ".join(one.name for one in fields(NetworkConfig))
-                msg = f"{stage}: network.{name} is no size of a network, which has {known}; mend its name"
-                raise ValueError(msg)
-            if name == "redshift" and isinstance(value, dict):
-                value = (values["redshift"] or {}) | value
-            # TOML has no null
-            values[name] = None if value is False else value
-    try:
-        return NetworkConfig.from_dict(values)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{stage}: network.{error}") from error
+    model = get_model_config(network.pop("base"))
+    sizes, known = model.network.to_dict(), [one.name for one in fields(NetworkConfig)]
+    for name, value in (network | own["network"]).items():
+        if name not in known:
+            msg = f"network.{name} is no size of a network, which has {', '.join(known)}; mend its name"
+            raise ValueError(msg)
+        sizes[name] = value
+    heads = model.to_dict()["heads"]
+    heads = {one.pop("name"): one for one in heads}
+    for changes in (usual["heads"] or {}, own["heads"]):
+        for name, values in changes.items():
+            if values is False:
+                heads.pop(name, None)
+            elif isinstance(values, dict):
+                heads[name] = _change_head(heads.get(name), name, values)
+            else:
+                msg = f"heads.{name} must be a table of settings, or false for no such head; got {values!r}"
+                raise TypeError(msg)
+    # heads that are not there say nothing to the embedding
+    sizes["summaries"] = [one for one in sizes["summaries"] if one[0] in heads]
+    return ModelConfig(NetworkConfig.from_dict(sizes), heads)
+
+
+def _change_head(head, name, values):
+    """A head as JSON holds it, with other settings; a new one of the kind that it tells, or that is its name."""
+    values = dict(values)
+    kind = values.pop("kind", name if head is None else head["kind"])
+    cls = find_kind(kind).config_class
+    before = {} if head is None or head["kind"] != kind else head["config"]
+    return {"kind": kind, "config": cls.from_dict(before | values).to_dict()}

@@ -5,14 +5,13 @@ import time
 from functools import cached_property, partial
 from pathlib import Path
 
-from astro_spectok.network import NetworkConfig
 from astro_spectok.redshift.templates import TEMPLATES
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
-from astro_spectok.training.factory.assembly import HEADS, PROVENANCE_KEY, assemble_weights
+from astro_spectok.training.factory.assembly import PROVENANCE_KEY, assemble_weights, find_head, read_model
 from astro_spectok.training.factory.folders import StageFolder
 from astro_spectok.training.factory.recipe import read_recipe
-from astro_spectok.training.factory.stages import HEAD, WEIGHTS, Work, find_stage, read_pieces
+from astro_spectok.training.factory.stages import WEIGHTS, Work, find_stage, gather_parts
 from astro_spectok.training.provenance import describe_code
 from astro_spectok.weights.format import CONFIG_KEY, read_metadata
 from astro_spectok.weights.integrity import compute_sha256
@@ -22,6 +21,8 @@ __all__ = ["build_weights"]
 
 #: name of the last stage, which puts the parts together
 LAST = "weights"
+#: parts of the weights that are no heads
+APART = ("backbone", "templates")
 
 
 def build_weights(recipe, out, *, data=None, start=None, stages=(), overwrite=False, device="auto", report=None):
@@ -109,10 +110,10 @@ class _Build:
         return {} if self.data is None else find_sets(self.data)
 
     @cached_property
-    def network(self):
-        """Configuration of the weights that are being made, before heads are added."""
-        runs = [one.network for one in self.recipe.stages.values() if hasattr(one, "network")]
-        return runs[-1] if runs else NetworkConfig.from_dict(read_metadata(self.start)[CONFIG_KEY])
+    def model(self):
+        """`~astro_spectok.heads.ModelConfig` of the weights that are being made, before heads are added."""
+        runs = [one.model for one in self.recipe.stages.values() if hasattr(one, "model")]
+        return runs[-1] if runs else read_model(self.start)
 
     def _check_stages(self, chosen):
         """Refuse what would fail after hours."""
@@ -130,12 +131,19 @@ class _Build:
                 "the recipe"
             )
             raise ValueError(msg)
-        heads = {"calibrate_redshift": ("redshift", ""), "calibrate_stellar": ("stellar_labels", "stellar")}
-        for name, (field, stage) in heads.items():
-            if name in chosen and stage not in stages and not getattr(self.network, field):
-                remedy = f"add a table [{stage}]" if stage else "give a network with one"
-                msg = f"{name} needs a head to calibrate, which {self.network.name!r} has not; {remedy}, or take it out"
+        for name, kind, remedy in (
+            ("calibrate_redshift", "redshift", "give a network with one"),
+            ("calibrate_stellar", "stellar", "add a table [stellar]"),
+        ):
+            if name in chosen and kind not in stages and find_head(self.model, kind) is None:
+                msg = f"{name} needs a head to calibrate, which {self.model.name!r} has not; {remedy}, or take it out"
                 raise ValueError(msg)
+        if not self.model.network.local_cosines and any(find_stage(name).part == "stellar" for name in chosen):
+            msg = (
+                f"network.local_cosines must be above 0 for a stellar head, got 0 in {self.model.name!r}; give 16, "
+                "say, or take the stages of stellar heads out"
+            )
+            raise ValueError(msg)
 
     def run(self, wanted):
         """Carry out the stages that are wanted, all if none is named."""
@@ -165,7 +173,7 @@ class _Build:
         folder.begin(inputs)
         report("begins")
         begin = time.monotonic()
-        work = Work(self.recipe.stages[name], self.data, folder.part, done, base, self.network, self.device, report)
+        work = Work(self.recipe.stages[name], self.data, folder.part, done, base, self.model, self.device, report)
         outputs, figures = stage.run(work)
         seconds = round(time.monotonic() - begin, 1)
         folder.finish(outputs, {"seconds": seconds, "device": self.device, "code": describe_code(), "figures": figures})
@@ -205,7 +213,7 @@ class _Build:
         if base is not None:
             inputs["needs"]["base"] = compute_sha256(base)
         if stage.sizes:
-            values = self.network.to_dict()
+            values = self.model.network.to_dict()
             inputs["network"] = {field: values[field] for field in stage.sizes}
         if stage.uses_templates:
             inputs["templates"] = {path.name: self._digest(path) for path in (TEMPLATES, INFRARED_TEMPLATES)}
@@ -215,7 +223,6 @@ class _Build:
         """Put the parts together."""
         done = {name: self._find_done(name, LAST) for name in self.recipe.stages}
         base, folder = self._find_base(LAST), StageFolder(self.out, LAST)
-        heads = {name: done[name] / HEAD for name in HEADS if name in done and name != "stellar_left_out"}
         records = {name: StageFolder(self.out, name).read() for name in done}
         inputs = {
             "recipe": {"name": self.recipe.name},
@@ -225,26 +232,41 @@ class _Build:
         # cheap, and made of what has been looked at: whatever is there gives way
         if not folder.is_done(inputs, overwrite=True):
             folder.begin(inputs)
-            metadata = {"name": self.recipe.name} | read_pieces(done)
-            metadata[PROVENANCE_KEY] = self._describe_provenance(records)
-            assemble_weights(base, folder.part / path, heads=heads, metadata=metadata)
+            made = [self._describe_stage(name, record) for name, record in records.items()]
+            heads, about = gather_parts(self.model, done)
+            for kind in sorted({find_stage(one).part for one in records} - set(APART)):
+                name, own = find_head(self.model, kind) or kind, [one for one in made if one["part"] == kind]
+                if own:
+                    about.setdefault(name, {})["provenance"] = self._find_provenance(base, name, heads) | {
+                        "stages": own
+                    }
+            metadata = {"name": self.recipe.name, PROVENANCE_KEY: self._describe_rest(made)}
+            assemble_weights(base, folder.part / path, heads=heads, about=about, metadata=metadata)
             folder.finish([path], {"code": describe_code()})
         return folder.path / path
 
-    def _describe_provenance(self, records):
-        """What made each part of the weights."""
-        data, stages = {}, []
-        for name, record in records.items():
-            inputs = record["inputs"]
-            data |= inputs["data"]
-            stages.append({
-                "stage": name, "part": find_stage(name).part, "settings": inputs["settings"],
-                "data": list(inputs["data"]) or ["analytic templates"], "needs": inputs["needs"],
-                "templates": inputs.get("templates", {}), "outputs": record["outputs"], "date": record["date"],
-                "seconds": record["seconds"], "device": record["device"], **record["code"],
-            })  # fmt: skip
-        made = {"recipe": {"name": self.recipe.name, "sha256": self.recipe.sha256}, "data": data, "stages": stages}
+    def _find_provenance(self, base, name, heads):
+        """What the weights tell of a head that stays as it is; {} of one that is new."""
+        stored = {one["name"]: one for one in read_metadata(base)[CONFIG_KEY]["heads"]}
+        return {} if name in heads else stored[name].get("provenance", {})
+
+    def _describe_stage(self, name, record):
+        """What is written of a stage into the weights, ready for JSON."""
+        inputs = record["inputs"]
+        return {
+            "stage": name, "part": find_stage(name).part, "settings": inputs["settings"],
+            "data": inputs["data"] or "analytic templates", "needs": inputs["needs"],
+            "templates": inputs.get("templates", {}), "outputs": record["outputs"], "date": record["date"],
+            "seconds": record["seconds"], "device": record["device"], **record["code"],
+        }  # fmt: skip
+
+    def _describe_rest(self, made):
+        """What made the weights but for heads that have stages of their own, ready for JSON."""
+        about = {
+            "recipe": {"name": self.recipe.name, "sha256": self.recipe.sha256},
+            "stages": [one for one in made if one["part"] in APART],
+        }
         if self.start is not None:
             before = read_metadata(self.start).get(PROVENANCE_KEY)
-            made["start"] = {"file": self.start.name, "sha256": compute_sha256(self.start), PROVENANCE_KEY: before}
-        return made
+            about["start"] = {"file": self.start.name, "sha256": compute_sha256(self.start), PROVENANCE_KEY: before}
+        return about

@@ -11,25 +11,22 @@ import torch
 
 from astro_spectok.engine import Runner
 from astro_spectok.engine.device import choose_device
-from astro_spectok.network import NetworkConfig
-from astro_spectok.redshift.calibration import CALIBRATION_KEY
+from astro_spectok.heads import ModelConfig
 from astro_spectok.redshift.templates import TEMPLATES
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.stellar.domain import STELLAR_KEY
-from astro_spectok.stellar.estimator import require_stellar_head
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
-from astro_spectok.training.factory.assembly import assemble_weights, write_head
+from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
 from astro_spectok.training.loop import pretrain
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
-from astro_spectok.training.stellar_head import add_stellar_labels, train_stellar_head
+from astro_spectok.training.stellar_head import train_stellar_head
 
-__all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "read_pieces"]
+__all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_parts"]
 
 #: files that stages write
 WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.safetensors"
@@ -39,7 +36,7 @@ REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 LABELLED = (*GridStars.needs, *ApogeeStars.needs)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
 #: what a stellar head depends on
-SIZES = ("width", "patch", "stellar_labels", "local_cosines")
+SIZES = ("patch", "local_cosines")
 
 
 class Work(NamedTuple):
@@ -57,7 +54,7 @@ class Work(NamedTuple):
         Folders of the stages that it needs and the recipe has.
     base : `~pathlib.Path` or None
         Weights that it starts from: of the last pretraining before it, or those that are given.
-    network : `~astro_spectok.network.NetworkConfig`
+    model : `~astro_spectok.heads.ModelConfig`
         Of the weights that are being made, before heads are added.
     device : str
     report : callable
@@ -69,7 +66,7 @@ class Work(NamedTuple):
     folder: Path
     done: dict
     base: Path | None
-    network: NetworkConfig
+    model: ModelConfig
     device: str
     report: Callable
 
@@ -81,7 +78,7 @@ class Stage:
     Attributes
     ----------
     part : str
-        What of the weights it makes.
+        What of the weights it makes: ``backbone``, ``templates``, or a kind of head.
     run : callable
         Carries out a `Work`; gives names of the files that it wrote, and figures of how it went, ready for JSON.
     needs : tuple of str
@@ -91,7 +88,7 @@ class Stage:
     uses_base : bool
         Whether it reads the weights that it starts from.
     sizes : tuple of str
-        Fields of the configuration of the network that its result depends on.
+        Sizes of the network that its result depends on.
     needs_data : bool
         Whether there must be a directory of public sets.
     uses_templates : bool
@@ -117,7 +114,7 @@ def _pretrain(work):
         work.report(f"step {step} of {steps}: loss {row['loss']:.3f}, {row['spectra_per_s']:.0f} spectra/s")
 
     path = pretrain(
-        work.data, work.folder, settings.network, settings.training, start=work.base, train_only=settings.train_only,
+        work.data, work.folder, settings.model, settings.training, start=work.base, train_only=settings.train_only,
         resume=True, device=work.device, on_step=show,
     )  # fmt: skip
     path.rename(work.folder / WEIGHTS)
@@ -144,19 +141,18 @@ def _spectral_type(work):
     head = train_spectral_type(
         work.data, **work.settings.to_dict(), device=_choose_torch_device(work.device), report=work.report
     )
-    write_head(work.folder / HEAD, head, {"stellar_types": list(head.names), "type_step": head.view.step})
+    write_head(work.folder / HEAD, head)
     return [HEAD], {}
 
 
 def _stellar(work, *, leave_out=False):
     """The stellar head, or one that has not seen some of the stars."""
-    config = add_stellar_labels(work.network)
-    head, training = train_stellar_head(
-        config, work.data, **work.settings.to_dict(), leave_out=leave_out, device=_choose_torch_device(work.device),
+    device = _choose_torch_device(work.device)
+    head = train_stellar_head(
+        work.model.network, work.data, **work.settings.to_dict(), leave_out=leave_out, device=device,
         report=work.report, keep=work.folder,
     )  # fmt: skip
-    fields = {"stellar_labels": list(config.stellar_labels), "local_cosines": config.local_cosines}
-    write_head(work.folder / HEAD, head, fields, {STELLAR_KEY: training.to_dict()})
+    write_head(work.folder / HEAD, head)
     return [HEAD], {}
 
 
@@ -167,9 +163,8 @@ def _stellar_left_out(work):
 def _calibrate_redshift(work):
     """Probabilities and errors of redshifts."""
     settings = work.settings
-    # what an older calibration makes of the weights is of no interest
-    plain = assemble_weights(work.base, work.folder / "plain.safetensors", metadata={CALIBRATION_KEY: None})
-    runner = Runner(plain, work.device)
+    # as they are: no calibration that they may have takes part
+    runner = Runner(work.base, work.device)
     calibration, fit = calibrate_redshift(runner, work.data, settings.objects, settings.seed, report=work.report)
     (work.folder / CALIBRATION).write_text(json.dumps(calibration.to_dict()))
     return [CALIBRATION], fit
@@ -178,24 +173,44 @@ def _calibrate_redshift(work):
 def _calibrate_stellar(work):
     """Errors of stellar labels; weights with the head that has not seen some of the stars stay there."""
     settings, done = work.settings, work.done
-    metadata = read_pieces(done)
-    stellar = {"stellar": done["stellar"] / HEAD} if "stellar" in done else {}
-    whole = assemble_weights(work.base, work.folder / "whole.safetensors", heads=stellar, metadata=metadata)
-    heads = {"stellar_left_out": done["stellar_left_out"] / HEAD}
-    other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, metadata=metadata)
-    runner = Runner(whole, work.device)
-    require_stellar_head(runner)
+    heads, about = gather_parts(work.model, done)
+    whole = assemble_weights(work.base, work.folder / "whole.safetensors", heads=heads, about=about)
+    heads = heads | {(find_head(work.model, "stellar") or "stellar"): done["stellar_left_out"] / HEAD}
+    other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, about=about)
     training, pulls = calibrate_stellar(
-        runner, Runner(other, work.device), work.data, settings.stars, settings.seed, report=work.report
-    )
-    (work.folder / CALIBRATION).write_text(json.dumps(training.to_dict()))
+        Runner(whole, work.device), Runner(other, work.device), work.data, settings.stars, settings.seed,
+        report=work.report,
+    )  # fmt: skip
+    (work.folder / CALIBRATION).write_text(json.dumps(training.to_dict()["calibration"]))
     return [CALIBRATION, LEFT_OUT], {"pulls": pulls}
 
 
-def read_pieces(done):
-    """Metadata of weights that stages of calibration wrote."""
-    keys = {"calibrate_redshift": CALIBRATION_KEY, "calibrate_stellar": STELLAR_KEY}
-    return {key: json.loads((done[name] / CALIBRATION).read_text()) for name, key in keys.items() if name in done}
+def gather_parts(model, done):
+    """What stages have made of heads.
+
+    Parameters
+    ----------
+    model : `~astro_spectok.heads.ModelConfig`
+        Of the weights that they are for.
+    done : dict of str to `~pathlib.Path`
+        Folders of stages.
+
+    Returns
+    -------
+    heads : dict of str to `~pathlib.Path`
+        Files of heads by their names in the network.
+    about : dict of str to dict
+        Calibrations by the names of heads.
+    """
+    heads, about = {}, {}
+    for kind, stage in (("spectral_type", "spectral_type"), ("stellar", "stellar")):
+        if stage in done:
+            heads[find_head(model, kind) or kind] = done[stage] / HEAD
+    for kind, stage in (("redshift", "calibrate_redshift"), ("stellar", "calibrate_stellar")):
+        if stage in done:
+            calibration = json.loads((done[stage] / CALIBRATION).read_text())
+            about[find_head(model, kind) or kind] = {"calibration": calibration}
+    return heads, about
 
 
 def _choose_torch_device(device):
@@ -207,15 +222,13 @@ def _choose_torch_device(device):
 #: all stages, ``pretrain`` for each of its runs
 STAGES = {
     "pretrain": Stage("backbone", _pretrain, uses_base=True),
-    "templates": Stage("rest-frame templates", _templates),
-    "spectral_type": Stage("spectral type head", _spectral_type),
-    "stellar": Stage("stellar head", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
-    "stellar_left_out": Stage(
-        "stellar head without some stars", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True
-    ),
-    "calibrate_redshift": Stage("calibration of redshifts", _calibrate_redshift, uses_base=True, uses_templates=True),
+    "templates": Stage("templates", _templates),
+    "spectral_type": Stage("spectral_type", _spectral_type),
+    "stellar": Stage("stellar", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
+    "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
+    "calibrate_redshift": Stage("redshift", _calibrate_redshift, uses_base=True, uses_templates=True),
     "calibrate_stellar": Stage(
-        "calibration of stellar labels",
+        "stellar",
         _calibrate_stellar,
         needs=("calibrate_redshift", "stellar", "stellar_left_out"),
         sets=STELLAR_SURVEY,
