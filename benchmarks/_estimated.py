@@ -5,14 +5,15 @@ import itertools
 import warnings
 
 import numpy as np
-from _calibration import find_pit
-from _real_sets import CLASSES, read_truth, to_inputs
-from _simulated import WIDE_RESOLUTION, to_spectra
-from _test_sets import SETS, load_set
+from _real_sets import CLASSES, read_truth
+from _test_sets import SETS
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
 from astro_spectok.redshift import RedshiftPosterior
 from astro_spectok.simulate import Survey
+from astro_spectok.simulate.public_sets import load_set
+from astro_spectok.training.observed import WIDE_RESOLUTION, to_inputs, to_spectra
+from astro_spectok.training.redshift_evidence import find_pit
 
 __all__ = ["draw_nothing", "estimate_set", "estimate_simulated", "estimate_spectra"]
 

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from _test_sets import SETS, has_errors, load_set
+from _test_sets import SETS
 from _types import read_types
-from astropy import units as u
 
 from astro_spectok.redshift.peaks import find_peaks
 from astro_spectok.redshift.spectral_type import choose_type
+from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import to_batch
+from astro_spectok.training.observed import to_inputs
 
-__all__ = ["CLASSES", "LABELS", "SURVEYS", "Survey", "measure_set", "measure_spectra", "to_inputs"]
+__all__ = ["CLASSES", "LABELS", "SURVEYS", "Survey", "measure_set", "measure_spectra"]
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 LIGHT_SPEED = 299792.458
@@ -76,7 +77,7 @@ def measure_set(runner, survey, path, *, limit=None):
         Truth ('' or NaN where unknown): ``class_true``, ``z_true``, ``snr``, ``object``, ``row`` (in the set), and
         for each of `LABELS` ``<label>_true``, ``type_true`` (of a star); the answers of `measure_spectra`.
     spectra : list of (wavelength, flux, ivar)
-        Of those rows, as `~_test_sets.load_set` gives them.
+        Of those rows, as `~astro_spectok.simulate.public_sets.load_set` gives them.
     """
     spectra, columns = load_set(path)
     rows = np.flatnonzero(survey.select(columns))
@@ -153,23 +154,6 @@ def measure_spectra(runner, spectra, medium):
     for row, vector in embeddings.items():
         table["embedding"][row] = vector
     return table
-
-
-def to_inputs(spectra):
-    """Spectra (wavelength, flux, ivar) as `to_batch` takes them, with no uncertainty where none is known."""
-    return [_as_input(*s) for s in spectra]
-
-
-def _as_input(wavelength, flux, ivar):
-    """One spectrum as `to_batch` takes it, with no uncertainty where none is known."""
-    good = (ivar > 0) & np.isfinite(flux)
-    axis = wavelength.astype(float) * u.AA
-    flux = np.where(good, flux, np.nan) * u.dimensionless_unscaled
-    if not has_errors(ivar, good):
-        return axis, flux
-    sigma = np.full(len(ivar), np.inf)
-    sigma[good] = ivar[good].astype(float) ** -0.5
-    return axis, flux, sigma * u.dimensionless_unscaled
 
 
 def _read_measured(measured):

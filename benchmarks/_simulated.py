@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 from _ceiling import find_by_fit
 from _held_out import CONTROLS, LEVELS, PAIRS, draw_alike
-from _real_sets import CLASSES, measure_spectra, to_inputs
+from _real_sets import CLASSES, measure_spectra
 from _scores import find_own, flatten_flux, is_right, score_redshifts
 
 from astro_spectok.simulate import Randomness, Survey
 from astro_spectok.simulate.instruments import choose_instrument
 from astro_spectok.simulate.observe import observe
 from astro_spectok.spectra import to_batch
+from astro_spectok.training.observed import WIDE_RESOLUTION, to_inputs, to_spectra
 
-__all__ = ["measure_groups", "measure_simulated", "to_spectra"]
+__all__ = ["measure_groups", "measure_simulated"]
 
 #: far from the seed of any training; the second number tells the parts of the benchmark from each other
 SEED = 991
@@ -23,8 +24,6 @@ SNR_EDGES = (1, 3, 10, 100)
 MEASURABLE = ("galaxies", "quasars", "stars")
 #: view of the retrieval and what it is called; the first view is SDSS-like
 PAIRED = {1: "desi", 2: "r600"}
-#: resolving power up to which no redshift better than 0.01 is asked for
-WIDE_RESOLUTION = 600
 #: of instruments that cannot do better, the part of a resolution element within which a redshift is right: half of
 #: one, so that lines are put in their own
 ELEMENT = 0.5
@@ -103,21 +102,6 @@ def clean_groups(groups, seed):
             for k, (instruments, snr) in views
         ]
         out.append(replace(group, observations=seen))
-    return out
-
-
-def to_spectra(observation):
-    """An `~astro_spectok.simulate.observe.Observation` as a list of (wavelength in Angstrom, flux, ivar).
-
-    Where the instrument gives no errors, ``ivar`` is 1 in good pixels, as in the real sets.
-    """
-    out = []
-    for i in range(len(observation)):
-        present = observation.present[i]
-        ln, flux, ivar = (getattr(observation, k)[i][present].cpu().numpy() for k in ("ln_wavelength", "flux", "ivar"))
-        if not observation.has_errors[i]:
-            ivar = np.where(ivar > 0, np.float32(1), np.float32(0))
-        out.append((np.exp(ln), flux, ivar))
     return out
 
 

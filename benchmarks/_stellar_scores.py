@@ -4,10 +4,10 @@
 import warnings
 
 import numpy as np
-from _real_sets import to_inputs
 from astropy.stats import mad_std
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.training.observed import to_inputs
 
 __all__ = ["estimate_stars", "score_flags", "score_parameters"]
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from _simulated import to_spectra
-from _test_sets import load_set
 from _types import read_types
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.simulate import STELLAR_TYPES, Randomness
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
+from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.stellar.hull import StellarHull
+from astro_spectok.training.observed import to_spectra
 
 __all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_stars"]
 
@@ -37,7 +37,7 @@ def read_stars(path):
     Returns
     -------
     spectra : list of (wavelength, flux, ivar)
-        As of `~_test_sets.load_set`.
+        As of `~astro_spectok.simulate.public_sets.load_set`.
     truth : dict of str to ndarray, shape (n,)
         ``teff`` in K, ``logg``, ``fe_h``, ``rv`` in km/s, NaN where unknown, and ``type``.
     """

@@ -5,10 +5,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse.linalg import svds
 
+from astro_spectok.simulate.public_sets import has_errors, load_set
 from astro_spectok.spectra import estimate_noise
 from astro_spectok.training.views import shift_source
 
-__all__ = ["N_COMPONENTS", "SETS", "SNR_EDGES", "Pca", "has_errors", "load_set", "read_set", "smooth"]
+__all__ = ["N_COMPONENTS", "SETS", "SNR_EDGES", "Pca", "read_set", "smooth"]
 
 #: name and medium
 SETS = {
@@ -20,35 +21,6 @@ SETS = {
 SNR_EDGES = (-1e9, 3, 10, 30, 1e9)
 N_COMPONENTS = 50
 N_TRAINING = 2000
-
-
-def load_set(path):
-    """Read a set as it is stored.
-
-    Returns
-    -------
-    spectra : list of (wavelength, flux, ivar)
-        Views of the arrays of the file, Angstrom in the set's own medium; ivar 0 in bad pixels, 1 where errors are
-        not known.
-    columns : dict of str to ndarray, shape (n,)
-        All that is one value per spectrum.
-    """
-    with np.load(path) as data:
-        arrays = {key: data[key] for key in data.files}
-    flux, ivar = arrays["flux"], arrays["ivar"]
-    if "offsets" in arrays:
-        pixels = [slice(a, b) for a, b in zip(arrays["offsets"][:-1], arrays["offsets"][1:], strict=True)]
-        shared = arrays.get("wave_shared")
-        spectra = [(arrays["wave"][p] if shared is None else shared, flux[p], ivar[p]) for p in pixels]
-    else:
-        spectra = [(arrays["wave"], f, i) for f, i in zip(flux, ivar, strict=True)]
-    columns = {key: x for key, x in arrays.items() if x.shape == (len(spectra),) and key not in ("flux", "ivar")}
-    return spectra, columns
-
-
-def has_errors(ivar, good):
-    """Whether the inverse variances of one spectrum are more than a placeholder."""
-    return np.count_nonzero(ivar[good] != 1) > 0.5 * np.count_nonzero(good)
 
 
 def read_set(path, limit, rng):

@@ -20,7 +20,7 @@ def read_types(columns, rows):
     Parameters
     ----------
     columns : dict of str to ndarray, shape (n,)
-        As of `~_test_sets.load_set`; the type stands in ``sptype``, or else in ``subclass``.
+        As of `~astro_spectok.simulate.public_sets.load_set`; the type stands in ``sptype``, or else in ``subclass``.
     rows : ndarray of int
 
     Returns

@@ -27,9 +27,9 @@ from pathlib import Path
 
 import numpy as np
 from _bars import judge, make_bars
-from _calibration import LEAST, judge_reliability, measure_ks, measure_reliability
 from _estimated import draw_nothing, estimate_set, estimate_simulated, estimate_spectra
 from _real_sets import SURVEYS
+from _reliability import LEAST, judge_reliability, measure_ks, measure_reliability
 from _scores import group_redshifts, is_right
 from astropy.stats import mad_std
 from real_spectra import make_plain, report_rows

@@ -23,10 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _real_sets import CLASSES, to_inputs
+from _real_sets import CLASSES
 from _robustness_table import BAR
 from _scores import is_right
-from _simulated import clean_groups, to_spectra
+from _simulated import clean_groups
 from _spoil import COMPARED, FAULTS, Exposure, has_both_arms, spoil
 
 import astro_spectok
@@ -35,6 +35,7 @@ from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import choose_instrument
 from astro_spectok.simulate.named_instruments import DESIGNS
+from astro_spectok.training.observed import to_inputs, to_spectra
 
 __all__ = ["NO_ERRORS", "REFERENCE", "draw_exposures", "measure_faults", "score_fault"]
 

@@ -26,9 +26,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from _held_out import scale_resolution
-from _real_sets import to_inputs
 from _scores import NARROW, score_redshifts
-from _simulated import measure_groups, to_spectra
+from _simulated import measure_groups
 from simulate import name_devices
 
 from astro_spectok.engine import Runner
@@ -40,6 +39,7 @@ from astro_spectok.spectra import to_batch
 from astro_spectok.training import TrainingConfig
 from astro_spectok.training.batches import stack_views
 from astro_spectok.training.loop import _make_optimizer, _Run, learning_rate
+from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.simulated import pair_views
 from astro_spectok.training.step import TrainingStep

@@ -13,8 +13,8 @@ by star; the test sets are not touched. All see the flux over its continuum betw
 * a head that gathers the tokens of ``--weights`` by learned queries, after ``--token-steps`` batches with the encoder
   frozen, with its last two blocks trained as well, and with all of it trained;
 * the stellar head on what the frozen tokens of ``--weights`` hold explicitly of the flux, and on the pixels: the one of
-  ``--left-out``, weights that ``make_stellar_model.py --leave-out`` wrote, or one that is trained here, ``--steps``
-  batches for each of its networks.
+  ``--left-out``, weights that the stage ``stellar_left_out`` of ``spectok build`` wrote, or one that is trained here,
+  ``--steps`` batches for each of its networks.
 
 It takes half an hour on one core, half of it for the trained encoders and half for the head.
 
@@ -29,33 +29,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from astro_spectok.network.label_head import PooledHead
-from astro_spectok.network.stellar_head import WINDOWS, WindowReader, shape_gaussian
-from astro_spectok.training.stellar import stellar_loss
-from make_stellar_model import (
-    BATCH,
-    CLIP,
-    DECAY,
-    PREFIX,
-    STEPS,
-    WARMUP,
-    add_head,
-    choose_left_out,
-    read_library,
-    train_head,
-)
 
-from astro_spectok.network import NetworkConfig
+from astro_spectok.heads import StellarConfig, StellarHead, TokenReader
+from astro_spectok.heads.line_windows import WINDOWS, WindowReader
+from astro_spectok.heads.stellar import shape_gaussian
+from astro_spectok.heads.stellar_loss import stellar_loss
+from astro_spectok.network.head_inputs import HeadInputs
 from astro_spectok.network.patches import build_patches
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.training.stellar_head import BATCH, CLIP, DECAY, WARMUP, choose_left_out, read_library, train_head
 from astro_spectok.training.stellar_lines import average_bins, draw_fluxes
-from astro_spectok.weights.format import read_weights
-from astro_spectok.weights.store import find_weights
+from astro_spectok.weights import load_weights
 
 SEED = 7704
+#: batches of each network of the head, as in the recipe of the packaged weights
+STEPS = 2000
 LABELS = ("teff", "logg", "fe_h")
 #: batches of heads on tokens; their rate, and that of blocks that are trained further
 TOKEN_STEPS, TOKEN_RATES = 600, (1e-3, 3e-4)
@@ -115,16 +106,15 @@ class TokenLabels(torch.nn.Module):
 
     def __init__(self, network, spread, centre):
         super().__init__()
-        self.network, self.head = network, PooledHead(network.config, 9)
+        self.network, self.head = network, TokenReader(network.config, 9)
         self.register_buffer("spread", spread)
         self.register_buffer("centre", centre)
 
     def forward(self, flux, covered):
         """Mean (n, 3) less the centre, over the spread, and Cholesky factor (n, 3, 3)."""
         patches = make_patches(self.network, flux, covered)
-        tokens = self.network.encode(patches, cosines=False)
-        phases = self.network.rotary(patches.grid.geometry[..., 0], tokens.device)
-        return shape_gaussian(self.head(tokens, patches.mask, phases), 3)
+        tokens = self.network.encode(patches, detail=False)
+        return shape_gaussian(self.head(HeadInputs(tokens, None, patches.mask, patches.grid.geometry)), 3)
 
     def train_for(self, family, steps, blocks):
         """Train the head, and the encoder from one of its blocks on (None: frozen)."""
@@ -158,10 +148,10 @@ def read_tokens(network, flux, covered, *, pixels):
     out = []
     for one, here in zip(flux.split(1), covered.split(1), strict=True):
         patches = make_patches(network, one, here)
-        where = patches.mask, patches.grid.geometry, torch.zeros(1, dtype=torch.float64)
+        told = {"ln_doppler": torch.zeros(1, dtype=torch.float64), "pixels": pixels}
         with torch.inference_mode():
             tokens = network.encode(patches)
-            out.append(take_labels(network.measure_stellar(tokens, *where, patches if pixels else None)))
+            out.append(take_labels(network.read("stellar", tokens, patches.mask, patches.grid.geometry, patches, told)))
     return tuple(np.concatenate(part) for part in zip(*out, strict=True))
 
 
@@ -189,19 +179,21 @@ def score_pulls(answer, labels):
 
 def make_network(weights):
     """The network of some weights with a new stellar head."""
-    config, tensors = read_weights(find_weights(weights))
-    tensors = {key: value for key, value in tensors.items() if not key.startswith(PREFIX)}
-    return add_head(NetworkConfig.from_dict(config), tensors, SEED)
+    network = load_weights(weights, "cpu", shared=False).network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network.heads["stellar"] = StellarHead(StellarConfig(), network.config)
+    return network
 
 
 def find_network(weights, left_out, family, steps):
     """The network of some weights with a head that stars of the family have taught, or with that of ``left_out``."""
     network = make_network(weights)
+    head = network.heads["stellar"]
     if left_out:
-        taught = read_weights(find_weights(left_out))[1]
-        network.load_state_dict({key: x.float() for key, x in taught.items() if key.startswith(PREFIX)}, strict=False)
-        return network.eval()
-    train_head(network.stellar_head, [family, None, None], steps, SEED)
+        head.load_state_dict(load_weights(left_out, "cpu").network.heads["stellar"].state_dict())
+    else:
+        train_head(head, [family, None, None], steps, SEED)
     return network.eval()
 
 
@@ -225,8 +217,8 @@ def compare(data, weights, left_out, steps, token_steps):
     transfer = LabelTransfer(clean[usual], labels[usual])
     family = GridStars(store, without=unseen)
     network = find_network(weights, left_out, family, steps)
-    readers = train_token_readers(weights, family, token_steps, network.stellar_head)
-    head, here = network.stellar_head, covered[wanted]
+    readers = train_token_readers(weights, family, token_steps, network.heads["stellar"])
+    head, here = network.heads["stellar"], covered[wanted]
     table, pulls = {}, {}
     for kind, snr in KINDS.items():
         noisy = add_noise(flux, covered, snr)[wanted]

@@ -2,12 +2,15 @@
 """A family of made-up stars with five lines, for tests of what reads stellar labels."""
 
 import math
+from dataclasses import replace
 
 import torch
 
+from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
+from astro_spectok.network import get_config
 from astro_spectok.simulate import Objects, RestGrid
 
-__all__ = ["GRID", "Family"]
+__all__ = ["GRID", "Family", "LabelledFamily", "make_head"]
 
 GRID = RestGrid(math.log(3552.0), 1e-4, round(math.log(7400.0 / 3552.0) / 1e-4))
 
@@ -32,3 +35,21 @@ class Family:
             line_flux=torch.zeros(n, 0), line_sigma=torch.zeros(n, 0), measurable=torch.ones(n, dtype=torch.bool),
             labels={"teff": depth},
         )  # fmt: skip
+
+
+class LabelledFamily(Family):
+    """Stars with one label that lines tell, and others that nothing does."""
+
+    def draw(self, n, random):
+        objects = super().draw(n, random)
+        depth = objects.labels["teff"]
+        unknown = torch.full((n,), torch.nan)
+        objects.labels = dict.fromkeys((name for name, _, _ in STELLAR_LABELS), unknown)
+        objects.labels["teff"] = 3.74 + 0.5 * (depth - 0.4)
+        return objects
+
+
+def make_head():
+    """A head with new networks."""
+    torch.manual_seed(0)
+    return StellarHead(StellarConfig(), replace(get_config("tiny"), local_cosines=16))

@@ -62,3 +62,21 @@ def write_corpus(directory):
     sptype = np.array(["EIGENVECTOR 1", "G", "EIGENVECTOR 2", "K"])
     write_stored(directory / "marz_redshift_templates.npz", ragged, rng, sptype=sptype, origin=np.full(4, "other"))
     return directory
+
+
+def write_labelled_stars(directory, n=60):
+    """Write a library of labelled stars, as deep in their lines as they are rich in metals; returns the directory."""
+    rng = np.random.default_rng(11)
+    directory.mkdir(parents=True, exist_ok=True)
+    wavelength = np.linspace(3535.0, 7425.0, 2600)
+    columns = describe_stars(n)
+    flux = []
+    for teff, metals in zip(columns["teff"], columns["feh"], strict=True):
+        continuum = (wavelength / 5500) ** (2 - teff / 3000)
+        lines = sum(np.exp(-0.5 * ((wavelength - x) / 2.5) ** 2) for x in (3968, 4300, 4861, 5175, 5270, 5892, 6563))
+        flux.append(continuum * (1 - (0.3 + 0.1 * metals) * lines + rng.normal(0, 0.002, len(wavelength))))
+    np.savez(
+        directory / "miles_real_stars.npz", flux=np.concatenate(flux).astype("f4"), ivar=np.ones(n * 2600, "f4"),
+        offsets=2600 * np.arange(n + 1), wave_shared=wavelength, **columns,
+    )  # fmt: skip
+    return directory

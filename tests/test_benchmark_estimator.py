@@ -101,20 +101,6 @@ def test_whole_run(load, redshift_weights, tmp_path):
     assert (tmp_path / "picture.png").stat().st_size > 1000
 
 
-def test_templates_are_made_of_simulated_objects(load):
-    """Sharp, at rest, over their continuum; components explain more than the mean alone."""
-    module = load("make_templates")
-    rows, known = module.draw_rows(None, "STAR", 12)
-    assert rows.shape == known.shape == (12, len(module.make_instrument()))
-    assert np.abs(np.mean(rows[known])) < 0.1
-    mean, basis, variance = module.find_components(rows, known, 3)
-    np.testing.assert_allclose(basis @ basis.T, np.eye(3), atol=0.02)
-    assert (np.diff(variance) <= 0).all()
-    left = np.where(known, rows - mean, 0)
-    explained = (left @ basis.T) @ basis
-    assert np.sum(np.where(known, left - explained, 0) ** 2) < 0.8 * np.sum(left**2)
-
-
 def test_unmeasured_rows_are_left_out(load, redshift_weights):
     """A spectrum with too few pixels has no class and is flagged."""
     estimator = RedshiftEstimator(redshift_weights, "cpu")

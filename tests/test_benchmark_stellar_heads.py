@@ -3,32 +3,16 @@
 
 import copy
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from _stellar_lines import Family
-from astro_spectok.network.stellar_head import StellarHead
+from _stellar_lines import LabelledFamily, make_head
 
 from astro_spectok.network import build_network, get_config
-from astro_spectok.network.config import STELLAR_LABELS
-from astro_spectok.simulate import Randomness
-from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.weights import load_weights
-from astro_spectok.weights.format import read_weights, write_weights
-
-
-class LabelledFamily(Family):
-    """Stars with one label that lines tell, and others that nothing does."""
-
-    def draw(self, n, random):
-        objects = super().draw(n, random)
-        depth = objects.labels["teff"]
-        unknown = torch.full((n,), torch.nan)
-        objects.labels = dict.fromkeys((name for name, _, _ in STELLAR_LABELS), unknown)
-        objects.labels["teff"] = 3.74 + 0.5 * (depth - 0.4)
-        return objects
+from astro_spectok.weights import write_network
 
 
 @pytest.fixture
@@ -57,65 +41,19 @@ def test_regressions_find_labels(stellar_heads):
     assert ridge[0] < nearest[0] < 900
 
 
-def make_head():
-    """A head with new networks."""
-    torch.manual_seed(0)
-    values = get_config("tiny").to_dict() | {"local_cosines": 16, "stellar_labels": STELLAR_LABELS}
-    return StellarHead(type("Config", (), values))
-
-
-def test_networks_learn_from_lines(stellar_heads):
-    """Some steps find a label that five lines tell; unknown labels and windows without stars do no harm."""
-    make_stellar_model = importlib.import_module("make_stellar_model")
-    head = make_head()
-    before = copy.deepcopy(head.members[1].state_dict())
-    del head.members[0][1:]
-    stellar_heads.train_head(head, [LabelledFamily(), None, None], 120, 1)
-    assert all(torch.equal(value, before[key]) for key, value in head.members[1].state_dict().items())
-    windows, labels = make_stellar_model.draw_windows(LabelledFamily(), 100, Randomness(9), head.readers)
-    with torch.inference_mode():
-        mean, tril = head.read_windows(windows)
-    whole = windows[0][1].mean(1) > 0.97
-    found, wanted = mean[whole, 0], labels["teff"][whole]
-    assert torch.corrcoef(torch.stack([found, wanted]))[0, 1] > 0.5
-    assert torch.isfinite(tril).all()
-
-
-def test_weights_are_left_as_they_are(stellar_heads, tmp_path, monkeypatch):
-    """Other tensors, in their precision, and the metadata of the start are in the file that is written."""
-    make_stellar_model = importlib.import_module("make_stellar_model")
-    network = build_network(get_config("tiny"))
-    tensors = {key: value.half() for key, value in network.state_dict().items() if "stellar_head" not in key}
-    start, out = tmp_path / "start.safetensors", tmp_path / "out.safetensors"
-    write_weights(start, network.config.to_dict(), tensors, metadata={"calibration": {"x": 1}, "name": "some"})
-    hull = StellarTraining()
-    monkeypatch.setattr(make_stellar_model, "GridStars", lambda store, without: LabelledFamily())
-    monkeypatch.setattr(make_stellar_model.ApogeeStars, "usable", lambda store: False)
-    monkeypatch.setattr(make_stellar_model, "describe_labels", lambda family: hull)
-    make_stellar_model.main(["--data", str(tmp_path), "--start", str(start), "--out", str(out), "--steps", "1"])
-    loaded = load_weights(out)
-    assert loaded.network.stellar_head is not None
-    assert loaded.metadata["calibration"] == {"x": 1}
-    assert loaded.metadata["name"] == "some"
-    assert StellarTraining.from_metadata(loaded.metadata) == hull
-    written = read_weights(out)[1]
-    assert all(torch.equal(value, written[key]) for key, value in tensors.items())
-
-
 def test_head_of_a_file(stellar_heads, tmp_path):
     """The head of other weights is put on the network of the first."""
     torch.manual_seed(3)
-    network, taught = build_network(get_config("tiny")), make_head()
-    tensors = {key: x for key, x in network.state_dict().items() if "stellar_head" not in key}
-    start, other = tmp_path / "start.safetensors", tmp_path / "other.safetensors"
-    write_weights(start, network.config.to_dict(), tensors)
-    moved = {key: x + 1 for key, x in tensors.items()}
-    write_weights(
-        other, network.config.to_dict(), moved | {"stellar_head." + k: x for k, x in taught.state_dict().items()}
-    )
+    network, taught = build_network(replace(get_config("tiny"), local_cosines=16)), make_head()
+    start = write_network(tmp_path / "start.safetensors", network)
+    moved = copy.deepcopy(network)
+    moved.heads["stellar"] = taught
+    with torch.no_grad():
+        moved.norm.weight += 1
+    other = write_network(tmp_path / "other.safetensors", moved)
     found = stellar_heads.find_network(start, other, None, 0).state_dict()
-    assert all(torch.equal(found["stellar_head." + key], x) for key, x in taught.state_dict().items())
-    assert all(torch.equal(found[key], x) for key, x in tensors.items())
+    assert all(torch.equal(found["heads.stellar." + key], x) for key, x in taught.state_dict().items())
+    assert all(torch.equal(found[key], x) for key, x in network.state_dict().items())
 
 
 @pytest.mark.parametrize("blocks", [None, -1, 0])

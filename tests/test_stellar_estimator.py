@@ -174,7 +174,7 @@ class TestOne:
             StellarParameterEstimator(redshift_weights, "cpu").sample(make_spectrum(), **{name: value})
 
     def test_weights_without_a_head(self, redshift_weights):
-        with pytest.raises(WeightsError, match=r"give no stellar parameters.*or train one"):
+        with pytest.raises(WeightsError, match=r"give no stellar parameters.*`spectok build heads`"):
             StellarParameterEstimator(redshift_weights, "cpu").estimate(make_spectrum())
 
 

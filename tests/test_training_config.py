@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from astro_spectok.training import TrainingConfig
-from astro_spectok.training.config import RULES, parse_settings
+from astro_spectok.training.config import RULE_OF, parse_settings
 from astro_spectok.training.loop import learning_rate
 
 
 def test_every_setting_has_a_rule():
     """One each: a new setting cannot be forgotten."""
-    names = [name for _, _, group in RULES for name in group]
+    names = [name for group in RULE_OF.values() for name in group]
     assert sorted(names) == sorted(one.name for one in fields(TrainingConfig) if one.name != "head_weights")
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 
+from astro_spectok.cli.build import add_build
 from astro_spectok.cli.estimators import add_redshift, add_stellar
 from astro_spectok.cli.options import (
     COMMON_OPTIONS,
@@ -248,7 +249,7 @@ def _run_simulate(args):
 
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
-SUBCOMMANDS = (add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights)
+SUBCOMMANDS = (add_build, add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights)
 
 
 def build_parser():

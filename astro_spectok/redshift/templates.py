@@ -22,7 +22,7 @@ __all__ = [
     "read_templates",
 ]
 
-#: made by ``benchmarks/make_templates.py``
+#: made by the stage ``templates`` of ``spectok build``
 TEMPLATES = Path(__file__).parents[1] / "data" / "rest_templates.safetensors"
 #: width in ln(wavelength) of the Gaussian that smooths a spectrum to its continuum: broad lines are to stay
 CONTINUUM = {"GALAXY": 0.015, "QSO": 0.05, "STAR": 0.015}

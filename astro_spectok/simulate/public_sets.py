@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The public sets of spectra and templates that are known by name, and which of them a directory holds."""
+"""Public sets of spectra and templates that are known by name: which a directory holds, and what they hold."""
 
 from pathlib import Path
 
-__all__ = ["SIMULATED", "STORED", "find_sets"]
+import numpy as np
+
+__all__ = ["SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
 
 #: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
 STORED = {
@@ -58,3 +60,36 @@ def find_sets(directory):
         )
         raise FileNotFoundError(msg)
     return found
+
+
+def load_set(path):
+    """Spectra of a set as they are stored, and what is told of each.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    spectra : list of (wavelength, flux, ivar)
+        Views of the arrays of the file, Angstrom in the set's own medium; ivar 0 in bad pixels, 1 where errors are
+        not known.
+    columns : dict of str to ndarray, shape (n,)
+        All that is one value per spectrum.
+    """
+    with np.load(path) as data:
+        arrays = {key: data[key] for key in data.files}
+    flux, ivar = arrays["flux"], arrays["ivar"]
+    if "offsets" in arrays:
+        pixels = [slice(a, b) for a, b in zip(arrays["offsets"][:-1], arrays["offsets"][1:], strict=True)]
+        shared = arrays.get("wave_shared")
+        spectra = [(arrays["wave"][p] if shared is None else shared, flux[p], ivar[p]) for p in pixels]
+    else:
+        spectra = [(arrays["wave"], f, i) for f, i in zip(flux, ivar, strict=True)]
+    columns = {key: x for key, x in arrays.items() if x.shape == (len(spectra),) and key not in ("flux", "ivar")}
+    return spectra, columns
+
+
+def has_errors(ivar, good):
+    """Whether the inverse variances of one spectrum, at its good pixels, are more than a placeholder."""
+    return np.count_nonzero(ivar[good] != 1) > 0.5 * np.count_nonzero(good)

@@ -316,7 +316,7 @@ def find_stellar_head(runner):
     if name is None:
         msg = (
             f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
-            "others, see `spectok weights list`, or train one"
+            "others, see `spectok weights list`, or give them one with `spectok build heads`"
         )
         raise WeightsError(msg)
     return name

@@ -18,7 +18,7 @@ from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["INFRARED_TEMPLATES", "load_infrared_templates", "refine_infrared_velocity"]
 
-#: made by ``benchmarks/make_infrared_templates.py``
+#: made by the stage ``templates`` of ``spectok build``
 INFRARED_TEMPLATES = Path(__file__).parents[1] / "data" / "infrared_templates.safetensors"
 #: resolving powers that they are smoothed to; below the lowest the other templates do as well
 LEVELS = (4000.0, 6000.0, 9000.0, 14000.0, 22500.0)

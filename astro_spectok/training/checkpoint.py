@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = ["read_checkpoint", "read_configs", "write_checkpoint"]
+__all__ = ["list_differences", "read_checkpoint", "read_configs", "write_checkpoint"]
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def read_checkpoint(path, network, optimizer, configs, *, free=()):
     if "data" in wanted and "data" not in stored:
         log.warning("%s does not say what data its run was trained on: they are taken to be the same", path)
         del wanted["data"]
-    different = _list_differences(stored, wanted, free)
+    different = list_differences(stored, wanted, free)
     if different:
         msg = (
             f"resume: the checkpoint {path} belongs to a run with other settings ({'; '.join(different[:5])}); "
@@ -99,8 +99,8 @@ def read_checkpoint(path, network, optimizer, configs, *, free=()):
     return step
 
 
-def _list_differences(stored, wanted, free):
-    """Say in words which settings differ between two dictionaries of dictionaries."""
+def list_differences(stored, wanted, free=()):
+    """Which settings differ between two dictionaries of dictionaries, in words."""
     found = []
     for part in sorted(set(stored) | set(wanted)):
         there, now = stored.get(part, {}), wanted.get(part, {})

@@ -4,19 +4,27 @@
 import math
 from dataclasses import asdict, dataclass, field, fields
 
-__all__ = ["TrainingConfig", "parse_settings"]
+__all__ = ["RULES", "TrainingConfig", "check_number", "check_rule", "parse_settings"]
 
-#: what holds for which settings: the rule in words, the test, and their names
-RULES = (
-    ("at least 1", lambda value: value >= 1,
-     ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every")),
-    ("at least 0", lambda value: value >= 0,
-     ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "alignment_weight")),
-    ("above 0", lambda value: value > 0,
-     ("learning_rate", "clip_norm", "huber", "temperature")),
-    ("between 0 and 1", lambda value: 0 <= value <= 1,
-     ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight")),
-)  # fmt: skip
+#: rules of settings: in words, and as a test
+RULES = {
+    "at least 2": lambda value: value >= 2,
+    "at least 1": lambda value: value >= 1,
+    "at least 0": lambda value: value >= 0,
+    "above 0": lambda value: value > 0,
+    "between 0 and 1": lambda value: 0 <= value <= 1,
+}
+#: which holds for which settings of a training run
+RULE_OF = {
+    "at least 1":
+    ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every"),
+    "at least 0":
+    ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "alignment_weight"),
+    "above 0":
+    ("learning_rate", "clip_norm", "huber", "temperature"),
+    "between 0 and 1":
+    ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,18 +128,13 @@ class TrainingConfig:
     def __post_init__(self):
         for one in fields(self):
             if one.name != "head_weights":
-                _check_number(one.name, getattr(self, one.name), one.type)
+                check_number(one.name, getattr(self, one.name), one.type)
         for name, weight in self.head_weights.items():
-            _check_number(f"head_weights[{name!r}]", weight, float)
-            if not 0 <= weight < math.inf:
-                msg = f"head_weights[{name!r}] must be at least 0, got {weight!r}; give another number"
-                raise ValueError(msg)
-        for rule, holds, names in RULES:
+            check_number(f"head_weights[{name!r}]", weight, float)
+            check_rule(f"head_weights[{name!r}]", weight, "at least 0")
+        for rule, names in RULE_OF.items():
             for name in names:
-                value = getattr(self, name)
-                if not (holds(value) and math.isfinite(value)):
-                    msg = f"{name} must be {rule}, got {value!r}; give another number"
-                    raise ValueError(msg)
+                check_rule(name, getattr(self, name), rule)
         if self.min_pixels > self.max_pixels:
             msg = (
                 f"min_pixels must be no greater than max_pixels, got {self.min_pixels} and {self.max_pixels}; "
@@ -149,7 +152,14 @@ class TrainingConfig:
         return asdict(self)
 
 
-def _check_number(name, value, kind):
+def check_rule(name, value, rule):
+    """Refuse a number that breaks a rule out of `RULES`."""
+    if not (RULES[rule](value) and math.isfinite(value)):
+        msg = f"{name} must be {rule}, got {value!r}; give another number"
+        raise ValueError(msg)
+
+
+def check_number(name, value, kind):
     """Refuse what is no number of the kind, int or float; a whole number may stand for a float."""
     if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
         wanted = "a whole number" if kind is int else "a number"

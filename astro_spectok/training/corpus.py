@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_spectok.simulate.public_sets import STORED, find_sets
+from astro_spectok.simulate.public_sets import STORED, find_sets, has_errors
 from astro_spectok.spectra import convert_to_vacuum
 
 __all__ = ["Corpus", "Source"]
@@ -111,7 +111,7 @@ class _StoredSet:
         i = rng.integers(len(self.slices))
         flux, ivar = self.flux[self.slices[i]], self.ivar[self.slices[i]]
         good = np.isfinite(flux) & (ivar > 0)
-        known = np.count_nonzero(ivar[good] != 1) > 0.5 * np.count_nonzero(good)
+        known = has_errors(ivar, good)
         x = self.ln_wavelength[i]
         keep = good if not known else np.ones(len(flux), bool)
         keep[1:] &= np.diff(x) > 0

@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What checkpoints and weights remember of their training: settings, data, wavelengths seen, time and machine."""
+"""What checkpoints and weights remember of their training: settings, data, wavelengths seen, time, machine and code."""
 
+import contextlib
+import platform
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +13,37 @@ from astro_spectok.heads.protocol import ABOUT
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.freezing import is_trained
 from astro_spectok.training.history import read_log
+from astro_spectok.version import __version__
 from astro_spectok.weights import load_weights
 
-__all__ = ["describe_data", "describe_start", "describe_training", "measure_wavelength_range"]
+__all__ = ["describe_code", "describe_data", "describe_start", "describe_training", "measure_wavelength_range"]
 
 #: of the good pixels shown in training: between these lies what a network is said to be trained on
 WAVELENGTH_PERCENTILES = (0.1, 99.9)
+
+
+def describe_code():
+    """Version of the package and of what it rests on, and the commit where it is run from a checkout.
+
+    Returns
+    -------
+    dict of str to str or None
+        ``version``, ``commit`` (None where it is not known; ``-dirty`` at its end where files had been changed),
+        ``torch`` and ``python``.
+    """
+    folder = Path(__file__).parents[2]
+    commit = None
+    if (folder / ".git").exists():
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        # there may be no git, or no commit yet
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "version": __version__,
+        "commit": commit,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
 
 
 def describe_data(dataset, start=None):
@@ -81,6 +109,7 @@ def measure_wavelength_range(dataset, *, n_shards=30):
     ----------
     dataset : `~astro_spectok.training.batches.ViewDataset`
     n_shards : int
+        Fewer where the run has no more.
 
     Returns
     -------
@@ -88,7 +117,7 @@ def measure_wavelength_range(dataset, *, n_shards=30):
         The percentiles `WAVELENGTH_PERCENTILES` in Angstrom, vacuum, as observed.
     """
     seen = []
-    for number in range(n_shards):
+    for number in range(min(n_shards, len(dataset))):
         patches = dataset[number].patches
         seen.append(patches.grid.ln_wavelength[patches.valid].numpy())
     return [round(float(x), 1) for x in np.exp(np.percentile(np.concatenate(seen), WAVELENGTH_PERCENTILES))]

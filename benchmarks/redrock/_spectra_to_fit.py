@@ -4,11 +4,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from _simulated import clean_groups, to_spectra
-from _test_sets import load_set
+from _simulated import clean_groups
 
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.simulate.instruments import choose_instrument
+from astro_spectok.simulate.public_sets import load_set
+from astro_spectok.training.observed import to_spectra
 
 __all__ = ["FitSet", "draw_native", "read_common"]
 

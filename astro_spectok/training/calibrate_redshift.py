@@ -1,47 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Calibrate the redshifts of a set of weights on simulated spectra that trained nothing, and show how well it holds.
+"""Calibration of the redshifts of a set of weights, fitted to simulated spectra that trained nothing."""
 
-    python benchmarks/calibrate.py [--data DIR] [--weights NAME|PATH] [-n N] [--json FILE] [--write FILE [--overwrite]]
-
-``--data`` is the directory of the public template sets; without it templates are analytic, and easier than the sky.
-All N objects fit the calibration (`astro_spectok.redshift.Calibration`). What it is worth is shown by one that half of
-them fit, on the other half: reliability of p_best, PIT, pulls by class and signal-to-noise ratio, and what ``zwarn``
-keeps (the probabilities from which solutions are relied on are always those that all fit: wrong ones are few).
-``--write`` writes the weights again with the calibration in their metadata, where `RedshiftEstimator` finds it; their
-sha256 changes with it.
-"""
-
-import argparse
-import itertools
-import json
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from _calibration import (
-    LEAST,
-    Evidence,
-    Probabilities,
-    find_pit,
-    fit_confident,
-    fit_errors,
-    fit_probabilities,
-    judge_reliability,
-    measure_evidence,
-    measure_ks,
-    measure_reliability,
-)
-from _real_sets import to_inputs
-from _rewrite import rewrite_weights
-from _simulated import WIDE_RESOLUTION, to_spectra
-from astropy.stats import mad_std
 from astropy.utils.exceptions import AstropyUserWarning
 
-from astro_spectok.engine import Runner
 from astro_spectok.interface.inputs import measure_facts, note_flags
 from astro_spectok.redshift import Calibration, RedshiftPosterior
-from astro_spectok.redshift.calibration import CALIBRATION_KEY, PIXEL, measure_pixel, name_errors
+from astro_spectok.redshift.calibration import PIXEL, measure_pixel, name_errors
 from astro_spectok.redshift.error_features import describe_peak
 from astro_spectok.redshift.estimator import COMPARED
 from astro_spectok.redshift.flags import (
@@ -56,15 +24,34 @@ from astro_spectok.redshift.peaks import WINDOW
 from astro_spectok.redshift.solutions import describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
-from astro_spectok.weights import load_weights
+from astro_spectok.training.error_fits import fit_confident, fit_errors
+from astro_spectok.training.observed import WIDE_RESOLUTION, to_inputs, to_spectra
+from astro_spectok.training.redshift_evidence import (
+    Evidence,
+    Probabilities,
+    find_pit,
+    fit_probabilities,
+    measure_evidence,
+)
 
-#: far from the seed of any training, and from that of the benchmark
-SEED = 4711
+__all__ = [
+    "answer",
+    "calibrate_redshift",
+    "draw_measured",
+    "find_redshift_head",
+    "find_right",
+    "fit_calibration",
+    "fit_reliance",
+]
+
 #: objects drawn at a time
 CHUNK = 200
+#: and how many times until it is said how far it has got
+REPORTED = 5
 #: breadth in ln(1 + z) from which a peak is broad; 4.1 standard deviations of a Gaussian
 BROAD = 1e-3
-SNR_EDGES = (0.3, 2, 5, 10, 30, 100)
+#: fewest spectra whose errors say something about a width and how it grows
+LEAST = 40
 #: |dz| / (1 + z) within which a quasar is right, and anything at a resolving power of 600 or less; and all else
 WIDE, NARROW = 0.01, 0.0033
 #: S/N beyond which redshifts are to be relied on; share of right ones among those that are, wished for and needed, and
@@ -72,14 +59,44 @@ WIDE, NARROW = 0.01, 0.0033
 BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
-#: the figures of `score` that are one number, in words
-FIGURES = {
-    "pit_ks": "PIT, KS distance", "kept": "right ones at S/N > 2 that zwarn 0 keeps",
-    "right": "of those at S/N > 2 that zwarn 0 keeps, right", "nothing": "spectra of nothing that are flagged",
-}  # fmt: skip
 
 
-def draw_measured(runner, data, n, seed):
+def calibrate_redshift(runner, data, n, seed, *, report=None):
+    """The `~astro_spectok.redshift.Calibration` of the redshifts of a set of weights, and how it was fitted.
+
+    All objects fit it. The probabilities from which solutions are relied on are those of answers with it.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+        Of the weights.
+    data : path-like or None
+        Directory of the public template sets; None for analytic templates, which are easier than the sky.
+    n, seed : int
+        Objects that are drawn, and the seed that they are drawn from.
+    report : callable, optional
+        Is given a text for every thousand objects or so.
+
+    Returns
+    -------
+    calibration : `~astro_spectok.redshift.Calibration`
+    fit : dict
+        ``n`` (objects with a redshift within the grid), ``loss_before`` and ``loss_after``: mean of -ln of the
+        probability of the truth.
+    """
+    rows, redshifts = draw_measured(runner, data, n, seed, report=report)
+    target_sigma = find_redshift_head(runner).config.target_sigma
+    calibration, fit = fit_calibration(rows, redshifts, target_sigma)
+    unlimited = replace(calibration, confident=dict.fromkeys(redshifts, NO_THRESHOLD))
+    return replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited))), fit
+
+
+def find_redshift_head(runner):
+    """The first redshift head of the weights of a runner."""
+    return runner.network.heads[runner.find_head("redshift")]
+
+
+def draw_measured(runner, data, n, seed, *, report=None):
     """Posteriors and truth of simulated spectra.
 
     Parameters
@@ -90,6 +107,8 @@ def draw_measured(runner, data, n, seed):
     n : int
         Objects.
     seed : int
+    report : callable, optional
+        Is given a text for every thousand objects or so.
 
     Returns
     -------
@@ -100,7 +119,9 @@ def draw_measured(runner, data, n, seed):
         wavelengths that the weights were ``trained`` on.
     redshifts : dict of str to ndarray
     """
-    survey, out, redshifts = Survey(data), [], None
+    survey, out, name = Survey(data), [], runner.find_head("redshift")
+    head = find_redshift_head(runner)
+    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             spectra = to_spectra(group.observations[0])
@@ -109,12 +130,11 @@ def draw_measured(runner, data, n, seed):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AstropyUserWarning)
                 flags = note_flags(batch, runner.loaded, single=False)
-            for i, measured in runner.measure(batch, progress=False):
-                redshifts = measured.redshifts
+            for i, measured in runner.measure(batch, [name], progress=False):
                 wavelength = batch.wavelength[batch.grid(i)]
                 known, cls = bool(objects.measurable[i]), int(objects.cls[i])
                 out.append({
-                    "log_probability": {name: np.array(x) for name, x in measured.log_probability.items()},
+                    "log_probability": {cls: np.array(x) for cls, x in measured.heads[name].items()},
                     "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
@@ -122,6 +142,8 @@ def draw_measured(runner, data, n, seed):
                     "red_end": find_red_end(wavelength, batch.ivar[batch.pixels(i)]),
                     "pixel": measure_pixel(wavelength),
                 })  # fmt: skip
+        if report and (number + 1) % REPORTED == 0:
+            report(f"measured: {len(out)} of {n} simulated spectra")
     return out, redshifts
 
 
@@ -180,7 +202,7 @@ def fit_all_errors(rows, grid, calibration):
     for cls, values in found.items():
         names = [value[0] for value in values]
         # fewer say nothing about a width and how it grows
-        groups = [name for name in dict.fromkeys(names) if names.count(name) >= 2 * LEAST]
+        groups = [name for name in dict.fromkeys(names) if names.count(name) >= LEAST]
         own = [value for value in values if value[0] in groups]
         if own:
             group = np.array([groups.index(value[0]) for value in own])
@@ -232,105 +254,3 @@ def answer(rows, redshifts, calibration):
         for name, value in values.items():
             table[name].append(value)
     return {name: np.array(values) for name, values in table.items()}
-
-
-def score(table):
-    """What the answers are worth: plain numbers.
-
-    Returns
-    -------
-    dict
-        ``reliability`` (`measure_reliability`), ``pit_ks``, ``pulls`` (rows of ``class, snr_low, snr_high, n, width``),
-        ``kept`` and ``right`` of zwarn 0 among right ones at S/N > 2, ``nothing`` (share of what has no redshift that
-        is flagged), each with its number.
-    """
-    known = np.isfinite(table["z_true"])
-    offset = np.abs(table["z"] - table["z_true"]) / (1 + table["z_true"])
-    near = find_right(table)
-    # p_best is the probability of a class and of 1000 km/s on either side, for quasars too
-    claimed = (offset < WINDOW) & (table["cls"] == table["cls_true"])
-    named = known & (table["cls_true"] != "")
-    pulls = []
-    for name in sorted(set(table["cls_true"][named].tolist())):
-        for low, high in itertools.pairwise(SNR_EDGES):
-            own = named & claimed & (table["cls_true"] == name) & (table["snr"] >= low) & (table["snr"] < high)
-            if np.count_nonzero(own) > 1:
-                pull = (table["z"] - table["z_true"])[own] / table["z_err"][own]
-                pulls.append({
-                    "class": name, "snr_low": low, "snr_high": high, "n": int(own.sum()), "width": float(mad_std(pull)),
-                })  # fmt: skip
-    clear = table["zwarn"] == 0
-    bright = named & (table["snr"] > BRIGHT)
-    empty = ~known
-
-    def share(of, among):
-        return (float(np.mean(of[among])) if among.any() else None, int(np.count_nonzero(among)))
-
-    return {
-        "reliability": measure_reliability(table["p_best"][named], claimed[named]),
-        "pit_ks": (measure_ks(table["pit"][named]), int(named.sum())) if named.any() else (None, 0),
-        "pulls": pulls,
-        "kept": share(clear, bright & near),
-        "right": share(near, bright & clear),
-        "nothing": share(~clear, empty),
-    }
-
-
-def report(title, scores):
-    """Print scores."""
-    print(f"\n{title}\n  p_best        n   claimed   right   binomial error")
-    for row in scores["reliability"]:
-        bounds = f"{row['low']:.2f}-{row['high']:.2f} {row['n']:6d}"
-        print(f"  {bounds}   {row['claimed']:.3f}     {row['right']:.3f}   {row['error']:.3f}")
-    worst, mean = judge_reliability(scores["reliability"])
-    if worst is not None:
-        print(f"  wrong by, worst bin beyond twice its binomial error (bins of {LEAST} or more): {worst:.3f}")
-        print(f"  wrong by, mean: {mean:.3f}")
-    for name, what in FIGURES.items():
-        value, n = scores[name]
-        print(f"  {what}: {'-' if value is None else f'{value:.3f}'} ({n})")
-    print("  width of (z - z_true) / z_err:")
-    for row in scores["pulls"]:
-        snr = f"{row['snr_low']:5.1f}-{row['snr_high']:5.1f}"
-        print(f"    {row['class']:7s} S/N {snr} {row['n']:5d} {row['width']:6.2f}")
-
-
-def main(argv=None):
-    """Fit, show, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="directory of the public template sets")
-    parser.add_argument("--weights", help="registry name or path")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("-n", type=int, default=4000, help="objects (default: 4000)")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--json", help="file for the figures")
-    parser.add_argument("--write", metavar="FILE", help="weights with the calibration")
-    parser.add_argument("--overwrite", action="store_true")
-    options = parser.parse_args(argv)
-    runner = Runner(options.weights, options.device)
-    rows, redshifts = draw_measured(runner, options.data, options.n, options.seed)
-    plain = Calibration(target_sigma=Calibration.from_metadata(runner.loaded.metadata).target_sigma)
-    # neighbours are of one family: every other one, so that both halves have all of them
-    half, _ = fit_calibration(rows[::2], redshifts, plain.target_sigma)
-    calibration, fit = fit_calibration(rows, redshifts, plain.target_sigma)
-    unlimited = dict.fromkeys(redshifts, NO_THRESHOLD)
-    confident = fit_reliance(answer(rows, redshifts, replace(calibration, confident=unlimited)))
-    calibration, half = (replace(x, confident=confident) for x in (calibration, half))
-    result = {
-        "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seed": options.seed, "n": len(rows),
-        "templates": "analytic" if options.data is None else "public", "calibration": calibration.to_dict(), "fit": fit,
-        "before": score(answer(rows[1::2], redshifts, plain)), "after": score(answer(rows[1::2], redshifts, half)),
-    }  # fmt: skip
-    print(json.dumps(result["calibration"], indent=1))
-    for title in ("before", "after"):
-        report(title, result[title])
-    if options.json:
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
-    if options.write:
-        source = load_weights(options.weights).path
-        values = {CALIBRATION_KEY: calibration.to_dict()}
-        print(f"\nweights: {rewrite_weights(source, options.write, values, overwrite=options.overwrite)}")
-
-
-if __name__ == "__main__":
-    main()

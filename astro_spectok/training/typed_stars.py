@@ -1,12 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What a type head learns from: simulated stars of all kinds, and stored real ones as they are, as it sees them."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
-from _test_sets import has_errors, load_set
 
 from astro_spectok.network import build_patches
 from astro_spectok.simulate import Survey
+from astro_spectok.simulate.public_sets import has_errors, load_set
 from astro_spectok.simulate.stellar_types import find_type, number_types
 from astro_spectok.spectra import convert_to_vacuum
 
@@ -63,7 +65,7 @@ class StoredSpectra:
 
     Parameters
     ----------
-    directory : `~pathlib.Path`
+    directory : path-like or None
         Of the public sets; those that are absent are left out.
 
     Attributes
@@ -75,8 +77,9 @@ class StoredSpectra:
     def __init__(self, directory):
         self.sets, shares = [], []
         for name, (share, air) in STORED.items():
-            if (directory / f"{name}.npz").is_file():
-                spectra, columns = load_set(directory / f"{name}.npz")
+            path = None if directory is None else Path(directory) / f"{name}.npz"
+            if path is not None and path.is_file():
+                spectra, columns = load_set(path)
                 texts = columns["sptype"] if "sptype" in columns else columns["subclass"]
                 kinds = [find_type(str(text)) for text in texts]
                 types = np.array(number_types(kinds, *[[np.nan] * len(kinds)] * 2))
@@ -198,7 +201,7 @@ def make_patches(spectra, patch):
     return build_patches(join(0, torch.float64), join(1, torch.float32), join(2, torch.float32), offsets, patch)
 
 
-def draw_views(view, survey, stored, n, seed, *, patch=32, tell=None):
+def draw_views(view, survey, stored, n, seed, *, patch=32, report=None):
     """About ``n`` stars as a type head sees them.
 
     Parameters
@@ -210,7 +213,7 @@ def draw_views(view, survey, stored, n, seed, *, patch=32, tell=None):
     n, seed : int
     patch : int, optional
         Pixels per token, of which the view does not depend.
-    tell : callable, optional
+    report : callable, optional
         Is given a text every five thousand stars.
 
     Returns
@@ -218,9 +221,10 @@ def draw_views(view, survey, stored, n, seed, *, patch=32, tell=None):
     TypeViews
     """
     rng, parts, done = np.random.default_rng(seed), [], 0
-    n_stored = round(CHUNK * STORED_SHARE) if stored.sets else 0
+    chunk = min(CHUNK, n)
+    n_stored = round(chunk * STORED_SHARE) if stored.sets else 0
     while done < n:
-        spectra = draw_simulated(survey, CHUNK - n_stored, int(rng.integers(2**62))) + stored.draw(n_stored, rng)
+        spectra = draw_simulated(survey, chunk - n_stored, int(rng.integers(2**62))) + stored.draw(n_stored, rng)
         spectra = [show_window(*one, rng) for one in spectra]
         spectra.sort(key=lambda one: len(one[0]))
         for start in range(0, len(spectra), AT_ONCE):
@@ -230,6 +234,6 @@ def draw_views(view, survey, stored, n, seed, *, patch=32, tell=None):
                 patches = make_patches(group, patch)
                 parts.append((*(x.half() for x in view(patches)), types))
         done += len(spectra)
-        if tell and done // 5000 > (done - len(spectra)) // 5000:
-            tell(f"drawn: {done}")
+        if report and done // 5000 > (done - len(spectra)) // 5000:
+            report(f"drawn: {done} stars")
     return TypeViews(parts)

@@ -1,30 +1,29 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Learn the rest-frame templates that redshifts are refined with, from simulated objects without noise.
+"""Rest-frame templates that redshifts are refined with, made of simulated objects without noise."""
 
-    python benchmarks/make_templates.py --data DIR [-n N] [--classes GALAXY,QSO,STAR] [--out FILE]
-
-``--data`` is the directory of the public template sets. For each class ``N`` objects are drawn, at rest and sharp, and
-divided by their continuum. Their mean and principal components are what `astro_spectok.redshift.fit` fits;
-they go to ``astro_spectok/data/rest_templates.safetensors``, where classes that are not made anew are kept.
-"""
-
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.redshift.templates import BLUEST, CONTINUUM, RESOLUTION, TEMPLATES
+from astro_spectok.redshift.templates import BLUEST, CONTINUUM, RESOLUTION
 from astro_spectok.simulate import Randomness, Survey
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
 
-#: far from the seeds of training, of the calibration and of the benchmarks
-SEED = 7702
+__all__ = [
+    "FAMILIES",
+    "draw_rows",
+    "find_components",
+    "make_instrument",
+    "make_templates",
+    "measure_left",
+    "scale_components",
+    "smooth",
+]
+
 FAMILIES = {"GALAXY": "galaxies", "QSO": "quasars", "STAR": "stars"}
 RANGE, STEP = (950.0, 24000.0), 1e-4
 COMPONENTS = {"GALAXY": 14, "QSO": 14, "STAR": 10}
@@ -36,22 +35,58 @@ LEAST = 4000
 ROUNDS = 4
 
 
-def make_instrument():
-    """Pixels of `STEP` over the whole range, in space."""
-    n = round(np.log(RANGE[1] / RANGE[0]) / STEP)
-    edges = RANGE[0] * np.exp(STEP * (np.arange(n + 1) - 0.5))
+def make_templates(data, path, numbers, seed, *, report=None):
+    """Write the templates of all classes: what `astro_spectok.redshift.fit` fits.
+
+    For each class objects are drawn, at rest and sharp, and divided by their continuum; their mean and principal
+    components are the templates.
+
+    Parameters
+    ----------
+    data : path-like or None
+        Directory of the public template sets.
+    path : path-like
+        Of the file, as `~astro_spectok.redshift.templates.read_templates` reads it.
+    numbers : dict of str to int
+        Objects of each class out of `FAMILIES`.
+    seed : int
+    report : callable, optional
+        Is given a text for each class.
+
+    Returns
+    -------
+    dict of str to float
+        Root mean square of what the components leave, over the continuum, by class.
+    """
+    tensors, left = {}, {}
+    for name, n in numbers.items():
+        rows, known = draw_rows(data, name, n, seed)
+        mean, basis, variance = find_components(rows, known, min(COMPONENTS[name], n - 1))
+        tensors[name] = scale_components(mean, basis, variance)
+        left[name] = measure_left(rows, known, mean, basis)
+        if report:
+            report(f"{name}: {len(rows)} objects; the components leave {left[name]:.4f} of the continuum")
+    about = {"ln_start": float(np.log(RANGE[0])), "step": STEP, "resolution": RESOLUTION, "n": numbers, "seed": seed}
+    save_file(tensors, path, metadata={"about": json.dumps(about)})
+    return left
+
+
+def make_instrument(limits=RANGE, step=STEP, resolution=RESOLUTION):
+    """Even pixels in ln(wavelength) over a whole range, in space, all as sharp."""
+    n = round(np.log(limits[1] / limits[0]) / step)
+    edges = limits[0] * np.exp(step * (np.arange(n + 1) - 0.5))
     place = np.linspace(0, 1, n, dtype=np.float32)
-    sharp = np.full(n, RESOLUTION, np.float32)
+    sharp = np.full(n, resolution, np.float32)
     return Instrument("rest", edges[:-1], edges[1:], sharp, np.zeros(n, np.int64), place, ground=False)
 
 
-def draw_rows(data, name, n):
+def draw_rows(data, name, n, seed):
     """Flux over continuum, less 1, of objects of one class at rest, and where it is known: (n, bins) each."""
     survey = Survey(data, families=(FAMILIES[name],))
-    random, instrument = Randomness([SEED, list(FAMILIES).index(name)]), make_instrument()
+    random, instrument = Randomness([seed, list(FAMILIES).index(name)]), make_instrument()
     rows, known = [], []
     while len(rows) < n:
-        objects = survey.families[FAMILIES[name]].draw(40, random)
+        objects = survey.families[FAMILIES[name]].draw(min(40, n), random)
         objects.z = torch.zeros_like(objects.z)
         truth = observe(objects, [instrument] * len(objects), 1e5, random, clean=True).truth.numpy()
         for flux in truth:
@@ -87,31 +122,11 @@ def find_components(rows, known, count):
     return mean, basis, values / len(rows)
 
 
-def main(argv=None):
-    """Draw, decompose, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="directory of the public template sets")
-    parser.add_argument("-n", type=int, default=1200, help="objects of each class")
-    parser.add_argument("--classes", default=",".join(FAMILIES), help="to make anew (default: all)")
-    parser.add_argument("--out", type=Path, default=TEMPLATES)
-    options = parser.parse_args(argv)
-    tensors, numbers = {}, {}
-    if options.out.is_file():
-        with safe_open(options.out, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
-            numbers = json.loads(file.metadata()["about"])["n"]
-    for name in options.classes.split(","):
-        rows, known = draw_rows(options.data, name, options.n)
-        mean, basis, variance = find_components(rows, known, COMPONENTS[name])
-        # scaled to coefficients of variance 1, so that half precision does for all
-        scaled = np.vstack([mean, basis * np.sqrt(variance)[:, None]])
-        tensors[name] = np.ascontiguousarray(scaled.T.astype(np.float16))  # (bins, 1 + K)
-        numbers[name] = options.n
-        print(f"{name}: {len(rows)} objects", flush=True)
-    about = {"ln_start": float(np.log(RANGE[0])), "step": STEP, "resolution": RESOLUTION, "n": numbers, "seed": SEED}
-    save_file(tensors, options.out, metadata={"about": json.dumps(about)})
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+def scale_components(mean, basis, variance):
+    """Mean and components, float16 (bins, 1 + K), scaled to coefficients of variance 1: half precision does for all."""
+    return np.ascontiguousarray(np.vstack([mean, basis * np.sqrt(variance)[:, None]]).T.astype(np.float16))
 
 
-if __name__ == "__main__":
-    main()
+def measure_left(rows, known, mean, basis):
+    """Root mean square of what the components leave of rows where they are known."""
+    return float(np.sqrt(np.mean((rows - mean - (rows - mean) @ basis.T @ basis)[known] ** 2)))

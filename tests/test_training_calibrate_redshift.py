@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The fit of the calibration finds what was put in, and its figures mean what they say."""
-
-import importlib
-import json
-from pathlib import Path
+"""The fit of the calibration of redshifts finds what was put in."""
 
 import numpy as np
 import pytest
@@ -14,19 +10,10 @@ from scipy.stats import norm
 from astro_spectok.redshift import Calibration, RedshiftPosterior
 from astro_spectok.redshift.calibration import PIVOT
 from astro_spectok.redshift.grid import RedshiftGrid
-from astro_spectok.weights import load_weights
-from astro_spectok.weights.format import read_metadata
+from astro_spectok.training import calibrate_redshift, error_fits, redshift_evidence
 
-ROOT = Path(__file__).parents[1]
 #: bins wider than the window within which a redshift is right
 COARSE = RedshiftGrid(("GALAXY", "STAR"), 0.01, (0, -2), (150, 5))
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a script of the benchmarks by its name."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
 
 
 def draw_rows(n, temperature=1.0, epsilon=0.0, seed=0):
@@ -49,10 +36,10 @@ def draw_rows(n, temperature=1.0, epsilon=0.0, seed=0):
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_temperature_is_found(load, temperature):
+def test_temperature_is_found(temperature):
     """What each posterior is divided by, its breadth included, is what it was multiplied by."""
     rows = draw_rows(800, temperature)
-    calibration, fit = load("calibrate").fit_calibration(rows, COARSE.redshift, 1e-4)
+    calibration, fit = calibrate_redshift.fit_calibration(rows, COARSE.redshift, 1e-4)
     cooling = np.mean([calibration.find_cooling(row["log_probability"]) for row in rows])
     assert calibration.temperature["GALAXY"] * cooling == pytest.approx(temperature, rel=0.15)
     assert calibration.epsilon <= 0.003
@@ -63,15 +50,15 @@ def test_temperature_is_found(load, temperature):
         assert fit["loss_after"] == pytest.approx(fit["loss_before"], abs=0.01)
 
 
-def test_share_of_the_prior_is_found(load):
-    calibration, _ = load("calibrate").fit_calibration(draw_rows(800, 1.0, 0.05), COARSE.redshift, 1e-4)
+def test_share_of_the_prior_is_found():
+    calibration, _ = calibrate_redshift.fit_calibration(draw_rows(800, 1.0, 0.05), COARSE.redshift, 1e-4)
     assert 0.02 <= calibration.epsilon <= 0.08
 
 
-def test_loss_is_that_of_the_calibrated_posterior(load):
+def test_loss_is_that_of_the_calibrated_posterior():
     """The sums that the fit works on, interpolated, give what `Calibration` does to the whole posterior."""
     rows = draw_rows(20, 2.0)
-    calibration, fit = load("calibrate").fit_calibration(rows, COARSE.redshift, 1e-4)
+    calibration, fit = calibrate_redshift.fit_calibration(rows, COARSE.redshift, 1e-4)
     losses = []
     for row in rows:
         made = calibration.apply(row["log_probability"])
@@ -80,15 +67,15 @@ def test_loss_is_that_of_the_calibrated_posterior(load):
     assert fit["loss_after"] == pytest.approx(np.mean(losses), rel=1e-3)
 
 
-def test_fit_repeats_itself(load):
+def test_fit_repeats_itself():
     rows = draw_rows(60, 2.0)
-    fit = load("calibrate").fit_calibration
+    fit = calibrate_redshift.fit_calibration
     assert fit(rows, COARSE.redshift, 1e-4) == fit(rows, COARSE.redshift, 1e-4)
 
 
-def test_sharpening_is_found(load):
+def test_sharpening_is_found():
     """Broad peaks that are surer to hold the truth than they say are sharpened; the narrow ones stay."""
-    rng, module = np.random.default_rng(3), load("_calibration")
+    rng, module = np.random.default_rng(3), redshift_evidence
     n, broad = 2000, 10.0
     breadth = np.where(np.arange(n) % 2, 5.0, 80.0)
     claimed = rng.normal(0, 1.5, n)  # logit of the best of two solutions
@@ -108,38 +95,38 @@ def test_sharpening_is_found(load):
 
 
 @pytest.mark.parametrize(("scale", "power"), [(0.8, 1.0), (1.5, 1.3)])
-def test_errors_are_found(load, scale, power):
+def test_errors_are_found(scale, power):
     """A scale, a floor that is added in quadrature, and a power."""
     rng, floor = np.random.default_rng(2), 2e-5
     width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 4000))
     true = scale * PIVOT * (np.hypot(width, floor) / PIVOT) ** power
     offset = true * rng.normal(0, 1, len(width))
     offset[::50] = 3e-3  # outliers
-    (a,), (b,), (c,), trend = load("_calibration").fit_errors(offset, width)
+    (a,), (b,), (c,), trend = error_fits.fit_errors(offset, width)
     np.testing.assert_allclose(a * PIVOT * (np.hypot(width, b) / PIVOT) ** c, true, rtol=0.15)
     assert (b, c) == (pytest.approx(floor, rel=0.4), pytest.approx(power, rel=0.1))
     assert trend.shape == (0,)
 
 
-def test_trends_of_errors_are_found(load):
+def test_trends_of_errors_are_found():
     """Groups have scales of their own, and share what errors grow by with a clue; what tells nothing is left alone."""
     rng, n = np.random.default_rng(8), 4000
     width, group = np.exp(rng.uniform(np.log(6e-5), np.log(6e-4), n)), np.arange(n) % 2
     clues = rng.normal(0, 1, (n, 2))
     offset = np.array([0.7, 1.8])[group] * width * np.exp(0.4 * clues[:, 0]) * rng.normal(0, 1, n)
-    scale, floor, power, trend = load("_calibration").fit_errors(offset, width, group, clues)
+    scale, floor, power, trend = error_fits.fit_errors(offset, width, group, clues)
     np.testing.assert_allclose(trend, [0.4, 0.0], atol=0.04)
     found = scale[group] * PIVOT * (np.hypot(width, floor[group]) / PIVOT) ** power[group]
     np.testing.assert_allclose(found, np.array([0.7, 1.8])[group] * width, rtol=0.15)
 
 
-def test_errors_are_those_of_the_calibration(load):
+def test_errors_are_those_of_the_calibration():
     """What was fitted is what `Calibration` makes of widths."""
     rng = np.random.default_rng(4)
     width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 2000))
     offset = 2 * width * rng.normal(0, 1, len(width))
     clue = rng.normal(0, 1, len(width))
-    fit = load("_calibration").fit_errors(offset, width, clues=clue[:, None])
+    fit = error_fits.fit_errors(offset, width, clues=clue[:, None])
     scale, floor, power, trend = ({"STAR": float(x[0])} for x in fit)
     made = Calibration(
         error_scale=scale, error_floor=floor, error_power=power, error_trend={"STAR": {"clue": trend["STAR"]}}
@@ -148,9 +135,9 @@ def test_errors_are_those_of_the_calibration(load):
     assert mad_std(pull) == pytest.approx(1, abs=1e-6)
 
 
-def test_thresholds_keep_what_is_pure(load):
+def test_thresholds_keep_what_is_pure():
     """A class whose probabilities are true gets a low threshold, one that is too sure a high one."""
-    rng, n, module = np.random.default_rng(6), 20000, load("_calibration")
+    rng, n, module = np.random.default_rng(6), 20000, error_fits
     cls, p = np.repeat(["GALAXY", "STAR"], n // 2), rng.uniform(0.5, 1, n)
     right = rng.random(n) < np.where(cls == "STAR", np.where(p > 0.9, 1.0, 0.7), 1.0)
     found = module.fit_confident(cls, p, right, purity=0.99, least=0.98)
@@ -162,9 +149,9 @@ def test_thresholds_keep_what_is_pure(load):
     assert set(module.fit_confident(cls, p, wrong, purity=0.99, least=0.98).values()) == {float(module.THRESHOLDS[-1])}
 
 
-def test_thresholds_leave_enough(load):
+def test_thresholds_leave_enough():
     """Beyond what is needed they are made no stricter if too few would be left."""
-    rng, n, module = np.random.default_rng(7), 20000, load("_calibration")
+    rng, n, module = np.random.default_rng(7), 20000, error_fits
     cls, p = np.full(n, "STAR"), rng.uniform(0.5, 1, n)
     right = rng.random(n) < p**0.05
     options = {"purity": 0.999, "least": 0.98}
@@ -176,7 +163,7 @@ def test_thresholds_leave_enough(load):
     assert right[p >= loose].mean() >= 0.98
 
 
-def test_reliance_is_that_of_bright_ones_that_nothing_else_flags(load):
+def test_reliance_is_that_of_bright_ones_that_nothing_else_flags():
     """Faint and flagged ones, and those without a truth, may be as wrong as they like."""
     n = 400
     table = {
@@ -186,87 +173,17 @@ def test_reliance_is_that_of_bright_ones_that_nothing_else_flags(load):
     table["z"][::4], table["snr"][::4] = 0.1, 1.0
     table["z"][1::4], table["zwarn"][1::4] = 0.1, 4
     table["z_true"][2::4] = np.nan
-    assert load("calibrate").fit_reliance(table) == {"STAR": pytest.approx(0.5)}
+    assert calibrate_redshift.fit_reliance(table) == {"STAR": pytest.approx(0.5)}
     table["z"][(table["around"] < 0.72) & (table["snr"] > 5)] = 0.1
-    assert load("calibrate").fit_reliance(table) == {"STAR": pytest.approx(0.75)}
+    assert calibrate_redshift.fit_reliance(table) == {"STAR": pytest.approx(0.75)}
 
 
-def test_ks(load):
-    measure = load("_calibration").measure_ks
-    assert measure(np.random.default_rng(1).random(20000)) < 0.015
-    assert measure(np.full(10, 0.5)) == 0.5
-    assert measure(np.random.default_rng(1).random(20000) ** 2) == pytest.approx(0.25, abs=0.02)
-
-
-def test_pit(load):
+def test_pit():
     """Even for truths that follow the error; beyond the peak it is the posterior's own."""
     posterior = RedshiftPosterior(GRID, make_scores(("GALAXY", 0.5, STEP, 0.6), ("GALAXY", 1.5, STEP, 0.4)))
     peak = posterior.find_peaks(1)[0]
-    find, z_err = load("_calibration").find_pit, 2e-4
+    find, z_err = redshift_evidence.find_pit, 2e-4
     for quantile in (-1, 0, 1):
         found = find(posterior, peak, z_err, peak.z + quantile * z_err)
         assert found == pytest.approx(0.6 * norm.cdf(quantile), abs=1e-4)
     assert find(posterior, peak, z_err, 2.0) == pytest.approx(1.0)
-
-
-def test_reliability(load):
-    p, right = np.array([0.92, 0.94, 0.1, 1.0]), np.array([True, False, False, True])
-    rows = load("_calibration").measure_reliability(p, right, least=1)
-    assert [(row["low"], row["n"], row["right"]) for row in rows] == [(0.0, 1, 0.0), (0.9, 2, 0.5), (0.99, 1, 1.0)]
-    assert rows[1]["claimed"] == pytest.approx(0.93)
-    assert rows[1]["error"] == pytest.approx(np.sqrt(0.92 * 0.08 + 0.94 * 0.06) / 2)
-
-
-def test_bins_of_few_spectra_are_joined(load):
-    """With the next, and the last ones with the one before; no spectrum is lost."""
-    p = np.concatenate([np.full(25, 0.1), np.full(5, 0.4), np.full(30, 0.6), np.full(3, 0.995)])
-    rows = load("_calibration").measure_reliability(p, p > 0.5)
-    assert [(row["low"], row["high"], row["n"]) for row in rows] == [(0.0, 0.3, 25), (0.3, 1.0, 38)]
-    few = load("_calibration").measure_reliability(p[:3], p[:3] > 0.5)
-    assert [(row["low"], row["high"], row["n"]) for row in few] == [(0.0, 1.0, 3)]
-
-
-def test_noise_is_not_held_against_a_bin(load):
-    """Of a difference counts what is beyond twice the binomial error; the mean counts all of it."""
-    judge = load("_calibration").judge_reliability
-    rows = [
-        {"n": 100, "claimed": 0.5, "right": 0.62, "error": 0.05},
-        {"n": 300, "claimed": 0.9, "right": 0.88, "error": 0.02},
-    ]
-    assert judge(rows) == (pytest.approx(0.02), pytest.approx((0.12 + 3 * 0.02) / 4))
-    assert judge([]) == (None, None)
-
-
-def test_scores(load):
-    """Each figure counts what it is about."""
-    table = {
-        "cls": np.array(["GALAXY", "QSO", "STAR", "GALAXY", "GALAXY"]),
-        "cls_true": np.array(["GALAXY", "QSO", "STAR", "QSO", ""]),
-        "z": np.array([0.5, 1.01, 0.0, 2.0, 1.0]), "z_true": np.array([0.5001, 1.0, 0.0, 1.0, np.nan]),
-        "z_err": np.full(5, 1e-4), "p_best": np.array([0.99, 0.95, 0.99, 0.4, 0.2]),
-        "zwarn": np.array([0, 0, 4, 0, 4096]), "snr": np.full(5, 10.0), "wide": np.zeros(5, bool),
-        "pit": np.array([0.1, 0.4, 0.6, 0.9, np.nan]),
-    }  # fmt: skip
-    found = load("calibrate").score(table)
-    assert found["kept"] == (pytest.approx(2 / 3), 3)  # the star is flagged
-    assert found["right"] == (pytest.approx(2 / 3), 3)  # of galaxy, quasar and the wrong one
-    assert found["nothing"] == (1.0, 1)
-    assert found["pit_ks"][1] == 4
-
-
-def test_whole_run(load, redshift_weights, tmp_path, capsys):
-    """On analytic templates: the file of figures is complete, and the estimator finds what was written."""
-    written, figures = tmp_path / "calibrated.safetensors", tmp_path / "figures.json"
-    arguments = ["--weights", str(redshift_weights), "--device", "cpu", "-n", "40", "--json", str(figures)]
-    load("calibrate").main([*arguments, "--write", str(written)])
-    content = json.loads(figures.read_text())
-    assert content["sha256"] == load_weights(redshift_weights).sha256
-    assert {"reliability", "pit_ks", "pulls", "kept", "right", "nothing"} <= set(content["after"])
-    loaded = load_weights(written)
-    made = Calibration.from_metadata(loaded.metadata)
-    assert made.to_dict() == content["calibration"]
-    assert made.epsilon > 0  # random weights know nothing
-    assert loaded.metadata["training"] == read_metadata(redshift_weights)["training"]
-    assert "width of (z - z_true) / z_err" in capsys.readouterr().out
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        load("_rewrite").rewrite_weights(redshift_weights, written, {})

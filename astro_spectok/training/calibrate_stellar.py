@@ -1,36 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Correct the errors of the stellar labels of a set of weights on simulated stars that trained nothing.
+"""Correction of the errors of stellar labels, fitted to simulated stars that trained nothing."""
 
-    python benchmarks/calibrate_stellar.py --data DIR --left-out FILE [--weights NAME|PATH] [-n N] [--json FILE]
-                                           [--write FILE [--overwrite]]
-
-``--data`` is the directory of the public template sets; ``--left-out`` holds weights that
-``make_stellar_model.py --leave-out`` wrote. Optical stars are drawn from those that were left out, and measured with
-these weights: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are
-made up, each one new, and measured with ``--weights``, through instruments that are as sharp as labels there need.
-Half of the N stars are seen without faults of instruments: every other one of these fits a scale and a floor for the
-error of each label in each range, so that pulls are as wide at every signal-to-noise ratio, the rest shows what they
-are worth. The other half shows what all the faults of a simulated survey add. They fit nothing: with them errors of
-real stars, which surveys correct for most of that, come out too large. ``--write`` writes ``--weights`` again with
-these in their metadata (`astro_spectok.stellar.domain.StellarTraining`), where `StellarParameterEstimator`
-finds them; their sha256 changes with it. Run it after ``calibrate.py``: velocities are of the calibrated posterior.
-"""
-
-import argparse
 import itertools
-import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from _real_sets import to_inputs
-from _rewrite import rewrite_weights
-from _simulated import to_spectra
 from astropy.stats import mad_std
-from make_stellar_model import choose_left_out, read_library
 
-from astro_spectok.engine import Runner
 from astro_spectok.redshift import Calibration, RedshiftPosterior
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.grid import RedshiftGrid
@@ -39,13 +16,23 @@ from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey, choose_stellar_instrument
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
-from astro_spectok.stellar.domain import STELLAR_KEY, StellarTraining
-from astro_spectok.stellar.estimator import require_stellar_head
+from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.stellar.estimator import find_stellar_head
 from astro_spectok.stellar.velocity import find_velocity
-from astro_spectok.weights import load_weights
+from astro_spectok.training.calibrate_redshift import find_redshift_head
+from astro_spectok.training.observed import to_inputs, to_spectra
+from astro_spectok.training.stellar_head import choose_left_out, read_library
 
-#: far from the seeds of any training and of the benchmarks
-SEED = 5501
+__all__ = [
+    "calibrate_stellar",
+    "draw_measured",
+    "draw_stars",
+    "fit_errors",
+    "fit_training",
+    "score_pulls",
+    "take_stars",
+]
+
 CHUNK = 100
 SNR_EDGES = (5, 10, 20, 50, 100, 300)
 #: what is told of each star besides its labels
@@ -58,6 +45,74 @@ LEAST = 20
 FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
+def calibrate_stellar(runner, left_out, data, n, seed, *, report=None):
+    """What a set of weights tells of its stellar labels, with a correction of their errors.
+
+    Optical stars are drawn from those of MILES that were left out of the training of a second head, and measured with
+    that one: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are made up,
+    each one new, and measured with the weights themselves, through instruments that are as sharp as labels there need.
+    All are seen without faults of instruments: with those of a simulated survey errors of real stars, which surveys
+    correct for most of that, would come out too large. Every other star fits a scale and a floor for the error of each
+    label in each range, so that pulls are as wide at every signal-to-noise ratio.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+        Of the weights, whose redshifts are calibrated: velocities are of the calibrated posterior.
+    left_out : `~astro_spectok.engine.Runner`
+        Of weights whose head has not seen some of the stars, as of `~astro_spectok.training.stellar_head`.
+    data : path-like
+        Directory of the public template sets.
+    n, seed : int
+        Stars that are drawn, half of them to be measured, and the seed that they are drawn from.
+    report : callable, optional
+        Is given a text for each family of stars.
+
+    Returns
+    -------
+    training : `~astro_spectok.stellar.domain.StellarTraining`
+    pulls : list of dict
+        Of the stars that fitted nothing, as of `score_pulls`.
+    """
+    stars = draw_stars(runner, left_out, data, n, seed, faults=(False,), report=report)
+    rows = np.arange(len(stars["snr"]))
+    known = StellarTraining.from_head(_find_head(runner))
+    training = fit_training(take_stars(stars, rows[::2]), known)
+    return training, score_pulls(take_stars(stars, rows[1::2]), training)
+
+
+def _find_head(runner):
+    """The first stellar head of the weights of a runner."""
+    return runner.network.heads[find_stellar_head(runner)]
+
+
+def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=None):
+    """Stars of all families that there are, as of `draw_measured`, measured with the weights that are meant for them.
+
+    Parameters
+    ----------
+    runner, left_out, data, n, seed, report
+        As of `calibrate_stellar`.
+    faults
+        As of `draw_measured`.
+    """
+    store = TemplateStore(data)
+    seen = ~choose_left_out(len(read_library(store).kind))
+    runners = {"grid": left_out, "apogee": runner}
+    known, parts = StellarTraining.from_head(_find_head(runner)), []
+    for number, (family, (share, kind)) in enumerate(LABELLED_FAMILIES.items()):
+        if not kind.usable(store):
+            continue
+        others = {name: 0 for name in LABELLED_FAMILIES if name != family}
+        survey = StellarSurvey(data, shares=others, without=seen)
+        if family == "apogee":
+            survey.instruments = partial(choose_sharp, known.limit_resolution(INFRARED)[0])
+        parts.append(draw_measured(runners[family], survey, round(share * n), [seed, number], faults=faults))
+        if report:
+            report(f"measured: {len(parts[-1]['snr'])} stars, {family}")
+    return join_stars(parts)
+
+
 def choose_sharp(least, rng, low, high, max_pixels):
     """`choose_stellar_instrument` of at least some resolving power."""
     for _ in range(TRIES):
@@ -67,7 +122,7 @@ def choose_sharp(least, rng, low, high, max_pixels):
     return None
 
 
-def draw_measured(runner, survey, n, seed):
+def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
     """Labels as found and as drawn, of simulated stars, every second lot of them seen without faults of instruments.
 
     Parameters
@@ -76,6 +131,8 @@ def draw_measured(runner, survey, n, seed):
     survey : `~astro_spectok.simulate.stellar_survey.StellarSurvey`
     n : int
     seed : sequence of int
+    faults : sequence of bool, optional
+        Which lots are measured: those seen without faults, those seen with, or both.
 
     Returns
     -------
@@ -84,10 +141,12 @@ def draw_measured(runner, survey, n, seed):
         most of a spectrum lies in, -1 for none and for a resolving power below what the range is told to need, and by
         label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
     """
-    head, training = runner.network.stellar_head, StellarTraining.from_metadata(runner.loaded.metadata)
-    calibration = Calibration.from_metadata(runner.loaded.metadata)
+    head, name = _find_head(runner), find_stellar_head(runner)
+    training, calibration = StellarTraining.from_head(head), Calibration.from_head(find_redshift_head(runner))
     names, rows = tuple(head.names), []
     for number, start in enumerate(range(0, n, CHUNK)):
+        if (not number % 2) not in faults:
+            continue
         for group in survey.draw(min(CHUNK, n - start), [*seed, number]):
             seen, clean = group.observations[0], bool(number % 2)
             if clean:
@@ -96,7 +155,8 @@ def draw_measured(runner, survey, n, seed):
             batch = to_batch(to_inputs(to_spectra(seen)), medium="vacuum", on_error="flag")
             velocity = measure_velocities(runner, batch, calibration)
             labels = group.objects.labels
-            for i, mean, covariance in runner.measure_stellar(batch, velocity, progress=False):
+            for i, measured in runner.measure(batch, [name], given={"ln_doppler": velocity}, progress=False):
+                mean, covariance = (measured.heads[name][key] for key in ("mean", "covariance"))
                 truth = [float(labels[name][i]) if name in labels else np.nan for name in names]
                 good = batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
                 place = training.find_range(good / np.exp(velocity[i]))
@@ -124,11 +184,13 @@ def take_stars(stars, rows):
 
 def measure_velocities(runner, batch, calibration):
     """ln(1 + rv / c) of each star as the estimator finds it, (n,); NaN where it cannot be measured."""
-    out = np.full(len(batch), np.nan)
-    for i, measured in runner.measure(batch, progress=False, labels=False, embedding=False):
+    out, name = np.full(len(batch), np.nan), runner.find_head("redshift")
+    head = find_redshift_head(runner)
+    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
+    for i, measured in runner.measure(batch, [name], progress=False):
         pixel = measure_pixel(batch.wavelength[batch.grid(i)])
-        grid = RedshiftGrid.from_redshifts(measured.redshifts)
-        posterior = RedshiftPosterior(grid, calibration.apply(measured.log_probability, pixel))
+        grid = RedshiftGrid.from_redshifts(redshifts)
+        posterior = RedshiftPosterior(grid, calibration.apply(measured.heads[name], pixel))
         out[i] = find_velocity(posterior, calibration, batch, i).ln_doppler
     return out
 
@@ -180,7 +242,7 @@ def fit_training(stars, known):
     return replace(known, error_scale=scale, error_floor=floor)
 
 
-def score(stars, training):
+def score_pulls(stars, training):
     """Pulls by label in a range and signal-to-noise ratio: ``label, snr_low, snr_high, n, width, scatter``."""
     out = []
     for (name, truth), number in itertools.product(stars["truth"].items(), range(len(training.wavelength))):
@@ -198,54 +260,3 @@ def score(stars, training):
                 }
                 out.append(row | {"width": float(mad_std(pull[own])), "scatter": float(mad_std(difference[own]))})
     return out
-
-
-def main(argv=None):
-    """Fit, show, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="directory of the public template sets")
-    parser.add_argument("--left-out", required=True, help="path of weights whose head has not seen some stars")
-    parser.add_argument("--weights", help="registry name or path")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("-n", type=int, default=8000, help="stars, a quarter of them to fit (default: 8000)")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--json", help="file for the figures")
-    parser.add_argument("--write", metavar="FILE", help="weights with the correction")
-    parser.add_argument("--overwrite", action="store_true")
-    options = parser.parse_args(argv)
-    runner = Runner(options.weights, options.device)
-    require_stellar_head(runner)
-    seen = ~choose_left_out(len(read_library(TemplateStore(options.data)).kind))
-    runners = {"grid": Runner(options.left_out, options.device), "apogee": runner}
-    known, parts = StellarTraining.from_metadata(runner.loaded.metadata), []
-    for number, (family, (share, _)) in enumerate(LABELLED_FAMILIES.items()):
-        others = {name: 0 for name in LABELLED_FAMILIES if name != family}
-        survey = StellarSurvey(options.data, shares=others, without=seen)
-        if family == "apogee":
-            survey.instruments = partial(choose_sharp, known.limit_resolution(INFRARED)[0])
-        size, seed = round(share * options.n), [options.seed, number]
-        parts.append(draw_measured(runners[family], survey, size, seed))
-    stars = join_stars(parts)
-    clean = np.flatnonzero(stars["clean"])
-    training, others = fit_training(take_stars(stars, clean[::2]), known), take_stars(stars, clean[1::2])
-    result = {
-        "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": options.n, "seed": options.seed,
-        "stellar": training.to_dict(), "before": score(others, StellarTraining()), "after": score(others, training),
-        "with faults": score(take_stars(stars, ~stars["clean"]), training),
-    }  # fmt: skip
-    for title in ("before", "after", "with faults"):
-        print(f"\n{title}\n  {'label':24s} S/N          n   scatter   width of pulls")
-        for row in result[title]:
-            snr = f"{row['snr_low']:5.0f}-{row['snr_high']:5.0f}"
-            print(f"  {row['label']:24s} {snr} {row['n']:5d} {row['scatter']:9.4f} {row['width']:9.2f}")
-    print({"scale": training.error_scale, "floor": training.error_floor})
-    if options.json:
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
-    if options.write:
-        source = load_weights(options.weights).path
-        values = {STELLAR_KEY: training.to_dict()}
-        print(f"\nweights: {rewrite_weights(source, options.write, values, overwrite=options.overwrite)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,29 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Fits that make probabilities and errors mean what they say, and figures of how far they do."""
+"""What posteriors of known redshift say for the truth, and the fit that makes their probabilities true."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from astropy.stats import mad_std
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp, ndtr
 
-from astro_spectok.redshift.calibration import PIVOT, PIXEL, measure_breadth
+from astro_spectok.redshift.calibration import PIXEL, measure_breadth
 from astro_spectok.redshift.peaks import WINDOW
 
-__all__ = [
-    "Evidence",
-    "Probabilities",
-    "find_pit",
-    "fit_confident",
-    "fit_errors",
-    "fit_probabilities",
-    "judge_reliability",
-    "measure_evidence",
-    "measure_ks",
-    "measure_reliability",
-]
+__all__ = ["Evidence", "Probabilities", "find_pit", "fit_probabilities", "measure_evidence"]
 
 #: at which sums are tabulated; the fit interpolates between them
 TEMPERATURES = np.geomspace(0.25, 8.0, 21)
@@ -38,19 +26,6 @@ MOST_POWER = 0.5
 MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 0.3, 1.0, 0.5, 0.98
 #: rounds of the minimiser
 ROUNDS = 30
-#: degrees of freedom of Student's t that offsets are thought to follow: wavelength scales give them long wings
-TAIL = 4.0
-#: floors that the fit of the errors starts from; priors of the logarithms of scale, floor and power and of the trends:
-#: their centres are 1, 1e-5, 1 and 0, these are their standard deviations
-STARTS, TYPICAL = (6e-6, 4e-5), 1e-5
-SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR = 10.0, 1.0, 0.3, 0.3
-RELIABILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-#: fewest spectra that a bin is judged by
-LEAST = 20
-#: thresholds of probability that are tried
-THRESHOLDS = np.arange(0.5, 0.96, 0.05)
-#: prices of a wrong solution, in right ones, that are tried
-PRICES = np.geomspace(0.05, 100, 40)
 
 
 @dataclass(frozen=True)
@@ -211,93 +186,6 @@ def fit_probabilities(evidence, broad):
     return made, *losses
 
 
-def fit_errors(offset, width, group=None, clues=None):
-    """Scale, floor and power under which errors are true, of faint spectra and of bright ones, and trends with clues.
-
-    Offsets over errors are thought to follow Student's t distribution, so that the wings, which errors of wavelength
-    scales give to every distribution, do not decide; the scale then makes the median absolute deviation of each group
-    that of a Gaussian of width 1.
-
-    Parameters
-    ----------
-    offset : ndarray, shape (n,)
-        Measured minus true ln(1 + z).
-    width : ndarray, shape (n,)
-        What the error is thought to be; see `~astro_spectok.redshift.Calibration` for what becomes of it.
-    group : ndarray of int, shape (n,), optional
-        Which of the groups that have a scale, floor and power of their own, counted from 0; one if not given.
-    clues : ndarray, shape (n, clues), optional
-        What the logarithm of the error depends on in all groups alike; nothing if not given.
-
-    Returns
-    -------
-    scale, floor, power : ndarray, shape (groups,)
-    trend : ndarray, shape (clues,)
-    """
-    group = np.zeros(len(offset), int) if group is None else group
-    clues = np.zeros((len(offset), 0)) if clues is None else clues
-    n = int(group.max()) + 1
-
-    def predict(x):
-        scale, floor, power, trend = np.split(np.asarray(x), [n, 2 * n, 3 * n])
-        whole = np.hypot(width, np.exp(floor[group])) / PIVOT
-        return np.exp(scale[group] + clues @ trend) * PIVOT * whole ** np.exp(power[group])
-
-    def measure_loss(x):
-        error = predict(x)
-        surprise = np.log(error) + 0.5 * (TAIL + 1) * np.log1p((offset / error) ** 2 / TAIL)
-        return surprise.sum() + 0.5 * np.sum(((x - centre) / spread) ** 2)
-
-    centre = np.concatenate([np.zeros(n), np.full(n, np.log(TYPICAL)), np.zeros(n + clues.shape[1])])
-    spread = np.repeat([SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR], [n, n, n, clues.shape[1]])
-    starts = np.tile(centre, (len(STARTS), 1))
-    starts[:, :n], starts[:, n : 2 * n] = 0.5, np.log(STARTS)[:, None]
-    best = min((minimize(measure_loss, x, method="L-BFGS-B") for x in starts), key=lambda fit: fit.fun).x
-    pull = offset / predict(best)
-    scale, floor, power, trend = np.split(best, [n, 2 * n, 3 * n])
-    wide = np.array([float(mad_std(pull[group == k])) for k in range(n)])
-    return np.exp(scale) * wide, np.exp(floor), np.exp(power), trend
-
-
-def fit_confident(cls, probability, right, *, purity, least, kept=0):
-    """Probabilities, by class, from which solutions are relied on.
-
-    They are made stricter, each class where that costs fewest right ones, until ``purity`` is reached; or, if ``least``
-    is, until fewer than ``kept`` right ones would be left.
-
-    Parameters
-    ----------
-    cls : ndarray of str, shape (n,)
-        Of solutions that nothing else gives reason to doubt.
-    probability : ndarray, shape (n,)
-    right : ndarray of bool, shape (n,)
-    purity, least : float
-        Share of right ones among those that are relied on, of all classes together: what is aimed at, and what is
-        needed.
-    kept : int, optional
-
-    Returns
-    -------
-    dict of str to float
-        The strictest of `THRESHOLDS` where they do not suffice.
-    """
-    above = (probability[:, None] >= THRESHOLDS).astype(float)  # (n, thresholds)
-    gains = {name: ((cls == name) & right) @ above for name in sorted(set(cls.tolist()))}
-    losses = {name: ((cls == name) & ~right) @ above for name in gains}
-    before = None
-    for price in PRICES:
-        # of thresholds that are as good the strictest: what lies between them was not seen
-        places = {k: len(THRESHOLDS) - 1 - int(np.argmax((gains[k] - price * losses[k])[::-1])) for k in gains}
-        good, bad = (sum(x[name][k] for name, k in places.items()) for x in (gains, losses))
-        found = {name: float(THRESHOLDS[k]) for name, k in places.items()}
-        if good < kept and before is not None:
-            return before
-        if good >= purity * (good + bad):
-            return found
-        before = found if good >= least * (good + bad) else None
-    return dict.fromkeys(gains, float(THRESHOLDS[-1])) if before is None else before
-
-
 def find_pit(posterior, peak, z_err, z_true):
     """Probability of a redshift below the true one: Gaussian within the peak, from the posterior beyond it."""
     here, truth = np.log1p(peak.z), np.log1p(z_true)
@@ -305,65 +193,3 @@ def find_pit(posterior, peak, z_err, z_true):
         return float(posterior.find_cumulative(z_true))
     low, high = posterior.find_cumulative(np.expm1([here - WINDOW, here + WINDOW]))
     return float(low + (high - low) * ndtr((z_true - peak.z) / z_err))
-
-
-def measure_ks(values):
-    """Largest distance between the distribution of values and one that is even between 0 and 1."""
-    ordered, n = np.sort(values), len(values)
-    steps = np.arange(n + 1) / n
-    return float(max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()))
-
-
-def measure_reliability(p_best, right, least=LEAST):
-    """How often solutions are right, by the probability that they claim.
-
-    Bins with fewer than ``least`` spectra are joined to the next, the last of them to the one before; empty ones are
-    left out.
-
-    Returns
-    -------
-    list of dict
-        ``low``, ``high``, ``n``, ``claimed`` (mean probability), ``right`` (share), ``error``: the binomial standard
-        error of that share if the claims are true.
-    """
-    bins, low, ordered = [], RELIABILITY_EDGES[0], np.sort(p_best)
-    for high in RELIABILITY_EDGES[1:]:
-        # the last one holds 1 itself
-        first, last = np.searchsorted(ordered, [low, high if high < 1.0 else np.inf])
-        n = last - first
-        if n >= least:
-            bins.append((low, high))
-        if n >= least or not n:
-            low = high
-    if low < 1.0:
-        bins = [*bins[:-1], (bins[-1][0] if bins else low, 1.0)]
-    out = []
-    for low, high in bins:
-        members = (p_best >= low) & ((p_best < high) | (high == 1.0))
-        p, n = p_best[members], int(members.sum())
-        row = {"low": low, "high": high, "n": n, "claimed": float(p.mean()), "right": float(right[members].mean())}
-        out.append(row | {"error": float(np.sqrt(np.sum(p * (1 - p))) / n)})
-    return out
-
-
-def judge_reliability(rows):
-    """How far claims are wrong: two numbers, None without a row.
-
-    Parameters
-    ----------
-    rows : list of dict
-        As of `measure_reliability`.
-
-    Returns
-    -------
-    worst : float or None
-        By how much the share of right ones differs from what is claimed, beyond twice its binomial error, in the worst
-        bin: what a bin of few spectra cannot tell is not held against it.
-    mean : float or None
-        Mean of that difference, nothing taken off, weighted with the number of spectra.
-    """
-    if not rows:
-        return None, None
-    wrong = [abs(row["right"] - row["claimed"]) for row in rows]
-    beyond = [max(x - 2 * row["error"], 0.0) for x, row in zip(wrong, rows, strict=True)]
-    return max(beyond), float(np.average(wrong, weights=[row["n"] for row in rows]))

@@ -1,0 +1,272 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`build_weights`: from the data to the file of weights, stage by stage; it can be killed and gone on with."""
+
+import time
+from functools import cached_property, partial
+from pathlib import Path
+
+from astro_spectok.redshift.templates import TEMPLATES
+from astro_spectok.simulate.public_sets import find_sets
+from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
+from astro_spectok.training.factory.assembly import PROVENANCE_KEY, assemble_weights, find_head, read_model
+from astro_spectok.training.factory.folders import StageFolder
+from astro_spectok.training.factory.recipe import read_recipe
+from astro_spectok.training.factory.stages import WEIGHTS, Work, find_stage, gather_parts
+from astro_spectok.training.provenance import describe_code
+from astro_spectok.weights.format import CONFIG_KEY, read_metadata
+from astro_spectok.weights.integrity import compute_sha256
+from astro_spectok.weights.store import find_weights
+
+__all__ = ["build_weights"]
+
+#: name of the last stage, which puts the parts together
+LAST = "weights"
+#: parts of the weights that are no heads
+APART = ("backbone", "templates")
+
+
+def build_weights(recipe, out, *, data=None, start=None, stages=(), overwrite=False, device="auto", report=None):
+    """Make a file of weights as a recipe says, from the data from beginning to end.
+
+    Each stage writes into a folder of its own, whole or not at all, with the settings, the digests of the data, and
+    those of what earlier stages made. The same call goes on where one before it was killed: stages that are done are
+    taken as they are. What other settings or data made is refused.
+
+    Parameters
+    ----------
+    recipe : str or path-like
+        Name of a packaged recipe, or path of a TOML file; see `~astro_spectok.training.factory.read_recipe`.
+    out : path-like
+        Directory of the build; the file is ``weights/<name of the recipe>.safetensors`` in it.
+    data : path-like, optional
+        Directory of the public template sets; without it there are analytic templates alone, which are coarser, and no
+        labelled stars.
+    start : str or path-like, optional
+        Weights, by name or path, that a recipe without pretraining gives new heads or calibrations.
+    stages : sequence of str, optional
+        Those that are carried out, all if not given: names of tables of the recipe, ``pretrain`` for all of its runs,
+        and ``weights`` for the file. What they need must be among them or done.
+    overwrite : bool, optional
+        Whether a stage that other settings or data made is made anew.
+    device : str, optional
+        Where to compute; 'auto' takes the best there is.
+    report : callable, optional
+        Is given texts that tell how far it has got.
+
+    Returns
+    -------
+    `~pathlib.Path` or None
+        The file of weights; None where ``weights`` is not among the stages.
+
+    Raises
+    ------
+    FileExistsError
+        A stage in ``out`` was made of other settings or data, and ``overwrite`` is False.
+    FileNotFoundError
+        There is no such recipe or directory, a set that a stage needs is not there, or the stage before it is not done.
+    TypeError, ValueError
+        The recipe breaks a rule, needs ``start`` or data, or has no such stage.
+
+    Examples
+    --------
+    One stage of the smallest recipe, on analytic stars:
+
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.training.factory import build_weights
+    >>> out = pathlib.Path(tempfile.mkdtemp())
+    >>> build_weights("tiny", out, stages=["spectral_type"], device="cpu")
+    >>> sorted(path.name for path in out.glob("*/*"))
+    ['head.safetensors', 'inputs.json', 'stage.json']
+    """
+    return _Build(recipe, Path(out), data, start, overwrite, device, report or (lambda text: None)).run(stages)
+
+
+class _Build:
+    """One recipe in one directory."""
+
+    def __init__(self, recipe, out, data, start, overwrite, device, report):
+        self.recipe, self.out = read_recipe(recipe), out
+        self.data = None if data is None else Path(data)
+        self.start = None if start is None else find_weights(start)
+        self.overwrite, self.device, self.report = overwrite, device, report
+        self._digests = {}
+        runs = [name for name in self.recipe.stages if find_stage(name).part == "backbone"]
+        if runs and start is not None:
+            msg = (
+                f"start must not be given with a recipe that pretrains, got {start}; take [[pretrain]] out of the "
+                "recipe, or take 'heads' or 'calibrate'"
+            )
+            raise ValueError(msg)
+        if not runs and start is None:
+            msg = (
+                f"start must name the weights (--start-from) that {self.recipe.name!r} goes on from, as it does not "
+                "pretrain; give a registry name or a path"
+            )
+            raise ValueError(msg)
+
+    @cached_property
+    def sets(self):
+        """The public sets that there are: dict of name to path."""
+        return {} if self.data is None else find_sets(self.data)
+
+    @cached_property
+    def model(self):
+        """`~astro_spectok.heads.ModelConfig` of the weights that are being made, before heads are added."""
+        runs = [one.model for one in self.recipe.stages.values() if hasattr(one, "model")]
+        return runs[-1] if runs else read_model(self.start)
+
+    def _check_stages(self, chosen):
+        """Refuse what would fail after hours."""
+        stages = self.recipe.stages
+        for name in chosen:
+            if find_stage(name).needs_data and not any(one in self.sets for one in find_stage(name).sets):
+                msg = (
+                    f"data must hold labelled stars for {name}: {' or '.join(find_stage(name).sets[:2])}; got "
+                    f"{self.data}; see the documentation on training for where to get them"
+                )
+                raise FileNotFoundError(msg)
+        if "calibrate_stellar" in chosen and "stellar_left_out" not in stages:
+            msg = (
+                "calibrate_stellar needs a head that has not seen some of the stars; add a table [stellar_left_out] to "
+                "the recipe"
+            )
+            raise ValueError(msg)
+        for name, kind, remedy in (
+            ("calibrate_redshift", "redshift", "give a network with one"),
+            ("calibrate_stellar", "stellar", "add a table [stellar]"),
+        ):
+            if name in chosen and kind not in stages and find_head(self.model, kind) is None:
+                msg = f"{name} needs a head to calibrate, which {self.model.name!r} has not; {remedy}, or take it out"
+                raise ValueError(msg)
+        if not self.model.network.local_cosines and any(find_stage(name).part == "stellar" for name in chosen):
+            msg = (
+                f"network.local_cosines must be above 0 for a stellar head, got 0 in {self.model.name!r}; give 16, "
+                "say, or take the stages of stellar heads out"
+            )
+            raise ValueError(msg)
+
+    def run(self, wanted):
+        """Carry out the stages that are wanted, all if none is named."""
+        names = [*self.recipe.stages, LAST]
+        unknown = [one for one in wanted if one not in {*names, *(name.partition("-")[0] for name in names)}]
+        if unknown:
+            msg = f"stages must be among {', '.join(names)}; got {unknown[0]!r}; mend its name, or add it to the recipe"
+            raise ValueError(msg)
+        chosen = [name for name in names if not wanted or name in wanted or name.partition("-")[0] in wanted]
+        self._check_stages([name for name in chosen if name != LAST])
+        self.out.mkdir(parents=True, exist_ok=True)
+        for name in chosen:
+            if name == LAST:
+                return self._write_weights()
+            self._run_stage(name)
+        return None
+
+    def _run_stage(self, name):
+        """Carry out one stage, unless it is done."""
+        stage, folder, report = find_stage(name), StageFolder(self.out, name), partial(self._report, name)
+        done = {one: self._find_done(one, name) for one in stage.needs if one in self.recipe.stages}
+        base = self._find_base(name) if stage.uses_base else None
+        inputs = self._describe_inputs(name, stage, done, base)
+        if folder.is_done(inputs, overwrite=self.overwrite):
+            report("taken as it is")
+            return
+        folder.begin(inputs)
+        report("begins")
+        begin = time.monotonic()
+        work = Work(self.recipe.stages[name], self.data, folder.part, done, base, self.model, self.device, report)
+        outputs, figures = stage.run(work)
+        seconds = round(time.monotonic() - begin, 1)
+        folder.finish(outputs, {"seconds": seconds, "device": self.device, "code": describe_code(), "figures": figures})
+        report(f"done in {seconds:.0f} s")
+
+    def _report(self, name, text):
+        self.report(f"{name}: {text}")
+
+    def _find_done(self, name, asked_by):
+        """Folder of a stage that is done."""
+        folder = StageFolder(self.out, name)
+        if folder.read() is None:
+            msg = f"{asked_by} needs {name}, which is not done in {self.out}; name it in stages too, or leave them out"
+            raise FileNotFoundError(msg)
+        return folder.path
+
+    def _find_base(self, name):
+        """Weights that a stage starts from: of the last pretraining before it, or those given; None for none."""
+        runs = [one for one in self.recipe.stages if find_stage(one).part == "backbone"]
+        before = runs[: runs.index(name)] if name in runs else runs
+        return self._find_done(before[-1], name) / WEIGHTS if before else self.start
+
+    def _digest(self, path):
+        """SHA-256 digest of a file, computed once."""
+        if path not in self._digests:
+            self._digests[path] = compute_sha256(path)
+        return self._digests[path]
+
+    def _describe_inputs(self, name, stage, done, base):
+        """All that the result of a stage depends on, but for the code."""
+        read = {one: path for one, path in self.sets.items() if stage.sets is None or one in stage.sets}
+        inputs = {
+            "settings": self.recipe.stages[name].to_dict(),
+            "data": {one: self._digest(path) for one, path in sorted(read.items())},
+            "needs": {one: StageFolder(self.out, one).read()["outputs"] for one in done},
+        }
+        if base is not None:
+            inputs["needs"]["base"] = compute_sha256(base)
+        if stage.sizes:
+            values = self.model.network.to_dict()
+            inputs["network"] = {field: values[field] for field in stage.sizes}
+        if stage.uses_templates:
+            inputs["templates"] = {path.name: self._digest(path) for path in (TEMPLATES, INFRARED_TEMPLATES)}
+        return inputs
+
+    def _write_weights(self):
+        """Put the parts together."""
+        done = {name: self._find_done(name, LAST) for name in self.recipe.stages}
+        base, folder = self._find_base(LAST), StageFolder(self.out, LAST)
+        records = {name: StageFolder(self.out, name).read() for name in done}
+        inputs = {
+            "recipe": {"name": self.recipe.name},
+            "needs": {name: record["outputs"] for name, record in records.items()} | {"base": compute_sha256(base)},
+        }
+        path = f"{self.recipe.name}.safetensors"
+        # cheap, and made of what has been looked at: whatever is there gives way
+        if not folder.is_done(inputs, overwrite=True):
+            folder.begin(inputs)
+            made = [self._describe_stage(name, record) for name, record in records.items()]
+            heads, about = gather_parts(self.model, done)
+            for kind in sorted({find_stage(one).part for one in records} - set(APART)):
+                name, own = find_head(self.model, kind) or kind, [one for one in made if one["part"] == kind]
+                if own:
+                    about.setdefault(name, {})["provenance"] = self._find_provenance(base, name, heads) | {
+                        "stages": own
+                    }
+            metadata = {"name": self.recipe.name, PROVENANCE_KEY: self._describe_rest(made)}
+            assemble_weights(base, folder.part / path, heads=heads, about=about, metadata=metadata)
+            folder.finish([path], {"code": describe_code()})
+        return folder.path / path
+
+    def _find_provenance(self, base, name, heads):
+        """What the weights tell of a head that stays as it is; {} of one that is new."""
+        stored = {one["name"]: one for one in read_metadata(base)[CONFIG_KEY]["heads"]}
+        return {} if name in heads else stored[name].get("provenance", {})
+
+    def _describe_stage(self, name, record):
+        """What is written of a stage into the weights, ready for JSON."""
+        inputs = record["inputs"]
+        return {
+            "stage": name, "part": find_stage(name).part, "settings": inputs["settings"],
+            "data": inputs["data"] or "analytic templates", "needs": inputs["needs"],
+            "templates": inputs.get("templates", {}), "outputs": record["outputs"], "date": record["date"],
+            "seconds": record["seconds"], "device": record["device"], **record["code"],
+        }  # fmt: skip
+
+    def _describe_rest(self, made):
+        """What made the weights but for heads that have stages of their own, ready for JSON."""
+        about = {
+            "recipe": {"name": self.recipe.name, "sha256": self.recipe.sha256},
+            "stages": [one for one in made if one["part"] in APART],
+        }
+        if self.start is not None:
+            before = read_metadata(self.start).get(PROVENANCE_KEY)
+            about["start"] = {"file": self.start.name, "sha256": compute_sha256(self.start), PROVENANCE_KEY: before}
+        return about

@@ -1,0 +1,150 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Settings of the stages that make weights, as a recipe gives them: each with its rule."""
+
+from dataclasses import asdict, dataclass, field, fields
+
+from astro_spectok.training.config import check_number, check_rule
+
+__all__ = [
+    "CalibrateRedshiftSettings",
+    "CalibrateStellarSettings",
+    "SpectralTypeSettings",
+    "StageSettings",
+    "StellarSettings",
+    "TemplateSettings",
+    "read_settings",
+]
+
+
+def _setting(default, rule):
+    """A field with a rule out of `astro_spectok.training.config.RULES`."""
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """Settings of a stage, whose numbers are checked when they are made."""
+
+    def __post_init__(self):
+        for one in fields(self):
+            value = getattr(self, one.name)
+            check_number(one.name, value, one.type)
+            check_rule(one.name, value, one.metadata["rule"])
+
+    def to_dict(self):
+        """The settings as JSON holds them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TemplateSettings(StageSettings):
+    """Settings of the rest-frame templates.
+
+    Attributes
+    ----------
+    galaxies, quasars, stars : int
+        Simulated objects that the templates of each class are made of.
+    infrared_stars : int
+        Stars that those of the H band are made of; 0 for none.
+    seed, infrared_seed : int
+    """
+
+    galaxies: int = _setting(1200, "at least 2")
+    quasars: int = _setting(400, "at least 2")
+    stars: int = _setting(800, "at least 2")
+    infrared_stars: int = _setting(600, "at least 0")
+    seed: int = _setting(7702, "at least 0")
+    infrared_seed: int = _setting(7703, "at least 0")
+
+
+@dataclass(frozen=True)
+class SpectralTypeSettings(StageSettings):
+    """Settings of the spectral type head.
+
+    Attributes
+    ----------
+    stars : int
+        Stars that are drawn.
+    epochs : float
+        How often each of them is seen.
+    temperature : float
+        What scores are divided by, so that probabilities mean what they say.
+    seed : int
+    """
+
+    stars: int = _setting(92000, "at least 1")
+    epochs: float = _setting(3.5, "above 0")
+    temperature: float = _setting(1.0, "above 0")
+    seed: int = _setting(8807, "at least 0")
+
+
+@dataclass(frozen=True)
+class StellarSettings(StageSettings):
+    """Settings of the stellar head, and of the one that has not seen a quarter of the stars.
+
+    Attributes
+    ----------
+    steps : int
+        Batches for each network of the optical windows; that of the H band gets fifteen times as many.
+    seed : int
+    """
+
+    steps: int = _setting(2000, "at least 1")
+    seed: int = _setting(7703, "at least 0")
+
+
+@dataclass(frozen=True)
+class CalibrateRedshiftSettings(StageSettings):
+    """Settings of the calibration of redshifts.
+
+    Attributes
+    ----------
+    objects : int
+        Simulated ones that are measured.
+    seed : int
+    """
+
+    objects: int = _setting(4000, "at least 1")
+    seed: int = _setting(4711, "at least 0")
+
+
+@dataclass(frozen=True)
+class CalibrateStellarSettings(StageSettings):
+    """Settings of the calibration of stellar labels.
+
+    Attributes
+    ----------
+    stars : int
+        Simulated ones that are drawn; half of them are measured, and half of those fit.
+    seed : int
+    """
+
+    stars: int = _setting(8000, "at least 1")
+    seed: int = _setting(5501, "at least 0")
+
+
+def read_settings(kind, table, stage):
+    """Settings of a kind from a table of a recipe.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, such as `StellarSettings`.
+    table : dict
+    stage : str
+        What the table is called, for messages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A name that there is not, or a value that breaks its rule; the message begins with the stage and the name.
+    """
+    known = [one.name for one in fields(kind)]
+    unknown = [name for name in table if name not in known]
+    if unknown:
+        msg = f"{stage}.{unknown[0]} is no setting of the stage, which has {', '.join(known)}; mend its name"
+        raise ValueError(msg)
+    try:
+        return kind(**table)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{stage}.{error}") from error

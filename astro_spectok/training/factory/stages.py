@@ -1,0 +1,244 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The stages that make weights: what each needs, reads and writes. The work itself is done elsewhere in this room."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from astro_spectok.engine import Runner
+from astro_spectok.engine.device import choose_device
+from astro_spectok.heads import ModelConfig
+from astro_spectok.redshift.templates import TEMPLATES
+from astro_spectok.simulate.stellar_grid import GridStars
+from astro_spectok.simulate.stellar_models import ApogeeStars
+from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
+from astro_spectok.training.calibrate_redshift import calibrate_redshift
+from astro_spectok.training.calibrate_stellar import calibrate_stellar
+from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
+from astro_spectok.training.infrared_templates import make_infrared_templates
+from astro_spectok.training.loop import pretrain
+from astro_spectok.training.rest_templates import make_templates
+from astro_spectok.training.spectral_type import train_spectral_type
+from astro_spectok.training.stellar_head import train_stellar_head
+
+__all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_parts"]
+
+#: files that stages write
+WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.safetensors"
+CALIBRATION = "calibration.json"
+REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
+#: sets that labelled stars are made of, and what their simulated surveys read besides
+LABELLED = (*GridStars.needs, *ApogeeStars.needs)
+STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
+#: what a stellar head depends on
+SIZES = ("patch", "local_cosines")
+
+
+class Work(NamedTuple):
+    """What a stage is given.
+
+    Attributes
+    ----------
+    settings
+        Of the stage, see `~astro_spectok.training.factory.settings`.
+    data : `~pathlib.Path` or None
+        Directory of the public template sets; None for analytic templates.
+    folder : `~pathlib.Path`
+        To write into; holds what a run that was cut short has left.
+    done : dict of str to `~pathlib.Path`
+        Folders of the stages that it needs and the recipe has.
+    base : `~pathlib.Path` or None
+        Weights that it starts from: of the last pretraining before it, or those that are given.
+    model : `~astro_spectok.heads.ModelConfig`
+        Of the weights that are being made, before heads are added.
+    device : str
+    report : callable
+        Is given a text now and then.
+    """
+
+    settings: object
+    data: Path | None
+    folder: Path
+    done: dict
+    base: Path | None
+    model: ModelConfig
+    device: str
+    report: Callable
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage.
+
+    Attributes
+    ----------
+    part : str
+        What of the weights it makes: ``backbone``, ``templates``, or a kind of head.
+    run : callable
+        Carries out a `Work`; gives names of the files that it wrote, and figures of how it went, ready for JSON.
+    needs : tuple of str
+        Stages whose files it reads, where the recipe has them.
+    sets : tuple of str, optional
+        Public sets that it reads, of those there are; None for all.
+    uses_base : bool
+        Whether it reads the weights that it starts from.
+    sizes : tuple of str
+        Sizes of the network that its result depends on.
+    needs_data : bool
+        Whether there must be a directory of public sets.
+    uses_templates : bool
+        Whether it reads the templates that come with the package.
+    """
+
+    part: str
+    run: Callable
+    needs: tuple = ()
+    sets: tuple | None = None
+    uses_base: bool = False
+    sizes: tuple = ()
+    needs_data: bool = False
+    uses_templates: bool = False
+
+
+def _pretrain(work):
+    """Weights, log and loss curve."""
+    settings = work.settings
+    steps = settings.training.steps
+
+    def show(step, row):
+        work.report(f"step {step} of {steps}: loss {row['loss']:.3f}, {row['spectra_per_s']:.0f} spectra/s")
+
+    path = pretrain(
+        work.data, work.folder, settings.model, settings.training, start=work.base, train_only=settings.train_only,
+        resume=True, device=work.device, on_step=show,
+    )  # fmt: skip
+    path.rename(work.folder / WEIGHTS)
+    return [WEIGHTS], {}
+
+
+def _templates(work):
+    """Rest-frame templates, and those of the H band."""
+    settings = work.settings
+    numbers = {"GALAXY": settings.galaxies, "QSO": settings.quasars, "STAR": settings.stars}
+    left = make_templates(work.data, work.folder / REST, numbers, settings.seed, report=work.report)
+    outputs = [REST]
+    if settings.infrared_stars and ApogeeStars.usable(TemplateStore(work.data)):
+        path, n, seed = work.folder / INFRARED, settings.infrared_stars, settings.infrared_seed
+        left["H band"] = make_infrared_templates(work.data, path, n, seed, report=work.report)
+        outputs.append(INFRARED)
+    packaged = {REST: TEMPLATES, INFRARED: INFRARED_TEMPLATES}
+    same = {name: (work.folder / name).read_bytes() == packaged[name].read_bytes() for name in outputs}
+    return outputs, {"left": left, "as packaged": same}
+
+
+def _spectral_type(work):
+    """The spectral type head."""
+    head = train_spectral_type(
+        work.data, **work.settings.to_dict(), device=_choose_torch_device(work.device), report=work.report
+    )
+    write_head(work.folder / HEAD, head)
+    return [HEAD], {}
+
+
+def _stellar(work, *, leave_out=False):
+    """The stellar head, or one that has not seen some of the stars."""
+    device = _choose_torch_device(work.device)
+    head = train_stellar_head(
+        work.model.network, work.data, **work.settings.to_dict(), leave_out=leave_out, device=device,
+        report=work.report, keep=work.folder,
+    )  # fmt: skip
+    write_head(work.folder / HEAD, head)
+    return [HEAD], {}
+
+
+def _stellar_left_out(work):
+    return _stellar(work, leave_out=True)
+
+
+def _calibrate_redshift(work):
+    """Probabilities and errors of redshifts."""
+    settings = work.settings
+    # as they are: no calibration that they may have takes part
+    runner = Runner(work.base, work.device)
+    calibration, fit = calibrate_redshift(runner, work.data, settings.objects, settings.seed, report=work.report)
+    (work.folder / CALIBRATION).write_text(json.dumps(calibration.to_dict()))
+    return [CALIBRATION], fit
+
+
+def _calibrate_stellar(work):
+    """Errors of stellar labels; weights with the head that has not seen some of the stars stay there."""
+    settings, done = work.settings, work.done
+    heads, about = gather_parts(work.model, done)
+    whole = assemble_weights(work.base, work.folder / "whole.safetensors", heads=heads, about=about)
+    heads = heads | {(find_head(work.model, "stellar") or "stellar"): done["stellar_left_out"] / HEAD}
+    other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, about=about)
+    training, pulls = calibrate_stellar(
+        Runner(whole, work.device), Runner(other, work.device), work.data, settings.stars, settings.seed,
+        report=work.report,
+    )  # fmt: skip
+    (work.folder / CALIBRATION).write_text(json.dumps(training.to_dict()["calibration"]))
+    return [CALIBRATION, LEFT_OUT], {"pulls": pulls}
+
+
+def gather_parts(model, done):
+    """What stages have made of heads.
+
+    Parameters
+    ----------
+    model : `~astro_spectok.heads.ModelConfig`
+        Of the weights that they are for.
+    done : dict of str to `~pathlib.Path`
+        Folders of stages.
+
+    Returns
+    -------
+    heads : dict of str to `~pathlib.Path`
+        Files of heads by their names in the network.
+    about : dict of str to dict
+        Calibrations by the names of heads.
+    """
+    heads, about = {}, {}
+    for kind, stage in (("spectral_type", "spectral_type"), ("stellar", "stellar")):
+        if stage in done:
+            heads[find_head(model, kind) or kind] = done[stage] / HEAD
+    for kind, stage in (("redshift", "calibrate_redshift"), ("stellar", "calibrate_stellar")):
+        if stage in done:
+            calibration = json.loads((done[stage] / CALIBRATION).read_text())
+            about[find_head(model, kind) or kind] = {"calibration": calibration}
+    return heads, about
+
+
+def _choose_torch_device(device):
+    """Where heads learn: on a graphics card of CUDA, or else the processor."""
+    device = choose_device(device)
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+#: all stages, ``pretrain`` for each of its runs
+STAGES = {
+    "pretrain": Stage("backbone", _pretrain, uses_base=True),
+    "templates": Stage("templates", _templates),
+    "spectral_type": Stage("spectral_type", _spectral_type),
+    "stellar": Stage("stellar", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
+    "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
+    "calibrate_redshift": Stage("redshift", _calibrate_redshift, uses_base=True, uses_templates=True),
+    "calibrate_stellar": Stage(
+        "stellar",
+        _calibrate_stellar,
+        needs=("calibrate_redshift", "stellar", "stellar_left_out"),
+        sets=STELLAR_SURVEY,
+        uses_base=True,
+        needs_data=True,
+        uses_templates=True,
+    ),
+}
+
+
+def find_stage(name):
+    """The `Stage` of a name, such as ``pretrain-2``."""
+    return STAGES[name.partition("-")[0]]

@@ -1,0 +1,57 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The training of the stellar head, on made-up stars."""
+
+import copy
+
+import torch
+from _stellar_lines import LabelledFamily, make_head
+
+from astro_spectok.simulate import Randomness
+from astro_spectok.training.stellar_head import describe_labels, train_head
+from astro_spectok.training.stellar_lines import draw_windows
+
+
+def test_networks_learn_from_lines():
+    """Some steps find a label that five lines tell; unknown labels and windows without stars do no harm."""
+    head = make_head()
+    before = copy.deepcopy(head.members[1].state_dict())
+    del head.members[0][1:]
+    train_head(head, [LabelledFamily(), None, None], 120, 1)
+    assert all(torch.equal(value, before[key]) for key, value in head.members[1].state_dict().items())
+    windows, labels = draw_windows(LabelledFamily(), 100, Randomness(9), head.readers)
+    with torch.inference_mode():
+        mean, tril = head.read_windows(windows)
+    whole = windows[0][1].mean(1) > 0.97
+    found, wanted = mean[whole, 0], labels["teff"][whole]
+    assert torch.corrcoef(torch.stack([found, wanted]))[0, 1] > 0.5
+    assert torch.isfinite(tril).all()
+
+
+def test_networks_that_are_done_are_kept(tmp_path):
+    """What is gone on with is what was kept; each network learns the same whether or not it is."""
+    heads = [make_head() for _ in range(2)]
+    for head in heads:
+        del head.members[0][2:]
+    families = [LabelledFamily(), None, None]
+    train_head(heads[0], families, 1, 4, keep=tmp_path)
+    kept = sorted(tmp_path.iterdir())
+    assert [path.name for path in kept] == ["window-0-network-0.safetensors", "window-0-network-1.safetensors"]
+    kept[1].unlink()
+    train_head(heads[1], families, 1, 4, keep=tmp_path)
+    first, second = (head.state_dict() for head in heads)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_labels_hold_where_they_were_taught():
+    """The hull is that of the stars, and there are as many ranges as windows."""
+
+    class Stars:
+        def draw(self, n, random):
+            objects = LabelledFamily().draw(n, random)
+            objects.labels |= {"logg": 3 + random.uniform(0, 1, n), "fe_h": random.uniform(-1, 0, n)}
+            return objects
+
+    made = describe_labels(Stars(), seed=1, windows=2, n=200)
+    assert len(made.wavelength) == 2
+    assert made.hull.contains(3.74, 3.5, -0.5)
+    assert not made.hull.contains(3.74, 5.0, -0.5)
