@@ -17,7 +17,6 @@ class UnreadableFileError(OSError):
     >>> import pathlib, tempfile
     >>> from astro_spectok import read
     >>> from astro_spectok.spectra.loaders import UnreadableFileError
-<<<<<<< HEAD
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "notes.txt"
     >>> _ = path.write_text("clouds all night")
     >>> try:
@@ -25,15 +24,6 @@ class UnreadableFileError(OSError):
     ... except UnreadableFileError as error:
     ...     print(str(error)[:9], len(str(error)) <= 200)
     notes.txt True
-=======
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "letter.txt"
-    >>> _ = path.write_text("The spectrum is attached.")
-    >>> try:
-    ...     read(path)
-    ... except UnreadableFileError as error:
-    ...     print(error)
-    letter.txt is a text without columns of numbers; give wavelength and flux in columns
->>>>>>> 2565aa8 (Docs of files that are read, with the benchmark's totals; examples of what is public)
     """
 
 
