@@ -93,12 +93,13 @@ def measure_file(path, truth, estimator=None):
         obj, row = try_reading(path)
         row = {"file": path.name, "what": truth["what"]} | row
         if obj is None:
-            return row | {"as_it_should": truth["wave"] is None and row["status"] == "refused"}
+            held = truth["wave"] is not None
+            return row | {"as_it_should": not held and row["status"] == "refused", "holds_spectrum": held}
         wave = read_wavelengths(obj if isinstance(obj, list) else [obj])
         batch = to_batch(obj, on_error="flag")
         row |= {
             "wave": wave, "spectra": len(batch), "axis_right": judge_axis(wave, truth["wave"]),
-            "as_it_should": truth["wave"] is not None,
+            "as_it_should": truth["wave"] is not None, "holds_spectrum": truth["wave"] is not None,
             "medium_right": judge_medium(batch.info, truth["medium"]),
         }  # fmt: skip
         if estimator is None:
@@ -127,6 +128,7 @@ def count_totals(rows):
     return {
         "files": len(rows), "read": count("status", "read"), "refused": count("status", "refused"),
         "failed": count("status", "failed"), "as_it_should": count("as_it_should", True),
+        "must_be_refused": count("holds_spectrum", False),
         "axis_right": count("axis_right", True), "axis_wrong": count("axis_right", False),
         "medium_right": count("medium_right", True), "medium_wrong": count("medium_right", False),
         "spectra_right": right.count(True), "spectra_wrong": right.count(False),

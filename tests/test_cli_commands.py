@@ -42,7 +42,7 @@ def test_embed_flags_what_cannot_be_read(files, tmp_path, tiny_weights):
     bad = tmp_path / "bad.txt"
     bad.write_text("nothing")
     out = tmp_path / "out.ecsv"
-    with pytest.warns(FlaggedSpectraWarning, match=r"1 of 2 .*bad\.txt cannot be read"):
+    with pytest.warns(FlaggedSpectraWarning, match=r"1 of 2 .*bad\.txt is a text without columns"):
         main(["embed", str(bad), str(files[0]), "-o", str(out), "--weights", str(tiny_weights), "--quiet"])
     table = QTable.read(out)
     assert np.isnan(table["embedding"][0]).all()

@@ -75,7 +75,7 @@ class TestFiles:
         return out
 
     def test_rows(self, tiny_weights, paths):
-        with pytest.warns(FlaggedSpectraWarning, match=r"1 of 3 spectra .* number 1: .*b.fits cannot be read"):
+        with pytest.warns(FlaggedSpectraWarning, match=r"1 of 3 spectra .* number 1: .*b.fits is a text"):
             table = embed_files(paths, weights=tiny_weights)
         assert table.colnames[0] == "file"
         assert list(table["file"]) == [str(path) for path in paths]

@@ -15,6 +15,7 @@ from astro_spectok.cli.options import (
     COMMON_OPTIONS,
     add_common_options,
     add_file_options,
+    collect_reading,
     note_command,
     positive_int,
     split_names,
@@ -109,8 +110,8 @@ def _run_embed(args):
 
     check_output(args.out, overwrite=args.overwrite)
     table = embed_files(
-        args.files, file_format=args.format, medium=args.medium, weights=args.weights, device=args.device,
-        batch_tokens=args.batch_tokens, progress=False if args.quiet else None,
+        args.files, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens,
+        progress=False if args.quiet else None, **collect_reading(args),
     )  # fmt: skip
     note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)

@@ -1,7 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
 
-from astro_spectok.cli.options import add_common_options, add_file_options, note_command, split_names, write_line
+from astro_spectok.cli.options import (
+    add_common_options,
+    add_file_options,
+    collect_reading,
+    note_command,
+    split_names,
+    write_line,
+)
 
 __all__ = ["add_redshift", "add_stellar"]
 
@@ -72,7 +79,7 @@ def _estimate_files(estimator, args, **kwargs):
 
     check_output(args.out, overwrite=args.overwrite)
     table = estimator.estimate_files(
-        args.files, file_format=args.format, medium=args.medium, progress=False if args.quiet else None, **kwargs
+        args.files, progress=False if args.quiet else None, **collect_reading(args), **kwargs
     )
     note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)

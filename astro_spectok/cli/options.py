@@ -6,8 +6,8 @@ import shlex
 import sys
 
 __all__ = [
-    "COMMON_OPTIONS", "add_common_options", "add_file_options", "note_command", "positive_int", "split_names",
-    "write_line",
+    "COMMON_OPTIONS", "add_common_options", "add_file_options", "collect_reading", "note_command", "positive_int",
+    "split_names", "write_line",
 ]  # fmt: skip
 
 # what --debug and --quiet leave alone when they stand before and after the subcommand
@@ -65,10 +65,69 @@ def add_file_options(parser):
     parser : `argparse.ArgumentParser`
         Parser of the subcommand.
     """
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format specutils reads")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format")
     parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
-    parser.add_argument("--format", metavar="NAME", help="specutils' name of the format (default: found out)")
-    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths (default: found out)")
+    group = parser.add_argument_group("what the files do not say (default: found out)")
+    group.add_argument("--format", metavar="NAME", help="name of the format")
+    group.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths")
+    group.add_argument(
+        "--resolution", type=_resolution, metavar="R", help="resolving power, or a FWHM such as '2.5 AA'"
+    )
+    group.add_argument("--wave-unit", metavar="UNIT", help="of the wavelengths, such as nm or 'log10(Angstrom)'")
+    group.add_argument("--flux-unit", metavar="UNIT", help="such as '1E-17 erg/cm^2/s/Ang' or relative")
+    group.add_argument(
+        "--columns", metavar="W,F,E",
+        help="columns (or extensions) of wavelength, flux and error, by name or number from 1; "
+        "kinds as in wave=W,flux=F,ivar=E (err, ivar, var, snr, mask)",
+    )  # fmt: skip
+    group.add_argument("--hdu", metavar="N|NAME", help="extension that holds the flux")
+    group.add_argument("--spaxel", type=_spaxel, metavar="X,Y|sum", help="of cubes: one spaxel, from 0, or their sum")
+    group.add_argument(
+        "--join", action=argparse.BooleanOptionalAction, help="whether arms or orders become one spectrum"
+    )
+
+
+def _resolution(text):
+    """A resolving power, or a FWHM with its unit."""
+    from astropy import units as u
+
+    try:
+        value = u.Quantity(text)
+    except (TypeError, ValueError):
+        value = None
+    if value is None or not value > 0 * value.unit:
+        msg = f"must be a resolving power or a FWHM with unit, above zero, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value.value if value.unit == u.dimensionless_unscaled else value
+
+
+def _spaxel(text):
+    """``x,y`` as two integers, or ``sum``."""
+    if text == "sum":
+        return text
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        msg = f"must be two integers x,y from 0, or sum, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
+    return x, y
+
+
+def collect_reading(args):
+    """Keywords of ``embed_files`` and ``estimate_files`` for how the files of a command line are to be understood.
+
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+
+    Returns
+    -------
+    dict
+    """
+    from astro_spectok.spectra import READ_OPTIONS
+
+    reading = {name: getattr(args, name) for name in READ_OPTIONS if getattr(args, name) is not None}
+    return {"file_format": args.format, "medium": args.medium, "resolution": args.resolution} | reading
 
 
 def split_names(text):

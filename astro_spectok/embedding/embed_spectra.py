@@ -249,6 +249,7 @@ def embed_files(
     device: str = "auto",
     batch_tokens: int | None = None,
     progress: bool | None = None,
+    **reading: Any,
 ) -> QTable:
     """Turn the spectra in files into vectors, in a table.
 
@@ -260,6 +261,9 @@ def embed_files(
         specutils' name of the format of all of them; found out from each file if not given.
     weights, medium, resolution, device, batch_tokens, progress
         As for `tokenize`.
+    **reading
+        ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of `~astro_spectok.read`, for what
+        the files do not say.
 
     Returns
     -------
@@ -285,12 +289,12 @@ def embed_files(
     >>> print(table["name"][0], table["embedding"].shape)
     made-up galaxy (1, 256)
     """
-    batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
+    batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
     table = embed_table(batch, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress)
     file = TableColumn(np.array(names, dtype=str), description="file that it is from")
     table.add_column(file, index=0, name="file")
     table.meta["call"] = word_call(
-        "embed_files", file_format=file_format, weights=weights, medium=medium, resolution=resolution
+        "embed_files", file_format=file_format, weights=weights, medium=medium, resolution=resolution, **reading
     )
     return table
 

@@ -11,6 +11,7 @@ from astropy.table import Column, QTable
 
 from astro_spectok.interface.inputs import read_inputs
 from astro_spectok.interface.provenance import word_call, word_options
+from astro_spectok.spectra import READ_OPTIONS
 from astro_spectok.utils.html import make_html_table
 
 __all__ = ["Estimator"]
@@ -119,8 +120,11 @@ class Estimator:
             Files of any format that specutils or this package reads.
         file_format : str, optional
             specutils' name of the format of all of them; found out from each file if not given.
-        medium, resolution, progress, **kwargs
+        medium, resolution, progress
             As for ``estimate``.
+        **kwargs
+            Others of ``estimate``; and ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join``, ``spaxel`` of
+            `~astro_spectok.read`, for what the files do not say.
 
         Returns
         -------
@@ -133,10 +137,11 @@ class Estimator:
         ValueError
             ``paths`` is empty, or an option is not one of those there are.
         """
-        batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution)
+        reading = {name: kwargs.pop(name) for name in READ_OPTIONS if name in kwargs}
+        batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
         table = self.estimate(batch, progress=progress, **kwargs)
         table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), index=0, name="file")
-        options = {"file_format": file_format, "medium": medium, "resolution": resolution} | kwargs
+        options = {"file_format": file_format, "medium": medium, "resolution": resolution} | reading | kwargs
         table.meta["call"] = self._word_call("estimate_files", **options)
         return table
 

@@ -46,13 +46,15 @@ def prepare_inputs(obj, *, weights, medium, resolution, device, batch_tokens=Non
     return batch, runner, single
 
 
-def read_inputs(paths, *, file_format=None, medium=None, resolution=None):
+def read_inputs(paths, *, file_format=None, medium=None, resolution=None, **reading):
     """Read the spectra in files as one batch.
 
     Parameters
     ----------
     paths, file_format, medium, resolution
         As for `~astro_spectok.embed_files`.
+    **reading
+        ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of `~astro_spectok.read`.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def read_inputs(paths, *, file_format=None, medium=None, resolution=None):
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     to_batch([], medium=medium)  # a misspelt medium is an error, not a flag on each file
-    pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution))
+    pairs = list(read_files(paths, file_format=file_format, medium=medium, resolution=resolution, **reading))
     if not pairs:
         msg = "paths must name at least one file"
         raise ValueError(msg)

@@ -11,10 +11,11 @@ from astro_spectok.spectra.flux_units import FluxConversion, find_flux_conversio
 from astro_spectok.spectra.forms import is_single
 from astro_spectok.spectra.medium import convert_to_air, convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
-from astro_spectok.spectra.reading import read, read_paths
+from astro_spectok.spectra.reading import READ_OPTIONS, read, read_paths
 
 __all__ = [
     "MIN_GOOD_PIXELS",
+    "READ_OPTIONS",
     "FluxConversion",
     "InputFlag",
     "SpectrumBatch",

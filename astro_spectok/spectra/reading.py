@@ -19,10 +19,12 @@ from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
 from astro_spectok.spectra.loaders._source import open_source
 from astro_spectok.spectra.problems import Unread
 
-__all__ = ["read", "read_paths"]
+__all__ = ["READ_OPTIONS", "read", "read_paths"]
 
 log = logging.getLogger(__name__)
 
+#: keywords of `read` that all that takes files takes too, beside the format, the medium and the resolution
+READ_OPTIONS = ("wave_unit", "flux_unit", "columns", "hdu", "join", "spaxel")
 #: loaders of specutils that take any file of a kind, or misread a layout: ours are asked in their place
 _NOT_ASKED = frozenset(
     {"tabular-fits", "wcs1d-fits", "iraf", "ASCII", "ECSV", "IPAC", "SDSS-I/II spSpec", "DESI spectra", "DESI coadd",
