@@ -152,7 +152,8 @@ def test_histories_share_all_light_and_keep_causality(galaxies, history):
     torch.testing.assert_close(shares.sum(1), torch.ones(3))
     torch.testing.assert_close(shares[:, populations.age < 0.02].sum(1), young, atol=1e-4, rtol=0)
     assert (labels["age"] < torch.log10(compute_cosmic_age(z).float()) + 0.1).all()
-    assert labels["metallicity"].min() >= populations.metallicity.min()
+    # a mean lies within what it is of, but shares in single precision add up to 1 within some 1e-7 alone
+    assert labels["metallicity"].min() >= populations.metallicity.min() - 1e-5
 
 
 def test_populations_are_complete_and_redden_with_age(galaxies):
