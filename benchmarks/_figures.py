@@ -6,7 +6,7 @@ import math
 from safetensors import safe_open
 
 from astro_spectok.network import get_config
-from astro_spectok.redshift import flags
+from astro_spectok.redshift import flags, kinds
 from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.templates import load_rest_templates
 from astro_spectok.stellar import flags as stellar_flags
@@ -143,6 +143,7 @@ def _describe_flags():
         "flag-comparable": _percent(flags.COMPARABLE),
         "flag-vicinity": f"{flags.VICINITY:g}",
         "flag-confident": f"{flags.CONFIDENT:g}",
+        "flag-left": _percent(kinds.LEFT),
         "flag-star": f"{stellar_flags.DOUBTFUL:g}",
         "flag-no-star": f"{stellar_flags.REFUSED:g}",
         "flag-type": f"{stellar_flags.SUSPECT:g}",

@@ -77,7 +77,8 @@ def weights(request):
 
 
 def make_spectrum(n=700, low=4000.0, high=7000.0, *, seed=0, flux_unit=FLAM, axis_unit=u.AA, **kwargs):
-    """A spectrum with lines and noise whose S/N is about 50; wavelengths from ``low`` to ``high`` Angstrom."""
+    """A spectrum with lines and noise whose S/N is about 50; vacuum wavelengths from ``low`` to ``high`` Angstrom."""
+    kwargs = {"meta": {"medium": "vacuum"}} | kwargs
     rng = np.random.default_rng(seed)
     wavelength = np.linspace(low, high, n)
     flux = 5 + np.sin(wavelength / 300 + seed)
@@ -95,6 +96,7 @@ def make_spectrum(n=700, low=4000.0, high=7000.0, *, seed=0, flux_unit=FLAM, axi
 
 def rewrite(spectrum, *, axis=None, flux=None, sigma=None, **kwargs):
     """The same spectrum with other arrays."""
+    kwargs = {"meta": spectrum.meta} | kwargs
     return Spectrum(
         flux=spectrum.flux if flux is None else flux,
         spectral_axis=u.Quantity(spectrum.spectral_axis) if axis is None else axis,

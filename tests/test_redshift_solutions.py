@@ -28,27 +28,27 @@ def solve(monkeypatch, fit):
 
 
 def test_without_templates_the_posterior_decides(monkeypatch):
-    (best, other), raw, evidence = solve(monkeypatch, None)
+    (best, other), raw, sharp = solve(monkeypatch, None)
     assert np.log1p(best.z) == pytest.approx(np.log(1.5), abs=0.1 * STEP)
     assert best.z_err == pytest.approx(2 * 1.5 * TRUE, rel=0.02)
     assert other.spectype == "QSO"
     assert raw[0].z_err == pytest.approx(1.5 * np.hypot(TRUE, TARGET), rel=0.01)
-    assert np.isnan(evidence)
+    assert np.isnan(sharp.evidence)
 
 
 def test_redshifts_are_averaged_by_their_inverse_variances(monkeypatch):
     """Network and templates as sure as each other: half way between them, surer by the root of two."""
     width = np.sqrt(TRUE**2 - solutions.DISAGREEMENT["GALAXY"] ** 2)
-    (best, _), _, evidence = solve(monkeypatch, Refined(np.log(1.5) + 2e-4, width, 50.0))
+    (best, _), _, sharp = solve(monkeypatch, Refined(np.log(1.5) + 2e-4, width, 50.0))
     assert np.log1p(best.z) == pytest.approx(np.log(1.5) + 1e-4, abs=0.1 * STEP)
     assert best.z_err / (1 + best.z) == pytest.approx(2 * TRUE / np.sqrt(2), rel=0.02)
-    assert evidence == 50.0
+    assert sharp.evidence == 50.0
 
 
 def test_templates_that_explain_nothing_do_not_count(monkeypatch):
-    (best, _), _, evidence = solve(monkeypatch, Refined(np.log(1.5) + 2e-4, 1e-6, 1.0))
+    (best, _), _, sharp = solve(monkeypatch, Refined(np.log(1.5) + 2e-4, 1e-6, 1.0))
     assert np.log1p(best.z) == pytest.approx(np.log(1.5), abs=0.1 * STEP)
-    assert evidence == 1.0
+    assert sharp.evidence == 1.0
 
 
 def test_errors_are_those_of_what_is_seen(monkeypatch):

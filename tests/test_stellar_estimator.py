@@ -179,9 +179,13 @@ class TestOne:
 
 
 class TestFlags:
-    def find(self, redshift_weights, monkeypatch, scores=STAR, types=G_STAR, spectrum=None, head=None, **kwargs):
+    def find(
+        self, redshift_weights, monkeypatch, scores=STAR, types=G_STAR, spectrum=None, head=None, fit=None, **kwargs
+    ):
         add_stellar_head(monkeypatch, redshift_weights, **(head or {}))
         fake_measure(monkeypatch, scores, types=types)
+        if fit is not None:
+            monkeypatch.setattr("astro_spectok.redshift.solutions.refine_redshift", lambda *args, **kwargs: fit)
         estimator = StellarParameterEstimator(redshift_weights, "cpu", **kwargs)
         return estimator.estimate(make_spectrum() if spectrum is None else spectrum)
 
@@ -225,19 +229,21 @@ class TestFlags:
 
     def test_noise(self, redshift_weights, monkeypatch):
         rng = np.random.default_rng(0)
-        axis, sigma = np.linspace(4000, 7000, 700) * u.AA, np.full(700, 0.5) * u.Jy
+        axis, sigma = np.linspace(4000, 7000, 700) * u.AA, np.full(700, 0.3) * u.Jy
         found = self.find(
-            redshift_weights, monkeypatch, spectrum=(axis, (1 + 0.5 * rng.normal(size=700)) * u.Jy, sigma)
+            redshift_weights, monkeypatch, spectrum=(axis, (1 + 0.3 * rng.normal(size=700)) * u.Jy, sigma)
         )
-        assert found.warn == StellarFlag.LOW_SNR
+        assert found.warn == StellarFlag.LOW_SNR | StellarFlag.MEDIUM_UNKNOWN
 
     def test_weak_features(self, redshift_weights, monkeypatch):
         """The brighter a star that is not sure, the more its features must speak for it, as in ``zwarn``."""
+        from astro_spectok.redshift.solutions import Sharpened
         from astro_spectok.stellar.velocity import StellarVelocity
 
+        sharp = Sharpened(LN_DOPPLER, WIDTH, 50.0, WIDTH, 0.0)
         monkeypatch.setattr(
             "astro_spectok.stellar.estimator.find_velocity",
-            lambda *args: StellarVelocity(LN_DOPPLER, WIDTH, 50.0, False),
+            lambda *args: StellarVelocity(LN_DOPPLER, WIDTH, 50.0, False, sharp),
         )
         scores = make_scores(("STAR", 0.0, WIDTH, 0.9), ("GALAXY", 0.5, WIDTH, 0.1))
         assert self.find(redshift_weights, monkeypatch, scores).warn == StellarFlag.SKY_LIKE
@@ -289,7 +295,34 @@ class TestFlags:
         bare = (spectrum.spectral_axis, spectrum.flux)
         assert self.find(redshift_weights, monkeypatch, spectrum=bare).warn == StellarFlag.NONE
         found = self.find(redshift_weights, monkeypatch, GALAXY, spectrum=bare)
-        assert found.warn == StellarFlag.NOT_A_STAR | StellarFlag.ERRORS_ESTIMATED
+        expected = StellarFlag.NOT_A_STAR | StellarFlag.ERRORS_ESTIMATED | StellarFlag.MEDIUM_UNKNOWN
+        assert found.warn == expected
+
+    def test_medium_unknown(self, redshift_weights, monkeypatch):
+        """No doubt by itself; the error of the velocity holds what it may cost."""
+        unknown, known = (
+            self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(meta=meta))
+            for meta in ({}, {"medium": "vacuum"})
+        )
+        assert unknown.warn == known.warn == StellarFlag.NONE
+        assert unknown.rv == known.rv
+        lost = np.sqrt(unknown.rv_err**2 - known.rv_err**2)
+        assert lost.to_value("km/s") == pytest.approx(83, abs=1)
+
+    def test_another_kind_of_object(self, redshift_weights, monkeypatch):
+        """Features that no star has, of one that has no type, are not those of a star, unless it is known to be one."""
+        from astro_spectok.redshift.fit import Refined
+
+        scores = make_scores(("STAR", 0.0, 1e-3, 0.98), ("GALAXY", 0.5, WIDTH, 0.02))
+        types = {"B": 0.3, "A": 0.3, "F": 0.2, "G": 0.2}
+        for left, flag in ((0.11, StellarFlag.NOT_A_STAR), (0.03, StellarFlag.NONE)):
+            fit = Refined(0.0, 1e-4, 600.0, 0.12, left)
+            warn = self.find(redshift_weights, monkeypatch, scores, types=types, fit=fit).warn
+            assert warn & StellarFlag.NOT_A_STAR == flag
+
+    def test_little_coverage(self, redshift_weights, monkeypatch):
+        found = self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(200, low=5000, high=5200))
+        assert found.warn & StellarFlag.LITTLE_COVERAGE
 
 
 class TestMany:

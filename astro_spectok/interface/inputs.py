@@ -9,8 +9,17 @@ import numpy as np
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
 from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, read_paths, to_batch
+from astro_spectok.spectra.medium import measure_refraction
 
-__all__ = ["find_source", "measure_facts", "note_flags", "prepare_inputs", "read_inputs"]
+__all__ = [
+    "find_source",
+    "measure_facts",
+    "measure_medium_error",
+    "name_medium",
+    "note_flags",
+    "prepare_inputs",
+    "read_inputs",
+]
 
 #: share of the good pixels that may lie outside the trained wavelengths without a remark
 OUTSIDE_SHARE = 0.02
@@ -140,3 +149,37 @@ def measure_facts(batch, i):
     wavelength = batch.wavelength[batch.grid(i)][good]
     snr = np.median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
     return snr, np.count_nonzero(good), wavelength[0], wavelength[-1]
+
+
+def measure_medium_error(batch, i):
+    """What an unknown medium may cost the redshift of a spectrum, in ln(1 + z): 83 km/s in the optical.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        Position in the batch.
+
+    Returns
+    -------
+    float
+        0 where the medium is known, and below 2000 Angstrom, where it is vacuum for all.
+    """
+    if not batch.flags[i] & InputFlag.MEDIUM_ASSUMED:
+        return 0.0
+    good = batch.ivar[batch.pixels(i)] > 0
+    return measure_refraction(batch.wavelength[batch.grid(i)][good])
+
+
+def name_medium(info):
+    """The medium of a spectrum as given: 'vacuum', 'air', or 'unknown' where nothing tells and vacuum was assumed.
+
+    Parameters
+    ----------
+    info : `~astro_spectok.spectra.SpectrumInfo`
+
+    Returns
+    -------
+    str
+    """
+    return "unknown" if info.medium_source == "assumed" else info.medium

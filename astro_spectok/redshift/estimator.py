@@ -13,7 +13,7 @@ from astropy.table import QTable
 from astro_spectok.embedding import tokenize
 from astro_spectok.interface.columns import fill_row, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import find_source, measure_facts
+from astro_spectok.interface.inputs import find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
@@ -25,7 +25,7 @@ from astro_spectok.redshift.flags import (
 )
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.redshift.result import RedshiftEstimate
-from astro_spectok.redshift.solutions import find_solutions, move_interval
+from astro_spectok.redshift.solutions import describe_kind, find_solutions, move_interval, widen_solutions
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.utils.host import own_errstate
 
@@ -182,6 +182,7 @@ class RedshiftEstimator(Estimator):
         columns = list_redshift_columns(prepared.whole.classes, count)
         arrays = make_arrays(columns, n)
         arrays["name"][:] = [info.name for info in prepared.batch.info]
+        arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
         arrays["message"][:] = [info.message for info in prepared.batch.info]
         arrays["zwarn"][:] = [convert_flags(flags) for flags in prepared.flags]
         rows = make_empty_rows(n if posterior else 0, prepared.grid)
@@ -202,7 +203,7 @@ class RedshiftEstimator(Estimator):
             source = find_source(prepared.runner.loaded)
             alone = {"_batch": prepared.batch, "_tokenize": partial(tokenize, weights=source, device=self.device)}
         for i, posterior, information, types in prepared.measure(progress):
-            peaks, interval, zwarn, snr = _solve(prepared, i, posterior, information, count)
+            peaks, interval, zwarn, snr = _solve(prepared, i, posterior, information, types, count)
             best, info = peaks[0], prepared.batch.info[i]
             stellar_type, p_stellar_type = choose_type(best.spectype, types)
             yield (
@@ -222,6 +223,7 @@ class RedshiftEstimator(Estimator):
                     snr=snr,
                     stellar_type=stellar_type,
                     p_stellar_type=p_stellar_type,
+                    medium=name_medium(info),
                     message=info.message,
                     meta=meta,
                     **alone,
@@ -252,15 +254,19 @@ def _check_count(n_best):
     return count
 
 
-def _solve(prepared, i, posterior, information, count):
+def _solve(prepared, i, posterior, information, types, count):
     """Solutions with their errors calibrated, the interval of probability around the best, flags, and S/N."""
     batch, grid = prepared.batch, prepared.grid
-    peaks, raw, evidence = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
+    peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
     interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
+    peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     confident = prepared.calibration.find_confident(raw[0].spectype)
-    snr = measure_facts(batch, i)[0]
-    doubts = find_flags(posterior, raw[:COMPARED], information, evidence, red_end=red_end, confident=confident, snr=snr)
+    shown = describe_kind(sharp, batch, i, types)
+    doubts = find_flags(
+        posterior, raw[:COMPARED], information, sharp.evidence, red_end=red_end, confident=confident, snr=shown.snr,
+        shown=shown,
+    )  # fmt: skip
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, batch, i, trained)
-    return peaks, interval, zwarn, float(snr)
+    return peaks, interval, zwarn, shown.snr

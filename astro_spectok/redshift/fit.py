@@ -32,6 +32,8 @@ CONVERGED = 0.05
 LONGEST, WIDTHS, BEYOND = 1e-3, 4.0, 2e-4
 #: fewest pixels that are compared
 LEAST = 64
+#: bins in ln(wavelength) that features are averaged over before it is asked how strong they are
+STRUCTURE = 2e-3
 #: pixels in the resolution element of a spectrum that does not tell its resolution
 PIXELS = 2.5
 
@@ -46,11 +48,16 @@ class Refined(NamedTuple):
     evidence : float
         In nat, how much more probable the spectrum is with the templates than as a continuum alone: for one without
         features it is negative.
+    structure, unexplained : float
+        Root mean square of the features over the continuum, in bins of 600 km/s and less the noise, and of what the
+        templates leave of them.
     """
 
     ln1pz: float
     width: float
     evidence: float
+    structure: float = np.nan
+    unexplained: float = np.nan
 
 
 def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolution=None, templates=None):
@@ -111,7 +118,20 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
         if abs(step) < CONVERGED * error:
             break
     excess = float(np.average(weight * deviation**2, weights=trust))
-    return Refined(ln1pz, float(error * templates.step * np.sqrt(max(excess, 1.0))), evidence)
+    width = float(error * templates.step * np.sqrt(max(excess, 1.0)))
+    amplitudes = (_measure_structure(x, position * templates.step, weight) for x in (ratio, deviation))
+    return Refined(ln1pz, width, evidence, *amplitudes)
+
+
+def _measure_structure(values, ln_wavelength, weight):
+    """Root mean square in bins of what deviates from a continuum, less the noise; 0 where that is all."""
+    index = ((ln_wavelength - ln_wavelength[0]) / STRUCTURE).astype(np.int64)
+    known = np.bincount(index, weight)
+    filled = known > 0
+    known = known[filled]
+    mean = np.bincount(index, weight * values)[filled] / known
+    trust = 1 / (1 / known + MISFIT**2)
+    return float(np.sqrt(max(np.average(mean**2 - 1 / known, weights=trust), 0.0)))
 
 
 def divide_continuum(ln_wavelength, flux, ivar, width):

@@ -4,7 +4,9 @@
 import numpy as np
 
 from astro_spectok.redshift.calibration import CONFIDENT
+from astro_spectok.redshift.kinds import is_unlike
 from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import InputFlag
 from astro_spectok.utils.spectypes import STAR
@@ -16,7 +18,6 @@ __all__ = [
     "convert_flags",
     "find_flags",
     "find_red_end",
-    "has_negative_continuum",
     "is_sky_like",
     "lacks_features",
     "measure_outside",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 #: what is noticed about an input without being a reason to doubt its redshift
-REMARKS = RedshiftFlag.ERRORS_ESTIMATED
+REMARKS = RedshiftFlag.ERRORS_ESTIMATED | RedshiftFlag.MEDIUM_UNKNOWN
 #: share of the good pixels up to which those outside what the weights were trained on are a remark as well: what is
 #: inside tells the redshift
 EXTRAPOLATED = 0.3
@@ -47,8 +48,8 @@ STELLAR_EVIDENCE, SURE = -5.0, 0.96
 #: nat that are asked for beyond that of any other star, for each unit of its squared S/N up to the second number: what
 #: is wrong with a flux calibration looks like weak features, the more so the brighter a featureless spectrum is
 WAVES, BRIGHTEST = 0.1, 60.0
-#: standard deviations by which the mean flux must be below zero
-NEGATIVE = 3.0
+#: median signal-to-noise ratio per pixel below which a star without a continuum to compare with is as good as none
+FAINTEST_STAR = 2.0
 
 
 def convert_flags(flags):
@@ -70,17 +71,19 @@ def convert_flags(flags):
         out |= RedshiftFlag.NO_DATA
     if flags & InputFlag.OUTSIDE_TRAINED_RANGE:
         out |= RedshiftFlag.OUTSIDE_TRAINED_RANGE
-    if flags & InputFlag.UNCERTAINTY_ESTIMATED:
+    if flags & (InputFlag.UNCERTAINTY_ESTIMATED | InputFlag.UNCERTAINTY_RAISED):
         out |= RedshiftFlag.ERRORS_ESTIMATED
+    if flags & InputFlag.MEDIUM_ASSUMED:
+        out |= RedshiftFlag.MEDIUM_UNKNOWN
     return out
 
 
 def combine_flags(noticed, doubts, *, outside=1.0):
     """``zwarn`` from what was noticed about an input and what gives reason to doubt its redshift.
 
-    A remark (`RedshiftFlag.ERRORS_ESTIMATED`) says in what light to see a doubt; by itself it is none, so that 0 means
-    the same for files with and without errors. `RedshiftFlag.OUTSIDE_TRAINED_RANGE` is one, too, where most of the
-    spectrum is inside.
+    A remark (`RedshiftFlag.ERRORS_ESTIMATED`, `RedshiftFlag.MEDIUM_UNKNOWN`) says in what light to see a doubt; by
+    itself it is none, so that 0 means the same for files with and without errors.
+    `RedshiftFlag.OUTSIDE_TRAINED_RANGE` is one, too, where most of the spectrum is inside.
 
     Parameters
     ----------
@@ -115,9 +118,14 @@ def conclude_flags(noticed, doubts, batch, i, trained_range):
     RedshiftFlag
     """
     flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
+    wavelength = batch.wavelength[batch.grid(i)]
     if has_negative_continuum(flux, ivar):
         doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
-    outside = measure_outside(batch.wavelength[batch.grid(i)], ivar, trained_range)
+    if lacks_signal(flux, ivar):
+        doubts |= RedshiftFlag.SKY_LIKE
+    if has_little_coverage(wavelength, ivar):
+        doubts |= RedshiftFlag.LITTLE_COVERAGE
+    outside = measure_outside(wavelength, ivar, trained_range)
     return combine_flags(noticed, doubts, outside=outside)
 
 
@@ -143,18 +151,14 @@ def measure_outside(wavelength, ivar, trained_range):
     return float(np.mean((seen < low) | (seen > high)))
 
 
-def has_negative_continuum(flux, ivar):
-    """Whether the mean flux of a spectrum, weighted by inverse variance, is negative beyond its error."""
-    flux, ivar = np.asarray(flux, np.float64), np.asarray(ivar, np.float64)
-    return bool(np.sum(flux * ivar) < -NEGATIVE * np.sqrt(np.sum(ivar)))
-
-
 def is_sky_like(information):
     """Whether so much information (nat), before a user's prior, is too little to have seen anything."""
     return information < LEAST_INFORMATION
 
 
-def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan, confident=CONFIDENT, snr=0.0):
+def find_flags(
+    posterior, peaks, information, evidence=np.nan, *, red_end=np.nan, confident=CONFIDENT, snr=0.0, shown=None
+):
     """What the posterior itself gives reason to doubt.
 
     Parameters
@@ -173,6 +177,8 @@ def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan
         `~astro_spectok.redshift.Calibration.find_confident`.
     snr : float, optional
         Median signal-to-noise ratio per pixel.
+    shown : `~astro_spectok.redshift.kinds.Shown`, optional
+        What the spectrum shows of another kind of object; nothing is concluded without.
 
     Returns
     -------
@@ -188,8 +194,10 @@ def find_flags(posterior, peaks, information, evidence=np.nan, *, red_end=np.nan
     if probability < confident:
         out |= RedshiftFlag.LOW_CONFIDENCE
     # what the templates say of features is more to the point than what the network does
-    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, best.spectype, probability, snr):
+    if (np.isnan(evidence) and is_sky_like(information)) or lacks_features(evidence, best.spectype, probability, snr):
         out |= RedshiftFlag.SKY_LIKE
+    if shown is not None and is_unlike(best.spectype, best.z, probability, information, shown):
+        out |= RedshiftFlag.UNLIKE_CLASS
     size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
     if min(best.lag, size - 1 - best.lag) * grid.step < EDGE:
         out |= RedshiftFlag.AT_EDGE
@@ -204,6 +212,8 @@ def lacks_features(evidence, spectype, probability, snr=0.0):
     Of what is surely a star they need not, if they do not contradict; of other stars more is asked the brighter they
     are.
     """
+    if np.isnan(evidence):
+        return spectype == STAR and snr < FAINTEST_STAR
     if spectype != STAR:
         return evidence < LEAST_EVIDENCE
     if probability > SURE:

@@ -90,6 +90,9 @@ class RedshiftEstimate:
         star); '' for all else, and with weights that tell none.
     p_stellar_type : float
         Its probability, if it is a star; NaN where there is none.
+    medium : str
+        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where nothing tells: vacuum was assumed, and the
+        errors hold what this may cost.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     posterior : `RedshiftPosterior`
@@ -128,6 +131,7 @@ class RedshiftEstimate:
     stellar_type: str = ""
     p_stellar_type: float = np.nan
     name: str = ""
+    medium: str = "unknown"
     message: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     # the spectrum as it was measured, and a function of it that returns its tokens, for pictures
@@ -177,7 +181,7 @@ class RedshiftEstimate:
         dict of str to float, int or str
             By the name of the column.
         """
-        plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "message")
+        plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "medium", "message")
         values = {name: getattr(self, name) for name in plain}
         values |= {name: getattr(self, name).value for name in ("z", "z_err", "z_lo", "z_hi", "rv", "rv_err")}
         values |= {f"p_{name.lower()}": p for name, p in self.class_probability.items()}

@@ -11,16 +11,19 @@ from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.flags import LEAST_EVIDENCE, find_red_end
+from astro_spectok.redshift.kinds import Shown
 from astro_spectok.redshift.peaks import WINDOW
 
 __all__ = [
     "Sharpened",
+    "describe_kind",
     "describe_spectrum",
     "find_solutions",
     "move_interval",
     "sharpen_peak",
     "take_resolution",
     "take_spectrum",
+    "widen_solutions",
 ]
 
 #: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
@@ -44,6 +47,8 @@ class Sharpened(NamedTuple):
         The width of the network's own peak, without what the training added.
     tension : float
         By how many standard deviations network and templates differ; 0 where templates have no part.
+    structure, unexplained : float
+        As of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
     """
 
     ln1pz: float
@@ -51,6 +56,8 @@ class Sharpened(NamedTuple):
     evidence: float
     blunt: float
     tension: float
+    structure: float = np.nan
+    unexplained: float = np.nan
 
     @property
     def refined(self):
@@ -81,30 +88,50 @@ def find_solutions(posterior, calibration, batch, i, count):
         With errors calibrated.
     raw : list of `~astro_spectok.redshift.Peak`
         The same as they are in the posterior.
-    evidence : float
-        Of features in the spectrum, as of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
+    sharp : `Sharpened`
+        The best one, with what the templates say of the features.
     """
     raw = posterior.find_peaks(count)
-    solutions, evidence, red_end, seen = [], np.nan, None, {}
+    solutions, best, red_end, seen = [], None, None, {}
     if batch is not None:
         red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
         seen = describe_spectrum(batch, i)
     for number, peak in enumerate(raw):
         sharp = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
-        evidence = sharp.evidence if number == 0 else evidence
+        best = sharp if best is None else best
         share = peak.probability / posterior.class_probability[peak.spectype]
         width = calibration.correct_width(
             peak.spectype, sharp.width, peak.z, red_end=red_end, refined=sharp.refined,
             clues=seen | describe_peak(share, sharp.blunt, sharp.tension),
         )  # fmt: skip
         solutions.append(replace(peak, z=float(np.expm1(sharp.ln1pz)), z_err=float(np.exp(sharp.ln1pz) * width)))
-    return solutions, raw, evidence
+    return solutions, raw, best
 
 
 def describe_spectrum(batch, i):
     """The clues of `~astro_spectok.redshift.error_features.describe_pixels` of one spectrum of a batch."""
     snr, count, *_ = measure_facts(batch, i)
     return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
+
+
+def describe_kind(sharp, batch, i, types=None):
+    """The `~astro_spectok.redshift.kinds.Shown` of one spectrum of a batch and its best solution.
+
+    Parameters
+    ----------
+    sharp : `Sharpened`
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+    types : dict of str to float, optional
+        Probability of each stellar type, if it is a star.
+
+    Returns
+    -------
+    `~astro_spectok.redshift.kinds.Shown`
+    """
+    pixel = measure_pixel(batch.wavelength[batch.grid(i)])
+    likely = max(types.values()) if types else 1.0
+    return Shown(float(measure_facts(batch, i)[0]), pixel, sharp.structure, sharp.unexplained, likely)
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):
@@ -117,12 +144,14 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < LEAST_EVIDENCE:
-        return Sharpened(ln1pz, width, np.nan if fit is None else fit.evidence, blunt, 0.0)
+        shown = (np.nan,) * 3 if fit is None else fit[2:]
+        return Sharpened(ln1pz, width, shown[0], blunt, 0.0, *shown[1:])
     width = max(width, BLUNT * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
     weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
     ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
-    return Sharpened(ln1pz, float(weights.sum() ** -0.5), fit.evidence, blunt, tension)
+    width = float(weights.sum() ** -0.5)
+    return Sharpened(ln1pz, width, fit.evidence, blunt, tension, fit.structure, fit.unexplained)
 
 
 def take_spectrum(batch, i):
@@ -164,3 +193,26 @@ def move_interval(interval, raw, best, step):
         arm = max(sign * (np.log1p(end) - np.log1p(raw.z)), 0.0)
         out.append(float((1 + best.z) * np.exp(sign * arm * shrink) - 1) if arm <= WINDOW else float(end))
     return tuple(out)
+
+
+def widen_solutions(solutions, interval, shift):
+    """Solutions, and an interval around the best, with an error in ln(1 + z) added in quadrature.
+
+    Parameters
+    ----------
+    solutions : list of `~astro_spectok.redshift.peaks.Peak`
+        The best first.
+    interval : (float, float)
+    shift : float
+        0 changes nothing.
+
+    Returns
+    -------
+    solutions : list of `~astro_spectok.redshift.peaks.Peak`
+    interval : (float, float)
+    """
+    if not shift:
+        return solutions, interval
+    best = solutions[0].z
+    ends = (float(best + np.copysign(np.hypot(end - best, (1 + best) * shift), end - best)) for end in interval)
+    return [replace(x, z_err=float(np.hypot(x.z_err, (1 + x.z) * shift))) for x in solutions], tuple(ends)

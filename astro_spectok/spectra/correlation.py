@@ -39,7 +39,7 @@ def find_correlation(flux, ivar):
     Returns
     -------
     int
-        A power of two up to 32; 1 for pixels that are as independent as those of an instrument.
+        Up to 64; 1 for pixels that are as independent as those of an instrument.
 
     Examples
     --------

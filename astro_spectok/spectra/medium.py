@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.io.fits import VerifyError
 from specutils.utils.wcs_utils import air_to_vac, vac_to_air
 
-__all__ = ["HEADER_RULES", "convert_to_air", "convert_to_vacuum", "find_medium"]
+__all__ = ["HEADER_RULES", "convert_to_air", "convert_to_vacuum", "find_medium", "measure_refraction"]
 
 #: below 2000 Angstrom wavelengths are vacuum by convention (air absorbs), and the refraction formula is singular
 AIR_MIN = 2000.0
@@ -223,3 +223,29 @@ def convert_to_air(wavelength):
     [1215.67 4958.92 5006.84]
     """
     return _convert(wavelength, vac_to_air)
+
+
+def measure_refraction(wavelength):
+    """By how much wavelengths in vacuum exceed those in air, as a share: what taking one for the other costs in z.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape (n,)
+        Vacuum, in Angstrom.
+
+    Returns
+    -------
+    float
+        The median; 0 below 2000 Angstrom, where all is vacuum, and without wavelengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra.medium import measure_refraction
+    >>> print(f"{299792.458 * measure_refraction(np.linspace(4000, 7000, 100)):.1f} km/s")
+    82.8 km/s
+    """
+    if not len(wavelength):
+        return 0.0
+    some = np.asarray(wavelength, np.float64)[:: max(1, len(wavelength) // 64)]
+    return float(np.median(some / convert_to_air(some) - 1))

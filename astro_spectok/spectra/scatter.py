@@ -14,10 +14,11 @@ GAUSSIAN_TAIL = 2.4387
 #: scatter at a lag over that at twice the lag below which pixels must lie between others: neither noise nor lines fall
 #: below 1/4; and above which they no longer do
 BETWEEN, INDEPENDENT = 0.15, 0.6
-#: longest lag that is looked at, and fewest differences that a scatter is measured of
-LONGEST, FEWEST = 32, 64
-#: differences over the largest flux that are rounding
-ROUNDING = 3e-6
+#: most pixels to one that are counted, and fewest good ones of a spectrum that is looked at
+LONGEST, FEWEST = 64, 64
+#: second differences over the flux that are rounding to single precision, or at most that and a change of units; no
+#: noise is so small. Share of pixels on slopes if of every three one bends
+ROUNDING, STRAIGHT = (1e-6, 2e-5), 0.3
 
 
 def take_differences(flux, lag):
@@ -50,9 +51,9 @@ def measure_tail(difference, lag):
 
 
 def count_interpolated(flux):
-    """Pixels of a finer grid to each of the one that a flux was interpolated from, a power of two; 1 if it was not.
+    """Pixels of a finer grid to each of the one that a flux was interpolated from; 1 if it was not.
 
-    Between the pixels of the coarser grid a flux is as straight as no noise and no line is.
+    Between the pixels of the coarser grid a flux is as straight as no noise and no line is: where it bends tells these.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def count_interpolated(flux):
     Returns
     -------
     int
-        Up to 32.
+        Up to 64; two, or a part of one, cannot be told from none.
 
     Examples
     --------
@@ -72,16 +73,16 @@ def count_interpolated(flux):
     >>> count_interpolated(noise), count_interpolated(np.interp(np.arange(8000) / 8, np.arange(1000), noise))
     (1, 8)
     """
-    if len(flux) < 4 + FEWEST:
+    if len(flux) < FEWEST:
         return 1
-    before, lag = measure_scatter(flux, 1), 1
-    least = ROUNDING * np.abs(flux).max()
-    if before > least and before > BETWEEN * measure_scatter(flux, 2):
+    size = np.maximum(np.abs(flux[1:-1]), np.abs(np.diff(flux))[1:])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bend = np.nan_to_num(take_differences(flux, 1) / size, posinf=0)
+    # a change of units bends straight lines a little
+    straight = bend <= np.clip(0.01 * np.quantile(bend, 0.99), *ROUNDING)
+    sloped = straight & (np.abs(np.diff(flux))[1:] > ROUNDING[0] * size)
+    if np.count_nonzero(sloped) < STRAIGHT * len(straight):
+        # constants, few digits and zeros of padding are no slopes
         return 1
-    while lag <= LONGEST and len(flux) > 4 * lag + FEWEST:
-        after = measure_scatter(flux, 2 * lag)
-        # constants, and few digits, do not differ at any lag
-        if after > least and before > INDEPENDENT * after:
-            return lag
-        before, lag = after, 2 * lag
-    return 1
+    bends = np.count_nonzero(straight[:-1] & ~straight[1:])
+    return int(min(max(round(len(straight) / bends), 1), LONGEST)) if bends >= FEWEST / 4 else 1

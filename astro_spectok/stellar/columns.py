@@ -30,6 +30,7 @@ def _list_columns():
         "p_stellar_type": Column("probability of stellar_type, if it is a star", digits=3),
         "snr": Column("median signal-to-noise ratio of the good pixels", digits=1),
         "warn": Column("what may be wrong: bits of StellarFlag", kind="int"),
+        "medium": Column("what wavelengths were given in: vacuum, air, or unknown (vacuum was assumed)", kind="text"),
         "message": Column("why it could not be measured", kind="text"),
     }
 

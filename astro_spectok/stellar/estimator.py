@@ -10,13 +10,13 @@ from astropy.table import QTable
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.columns import fill_row, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import measure_facts
+from astro_spectok.interface.inputs import measure_facts, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.redshift.result import to_velocity
-from astro_spectok.redshift.solutions import take_resolution, take_spectrum
+from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.stellar.binaries import find_second_star
 from astro_spectok.stellar.columns import STELLAR_COLUMNS
@@ -27,6 +27,7 @@ from astro_spectok.stellar.flags import (
     convert_stellar_flags,
     find_coverage_flags,
     find_label_flags,
+    find_signal_flags,
     find_star_flags,
     is_refused,
     is_withheld,
@@ -174,7 +175,7 @@ class StellarParameterEstimator(Estimator):
         arrays = make_arrays(STELLAR_COLUMNS, len(labels))
         for i, found in enumerate(labels):
             info = prepared.batch.info[i]
-            row = {"name": info.name, "message": info.message, "warn": int(warn[i])}
+            row = {"name": info.name, "message": info.message, "warn": int(warn[i]), "medium": name_medium(info)}
             if found is not None:
                 row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
             fill_row(arrays, i, row)
@@ -254,10 +255,16 @@ class StellarParameterEstimator(Estimator):
             velocity = find_velocity(posterior, prepared.calibration, prepared.batch, i)
             p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
             known = {"types": types, "covered": training.types} | assume
-            doubts = find_star_flags(p_star, information=information, evidence=velocity.evidence, snr=snr, **known)
+            shown = describe_kind(velocity.sharp, prepared.batch, i, types)
+            doubts = find_star_flags(
+                p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown, **known
+            )
+            ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
+            doubts |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
+            width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
             out[i] = _Star(
                 float(np.expm1(velocity.ln_doppler)),
-                float(np.exp(velocity.ln_doppler) * velocity.width),
+                float(np.exp(velocity.ln_doppler) * width),
                 p_star,
                 snr,
                 types,
@@ -378,6 +385,7 @@ def _make_estimate(prepared, i, star, labels, warn, meta):
         snr=star.snr,
         warn=warn,
         name=info.name,
+        medium=name_medium(info),
         message=info.message,
         meta=meta,
         **alone,

@@ -4,6 +4,8 @@
 import numpy as np
 
 from astro_spectok.redshift.flags import convert_flags, is_sky_like, lacks_features
+from astro_spectok.redshift.kinds import is_unlike
+from astro_spectok.redshift.signal import has_little_coverage, lacks_signal
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.stellar.warn import StellarFlag
 from astro_spectok.utils.spectypes import STAR
@@ -14,19 +16,21 @@ __all__ = [
     "convert_stellar_flags",
     "find_coverage_flags",
     "find_label_flags",
+    "find_signal_flags",
     "find_star_flags",
     "is_refused",
     "is_withheld",
 ]
 
 #: what is noticed about an input without being a reason to doubt its parameters
-REMARKS = StellarFlag.ERRORS_ESTIMATED
+REMARKS = StellarFlag.ERRORS_ESTIMATED | StellarFlag.MEDIUM_UNKNOWN
 #: bits that `convert_flags` sets of an input; they have the same value in both enumerations
 SHARED = (
     RedshiftFlag.TOO_FEW_PIXELS
     | RedshiftFlag.NO_DATA
     | RedshiftFlag.OUTSIDE_TRAINED_RANGE
     | RedshiftFlag.ERRORS_ESTIMATED
+    | RedshiftFlag.MEDIUM_UNKNOWN
 )
 #: probability of a star below which it is doubtful, and below which nothing is given
 DOUBTFUL, REFUSED = 0.8, 0.5
@@ -67,13 +71,13 @@ def convert_stellar_flags(flags):
 def combine_stellar_flags(noticed, doubts):
     """``warn`` from what was noticed about an input and what gives reason to doubt its parameters.
 
-    A remark (`StellarFlag.ERRORS_ESTIMATED`) by itself is no doubt.
+    A remark (`StellarFlag.ERRORS_ESTIMATED`, `StellarFlag.MEDIUM_UNKNOWN`) by itself is no doubt.
     """
     warn = noticed | doubts
     return warn if warn & ~REMARKS else StellarFlag.NONE
 
 
-def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, assume_star=False):
+def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, shown=None, assume_star=False):
     """What class and type give reason to doubt.
 
     Parameters
@@ -88,6 +92,8 @@ def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, a
         In nat, as of `~astro_spectok.redshift.flags.find_flags`.
     snr : float, optional
         Median signal-to-noise ratio per pixel.
+    shown : `~astro_spectok.redshift.kinds.Shown`, optional
+        What the spectrum shows of another kind of object; nothing is concluded without.
     assume_star : bool
         Whether it is known to be a star.
 
@@ -98,10 +104,32 @@ def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, a
     out = StellarFlag.NONE
     if p_star < DOUBTFUL and not assume_star:
         out |= StellarFlag.NOT_A_STAR
-    if is_sky_like(information) if np.isnan(evidence) else lacks_features(evidence, STAR, p_star, snr):
+    if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown):
+        out |= StellarFlag.NOT_A_STAR
+    if (np.isnan(evidence) and is_sky_like(information)) or lacks_features(evidence, STAR, p_star, snr):
         out |= StellarFlag.SKY_LIKE
     if _sum_uncovered(types, covered) > SUSPECT:
         out |= StellarFlag.TYPE_NOT_COVERED
+    return out
+
+
+def find_signal_flags(wavelength, flux, ivar):
+    """What a spectrum itself gives reason to doubt: no light, or too little of a spectrum.
+
+    Parameters
+    ----------
+    wavelength, flux, ivar : ndarray, shape (n,)
+        Pixels with an inverse variance of 0 are not counted.
+
+    Returns
+    -------
+    StellarFlag
+    """
+    out = StellarFlag.NONE
+    if lacks_signal(flux, ivar):
+        out |= StellarFlag.SKY_LIKE
+    if has_little_coverage(wavelength, ivar):
+        out |= StellarFlag.LITTLE_COVERAGE
     return out
 
 

@@ -189,6 +189,9 @@ class StellarEstimate:
         Median signal-to-noise ratio of the good pixels.
     warn : `StellarFlag`
         What may be wrong; 0 are parameters to be relied on within their errors.
+    medium : str
+        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where nothing tells: vacuum was assumed, and
+        ``rv_err`` holds what this may cost.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
@@ -230,6 +233,7 @@ class StellarEstimate:
     snr: float
     warn: StellarFlag
     name: str = ""
+    medium: str = "unknown"
     message: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     # the Gaussian that the parameters are from; for pictures, the trained hull and the spectrum as it was measured

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from astro_spectok.redshift.posterior import RedshiftPosterior
-from astro_spectok.redshift.solutions import find_solutions, take_resolution, take_spectrum
+from astro_spectok.redshift.solutions import Sharpened, find_solutions, take_resolution, take_spectrum
 from astro_spectok.stellar.infrared_velocity import refine_infrared_velocity
 from astro_spectok.utils.spectypes import STAR
 
@@ -25,12 +25,15 @@ class StellarVelocity(NamedTuple):
         lines of the H band tell the velocity.
     infrared : bool
         Whether they do.
+    sharp : `~astro_spectok.redshift.solutions.Sharpened`
+        Without them: what the templates say of the features.
     """
 
     ln_doppler: float
     width: float
     evidence: float
     infrared: bool
+    sharp: Sharpened
 
 
 def find_velocity(posterior, calibration, batch, i):
@@ -50,11 +53,11 @@ def find_velocity(posterior, calibration, batch, i):
     StellarVelocity
     """
     star = RedshiftPosterior(posterior.grid.cut(None, STAR).grid, {STAR: posterior.log_probability[STAR]})
-    (best, *_), _, evidence = find_solutions(star, calibration, batch, i, 1)
+    (best, *_), _, sharp = find_solutions(star, calibration, batch, i, 1)
     ln_doppler, width = float(np.log1p(best.z)), best.z_err / (1 + best.z)
     finer = refine_infrared_velocity(
         *take_spectrum(batch, i), ln_doppler, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if finer is None:
-        return StellarVelocity(ln_doppler, width, evidence, False)
-    return StellarVelocity(*finer, np.inf, True)  # what has lines at one velocity has features
+        return StellarVelocity(ln_doppler, width, sharp.evidence, False, sharp)
+    return StellarVelocity(*finer, np.inf, True, sharp)  # what has lines at one velocity has features

@@ -21,7 +21,7 @@ from astro_spectok.redshift.flags import (
 )
 from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.redshift.peaks import WINDOW
-from astro_spectok.redshift.solutions import describe_spectrum, find_solutions, sharpen_peak
+from astro_spectok.redshift.solutions import describe_kind, describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.error_fits import fit_confident, fit_errors
@@ -237,12 +237,13 @@ def answer(rows, redshifts, calibration):
     table = {name: [] for name in names}
     for row in rows:
         posterior = RedshiftPosterior(grid, recalibrate(row, calibration))
-        peaks, raw, evidence = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
+        peaks, raw, sharp = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
         doubts = find_flags(
-            posterior, raw, posterior.information, evidence, red_end=row["red_end"],
+            posterior, raw, posterior.information, sharp.evidence, red_end=row["red_end"],
             confident=calibration.find_confident(best.spectype), snr=measure_facts(row["batch"], row["i"])[0],
+            shown=describe_kind(sharp, row["batch"], row["i"]),
         )  # fmt: skip
         zwarn = conclude_flags(row["noticed"], doubts, row["batch"], row["i"], row["trained"])
         values = {

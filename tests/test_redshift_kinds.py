@@ -1,0 +1,105 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What is no galaxy, quasar or star is told by what templates leave, and by how little of it a network is sure."""
+
+import numpy as np
+import pytest
+
+from astro_spectok.redshift.fit import refine_redshift
+from astro_spectok.redshift.kinds import Shown, is_unlike
+from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
+from astro_spectok.redshift.templates import load_rest_templates
+
+BRIGHT = {"snr": 20.0, "pixel": 3e-4}
+STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("spectype", "z", "probability", "information", "shown", "unlike"),
+    [
+        ("QSO", 2.8, 0.85, 7.0, STRANGE, True),
+        ("QSO", 2.8, 0.999, 8.5, STRANGE, False),
+        ("QSO", 2.8, 0.85, 7.0, STRANGE | {"unexplained": 0.05}, False),
+        ("QSO", 2.8, 0.85, 7.0, STRANGE | {"snr": 2.0}, False),
+        ("QSO", 2.8, 0.85, 7.0, STRANGE | {"pixel": 3e-3}, False),
+        ("QSO", 2.8, 0.6, 6.0, BRIGHT, True),
+        ("GALAXY", 0.5, 0.9, 7.0, STRANGE, True),
+        ("GALAXY", 0.5, 0.99, 9.0, STRANGE, False),
+        ("GALAXY", 0.0005, 1.0, 10.0, BRIGHT, True),
+        ("GALAXY", 0.0015, 1.0, 10.0, BRIGHT, False),
+        ("STAR", 0.0005, 1.0, 4.0, STRANGE, False),
+        ("STAR", 0.0005, 0.98, 2.0, STRANGE, True),
+        ("STAR", 0.0005, 0.98, 2.0, STRANGE | {"type_probability": 0.9}, False),
+        ("STAR", 0.0005, 0.98, 2.0, BRIGHT, False),
+    ],
+)
+def test_kinds(spectype, z, probability, information, shown, unlike):
+    assert is_unlike(spectype, z, probability, information, Shown(**shown)) == unlike
+
+
+def make_galaxy(seed=0, snr=30.0):
+    """A galaxy at redshift 0.1 by the mean template, and noise."""
+    templates = load_rest_templates()
+    x = np.log(3800) + 2e-4 * np.arange(4500)
+    mean = templates.at_resolution("GALAXY", 2000)[:, 0]
+    grid = templates.ln_start + templates.step * np.arange(len(mean))
+    flux = 1 + np.interp(x - np.log(1.1), grid, mean)
+    return x, flux + np.random.default_rng(seed).normal(0, 1 / snr, len(x)), np.full(len(x), snr**2)
+
+
+def test_templates_leave_little_of_their_own():
+    """Of a galaxy next to nothing; of the same with broad features, as a supernova in it has, these."""
+    x, flux, ivar = make_galaxy()
+    own = refine_redshift(x, flux, ivar, "GALAXY", np.log(1.1), 1e-4)
+    assert own.unexplained < 0.15 * own.structure
+    bumps = 1 + 0.4 * np.sin(2 * np.pi * x / 0.05)
+    other = refine_redshift(x, flux * bumps, ivar, "GALAXY", np.log(1.1), 1e-4)
+    assert other.unexplained > 0.07
+    assert other.unexplained > 0.6 * other.structure
+
+
+def test_noise_is_no_structure():
+    """What noise scatters is taken off."""
+    x, flux, ivar = make_galaxy(snr=1000.0)
+    noisy = flux + np.random.default_rng(1).normal(0, 0.2, len(x))
+    faint = refine_redshift(x, noisy, np.full(len(x), 25.0), "GALAXY", np.log(1.1), 1e-4)
+    sure = refine_redshift(x, flux, ivar, "GALAXY", np.log(1.1), 1e-4)
+    assert faint.structure == pytest.approx(sure.structure, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("flux", "lacks"),
+    [
+        (lambda rng, x: np.zeros(len(x)), True),
+        (lambda rng, x: rng.normal(size=len(x)), True),
+        (lambda rng, x: rng.normal(size=len(x)) + 1e3 * (x == 700), True),
+        (lambda rng, x: rng.normal(size=len(x)) + 0.5, False),
+        (lambda rng, x: rng.normal(size=len(x)) + 20 * np.isin(x, (300, 301, 302, 1500, 1501, 1502)), False),
+        (lambda rng, x: np.ones(len(x)), False),
+    ],
+    ids=["nothing", "noise", "spike", "faint continuum", "two lines", "constant"],
+)
+def test_signal(flux, lacks):
+    x = np.arange(2000)
+    assert lacks_signal(flux(np.random.default_rng(0), x), np.ones(2000)) == lacks
+    assert lacks_signal(np.ones(5), np.zeros(5))
+
+
+def test_too_much_subtracted():
+    """Overall or at one end; noise around zero is not negative."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=3000)
+    assert not has_negative_continuum(noise, np.ones(3000))
+    assert has_negative_continuum(noise - 0.2, np.ones(3000))
+    assert has_negative_continuum(noise + np.where(np.arange(3000) < 900, -2.0, 5.0), np.ones(3000))
+    assert not has_negative_continuum(noise + np.where(np.arange(3000) < 300, -2.0, 5.0), np.ones(3000))
+
+
+@pytest.mark.parametrize(
+    ("n", "step", "little"), [(200, 2e-4, True), (200, 5e-3, False), (4000, 1e-5, False), (299, 3e-4, True)]
+)
+def test_coverage(n, step, little):
+    """Bad pixels do not count, wherever they lie."""
+    wavelength = 5000 * np.exp(step * np.arange(2 * n))
+    ivar = np.ones(2 * n)
+    ivar[n:] = 0
+    assert has_little_coverage(wavelength, ivar) == little
