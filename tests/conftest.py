@@ -105,10 +105,10 @@ def rewrite(spectrum, *, axis=None, flux=None, sigma=None, **kwargs):
     )
 
 
-#: how far, over their size, tokens of a spectrum may differ that went through the network twice: alone and among others,
-#: or in another form. Libraries add up in another order where the sizes of what they multiply are others, so that rounding
-#: (6e-8, in sums of hundreds, in five blocks one after the other) is another: up to 1.5e-5 where it was seen. One pixel of
-#: four thousand that is lost changes tokens by 3e-3 and the embedding by 4e-4.
+#: how far, over their size, tokens of a spectrum may differ that went through the network twice: alone and among
+#: others, or in another form. Libraries add up in another order where the sizes of what they multiply are others, so
+#: that rounding (6e-8, in sums of hundreds, in five blocks one after the other) is another: up to 1.5e-5 where it was
+#: seen. One pixel of four thousand that is lost changes tokens by 3e-3 and the embedding by 4e-4.
 SAME_TOKENS = 5e-5
 
 

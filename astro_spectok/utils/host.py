@@ -1,10 +1,31 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What the program around has set for NumPy is set aside while the package works."""
 
+import functools
+
 import numpy as np
 
 __all__ = ["own_errstate"]
 
-#: decorator of what users call: floating-point errors are handled as NumPy does by default, as all of the package
-#: expects, and not as the program around has chosen for itself: numbers that underflow in a tail are no error
-own_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+def own_errstate(function):
+    """The function, with floating-point errors handled as NumPy does by default, whatever the program around has set.
+
+    For what users call: numbers that underflow in the tail of a posterior are no error.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    callable
+    """
+
+    # not NumPy's own decorator: warnings would name its file as where they come from
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+            return function(*args, **kwargs)
+
+    return call
