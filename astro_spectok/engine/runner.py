@@ -3,6 +3,9 @@
 
 import contextlib
 import operator
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.progress import show_progress
+from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
 from astro_spectok.weights import load_weights
 
@@ -63,14 +67,21 @@ class Runner:
     (True, True)
     """
 
-    def __init__(self, weights=None, device="auto", *, precision=None, batch_tokens=None):
+    def __init__(
+        self,
+        weights: str | PathLike[str] | None = None,
+        device: Any = "auto",
+        *,
+        precision: str | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
         self.device = choose_device(device)
         self.loaded = load_weights(weights, self.device)
         self.dtype = choose_dtype(self.device, precision or conf.precision)
         self.batch_tokens = _choose_budget(batch_tokens, self.device)
 
     @property
-    def network(self):
+    def network(self) -> Any:
         """The network, which is shared with all that use these weights."""
         return self.loaded.network
 
@@ -84,7 +95,7 @@ class Runner:
         with torch.inference_mode(), set_apart(self.device), compute_in(self.dtype):
             yield
 
-    def encode(self, batch, *, progress=None):
+    def encode(self, batch: SpectrumBatch, *, progress: bool | None = None) -> Iterator[tuple[int, EncodedSpectrum]]:
         """Encode all usable spectra of a batch.
 
         The result for one spectrum does not depend on which others are in the batch.
@@ -121,7 +132,7 @@ class Runner:
                     ),
                 )
 
-    def find_head(self, kind):
+    def find_head(self, kind: str) -> str | None:
         """Name of the first head of a kind.
 
         Parameters
@@ -134,9 +145,18 @@ class Runner:
         str or None
             None if the weights have none.
         """
-        return next((name for name, head in self.loaded.network.heads.items() if head.kind == kind), None)
+        heads: Any = self.loaded.network.heads
+        return next((name for name, head in heads.items() if head.kind == kind), None)
 
-    def measure(self, batch, heads=None, *, given=None, embedding=False, progress=None):
+    def measure(
+        self,
+        batch: SpectrumBatch,
+        heads: Sequence[str] | None = None,
+        *,
+        given: Mapping[str, np.ndarray] | None = None,
+        embedding: bool = False,
+        progress: bool | None = None,
+    ) -> Iterator[tuple[int, Measured]]:
         """What heads say of all usable spectra of a batch; what several need is computed once.
 
         Parameters
@@ -187,7 +207,7 @@ class Runner:
                 row = {name: {key: x[j] for key, x in values.items()} for name, values in found.items()}
                 yield int(i), Measured(row, vectors[j])
 
-    def measure_attention(self, batch, i=0):
+    def measure_attention(self, batch: SpectrumBatch, i: int = 0) -> np.ndarray:
         """Attention of the encoder among the tokens of one spectrum.
 
         Parameters
@@ -219,7 +239,7 @@ class Runner:
             return groups
         return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
-    def embed(self, values, geometry, good):
+    def embed(self, values: np.ndarray, geometry: np.ndarray, good: np.ndarray) -> np.ndarray:
         """Embedding of the tokens of one spectrum.
 
         Parameters
@@ -238,7 +258,14 @@ class Runner:
         with self._computing():
             return self.network.embed(*self._tokens(values, geometry, good))[0].cpu().numpy()
 
-    def decode(self, values, geometry, good, ln_wavelength, resolution=None):
+    def decode(
+        self,
+        values: np.ndarray,
+        geometry: np.ndarray,
+        good: np.ndarray,
+        ln_wavelength: np.ndarray,
+        resolution: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Flux and its uncertainty, over the scale of the spectrum, on any pixels.
 
         Parameters
@@ -259,17 +286,15 @@ class Runner:
 
         from astro_spectok.network import arrange_patches
 
-        ln_wavelength = torch.from_numpy(np.ascontiguousarray(ln_wavelength, dtype=np.float64))
-        grid = arrange_patches(
-            ln_wavelength, torch.tensor([0, len(ln_wavelength)], device="cpu"), self.network.config.patch
-        )
+        requested = torch.from_numpy(np.ascontiguousarray(ln_wavelength, dtype=np.float64))
+        grid = arrange_patches(requested, torch.tensor([0, len(requested)], device="cpu"), self.network.config.patch)
         if resolution is None:
             resolving = torch.full(grid.present.shape, torch.nan, dtype=torch.float32, device="cpu")
         else:
-            resolving = torch.from_numpy(np.full(len(ln_wavelength), resolution, np.float32))
+            resolving = torch.from_numpy(np.full(len(requested), resolution, np.float32))
             resolving = torch.where(grid.index >= 0, resolving[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
         tokens = self._tokens(values, geometry, good)
-        out = np.empty((2, len(ln_wavelength)), np.float32)
+        out = np.empty((2, len(requested)), np.float32)
         with self._computing():
             embedding = self.network.embed(*tokens)
             for start in range(0, grid.index.shape[1], DECODE_PATCHES):

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The sizes of a network, as frozen dataclasses that travel inside the weights file."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 __all__ = ["CONFIGS", "NetworkConfig", "get_config", "read_fields"]
 
@@ -125,11 +127,11 @@ class NetworkConfig:
             raise ValueError(msg)
 
     @property
-    def token_size(self):
+    def token_size(self) -> int:
         """Values of a token: ``width`` that the transformer works with, then ``local_cosines``."""
         return self.width + self.local_cosines
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON holds them.
 
         Returns
@@ -139,7 +141,7 @@ class NetworkConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`.
 
         Parameters
@@ -192,7 +194,7 @@ CONFIGS = {
 }
 
 
-def get_config(name):
+def get_config(name: str) -> NetworkConfig:
     """Return one of the configurations in ``CONFIGS``.
 
     Parameters

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import entr
@@ -138,7 +139,7 @@ class Calibration:
             raise ValueError(msg)
 
     @classmethod
-    def from_head(cls, head):
+    def from_head(cls, head: Any) -> Self:
         """The calibration that is stored with a redshift head, or one that changes no probability.
 
         Parameters
@@ -156,7 +157,7 @@ class Calibration:
     def _repr_html_(self):
         return make_html_table("Calibration", [(name, repr(value)) for name, value in asdict(self).items()])
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON holds them.
 
         Returns
@@ -165,7 +166,7 @@ class Calibration:
         """
         return asdict(self)
 
-    def apply(self, log_probability, pixel=None):
+    def apply(self, log_probability: Mapping[str, np.ndarray], pixel: float | None = None) -> Mapping[str, np.ndarray]:
         """Recalibrate a posterior.
 
         Parameters
@@ -219,7 +220,7 @@ class Calibration:
             values -= highest
         return out, float(sum(np.exp(values).sum(dtype=np.float64) for values in out.values()))
 
-    def find_cooling(self, log_probability, pixel=None):
+    def find_cooling(self, log_probability: Mapping[str, np.ndarray], pixel: float | None = None) -> float:
         """What all temperatures are multiplied by; see ``sharpening`` and ``pixel_power``.
 
         Parameters
@@ -238,7 +239,7 @@ class Calibration:
             return cooling
         return cooling * max(measure_breadth(log_probability, self.broad) / self.broad, 1.0) ** -self.sharpening
 
-    def deconvolve_width(self, spectype, width):
+    def deconvolve_width(self, spectype: str, width: float) -> float:
         """Take out of the width of a peak in ln(1 + z) what the training added to it.
 
         Parameters
@@ -255,7 +256,16 @@ class Calibration:
         added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) * (1 + self.doubt * (self.warmth - 1))
         return float(np.sqrt(max(width**2 - added, (SHARPEST * self.target_sigma) ** 2)))
 
-    def correct_width(self, spectype, width, z=None, *, red_end=None, refined=True, clues=None):
+    def correct_width(
+        self,
+        spectype: str,
+        width: float,
+        z: float | None = None,
+        *,
+        red_end: float | None = None,
+        refined: bool = True,
+        clues: Mapping[str, float] | None = None,
+    ) -> float:
         """The error in ln(1 + z) that a width stands for.
 
         With the floor in quadrature, to its power, scaled, and by its trends with the clues.
@@ -282,7 +292,7 @@ class Calibration:
         scale = self.error_scale.get(name, 1.0) * np.exp(sum(trend[clue] * clues.get(clue, 0.0) for clue in trend))
         return float(scale * PIVOT * (whole / PIVOT) ** self.error_power.get(name, 1.0))
 
-    def find_confident(self, spectype):
+    def find_confident(self, spectype: str) -> float:
         """Probability from which a solution of a class is relied on.
 
         Parameters

@@ -5,8 +5,11 @@ import logging
 import os
 import warnings
 from collections import OrderedDict
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from astropy import units as u
 from astropy.io import fits, registry
 from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
@@ -33,14 +36,23 @@ _NOT_ASKED = frozenset(
 #: formats whose own extensions ``hdu`` may name
 _TAKES_HDU = ("DESI arms", "DEEP2 spec1d")
 #: files of one structure are of one format: it is looked for once
-_MEMORY = OrderedDict()
+_MEMORY: OrderedDict[Any, Any] = OrderedDict()
 _MEMORY_SIZE = 256
 
 
 def read(
-    path, *, format=None, wave_unit=None, flux_unit=None, columns=None, hdu=None, medium=None, resolution=None,
-    join=None, spaxel=None,
-):  # fmt: skip
+    path: str | PathLike[str],
+    *,
+    format: str | None = None,
+    wave_unit: str | u.UnitBase | None = None,
+    flux_unit: str | u.UnitBase | None = None,
+    columns: Any = None,
+    hdu: Any = None,
+    medium: str | None = None,
+    resolution: Any = None,
+    join: bool | None = None,
+    spaxel: Any = None,
+) -> Spectrum | SpectrumList:
     """Read all spectra of a file, whatever wrote it.
 
     What the file does not say is found out: units from their spelling or their size, columns from their names, kinds of

@@ -3,6 +3,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 __all__ = ["RULES", "TrainingConfig", "check_number", "check_rule", "parse_settings"]
 
@@ -142,7 +143,7 @@ class TrainingConfig:
             )
             raise ValueError(msg)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The settings as JSON holds them.
 
         Returns

@@ -5,15 +5,19 @@ import contextlib
 import logging
 import math
 import os
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 
 import torch
 
 from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.heads import ModelConfig, build_model
+from astro_spectok.network import NetworkConfig
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
+from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.freezing import find_part, freeze_all_but, list_parts
 from astro_spectok.training.history import Meter, append_log, plot_curve, trim_log
 from astro_spectok.training.processes import Processes
@@ -63,8 +67,22 @@ def _make_optimizer(network, config):
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
-def pretrain(data, out, model, config, *, real=(), real_medium=None, start=None, train_only=(), resume=False,
-             device="auto", precision="auto", stop_after=None, on_step=None):  # fmt: skip
+def pretrain(
+    data: str | PathLike[str] | None,
+    out: str | PathLike[str],
+    model: ModelConfig | NetworkConfig,
+    config: TrainingConfig,
+    *,
+    real: Sequence[str | PathLike[str]] = (),
+    real_medium: str | None = None,
+    start: str | PathLike[str] | None = None,
+    train_only: str | Sequence[str] = (),
+    resume: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    stop_after: int | None = None,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+) -> Path | None:
     """Train a network on simulated and real spectra, and write it as weights.
 
     Started by PyTorch's launcher (``torchrun``), the processes share the shards of each step, and the result is that
