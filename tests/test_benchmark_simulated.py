@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from astro_spectok.engine import Runner
-from astro_spectok.network import build_network, get_config
-from astro_spectok.network.config import RedshiftHeadConfig
+from astro_spectok.heads import RedshiftConfig, build_model
+from astro_spectok.network import get_config
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import HELD_OUT, NAMED, choose_instrument, random_instrument
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 
 ROOT = Path(__file__).parents[1]
 STEP = 2e-4
@@ -308,14 +308,12 @@ def test_chi2_of_known_models(simulated, monkeypatch, survey):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Random weights of the smallest network, with heads that look at coarse redshifts up to 7."""
-    head = RedshiftHeadConfig(channels=4, step=1e-3, kernel=3)
-    config = replace(get_config("tiny"), redshift=head, labels=(("teff", 3.75, 0.2),))
+    head = RedshiftConfig(channels=4, step=1e-3, kernel=3)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        network = build_network(config)
-    training = {"wavelength_range": [900.0, 53000.0]}
-    return write_weights(path, config.to_dict(), network.state_dict(), metadata={"training": training})
+        network = build_model(get_config("tiny"), {"redshift": head})
+    return write_network(path, network, metadata={"training": {"wavelength_range": [900.0, 53000.0]}})
 
 
 def test_whole_measurement(simulated, load, weights):
