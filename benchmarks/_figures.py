@@ -3,15 +3,12 @@
 
 import math
 
-from safetensors import safe_open
-
 from astro_spectok.network import get_config
-from astro_spectok.redshift import flags, kinds
 from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.templates import load_rest_templates
-from astro_spectok.stellar import flags as stellar_flags
 from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.weights import find_weights, get_entry, read_metadata
+from astro_spectok.weights import find_weights, get_entry, load_network, read_metadata
+from astro_spectok.weights.format import CONFIG_KEY
 
 __all__ = ["describe_config", "format_figures", "make_figures"]
 
@@ -35,7 +32,8 @@ def make_figures(read, name="small"):
     dict of str to str
         Text by the name of the substitution.
     """
-    figures = _describe_weights(name) | _describe_paper() | _describe_templates() | _describe_flags()
+    network = load_network(name)
+    figures = _describe_weights(name, network) | _describe_paper() | _describe_templates() | _describe_flags(network)
     for file, describe in (
         (f"{name}_real_spectra", _describe_real),
         (f"{name}_redshift_estimator", _describe_estimator),
@@ -62,14 +60,15 @@ ALWAYS = (
 
 
 def describe_config(config):
-    """Sizes of a network: substitutions without a prefix.
+    """Sizes of a network and its heads: substitutions without a prefix.
 
     Parameters
     ----------
     config : dict
-        As `~astro_spectok.network.NetworkConfig.to_dict` gives it.
+        As `~astro_spectok.heads.ModelConfig.to_dict` gives it.
     """
-    redshift = config["redshift"]
+    heads = {head["name"]: head["config"] for head in config["heads"]}
+    config, redshift = config["backbone"], heads["redshift"]
     high = dict(zip(redshift["classes"], (pair[1] for pair in redshift["z_range"]), strict=True))
     return {
         "patch": str(config["patch"]),
@@ -81,7 +80,7 @@ def describe_config(config):
         "detail-size": str(config["detail_channels"]),
         "embedding-size": str(config["embedding_size"]),
         "embedding-nodes": str(config["embedding_nodes"]),
-        "posterior-periods": str(config["posterior_periods"]),
+        "posterior-periods": str(redshift["summary_periods"]),
         "longest-period": f"{config['longest_period']:g}",
         "shortest-period": _write(config["shortest_period"]),
         "contrast-step": _write(config["contrast_step"]),
@@ -91,7 +90,7 @@ def describe_config(config):
         "galaxy-redshift": f"{high['GALAXY']:g}",
         "qso-redshift": f"{high['QSO']:g}",
         "star-velocity": f"{to_velocity(high['STAR']).value:.0f} km/s",
-        "star-types": str(len(config["stellar_types"])),
+        "star-types": str(len(heads["spectral_type"]["types"])),
     }
 
 
@@ -101,18 +100,17 @@ def _write(number):
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
-def _describe_weights(name):
-    """What a file of weights holds."""
-    metadata = read_metadata(find_weights(name))
-    with safe_open(find_weights(name), framework="numpy") as file:
-        parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
-    windows = [f"{low:.0f} to {high:.0f}" for low, high in metadata["stellar"]["wavelength"]]
-    return describe_config(metadata["astro_spectok_config"]) | {
+def _describe_weights(name, network):
+    """What a file of weights holds, and the network that is made of it."""
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    training = StellarTraining.from_head(network.heads["stellar"])
+    windows = [f"{low:.0f} to {high:.0f}" for low, high in training.wavelength]
+    return describe_config(read_metadata(find_weights(name))[CONFIG_KEY]) | {
         "parameters": f"{parameters / 1e6:.1f} million",
         "megabytes": f"{get_entry(name).size / 1e6:.1f} MB",
         "wavelength-range": "{:,.0f} to {:,.0f} Angstrom".format(*get_entry(name).wavelength_range),
         "stellar-windows": f"{', '.join(windows[:-1])} and {windows[-1]} Angstrom",
-        "h-band-resolution": f"{StellarTraining.from_metadata(metadata).limit_resolution(len(windows) - 1)[0]:.0f}",
+        "h-band-resolution": f"{training.limit_resolution(len(windows) - 1)[0]:.0f}",
     }
 
 
@@ -133,23 +131,24 @@ def _describe_templates():
     return {"rest-components": " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))}
 
 
-def _describe_flags():
-    """From where on something is flagged, as the code has it."""
+def _describe_flags(network):
+    """From where on something is flagged, as the heads have it."""
+    redshift, stellar = network.heads["redshift"].rules, network.heads["stellar"].rules
     return {
-        "flag-evidence": f"{flags.LEAST_EVIDENCE:g} nat",
-        "flag-evidence-star": f"{flags.STELLAR_EVIDENCE:g} nat",
-        "flag-sure-star": f"{flags.SURE:g}",
-        "flag-information": f"{flags.LEAST_INFORMATION:g} nat",
-        "flag-comparable": _percent(flags.COMPARABLE),
-        "flag-vicinity": f"{flags.VICINITY:g}",
-        "flag-confident": f"{flags.CONFIDENT:g}",
-        "flag-left": _percent(kinds.LEFT),
-        "flag-star": f"{stellar_flags.DOUBTFUL:g}",
-        "flag-no-star": f"{stellar_flags.REFUSED:g}",
-        "flag-type": f"{stellar_flags.SUSPECT:g}",
-        "flag-type-sure": f"{stellar_flags.CERTAIN:g}",
-        "flag-tail": _percent(stellar_flags.TAIL),
-        "flag-snr": f"{stellar_flags.LEAST_SNR:g}",
+        "flag-evidence": f"{redshift['least_evidence']:g} nat",
+        "flag-evidence-star": f"{redshift['stellar_evidence']:g} nat",
+        "flag-sure-star": f"{redshift['sure']:g}",
+        "flag-information": f"{redshift['least_information']:g} nat",
+        "flag-comparable": _percent(redshift["comparable"]),
+        "flag-vicinity": f"{redshift['vicinity']:g}",
+        "flag-confident": f"{redshift['confident']:g}",
+        "flag-left": _percent(redshift["unexplained"]),
+        "flag-star": f"{stellar['doubtful']:g}",
+        "flag-no-star": f"{stellar['refused']:g}",
+        "flag-type": f"{stellar['suspect']:g}",
+        "flag-type-sure": f"{stellar['certain']:g}",
+        "flag-tail": _percent(stellar["tail"]),
+        "flag-snr": f"{stellar['least_snr']:g}",
     }
 
 

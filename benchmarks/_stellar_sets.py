@@ -12,7 +12,7 @@ from astro_spectok.simulate import STELLAR_TYPES, Randomness
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.public_sets import load_set
-from astro_spectok.stellar.hull import StellarHull
+from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.training.observed import to_spectra
 
 __all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_stars"]
@@ -146,7 +146,7 @@ def _draw_once(family, n, instrument, snr, seed, rotation, labelled):
         objects = replace(objects, rotation=torch.zeros_like(objects.rotation))
     nothing = torch.full((len(objects),), torch.nan)
     label = {name: objects.labels.get(name, nothing).double().numpy() for name in LABELS}
-    kept = StellarHull().contains(*label.values()) if labelled else np.full(len(objects), True)
+    kept = StellarTraining.begin().hull.contains(*label.values()) if labelled else np.full(len(objects), True)
     spectra = to_spectra(observe(objects, [instrument] * len(objects), snr, random, clean=True))
     kept &= np.array([np.mean(ivar > 0) > SEEN for _, _, ivar in spectra])
     truth = {name: values[kept] for name, values in label.items()}

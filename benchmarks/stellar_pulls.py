@@ -44,7 +44,7 @@ def main(argv=None):
     training, others = fit_training(take_stars(stars, clean[::2]), known), take_stars(stars, clean[1::2])
     result = {
         "weights": runner.loaded.name, "sha256": runner.loaded.sha256, "n": options.n, "seed": options.seed,
-        **training.to_dict(), "before": score_pulls(others, StellarTraining()),
+        **training.to_dict(), "before": score_pulls(others, StellarTraining.begin()),
         "after": score_pulls(others, training),
         "with faults": score_pulls(take_stars(stars, ~stars["clean"]), training),
     }  # fmt: skip

@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A stand-in for the stellar head: labels that are a known function of tokens and velocity."""
 
+from typing import ClassVar
+
 import torch
 
 NAMES = ("teff", "logg", "fe_h", "alpha_fe", "log_vbroad")
@@ -31,12 +33,14 @@ def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0
     ``by_tokens`` times the mean level of the tokens is added to [Fe/H]; ``second`` is what is found of a second star.
     """
     from astro_spectok.heads import Head
+    from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
     from astro_spectok.weights import load_network
 
     network, asked = load_network(weights, "cpu"), []
 
     class KnownLabels(Head):
         kind, needs, given = "stellar", ("detail", "patches"), ("ln_doppler",)
+        begins_with: ClassVar[dict] = {"domain": STELLAR_DOMAIN, "rules": STELLAR_RULES}
         names, spread = NAMES, torch.tensor(SPREAD)
 
         def forward(self, inputs):

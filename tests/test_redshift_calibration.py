@@ -2,6 +2,7 @@
 """`Calibration`: what it does to probabilities, errors and intervals, and how weights tell it."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from _redshift import GRID, STEP, make_flat, make_scores
 
 from astro_spectok.heads import RedshiftConfig
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES
 from astro_spectok.redshift import Calibration, RedshiftPosterior
-from astro_spectok.redshift.calibration import CONFIDENT, PIVOT, PIXEL, measure_breadth, measure_pixel, name_errors
+from astro_spectok.redshift.calibration import PIVOT, PIXEL, measure_breadth, measure_pixel, name_errors
+from astro_spectok.redshift.rules import RedshiftRules
 
 SCORES = make_scores(("GALAXY", 0.5, 4 * STEP, 0.999), ("QSO", 2.0, 4 * STEP, 0.001))
 
@@ -138,7 +141,7 @@ def test_unrefined_errors_are_their_own():
 
 def test_what_is_relied_on():
     assert Calibration(confident={"STAR": 0.9}).find_confident("STAR") == 0.9
-    assert Calibration().find_confident("STAR") == CONFIDENT
+    assert Calibration().find_confident("STAR") == REDSHIFT_RULES["confident"]
 
 
 def test_broad_peaks_are_sharpened():
@@ -181,10 +184,15 @@ def test_is_read_from_a_head():
         {"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
         {"QSO": {"pixel": 0.3}},
     )  # fmt: skip
-    head = SimpleNamespace(calibration=json.loads(json.dumps(made.to_dict())), config=RedshiftConfig(target_sigma=2e-4))
-    assert Calibration.from_head(head) == made
-    head = SimpleNamespace(calibration={}, config=RedshiftConfig(target_sigma=3e-4))
+    rules = REDSHIFT_RULES | {"comparable": 0.3}
+    stored = json.loads(json.dumps({"calibration": made.to_dict(), "rules": rules}))
+    head = SimpleNamespace(config=RedshiftConfig(target_sigma=2e-4), **stored)
+    assert Calibration.from_head(head) == replace(made, rules=RedshiftRules.from_dict(rules))
+    head = SimpleNamespace(calibration={}, rules=REDSHIFT_RULES, config=RedshiftConfig(target_sigma=3e-4))
     assert Calibration.from_head(head) == Calibration(target_sigma=3e-4)
+    head.rules = {name: x for name, x in REDSHIFT_RULES.items() if name != "edge"}
+    with pytest.raises(ValueError, match="edge are missing: write the weights again"):
+        Calibration.from_head(head)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_spectok.redshift.fit import divide_continuum, refine_redshift
-from astro_spectok.redshift.flags import LEAST_EVIDENCE
+from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.templates import RESOLUTION, load_rest_templates
 
 X = np.log(3600.0) + 2.3e-4 * np.arange(4500)
@@ -63,7 +63,7 @@ def test_noise_has_no_features():
         flux = level + rng.normal(0, 1, len(X))
         for spectype, z in REDSHIFT.items():
             fit = refine_redshift(X, flux, np.ones(len(X)), spectype, np.log1p(z), 2e-4)
-            assert fit is None or fit.evidence < LEAST_EVIDENCE
+            assert fit is None or fit.evidence < RedshiftRules.begin().least_evidence
 
 
 @pytest.mark.parametrize(

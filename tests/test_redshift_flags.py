@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_scores
 
-from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
-from astro_spectok.redshift.flags import EXTRAPOLATED, combine_flags, find_flags, find_red_end, measure_outside
+from astro_spectok.redshift import Calibration, RedshiftFlag, RedshiftPosterior
+from astro_spectok.redshift.flags import combine_flags, find_flags, find_red_end, measure_outside
+
+CALIBRATION = Calibration()
+RULES = CALIBRATION.rules
 
 
 @pytest.mark.parametrize(
@@ -20,7 +23,7 @@ from astro_spectok.redshift.flags import EXTRAPOLATED, combine_flags, find_flags
 )
 def test_galaxies_need_more_than_lyman_alpha(cls, z, red_end, flagged):
     posterior = RedshiftPosterior(GRID, make_scores((cls, z, STEP, 1.0)))
-    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, 50.0, red_end=red_end)
+    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, CALIBRATION, 50.0, red_end=red_end)
     assert flags == (RedshiftFlag.AT_EDGE if flagged else RedshiftFlag.NONE)
 
 
@@ -40,14 +43,16 @@ def test_galaxies_need_more_than_lyman_alpha(cls, z, red_end, flagged):
 def test_stars_may_be_told_by_their_continua(cls, probability, evidence, snr, flagged):
     """If they are told for sure, and templates do not contradict; else their features must be more than a wave."""
     posterior = RedshiftPosterior(GRID, make_scores((cls, 0.0, STEP, probability), ("QSO", 2.0, STEP, 1 - probability)))
-    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, evidence, snr=snr)
+    flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, CALIBRATION, evidence, snr=snr)
     assert flags == (RedshiftFlag.SKY_LIKE if flagged else RedshiftFlag.NONE)
 
 
 @pytest.mark.parametrize(("confident", "flagged"), [(0.6, False), (0.8, True)])
 def test_low_confidence_is_what_the_calibration_says(confident, flagged):
     posterior = RedshiftPosterior(GRID, make_scores(("GALAXY", 0.5, STEP, 0.7), ("GALAXY", 0.52, STEP, 0.3)))
-    flags = find_flags(posterior, posterior.find_peaks(1), posterior.information, 50.0, confident=confident)
+    flags = find_flags(
+        posterior, posterior.find_peaks(1), posterior.information, Calibration(confident={"GALAXY": confident}), 50.0
+    )
     assert flags == (RedshiftFlag.LOW_CONFIDENCE if flagged else RedshiftFlag.NONE)
 
 
@@ -58,14 +63,19 @@ def test_red_end_is_that_of_good_pixels():
     assert np.isnan(find_red_end(wavelength, np.zeros(3)))
 
 
-@pytest.mark.parametrize(("outside", "flagged"), [(EXTRAPOLATED - 0.01, False), (EXTRAPOLATED + 0.01, True)])
+@pytest.mark.parametrize(
+    ("outside", "flagged"),
+    [(RULES.extrapolated - 0.01, False), (RULES.extrapolated + 0.01, True)],
+)
 def test_a_little_outside_is_a_remark(outside, flagged):
     """Said beside a doubt, and by itself only if much of the spectrum lies there, or it is not known how much."""
     noticed = RedshiftFlag.OUTSIDE_TRAINED_RANGE | RedshiftFlag.ERRORS_ESTIMATED
-    assert combine_flags(noticed, RedshiftFlag.NONE, outside=outside) == (noticed if flagged else RedshiftFlag.NONE)
+    assert combine_flags(noticed, RedshiftFlag.NONE, RULES, outside=outside) == (
+        noticed if flagged else RedshiftFlag.NONE
+    )
     doubt = RedshiftFlag.TWO_PEAKS
-    assert combine_flags(noticed, doubt, outside=outside) == noticed | doubt
-    assert combine_flags(noticed, RedshiftFlag.NONE) == noticed
+    assert combine_flags(noticed, doubt, RULES, outside=outside) == noticed | doubt
+    assert combine_flags(noticed, RedshiftFlag.NONE, RULES) == noticed
 
 
 def test_share_outside_is_that_of_good_pixels():

@@ -6,6 +6,7 @@ import pytest
 
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.kinds import Shown, is_unlike
+from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.templates import load_rest_templates
 
@@ -33,7 +34,7 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
     ],
 )
 def test_kinds(spectype, z, probability, information, shown, unlike):
-    assert is_unlike(spectype, z, probability, information, Shown(**shown)) == unlike
+    assert is_unlike(spectype, z, probability, information, Shown(**shown), RedshiftRules.begin()) == unlike
 
 
 def make_galaxy(seed=0, snr=30.0):

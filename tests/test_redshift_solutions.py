@@ -12,6 +12,7 @@ from scipy.stats import norm
 from astro_spectok.redshift import Calibration, RedshiftPosterior, solutions
 from astro_spectok.redshift.fit import Refined
 from astro_spectok.redshift.peaks import Peak
+from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.solutions import find_solutions, move_interval
 from astro_spectok.spectra import to_batch
 
@@ -38,7 +39,7 @@ def test_without_templates_the_posterior_decides(monkeypatch):
 
 def test_redshifts_are_averaged_by_their_inverse_variances(monkeypatch):
     """Network and templates as sure as each other: half way between them, surer by the root of two."""
-    width = np.sqrt(TRUE**2 - solutions.DISAGREEMENT["GALAXY"] ** 2)
+    width = np.sqrt(TRUE**2 - RedshiftRules.begin().disagreement["GALAXY"] ** 2)
     (best, _), _, sharp = solve(monkeypatch, Refined(np.log(1.5) + 2e-4, width, 50.0))
     assert np.log1p(best.z) == pytest.approx(np.log(1.5) + 1e-4, abs=0.1 * STEP)
     assert best.z_err / (1 + best.z) == pytest.approx(2 * TRUE / np.sqrt(2), rel=0.02)

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from astro_spectok.stellar.infrared_velocity import load_infrared_templates, refine_infrared_velocity
+from astro_spectok.stellar.rules import StellarRules
 from astro_spectok.utils.spectypes import STAR
 
 LIGHT_SPEED = 299792.458
 LN_WAVELENGTH = np.log(15180) + 1.4e-5 * np.arange(7600)
 RESOLUTION = 22500.0
 WIDTH = 5e-5
+
+RULES = StellarRules.begin()
 
 
 def make_star(rv, snr=100, seed=0, wavelength=LN_WAVELENGTH):
@@ -25,7 +28,7 @@ def make_star(rv, snr=100, seed=0, wavelength=LN_WAVELENGTH):
 
 def refine(flux, ivar, rv, wavelength=LN_WAVELENGTH, **kwargs):
     found = refine_infrared_velocity(
-        wavelength, flux, ivar, np.log1p(rv / LIGHT_SPEED), WIDTH, **{"resolution": RESOLUTION} | kwargs
+        wavelength, flux, ivar, np.log1p(rv / LIGHT_SPEED), WIDTH, RULES, **{"resolution": RESOLUTION} | kwargs
     )
     return None if found is None else (LIGHT_SPEED * np.expm1(found[0]), LIGHT_SPEED * found[1])
 

@@ -13,6 +13,7 @@ from _stellar import CORRELATION, NAMES, SIGMA, SUN, make_tril
 from astropy import units as u
 from astropy.uncertainty import Distribution
 
+from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.stellar import StellarDistributions, StellarFlag
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
@@ -111,7 +112,7 @@ class TestHull:
         ],
     )
     def test_known_stars(self, star, inside):
-        assert bool(StellarHull().contains(np.log10(star[0]), *star[1:])) is inside
+        assert bool(StellarTraining.begin().hull.contains(np.log10(star[0]), *star[1:])) is inside
 
     def test_from_labels(self):
         """Nearly all stars that it is made of lie in it, and an empty corner does not."""
@@ -138,21 +139,24 @@ class TestHull:
 
 def take(about):
     """What is read of a head."""
-    return StellarTraining.from_head(SimpleNamespace(**{"domain": {}, "calibration": {}} | about))
+    begin = {"domain": STELLAR_DOMAIN, "calibration": {}, "rules": STELLAR_RULES}
+    return StellarTraining.from_head(SimpleNamespace(**begin | about))
 
 
 class TestTraining:
     def test_of_a_head(self):
-        """What a head tells is taken, and the rest is as by default."""
-        made = take({"domain": {"resolution": [500, 5000]}, "calibration": {"error_scale": {"teff": 1.5}}})
+        """What a head tells is taken; a new one has what all begin with."""
+        made = take(
+            {"domain": STELLAR_DOMAIN | {"resolution": [500, 5000]}, "calibration": {"error_scale": {"teff": 1.5}}}
+        )
         assert made.resolution == (500.0, 5000.0)
-        assert made.hull == StellarHull()
+        assert made.hull == StellarTraining.begin().hull
         assert take(json.loads(json.dumps(made.to_dict()))) == made
-        assert take({}) == StellarTraining()
+        assert take({}) == StellarTraining.begin()
 
     def test_correct_covariance(self):
         """Scale and floor act on the errors; correlations stay."""
-        made = StellarTraining(error_scale={"teff": 2.0}, error_floor={"logg": 0.05, "teff": 0.0})
+        made = StellarTraining.begin(error_scale={"teff": 2.0}, error_floor={"logg": 0.05, "teff": 0.0})
         before = make_labels().covariance
         after = made.correct_covariance(NAMES, before)
         sigma = np.sqrt(np.diag(after))
@@ -161,7 +165,7 @@ class TestTraining:
 
     def test_errors_of_a_range(self):
         """A key with a range comes before the label alone, in the range that most pixels lie in."""
-        made = StellarTraining(wavelength=((4000, 5000), (8000, 9000)))
+        made = StellarTraining.begin(wavelength=((4000, 5000), (8000, 9000)))
         assert made.find_range([4100.0, 8100.0, 8200.0, 9500.0]) == 1
         assert made.find_range([3000.0]) is None
         assert made.name_error("teff", None) == "teff"
@@ -177,20 +181,22 @@ class TestTraining:
 
     def test_covers(self):
         """All labels where any was learnt, but for those of which the weights tell more."""
-        made = StellarTraining(wavelength=((4000, 5000), (8000, 9000)), label_wavelength={"fe_h": ((4400, 4600),)})
+        made = StellarTraining.begin(
+            wavelength=((4000, 5000), (8000, 9000)), label_wavelength={"fe_h": ((4400, 4600),)}
+        )
         wavelength = [3999, 4500, 4700, 6000, 9000]
         for label in (None, "teff", "alpha_fe"):
             np.testing.assert_array_equal(made.covers(wavelength, label), [False, True, True, False, True])
         np.testing.assert_array_equal(made.covers(wavelength, "fe_h"), [False, True, False, False, False])
         assert take(json.loads(json.dumps(made.to_dict()))) == made
-        np.testing.assert_array_equal(StellarTraining().covers([5000, 16000], "alpha_fe"), [False, True])
+        np.testing.assert_array_equal(StellarTraining.begin().covers([5000, 16000], "alpha_fe"), [False, True])
 
     @pytest.mark.parametrize(
         ("wavelength", "filled"),
         [((3000, 25000), True), ((8300, 9000), True), ((3600, 4500), False), ((9000, 15000), False)],
     )
     def test_fills_range(self, wavelength, filled):
-        assert StellarTraining().fills_range(np.linspace(*wavelength, 2000)) is filled
+        assert StellarTraining.begin().fills_range(np.linspace(*wavelength, 2000)) is filled
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -203,7 +209,7 @@ class TestTraining:
     )
     def test_refuses(self, options, message):
         with pytest.raises(ValueError, match=message):
-            StellarTraining(**options)
+            StellarTraining.begin(**options)
 
 
 def test_flags_are_documented():

@@ -51,7 +51,7 @@ def test_fit_training():
     for x in found:
         found[x][where == 2] -= 0.5 * (found[x] - truth[x])[where == 2]
     stars = {"snr": rng.choice([8.0, 40.0], n), "range": where, "found": found, "sigma": sigma, "truth": truth}
-    known = StellarTraining()
+    known = StellarTraining.begin()
     made = module.fit_training(stars, known)
     assert set(made.error_scale) == {known.name_error(x, k) for x in ("teff", "logg", "fe_h") for k in (0, 2)}
     assert made.hull == known.hull

@@ -19,6 +19,7 @@ from safetensors.torch import save, save_file
 from astro_spectok import weights as room
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.heads import RedshiftConfig, StellarConfig, build_model
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES, STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.network import CONFIGS, build_network
 from astro_spectok.weights import (
     REGISTRY,
@@ -193,7 +194,10 @@ def test_format_1_is_read_as_format_2(tmp_path):
     found, stellar = loaded.network.heads["redshift"], loaded.network.heads["stellar"]
     assert found.calibration == {"doubt": 0.1}
     assert found.provenance == {"training": metadata["training"]}
-    assert (stellar.domain, stellar.calibration) == ({"resolution": [500, 5000]}, {"error_scale": {"teff": 2.0}})
+    # what it did not say, the weights that it is of have
+    assert stellar.domain == STELLAR_DOMAIN | {"resolution": [500, 5000]}
+    assert (stellar.calibration, stellar.rules) == ({"error_scale": {"teff": 2.0}}, STELLAR_RULES)
+    assert found.rules == REDSHIFT_RULES
     assert "calibration" not in loaded.metadata
     again = load_weights(write_network(tmp_path / "new.safetensors", loaded.network, metadata={"name": "new"}))
     assert again.network.heads["redshift"].calibration == {"doubt": 0.1}

@@ -2,6 +2,7 @@
 """Weights files of format 1, in which all heads stood under fixed names: what they hold, as format 2 says it."""
 
 from astro_spectok.heads.redshift import RedshiftConfig
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES, STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.heads.spectral_type import SpectralTypeConfig
 from astro_spectok.heads.stellar import StellarConfig
 from astro_spectok.network.config import NetworkConfig
@@ -50,13 +51,14 @@ def convert_format_1(config, metadata, tensors=None):
         old["observed_range"] = list(made.observed_range)
         if periods:
             old["summaries"] = [["redshift", len(made.classes) * (2 * periods + 1)]]
-        heads.append(_describe("redshift", made, calibration=calibration))
+        heads.append(_describe("redshift", made, calibration=calibration, rules=REDSHIFT_RULES))
     if types and step:
         heads.append(_describe("spectral_type", SpectralTypeConfig(tuple(types), step)))
     if labels:
         errors = {name: stellar.pop(name) for name in ("error_scale", "error_floor") if name in stellar}
         made = StellarConfig.from_dict({"labels": labels})
-        heads.append(_describe("stellar", made, calibration=errors, domain=stellar))
+        domain = STELLAR_DOMAIN | stellar
+        heads.append(_describe("stellar", made, calibration=errors, domain=domain, rules=STELLAR_RULES))
     for head in heads:
         head["provenance"] = {"training": training} if training else {}
     kept = {one["name"] for one in heads}

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`Head`: what all heads have in common, and all that the rest of the package knows of one."""
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -116,6 +117,8 @@ class Head(nn.Module):
         Whether it learns from stars with labels, so that some batches are drawn from these alone.
     mixed_precision : bool
         Whether it may run in the lower precision of the encoder.
+    begins_with : dict
+        ``domain``, ``calibration``, ``rules`` and ``provenance`` of a new head, where they are not empty.
     summary_size : int
         How many numbers `summarise_tokens` gives the embedding; 0 for none.
     domain, calibration, rules, provenance : dict
@@ -132,12 +135,14 @@ class Head(nn.Module):
     clips_apart: ClassVar[bool] = False
     draws_stars: ClassVar[bool] = False
     mixed_precision: ClassVar[bool] = False
+    begins_with: ClassVar[dict] = {}
     summary_size = 0
 
     def __init__(self, config, network=None):
         super().__init__()
         self.config, self.network_config = config, network
-        self.domain, self.calibration, self.rules, self.provenance = {}, {}, {}, {}
+        for name in ABOUT:
+            setattr(self, name, deepcopy(self.begins_with.get(name, {})))
 
     @property
     def gives(self):

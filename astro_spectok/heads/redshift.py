@@ -7,6 +7,7 @@ learned template per class; the scores over class and lag are one joint posterio
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from astro_spectok.heads.posterior_summary import PosteriorSummary
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift_loss import redshift_loss
 from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES
 from astro_spectok.heads.template_spectra import QUANTUM, TemplateSpectra
 from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
@@ -98,6 +100,7 @@ class RedshiftHead(Head):
     figures = ("redshift", "right", "right_class")
     # ten times as large as all others together: clipped with them, its fluctuations would scale their steps
     clips_apart = True
+    begins_with: ClassVar[dict] = {"rules": REDSHIFT_RULES}
 
     def __init__(self, config, network):
         super().__init__(config, network)

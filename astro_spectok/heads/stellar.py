@@ -2,6 +2,7 @@
 """Labels of a star with their covariance, from its flux over the continuum on grids in the rest frame."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels, to_double
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.network.detail import local_flux
 
@@ -154,6 +156,7 @@ class StellarHead(Head):
     figures = ("stellar",)
     loss_weight = 0.1
     draws_stars = True
+    begins_with: ClassVar[dict] = {"domain": STELLAR_DOMAIN, "rules": STELLAR_RULES}
 
     def __init__(self, config, network):
         super().__init__(config, network)

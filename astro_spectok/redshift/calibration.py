@@ -8,16 +8,13 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import entr
 
+from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.utils.html import make_html_table
 
 __all__ = ["Calibration", "measure_breadth", "measure_pixel", "name_errors"]
 
 #: width in ln(1 + z) of what the posterior was trained towards, where the weights do not tell
 TARGET_SIGMA = 1.5e-4
-#: share of it below which the width of a peak tells nothing
-SHARPEST = 0.2
-#: least error in ln(1 + z) where none was fitted: 3 km/s
-FLOOR = 1e-5
 #: how far the breadth of a peak is measured on either side, in breadths from which it is broad
 REACH = 10
 #: rest wavelength in Angstrom that a spectrum reaches beyond if it shows lines of gas at rest, [OII] of galaxies, Mg II
@@ -31,8 +28,6 @@ UNREFINED = " unrefined"
 PIVOT = 3e-5
 #: width of a pixel in ln(wavelength) at which temperatures are as stated, 60 km/s, and those that are told apart
 PIXEL, PIXELS = 2e-4, (3e-5, 5e-3)
-#: probability from which a solution is relied on, where none was fitted
-CONFIDENT = 0.8
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ class Calibration:
         is shifted by more than the noise shifts it; ``'STAR unrefined'`` where templates refined nothing. See
         ``name_errors``; without such a key the next more general one holds.
     error_floor : dict of str to float
-        By the same keys, what is added in quadrature to the error in ln(1 + z), before it is scaled; 1e-5, 3 km/s,
-        where absent.
+        By the same keys, what is added in quadrature to the error in ln(1 + z), before it is scaled; that of
+        the rules where absent.
     error_power : dict of str to float
         By the same keys, the power of the error that is taken before it is scaled, at which 9 km/s remain 9 km/s:
         above 1 where faint spectra have errors larger than the noise alone would give; 1 where absent.
@@ -65,8 +60,8 @@ class Calibration:
     broad : float
         Breadth of a peak in bins, as the exponential of its entropy: 4.1 standard deviations of a Gaussian.
     confident : dict of str to float
-        For each class the probability from which a solution is relied on (`RedshiftFlag.LOW_CONFIDENCE`); 0.8 where
-        absent.
+        For each class the probability from which a solution is relied on (`RedshiftFlag.LOW_CONFIDENCE`); that of
+        the rules where absent.
     doubt, warmth : float
         Share of a second posterior that is mixed in, whose temperatures are ``warmth`` times as high: how often
         evidence is worth less than usual.
@@ -76,6 +71,8 @@ class Calibration:
     error_trend : dict of str to dict of str to float
         For each class what the logarithm of its errors grows by with each clue of
         ``astro_spectok.redshift.error_features``: the width of a peak does not tell all.
+    rules : `~astro_spectok.redshift.rules.RedshiftRules`
+        Thresholds and limits; those that a new head begins with if not given.
 
     Raises
     ------
@@ -111,6 +108,7 @@ class Calibration:
     warmth: float = 1.0
     pixel_power: float = 0.0
     error_trend: dict = field(default_factory=dict)
+    rules: RedshiftRules = field(default_factory=RedshiftRules.begin)
 
     def __post_init__(self):
         for name in ("temperature", "error_scale", "error_floor", "error_power", "confident"):
@@ -150,21 +148,22 @@ class Calibration:
         -------
         Calibration
         """
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls)} - {"rules"}
         made = {key: value for key, value in head.calibration.items() if key in known}
-        return cls(**made | {"target_sigma": float(head.config.target_sigma)})
+        made |= {"target_sigma": float(head.config.target_sigma), "rules": RedshiftRules.from_dict(head.rules)}
+        return cls(**made)
 
     def _repr_html_(self):
         return make_html_table("Calibration", [(name, repr(value)) for name, value in asdict(self).items()])
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON holds them.
+        """The attributes as JSON holds them, without the rules, which stand by themselves.
 
         Returns
         -------
         dict
         """
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "rules"}
 
     def apply(self, log_probability: Mapping[str, np.ndarray], pixel: float | None = None) -> Mapping[str, np.ndarray]:
         """Recalibrate a posterior.
@@ -254,7 +253,7 @@ class Calibration:
             At least a fifth of ``target_sigma``: what is less cannot be told from it.
         """
         added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) * (1 + self.doubt * (self.warmth - 1))
-        return float(np.sqrt(max(width**2 - added, (SHARPEST * self.target_sigma) ** 2)))
+        return float(np.sqrt(max(width**2 - added, (self.rules.sharpest * self.target_sigma) ** 2)))
 
     def correct_width(
         self,
@@ -287,7 +286,7 @@ class Calibration:
         """
         names = name_errors(spectype, z, red_end=red_end, refined=refined)
         name = next((name for name in names if name in self.error_scale), spectype)
-        whole = float(np.hypot(width, self.error_floor.get(name, FLOOR)))
+        whole = float(np.hypot(width, self.error_floor.get(name, self.rules.floor)))
         trend, clues = self.error_trend.get(spectype, {}), clues or {}
         scale = self.error_scale.get(name, 1.0) * np.exp(sum(trend[clue] * clues.get(clue, 0.0) for clue in trend))
         return float(scale * PIVOT * (whole / PIVOT) ** self.error_power.get(name, 1.0))
@@ -304,7 +303,7 @@ class Calibration:
         -------
         float
         """
-        return self.confident.get(spectype, CONFIDENT)
+        return self.confident.get(spectype, self.rules.confident)
 
 
 def name_errors(spectype, z=None, *, red_end=None, refined=True):

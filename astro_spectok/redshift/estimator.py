@@ -261,12 +261,10 @@ def _solve(prepared, i, posterior, information, types, count):
     interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
     peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
-    confident = prepared.calibration.find_confident(raw[0].spectype)
-    shown = describe_kind(sharp, batch, i, types)
+    shown, calibration = describe_kind(sharp, batch, i, types), prepared.calibration
     doubts = find_flags(
-        posterior, raw[:COMPARED], information, sharp.evidence, red_end=red_end, confident=confident, snr=shown.snr,
-        shown=shown,
+        posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip
     trained = prepared.runner.loaded.wavelength_range
-    zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, batch, i, trained)
+    zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, calibration.rules, batch, i, trained)
     return peaks, interval, zwarn, shown.snr

@@ -10,7 +10,7 @@ from astro_spectok.interface.inputs import measure_facts
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
-from astro_spectok.redshift.flags import LEAST_EVIDENCE, find_red_end
+from astro_spectok.redshift.flags import find_red_end
 from astro_spectok.redshift.kinds import Shown
 from astro_spectok.redshift.peaks import WINDOW
 
@@ -26,13 +26,6 @@ __all__ = [
     "widen_solutions",
 ]
 
-#: least width of the network's peak, over that of its training, where its redshift is averaged with the templates':
-#: a network is seldom better than what it was trained towards, however narrow its peak
-BLUNT = 2.0
-#: how far redshifts by templates and by the network may differ without noise, in ln(1 + z): a quasar's lines are where
-#: its gas moves
-DISAGREEMENT = {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5}
-
 
 class Sharpened(NamedTuple):
     """A peak whose redshift is as good as the spectrum tells.
@@ -47,6 +40,8 @@ class Sharpened(NamedTuple):
         The width of the network's own peak, without what the training added.
     tension : float
         By how many standard deviations network and templates differ; 0 where templates have no part.
+    refined : bool
+        Whether they have.
     structure, unexplained : float
         As of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
     """
@@ -56,13 +51,9 @@ class Sharpened(NamedTuple):
     evidence: float
     blunt: float
     tension: float
+    refined: bool
     structure: float = np.nan
     unexplained: float = np.nan
-
-    @property
-    def refined(self):
-        """Whether templates have a part in it."""
-        return bool(self.evidence >= LEAST_EVIDENCE)  # False for NaN
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -136,22 +127,22 @@ def describe_kind(sharp, batch, i, types=None):
 
 def sharpen_peak(peak, calibration, batch=None, i=0):
     """The `Sharpened` of a peak: refined with templates, if a spectrum is given and there are some for it."""
-    ln1pz = float(np.log1p(peak.z))
+    ln1pz, rules = float(np.log1p(peak.z)), calibration.rules
     blunt = width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
     if batch is None:
-        return Sharpened(ln1pz, width, np.nan, blunt, 0.0)
+        return Sharpened(ln1pz, width, np.nan, blunt, 0.0, False)
     fit = refine_redshift(
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
-    if fit is None or fit.evidence < LEAST_EVIDENCE:
+    if fit is None or fit.evidence < rules.least_evidence:
         shown = (np.nan,) * 3 if fit is None else fit[2:]
-        return Sharpened(ln1pz, width, shown[0], blunt, 0.0, *shown[1:])
-    width = max(width, BLUNT * calibration.target_sigma)
+        return Sharpened(ln1pz, width, shown[0], blunt, 0.0, False, *shown[1:])
+    width = max(width, rules.blunt * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
-    weights = np.array([width**-2, 1 / (fit.width**2 + DISAGREEMENT.get(peak.spectype, 0.0) ** 2)])
+    weights = np.array([width**-2, 1 / (fit.width**2 + rules.disagreement.get(peak.spectype, 0.0) ** 2)])
     ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
     width = float(weights.sum() ** -0.5)
-    return Sharpened(ln1pz, width, fit.evidence, blunt, tension, fit.structure, fit.unexplained)
+    return Sharpened(ln1pz, width, fit.evidence, blunt, tension, True, fit.structure, fit.unexplained)
 
 
 def take_spectrum(batch, i):

@@ -2,18 +2,18 @@
 """`StellarTraining`: what a set of weights tells of its stellar labels: where they hold, and how far off errors are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.stellar.hull import StellarHull
+from astro_spectok.stellar.rules import StellarRules
 
 __all__ = ["StellarTraining"]
 
 #: parts that a range is divided into to see how much of it a spectrum fills
 PARTS = 16
-#: vacuum Angstrom of the H band, as labels are learnt from it
-H_BAND = ((15150.0, 16960.0),)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class StellarTraining:
         The same as ``wavelength`` for labels that were learnt from a part of it alone; elsewhere they are not told.
     range_resolution : dict of str to float
         Lowest resolving power in one of the ranges, named as `name_range` does; ``resolution`` holds where absent.
+    rules : `~astro_spectok.stellar.rules.StellarRules`
+        Thresholds and limits; those that a new head begins with if not given.
     error_scale : dict of str to float
         What the error of a label is multiplied by; 1 where absent. Keys are labels, or labels in one of the ranges:
         of `name_error`.
@@ -49,25 +51,25 @@ class StellarTraining:
     --------
     What the packaged weights were trained on:
 
+    >>> from dataclasses import replace
     >>> import numpy as np
     >>> from astro_spectok.stellar.domain import StellarTraining
     >>> from astro_spectok.weights import load_weights
     >>> training = StellarTraining.from_head(load_weights().network.heads["stellar"])
     >>> training.covers([5000.0, 12000.0, 16000.0]).tolist()
     [True, False, True]
-    >>> doubtful = StellarTraining(error_scale={"teff": 2.0})
+    >>> doubtful = replace(training, error_scale={"teff": 2.0}, error_floor={})
     >>> np.sqrt(doubtful.correct_covariance(["teff"], np.array([[0.01**2]]))).round(4).tolist()
     [[0.02]]
     """
 
-    hull: StellarHull = field(default_factory=StellarHull)
-    wavelength: tuple = ((3600.0, 7390.0), (8390.0, 8910.0), *H_BAND)
-    resolution: tuple = (100.0, 30000.0)
-    types: tuple = ("O", "B", "A", "F", "G", "K", "M")
-    # keyword-only, as what came later; real optical spectra have no labels of alpha elements
-    label_wavelength: dict = field(default_factory=lambda: {"alpha_fe": H_BAND}, kw_only=True)
-    # below it labels of simulated stars in the H band are off by far more than they say
-    range_resolution: dict = field(default_factory=lambda: {"15150-16960": 3000.0}, kw_only=True)
+    hull: StellarHull
+    wavelength: tuple
+    resolution: tuple
+    types: tuple
+    label_wavelength: dict
+    range_resolution: dict
+    rules: StellarRules = field(default_factory=StellarRules.begin)
     error_scale: dict = field(default_factory=dict)
     error_floor: dict = field(default_factory=dict)
 
@@ -91,7 +93,7 @@ class StellarTraining:
 
     @classmethod
     def from_head(cls, head):
-        """What is stored with a head; what is not is as by default.
+        """What is stored with a head.
 
         Parameters
         ----------
@@ -101,20 +103,37 @@ class StellarTraining:
         -------
         StellarTraining
         """
-        stored = head.domain | head.calibration
-        kept = ("error_scale", "error_floor", "range_resolution")
-        made = {name: dict(stored[name]) for name in kept if name in stored}
-        if "hull" in stored:
-            made["hull"] = StellarHull.from_dict(stored["hull"])
-        if "wavelength" in stored:
-            made["wavelength"] = _to_ranges(stored["wavelength"])
-        if "label_wavelength" in stored:
-            made["label_wavelength"] = {name: _to_ranges(x) for name, x in stored["label_wavelength"].items()}
-        if "resolution" in stored:
-            made["resolution"] = tuple(map(float, stored["resolution"]))
-        if "types" in stored:
-            made["types"] = tuple(stored["types"])
-        return cls(**made)
+        return cls._read(head.domain, head.calibration, head.rules)
+
+    @classmethod
+    def _read(cls, domain, errors, rules):
+        """From what JSON holds."""
+        return cls(
+            hull=StellarHull.from_dict(domain["hull"]),
+            wavelength=_to_ranges(domain["wavelength"]),
+            resolution=tuple(map(float, domain["resolution"])),
+            types=tuple(domain["types"]),
+            label_wavelength={name: _to_ranges(x) for name, x in domain["label_wavelength"].items()},
+            range_resolution=dict(domain["range_resolution"]),
+            rules=StellarRules.from_dict(rules),
+            error_scale=dict(errors.get("error_scale", {})),
+            error_floor=dict(errors.get("error_floor", {})),
+        )
+
+    @classmethod
+    def begin(cls, **changes):
+        """What a new head begins with.
+
+        Parameters
+        ----------
+        **changes
+            Attributes that are known.
+
+        Returns
+        -------
+        StellarTraining
+        """
+        return replace(cls._read(STELLAR_DOMAIN, {}, STELLAR_RULES), **changes)
 
     def to_dict(self):
         """The attributes as a head holds them.

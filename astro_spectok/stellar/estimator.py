@@ -42,9 +42,8 @@ from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["StellarParameterEstimator", "find_stellar_head"]
 
-#: labels that not every spectrum tells, and the share of the spread of the stars trained on below which the error of
-#: such a label must lie for it to be given: above, the answer is what was known without the spectrum
-OPTIONAL, TOLD = ("alpha_fe", "log_vbroad"), 0.75
+#: labels that not every spectrum tells: they are given where their errors are well below the spread of the stars
+OPTIONAL = ("alpha_fe", "log_vbroad")
 
 
 class _Star(NamedTuple):
@@ -252,13 +251,14 @@ class StellarParameterEstimator(Estimator):
             raise WeightsError(msg)
         assume, out = {"assume_star": bool(self.assume_star)}, {}
         for i, posterior, information, types in prepared.measure(progress):
-            velocity = find_velocity(posterior, prepared.calibration, prepared.batch, i)
+            velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
             p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
-            known = {"types": types, "covered": training.types} | assume
+            known = {"types": types, "covered": training.types, "rules": training.rules} | assume
             shown = describe_kind(velocity.sharp, prepared.batch, i, types)
             doubts = find_star_flags(
-                p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown, **known
-            )
+                p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
+                redshift_rules=prepared.calibration.rules, **known,
+            )  # fmt: skip
             ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
             doubts |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
             width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
@@ -269,7 +269,7 @@ class StellarParameterEstimator(Estimator):
                 snr,
                 types,
                 doubts,
-                is_refused(p_star, **assume),
+                is_refused(p_star, training.rules, **assume),
                 is_withheld(p_star, **known),
                 velocity.infrared,
             )
@@ -295,10 +295,10 @@ class StellarParameterEstimator(Estimator):
             rest = _take_good(batch, i) / (1 + stars[i].z)
             covariance = training.correct_covariance(names, covariance, training.find_range(rest))
             outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
-            _drop_untold(names, mean, covariance, spread, outside)
+            _drop_untold(names, mean, covariance, training.rules.told * spread, outside)
             labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
             second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
-            doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, second)
+            doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
         noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
         return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
 
@@ -338,7 +338,7 @@ def _judge_coverage(batch, i, star, training):
     if resolution is None:
         # what its pixels allow at most
         resolution = min(0.5 / measure_pixel(good), limits[1])
-    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, limits, filled=filled)
+    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, limits, training.rules, filled=filled)
     return flags, n_inside >= LEAST_PIXELS
 
 
@@ -355,11 +355,11 @@ def _find_second(batch, i, ln_doppler, infrared):
     )
 
 
-def _drop_untold(names, mean, covariance, spread, outside):
+def _drop_untold(names, mean, covariance, most, outside):
     """Put NaN where an optional label is hardly known better than without the spectrum, or was not learnt there."""
     sigma = np.sqrt(np.diag(covariance))
     for k, name in enumerate(names):
-        if name in OPTIONAL and (name in outside or not sigma[k] < TOLD * spread[k]):
+        if name in OPTIONAL and (name in outside or not sigma[k] < most[k]):
             mean[k] = covariance[k, :] = covariance[:, k] = np.nan
 
 

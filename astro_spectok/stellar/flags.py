@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""When stellar parameters are to be distrusted or withheld: the thresholds behind each bit of their ``warn``."""
+"""When stellar parameters are to be distrusted or withheld: the rules behind each bit of their ``warn``."""
 
 import numpy as np
 
@@ -32,35 +32,20 @@ SHARED = (
     | RedshiftFlag.ERRORS_ESTIMATED
     | RedshiftFlag.MEDIUM_UNKNOWN
 )
-#: probability of a star below which it is doubtful, and below which nothing is given
-DOUBTFUL, REFUSED = 0.8, 0.5
-#: probability of a type without parameters above which they are doubtful, and above which none are given: with a type
-#: head that trained on none of them, 2 of 358 stars of types F to K in the optical and the H band had more than the
-#: first, and 160 of 164 white dwarfs, cataclysmic variables, L and T; other bits flagged the other four
-SUSPECT, CERTAIN = 0.2, 0.5
-#: median signal-to-noise ratio per pixel below which nothing has been measured of how good parameters are
-LEAST_SNR = 5.0
-#: good pixels within the trained wavelengths: share, unless they fill these, and number below which nothing is given
-LEAST_SHARE, LEAST_PIXELS = 0.5, 32
-#: share of the probability of the labels that may lie outside the hull: dwarfs are at its edge, where stars end and not
-#: only those that have labels, so that up to half of theirs does
-TAIL = 0.5
-#: samples that this is measured with
+#: good pixels within the trained wavelengths below which nothing is given
+LEAST_PIXELS = 32
+#: samples that the share of the labels outside the hull is measured with
 SAMPLES = 256
-#: probability that two types must have each, and how far apart on the sequence they then are no neighbours; those off
-#: the sequence stand where they are mistaken for stars on it
-SHARED_TYPE, APART = 0.2, 3
+#: how far apart on the sequence types are no neighbours; those off the sequence stand where they are mistaken for stars
+#: on it
+APART = 3
 PLACES = {name: place for place, name in enumerate("OBAFGKMLT")} | {"WD": 1, "CV": 1, "C": 5}
 #: K, between which stars of a type lie, giants and subdwarfs included (after Pecaut & Mamajek 2013, ApJS 208, 9, with a
-#: margin of a tenth), and the probability from which a type counts
+#: margin of a tenth)
 TEMPERATURES = {
     "O": (26000, 70000), "B": (8800, 36000), "A": (6600, 11500), "F": (5400, 8100), "G": (4400, 6700),
     "K": (3400, 5900), "M": (2000, 4400), "L": (1100, 2500), "T": (300, 1500),
 }  # fmt: skip
-POSSIBLE = 0.05
-#: fall of chi squared by the lines of a second star, and strength of these, from which there may be one: of 368 spectra
-#: of single stars of types F to K none reaches both, of hotter ones one in twenty
-LEAST_GAIN, LEAST_SHARE_OF_LINES = 25.0, 0.15
 
 
 def convert_stellar_flags(flags):
@@ -77,7 +62,9 @@ def combine_stellar_flags(noticed, doubts):
     return warn if warn & ~REMARKS else StellarFlag.NONE
 
 
-def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, shown=None, assume_star=False):
+def find_star_flags(
+    p_star, types, covered, information, evidence, rules, redshift_rules, *, snr=0.0, shown=None, assume_star=False
+):
     """What class and type give reason to doubt.
 
     Parameters
@@ -90,6 +77,8 @@ def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, s
         The types that parameters were trained for.
     information, evidence : float
         In nat, as of `~astro_spectok.redshift.flags.find_flags`.
+    rules : `~astro_spectok.stellar.rules.StellarRules`
+    redshift_rules : `~astro_spectok.redshift.rules.RedshiftRules`
     snr : float, optional
         Median signal-to-noise ratio per pixel.
     shown : `~astro_spectok.redshift.kinds.Shown`, optional
@@ -102,13 +91,14 @@ def find_star_flags(p_star, types, covered, information, evidence, *, snr=0.0, s
     StellarFlag
     """
     out = StellarFlag.NONE
-    if p_star < DOUBTFUL and not assume_star:
+    if p_star < rules.doubtful and not assume_star:
         out |= StellarFlag.NOT_A_STAR
-    if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown):
+    if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown, redshift_rules):
         out |= StellarFlag.NOT_A_STAR
-    if (np.isnan(evidence) and is_sky_like(information)) or lacks_features(evidence, STAR, p_star, snr):
+    untold = np.isnan(evidence) and is_sky_like(information, redshift_rules)
+    if untold or lacks_features(evidence, STAR, p_star, redshift_rules, snr):
         out |= StellarFlag.SKY_LIKE
-    if _sum_uncovered(types, covered) > SUSPECT:
+    if _sum_uncovered(types, covered) > rules.suspect:
         out |= StellarFlag.TYPE_NOT_COVERED
     return out
 
@@ -133,17 +123,18 @@ def find_signal_flags(wavelength, flux, ivar):
     return out
 
 
-def is_withheld(p_star, types, covered, *, assume_star=False):
+def is_withheld(p_star, types, covered, rules, *, assume_star=False):
     """Whether no parameters are given: arguments as of `find_star_flags`."""
-    return is_refused(p_star, assume_star=assume_star) or _sum_uncovered(types, covered) > CERTAIN
+    refused = is_refused(p_star, rules, assume_star=assume_star)
+    return refused or _sum_uncovered(types, covered) > rules.certain
 
 
-def is_refused(p_star, *, assume_star=False):
+def is_refused(p_star, rules, *, assume_star=False):
     """Whether a spectrum is not taken for that of a star at all."""
-    return p_star < REFUSED and not assume_star
+    return p_star < rules.refused and not assume_star
 
 
-def find_coverage_flags(n_inside, n_good, snr, resolution, limits, *, filled=False):
+def find_coverage_flags(n_inside, n_good, snr, resolution, limits, rules, *, filled=False):
     """What the range, the noise and the resolution of a spectrum give reason to doubt.
 
     Parameters
@@ -156,6 +147,7 @@ def find_coverage_flags(n_inside, n_good, snr, resolution, limits, *, filled=Fal
         Resolving power; None where unknown.
     limits : (float, float)
         Lowest and highest resolving power that was trained on.
+    rules : `~astro_spectok.stellar.rules.StellarRules`
     filled : bool, optional
         Whether the pixels fill most of one of the ranges that labels were trained on, whatever lies outside them.
 
@@ -164,16 +156,16 @@ def find_coverage_flags(n_inside, n_good, snr, resolution, limits, *, filled=Fal
     StellarFlag
     """
     out = StellarFlag.NONE
-    if n_inside < LEAST_PIXELS or not (filled or n_inside >= LEAST_SHARE * n_good):
+    if n_inside < LEAST_PIXELS or not (filled or n_inside >= rules.least_share * n_good):
         out |= StellarFlag.OUT_OF_WAVELENGTH_RANGE
-    if not snr >= LEAST_SNR:
+    if not snr >= rules.least_snr:
         out |= StellarFlag.LOW_SNR
     if resolution is not None and not limits[0] <= resolution <= limits[1]:
         out |= StellarFlag.EXTRAPOLATED
     return out
 
 
-def find_label_flags(labels, hull, types, second=None):
+def find_label_flags(labels, hull, types, rules, second=None):
     """What the labels themselves give reason to doubt.
 
     Parameters
@@ -182,6 +174,7 @@ def find_label_flags(labels, hull, types, second=None):
     hull : `~astro_spectok.stellar.hull.StellarHull`
     types : dict of str to float
         As of `find_star_flags`.
+    rules : `~astro_spectok.stellar.rules.StellarRules`
     second : `~astro_spectok.stellar.binaries.SecondStar`, optional
         None if there is none.
 
@@ -195,25 +188,25 @@ def find_label_flags(labels, hull, types, second=None):
     else:
         drawn = labels.sample(SAMPLES, np.random.default_rng(0))
         inside = hull.contains(np.log10(drawn["teff"]), drawn["logg"], drawn["fe_h"])
-        if np.mean(inside) < 1 - TAIL:
+        if np.mean(inside) < 1 - rules.tail:
             out |= StellarFlag.EXTRAPOLATED
-    found = second is not None and second.gain > LEAST_GAIN and second.share > LEAST_SHARE_OF_LINES
-    if has_two_types(types) or found:
+    found = second is not None and second.gain > rules.least_gain and second.share > rules.least_line_share
+    if has_two_types(types, rules) or found:
         out |= StellarFlag.BLEND_LIKE
-    if types and not has_possible_type(values["teff"], types):
+    if types and not has_possible_type(values["teff"], types, rules):
         out |= StellarFlag.TYPE_DISAGREES
     return out
 
 
-def has_two_types(types):
+def has_two_types(types, rules):
     """Whether two types that are no neighbours on the sequence are both probable."""
-    places = [PLACES[name] for name, p in types.items() if p > SHARED_TYPE and name in PLACES]
+    places = [PLACES[name] for name, p in types.items() if p > rules.shared_type and name in PLACES]
     return bool(places) and max(places) - min(places) >= APART
 
 
-def has_possible_type(teff, types):
+def has_possible_type(teff, types, rules):
     """Whether a temperature (K) is one of a type with a probability worth the name; any will do off the sequence."""
-    likely = [TEMPERATURES.get(name, (0, np.inf)) for name, p in types.items() if p > POSSIBLE]
+    likely = [TEMPERATURES.get(name, (0, np.inf)) for name, p in types.items() if p > rules.possible]
     return any(low <= teff <= high for low, high in likely)
 
 

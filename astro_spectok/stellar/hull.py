@@ -1,29 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`StellarHull`: which temperatures, gravities and metallicities go together in the stars that were trained on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["StellarHull"]
 
-#: log10 Teff, lowest and highest logg, lowest and highest [Fe/H] of the MILES library (Cenarro+2007), read off and
-#: smoothed: what holds where the weights do not tell
-MILES = (
-    (3.50, 0.0, 5.2, -0.7, 0.3),
-    (3.55, 0.1, 5.0, -1.5, 0.5),
-    (3.60, 0.1, 4.9, -2.2, 0.5),
-    (3.65, 0.2, 4.8, -2.6, 0.5),
-    (3.70, 0.3, 4.8, -2.6, 0.6),
-    (3.75, 0.4, 4.8, -2.6, 0.6),
-    (3.80, 0.4, 4.7, -2.9, 0.5),
-    (3.85, 0.9, 4.6, -2.6, 0.5),
-    (3.90, 1.4, 4.5, -2.0, 0.8),
-    (4.00, 1.8, 4.5, -1.2, 0.8),
-    (4.10, 2.3, 4.5, -1.1, 0.5),
-    (4.25, 2.6, 4.4, -0.5, 0.5),
-    (4.48, 3.3, 4.4, -0.5, 0.5),
-)
 #: of labels, the share at either end that `StellarHull.from_labels` leaves out, and fewest stars around a knot
 TAIL, LEAST = 0.005, 5
 #: distance of the knots in log10 Teff, and how far around each stars are counted
@@ -50,21 +33,17 @@ class StellarHull:
     ValueError
         The knots do not increase, or a lowest value lies above its highest.
 
-    References
-    ----------
-    Cenarro et al. 2007, MNRAS 374, 664, for the stars of MILES, which the defaults are of.
-
     Examples
     --------
     >>> from astro_spectok.stellar.hull import StellarHull
-    >>> hull = StellarHull()
+    >>> hull = StellarHull((3.7, 3.8), ((0.3, 4.8), (0.4, 4.7)), ((-2.6, 0.6), (-2.9, 0.5)))
     >>> bool(hull.contains(3.76, 4.4, 0.0)), bool(hull.contains(4.2, 8.0, 0.0))
     (True, False)
     """
 
-    log_teff: tuple = field(default=tuple(row[0] for row in MILES))
-    logg: tuple = field(default=tuple(row[1:3] for row in MILES))
-    fe_h: tuple = field(default=tuple(row[3:5] for row in MILES))
+    log_teff: tuple
+    logg: tuple
+    fe_h: tuple
 
     def __post_init__(self):
         knots = np.asarray(self.log_teff, np.float64)

@@ -28,8 +28,6 @@ LEAST = 500
 STEP, WIDTHS, BEYOND = 1.33e-5, 3.0, 1e-4
 #: least fall of chi squared over that without lines
 LEAST_GAIN = 50.0
-#: what errors are multiplied by, so that pulls are one wide on simulated stars; and the least, 0.17 km/s
-SCALE, FLOOR = 1.2, 5.7e-7
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +36,7 @@ def load_infrared_templates():
     return read_templates(INFRARED_TEMPLATES, levels=LEVELS)
 
 
-def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolution=None, templates=None):
+def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, rules, *, resolution=None, templates=None):
     """Radial velocity of a star from its lines in the H band, near one that is known to some tens of km/s.
 
     Parameters
@@ -49,6 +47,8 @@ def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolut
         Per unit wavelength, in any unit; pixels with ``ivar`` 0 are left out.
     ln1pz, width : float
         ln(1 + rv / c) and its standard deviation.
+    rules : `~astro_spectok.stellar.rules.StellarRules`
+        What errors are multiplied by, and the least.
     resolution : float, optional
         Resolving power; 2.5 pixels to the resolution element if not given.
     templates : `~astro_spectok.redshift.templates.RestTemplates`, optional
@@ -76,7 +76,9 @@ def refine_infrared_velocity(ln_wavelength, flux, ivar, ln1pz, width, *, resolut
     if gain < LEAST_GAIN:
         return None
     found = refine_redshift(*spectrum, STAR, shift, STEP, resolution=resolution, templates=templates)
-    return None if found is None else (found.ln1pz, float(np.hypot(SCALE * found.width, FLOOR)))
+    if found is None:
+        return None
+    return found.ln1pz, float(np.hypot(rules.velocity_scale * found.width, rules.velocity_floor))
 
 
 def _search(templates, resolution, ln_wavelength, flux, ivar, ln1pz, reach):

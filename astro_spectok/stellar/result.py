@@ -238,7 +238,7 @@ class StellarEstimate:
     meta: dict[str, Any] = field(default_factory=dict)
     # the Gaussian that the parameters are from; for pictures, the trained hull and the spectrum as it was measured
     _labels: StellarLabels | None = None
-    _hull: StellarHull = field(default_factory=StellarHull)
+    _hull: StellarHull | None = None
     _batch: SpectrumBatch | None = None
 
     @property

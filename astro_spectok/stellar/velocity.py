@@ -36,7 +36,7 @@ class StellarVelocity(NamedTuple):
     sharp: Sharpened
 
 
-def find_velocity(posterior, calibration, batch, i):
+def find_velocity(posterior, calibration, rules, batch, i):
     """The radial velocity of a spectrum if it is of a star, however probable that is.
 
     Parameters
@@ -44,6 +44,7 @@ def find_velocity(posterior, calibration, batch, i):
     posterior : `~astro_spectok.redshift.RedshiftPosterior`
         Over classes among which there is that of stars.
     calibration : `~astro_spectok.redshift.Calibration`
+    rules : `~astro_spectok.stellar.rules.StellarRules`
     batch : `~astro_spectok.spectra.SpectrumBatch`
     i : int
         The spectrum in the batch.
@@ -56,7 +57,7 @@ def find_velocity(posterior, calibration, batch, i):
     (best, *_), _, sharp = find_solutions(star, calibration, batch, i, 1)
     ln_doppler, width = float(np.log1p(best.z)), best.z_err / (1 + best.z)
     finer = refine_infrared_velocity(
-        *take_spectrum(batch, i), ln_doppler, width, resolution=take_resolution(batch, i)
+        *take_spectrum(batch, i), ln_doppler, width, rules, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if finer is None:
         return StellarVelocity(ln_doppler, width, sharp.evidence, False, sharp)

@@ -21,6 +21,7 @@ from astro_spectok.redshift.flags import (
 )
 from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.solutions import describe_kind, describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
@@ -85,8 +86,9 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
         probability of the truth.
     """
     rows, redshifts = draw_measured(runner, data, n, seed, report=report)
-    target_sigma = find_redshift_head(runner).config.target_sigma
-    calibration, fit = fit_calibration(rows, redshifts, target_sigma)
+    head = find_redshift_head(runner)
+    calibration, fit = fit_calibration(rows, redshifts, head.config.target_sigma)
+    calibration = replace(calibration, rules=RedshiftRules.from_dict(head.rules))
     unlimited = replace(calibration, confident=dict.fromkeys(redshifts, NO_THRESHOLD))
     return replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited))), fit
 
@@ -241,16 +243,16 @@ def answer(rows, redshifts, calibration):
         best = peaks[0]
         known = np.isfinite(row["z"])
         doubts = find_flags(
-            posterior, raw, posterior.information, sharp.evidence, red_end=row["red_end"],
-            confident=calibration.find_confident(best.spectype), snr=measure_facts(row["batch"], row["i"])[0],
+            posterior, raw, posterior.information, calibration, sharp.evidence, red_end=row["red_end"],
+            snr=measure_facts(row["batch"], row["i"])[0],
             shown=describe_kind(sharp, row["batch"], row["i"]),
         )  # fmt: skip
-        zwarn = conclude_flags(row["noticed"], doubts, row["batch"], row["i"], row["trained"])
+        zwarn = conclude_flags(row["noticed"], doubts, calibration.rules, row["batch"], row["i"], row["trained"])
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],
             "pit": find_pit(posterior, best, best.z_err, row["z"]) if known else np.nan,
-            "wide": row["wide"], "family": row["family"], "around": sum_around(posterior, raw[0]),
+            "wide": row["wide"], "family": row["family"], "around": sum_around(posterior, raw[0], calibration.rules),
         }  # fmt: skip
         for name, value in values.items():
             table[name].append(value)

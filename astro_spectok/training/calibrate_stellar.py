@@ -185,13 +185,13 @@ def take_stars(stars, rows):
 def measure_velocities(runner, batch, calibration):
     """ln(1 + rv / c) of each star as the estimator finds it, (n,); NaN where it cannot be measured."""
     out, name = np.full(len(batch), np.nan), runner.find_head("redshift")
-    head = find_redshift_head(runner)
+    head, rules = find_redshift_head(runner), StellarTraining.from_head(_find_head(runner)).rules
     redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     for i, measured in runner.measure(batch, [name], progress=False):
         pixel = measure_pixel(batch.wavelength[batch.grid(i)])
         grid = RedshiftGrid.from_redshifts(redshifts)
         posterior = RedshiftPosterior(grid, calibration.apply(measured.heads[name], pixel))
-        out[i] = find_velocity(posterior, calibration, batch, i).ln_doppler
+        out[i] = find_velocity(posterior, calibration, rules, batch, i).ln_doppler
     return out
 
 

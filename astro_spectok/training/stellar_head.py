@@ -195,4 +195,4 @@ def describe_labels(family, *, seed, windows=3, n=4000):
     """What labels hold for that a family of stars taught in the first windows: `StellarTraining`."""
     objects = family.draw(n, Randomness([seed, n]))
     hull = StellarHull.from_labels(*(objects.labels[name].numpy() for name in ("teff", "logg", "fe_h")))
-    return StellarTraining(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION)
+    return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION)
