@@ -189,6 +189,8 @@ class TestChanges:
         recipe = write_recipe(tmp_path / "tiny.toml", ("epochs = 4.0", "epochs = 8.0"))
         with pytest.raises(FileExistsError, match=r"spectral_type: .*settings.epochs: 4.0 there, 8.0 now.*--overwrite"):
             build_weights(recipe, copied, data=data, device="cpu")
+        with pytest.raises(FileExistsError, match=r"spectral_type: .*settings.epochs: 4.0 there, 8.0 now"):
+            build_weights(recipe, copied, data=data, stages=["weights"], overwrite=True)
         lines = []
         path = build_weights(recipe, copied, data=data, device="cpu", overwrite=True, report=lines.append)
         assert [line for line in lines if "begins" in line] == ["spectral_type: begins"]

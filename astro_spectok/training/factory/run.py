@@ -5,15 +5,16 @@ import time
 from functools import cached_property, partial
 from pathlib import Path
 
+from astro_spectok.engine.device import choose_device
 from astro_spectok.redshift.templates import TEMPLATES
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.factory.assembly import PROVENANCE_KEY, assemble_weights, find_head, read_model
 from astro_spectok.training.factory.folders import StageFolder
+from astro_spectok.training.factory.provenance import describe_heads, describe_rest, describe_stages
 from astro_spectok.training.factory.recipe import read_recipe
 from astro_spectok.training.factory.stages import WEIGHTS, Work, find_stage, gather_parts
 from astro_spectok.training.provenance import describe_code
-from astro_spectok.weights.format import CONFIG_KEY, read_metadata
 from astro_spectok.weights.integrity import compute_sha256
 from astro_spectok.weights.store import find_weights
 
@@ -21,8 +22,6 @@ __all__ = ["build_weights"]
 
 #: name of the last stage, which puts the parts together
 LAST = "weights"
-#: parts of the weights that are no heads
-APART = ("backbone", "templates")
 
 
 def build_weights(recipe, out, *, data=None, start=None, stages=(), overwrite=False, device="auto", report=None):
@@ -164,51 +163,64 @@ class _Build:
     def _run_stage(self, name):
         """Carry out one stage, unless it is done."""
         stage, folder, report = find_stage(name), StageFolder(self.out, name), partial(self._report, name)
-        done = {one: self._find_done(one, name) for one in stage.needs if one in self.recipe.stages}
-        base = self._find_base(name) if stage.uses_base else None
-        inputs = self._describe_inputs(name, stage, done, base)
+        inputs = self._describe_inputs(name)
         if folder.is_done(inputs, overwrite=self.overwrite):
             report("taken as it is")
             return
         folder.begin(inputs)
         report("begins")
         begin = time.monotonic()
-        work = Work(self.recipe.stages[name], self.data, folder.part, done, base, self.model, self.device, report)
+        work = Work(
+            self.recipe.stages[name], self.data, folder.part, self._find_needed(name), self._find_base(name),
+            self.model, self.device, report,
+        )  # fmt: skip
         outputs, figures = stage.run(work)
-        seconds = round(time.monotonic() - begin, 1)
-        folder.finish(outputs, {"seconds": seconds, "device": self.device, "code": describe_code(), "figures": figures})
-        report(f"done in {seconds:.0f} s")
+        about = {
+            "seconds": round(time.monotonic() - begin, 1),
+            "device": str(choose_device(self.device)),
+            "code": describe_code(),
+            "figures": figures,
+        }
+        folder.finish(outputs, about)
+        report(f"done in {about['seconds']:.0f} s")
 
     def _report(self, name, text):
         self.report(f"{name}: {text}")
 
     def _find_done(self, name, asked_by):
-        """Folder of a stage that is done."""
+        """Folder of a stage that is done, as the recipe has it now."""
         folder = StageFolder(self.out, name)
-        if folder.read() is None:
+        if not folder.is_done(self._describe_inputs(name)):
             msg = f"{asked_by} needs {name}, which is not done in {self.out}; name it in stages too, or leave them out"
             raise FileNotFoundError(msg)
         return folder.path
 
+    def _find_needed(self, name):
+        """Folders of the stages whose files a stage reads: dict by name."""
+        return {one: self._find_done(one, name) for one in find_stage(name).needs if one in self.recipe.stages}
+
     def _find_base(self, name):
         """Weights that a stage starts from: of the last pretraining before it, or those given; None for none."""
+        if name != LAST and not find_stage(name).uses_base:
+            return None
         runs = [one for one in self.recipe.stages if find_stage(one).part == "backbone"]
         before = runs[: runs.index(name)] if name in runs else runs
         return self._find_done(before[-1], name) / WEIGHTS if before else self.start
 
     def _digest(self, path):
-        """SHA-256 digest of a file, computed once."""
+        """SHA-256 digest of a file that stays as it is, computed once."""
         if path not in self._digests:
             self._digests[path] = compute_sha256(path)
         return self._digests[path]
 
-    def _describe_inputs(self, name, stage, done, base):
+    def _describe_inputs(self, name):
         """All that the result of a stage depends on, but for the code."""
+        stage, base = find_stage(name), self._find_base(name)
         read = {one: path for one, path in self.sets.items() if stage.sets is None or one in stage.sets}
         inputs = {
             "settings": self.recipe.stages[name].to_dict(),
             "data": {one: self._digest(path) for one, path in sorted(read.items())},
-            "needs": {one: StageFolder(self.out, one).read()["outputs"] for one in done},
+            "needs": {one: StageFolder(self.out, one).read()["outputs"] for one in self._find_needed(name)},
         }
         if base is not None:
             inputs["needs"]["base"] = compute_sha256(base)
@@ -225,48 +237,18 @@ class _Build:
         base, folder = self._find_base(LAST), StageFolder(self.out, LAST)
         records = {name: StageFolder(self.out, name).read() for name in done}
         inputs = {
-            "recipe": {"name": self.recipe.name},
+            "recipe": {"name": self.recipe.name, "sha256": self.recipe.sha256},
             "needs": {name: record["outputs"] for name, record in records.items()} | {"base": compute_sha256(base)},
         }
         path = f"{self.recipe.name}.safetensors"
         # cheap, and made of what has been looked at: whatever is there gives way
         if not folder.is_done(inputs, overwrite=True):
             folder.begin(inputs)
-            made = [self._describe_stage(name, record) for name, record in records.items()]
+            stages = describe_stages(records)
             heads, about = gather_parts(self.model, done)
-            for kind in sorted({find_stage(one).part for one in records} - set(APART)):
-                name, own = find_head(self.model, kind) or kind, [one for one in made if one["part"] == kind]
-                if own:
-                    about.setdefault(name, {})["provenance"] = self._find_provenance(base, name, heads) | {
-                        "stages": own
-                    }
-            metadata = {"name": self.recipe.name, PROVENANCE_KEY: self._describe_rest(made)}
+            for name, provenance in describe_heads(stages, self.model, base, heads).items():
+                about.setdefault(name, {})["provenance"] = provenance
+            metadata = {"name": self.recipe.name, PROVENANCE_KEY: describe_rest(stages, self.recipe, self.start)}
             assemble_weights(base, folder.part / path, heads=heads, about=about, metadata=metadata)
             folder.finish([path], {"code": describe_code()})
         return folder.path / path
-
-    def _find_provenance(self, base, name, heads):
-        """What the weights tell of a head that stays as it is; {} of one that is new."""
-        stored = {one["name"]: one for one in read_metadata(base)[CONFIG_KEY]["heads"]}
-        return {} if name in heads else stored[name].get("provenance", {})
-
-    def _describe_stage(self, name, record):
-        """What is written of a stage into the weights, ready for JSON."""
-        inputs = record["inputs"]
-        return {
-            "stage": name, "part": find_stage(name).part, "settings": inputs["settings"],
-            "data": inputs["data"] or "analytic templates", "needs": inputs["needs"],
-            "templates": inputs.get("templates", {}), "outputs": record["outputs"], "date": record["date"],
-            "seconds": record["seconds"], "device": record["device"], **record["code"],
-        }  # fmt: skip
-
-    def _describe_rest(self, made):
-        """What made the weights but for heads that have stages of their own, ready for JSON."""
-        about = {
-            "recipe": {"name": self.recipe.name, "sha256": self.recipe.sha256},
-            "stages": [one for one in made if one["part"] in APART],
-        }
-        if self.start is not None:
-            before = read_metadata(self.start).get(PROVENANCE_KEY)
-            about["start"] = {"file": self.start.name, "sha256": compute_sha256(self.start), PROVENANCE_KEY: before}
-        return about
