@@ -16,9 +16,6 @@ from astro_spectok.spectra import SpectrumBatch
 
 __all__ = ["Prepared", "prepare"]
 
-#: of the warnings about input: user, ``estimate``, `prepare`, `note_flags`
-STACKLEVEL = 4
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -114,6 +111,6 @@ def prepare(estimator, obj, *, medium, resolution):
     whole = RedshiftGrid.from_redshifts(redshifts)
     cut = whole.cut(estimator.z_range, estimator.classes)
     prior = PriorFactors(estimator.prior, cut.grid, len(batch))
-    flags = note_flags(batch, runner.loaded, single=single, stacklevel=STACKLEVEL)
+    flags = note_flags(batch, runner.loaded, single=single)
     calibration = Calibration.from_metadata(runner.loaded.metadata)
     return Prepared(batch, runner, flags, single, whole, cut, prior, calibration)
