@@ -23,6 +23,10 @@ def compute_in(dtype):
     dtype : `torch.dtype` or None
         As of `~astro_spectok.engine.choose_dtype`; None for float32.
 
+    Yields
+    ------
+    None
+
     Examples
     --------
     >>> import torch
