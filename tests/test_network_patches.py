@@ -175,7 +175,9 @@ def test_spectra_on_one_grid_share_its_arrangement():
     once = arrange_patches(torch.from_numpy(np.concatenate(shared)), _find_starts(shared), PATCH)
     found = once.repeat(torch.tensor([0, 1, 0, 2, 1, 0]), _find_starts(shared)[:-1], _find_starts(own)[:-1])
     for name, values in vars(wanted).items():
-        assert torch.equal(getattr(found, name), values), name
+        # positions are the same numbers; what is fitted to them is added up in another order on some processors
+        tolerance = {"rtol": 1e-12, "atol": 1e-15} if name == "geometry" else {"rtol": 0, "atol": 0}
+        torch.testing.assert_close(getattr(found, name), values, **tolerance, msg=name)
 
 
 def _find_starts(grids):

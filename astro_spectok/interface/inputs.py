@@ -2,6 +2,7 @@
 """What `embed` and the estimators do alike: input to batch and weights, remarks, facts about spectra."""
 
 import os
+import sys
 import warnings
 
 import numpy as np
@@ -96,7 +97,7 @@ def find_source(loaded):
     return loaded.name if entry and entry.sha256 == loaded.sha256 else str(loaded.path.absolute())
 
 
-def note_flags(batch, loaded, *, single, stacklevel=4):
+def note_flags(batch, loaded, *, single):
     """Flags of all spectra, with a warning for those outside the trained range and for those that cannot be used.
 
     Parameters
@@ -105,8 +106,6 @@ def note_flags(batch, loaded, *, single, stacklevel=4):
     loaded : `~astro_spectok.weights.LoadedWeights`
     single : bool
         Whether the user gave one spectrum.
-    stacklevel : int
-        Of the warnings: 4 is the line that called the caller, which `~astro_spectok.utils.host.own_errstate` decorates.
 
     Returns
     -------
@@ -129,15 +128,23 @@ def note_flags(batch, loaded, *, single, stacklevel=4):
                 f"{what} outside {low:.0f} to {high:.0f} Angstrom, what the weights {loaded.name!r} were trained on; "
                 "results there are an extrapolation"
             )
-            warnings.warn(msg, WavelengthRangeWarning, stacklevel=stacklevel)
+            warnings.warn(msg, WavelengthRangeWarning, stacklevel=_find_user())
     unusable = np.flatnonzero([InputFlag(int(f)).unusable for f in flags])
     if len(unusable):
         msg = (
             f"{len(unusable)} of {len(batch)} spectra could not be used and are flagged; the first is number "
             f"{unusable[0]}: {batch.info[unusable[0]].message}"
         )
-        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=stacklevel)
+        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=_find_user())
     return flags
+
+
+def _find_user():
+    """How far up the stack, as `warnings.warn` counts for its caller, the code is that called the package."""
+    package, level, frame = __name__.partition(".")[0], 0, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level + 1
 
 
 def measure_facts(batch, i):

@@ -16,9 +16,6 @@ from astro_spectok.spectra import SpectrumBatch
 
 __all__ = ["Prepared", "prepare"]
 
-#: of the warnings about input: user, `~astro_spectok.utils.host.own_errstate`, ``estimate``, `prepare`, `note_flags`
-STACKLEVEL = 5
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -89,7 +86,7 @@ class Prepared:
             yield i, posterior, information, {name: float(p) for name, p in types.items()}
 
 
-def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
+def prepare(estimator, obj, *, medium, resolution):
     """Check what an estimator is to do, and load what it needs.
 
     Parameters
@@ -98,8 +95,6 @@ def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
         Has ``weights``, ``device``, ``batch_tokens``, ``z_range``, ``classes`` and ``prior``.
     obj, medium, resolution
         As for `~astro_spectok.tokenize`.
-    stacklevel : int, optional
-        Of the warnings about input.
 
     Returns
     -------
@@ -128,7 +123,7 @@ def prepare(estimator, obj, *, medium, resolution, stacklevel=STACKLEVEL):
     whole = RedshiftGrid.from_redshifts(redshifts)
     cut = whole.cut(estimator.z_range, estimator.classes)
     prior = PriorFactors(estimator.prior, cut.grid, len(batch))
-    flags = note_flags(batch, runner.loaded, single=single, stacklevel=stacklevel)
+    flags = note_flags(batch, runner.loaded, single=single)
     calibration = Calibration.from_head(head)
     types = runner.find_head("spectral_type")
     return Prepared(batch, runner, flags, single, whole, cut, prior, calibration, name, types)

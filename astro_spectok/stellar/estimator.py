@@ -223,7 +223,7 @@ class StellarParameterEstimator(Estimator):
     def _prepare(self, obj, medium, resolution):
         """Spectra and weights, checked."""
         redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
-        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution, stacklevel=6)
+        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
         find_stellar_head(prepared.runner)
         return prepared
 

@@ -22,7 +22,7 @@ def own_errstate(function):
     callable
     """
 
-    # not NumPy's own decorator: warnings would name its file as where they come from
+    # not NumPy's own decorator, whose file would be taken for the user's where warnings say where they come from
     @functools.wraps(function)
     def call(*args, **kwargs):
         with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
