@@ -6,6 +6,7 @@ import re
 import warnings
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Table
 
 from astro_spectok.spectra.loaders._draft import guess_axis_unit, is_pixel_axis
@@ -13,6 +14,7 @@ from astro_spectok.spectra.loaders._error_kind import match_error_kind
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._roles import find_role
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
 
 __all__ = ["read_text_header", "read_text_table", "read_votable"]
 
@@ -111,6 +113,14 @@ def _looks_like_names(words, count, wanted):
     return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds
 
 
+def _are_units(words):
+    """Whether the words of a line are units, in brackets or not: ``[A] [Jy]``, ``microns Jy Jy``."""
+    if all(re.fullmatch(r"[\[(].*[\])]", word) for word in words):
+        return True
+    first = parse_axis_unit(words[0])
+    return first is not None and first.unit != u.pix and all(parse_flux_unit(word)[1] for word in words[1:])
+
+
 def _find_names(above, count, separator, wanted=frozenset()):
     """Names and units of columns in the lines above the numbers: (names or None, units, cards)."""
     names, units, cards = None, {}, []
@@ -123,11 +133,12 @@ def _find_names(above, count, separator, wanted=frozenset()):
             words = [word.strip().strip(",|;") for word in words]
             # an index that pandas wrote has no name
             words = ["index", *words[1:]] if len(words) == count and not words[0] else [word for word in words if word]
+            if len(words) == count and not units and _are_units(words):
+                units = dict(enumerate(word.strip("[]()") for word in words))
+                break
             if _looks_like_names(words, count, wanted):
                 names = words
                 break
-            if len(words) == count and all(re.fullmatch(r"[\[(].*[\])]", word) for word in words):
-                units = dict(enumerate(word.strip("[]()") for word in words))
     cards.reverse()
     if names is not None:
         for number, word in enumerate(names):
@@ -228,6 +239,8 @@ def read_text_table(source, options):
             f"has a first column from {low:.6g} to {high:.6g}, which are no wavelengths",
             "name the columns with columns, wave_unit",
         )
+    if not told and _are_dates(block[:, 0]):
+        raise source.refuse("has a first column of Julian dates: is a light curve", "give a spectrum, or wave_unit")
     names = [name if name not in names[:k] else f"{name} ({k + 1})" for k, name in enumerate(names)]
     columns = Columns(
         names, lambda name: block[:, names.index(name)], {names[k]: unit for k, unit in units.items()}, {}, header
@@ -237,6 +250,15 @@ def read_text_table(source, options):
         if guesses:
             spectrum.meta["guesses"] = (*guesses, *spectrum.meta.get("guesses", ()))
     return spectra
+
+
+def _are_dates(values):
+    """Whether numbers are Julian dates, plain or modified, of the years of CCDs, rather than wavelengths."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    modified = low > 45000 and high < 64000 and high - low < 8000
+    step = np.diff(values)
+    even = np.ptp(step) < 0.5 * abs(np.median(step))
+    return bool(modified or (low > 2.445e6 and high < 2.464e6)) and not even
 
 
 def _is_votable(source):
