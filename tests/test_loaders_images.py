@@ -184,6 +184,53 @@ def test_pairs_of_wavelength_and_flux(tmp_path):
     assert_array_equal(found[1].flux.value, 2 * FLUX)
 
 
+@pytest.mark.parametrize(
+    ("flux_name", "error_name", "kind"),
+    [("q_nF.fits", "q_nE.fits", "std"), ("q_f.fits", "q_e.fits", "std"), ("q.fits", "q_ivar.fits", "ivar")],
+)
+def test_errors_in_a_file_beside(tmp_path, flux_name, error_name, kind):
+    """Are read with the flux, and are no spectrum themselves."""
+    header = {"CRVAL1": 3.6, "CDELT1": 1e-4, "DC-FLAG": 1}
+    values = ERROR if kind == "std" else ERROR**-2
+    path = write_image(tmp_path / flux_name, FLUX, header)
+    write_image(tmp_path / error_name, values, header)
+    spectrum = read(path)
+    assert spectrum.uncertainty.uncertainty_type == kind
+    assert_array_equal(spectrum.uncertainty.array, values)
+    assert error_name in spectrum.meta["guesses"][-1]
+    with pytest.raises(OSError, match=rf"^{error_name} holds the errors of {flux_name}"):
+        read(tmp_path / error_name)
+
+
+def test_a_file_beside_of_another_shape_is_left_alone(tmp_path):
+    """And so is one that is no FITS file."""
+    header = {"CRVAL1": 4000.0, "CDELT1": 1.5}
+    write_image(tmp_path / "a_err.fits", ERROR[:-1], header)
+    (tmp_path / "b_err.fits").write_text("none")
+    for name in ("a.fits", "b.fits"):
+        assert read(write_image(tmp_path / name, FLUX, header)).uncertainty is None
+
+
+def test_spectra_before_pictures(tmp_path):
+    """MUSE's source files: a picture of the object stands before its spectrum."""
+    axis = {"CRVAL1": 4750.0, "CDELT1": 1.25, "CTYPE1": "AWAV", "CUNIT1": "Angstrom"}
+    path = write_image(
+        tmp_path / "a.fits", None, {}, ("IMA_WHITE", np.ones((25, 25))), ("SPE_TOT_DATA", FLUX, axis),
+    )  # fmt: skip
+    spectrum = read(path)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert spectrum.spectral_axis.value[0] == 4750
+
+
+def test_quality_of_jwst(tmp_path):
+    """Only the first bit means that a pixel is not to be used."""
+    quality = np.zeros(N, np.int32)
+    quality[[3, 9]] = 4, 5
+    header = {"TELESCOP": "JWST", "CRVAL1": 1.0, "CDELT1": 0.01, "CUNIT1": "um"}
+    spectrum = read(write_image(tmp_path / "a.fits", None, header, ("DATA", FLUX, header), ("DQ", quality)))
+    assert_array_equal(np.flatnonzero(spectrum.mask), [9])
+
+
 # ------------------------------------------------------------------------------------ IRAF's dispersions
 
 

@@ -78,6 +78,22 @@ def test_sdss_spspec(tmp_path):
     assert_array_equal(Spectrum.read(path).spectral_axis, spectrum.spectral_axis)
 
 
+def test_sdss_plate(tmp_path):
+    """All fibres on one axis, whose pixels count from 0."""
+    flux = np.tile(FLUX, (8, 1))
+    mask = np.zeros(flux.shape, np.int32)
+    mask[2, 5] = 1
+    path = save(
+        tmp_path / "spPlate.fits", primary(flux, TELESCOP="SDSS 2.5-M", COEFF0=3.6, COEFF1=1e-4, FIBERID=0),
+        fits.ImageHDU(np.full_like(flux, 400.0)), fits.ImageHDU(mask), fits.ImageHDU(mask),
+    )  # fmt: skip
+    spectrum = read(path)
+    assert spectrum.shape == (8, N)
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), 10 ** (3.6 + 1e-4 * np.arange(N)))
+    assert spectrum.uncertainty.uncertainty_type == "ivar"
+    assert np.argwhere(spectrum.mask).tolist() == [[2, 5]]
+
+
 def test_pypeit(tmp_path):
     """Objects and orders: optimal before boxcar, flux before counts, a mask that is true where pixels are good."""
     good = np.ones(N, bool)

@@ -66,6 +66,7 @@ def test_fits_without_a_spectrum(tmp_path, case):
 TEXTS = {
     "prose": (b"Dear colleague,\nplease find attached\nthe spectrum.\n", "is a text without columns of numbers"),
     "named light curve": (b"# mjd flux err\n" + b"".join(b"%f 1 0.1\n" % t for t in TIME), "is a light curve"),
+    "light curve without names": (b"".join(b"%f 1.5 0.1\n" % t for t in TIME), "has a first column of Julian dates"),
     "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a text without columns"),
     "empty": (b"", "is empty"),
     "blank": (b"  \n \n", "is empty"),

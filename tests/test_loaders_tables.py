@@ -107,6 +107,15 @@ def test_variance_called_error_is_told_and_remembered(tmp_path):
     assert "errors are taken as variance" in " ".join(spectrum.meta["guesses"])
 
 
+def test_the_one_column_that_is_left_is_the_flux(tmp_path):
+    """Beside wavelengths and errors; of two nobody knows which."""
+    spectrum = read(write_table(tmp_path / "a.fits", {"wave": WAVE, "SNe_smoothed": FLUX, "err": ERROR}))
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert "column SNe_smoothed is the flux: no other is left" in spectrum.meta["guesses"]
+    with pytest.raises(OSError, match="no wavelength and flux among its columns"):
+        read(write_table(tmp_path / "b.fits", {"wave": WAVE, "one": FLUX, "two": FLUX}))
+
+
 def test_snr_column_gives_errors(tmp_path):
     """Where there is nothing better."""
     spectrum = read(write_table(tmp_path / "a.fits", {"wave": WAVE, "flux": FLUX, "snr": FLUX / ERROR}))

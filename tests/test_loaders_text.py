@@ -42,6 +42,9 @@ HABITS = {
         " ", "# OBJECT = 2021zac\n# EXPTIME: 1800\n# wl fl err\n# [A] [none] [none]\n"
     ),
     "names and units in brackets": make_text(" ", "#Wavelength[Angstrom] Flux[relative] Error[relative]\n"),
+    "units in a line of words": make_text(" ", "#wavelength flux error\n#angstroms none none\n"),
+    "names that only begin so": make_text("  ", "# lambda_subout  fluxsub  fluxsub_err\n#\n"),
+    "a header as IRAF's wspectext writes it": make_text(" ", "BITPIX  =  -32 / bits\nOBJECT  = 'x'\nEND\n\n"),
     "semicolon comments of IDL": make_text(" ", "; made by hand\n;\n"),
     "percent signs": make_text(" ", "% wave flux err\n"),
     "exclamation marks": make_text(" ", "! a spectrum\n"),

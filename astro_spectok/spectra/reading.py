@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 READ_OPTIONS = ("wave_unit", "flux_unit", "columns", "hdu", "join", "spaxel")
 #: loaders of specutils that take any file of a kind, or misread a layout: ours are asked in their place
 _NOT_ASKED = frozenset(
-    {"tabular-fits", "wcs1d-fits", "iraf", "ASCII", "ECSV", "IPAC", "SDSS-I/II spSpec", "DESI spectra", "DESI coadd",
-     "JWST x1d MIRI MRS"}
+    {"tabular-fits", "wcs1d-fits", "iraf", "ASCII", "ECSV", "IPAC", "SDSS-I/II spSpec", "SDSS spPlate", "DESI spectra",
+     "DESI coadd", "JWST x1d MIRI MRS"}
 )  # fmt: skip
 #: formats whose own extensions ``hdu`` may name
 _TAKES_HDU = ("DESI arms", "DEEP2 spec1d")

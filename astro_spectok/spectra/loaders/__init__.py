@@ -3,7 +3,7 @@
 
 # formats of one layout, then general readers: this is the order in which they are tried
 from astro_spectok.spectra.loaders import (  # noqa: F401  isort: skip
-    cubes, deep2, desi, echelle, gaia, iue, pypeit, sdss, spextool, supernovae, surveys,
+    astropy_tables, cubes, deep2, desi, echelle, gaia, iue, pypeit, sdss, spextool, supernovae, surveys,
 )  # fmt: skip
 from astro_spectok.spectra.loaders import fits_tables, fits_images, text_tables  # noqa: F401  isort: skip
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError

@@ -57,7 +57,8 @@ def choose_flux(source, options):
         found = next((hdu for hdu in images if hdu.name.upper() == name), None)
         if found is not None:
             return found
-    for hdu in images:
+    # spectra of one axis before pictures
+    for hdu in sorted(images, key=lambda one: len(_squeezed(one.shape)) > 1):
         role = find_role(hdu.name) if hdu.name else None
         if role is None or role.kind == "flux":
             return hdu

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["ERROR_ROLES", "Role", "find_role", "pick_roles"]
+__all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "find_role", "pick_roles"]
 
 ERROR_ROLES = ("err", "ivar", "var", "snr")
 
@@ -39,7 +39,8 @@ _NAMES = (
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
         "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
-        "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray",
+        "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
+        "wavestis waveopt wa",
         {},
     ),
     (
@@ -60,7 +61,7 @@ _NAMES = (
     ),
     (
         "wave",
-        "loglam loglambda logwave logwavelength log10lam log10wave log10wavelength log10lambda logl logwl lglam coeff",
+        "loglam loglambda logwave logwavelength log10lam log10wave log10wavelength log10lambda logl logwl lglam",
         {"base": 10.0, "start": 30},
     ),
     (
@@ -92,7 +93,7 @@ _NAMES = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v",
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt",
         {},
     ),
     (
@@ -103,7 +104,8 @@ _NAMES = (
         "boxcountssig fluxerrors fluxerrs fluxerrstitched errreduced specerr specsigma specunc toterr "
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
-        "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr",
+        "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr "
+        "errstis sigmaup er",
         {},
     ),
     (
@@ -160,6 +162,34 @@ _ROLES = _make_table()
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 
+#: how names begin that are none of the above; what such a name may not hold, since it then tells something else
+_BEGINNINGS = (
+    ("err", ("err", "sigma", "noise", "unc", "eflux", "dflux")),
+    ("wave", ("wave", "lambda", "wlen", "wvl")),
+    ("flux", ("flux", "flam", "fnu")),
+)
+_FOREIGN = re.compile(
+    r"min|max|corr|shift|range|id$|unit|ref|cent|err|sig|unc|var|std|rms|rad|ratio|ew|model|sky|cont|bg"
+)
+_ENDINGS = {"ivar": ("ivar",), "var": ("var", "variance"), "err": ("err", "error", "sig", "unc", "std")}
+_UNLIKELY = 500
+#: rank of a flux whose name says nothing
+LEFT_OVER = 1000
+
+
+def _find_by_beginning(squeezed):
+    """The role of a name by its beginning, as ``lambda_subout`` or ``flux_smoothed``; errors of a flux by their end."""
+    if squeezed.startswith(("flux", "flam", "fnu", "spec")):
+        for kind, endings in _ENDINGS.items():
+            if squeezed.endswith(endings):
+                return Role(kind, _UNLIKELY)
+    for kind, beginnings in _BEGINNINGS:
+        for beginning in beginnings:
+            if squeezed.startswith(beginning) and not _FOREIGN.search(squeezed[len(beginning) :]):
+                return Role(kind, _UNLIKELY)
+    return None
+
+
 def find_role(name):
     """Find what a name says.
 
@@ -184,6 +214,8 @@ def find_role(name):
     if role is None and len(squeezed) > 3:
         # flux1, flux_2, spectrum_0
         role = _ROLES.get(squeezed.rstrip("0123456789"))
+    if role is None and len(squeezed) > 4:
+        role = _find_by_beginning(squeezed)
     if role is not None and role.kind == "wave" and inside and role.unit is None:
         return Role("wave", role.rank, role.base, inside[1])
     return role
@@ -199,7 +231,8 @@ def pick_roles(names):
     Returns
     -------
     dict
-        ``{kind: (name, Role)}``; of errors one of each kind. A name such as ``flux_err`` is never the flux.
+        ``{kind: (name, Role)}``; of errors one of each kind. A name such as ``flux_err`` is never the flux. Beside
+        wavelengths the one name that says nothing is the flux, of rank `LEFT_OVER`.
     """
     best = {}
     for name in names:
@@ -208,4 +241,8 @@ def pick_roles(names):
             continue
         if role.kind not in best or role.rank < best[role.kind][1].rank:
             best[role.kind] = (name, role)
+    if "wave" in best and "flux" not in best:
+        left = [name for name in names if find_role(name) is None]
+        if len(left) == 1:
+            best["flux"] = (left[0], Role("flux", LEFT_OVER))
     return best

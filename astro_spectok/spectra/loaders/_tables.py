@@ -8,10 +8,10 @@ from astropy import units as u
 
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
-from astro_spectok.spectra.loaders._roles import ERROR_ROLES, Role, find_role, pick_roles
+from astro_spectok.spectra.loaders._roles import ERROR_ROLES, LEFT_OVER, Role, find_role, pick_roles
 from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Columns", "make_drafts", "read_columns", "tell_what"]
+__all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "tell_what"]
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
@@ -52,6 +52,11 @@ def tell_what(names):
     if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
         return f"is a catalogue ({shown})"
     return f"has no wavelength and flux among its columns ({shown})"
+
+
+def is_jwst(header):
+    """Whether a file is of JWST, of whose data quality only the first bit means that a pixel is not to be used."""
+    return hasattr(header, "get") and str(header.get("TELESCOP", "")).strip().upper() == "JWST"
 
 
 def _choose_roles(columns, wanted):
@@ -137,6 +142,7 @@ def make_drafts(columns, source, options, *, number=None):
     if "flux" not in roles or "wave" not in roles:
         raise source.refuse(tell_what(columns.names), "name them with columns='WAVE,FLUX,ERR'")
     flux_name, wave_name = roles["flux"][0], roles["wave"][0]
+    guesses = [f"column {flux_name} is the flux: no other is left"] if roles["flux"][1].rank == LEFT_OVER else []
     wave, flux = columns.read(wave_name), columns.read(flux_name)
     kind = next((kind for kind in ERROR_ROLES if kind in roles), None)
     error = None if kind is None else columns.read(roles[kind][0])
@@ -147,7 +153,8 @@ def make_drafts(columns, source, options, *, number=None):
         if good.dtype != object and good.dtype.kind in "biu" and np.any(good):
             bad = good == 0
             mask = bad if mask is None else (np.asarray(mask) != 0) | bad
-    guesses = []
+    if mask is not None and mask.dtype.kind in "iu" and is_jwst(columns.header):
+        mask = mask & 1
     if mask is not None and mask.dtype != object:
         if mask.dtype.kind not in "biuf":
             mask = None

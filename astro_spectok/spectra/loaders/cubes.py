@@ -11,6 +11,7 @@ from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
+from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
 from astro_spectok.spectra.loaders.fits_tables import merge_headers
 
@@ -87,7 +88,7 @@ def read_cube(source, options):
         ]
     chosen = _choose(source, options.spaxel, hdu.shape[1:])
     flux = np.asarray(hdu.data)[:, chosen]
-    mask = None if "mask" not in sisters else np.asarray(sisters["mask"].data)[:, chosen] != 0
+    mask = None if "mask" not in sisters else _read_mask(sisters["mask"], header)[:, chosen]
     variance = None
     if error is not None:
         values = np.asarray(error.data, np.float64)[:, chosen]
@@ -98,6 +99,12 @@ def read_cube(source, options):
         wave, flux, variance, bad, unit, unit_text, "var", True, header, meta=meta | {"spaxels": int(chosen.sum())}
     )
     return build_spectra(draft, source, options)
+
+
+def _read_mask(hdu, header):
+    """Where the mask of a cube says that a pixel is bad."""
+    values = np.asarray(hdu.data)
+    return (values & 1 if is_jwst(header) and values.dtype.kind in "iu" else values) != 0
 
 
 def _choose(source, spaxel, shape):
@@ -151,7 +158,7 @@ def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, 
         uncertainty = _UNCERTAINTY[kind](native(error.data), unit=flux_unit**exponent)
     bad = ~np.isfinite(flux)
     if mask is not None:
-        bad |= native(mask.data) != 0
+        bad |= np.moveaxis(_read_mask(mask, header), 0, -1)
     return Spectrum(
         flux=u.Quantity(flux, flux_unit), spectral_axis=wave * unit.unit, uncertainty=uncertainty, mask=bad,
         meta=meta | {"header": header}, spectral_axis_index=-1,

@@ -22,6 +22,8 @@ from astro_spectok.spectra.loaders._image_parts import (
 )
 from astro_spectok.spectra.loaders._iraf import read_multispec, wat_unit
 from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
+from astro_spectok.spectra.loaders._sister_files import find_flux_file, read_error_file
+from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit
 from astro_spectok.spectra.loaders.fits_tables import describe_fits, merge_headers
 
@@ -82,6 +84,8 @@ def read_fits_image(source, options):
     _settle_axis(parts, sisters, hdu, source)
     if parts.axis is None:
         raise describe_fits(source)
+    if parts.flux.ndim == 1 and parts.error is None:
+        _take_error_file(parts, source)
     if parts.flux.ndim == 3:
         _settle_bands(parts, source)
     elif parts.flux.ndim == 2:
@@ -96,11 +100,25 @@ def _take_sisters(parts, sisters):
     parts.kind = next((kind for kind in ERROR_ROLES if kind in sisters), None)
     parts.error = None if parts.kind is None else sisters[parts.kind][1]
     if "mask" in sisters or "good" in sisters:
-        mask = sisters["mask"][1] != 0 if "mask" in sisters else sisters["good"][1] == 0
+        if "mask" in sisters:
+            values = sisters["mask"][1]
+            mask = (values & 1 if is_jwst(parts.header) and values.dtype.kind in "iu" else values) != 0
+        else:
+            mask = sisters["good"][1] == 0
         if np.count_nonzero(mask) > 0.9 * mask.size:
             parts.guesses.append("the mask extension would mask nearly all: not used")
         else:
             parts.mask = mask
+
+
+def _take_error_file(parts, source):
+    """Errors of the file beside; a file that holds the errors of another is none of a spectrum."""
+    values, kind, name = read_error_file(source, parts.flux.shape)
+    if values is not None:
+        parts.error, parts.kind = values, kind
+        parts.guesses.append(f"errors are those of the file {name} beside it")
+    elif np.nanmin(parts.flux) >= 0 and (name := find_flux_file(source)):
+        raise source.refuse(f"holds the errors of {name}", f"give {name}, with which they are read")
 
 
 def _settle_axis(parts, sisters, hdu, source):

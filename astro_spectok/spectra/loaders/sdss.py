@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Loader for SDSS-I/II spSpec files, whose wavelengths specutils gives one pixel too red."""
+"""Loaders for SDSS spSpec and spPlate files, whose wavelengths specutils gives one pixel too red."""
 
 import numpy as np
 from astropy import units as u
@@ -8,7 +8,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._unit_words import AxisUnit
 
-__all__ = ["read_spspec"]
+__all__ = ["read_spplate", "read_spspec"]
 
 #: no data, no sky, every exposure rejected. Others warn of a pixel, and 0x40000000 marks emission lines
 _FATAL = 0x40000 | 0x400000 | 0x1000000
@@ -34,6 +34,33 @@ def read_spspec(source, options):
     mask = (data[3].astype(np.int64) & _FATAL) != 0
     draft = Draft(
         wave, data[0], data[2], mask, AxisUnit(u.AA, 10.0), "1e-17 erg/s/cm2/A", sure_kind=True, header=header,
+        meta={"medium": "vacuum", "flux_calibration": "absolute"},
+    )  # fmt: skip
+    return build_spectra(draft, source, options)
+
+
+def _is_spplate(source):
+    header = source.header
+    return (
+        str(header.get("TELESCOP", "")).startswith("SDSS") and header.get("NAXIS") == 2 and header.get("NAXIS2", 0) > 5
+        and "COEFF0" in header and "COEFF1" in header and source.extension is not None
+        and source.extension.shape == source.hdulist[0].shape
+    )  # fmt: skip
+
+
+@register_format("SDSS plate", sniff=_is_spplate)
+def read_spplate(source, options):
+    """
+    Read all fibres of an SDSS spPlate file: flux, inverse variance, AND mask of which zero is good.
+
+    Wavelengths are 10**(COEFF0 + COEFF1 i), i from 0, in vacuum. Written by the published layout; no real file was met.
+    """
+    header, hdus = source.header, source.hdulist
+    flux = hdus[0].data
+    mask = hdus[2].data != 0 if len(hdus) > 2 and hdus[2].is_image and hdus[2].shape == flux.shape else None
+    draft = Draft(
+        header["COEFF0"] + header["COEFF1"] * np.arange(flux.shape[1]), flux, hdus[1].data, mask, AxisUnit(u.AA, 10.0),
+        header.get("BUNIT", "1e-17 erg/s/cm2/A"), "ivar", True, header,
         meta={"medium": "vacuum", "flux_calibration": "absolute"},
     )  # fmt: skip
     return build_spectra(draft, source, options)

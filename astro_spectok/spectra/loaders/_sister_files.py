@@ -1,0 +1,66 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Errors that lie in a file of their own beside that of the flux, as MASE, XIDL and IRAF users leave them."""
+
+import os
+import re
+
+import numpy as np
+from astropy.io import fits
+
+__all__ = ["find_flux_file", "read_error_file"]
+
+#: end of the name without ending: what it is of the file of errors, and their kind
+_PAIRS = (
+    ("F", "E", "err"), ("_f", "_e", "err"), ("flux", "err", "err"), ("flux", "error", "err"), ("flux", "sig", "err"),
+    ("flux", "ivar", "ivar"), ("flux", "var", "var"), ("", "_err", "err"), ("", "_error", "err"), ("", "_sigma", "err"),
+    ("", ".sig", "err"), ("", ".err", "err"), ("", "_var", "var"), ("", "_ivar", "ivar"),
+)  # fmt: skip
+_NAME = re.compile(r"^(.*?)(\.fits?(?:\.gz)?)$", re.IGNORECASE)
+
+
+def _beside(path, end, other):
+    """The path with another end of its name, if its name has this one and such a file is there."""
+    found = _NAME.match(path)
+    if not found or not found[1].endswith(end) or len(found[1]) == len(end):
+        return None
+    candidate = found[1][: len(found[1]) - len(end)] + other + found[2]
+    return candidate if os.path.isfile(candidate) else None
+
+
+def read_error_file(source, shape):
+    """The errors of a spectrum in the file beside it.
+
+    Parameters
+    ----------
+    source : Source
+    shape : tuple of int
+        Of the flux, which they must have.
+
+    Returns
+    -------
+    values : ndarray or None
+    kind : {'err', 'var', 'ivar'} or None
+    name : str
+        Of the file.
+    """
+    for end, other, kind in _PAIRS if source.path else ():
+        path = _beside(source.path, end, other)
+        if path is None:
+            continue
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                values = np.squeeze(np.asarray(hdus[0].data))
+        except (OSError, TypeError, ValueError, fits.VerifyError):
+            continue
+        if values.shape == shape and values.dtype.kind in "fiu":
+            return values.astype(np.float64), kind, os.path.basename(path)
+    return None, None, ""
+
+
+def find_flux_file(source):
+    """The name of the file whose errors a file holds, by their names; '' where there is none."""
+    for end, other, _ in _PAIRS if source.path else ():
+        path = _beside(source.path, other, end)
+        if path is not None:
+            return os.path.basename(path)
+    return ""

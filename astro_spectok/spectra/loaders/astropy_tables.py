@@ -1,0 +1,72 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Loaders for tables in text that astropy reads: VOTable, IPAC, ECSV."""
+
+import warnings
+
+import numpy as np
+from astropy.table import Table
+
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._tables import Columns, read_columns
+
+__all__ = ["read_ecsv", "read_ipac", "read_vo"]
+
+
+def _is_votable(source):
+    return "<VOTABLE" in source.head[:2000].upper() or "<votable" in source.head[:2000]
+
+
+def _is_ipac(source):
+    lines = [line for line in source.head.split("\n")[:500] if line.strip() and not line.startswith("\\")]
+    return len(lines) > 4 and all(line.startswith("|") for line in lines[:2]) and not lines[4].startswith("|")
+
+
+def _is_ecsv(source):
+    return source.head.startswith("# %ECSV")
+
+
+def _read_table(source, options, table_format):
+    """Spectra of a table that astropy reads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if table_format == "votable":
+                source.stream.seek(0)
+                table = Table.read(source.stream, format=table_format)
+            else:
+                table = Table.read(source.text.split("\n"), format=table_format)
+        except Exception as error:  # astropy's readers raise whatever they stumble over
+            raise source.refuse(
+                f"cannot be read as {table_format}: {error}", "write it as FITS or plain columns"
+            ) from error
+    units = {name: str(table[name].unit) for name in table.colnames if table[name].unit is not None}
+    ucds = {name: str(table[name].meta.get("ucd", "")) for name in table.colnames}
+
+    def read(name):
+        data = table[name]
+        if hasattr(data, "filled") and data.dtype.kind == "f":
+            data = data.filled(np.nan)
+        return np.asarray(getattr(data, "value", data))
+
+    header = {
+        str(key).upper(): value for key, value in table.meta.items() if isinstance(value, str | int | float | bool)
+    }
+    return read_columns(Columns(list(table.colnames), read, units, ucds, header), source, options)
+
+
+@register_format("spectok VOTable", kind="text", sniff=_is_votable)
+def read_vo(source, options):
+    """Read spectra from a VOTable, by the meaning of its columns and its UCDs."""
+    return _read_table(source, options, "votable")
+
+
+@register_format("spectok IPAC", kind="text", sniff=_is_ipac)
+def read_ipac(source, options):
+    """Read a spectrum from an IPAC table, by the meaning of its columns."""
+    return _read_table(source, options, "ascii.ipac")
+
+
+@register_format("spectok ECSV", kind="text", sniff=_is_ecsv)
+def read_ecsv(source, options):
+    """Read a spectrum from an ECSV table, by the meaning of its columns."""
+    return _read_table(source, options, "ascii.ecsv")
