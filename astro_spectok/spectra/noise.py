@@ -95,7 +95,7 @@ def _estimate_coarser(used, finer, good):
     return np.interp(np.cumsum(good) - 1.0, places, parts[best])
 
 
-def estimate_noise(flux, good):
+def estimate_noise(flux: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Estimate the standard deviation of the noise in each pixel of one spectrum.
 
     The median of second differences (DER_SNR) is taken in windows of 192 good pixels, so that
