@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`Head`: what all heads have in common, and all that the rest of the package knows of one."""
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,7 +36,7 @@ class HeadConfig:
     {'hidden': 32}
     """
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON holds them.
 
         Returns
@@ -44,7 +46,7 @@ class HeadConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`.
 
         Parameters
@@ -138,14 +140,17 @@ class Head(nn.Module):
     begins_with: ClassVar[dict] = {}
     summary_size = 0
 
-    def __init__(self, config, network=None):
+    def __init__(self, config: HeadConfig, network: Any = None) -> None:
         super().__init__()
         self.config, self.network_config = config, network
-        for name in ABOUT:
-            setattr(self, name, deepcopy(self.begins_with.get(name, {})))
+        about = {name: deepcopy(dict(self.begins_with.get(name, {}))) for name in ABOUT}
+        self.domain: dict[str, Any] = about["domain"]
+        self.calibration: dict[str, Any] = about["calibration"]
+        self.rules: dict[str, Any] = about["rules"]
+        self.provenance: dict[str, Any] = about["provenance"]
 
     @property
-    def gives(self):
+    def gives(self) -> dict[str, str]:
         """Names and units, as text, of what `interpret` gives; '' is dimensionless.
 
         Returns
@@ -154,7 +159,7 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, inputs):
+    def forward(self, inputs: Any) -> Any:
         """Answers for some spectra.
 
         Parameters
@@ -168,7 +173,7 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def interpret(self, output):
+    def interpret(self, output: Any) -> Any:
         """Answers as users are told them.
 
         Parameters
@@ -184,7 +189,9 @@ class Head(nn.Module):
         return output
 
     @classmethod
-    def gather_targets(cls, config, truths, patches, rng):
+    def gather_targets(
+        cls, config: HeadConfig, truths: Sequence[Any], patches: Any, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
         """What the head is to be taught of some spectra, and ``given`` of them, as tensors.
 
         Called where batches are drawn, without the head itself.
@@ -203,7 +210,7 @@ class Head(nn.Module):
         """
         return {}
 
-    def is_taught(self, batch, targets):
+    def is_taught(self, batch: Any, targets: Mapping[str, torch.Tensor]) -> bool:
         """Whether there is anything in a batch that the head learns from; if not, it is not run.
 
         Parameters
@@ -218,7 +225,7 @@ class Head(nn.Module):
         """
         return True
 
-    def loss(self, output, batch, targets):
+    def loss(self, output: Any, batch: Any, targets: Mapping[str, torch.Tensor]) -> HeadLoss:
         """What the answers are worth.
 
         Parameters
@@ -236,7 +243,7 @@ class Head(nn.Module):
         msg = f"heads of the kind {self.kind!r} cannot be trained here: they define no loss; freeze them"
         raise NotImplementedError(msg)
 
-    def list_rates(self):
+    def list_rates(self) -> list[tuple[nn.Parameter, float]]:
         """Parameters that learn at another rate than the network, without decay, and how many times as fast.
 
         Returns
@@ -245,7 +252,7 @@ class Head(nn.Module):
         """
         return []
 
-    def summarise_tokens(self, inputs):
+    def summarise_tokens(self, inputs: Any) -> torch.Tensor:
         """What the head has to say to the embedding, where ``summary_size`` is above 0.
 
         Parameters
@@ -259,7 +266,7 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """All that is stored of the head but for its parameters, as JSON holds it.
 
         Returns

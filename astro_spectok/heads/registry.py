@@ -1,14 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The kinds of heads that are known by name, and how to make another one known."""
 
+from typing import TypeVar
+
 from astro_spectok.heads.protocol import ABOUT, NEEDS, Head, HeadConfig
 
 __all__ = ["build_head", "find_kind", "list_heads", "register_head"]
 
-_KINDS = {}
+_KINDS: dict[str, type[Head]] = {}
+_Kind = TypeVar("_Kind", bound=Head)
 
 
-def register_head(cls):
+def register_head(cls: type[_Kind]) -> type[_Kind]:
     """Make a kind of head known, for this session; a decorator.
 
     Registering the same class again does nothing.

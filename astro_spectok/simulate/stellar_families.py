@@ -96,7 +96,7 @@ def _imagine_cataclysmic(basis):
 class _StoredFamily:
     """Stars of sets that are kept whole; rare types are drawn more often than they occur."""
 
-    needs = ()
+    needs: tuple[str, ...] = ()
     grid = OPTICAL
 
     def __init__(self, store, device="cpu"):

@@ -157,7 +157,8 @@ def read_stars(store, names, grid, *, device="cpu"):
 def _select(entry, arrays):
     """The usable stars of a set, each a dict of arrays."""
     offsets, n = arrays["offsets"], len(arrays["offsets"]) - 1
-    names, types, published = arrays["id"], *(arrays.get(key, np.full(n, "")) for key in ("sptype", "subclass"))
+    names = arrays["id"]
+    types, published = (arrays.get(key, np.full(n, "")) for key in ("sptype", "subclass"))
     labels = np.stack([arrays.get(key, np.full(n, np.nan)) for key in _LABEL_KEYS.values()], 1)
     labels[:, 0] = np.log10(labels[:, 0])
     stars = []

@@ -2,9 +2,10 @@
 """Training of the stellar head: labels of stars from lines, on labelled stars as its windows show them."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class Course(NamedTuple):
 
     steps: int = 1
     rate: float = 1.0
-    options: dict = MappingProxyType({})
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 #: what the networks of each window go through one after the other. Stars of the H band do not repeat, nothing of air

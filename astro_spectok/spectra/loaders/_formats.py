@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from specutils import Spectrum, SpectrumList
 
@@ -51,7 +52,7 @@ class Format:
 
 
 #: formats in the order in which they are tried
-FORMATS = {}
+FORMATS: dict[str, Any] = {}
 
 
 def as_result(spectra, name):

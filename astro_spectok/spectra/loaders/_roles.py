@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "find_role", "pick_roles"]
 
@@ -31,7 +32,7 @@ class Role:
 
 
 #: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they tell)
-_NAMES = (
+_NAMES: tuple[tuple[str, Any, Any], ...] = (
     (
         "wave",
         "wave wavelength wavelengths wavelenght lambda lam lbda wl wavl wvl wlen wln wav waves lamb "

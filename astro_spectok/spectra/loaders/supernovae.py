@@ -96,11 +96,11 @@ def read_open_catalog(source, options):
             except (KeyError, TypeError, ValueError):
                 problem = "a spectrum is no list of wavelength and flux"
                 continue
-            error = block[:, 2] if np.isfinite(block[:, 2]).any() and one.get("u_errors") != "" else None
+            sigma = block[:, 2] if np.isfinite(block[:, 2]).any() and one.get("u_errors") != "" else None
             meta = {key: one[key] for key in ("time", "u_time", "instrument", "telescope", "filename") if key in one}
             meta["rest_frame"] = bool(one.get("deredshifted", False))
             draft = Draft(
-                block[:, 0], block[:, 1], error, None, one.get("u_wavelengths"), one.get("u_fluxes"),
+                block[:, 0], block[:, 1], sigma, None, one.get("u_wavelengths"), one.get("u_fluxes"),
                 name=f"{name} {one.get('time', '')}".strip(), meta=meta,
             )  # fmt: skip
             try:

@@ -4,6 +4,7 @@
 import hashlib
 import tomllib
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
 
 from astro_spectok.heads import ModelConfig, find_kind, get_model_config
@@ -84,7 +85,7 @@ def list_recipes():
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def read_recipe(recipe):
+def read_recipe(recipe: str | PathLike[str]) -> Recipe:
     """A recipe, checked: what is wrong with any of its settings is told before hours of work go into it.
 
     Parameters

@@ -2,8 +2,11 @@
 """`build_weights`: from the data to the file of weights, stage by stage; it can be killed and gone on with."""
 
 import time
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from astro_spectok.engine.device import choose_device
 from astro_spectok.redshift.templates import TEMPLATES
@@ -24,7 +27,17 @@ __all__ = ["build_weights"]
 LAST = "weights"
 
 
-def build_weights(recipe, out, *, data=None, start=None, stages=(), overwrite=False, device="auto", report=None):
+def build_weights(
+    recipe: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    data: str | PathLike[str] | None = None,
+    start: str | PathLike[str] | None = None,
+    stages: Sequence[str] = (),
+    overwrite: bool = False,
+    device: str = "auto",
+    report: Callable[[str], Any] | None = None,
+) -> Path | None:
     """Make a file of weights as a recipe says, from the data from beginning to end.
 
     Each stage writes into a folder of its own, whole or not at all, with the settings, the digests of the data, and
