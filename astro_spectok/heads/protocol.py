@@ -77,6 +77,15 @@ class HeadLoss:
         Spectra that the mean is over.
     figures : dict of str to (tensor, tensor)
         For the log: values (B,) and the spectra (B,) that they are averaged over.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from astro_spectok.heads import HeadLoss
+    >>> loss, counts = torch.tensor([0.5, 1.5, 9.0]), torch.tensor([True, True, False])
+    >>> one = HeadLoss(loss, counts, {"snr": (loss, counts)})
+    >>> float(one.loss[one.count].mean())
+    1.0
     """
 
     loss: torch.Tensor
@@ -126,6 +135,18 @@ class Head(nn.Module):
     domain, calibration, rules, provenance : dict
         Stored with the head, each as JSON can hold it: what it was trained on; the correction of its errors and
         probabilities; thresholds and limits that were fitted to it; how it was made.
+
+    Examples
+    --------
+    :ref:`own-head` writes one and trains it. Those of the packaged weights:
+
+    >>> from astro_spectok.heads import Head
+    >>> from astro_spectok.weights import load_network
+    >>> network = load_network()
+    >>> all(isinstance(head, Head) for head in network.heads.values())
+    True
+    >>> {name: head.needs for name, head in network.heads.items()}
+    {'redshift': ('tokens', 'patches'), 'spectral_type': ('patches',), 'stellar': ('detail', 'patches')}
     """
 
     kind: ClassVar[str] = ""
@@ -170,6 +191,11 @@ class Head(nn.Module):
         -------
         object
             What `loss` and `interpret` take.
+
+        Raises
+        ------
+        NotImplementedError
+            The subclass does not define it.
         """
         raise NotImplementedError
 
@@ -239,6 +265,11 @@ class Head(nn.Module):
         Returns
         -------
         HeadLoss
+
+        Raises
+        ------
+        NotImplementedError
+            The subclass does not define it.
         """
         msg = f"heads of the kind {self.kind!r} cannot be trained here: they define no loss; freeze them"
         raise NotImplementedError(msg)
@@ -263,6 +294,11 @@ class Head(nn.Module):
         Returns
         -------
         tensor, shape (B, ``summary_size``)
+
+        Raises
+        ------
+        NotImplementedError
+            The subclass does not define it.
         """
         raise NotImplementedError
 

@@ -11,14 +11,14 @@ _KINDS: dict[str, type[Head]] = {}
 _Kind = TypeVar("_Kind", bound=Head)
 
 
-def register_head(cls: type[_Kind]) -> type[_Kind]:
+def register_head(head: type[_Kind]) -> type[_Kind]:
     """Make a kind of head known, for this session; a decorator.
 
     Registering the same class again does nothing.
 
     Parameters
     ----------
-    cls : type
+    head : type
         A subclass of `Head` with a ``kind`` of its own.
 
     Returns
@@ -32,23 +32,32 @@ def register_head(cls: type[_Kind]) -> type[_Kind]:
         It is no subclass of `Head`, or its ``config_class`` none of `HeadConfig`.
     ValueError
         ``kind`` or ``needs`` is not what it may be, or another class has that ``kind``.
+
+    Examples
+    --------
+    >>> from astro_spectok.heads import Head, list_heads, register_head
+    >>> @register_head
+    ... class BrightnessHead(Head):
+    ...     kind = "brightness"
+    >>> list_heads()["brightness"] is BrightnessHead
+    True
     """
-    if not (isinstance(cls, type) and issubclass(cls, Head) and issubclass(cls.config_class, HeadConfig)):
-        msg = f"`cls` must be a subclass of Head whose config_class is one of HeadConfig, got {cls!r}"
+    if not (isinstance(head, type) and issubclass(head, Head) and issubclass(head.config_class, HeadConfig)):
+        msg = f"`head` must be a subclass of Head whose config_class is one of HeadConfig, got {head!r}"
         raise TypeError(msg)
-    if not (cls.kind.isidentifier() and set(cls.needs) <= set(NEEDS)):
+    if not (head.kind.isidentifier() and set(head.needs) <= set(NEEDS)):
         msg = (
-            f"`cls` must have a name as its kind, and needs out of {', '.join(NEEDS)}; got {cls.kind!r} and "
-            f"{', '.join(cls.needs)}"
+            f"`head` must have a name as its kind, and needs out of {', '.join(NEEDS)}; got {head.kind!r} and "
+            f"{', '.join(head.needs)}"
         )
         raise ValueError(msg)
-    other = _KINDS.setdefault(cls.kind, cls)
+    other = _KINDS.setdefault(head.kind, head)
     # a module that is read again makes its classes anew
-    if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
-        msg = f"`cls` must have a kind of its own, got {cls.kind!r}, which is {other.__module__}.{other.__qualname__}"
+    if (other.__module__, other.__qualname__) != (head.__module__, head.__qualname__):
+        msg = f"`head` must have a kind of its own, got {head.kind!r}, which is {other.__module__}.{other.__qualname__}"
         raise ValueError(msg)
-    _KINDS[cls.kind] = cls
-    return cls
+    _KINDS[head.kind] = head
+    return head
 
 
 def list_heads():
