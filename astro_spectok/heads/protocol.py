@@ -77,6 +77,17 @@ class HeadLoss:
         Spectra that the mean is over.
     figures : dict of str to (tensor, tensor)
         For the log: values (B,) and the spectra (B,) that they are averaged over.
+
+    Examples
+    --------
+    Three spectra, the last of which teaches nothing:
+
+    >>> import torch
+    >>> from astro_spectok.heads import HeadLoss
+    >>> squared, taught = torch.tensor([0.5, 1.5, torch.nan]), torch.tensor([True, True, False])
+    >>> loss = HeadLoss(squared, taught, {"squared": (squared, taught)})
+    >>> loss.loss[loss.count].mean().item()
+    1.0
     """
 
     loss: torch.Tensor
@@ -126,6 +137,15 @@ class Head(nn.Module):
     domain, calibration, rules, provenance : dict
         Stored with the head, each as JSON can hold it: what it was trained on; the correction of its errors and
         probabilities; thresholds and limits that were fitted to it; how it was made.
+
+    Examples
+    --------
+    What the packaged weights read from the pixels alone, and its unit; the documentation has a head of one's own:
+
+    >>> from astro_spectok.weights import load_weights
+    >>> head = load_weights().network.heads["spectral_type"]
+    >>> head.kind, head.needs, list(head.gives)[:3], head.gives["G"]
+    ('spectral_type', ('patches',), ['O', 'B', 'A'], '')
     """
 
     kind: ClassVar[str] = ""
@@ -170,6 +190,11 @@ class Head(nn.Module):
         -------
         object
             What `loss` and `interpret` take.
+
+        Raises
+        ------
+        NotImplementedError
+            The class defines no answers.
         """
         raise NotImplementedError
 
@@ -239,6 +264,11 @@ class Head(nn.Module):
         Returns
         -------
         HeadLoss
+
+        Raises
+        ------
+        NotImplementedError
+            The class defines no loss.
         """
         msg = f"heads of the kind {self.kind!r} cannot be trained here: they define no loss; freeze them"
         raise NotImplementedError(msg)
@@ -263,6 +293,11 @@ class Head(nn.Module):
         Returns
         -------
         tensor, shape (B, ``summary_size``)
+
+        Raises
+        ------
+        NotImplementedError
+            The class has nothing to say to it.
         """
         raise NotImplementedError
 

@@ -32,6 +32,16 @@ def register_head(cls: type[_Kind]) -> type[_Kind]:
         It is no subclass of `Head`, or its ``config_class`` none of `HeadConfig`.
     ValueError
         ``kind`` or ``needs`` is not what it may be, or another class has that ``kind``.
+
+    Examples
+    --------
+    >>> from astro_spectok.heads import Head, register_head
+    >>> @register_head
+    ... class Brightness(Head):
+    ...     kind = "brightness"
+    ...     needs = ("patches",)
+    >>> Brightness.kind, Brightness.needs
+    ('brightness', ('patches',))
     """
     if not (isinstance(cls, type) and issubclass(cls, Head) and issubclass(cls.config_class, HeadConfig)):
         msg = f"`cls` must be a subclass of Head whose config_class is one of HeadConfig, got {cls!r}"
