@@ -77,14 +77,19 @@ def list_untyped(name, thing):
 def _judge_annotations(name, function):
     """All of a function's parameters and its result have a type."""
     signature = inspect.signature(inspect.unwrap(function))
-    untyped = [
-        key
-        for key, each in signature.parameters.items()
-        if key not in ("self", "cls") and each.annotation is each.empty
-    ]
+    untyped = [key for key, each in _list_parameters(name, function).items() if each.annotation is each.empty]
     if signature.return_annotation is signature.empty:
         untyped.append("return")
     return [f"{name}: no annotation of {', '.join(untyped)}"] if untyped else []
+
+
+def _list_parameters(name, function):
+    """Parameters of a function by name; of a method, which has a dot in its name, without what it belongs to."""
+    parameters = dict(inspect.signature(inspect.unwrap(function)).parameters)
+    if "." in name:
+        parameters.pop("self", None)
+        parameters.pop("cls", None)
+    return parameters
 
 
 def read_sections(thing):
@@ -159,7 +164,7 @@ def _judge_function(name, function):
     """All parameters, what is returned, and what is raised, of a function or method."""
     faults, sections = _judge_summary(name, function), read_sections(function)
     function = inspect.unwrap(function)
-    given = {each for each in inspect.signature(function).parameters if each not in ("self", "cls")}
+    given = set(_list_parameters(name, function))
     told = read_names(sections.get("Parameters", ""))
     if given - told:
         faults.append(f"{name}: not told of: {', '.join(sorted(given - told))}")
