@@ -12,14 +12,13 @@ from astro_spectok.redshift.peaks import find_peaks
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import to_batch
+from astro_spectok.training.calibrate_redshift import list_redshifts
 from astro_spectok.training.observed import to_inputs
 
-__all__ = ["CLASSES", "LABELS", "SURVEYS", "Survey", "measure_set", "measure_spectra"]
+__all__ = ["CLASSES", "SURVEYS", "Survey", "measure_set", "measure_spectra"]
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 LIGHT_SPEED = 299792.458
-#: label of the network to the column of the test sets; the network's teff is log10(Teff / K)
-LABELS = {"teff": "teff", "logg": "logg", "fe_h": "feh"}
 #: spectra measured at once: bounds the memory that posteriors take
 CHUNK = 128
 
@@ -74,8 +73,8 @@ def measure_set(runner, survey, path, *, limit=None):
     Returns
     -------
     table : dict of str to ndarray, shape (n,) or (n, ...)
-        Truth ('' or NaN where unknown): ``class_true``, ``z_true``, ``snr``, ``object``, ``row`` (in the set), and
-        for each of `LABELS` ``<label>_true``, ``type_true`` (of a star); the answers of `measure_spectra`.
+        Truth ('' or NaN where unknown): ``class_true``, ``z_true``, ``snr``, ``object``, ``row`` (in the set),
+        ``rv_true`` and ``type_true`` (of a star); the answers of `measure_spectra`.
     spectra : list of (wavelength, flux, ivar)
         Of those rows, as `~astro_spectok.simulate.public_sets.load_set` gives them.
     """
@@ -112,13 +111,12 @@ def read_truth(columns, n, rows):
         "object": columns["object"][rows] if "object" in columns else rows.astype(str),
         "row": rows,
     }
-    truth |= {f"{label}_true": take(column) for label, column in LABELS.items()}
     truth["rv_true"], truth["type_true"] = take("rv"), read_types(columns, rows)
     return truth
 
 
 def measure_spectra(runner, spectra, medium):
-    """Class, redshift, labels and embedding of each spectrum.
+    """Class, redshift, type and embedding of each spectrum.
 
     Parameters
     ----------
@@ -131,20 +129,23 @@ def measure_spectra(runner, spectra, medium):
     -------
     dict of str to ndarray, shape (n,) or (n, E)
         ``class`` ('' where a spectrum cannot be used), ``z``, ``z_err``, ``p_best``, ``z_2``, ``p_2``, ``embedding``,
-        ``measured_snr`` (median of flux over error), and each of `LABELS` with ``<label>_err``: NaN where the
-        network does not give it. ``teff`` is in K. ``type`` ('' but for stars) and ``p_type``, its probability.
+        ``measured_snr`` (median of flux over error), ``rv`` and ``rv_err`` in km/s; ``type`` ('' but for stars) and
+        ``p_type``, its probability.
     """
     n = len(spectra)
     numbers = ["z", "z_err", "p_best", "z_2", "p_2", "measured_snr", "rv", "rv_err", "p_type"]
-    numbers += [name + end for name in LABELS for end in ("", "_err")]
     table = {name: np.full(n, np.nan) for name in numbers}
     table |= {"class": np.full(n, "", "U6"), "type": np.full(n, "", "U2")}
+    redshift, types = (runner.find_head(kind) for kind in ("redshift", "spectral_type"))
+    ln1pz = {name: np.log1p(z) for name, z in list_redshifts(runner).items()}
     embeddings = {}
     for start in range(0, n, CHUNK):
         batch = to_batch(to_inputs(spectra[start : start + CHUNK]), medium=medium, on_error="flag")
-        for i, measured in runner.measure(batch, progress=False):
+        heads = [name for name in (redshift, types) if name is not None]
+        for i, measured in runner.measure(batch, heads, embedding=True, progress=False):
             row = start + i
-            for key, value in _read_measured(measured).items():
+            found = _read_measured(measured.heads[redshift], ln1pz, measured.heads.get(types, {}))
+            for key, value in found.items():
                 table[key][row] = value
             flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
             table["measured_snr"][row] = np.median((flux * np.sqrt(ivar))[ivar > 0])
@@ -156,20 +157,12 @@ def measure_spectra(runner, spectra, medium):
     return table
 
 
-def _read_measured(measured):
+def _read_measured(log_probability, ln1pz, types):
     """Figures of one spectrum, by column."""
-    ln1pz = {name: np.log1p(z) for name, z in measured.redshifts.items()}
-    best, *more = find_peaks(measured.log_probability, ln1pz)
+    best, *more = find_peaks(log_probability, ln1pz)
     out = {"class": best.spectype, "z": best.z, "z_err": best.z_err, "p_best": best.probability}
-    out["type"], out["p_type"] = choose_type(best.spectype, measured.types)
+    out["type"], out["p_type"] = choose_type(best.spectype, types)
     out |= {"rv": LIGHT_SPEED * best.z, "rv_err": LIGHT_SPEED * best.z_err}
     if more:
         out |= {"z_2": more[0].z, "p_2": more[0].probability}
-    for name in LABELS:
-        if name in measured.labels:
-            out[name], out[f"{name}_err"] = measured.labels[name]
-    if "teff" in out:
-        # from log10: the error to first order
-        out["teff"] = 10 ** out["teff"]
-        out["teff_err"] *= np.log(10) * out["teff"]
     return out

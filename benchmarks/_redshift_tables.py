@@ -13,7 +13,7 @@ REDSHIFT_COLUMNS = (
 )  # fmt: skip
 #: tables that are made, whatever the weights
 NAMES = (
-    "bars", "redshifts", "redshifts_snr", "labels", "types", "nothing", "repeats", "simulated_redshifts",
+    "bars", "redshifts", "redshifts_snr", "types", "nothing", "repeats", "simulated_redshifts",
     "simulated_instruments", "simulated_retrieval", "simulated_chi2",
 )  # fmt: skip
 NOT_MEASURED = "*Not measured for these weights: python benchmarks/real_spectra.py does it.*\n"
@@ -26,7 +26,6 @@ def make_redshift_tables(content):
         "bars": _make_bars(content),
         "redshifts": _make_redshifts(content["redshift"], by_snr=False),
         "redshifts_snr": _make_redshifts(content["redshift"], by_snr=True),
-        "labels": _make_labels(content["labels"]),
         "types": _make_types(content.get("types", [])),
         "nothing": _make_nothing(content["no_redshift"], simulated.get("no_redshift", [])),
         "repeats": _make_repeats(content["retrieval"]),
@@ -60,16 +59,6 @@ def _make_redshifts(found, *, by_snr):
     header = ["set", "class"] + ["S/N"] * by_snr + ["n", *(heading for heading, _, _ in REDSHIFT_COLUMNS)]
     title = "The same by S/N per pixel" if by_snr else "Class and redshift of real spectra"
     return make_table(title, header, rows) if rows else None
-
-
-def _make_labels(found):
-    rows = [
-        [row["set"], row["label"], row["n"], *(show(row[k], 3) for k in ("offset", "scatter", "stated", "coverage"))]
-        for row in found
-        if row["n"]
-    ]
-    header = ["set", "label", "n", "offset", "scatter", "stated error", "1 sigma"]
-    return make_table("Stellar labels of real spectra, in K, dex and km/s", header, rows) if rows else None
 
 
 def _make_types(found):

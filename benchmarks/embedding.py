@@ -19,9 +19,9 @@ from specutils import Spectrum, SpectrumList
 from astro_spectok import embed, tokenize
 from astro_spectok.engine import Runner
 from astro_spectok.engine import runner as runner_module
-from astro_spectok.network import build_network, get_config
+from astro_spectok.heads import build_model, get_model_config
 from astro_spectok.spectra import to_batch
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 from astro_spectok.weights.store import PACKAGED_DIR
 
 PIXELS = 4600
@@ -81,8 +81,7 @@ def find_weights(config):
         return None, "packaged"
     config = config or "small"
     path = Path(tempfile.mkdtemp()) / f"{config}.safetensors"
-    network = build_network(get_config(config))
-    write_weights(path, network.config.to_dict(), network.state_dict())
+    write_network(path, build_model(get_model_config(config)))
     return path, f"random {config}"
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from astro_spectok.network import build_network, get_config
+from astro_spectok.heads import build_model, get_model_config
 from astro_spectok.simulate import FAMILIES, Survey
 from astro_spectok.training import TrainingConfig
 from astro_spectok.training.batches import ViewDataset
@@ -67,12 +67,12 @@ def measure_processes(data, number, seconds):
 def measure_training(data, config_name, device, seconds):
     """What one loading process draws and what the training step on ``device`` consumes, as a row of the results."""
     torch.set_num_threads(1)
-    network_config, config = get_config(config_name), TrainingConfig()
-    dataset = ViewDataset(data, config, network_config)
+    model, config = get_model_config(config_name), TrainingConfig()
+    dataset = ViewDataset(data, config, model)
     batches = []
     loading, drawn = measure(lambda number: batches.append(dataset[number]), seconds, "cpu")
     size = float(np.mean([len(batch.hide) for batch in batches[1:]]))
-    module = TrainingStep(build_network(network_config), config).to(device)
+    module = TrainingStep(build_model(model), config).to(device)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
 
     def step(number):

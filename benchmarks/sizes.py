@@ -32,7 +32,8 @@ from simulate import name_devices
 
 from astro_spectok.engine import Runner
 from astro_spectok.engine.device import choose_dtype
-from astro_spectok.network import build_network, get_config
+from astro_spectok.heads import ModelConfig, RedshiftConfig, build_model
+from astro_spectok.network import get_config
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import choose_instrument, random_instrument
 from astro_spectok.spectra import to_batch
@@ -43,7 +44,7 @@ from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.simulated import pair_views
 from astro_spectok.training.step import TrainingStep
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 
 #: what each variant changes: fields of the network, of its redshift head, and the seed
 VARIANTS = {
@@ -62,6 +63,8 @@ VARIANTS = {
 }
 HEAD_FIELDS = ("channels", "step")
 SNR, PIXELS = (1.5, 30.0), 2400
+#: the head of all, but for what a variant changes
+REDSHIFT = RedshiftConfig(target_sigma=1.5e-4)
 #: of galaxies, quasars and stars
 SHARES = (0.5, 0.35, 0.15)
 #: far from the seed of any training; the second number tells training from validation
@@ -69,8 +72,8 @@ SEED = 617
 #: spectra in a training step, and objects drawn at a time; those are then mixed
 BATCH, DRAWN = 24, 256
 TRAINING = TrainingConfig(
-    steps=10000, warmup=300, learning_rate=2e-3, target_pixels=384, redshift_weight=3.0, alignment_weight=0.0,
-    redshift_sigma=1.5e-4,
+    steps=10000, warmup=300, learning_rate=2e-3, target_pixels=384, alignment_weight=0.0,
+    head_weights={"redshift": 3.0},
 )  # fmt: skip
 
 
@@ -97,32 +100,30 @@ def draw_views(survey, number, seed):
     return [views[i] for i in rng.permutation(len(views))[:number]]
 
 
-def make_config(changes):
-    """The network of a variant, and the seed of its first weights."""
-    # types of stars need longer to be learned than there is
-    config = replace(get_config("small"), stellar_types=())
+def make_model(changes):
+    """The network of a variant with a head for redshifts, and the seed of its first weights."""
     changes = dict(changes)
     seed = changes.pop("seed", 1)
-    head = replace(config.redshift, **{key: changes.pop(key) for key in HEAD_FIELDS if key in changes})
-    return replace(config, name="trial", redshift=head, **changes), seed
+    head = replace(REDSHIFT, **{key: changes.pop(key) for key in HEAD_FIELDS if key in changes})
+    return ModelConfig(replace(get_config("small"), name="trial", **changes), {"redshift": head}), seed
 
 
-def stack(views, config):
-    """Views as a batch for a network of these sizes."""
-    return stack_views(views, config.patch, np.zeros(len(views), bool), [name for name, _, _ in config.labels])
+def stack(views, patch):
+    """Views as a batch for a network with patches of so many pixels."""
+    return stack_views(views, patch, np.zeros(len(views), bool))
 
 
-def train(config, seed, views, seconds):
+def train(model, seed, views, seconds):
     """Train from random weights for that much processor time; the network, and the spectra seen."""
     torch.manual_seed(seed)
-    network = build_network(config)
+    network = build_model(model)
     cpu = torch.device("cpu")
     module = TrainingStep(network, TRAINING, choose_dtype(cpu, training=True))
     run = _Run(None, TRAINING, {}, module, _make_optimizer(network, TRAINING), Processes(cpu), None)
     module.train()
     spent, number = 0.0, 0
     while spent < seconds:
-        batch = stack([views[i % len(views)] for i in range(number, number + BATCH)], config)
+        batch = stack([views[i % len(views)] for i in range(number, number + BATCH)], model.network.patch)
         start = time.process_time()
         run._train_step(iter([batch]), learning_rate(TRAINING.steps * spent / seconds, TRAINING))
         spent += time.process_time() - start
@@ -135,7 +136,7 @@ def validate(module, views):
     sums = {}
     with torch.inference_mode():
         for start in range(0, len(views), BATCH):
-            _, figures = module(stack(views[start : start + BATCH], module.network.config))
+            _, figures = module(stack(views[start : start + BATCH], module.network.config.patch))
             for key in ("redshift", "right_class", "loss"):
                 total, count = (float(x) for x in figures[key])
                 sums[key] = sums.get(key, 0.0) + np.array([total, count])
@@ -144,12 +145,8 @@ def validate(module, views):
 
 def measure_inference(network, groups, directory):
     """Through the file of weights and the engine: velocity error, time per spectrum, size."""
-    tensors = {key: value.half() for key, value in network.state_dict().items()}
-    training = {"wavelength_range": [3500.0, 10000.0]}
-    path = write_weights(
-        directory / "trial.safetensors", network.config.to_dict(), tensors, metadata={"training": training},
-        overwrite=True,
-    )  # fmt: skip
+    metadata = {"training": {"wavelength_range": [3500.0, 10000.0]}}
+    path = write_network(directory / "trial.safetensors", network, metadata=metadata, half=True, overwrite=True)
     runner = Runner(path, "cpu")
     tables = [measure_groups(runner, groups, view)[0] for view in (0, 1)]
     table = {key: np.concatenate([one[key] for one in tables]) for key in tables[0]}
@@ -159,7 +156,7 @@ def measure_inference(network, groups, directory):
     near = score_redshifts({key: x[right] for key, x in table.items()})
     batch = to_batch(to_inputs([s for group in groups for s in to_spectra(group.observations[0])]), medium="vacuum")
     start = time.process_time()
-    number = sum(1 for _ in runner.measure(batch, progress=False))
+    number = sum(1 for _ in runner.measure(batch, embedding=True, progress=False))
     ms = 1e3 * (time.process_time() - start) / number
     return {
         "right": float(right.mean()), "measured": len(right), "median_abs_dv": near["median_abs_dv"], "ms": ms,
@@ -169,8 +166,8 @@ def measure_inference(network, groups, directory):
 
 def try_variant(name, views, groups, seconds):
     """Train and measure one variant: its row of the results."""
-    config, seed = make_config(VARIANTS[name])
-    module, number = train(config, seed, views, seconds)
+    model, seed = make_model(VARIANTS[name])
+    module, number = train(model, seed, views, seconds)
     rng = np.random.default_rng(SEED)
     held = [view for group in groups for pair in pair_views(group, rng, TRAINING.target_pixels) for view in pair]
     row = {"variant": name} | validate(module, held)

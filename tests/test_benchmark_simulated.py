@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from _runners import KnownRunner
 
 from astro_spectok.engine import Runner
 from astro_spectok.heads import RedshiftConfig, build_model
@@ -41,7 +42,7 @@ def survey():
     return Survey(families=("galaxies", "quasars", "stars"))
 
 
-class TruthRunner:
+class TruthRunner(KnownRunner):
     """Answers with the truth, but for the objects that are ``wrong``; its vectors are a function of the object."""
 
     classes = ("GALAXY", "QSO", "STAR")
@@ -53,7 +54,7 @@ class TruthRunner:
         start = np.log1p(-0.003)
         self.redshifts = {name: np.expm1(start + STEP * np.arange(10500)) for name in self.classes}
 
-    def measure(self, batch, *, progress=None):
+    def measure(self, batch, heads, *, embedding, progress=None):
         """One answer for each spectrum; the second call begins with the first object again."""
         for i in range(len(batch)):
             number = self.seen % len(self.truth)
@@ -63,12 +64,7 @@ class TruthRunner:
             scores = {name: np.full(10500, -30.0, np.float32) for name in self.classes}
             scores[self.classes[max(cls, 0)]][np.abs(self.redshifts["QSO"] - z).argmin()] = 0.0
             vector = np.random.default_rng(number).normal(size=8).astype(np.float32)
-            yield (
-                i,
-                SimpleNamespace(
-                    log_probability=scores, redshifts=self.redshifts, labels={}, types={}, embedding=vector
-                ),
-            )
+            yield i, self.answer(scores, vector)
 
 
 def test_views_have_their_own_instruments(survey):

@@ -4,11 +4,11 @@
 import importlib
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from astro_spectok.heads import RedshiftConfig
 from astro_spectok.network import get_config
 
 ROOT = Path(__file__).parents[1]
@@ -24,11 +24,8 @@ def sizes():
 
 def test_run_is_kept(sizes, monkeypatch, tmp_path, capsys):
     """One step of a small network: all figures, in a file that holds them; what is there is not trained again."""
-    small = replace(
-        get_config("tiny"), labels=(("teff", 3.75, 0.2),),
-        redshift=replace(get_config("small").redshift, channels=2, step=1e-3, kernel=3),
-    )  # fmt: skip
-    monkeypatch.setattr(sizes, "get_config", lambda name: small)
+    monkeypatch.setattr(sizes, "get_config", lambda name: get_config("tiny"))
+    monkeypatch.setattr(sizes, "REDSHIFT", RedshiftConfig(channels=2, step=1e-3, kernel=3))
     monkeypatch.setattr(sizes, "VARIANTS", {"base": {}, "4 channels": {"channels": 4}})
     monkeypatch.setattr(sizes, "DRAWN", 24)
     path = tmp_path / "sizes.json"

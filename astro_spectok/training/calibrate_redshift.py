@@ -43,6 +43,7 @@ __all__ = [
     "find_right",
     "fit_calibration",
     "fit_reliance",
+    "list_redshifts",
 ]
 
 #: objects drawn at a time
@@ -98,6 +99,12 @@ def find_redshift_head(runner):
     return runner.network.heads[runner.find_head("redshift")]
 
 
+def list_redshifts(runner):
+    """Redshifts of the lags of each class of the first redshift head: dict of str to ndarray."""
+    head = find_redshift_head(runner)
+    return dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
+
+
 def draw_measured(runner, data, n, seed, *, report=None):
     """Posteriors and truth of simulated spectra.
 
@@ -122,8 +129,7 @@ def draw_measured(runner, data, n, seed, *, report=None):
     redshifts : dict of str to ndarray
     """
     survey, out, name = Survey(data), [], runner.find_head("redshift")
-    head = find_redshift_head(runner)
-    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
+    redshifts = list_redshifts(runner)
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             spectra = to_spectra(group.observations[0])

@@ -19,7 +19,7 @@ from astro_spectok.spectra import to_batch
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.estimator import find_stellar_head
 from astro_spectok.stellar.velocity import find_velocity
-from astro_spectok.training.calibrate_redshift import find_redshift_head
+from astro_spectok.training.calibrate_redshift import find_redshift_head, list_redshifts
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.stellar_head import choose_left_out, read_library
 
@@ -185,8 +185,7 @@ def take_stars(stars, rows):
 def measure_velocities(runner, batch, calibration):
     """ln(1 + rv / c) of each star as the estimator finds it, (n,); NaN where it cannot be measured."""
     out, name = np.full(len(batch), np.nan), runner.find_head("redshift")
-    head, rules = find_redshift_head(runner), StellarTraining.from_head(_find_head(runner)).rules
-    redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
+    redshifts, rules = list_redshifts(runner), StellarTraining.from_head(_find_head(runner)).rules
     for i, measured in runner.measure(batch, [name], progress=False):
         pixel = measure_pixel(batch.wavelength[batch.grid(i)])
         grid = RedshiftGrid.from_redshifts(redshifts)
