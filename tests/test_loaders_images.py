@@ -166,6 +166,16 @@ def test_rows_by_their_cards(tmp_path):
     assert find_medium(meta=spectrum.meta) == ("vacuum", "header")
 
 
+def test_rows_with_wavelengths_by_their_cards(tmp_path):
+    """ESPaDOnS: nanometres, intensity, Stokes and check spectra, error bars."""
+    header = {f"COL{k}": name for k, name in enumerate(("Wavelength", "Intensity", "Stokes", "CheckN1", "ErrorBar"), 1)}
+    rows = np.stack([LINEAR / 10, FLUX, 0 * FLUX, 0 * FLUX, ERROR])
+    spectrum = read(write_image(tmp_path / "a.fits", rows, header))
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), LINEAR)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.uncertainty.array, ERROR)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_rows_by_their_values(tmp_path, transposed):
     """Wavelength, flux and error as rows, or as columns, of an image that says nothing."""

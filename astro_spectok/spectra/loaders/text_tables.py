@@ -20,9 +20,8 @@ __all__ = ["read_text_table"]
 
 
 def _is_text(source):
-    lines = [line for line in tidy_text(source.head).split("\n")[:4000] if line.strip()]
-    start, stop, count = find_block(lines)
-    return stop - start >= min(LEAST_ROWS, len(lines)) and count >= 2
+    rows = find_block(tidy_text(source.head).split("\n")[:4000])[1]
+    return len(rows) >= LEAST_ROWS
 
 
 @register_format("spectok text", kind="text", sniff=_is_text, general=True)
@@ -53,6 +52,8 @@ def read_text_table(source, options):
     if block is None:
         raise source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
     names, guesses = (block.names, []) if block.names is not None else guess_names(block.numbers)
+    if block.skipped:
+        guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
     if block.names is None:
         _check_first_column(block, source, options)
     elif options.columns is None and "flux" not in pick_roles(names):
