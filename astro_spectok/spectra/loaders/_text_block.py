@@ -3,6 +3,7 @@
 
 import csv
 import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
 LEAST_ROWS = 8
+#: lines that may stand above the numbers
+_MAX_HEAD = 5000
 
 
 def _split(line, separator):
@@ -118,6 +121,24 @@ def find_block(lines):
     rows = [fields for _, fields, is_row, _ in found if is_row and len(fields) == count]
     skipped = sum(1 for number, _, _, plain in found if number > start and plain) + 1 - len(rows)
     return (start, rows, skipped) if len(rows) > skipped else (start, [], skipped)
+
+
+def _read_plainly(lines):
+    """As `find_block`, for long texts of nothing but numbers from one line on: (start, numbers or None, 0)."""
+    for start, line in enumerate(lines[:_MAX_HEAD]):
+        fields = [] if _COMMENT.match(line) else _split_row(line.strip())
+        following = [_split_row(one.strip()) for one in lines[start + 1 : start + LEAST_ROWS]]
+        if _is_row(fields) and all(len(one) == len(fields) and _is_row(one) for one in following):
+            break
+    else:
+        return 0, None, 0
+    separator = next((one for one in _SEPARATORS if one in line), None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return start, np.loadtxt(lines[start:], delimiter=separator, ndmin=2), 0
+    except ValueError:
+        return 0, None, 0
 
 
 def _parse_numbers(rows):
@@ -261,10 +282,12 @@ def read_block(text, wanted=frozenset()):
         None where there are none.
     """
     lines = tidy_text(text).split("\n")
-    start, rows, skipped = find_block(lines)
-    if len(rows) < LEAST_ROWS:
-        return None
-    numbers = _parse_numbers(rows)
+    start, numbers, skipped = _read_plainly(lines)
+    if numbers is None:
+        start, rows, skipped = find_block(lines)
+        if len(rows) < LEAST_ROWS:
+            return None
+        numbers = _parse_numbers(rows)
     separator = next((one for one in _SEPARATORS if one in lines[start]), None)
     names, units, cards = _find_names(lines[:start], numbers.shape[1], separator, wanted)
     # columns of words hold no numbers
