@@ -130,6 +130,19 @@ def test_sisters_by_their_values(tmp_path):
     assert len(spectrum.meta["guesses"]) == 4
 
 
+def test_cards_of_linetools(tmp_path):
+    """Units and medium as json."""
+    header = {
+        "UNITS": '{"wave": "nm", "flux": "1e-17 erg/s/cm2/A"}',
+        "METADATA": '{"headers": ["none"], "airvac": "vac"}',
+    }
+    path = write_image(tmp_path / "a.fits", FLUX, header, ("ERROR", ERROR), ("WAVELENGTH", LINEAR / 10))
+    spectrum = read(path)
+    assert spectrum.spectral_axis.unit == u.nm
+    assert spectrum.meta["medium"] == "vacuum"
+    assert spectrum.flux.unit.to(u.erg / u.s / u.cm**2 / u.AA) == pytest.approx(1e-17)
+
+
 def test_orders_with_a_wavelength_image(tmp_path):
     """As HIRES and CARMENES have them; joined where that is asked for."""
     waves = np.stack([LINEAR, LINEAR + 550])
@@ -164,6 +177,16 @@ def test_rows_by_their_cards(tmp_path):
     assert_array_equal(spectrum.flux.value, FLUX)
     assert_array_equal(np.flatnonzero(spectrum.mask), [4])
     assert find_medium(meta=spectrum.meta) == ("vacuum", "header")
+
+
+def test_rows_with_wavelengths_by_their_cards(tmp_path):
+    """ESPaDOnS: nanometres, intensity, Stokes and check spectra, error bars."""
+    header = {f"COL{k}": name for k, name in enumerate(("Wavelength", "Intensity", "Stokes", "CheckN1", "ErrorBar"), 1)}
+    rows = np.stack([LINEAR / 10, FLUX, 0 * FLUX, 0 * FLUX, ERROR])
+    spectrum = read(write_image(tmp_path / "a.fits", rows, header))
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), LINEAR)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.uncertainty.array, ERROR)
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -46,6 +46,19 @@ FITS = {
     "pixels in words": (image(np.ones(500), CRVAL1=7.0, CDELT1=2.0, CUNIT1="pixel"), "has 500 values of flux and no"),
     "pixel column": (table(wave=np.arange(1.0, 201), flux=np.ones(N)), "has an axis that counts pixels"),
     "radio": (image(np.ones(300), CTYPE1="VRAD", CRVAL1=4e4, CDELT1=212.0, CUNIT1="m/s"), "has an axis of velocities"),
+    "radio cube": (
+        image(
+            np.ones((30, 4, 5)),
+            CTYPE1="RA---TAN",
+            CTYPE2="DEC--TAN",
+            CTYPE3="VELO-LSR",
+            CRVAL3=1e3,
+            CDELT3=50.0,
+            CUNIT3="m/s",
+        ),
+        "has an axis of velocities",
+    ),
+    "filter curve": (table(wavelength=TIME, throughput=np.ones(N)), "is a filter or response curve"),
     "negative axis": (table(wave=-TIME, flux=np.ones(N)), "has an axis from"),
     "nothing": (fits.HDUList([fits.PrimaryHDU()]), "holds neither an image nor a table"),
 }
@@ -67,6 +80,10 @@ TEXTS = {
     "prose": (b"Dear colleague,\nplease find attached\nthe spectrum.\n", "is a text without columns of numbers"),
     "named light curve": (b"# mjd flux err\n" + b"".join(b"%f 1 0.1\n" % t for t in TIME), "is a light curve"),
     "light curve without names": (b"".join(b"%f 1.5 0.1\n" % t for t in TIME), "has a first column of Julian dates"),
+    "list of lines": (
+        b"".join(b"%f 0.1 2.0\n" % w for w in np.random.default_rng(2).uniform(900, 7000, 99)),
+        "has a first column in disorder",
+    ),
     "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a text without columns"),
     "empty": (b"", "is empty"),
     "blank": (b"  \n \n", "is empty"),

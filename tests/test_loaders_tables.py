@@ -137,6 +137,15 @@ def test_eso_phase_3(tmp_path):
     assert_allclose(spectrum.spectral_axis.to_value(u.AA), WAVE)
 
 
+def test_eso_phase_3_in_vacuum(tmp_path):
+    """A UCD without obs.atmos means vacuum, by ESO's standard, whatever the instrument usually does."""
+    path = write_table(
+        tmp_path / "a.fits", {"WAVE": WAVE, "FLUX": FLUX}, vector=True, ucds={"WAVE": "em.wl"},
+        header={"VOCLASS": "SPECTRUM V2.0"}, primary={"INSTRUME": "XSHOOTER"},
+    )  # fmt: skip
+    assert find_medium(meta=read(path).meta) == ("vacuum", "header")
+
+
 def test_wavelengths_in_air_and_vacuum(tmp_path):
     """Where a table has both, as ESPRESSO's, the one without a remark is the vacuum one."""
     columns = {"wavelength": WAVE, "wavelength_air": WAVE - 1.5, "flux": FLUX, "error": ERROR}

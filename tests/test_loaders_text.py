@@ -116,6 +116,51 @@ def test_missing_values(tmp_path):
     assert_array_equal(np.flatnonzero(read(tmp_path / "a.txt").mask), [3, 4, 5])
 
 
+def test_fields_left_empty(tmp_path):
+    """Of a masked table; the row stays."""
+    lines = make_text(",", "wave,flux\n", columns=(WAVE, FLUX)).split("\n")
+    lines[5] = "4010.0,"
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    spectrum = read(tmp_path / "a.csv")
+    assert_array_equal(np.flatnonzero(spectrum.mask), [4])
+    assert_array_equal(spectrum.spectral_axis.value, WAVE)
+
+
+@pytest.mark.parametrize("separator", [",", " "])
+def test_columns_of_words_are_left_out(tmp_path, separator):
+    """Beside columns of numbers."""
+    path = tmp_path / "a.txt"
+    path.write_text(
+        make_text(separator, separator.join(("wave", "flag", "flux")) + "\n", columns=(WAVE, ["ok"] * N, FLUX))
+    )
+    spectrum = read(path)
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.spectral_axis.value, WAVE)
+
+
+def test_lines_that_cannot_be_read_are_counted(tmp_path):
+    """They end no spectrum before its time."""
+    lines = make_text(" ").split("\n")
+    lines[40] = "4100.0 **** ****"
+    lines.insert(80, "# a remark in between")
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    spectrum = read(tmp_path / "a.txt")
+    assert_array_equal(spectrum.spectral_axis.value, np.delete(WAVE, 40))
+    assert "1 lines among the numbers cannot be read: left out" in spectrum.meta["guesses"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_json_with_lists(tmp_path, nested):
+    """As brokers give them: an object with lists, or a list of such within another object."""
+    one = {"wavelengths": WAVE.tolist(), "fluxes": FLUX.tolist(), "errors": ERROR.tolist(), "obj_id": "ZTF20x"}
+    (tmp_path / "a.json").write_text(json.dumps({"status": "success", "data": [one, one]} if nested else one))
+    found = read(tmp_path / "a.json")
+    spectrum = found[1] if nested else found
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert_array_equal(spectrum.uncertainty.array, ERROR)
+    assert spectrum.meta["header"]["OBJ_ID"] == "ZTF20x"
+
+
 @pytest.mark.parametrize(("packer", "ending"), [(gzip, ".gz"), (bz2, ".bz2"), (lzma, ".xz")])
 def test_packed(tmp_path, packer, ending):
     """Whatever it is packed with."""

@@ -261,9 +261,10 @@ def _finish(spectra, source, options):
     if len(spectra) < 2 or not (options.join or (options.join is None and joinable)):
         return spectra
     groups = {}
-    for spectrum in spectra:
-        key = tuple(str(spectrum.meta.get(name)) for name in ("object", "aperture", "phase"))
-        groups.setdefault((*key, spectrum.data.shape[:-1]), []).append(spectrum)
+    for number, spectrum in enumerate(spectra):
+        key = tuple(str(spectrum.meta.get(name)) for name in ("object", "aperture"))
+        alone = number if spectrum.meta.get("joinable") is False else None
+        groups.setdefault((*key, alone, spectrum.data.shape[:-1]), []).append(spectrum)
     return [join_arms(arms) if len(arms) > 1 else arms[0] for arms in groups.values()]
 
 

@@ -13,7 +13,7 @@ from specutils import Spectrum
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, judge_error_kind, to_deviation
 from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Draft", "build_spectra", "guess_axis_unit", "is_pixel_axis"]
+__all__ = ["Draft", "break_orders", "build_spectra", "check_axis_unit", "guess_axis_unit", "is_pixel_axis"]
 
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 #: more breaks than this in a wavelength column are no orders one after the other but disorder
@@ -150,7 +150,7 @@ def _settle_error(draft, flux, error):
     return kind, error
 
 
-def _break_orders(wave):
+def break_orders(wave):
     """Slices of a column that holds several orders one after the other; one slice where it does not."""
     step = np.sign(np.diff(wave))
     direction = 1.0 if np.count_nonzero(step > 0) >= np.count_nonzero(step < 0) else -1.0
@@ -193,7 +193,7 @@ def build_spectra(draft, source, options):
         error = np.broadcast_to(_native(draft.error), flux.shape)
         kind, error = _settle_error(draft, flux, np.asarray(error, np.float64))
     usable = np.flatnonzero(np.isfinite(wave) & (wave > 0))
-    orders = _break_orders(wave[usable])
+    orders = break_orders(wave[usable])
     if orders is None:
         usable = usable[np.argsort(wave[usable], kind="stable")]
         orders = [slice(None)]
@@ -221,13 +221,18 @@ def _check_axis(draft, source, options):
         ends = np.asarray(draft.wave, float)[[0, -1]]
         raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
     wave, unit = settled
-    if unit.is_equivalent(u.km / u.s):
-        raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "give one of wavelengths")
-    if not any(unit.is_equivalent(one) for one in (u.AA, u.Hz, u.eV, u.cm**-1)):
-        raise source.refuse(f"has an axis in {unit}, which is no unit of a spectrum", give)
+    check_axis_unit(unit, source)
     if not np.any(np.isfinite(wave) & (wave > 0)):
         raise source.refuse("has no wavelength that is finite and positive", give)
     return wave, unit
+
+
+def check_axis_unit(unit, source):
+    """Refuse a file whose axis is in a unit that tells no wavelengths."""
+    if unit.is_equivalent(u.km / u.s):
+        raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "give one of wavelengths")
+    if not any(unit.is_equivalent(one) for one in (u.AA, u.Hz, u.eV, u.cm**-1)):
+        raise source.refuse(f"has an axis in {unit}, which is no unit of a spectrum", "give it with wave_unit")
 
 
 def _make_meta(draft):

@@ -21,7 +21,7 @@ MAX_COLUMNS, _LEAST_ROWS = 8, 64
 _BAND_ROLES = {
     "wavelength": "wave", "lambda": "wave",
     "sigma": "err", "error": "err", "variance": "var", "uncertainty": "err", "background": None, "sky": None,
-    "raw": None, "continuum": None, "spectrum": "flux", "flux": "flux", "mask": "mask",
+    "raw": None, "continuum": None, "spectrum": "flux", "flux": "flux", "intensity": "flux", "mask": "mask",
 }  # fmt: skip
 
 
@@ -147,5 +147,5 @@ def find_row_roles(header, count, *, bands):
             role = None
         roles.append(role)
     if "flux" not in roles:
-        roles[0] = "flux"
+        roles[roles.index(None) if None in roles else 0] = "flux"
     return roles

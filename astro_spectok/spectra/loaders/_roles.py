@@ -16,7 +16,7 @@ class Role:
 
     Attributes
     ----------
-    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'snr', 'mask', 'good', 'time', 'resolution'}
+    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'snr', 'mask', 'good', 'time', 'filter', 'resolution'}
     rank : int
         The lower, the more likely the one that is meant.
     base : float or None
@@ -142,6 +142,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "time mjd jd bjd hjd bjdtdb btjd bkjd hjdutc date timecorr epoch mjdobs jdobs bjdtt phase timebjd",
         {},
     ),
+    ("filter", "throughput transmission transmittance response efficiency qe passband filter bandpass", {}),
     (
         "resolution",
         "fwhm wdisp lsf resolution res resolvingpower",

@@ -48,6 +48,8 @@ def tell_what(names):
     roles = pick_roles(names)
     if "time" in roles and "wave" not in roles:
         return f"is a light curve or time series ({shown})"
+    if "filter" in roles and "flux" not in roles:
+        return f"is a filter or response curve ({shown})"
     lowered = {name.lower() for name in names}
     if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
         return f"is a catalogue ({shown})"
@@ -175,8 +177,11 @@ def make_drafts(columns, source, options, *, number=None):
         error = error if factor == 1 else error * factor
     present = {name.lower() for name in columns.names}
     meta = {"columns": tuple(roles[kind][0] for kind in roles if kind in ("wave", "flux", *ERROR_ROLES))}
-    if "obs.atmos" in columns.ucds.get(wave_name, "") or "air" in wave_name.lower():
+    ucd = columns.ucds.get(wave_name, "")
+    if "obs.atmos" in ucd or "air" in wave_name.lower():
         meta["medium"] = "air"
+    elif ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
+        meta["medium"] = "vacuum"  # ESO's standard of science data products: air is told, vacuum is not
     elif "vac" in wave_name.lower() or present & {"wavelength_air", "wave_air", "lambda_air"}:
         meta["medium"] = "vacuum"  # also where the other column, in air, is named as such
     if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:

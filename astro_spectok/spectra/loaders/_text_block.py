@@ -3,6 +3,8 @@
 
 import csv
 import re
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +19,14 @@ __all__ = [
 ]  # fmt: skip
 
 _COMMENT = re.compile(r"^\s*(?:#|;|!|%|//|@|\\|\"#|\*)+\s?")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?(?:nan|inf|infinity|NaN|NAN|Inf|INF|null|NULL|INDEF|--)"
-_NUMERIC = re.compile(rf"^\s*(?:{_NUMBER})(?:[\s,;|\t]+(?:{_NUMBER}))*[\s,;|]*$")
-_WORDS = re.compile(r"^(?:nan|null|indef|--|)$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
+_NOTHING = re.compile(r"^(?:[-+]?(?:nan|inf|infinity)|null|none|indef|masked|n/?a|--|\.\.\.|)$", re.IGNORECASE)
+_SEPARATORS = (",", ";", "\t", "|")
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
 LEAST_ROWS = 8
+#: lines that may stand above the numbers
+_MAX_HEAD = 5000
 
 
 def _split(line, separator):
@@ -32,12 +36,30 @@ def _split(line, separator):
     return [part.strip().strip("\"'").strip() for part in next(csv.reader([line], delimiter=separator))]
 
 
-def _tell_separator(lines):
-    """What separates columns: comma, semicolon, tab, bar, or None for blanks."""
-    for separator in (",", ";", "\t", "|"):
-        if all(separator in line.strip().strip(separator) for line in lines):
-            return separator
-    return None
+def _split_row(line):
+    """The fields of a line that may be a row of numbers, whatever separates them."""
+    separator = next((one for one in _SEPARATORS if one in line), None)
+    if separator is None:
+        return line.split()
+    fields = [field.strip() for field in line.strip().strip("|").split(separator)]
+    if len(fields) > 2 and not fields[-1]:
+        fields.pop()
+    if any(" " in field for field in fields) and separator != "\t":
+        # a comma here and a blank there
+        mixed = re.split(r"[\s,;|]+", line.strip().strip(",;| "))
+        return mixed if all(_is_value(field) for field in mixed) else fields
+    return fields
+
+
+def _is_value(field):
+    return bool(_NUMBER.fullmatch(field) or _NOTHING.match(field))
+
+
+def _is_row(fields):
+    """Whether fields are a row of a table of numbers: the first is one, and one more at least."""
+    if len(fields) < 2 or not _NUMBER.fullmatch(fields[0]):
+        return False
+    return any(_NUMBER.fullmatch(field) for field in fields[1:]) or all(_is_value(field) for field in fields[1:])
 
 
 def read_text_header(lines):
@@ -70,40 +92,74 @@ def read_text_header(lines):
 
 
 def find_block(lines):
-    """(first, last) line of the longest run of lines of numbers with one count of columns, and that count."""
-    best, start, count = (0, 0, 0), None, 0
-    for number, line in enumerate([*lines, "end"]):
+    """Find the rows of numbers of a text: those with the number of columns that most have.
+
+    Parameters
+    ----------
+    lines : list of str
+
+    Returns
+    -------
+    start : int
+        Line of the first row.
+    rows : list of list of str
+        Their fields; none if they are few, or fewer than half of the lines.
+    skipped : int
+        Lines below the first row that are neither rows nor comments.
+    """
+    found = []
+    for number, line in enumerate(lines):
         stripped = line.strip()
-        fields = len(re.split(r"[\s,;|]+", stripped.strip(",;| "))) if stripped and _NUMERIC.match(stripped) else 0
-        if start is not None and fields == 0 and not stripped:
-            continue  # blank lines between
-        if fields != count or fields == 0:
-            if start is not None and number - start > best[1] - best[0]:
-                best = (start, number, count)
-            start, count = (number, fields) if fields else (None, 0)
-    return best
+        if stripped:
+            fields = [] if _COMMENT.match(stripped) else _split_row(stripped)
+            found.append((number, fields, _is_row(fields), not _COMMENT.match(stripped)))
+    counts = Counter(len(fields) for _, fields, is_row, _ in found if is_row)
+    if not counts:
+        return 0, [], 0
+    count = counts.most_common(1)[0][0]
+    start = next(number for number, fields, is_row, _ in found if is_row and len(fields) == count)
+    rows = [fields for _, fields, is_row, _ in found if is_row and len(fields) == count]
+    skipped = sum(1 for number, _, _, plain in found if number > start and plain) + 1 - len(rows)
+    return (start, rows, skipped) if len(rows) > skipped else (start, [], skipped)
 
 
-def _parse_numbers(lines, separator, count):
-    """The numbers of lines as (rows, columns); NaN for what stands for no number."""
-    joined = "\n".join(lines)
-    if re.search(r"[dD][-+]?\d", joined):
-        joined = re.sub(r"(\d\.?)[dD]([-+]?\d)", r"\1e\2", joined)
+def _read_plainly(lines):
+    """As `find_block`, for long texts of nothing but numbers from one line on: (start, numbers or None, 0)."""
+    for start, line in enumerate(lines[:_MAX_HEAD]):
+        fields = [] if _COMMENT.match(line) else _split_row(line.strip())
+        following = [_split_row(one.strip()) for one in lines[start + 1 : start + LEAST_ROWS]]
+        if _is_row(fields) and all(len(one) == len(fields) and _is_row(one) for one in following):
+            break
+    else:
+        return 0, None, 0
+    separator = next((one for one in _SEPARATORS if one in line), None)
     try:
-        return np.loadtxt(joined.split("\n"), delimiter=separator, ndmin=2, comments=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return start, np.loadtxt(lines[start:], delimiter=separator, ndmin=2), 0
     except ValueError:
-        rows = []
-        for line in joined.split("\n"):
-            fields = re.split(r"[\s,;|]+", line.strip().strip(",;| ")) if separator is None else _split(line, separator)
-            fields = fields[:count]
-            if fields and any(fields):
-                rows.append([np.nan if _WORDS.match(field) else float(field) for field in fields])
-        return np.array(rows, dtype=float)
+        return 0, None, 0
+
+
+def _parse_numbers(rows):
+    """Fields as numbers (rows, columns); NaN for what is none."""
+    try:
+        return np.array(rows, dtype=np.float64)
+    except ValueError:
+        return np.array([[_parse(field) for field in row] for row in rows], dtype=np.float64)
+
+
+def _parse(field):
+    try:
+        return float(field)
+    except ValueError:
+        found = _NUMBER.fullmatch(field)
+        return float(re.sub("[dD]", "e", field)) if found else np.nan
 
 
 def _looks_like_names(words, count, wanted):
     """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for."""
-    if len(words) != count or any(re.fullmatch(_NUMBER, word) or word in ("=", ":") for word in words):
+    if len(words) != count or any(_NUMBER.fullmatch(word) or word in ("=", ":") for word in words):
         return False
     if wanted & {word.lower() for word in words}:
         return True
@@ -200,12 +256,15 @@ class TextBlock:
         Unit as text by number of the column.
     header : dict
         Of ``KEY = value`` in comments.
+    skipped : int
+        Lines among the numbers that could not be read.
     """
 
     numbers: np.ndarray
     names: list | None
     units: dict
     header: dict
+    skipped: int = 0
 
 
 def read_block(text, wanted=frozenset()):
@@ -223,15 +282,24 @@ def read_block(text, wanted=frozenset()):
         None where there are none.
     """
     lines = tidy_text(text).split("\n")
-    start, stop, count = find_block(lines)
-    if stop - start < LEAST_ROWS or count < 2:
-        return None
-    rows = [line for line in lines[start:stop] if line.strip()]
-    separator = _tell_separator(rows[:: max(len(rows) // 20, 1)])
-    numbers = _parse_numbers(rows, separator, count)
+    start, numbers, skipped = _read_plainly(lines)
+    if numbers is None:
+        start, rows, skipped = find_block(lines)
+        if len(rows) < LEAST_ROWS:
+            return None
+        numbers = _parse_numbers(rows)
+    separator = next((one for one in _SEPARATORS if one in lines[start]), None)
     names, units, cards = _find_names(lines[:start], numbers.shape[1], separator, wanted)
+    # columns of words hold no numbers
+    kept = np.flatnonzero(np.isfinite(numbers).any(axis=0)).tolist()
+    if len(kept) < 2:
+        return None
+    if len(kept) < numbers.shape[1]:
+        numbers = numbers[:, kept]
+        names = None if names is None else [names[k] for k in kept]
+        units = {new: units[old] for new, old in enumerate(kept) if old in units}
     header = read_text_header(cards)
     for number, key in enumerate(("XUNITS", "YUNITS")):
         if key in header:
             units.setdefault(number, header[key])
-    return TextBlock(numbers, names, units, header)
+    return TextBlock(numbers, names, units, header, skipped)

@@ -122,7 +122,7 @@ _MAGNITUDES = {
 }
 #: what people write where there is no unit
 _UNITLESS = re.compile(
-    r"^(|none|null|n/?a|-+|unitless|dimensionless|relative.*|rel\.?|arb.*|arbitrary.*|a\.?u\.?|norm.*|continuum.*|"
+    r"^(|none|null|n/?a|-+|unitless|dimensionless.*|relative.*|rel\.?|arb.*|arbitrary.*|a\.?u\.?|norm.*|continuum.*|"
     r"uncalibrated|unknown|unkn|flux|relflux|1|1\.0|ratio|fraction.*|intensity)$"
 )
 _FACTOR = re.compile(

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from specutils import Spectrum
 
-from astro_spectok.spectra.loaders._draft import Draft, build_spectra, guess_axis_unit
+from astro_spectok.spectra.loaders._draft import Draft, build_spectra, check_axis_unit, guess_axis_unit
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
 from astro_spectok.spectra.loaders._options import OptionError
@@ -149,6 +149,7 @@ def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, 
     unit = unit or guess_axis_unit(wave)
     if unit is None:
         raise source.refuse("is a cube whose wavelengths have no unit that fits", "give it with wave_unit")
+    check_axis_unit(unit.unit, source)
     wave = wave if unit.base is None else unit.base**wave
     flux_unit = options.flux_unit or parse_flux_unit(unit_text)[0]
     flux = native(hdu.data)

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """General reader of spectra in FITS images: with their sister extensions, bands, rows and orders."""
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -220,10 +221,28 @@ def _settle_bands(parts, source):
     _take_rows(parts, roles or ["flux", *[None] * (len(flux) - 1)])
 
 
+def _read_linetools(parts):
+    """Units and medium as linetools writes them: json in two cards."""
+    try:
+        units, remarks = (json.loads(parts.header.get(key, "{}")) for key in ("UNITS", "METADATA"))
+        medium = {"vac": "vacuum", "air": "air"}.get(remarks.get("airvac"))
+        parts.axis.unit = parts.axis.unit or parse_axis_unit(units.get("wave"))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    parts.axis.medium = parts.axis.medium or medium
+    return units.get("flux")
+
+
 def _build(parts, source, options):
     """Spectra of parts whose roles are settled."""
     header, waves = parts.header, np.asarray(parts.axis.wave)
-    unit = header.get("BUNIT") or header.get("FLUXUNIT") or header.get("YUNITS") or header.get("UNITS")
+    unit = (
+        _read_linetools(parts)
+        or header.get("BUNIT")
+        or header.get("FLUXUNIT")
+        or header.get("YUNITS")
+        or header.get("UNITS")
+    )
     make = {
         "wave_unit": parts.axis.unit, "flux_unit": unit if isinstance(unit, str) else None,
         "error_kind": parts.kind or "err", "header": header,

@@ -62,14 +62,14 @@ def read_snid(source, options):
         flux = _restore_continuum(flat, knots[:, k], means[k], used)
         draft = Draft(
             block[:, 0], flux, None, ~used, "Angstrom", None, name=f"{name} {phases[k]:+.1f} d",
-            meta={"phase": float(phases[k]), "type": kind, "rest_frame": True},
+            meta={"phase": float(phases[k]), "type": kind, "rest_frame": True, "joinable": False},
         )  # fmt: skip
         spectra += build_spectra(draft, source, options)
     return spectra
 
 
 def _is_json(source):
-    return source.head.lstrip()[:1] in "{[" and ('"spectra"' in source.text or '"data"' in source.head)
+    return source.head.lstrip()[:1] in ("{", "[") and '"spectra"' in source.text and '"data"' in source.text
 
 
 @register_format("Open Supernova Catalog", kind="text", sniff=_is_json)

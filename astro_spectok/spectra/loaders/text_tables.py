@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from astro_spectok.spectra.loaders._draft import guess_axis_unit, is_pixel_axis
+from astro_spectok.spectra.loaders._draft import break_orders, guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._roles import pick_roles
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
@@ -18,11 +18,13 @@ from astro_spectok.spectra.loaders._text_block import (
 
 __all__ = ["read_text_table"]
 
+#: share of wavelengths that may repeat the one before, as rounded ones do
+_MOST_REPEATED = 0.4
+
 
 def _is_text(source):
-    lines = [line for line in tidy_text(source.head).split("\n")[:4000] if line.strip()]
-    start, stop, count = find_block(lines)
-    return stop - start >= min(LEAST_ROWS, len(lines)) and count >= 2
+    rows = find_block(tidy_text(source.head).split("\n")[:4000])[1]
+    return len(rows) >= LEAST_ROWS
 
 
 @register_format("spectok text", kind="text", sniff=_is_text, general=True)
@@ -53,7 +55,9 @@ def read_text_table(source, options):
     if block is None:
         raise source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
     names, guesses = (block.names, []) if block.names is not None else guess_names(block.numbers)
-    if block.names is None:
+    if block.skipped:
+        guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
+    if options.columns is None and block.names is None:
         _check_first_column(block, source, options)
     elif options.columns is None and "flux" not in pick_roles(names):
         raise source.refuse(tell_what(names), "name them with columns='WAVE,FLUX,ERR'")
@@ -76,5 +80,8 @@ def _check_first_column(block, source, options):
         low, high = np.nanmin(first), np.nanmax(first)
         reason = f"has a first column from {low:.6g} to {high:.6g}, which are no wavelengths"
         raise source.refuse(reason, "name the columns with columns, wave_unit")
+    finite = first[np.isfinite(first)]
+    if break_orders(finite) is None or np.mean(np.diff(finite) == 0) > _MOST_REPEATED:
+        raise source.refuse("has a first column in disorder: is a list of lines or another table", "name its columns")
     if are_dates(first):
         raise source.refuse("has a first column of Julian dates: is a light curve", "give a spectrum, or wave_unit")
