@@ -30,7 +30,7 @@ class InputFlag(IntFlag):
     #: no uncertainty was given, or one that is far larger than the scatter of the flux, or smaller than any calibration
     #: is good: it was estimated from the scatter
     UNCERTAINTY_ESTIMATED = 1
-    #: neither the keyword, the WCS nor the header tell the medium: vacuum was assumed
+    #: neither the keyword, the WCS, the header nor bands of atmospheric oxygen tell the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
     #: wavelengths were not in order or not unique: sorted, and equal ones averaged by inverse variance
     WAVELENGTH_SORTED = 4
@@ -70,8 +70,9 @@ class SpectrumInfo:
         Unit of the flux as given.
     medium : {'vacuum', 'air'}
         Medium of the wavelengths as given.
-    medium_source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
-        Where that was learnt; 'axis' for a frequency, energy or wavenumber, which no medium changes.
+    medium_source : {'keyword', 'axis', 'wcs', 'header', 'oxygen', 'assumed'}
+        Where that was learnt; 'axis' for a frequency, energy or wavenumber, which no medium changes; 'oxygen' for the
+        bands of the atmosphere in the spectrum.
     doppler_convention : {'optical', 'radio', 'relativistic'} or None
         Needed to return to a velocity axis; None for all others.
     doppler_rest : `~astropy.units.Quantity` or None
@@ -80,6 +81,8 @@ class SpectrumInfo:
         A name for the row, where the input has one.
     message : str
         For an unusable spectrum: the error in words.
+    medium_probability : float
+        How sure that is: 1 where it was told, 0.5 where it was assumed.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class SpectrumInfo:
     doppler_rest: u.Quantity | None = None
     name: str = ""
     message: str = ""
+    medium_probability: float = 0.5
 
 
 @dataclass(frozen=True)

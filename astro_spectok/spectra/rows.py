@@ -14,6 +14,7 @@ from astro_spectok.spectra.medium import convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.resolution import find_resolution
+from astro_spectok.spectra.telluric import find_medium_by_oxygen
 
 __all__ = ["Rows", "convert_rows", "read_max_pixels"]
 
@@ -298,11 +299,23 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
     flags = InputFlag.NONE if order.was_sorted else InputFlag.WAVELENGTH_SORTED
     if raw.uncertainty is None:
         flags |= InputFlag.UNCERTAINTY_ESTIMATED
+    sure = 1.0
+    if source == "assumed":
+        medium, source, sure = _look_for_medium(order.wavelength, flux, ivar, power)
     if source == "assumed":
         flags |= InputFlag.MEDIUM_ASSUMED
-    info = SpectrumInfo(raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest)
+    info = SpectrumInfo(
+        raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest, medium_probability=sure
+    )
     wavelength = convert_to_vacuum(order.wavelength) if medium == "air" else order.wavelength
     return Rows(wavelength, flux, ivar, scale, count, flags, info, raw.names, power)
+
+
+def _look_for_medium(wavelength, flux, ivar, resolution):
+    """Medium, source and probability, by the bands of the atmosphere where nothing else tells."""
+    known = None if resolution is None or not np.isfinite(resolution).any() else float(np.nanmedian(resolution))
+    told = find_medium_by_oxygen(wavelength, flux, ivar, resolution=known)
+    return ("vacuum", "assumed", 0.5) if told is None else (told.medium, "oxygen", told.probability)
 
 
 def _mask_fill_values(raw):
