@@ -118,12 +118,12 @@ BOXES = {
     "decoder": ((10.6, 5.55), (2.7, 0.8), PALE_GREEN, "decoder: flux and error\non any wavelengths"),
     "pooling": ((10.6, 4.4), (2.7, 0.8), PALE_GREEN, "pooling by learned queries:\none vector, the EMBEDDING"),
     "redshift": ((10.6, 3.25), (2.7, 0.8), PALE_GREEN, "correlation with templates:\nclass and redshift"),
-    "labels": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "labels of stars\nand galaxies"),
-    "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "types of stars; stellar head:\nTeff, logg, [Fe/H], ..."),
+    "types": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "types of stars"),
+    "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "stellar head:\nTeff, logg, [Fe/H], ..."),
 }
 ARROWS = (
     ("spectrum", "patches"), ("patches", "encoder"), ("encoder", "tokens"), ("tokens", "decoder"),
-    ("tokens", "pooling"), ("tokens", "redshift"), ("tokens", "labels"), ("tokens", "stellar"),
+    ("tokens", "pooling"), ("tokens", "redshift"), ("tokens", "stellar"),
 )  # fmt: skip
 
 
@@ -142,8 +142,9 @@ def plot_network(path):
         (x1, y1), (w1, _), *_ = BOXES[end]
         places = (x0 + w0 / 2 + 0.07, y0), (x1 - w1 / 2 - 0.07, y1)
         _plot_arrow(axes, *places, GREY)
-    # what goes past the transformer: lines to the redshift head, pixels to the stellar head
+    # what goes past the transformer: lines to the redshift head, pixels to those of types and of stellar parameters
     _plot_arrow(axes, (3.2, 2.75), (9.2, 2.92), BLUE, curve=0.2, ls="--")
+    _plot_arrow(axes, (2.6, 2.75), (9.2, 1.95), BLUE, curve=0.18, ls="--")
     _plot_arrow(axes, (1.0, 2.75), (9.2, 0.85), BLUE, curve=0.16, ls="--")
     axes.text(4.6, 0.72, "dashed: past the transformer", color=BLUE, fontsize=9, ha="center")
     axes.set(xlim=(0, 12.1), ylim=(0.3, 6.1))
