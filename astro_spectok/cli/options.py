@@ -81,8 +81,8 @@ def add_file_options(parser):
     """
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
-        help="files with spectra, of any format; folders; patterns such as '*.fits'; @LIST for the names in a text file, "
-        "- for those on standard input",
+        help="files with spectra, of any format; folders; patterns such as '*.fits'; @LIST for the names in a text "
+        "file, - for those on standard input",
     )  # fmt: skip
     parser.add_argument(
         "-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits, .parquet, .vot or .csv"

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from astro_spectok.exceptions import FlaggedSpectraWarning
+from astro_spectok.interface.inputs import find_user
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.problems import describe_error
 
@@ -106,7 +107,7 @@ class Containment:
                 else:
                     raise
 
-    def warn(self, stacklevel=3):
+    def warn(self):
         """Say how many spectra failed, if any did."""
         if self.failed:
             first = self.failed[0]
@@ -114,7 +115,7 @@ class Containment:
                 f"{len(self.failed)} of {len(self.batch)} spectra could not be measured and are flagged; the first is "
                 f"number {first}: {self.messages[first]}"
             )
-            warnings.warn(msg, FlaggedSpectraWarning, stacklevel=stacklevel)
+            warnings.warn(msg, FlaggedSpectraWarning, stacklevel=find_user())
 
 
 def require_finite(what, *values):
