@@ -10,7 +10,6 @@ from conftest import make_spectrum
 from astro_spectok import conf
 from astro_spectok.cli import main
 from astro_spectok.engine import Runner
-from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.redshift import RedshiftPosterior
 
 GALAXY = make_scores(("GALAXY", 0.5, 5e-4, 0.97), ("QSO", 1.0, 5e-4, 0.03))
@@ -32,21 +31,22 @@ def test_one_row_per_spectrum(files, tmp_path, redshift_weights, monkeypatch, ca
     out = tmp_path / f"z.{ending}"
     bad = tmp_path / "bad.txt"
     bad.write_text("nothing")
-    with pytest.warns(FlaggedSpectraWarning):
-        status = main(["redshift", files[0], str(bad), files[1], "-o", str(out), "--weights", str(redshift_weights)])
-    assert status == 0
+    status = main(["redshift", files[0], str(bad), files[1], "-o", str(out), "--weights", str(redshift_weights)])
+    assert status == 3
     table = QTable.read(out)
     assert [str(name).rsplit("/", 1)[-1] for name in table["file"]] == ["s0.fits", "bad.txt", "s1.fits"]
     assert [str(name) for name in np.ma.filled(table["spectype"], "")] == ["GALAXY", "", "STAR"]
     assert table["z"].value[0] == pytest.approx(0.5, abs=1e-4)
     assert table["rv"].unit == "km / s"
-    assert "is a text without columns" in table["message"][1]
+    assert "is a text without columns of numbers" in table["message"][1]
     meta = {key.lower(): value for key, value in table.meta.items()}
     assert meta["weights"] == "tiny-redshift"
     assert meta["estimator"] == "RedshiftEstimator"
     assert meta["command"].startswith("spectok redshift ")
     assert "call" not in meta
-    assert "2 spectra measured, 1 with zwarn 0; 1 flagged as unusable" in capsys.readouterr().out
+    told, remarks = capsys.readouterr()
+    assert "2 spectra measured, 1 with zwarn 0; 1 flagged as unusable" in told
+    assert "spectok: warning: 1 of 3 spectra could not be used" in remarks
 
 
 def test_options(files, tmp_path, redshift_weights, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from _redshift import COLUMNS, ERROR, GALAXY, WIDTH, fake_measure, make_scores
 from conftest import make_spectrum
 
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.exceptions import WeightsError
+from astro_spectok.exceptions import FlaggedSpectraWarning, WeightsError
 from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
 
 
@@ -50,8 +50,10 @@ class TestChoices:
     def test_row_of_a_prior_that_is_zero(self, redshift_weights, monkeypatch):
         fake_measure(monkeypatch, GALAXY, GALAXY)
         estimator = RedshiftEstimator(redshift_weights, "cpu", prior=([0, 1], [[1, 1], [0, 0]]))
-        with pytest.raises(ValueError, match="prior of spectrum 1 must be above zero somewhere"):
-            estimator.estimate([make_spectrum()] * 2)
+        with pytest.warns(FlaggedSpectraWarning, match="prior of spectrum 1 must be above zero somewhere"):
+            table = estimator.estimate([make_spectrum()] * 2)
+        assert table["zwarn"].tolist() == [0, RedshiftFlag.NO_DATA]
+        assert "must be above zero somewhere" in table["message"][1]
 
     def test_prior_of_classes(self, redshift_weights, monkeypatch):
         fake_measure(monkeypatch, GALAXY)

@@ -122,6 +122,54 @@ def test_desi_one_arm_lost():
     assert good[grid < GRIDS["r"][0]].mean() > 0.9
 
 
+def make_named(n=3):
+    """The arms of `make_desi`, each of which names its targets."""
+    arms = make_desi(n)
+    for arm in arms:
+        arm.meta["fibermap"] = Table({"TARGETID": np.arange(n) + 390})
+    return arms
+
+
+def reorder(arm, rows):
+    """The same arm with other rows."""
+    meta = {**arm.meta, "fibermap": arm.meta["fibermap"][rows], "resolution_data": arm.meta["resolution_data"][rows]}
+    return Spectrum(
+        flux=arm.flux[rows], spectral_axis=arm.spectral_axis, spectral_axis_index=1, mask=arm.mask[rows],
+        uncertainty=InverseVariance(arm.uncertainty.array[rows], unit=arm.uncertainty.unit), meta=meta,
+    )  # fmt: skip
+
+
+def test_desi_joined_by_target():
+    """Arms whose rows come in another order, or lack a target, are joined by TARGETID."""
+    whole = to_batch(make_named())
+    arms = make_named()
+    mixed = to_batch([arms[0], reorder(arms[1], [2, 0, 1]), arms[2]])
+    assert [info.name for info in mixed.info] == ["390", "391", "392"]
+    assert_array_equal(mixed.flux, whole.flux)
+    assert_array_equal(mixed.ivar, whole.ivar)
+    lacking = to_batch([reorder(arms[0], [0, 1]), reorder(arms[1], [2, 1, 0]), arms[2]])
+    assert [info.name for info in lacking.info] == ["390", "391", "392"]
+    assert_array_equal(lacking.flux[lacking.pixels(1)], whole.flux[whole.pixels(1)])
+    wavelength = lacking.wavelength[lacking.grid(2)]
+    assert not (lacking.ivar[lacking.pixels(2)] > 0)[wavelength < GRIDS["r"][0] - 0.1].any()
+    assert (lacking.ivar[lacking.pixels(2)] > 0)[wavelength > GRIDS["b"][-1] + 0.1].mean() > 0.9
+
+
+def test_desi_never_by_position_alone():
+    """Arms of which nothing tells that they hold the same targets are spectra of their own."""
+    arms = make_desi()
+    assert len(to_batch(arms[1:])) == 6  # the arm that has the fibermap is gone
+    named = make_named()
+    named[1].meta["fibermap"]["TARGETID"][:] = [7, 7, 390]  # exposures of a target that the other lacks
+    assert len(to_batch([named[0], named[1]])) == 6
+    exposures = make_named()
+    for arm in exposures:
+        arm.meta["fibermap"]["TARGETID"][:] = [7, 7, 8]
+    batch = to_batch(exposures)
+    assert [info.name for info in batch.info] == ["7", "7", "8"]
+    assert_array_equal(batch.flux, to_batch(make_named()).flux)
+
+
 def test_desi_resolution():
     """R comes from the second moment of the resolution matrix."""
     arms = make_desi()

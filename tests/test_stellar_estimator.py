@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`StellarParameterEstimator`: one and many spectra, with the answers of the network known."""
 
+import copy
 import pickle
 
 import matplotlib as mpl
@@ -84,6 +85,13 @@ class TestOne:
             )
         again = point.sample(1000)
         np.testing.assert_array_equal(again.teff.distribution.value, found.teff.distribution.value)
+        for copied in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+            assert type(copied) is StellarDistributions
+            assert copied.warn == found.warn
+            assert copied.logg.unit == found.logg.unit
+            for name in point.labels:
+                samples = getattr(copied, name).distribution.value
+                np.testing.assert_array_equal(samples, getattr(found, name).distribution.value)
 
     def test_pickle_and_representations(self, estimator, monkeypatch):
         fake_measure(monkeypatch, STAR, types=G_STAR)

@@ -2,12 +2,15 @@
 """Tests of checkpoints: complete or not there, and only for the run they belong to."""
 
 import dataclasses
+import json
 import logging
 
 import pytest
 import torch
 from _training_data import QUICK
+from safetensors.torch import load_file, save_file
 
+from astro_spectok.exceptions import WeightsError
 from astro_spectok.network import build_network, get_config
 from astro_spectok.training import checkpoint as module
 from astro_spectok.training.checkpoint import read_checkpoint, read_configs, write_checkpoint
@@ -155,3 +158,83 @@ def test_updates_left_out_are_remembered(tmp_path):
     write_checkpoint(path, *state, 5, CONFIGS)
     assert read_checkpoint(path, *other, CONFIGS) == 5
     assert {float(s["step"]) for s in other[1].state.values()} == {3.0}
+
+
+def rewrite_checkpoint(path, *, tensors=None, **metadata):
+    """Write a checkpoint with other tensors and metadata, without a digest."""
+    tensors = load_file(path) | (tensors or {})
+    known = {"step": "7", "updates": "2", "configs": json.dumps(CONFIGS)}
+    save_file({k: v for k, v in tensors.items() if v is not None}, path, metadata=known | metadata)
+
+
+def test_digest(tmp_path):
+    """One bit of one number, or the number of steps, is noticed; nothing is taken."""
+    path, state = tmp_path / "c.safetensors", make_state(1)
+    write_checkpoint(path, *make_state(0), 7, CONFIGS)
+    content = path.read_bytes()
+    before = {name: tensor.clone() for name, tensor in state[0].state_dict().items()}
+    for changed in (
+        content[:-5] + bytes([content[-5] ^ 1]) + content[-4:],
+        content.replace(b'"step":"7"', b'"step":"8"'),
+    ):
+        assert changed != content
+        path.write_bytes(changed)
+        with pytest.raises(WeightsError, match=r"c\.safetensors is damaged or altered .*the sha256 of its content is"):
+            read_checkpoint(path, *state, CONFIGS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state[0].state_dict().items())
+
+
+def test_checkpoint_without_digest(tmp_path, caplog):
+    """Those of older versions are read, with a remark."""
+    path, state, other = tmp_path / "c.safetensors", make_state(0), make_state(1)
+    write_checkpoint(path, *state, 7, CONFIGS)
+    rewrite_checkpoint(path)
+    with caplog.at_level(logging.WARNING, "astro_spectok"):
+        assert read_checkpoint(path, *other, CONFIGS) == 7
+    assert "cannot be verified" in caplog.text
+    assert_same_state(state, other)
+
+
+NORM, MOMENT = "network.norm.weight", "exp_avg_sq.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tensors": {NORM: None}}, "norm.weight is missing"),
+        ({"tensors": {"network.more": torch.ones(2)}}, "network.more is missing or not known"),
+        ({"tensors": {MOMENT: None}}, "exp_avg.norm.weight is not known, or stands alone"),
+        ({"tensors": {NORM: torch.ones(5)}}, r"norm.weight is torch.float32 of the shape \(5,\) instead of"),
+        ({"tensors": {NORM: torch.ones(32).long()}}, "norm.weight is torch.int64"),
+        ({"tensors": {NORM: torch.full((32,), torch.nan)}}, "norm.weight holds numbers that are not finite"),
+        ({"tensors": {MOMENT: -torch.ones(32)}}, "exp_avg_sq.norm.weight holds .* squares below zero"),
+        ({"step": "-1"}, "step must be from 0"),
+        ({"step": "many"}, "ValueError"),
+        ({"step": "9" * 5000}, "ValueError"),
+        ({"updates": "8"}, "not below updates"),
+        ({"configs": "[" * 5000}, "RecursionError|JSONDecodeError"),
+        ({"configs": "[]"}, "configs must be a JSON object"),
+        ({"configs": '{"training": 5}'}, "configs must be a JSON object of objects"),
+    ],
+)
+def test_strange_checkpoint_is_refused(tmp_path, change, message):
+    """What is wrong is named, and nothing is taken."""
+    path, state = tmp_path / "c.safetensors", make_state(1)
+    write_checkpoint(path, *make_state(0), 7, CONFIGS)
+    rewrite_checkpoint(path, **change)
+    before = {name: tensor.clone() for name, tensor in state[0].state_dict().items()}
+    with pytest.raises(WeightsError, match=f"(?s)c.safetensors .*{message}"):
+        read_checkpoint(path, *state, CONFIGS)
+    assert all(torch.equal(tensor, before.get(name, tensor)) for name, tensor in state[0].state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04" * 20, (2**62).to_bytes(8, "little") + b"{}", b"\x02" + b"\0" * 7 + b"[]"]
+)
+def test_no_checkpoint_at_all(tmp_path, content):
+    """However many bytes it says its header has, no more are read than there are."""
+    path = tmp_path / "c.safetensors"
+    path.write_bytes(content)
+    for read in (read_configs, lambda path: read_checkpoint(path, *make_state(1), CONFIGS)):
+        with pytest.raises(WeightsError, match=r"c\.safetensors"):
+            read(path)

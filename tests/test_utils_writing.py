@@ -10,6 +10,8 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable, Table
 
+from astro_spectok.stellar.labels import LOGG_UNIT
+from astro_spectok.utils import writing
 from astro_spectok.utils.writing import check_output, find_format, write_table
 
 
@@ -28,11 +30,16 @@ def path(request, tmp_path):
     return tmp_path / f"table.{request.param}"
 
 
+def write_some(target, text):
+    """Write to what a table is written to: a path, or a stream."""
+    (target.write if hasattr(target, "write") else target.write_text)(text)
+
+
 def break_writing(monkeypatch, error):
     """Let every table be written half, and then fail."""
 
     def write(self, target, format):
-        target.write_text("half")
+        write_some(target, "half")
         raise error
 
     monkeypatch.setattr(Table, "write", write)
@@ -68,7 +75,7 @@ def test_file_that_appears_meanwhile_is_kept(table, path, monkeypatch):
     """Two jobs with one output: the second to finish is told, and destroys nothing."""
 
     def write(self, target, format):
-        target.write_text("new")
+        write_some(target, "new")
         path.write_text("precious")
 
     monkeypatch.setattr(Table, "write", write)
@@ -113,9 +120,9 @@ def test_permissions_are_the_usual(table, path):
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["table.csv", "table", "table.fits.gz", ".ecsv"])
+@pytest.mark.parametrize("name", ["table.xls", "table", "table.fits.gz", ".ecsv"])
 def test_unknown_ending(tmp_path, name):
-    with pytest.raises(ValueError, match=r"path must end in \.ecsv, \.fits, \.fit, \.parquet, got"):
+    with pytest.raises(ValueError, match=r"path must end in \.ecsv, \.fits, \.fit, \.parquet, \.vot, \.csv, got"):
         check_output(tmp_path / name)
 
 
@@ -137,3 +144,53 @@ def test_parquet_without_pyarrow(monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'astro_spectok\[parquet\]'; or use .fits or .ecsv"):
         find_format("table.parquet")
     assert find_format("table.FIT") == "fits"
+
+
+def test_votable(table, tmp_path):
+    """For TOPCAT: units that the Virtual Observatory knows, logarithms as numbers, metadata as INFO, vectors whole."""
+    from astropy.io.votable import parse
+
+    table["logg"] = u.Dex([4.4, np.nan, 2.0], LOGG_UNIT)
+    table["rv"] = [1.0, 2.0, 3.0] * u.km / u.s
+    table["name"] = ["a\x00b", "", "é"]
+    write_table(table, tmp_path / "t.vot")
+    tree = parse(tmp_path / "t.vot", verify="exception")
+    back = tree.get_first_table().to_table()
+    assert back["x"].unit == u.nm  # as the standard wants it
+    np.testing.assert_allclose(back["x"], [0, 0.1, 0.2])
+    assert back["rv"].unit == u.km / u.s
+    assert back["logg"].unit is None
+    assert back["logg"].description == "decimal logarithm of a value in cm / s2"
+    np.testing.assert_array_equal(np.ma.filled(back["logg"], np.nan), [4.4, np.nan, 2.0])
+    np.testing.assert_array_equal(back["v"], table["v"])
+    assert list(back["name"]) == ["a b", "", "é"]
+    assert {info.name: info.value for info in tree.resources[0].infos} == {k: str(x) for k, x in table.meta.items()}
+    assert table["x"].unit == u.AA
+
+
+def test_csv(table, tmp_path):
+    """A vector is a column for each component; no units, no metadata, no comment lines."""
+    table["logg"] = u.Dex([4.4, np.nan, 2.0], LOGG_UNIT)
+    write_table(table, tmp_path / "t.csv")
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "x,v_0,v_1,name,logg"
+    back = Table.read(tmp_path / "t.csv")
+    np.testing.assert_array_equal(back["v_1"], table["v"][:, 1])
+    np.testing.assert_array_equal(np.ma.filled(back["logg"], np.nan), [4.4, np.nan, 2.0])
+
+
+def test_bytes_that_are_no_letters(path):
+    """Names of files may hold what no encoding does: the table is written nevertheless."""
+    write_table(QTable({"file": ["a\udcff.fits", "b.fits"]}), path)
+    assert list(QTable.read(path)["file"]) == ["a?.fits", "b.fits"]
+
+
+def test_place_that_forbids_writing(tmp_path, monkeypatch):
+    """Known before the work, with the reason."""
+
+    def forbid(**kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(writing.tempfile, "NamedTemporaryFile", forbid)
+    with pytest.raises(PermissionError, match=r"t\.fits cannot be written \(Read-only file system\)"):
+        check_output(tmp_path / "t.fits")

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the registry, the search for, the download and the verification of weights."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -21,7 +22,16 @@ from astropy.utils.data import download_file, import_file_to_cache
 from astro_spectok import weights as room
 from astro_spectok.config import conf
 from astro_spectok.exceptions import UnknownWeightsError, WeightsError, WeightsIntegrityError
-from astro_spectok.weights import REGISTRY, WeightsEntry, find_weights, integrity, register_weights, registry, store
+from astro_spectok.weights import (
+    REGISTRY,
+    WeightsEntry,
+    find_weights,
+    integrity,
+    register_weights,
+    registry,
+    store,
+    transfer,
+)
 from astro_spectok.weights.download import cache_url
 
 CONTENT = bytes(np.random.default_rng(1).integers(0, 256, 50_000, dtype=np.uint8))
@@ -54,12 +64,22 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         self.send_response(200)
-        if kind != "cut":
+        if kind not in ("cut", "endless", "drip"):
             self.send_header("Content-Length", str(len(CONTENT) if kind == "short" else len(body)))
         self.end_headers()
         if kind == "slow":
             self.server.stopping.wait(timeout=30)
+        if kind in ("endless", "drip"):
+            self.send_endlessly(b"x" * 4096 if kind == "endless" else b"x")
+            return
         self.wfile.write(body)
+
+    def send_endlessly(self, block):
+        """Until the client goes away or the test ends; what was sent is counted."""
+        with contextlib.suppress(OSError):
+            while not self.server.stopping.wait(timeout=0.01 if len(block) == 1 else 0):
+                self.wfile.write(block)
+                self.server.sent += len(block)
 
     def log_message(self, *args):
         """Keep the test's output clean."""
@@ -80,6 +100,7 @@ def server(monkeypatch):
         monkeypatch.setenv(variable, "127.0.0.1,localhost")
     with Server(("127.0.0.1", 0), Handler) as served:
         served.requests, served.barrier, served.stopping = [], threading.Barrier(2), threading.Event()
+        served.sent = 0
         served.url = f"http://127.0.0.1:{served.server_port}"
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -294,8 +315,8 @@ def test_mirror_must_be_url(serve):
     ("kind", "error", "words"),
     [
         ("altered", WeightsIntegrityError, "altered: its sha256 is"),
-        ("longer", WeightsIntegrityError, "another file: 50001 bytes instead of 50000"),
-        ("short", WeightsIntegrityError, "interrupted or truncated: .* 777 bytes"),
+        ("longer", WeightsIntegrityError, "another file: (50001 bytes instead of|more than) 50000"),
+        ("short", WeightsIntegrityError, "interrupted or truncated: 777 of 50000 bytes"),
         ("cut", WeightsIntegrityError, "truncated, or another file: 777 of 50000 bytes"),
         ("missing", WeightsError, "Not Found"),
         ("reset", WeightsError, r"without response|reset|aborted"),
@@ -323,6 +344,24 @@ def test_slow_source_is_given_up(serve):
     serve("slow", "good")
     with conf.set_temp("download_timeout", 0.2):
         assert find_weights("served").read_bytes() == CONTENT
+
+
+def test_endless_source_is_given_up(serve, server):
+    """No more is taken than the registry says, whatever the source goes on to send."""
+    serve("endless", "good")
+    assert find_weights("served").read_bytes() == CONTENT
+    server.stopping.set()
+    assert server.sent < 2**25  # what buffers on the way hold
+
+
+def test_dripping_source_is_given_up(serve, server, monkeypatch):
+    """A source that answers now and then, but never ends, may not take longer than the size calls for."""
+    monkeypatch.setattr(transfer, "GRACE", 0.3)
+    monkeypatch.setattr(transfer, "SLOWEST", 1e9)
+    serve("drip")
+    with pytest.raises(WeightsError, match=r"/drip/served.safetensors: too slow: \d+ of 50000 bytes after 0 s"):
+        find_weights("served")
+    assert server.sent < len(CONTENT)
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1] + b"!", CONTENT[:100], b""])

@@ -337,7 +337,7 @@ def _diverge(config, state):
         (_add, r"unexpected backbone.surplus.*written by astro_spectok \d"),
         (_widen, r"has shape .* instead of .* more\."),
         (_add_field, r"describes no network of this version: .*flux_capacitor.*install a version"),
-        (_spoil_field, r"describes no network of this version"),
+        (_spoil_field, r"patch must be an integer from 1 to 4096; got 'thirty-two'"),
         (_diverge, r"NaN or infinite.*earlier checkpoint"),
     ],
 )

@@ -11,16 +11,16 @@ import traceback
 
 from astro_spectok.cli.build import add_build
 from astro_spectok.cli.estimators import add_redshift, add_stellar
+from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import (
     COMMON_OPTIONS,
     add_common_options,
     add_file_options,
-    collect_reading,
-    note_command,
     positive_int,
     split_names,
     write_line,
 )
+from astro_spectok.cli.remarks import show_warnings
 
 __all__ = ["SUBCOMMANDS", "build_parser", "main"]
 
@@ -105,19 +105,16 @@ def add_embed(subparsers):
 
 def _run_embed(args):
     """Embed the spectra of all files and write the table."""
-    from astro_spectok.embedding import embed_files
-    from astro_spectok.utils.writing import check_output, write_table
+    from functools import partial
 
-    check_output(args.out, overwrite=args.overwrite)
-    table = embed_files(
-        args.files, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens,
-        progress=False if args.quiet else None, **collect_reading(args),
-    )  # fmt: skip
-    note_command(table, args)
-    write_table(table, args.out, overwrite=args.overwrite)
+    from astro_spectok.embedding import embed_files
+
+    options = {"weights": args.weights, "device": args.device, "batch_tokens": args.batch_tokens}
+    table = measure_files(args, partial(embed_files, **options))
     if not args.quiet:
         used = sum(1 for message in table["message"] if not message)
         write_line(f"{args.out}: {used} spectra embedded, {len(table) - used} flagged as unusable")
+    return find_status(table)
 
 
 def add_pretrain(subparsers):
@@ -269,6 +266,7 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"spectok {__version__}")
     parser.add_argument("--quiet", **COMMON_OPTIONS["quiet"] | {"default": False})
+    parser.add_argument("-v", "--verbose", **COMMON_OPTIONS["verbose"] | {"default": False})
     parser.add_argument("--debug", **COMMON_OPTIONS["debug"] | {"default": False})
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add_subcommand in SUBCOMMANDS:
@@ -305,13 +303,16 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit status: 0 for success, 1 for a failure, whose message is on standard error, 130 if interrupted.
-        A wrong command line exits with 2.
+        Exit status: 0 for success, 1 for a failure, whose message is on standard error, or where no spectrum could be
+        measured, 3 where some could not, 130 if interrupted. A wrong command line exits with 2.
     """
     args = build_parser().parse_args(argv)
     args.command_line = sys.argv[1:] if argv is None else argv
     try:
-        with _log_to_stderr(quiet=args.quiet, debug=args.debug):
+        with (
+            _log_to_stderr(quiet=args.quiet, debug=args.debug),
+            show_warnings(sys.stderr, quiet=args.quiet, verbose=args.verbose or args.debug),
+        ):
             return args.run(args) or 0
     except BrokenPipeError:
         # the reader has seen enough, as in `spectok weights list | head`; keep the interpreter from complaining

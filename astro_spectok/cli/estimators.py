@@ -1,14 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
 
-from astro_spectok.cli.options import (
-    add_common_options,
-    add_file_options,
-    collect_reading,
-    note_command,
-    split_names,
-    write_line,
-)
+from astro_spectok.cli.measure import find_status, measure_files
+from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
 
 __all__ = ["add_redshift", "add_stellar"]
 
@@ -38,10 +32,11 @@ def _run_redshift(args):
         args.weights, args.device, args.batch_tokens, z_range=z_range, classes=args.classes
     )  # fmt: skip
     table = _estimate_files(estimator, args, posterior=args.posterior)
+    measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
     if not args.quiet:
-        measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
         unusable = len(table) - measured
         write_line(f"{args.out}: {measured} spectra measured, {sure} with zwarn 0; {unusable} flagged as unusable")
+    return find_status(table)
 
 
 def add_stellar(subparsers):
@@ -71,16 +66,9 @@ def _run_stellar(args):
             f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
             f"{np.count_nonzero(~given)} flagged without parameters"
         )
+    return find_status(table)
 
 
 def _estimate_files(estimator, args, **kwargs):
     """The table of an estimator for the files of a command line, which is also written."""
-    from astro_spectok.utils.writing import check_output, write_table
-
-    check_output(args.out, overwrite=args.overwrite)
-    table = estimator.estimate_files(
-        args.files, progress=False if args.quiet else None, **collect_reading(args), **kwargs
-    )
-    note_command(table, args)
-    write_table(table, args.out, overwrite=args.overwrite)
-    return table
+    return measure_files(args, lambda paths, **options: estimator.estimate_files(paths, **options, **kwargs))

@@ -6,7 +6,8 @@ import shlex
 import sys
 
 __all__ = [
-    "COMMON_OPTIONS", "add_common_options", "add_file_options", "collect_reading", "note_command", "positive_int",
+    "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "collect_reading", "note_command",
+    "positive_int",
     "split_names", "write_line",
 ]  # fmt: skip
 
@@ -18,7 +19,12 @@ _LONGEST = 1000
 
 def write_line(text="", *, stream=None):
     """Write a line to ``stream``, standard output if not given."""
-    (stream or sys.stdout).write(f"{text}\n")
+    stream = stream or sys.stdout
+    try:
+        stream.write(f"{text}\n")
+    except UnicodeEncodeError:
+        # a locale that knows no such letters is no reason to lose anything
+        stream.write(f"{text}\n".encode("ascii", "backslashreplace").decode())
 
 
 def positive_int(text):
@@ -33,18 +39,25 @@ def positive_int(text):
     return value
 
 
+#: told by ``--help`` of the commands that measure files
+EXIT_STATUS = (
+    "Exit status: 0 if every spectrum was measured, 3 if some could not be (they are flagged rows), 1 if none could be "
+    "or the command failed, 2 for a wrong command line, 130 if interrupted."
+)
+
 COMMON_OPTIONS = {
     "weights": dict(metavar="NAME|PATH", help="registry name or .safetensors file (default: the packaged set)"),
     "device": dict(default="auto", help="auto, cpu, cuda, cuda:0, mps (default: auto)"),
     "batch_tokens": dict(type=positive_int, metavar="N", help="most tokens that go through the network at once"),
     "overwrite": dict(action="store_true", help="replace output files that exist"),
     "quiet": dict(action="store_true", default=_UNSET, help="no progress bar, no remarks"),
+    "verbose": dict(action="store_true", default=_UNSET, help="show all warnings of other packages, each whole"),
     "debug": dict(action="store_true", default=_UNSET, help="show the traceback of an error"),
 }
 
 
 def add_common_options(parser, *names):
-    """Add options that several subcommands share; ``--quiet`` and ``--debug`` are added to all of them.
+    """Add options that several subcommands share; ``--quiet``, ``--verbose`` and ``--debug`` are added to all of them.
 
     Parameters
     ----------
@@ -53,8 +66,9 @@ def add_common_options(parser, *names):
     *names : {'weights', 'device', 'batch_tokens', 'overwrite'}
         The options that it takes.
     """
-    for name in (*names, "quiet", "debug"):
-        parser.add_argument("--" + name.replace("_", "-"), dest=name, **COMMON_OPTIONS[name])
+    for name in (*names, "quiet", "verbose", "debug"):
+        flags = ("-v", "--verbose") if name == "verbose" else ("--" + name.replace("_", "-"),)
+        parser.add_argument(*flags, dest=name, **COMMON_OPTIONS[name])
 
 
 def add_file_options(parser):
@@ -65,8 +79,18 @@ def add_file_options(parser):
     parser : `argparse.ArgumentParser`
         Parser of the subcommand.
     """
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files with spectra, of any format")
-    parser.add_argument("-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits or .parquet")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE",
+        help="files with spectra, of any format; folders; patterns such as '*.fits'; @LIST for the names in a text "
+        "file, - for those on standard input",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits, .parquet, .vot or .csv"
+    )
+    parser.add_argument("--recursive", action="store_true", help="look into the folders of folders too")
+    parser.add_argument("--model", metavar="DIR", help="write the decoded model of every spectrum into this folder")
+    parser.add_argument("--progress", action="store_true", help="show progress where the output is no terminal, too")
+    parser.epilog = EXIT_STATUS
     group = parser.add_argument_group("what the files do not say (default: found out)")
     group.add_argument("--format", metavar="NAME", help="name of the format")
     group.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths")

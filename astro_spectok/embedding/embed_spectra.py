@@ -2,6 +2,7 @@
 """`tokenize` and `embed`: from anything specutils holds to tokens and vectors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -11,6 +12,7 @@ from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
 from astro_spectok.interface.columns import Column, make_table
+from astro_spectok.interface.containment import Containment, require_finite
 from astro_spectok.interface.inputs import find_source, measure_facts, note_flags, prepare_inputs, read_inputs
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
@@ -110,6 +112,7 @@ def tokenize(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
     )
     flags = note_flags(batch, runner.loaded, single=single)
+    contained = Containment(batch, flags, single=single)
     config, decoder = runner.network.config, _make_decoder(runner, device)
     made = make_provenance(
         runner.loaded, word_call("tokenize", weights=weights, medium=medium, resolution=resolution)
@@ -120,9 +123,13 @@ def tokenize(
         SpectralTokens(*nothing, info, _make_meta(made, info, flag), decoder, unknown)
         for info, flag in zip(batch.info, flags, strict=True)
     ]
-    for i, encoded in runner.encode(batch, progress=progress):
+    for i, encoded in _encode(contained, runner, progress):
         tokens = encoded.values, encoded.geometry, ~encoded.good, encoded.scale
         out[i] = SpectralTokens(*tokens, batch.info[i], out[i].meta, decoder, encoded.embedding)
+    for i in contained.failed:
+        info = replace(batch.info[i], message=contained.messages[i])
+        out[i] = SpectralTokens(*nothing, info, _make_meta(made, info, flags[i]), decoder, unknown)
+    contained.warn()
     return out[0] if single else SpectralTokensList(out)
 
 
@@ -171,8 +178,9 @@ def embed(
     batch, runner, single = prepare_inputs(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
     )
-    note_flags(batch, runner.loaded, single=single)
-    vectors = _embed_batch(batch, runner, progress)
+    contained = Containment(batch, note_flags(batch, runner.loaded, single=single), single=single)
+    vectors = _embed_batch(contained, runner, progress)
+    contained.warn()
     return vectors[0] if single else vectors
 
 
@@ -221,8 +229,9 @@ def embed_table(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
         on_error="flag",
     )  # fmt: skip
-    flags = note_flags(batch, runner.loaded, single=False)
-    vectors = _embed_batch(batch, runner, progress)
+    contained = Containment(batch, note_flags(batch, runner.loaded, single=False), single=False)
+    vectors = _embed_batch(contained, runner, progress)
+    contained.warn()
     facts = np.array([measure_facts(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
     arrays = {
         "name": np.array([info.name for info in batch.info], dtype=str),
@@ -231,8 +240,8 @@ def embed_table(
         "n_good": facts[:, 1].astype(np.int64),
         "wave_min": facts[:, 2],
         "wave_max": facts[:, 3],
-        "warn": flags,
-        "message": np.array([info.message for info in batch.info], dtype=str),
+        "warn": contained.flags,
+        "message": np.array(contained.messages, dtype=str),
     }
     call = word_call("embed_table", weights=weights, medium=medium, resolution=resolution)
     return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call))
@@ -299,11 +308,22 @@ def embed_files(
     return table
 
 
-def _embed_batch(batch, runner, progress):
-    vectors = np.full((len(batch), runner.network.config.embedding_size), np.nan, np.float32)
-    for i, encoded in runner.encode(batch, progress=progress):
+def _embed_batch(contained, runner, progress):
+    vectors = np.full((len(contained.batch), runner.network.config.embedding_size), np.nan, np.float32)
+    for i, encoded in _encode(contained, runner, progress):
         vectors[i] = encoded.embedding
     return vectors
+
+
+def _encode(contained, runner, progress):
+    """Yield the place and the `~astro_spectok.engine.EncodedSpectrum` of each spectrum that has a finite one."""
+    for i, encoded in contained.run(lambda batch, _: runner.encode(batch, progress=progress)):
+        finite = False
+        with contained.member(i):
+            require_finite("embedding", encoded.embedding, encoded.values)
+            finite = True
+        if finite:
+            yield i, encoded
 
 
 def _make_meta(made, info, flags):

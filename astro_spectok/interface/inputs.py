@@ -14,6 +14,7 @@ from astro_spectok.spectra.medium import measure_refraction
 
 __all__ = [
     "find_source",
+    "find_user",
     "measure_facts",
     "measure_medium_error",
     "name_medium",
@@ -128,18 +129,18 @@ def note_flags(batch, loaded, *, single):
                 f"{what} outside {low:.0f} to {high:.0f} Angstrom, what the weights {loaded.name!r} were trained on; "
                 "results there are an extrapolation"
             )
-            warnings.warn(msg, WavelengthRangeWarning, stacklevel=_find_user())
+            warnings.warn(msg, WavelengthRangeWarning, stacklevel=find_user())
     unusable = np.flatnonzero([InputFlag(int(f)).unusable for f in flags])
     if len(unusable):
         msg = (
             f"{len(unusable)} of {len(batch)} spectra could not be used and are flagged; the first is number "
             f"{unusable[0]}: {batch.info[unusable[0]].message}"
         )
-        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=_find_user())
+        warnings.warn(msg, FlaggedSpectraWarning, stacklevel=find_user())
     return flags
 
 
-def _find_user():
+def find_user():
     """How far up the stack, as `warnings.warn` counts for its caller, the code is that called the package."""
     package, level, frame = __name__.partition(".")[0], 0, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:

@@ -12,6 +12,7 @@ from astropy.table import QTable
 
 from astro_spectok.embedding import tokenize
 from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
 from astro_spectok.interface.inputs import find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
@@ -183,13 +184,16 @@ class RedshiftEstimator(Estimator):
         arrays = make_arrays(columns, n)
         arrays["name"][:] = [info.name for info in prepared.batch.info]
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
-        arrays["message"][:] = [info.message for info in prepared.batch.info]
-        arrays["zwarn"][:] = [convert_flags(flags) for flags in prepared.flags]
         rows = make_empty_rows(n if posterior else 0, prepared.grid)
         for i, estimate in self._measure(prepared, count, meta, progress):
-            fill_row(arrays, i, estimate.list_values())
-            if posterior:
-                fill_row(rows, i, estimate.posterior.compress())
+            with prepared.contained.member(i):
+                packed = estimate.posterior.compress() if posterior else {}
+                fill_row(arrays, i, estimate.list_values())
+                fill_row(rows, i, packed)
+        unmeasured = arrays["spectype"] == ""
+        arrays["zwarn"][unmeasured] = [convert_flags(flags) for flags in prepared.flags[unmeasured]]
+        arrays["message"][:] = prepared.contained.messages
+        prepared.contained.warn()
         table = make_table(columns, arrays, meta)
         if posterior:
             table.update(rows)
@@ -203,7 +207,12 @@ class RedshiftEstimator(Estimator):
             source = find_source(prepared.runner.loaded)
             alone = {"_batch": prepared.batch, "_tokenize": partial(tokenize, weights=source, device=self.device)}
         for i, posterior, information, types in prepared.measure(progress):
-            peaks, interval, zwarn, snr = _solve(prepared, i, posterior, information, types, count)
+            solved = None
+            with prepared.contained.member(i):
+                solved = _solve(prepared, i, posterior, information, types, count)
+            if solved is None:
+                continue
+            peaks, interval, zwarn, snr = solved
             best, info = peaks[0], prepared.batch.info[i]
             stellar_type, p_stellar_type = choose_type(best.spectype, types)
             yield (
@@ -265,6 +274,7 @@ def _solve(prepared, i, posterior, information, types, count):
     doubts = find_flags(
         posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip
+    require_finite("redshift", peaks[0].z, peaks[0].z_err, peaks[0].probability, interval, shown.snr)
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, calibration.rules, batch, i, trained)
     return peaks, interval, zwarn, shown.snr

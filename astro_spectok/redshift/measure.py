@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.interface.containment import Containment
 from astro_spectok.interface.inputs import note_flags, prepare_inputs
 from astro_spectok.redshift.calibration import Calibration, measure_pixel
 from astro_spectok.redshift.grid import GridCut, RedshiftGrid
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.priors import PriorFactors
 from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.weights.checks import naming
 
 __all__ = ["Prepared", "prepare"]
 
@@ -37,6 +39,8 @@ class Prepared:
     calibration : `~astro_spectok.redshift.Calibration`
     head, type_head : str
         Names of the heads for redshifts and for types of stars; the latter is None where the weights have none.
+    contained : `~astro_spectok.interface.containment.Containment`
+        What spectra raise while they are measured.
     """
 
     batch: SpectrumBatch
@@ -49,6 +53,7 @@ class Prepared:
     calibration: Calibration
     head: str
     type_head: str | None
+    contained: Containment
 
     @property
     def types(self):
@@ -74,16 +79,24 @@ class Prepared:
             Probability of each stellar type, if it is a star; empty where the weights tell none.
         """
         heads = [name for name in (self.head, self.type_head) if name is not None]
-        for i, measured in self.runner.measure(self.batch, heads, progress=progress):
-            pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])
-            posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.heads[self.head], pixel))
-            information = posterior.information
-            if self.grid != self.whole:
-                posterior = RedshiftPosterior(self.grid, self.cut.take(posterior.log_probability))
-            if not self.prior.is_flat:
-                posterior = posterior.apply_factors(self.prior.take(i))
-            types = measured.heads.get(self.type_head, {})
-            yield i, posterior, information, {name: float(p) for name, p in types.items()}
+        for i, measured in self.contained.run(lambda batch, _: self.runner.measure(batch, heads, progress=progress)):
+            found = None
+            with self.contained.member(i):
+                found = self._find_posterior(i, measured)
+            if found is not None:
+                types = measured.heads.get(self.type_head, {})
+                yield i, *found, {name: float(p) for name, p in types.items()}
+
+    def _find_posterior(self, i, measured):
+        """The posterior of one spectrum within what was asked for, and the information in it before the prior."""
+        pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])
+        posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.heads[self.head], pixel))
+        information = posterior.information
+        if self.grid != self.whole:
+            posterior = RedshiftPosterior(self.grid, self.cut.take(posterior.log_probability))
+        if not self.prior.is_flat:
+            posterior = posterior.apply_factors(self.prior.take(i))
+        return posterior, information
 
 
 def prepare(estimator, obj, *, medium, resolution):
@@ -124,6 +137,8 @@ def prepare(estimator, obj, *, medium, resolution):
     cut = whole.cut(estimator.z_range, estimator.classes)
     prior = PriorFactors(estimator.prior, cut.grid, len(batch))
     flags = note_flags(batch, runner.loaded, single=single)
-    calibration = Calibration.from_head(head)
+    with naming(f"rules of the head {name}", runner.loaded):
+        calibration = Calibration.from_head(head)
     types = runner.find_head("spectral_type")
-    return Prepared(batch, runner, flags, single, whole, cut, prior, calibration, name, types)
+    contained = Containment(batch, flags, single=single)
+    return Prepared(batch, runner, flags, single, whole, cut, prior, calibration, name, types, contained)

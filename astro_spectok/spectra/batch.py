@@ -2,7 +2,7 @@
 """The plain arrays that every other room works on: many spectra, ragged, without units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 
 import numpy as np
@@ -51,6 +51,8 @@ class InputFlag(IntFlag):
     BAD_INPUT = 2048
     #: all of the spectrum lies outside the wavelengths the weights were trained on
     WHOLLY_OUTSIDE = 4096
+    #: something went wrong while it was measured, or no finite numbers came out
+    FAILED = 8192
 
     @property
     def unusable(self) -> bool:
@@ -199,6 +201,35 @@ class SpectrumBatch:
         """
         start = int(self.wave_start[i])
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
+
+    def take(self, index):
+        """Some of the spectra as a batch of their own; grids are shared as before.
+
+        Parameters
+        ----------
+        index : array_like of int
+
+        Returns
+        -------
+        SpectrumBatch
+        """
+        index = np.asarray(index, dtype=np.int64)
+        lengths = self.lengths[index]
+        pixels = [self.pixels(i) for i in index.tolist()]
+        flux, ivar = (
+            np.concatenate([values[part] for part in pixels]) if pixels else values[:0]
+            for values in (self.flux, self.ivar)
+        )
+        return replace(
+            self,
+            wave_start=self.wave_start[index],
+            flux=flux,
+            ivar=ivar,
+            offsets=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+            scale=self.scale[index],
+            flags=self.flags[index],
+            info=tuple(self.info[i] for i in index.tolist()),
+        )
 
     @classmethod
     def concatenate(cls, batches: Sequence["SpectrumBatch"]) -> "SpectrumBatch":

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 
 from astro_spectok.spectra.arms import join_rows
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
-from astro_spectok.spectra.problems import flag_of, make_error
+from astro_spectok.spectra.problems import describe_error, flag_of, make_error
 from astro_spectok.spectra.reading import read_paths
+from astro_spectok.spectra.resolution import check_resolution
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 from astro_spectok.spectra.wrong_errors import correct_errors
 
@@ -24,13 +24,14 @@ log = logging.getLogger(__name__)
 MIN_GOOD_PIXELS = 32
 
 
-def _check_options(medium, on_error):
-    if medium not in (None, "vacuum", "air"):
+def _check_options(medium, resolution, on_error):
+    if medium is not None and not (isinstance(medium, str) and medium in ("vacuum", "air")):
         msg = f"medium must be 'vacuum', 'air' or None (found out from WCS and header); got {medium!r}"
         raise ValueError(msg)
-    if on_error not in ("raise", "flag"):
+    if not isinstance(on_error, str) or on_error not in ("raise", "flag"):
         msg = f"on_error must be 'raise' or 'flag'; got {on_error!r}"
         raise ValueError(msg)
+    check_resolution(resolution)
 
 
 def _read_item(reader, **options):
@@ -48,7 +49,7 @@ def _place(position, row, n):
 def _refuse_rows(n, error, position):
     """Rows without pixels for an item that cannot be converted."""
     log.debug("%scannot be used: %s", _place(position, 0, 1), error)
-    info = SpectrumInfo(message=f"{_place(position, 0, 1)}{error}")
+    info = SpectrumInfo(message=f"{_place(position, 0, 1)}{describe_error(error)}")
     none = np.zeros((n, 0), np.float32)
     return Rows(np.zeros(0), none, none, np.ones(n), np.zeros(n, np.int64), flag_of(error), info, ("",) * n, None)
 
@@ -90,11 +91,11 @@ class _Packer:
         self.size += len(rows.wavelength)
         return start
 
-    def add(self, rows, short, position):
-        """Add rows; those in ``short`` without their pixels."""
+    def add(self, rows, wrong, short, position):
+        """Add rows, with what is ``wrong`` with the errors of each; those in ``short`` without their pixels."""
         n, m = rows.flux.shape
         flags = np.full(n, int(rows.flags), dtype=np.int64)
-        flags |= correct_errors(rows.flux, rows.ivar)
+        flags |= wrong
         lengths = np.full(n, m, dtype=np.int64)
         scale = rows.scale
         named = {"": rows.info}
@@ -156,12 +157,16 @@ def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_
 
     Parameters
     ----------
-    obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+    obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list, tuple or table
         One spectrum, many on one axis (the spectral axis may be any axis of the array; the
-        others are flattened in C order), or a list of these. The arms of a DESI file are joined
-        per target. A tuple ``(spectral_axis, flux[, uncertainty])`` holds plain arrays: a
-        Quantity of shape (m,), flux of shape (m,) or (n, m), and a Quantity (standard deviation)
-        or `~astropy.nddata.NDUncertainty` of the same shape. A `SpectrumBatch` is returned as it is.
+        others are flattened in C order), or a list, generator or dictionary of these. The arms of a
+        DESI file are joined per target, by ``TARGETID`` where they name it.
+        A tuple ``(spectral_axis, flux[, uncertainty[, mask]])`` holds plain arrays: a
+        Quantity of shape (m,), flux of shape (m,) or (n, m), a Quantity (standard deviation)
+        or `~astropy.nddata.NDUncertainty` of the same shape (of a `~astropy.nddata.Covariance` the diagonal
+        counts), and a mask that is True in bad pixels. A table (Astropy's or pandas'), a row of one, or a dictionary
+        has columns ``wavelength`` (with a unit) and ``flux``, and where known ``error``, ``variance`` or ``ivar``, and
+        ``mask``. A `SpectrumBatch` is returned as it is.
     medium : {'vacuum', 'air'}, optional
         Medium of the wavelengths. None reads the WCS, then known headers, then assumes vacuum.
     resolution : float, array_like or `~astropy.units.Quantity`, optional
@@ -196,7 +201,7 @@ def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_
     >>> batch.wavelength[[0, -1]]
     array([5000., 5100.])
     """
-    _check_options(medium, on_error)
+    _check_options(medium, resolution, on_error)
     if isinstance(obj, SpectrumBatch):
         if medium is not None or resolution is not None:
             msg = (
@@ -211,15 +216,16 @@ def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_
     for n, position, reader in list_items(obj):
         try:
             rows = _read_item(reader, **options)
-        except (TypeError, ValueError, u.UnitsError, ArithmeticError, AttributeError, LookupError) as error:
+            wrong = correct_errors(rows.flux, rows.ivar)
+        except Exception as error:  # one spectrum never stops the others, whatever is strange about it
             if on_error == "raise":
                 raise _with_place(error, position) from error.__cause__
-            rows = _refuse_rows(n, error, position)
+            rows, wrong = _refuse_rows(n, error, position), np.zeros(n, np.int64)
         short = _find_short(rows)
         if short and on_error == "raise":
             row, problem = short[0]
             raise make_error(flag_of(problem), ValueError, f"{_place(position, row, len(rows.flux))}{problem}")
-        packer.add(rows, short, position)
+        packer.add(rows, wrong, short, position)
     return packer.pack()
 
 

@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Every input form that specutils documents, taken apart into plain arrays without copying them."""
 
+import math
+from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Real
@@ -12,17 +14,21 @@ from astropy.nddata import NDUncertainty, StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection
 
 from astro_spectok.spectra.batch import InputFlag
-from astro_spectok.spectra.desi_arms import count_rows, find_arms
+from astro_spectok.spectra.columns import has_columns, take_columns, unwrap
+from astro_spectok.spectra.desi import align_arms, count_rows, find_arms, read_targets, take_rows
 from astro_spectok.spectra.flux_units import to_physical_flux
 from astro_spectok.spectra.problems import Unread, make_error
 
 __all__ = ["RawSpectra", "is_single", "list_items", "read_spectrum"]
 
 _ACCEPTED = (
-    "a Spectrum, a SpectrumCollection, a SpectrumList or other list of these, or a tuple of arrays "
-    "(spectral_axis Quantity, flux[, uncertainty]), or the name of a file, or a list of names"
+    "a Spectrum, a SpectrumCollection, a SpectrumList or other list of these, a tuple of arrays "
+    "(spectral_axis Quantity, flux[, uncertainty[, mask]]), a table or dict with columns wavelength and flux, or the "
+    "name of a file, or a list of names"
 )
 _KINDS = frozenset({"std", "var", "ivar"})
+#: letters of a name that are kept
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -71,35 +77,51 @@ def _rows_of(array, axis_index):
         return array[None]
     if axis_index not in (-1, array.ndim - 1):
         array = np.moveaxis(array, axis_index, -1)
-    return array.reshape(-1, array.shape[-1])
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def _take_uncertainty(uncertainty, axis_index):
     """Return (array of (rows, pixels), kind, unit) of an `NDUncertainty`, a Quantity (std) or None."""
     if isinstance(uncertainty, u.Quantity):
-        uncertainty = StdDevUncertainty(uncertainty, copy=False)
+        uncertainty = StdDevUncertainty(_fill_masked(uncertainty), copy=False)
     if uncertainty is None or uncertainty.array is None:
         return None, None, None
+    if uncertainty.uncertainty_type == "cov":
+        # correlations are left to what is measured of the noise
+        return np.asarray(uncertainty.variance, dtype=np.float64).reshape(1, -1), "var", uncertainty.unit
     if uncertainty.uncertainty_type not in _KINDS:
         # an unknown kind of uncertainty tells nothing that can be used: as good as none
         return None, None, None
-    return _rows_of(uncertainty.array, axis_index), uncertainty.uncertainty_type, uncertainty.unit
+    return _rows_of(_fill_masked(uncertainty.array), axis_index), uncertainty.uncertainty_type, uncertainty.unit
+
+
+def _fill_masked(array):
+    """Masked values as NaN, which is a bad pixel whatever it stands for."""
+    mask = getattr(array, "mask", None)
+    if mask is None or mask is np.ma.nomask:
+        return array
+    bare = getattr(array, "unmasked", None)
+    bare = np.ma.getdata(array) if bare is None else bare
+    bare = bare.astype(np.float64)  # a copy
+    bare[mask] = np.nan
+    return bare
 
 
 def _make_raw(axis, flux, flux_unit, uncertainty, mask, *, axis_index=-1, **rest):
     """Put the parts together; ``axis`` is a Quantity of one dimension."""
     shape = np.shape(flux)
     array, kind, unit = _take_uncertainty(uncertainty, axis_index)
-    flux = _rows_of(flux, axis_index)
-    if flux.dtype.kind not in "fiu":
-        raise make_error(
-            InputFlag.BAD_INPUT, TypeError, f"flux must be real numbers; got an array of the type {flux.dtype}"
-        )
+    flux, axis = _rows_of(flux, axis_index), _fill_masked(axis)
+    for what, values in (("flux", flux), ("uncertainty", array), ("spectral_axis", axis)):
+        if values is not None and values.dtype.kind not in "fiu":
+            raise make_error(
+                InputFlag.BAD_INPUT, TypeError, f"{what} must be real numbers; got an array of the type {values.dtype}"
+            )
     if array is not None and array.shape != flux.shape:
         raise make_error(
             InputFlag.BAD_INPUT,
             ValueError,
-            f"uncertainty must have the shape of flux, {shape}; got {uncertainty.array.shape}",
+            f"uncertainty must have the shape of flux, {shape}; got {np.shape(getattr(uncertainty, 'array', array))}",
         )
     flux, flux_unit, array, kind, unit = to_physical_flux(flux, flux_unit, array, kind, unit)
     return RawSpectra(
@@ -110,25 +132,42 @@ def _make_raw(axis, flux, flux_unit, uncertainty, mask, *, axis_index=-1, **rest
         uncertainty=array,
         kind=kind,
         uncertainty_unit=unit,
-        mask=None if mask is None else _rows_of(mask, axis_index),
+        mask=_take_mask(mask, flux.shape, axis_index),
         doppler_rest=getattr(axis, "doppler_rest", None),
         doppler_convention=getattr(axis, "doppler_convention", None),
         **rest,
     )
 
 
+def _take_mask(mask, shape, axis_index):
+    """A mask as (rows, pixels), None where there is none; numbers that are not zero are bad pixels."""
+    if mask is None or mask is np.ma.nomask:
+        return None
+    mask = _rows_of(mask, axis_index)
+    if mask.shape != shape:
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            ValueError,
+            f"mask must have the shape of flux; got {mask.shape}",
+        )
+    if mask.dtype.kind not in "biuf":
+        raise make_error(
+            InputFlag.BAD_INPUT, TypeError, f"mask must be True (or not 0) in bad pixels; got the type {mask.dtype}"
+        )
+    return mask
+
+
 def _read_names(meta, n):
-    """Names of n rows: target numbers of DESI's fibermap, or the header's OBJECT."""
-    fibermap = meta.get("fibermap")
-    if fibermap is not None and "TARGETID" in getattr(fibermap, "colnames", ()) and len(fibermap) == n:
-        return tuple(str(number) for number in fibermap["TARGETID"])
+    """Names of n rows, from the header's OBJECT."""
     header = meta.get("header")
     try:
         name = meta.get("name") or (header.get("OBJECT") if hasattr(header, "get") else None)
     except VerifyError:  # a card that breaks the rules of FITS
         name = None
     name = name if isinstance(name, str) and name.strip() else meta.get("file")
-    return (name.strip(),) * n if isinstance(name, str) else ("",) * n
+    # whatever stands in a header, tables of all formats must be able to hold it
+    name = "".join(letter for letter in name if letter.isprintable()).strip()[:LONGEST] if isinstance(name, str) else ""
+    return (name,) * n
 
 
 def _physical_types(wcs):
@@ -148,8 +187,8 @@ def read_spectrum(spectrum):
     """
     meta = spectrum.meta
     # .data and not .flux: the latter refuses magnitudes
-    flux = spectrum.data
-    n = flux.size // max(len(spectrum.spectral_axis), 1)
+    flux, targets = spectrum.data, read_targets(spectrum)
+    n = count_rows(spectrum)
     return _make_raw(
         spectrum.spectral_axis,
         flux,
@@ -159,19 +198,26 @@ def read_spectrum(spectrum):
         axis_index=spectrum.spectral_axis_index,
         physical_types=_physical_types(spectrum.wcs),
         meta=meta,
-        names=_read_names(meta, n),
+        names=_read_names(meta, n) if targets is None else tuple(str(number) for number, _ in targets),
     )
 
 
 def _is_arrays(obj):
-    """Whether ``obj`` is a tuple of arrays with units, rather than a tuple of spectra."""
-    return isinstance(obj, tuple) and len(obj) in (2, 3) and isinstance(obj[0], u.Quantity)
+    """Whether ``obj`` is a tuple (or list) of arrays, the first with a unit, rather than one of spectra."""
+    return isinstance(obj, tuple | list) and len(obj) in (2, 3, 4) and isinstance(unwrap(obj[0]), u.Quantity)
+
+
+def _as_arrays(obj):
+    """A tuple of arrays where ``obj`` is one or has columns of that meaning, or else None."""
+    if has_columns(obj):
+        return take_columns(obj)
+    return tuple(map(unwrap, obj)) if _is_arrays(obj) else None
 
 
 def _read_arrays(arrays, row=None):
-    """Take a tuple ``(spectral_axis, flux[, uncertainty])`` apart; ``row`` picks one of a two-dimensional axis."""
+    """Take a tuple ``(spectral_axis, flux[, uncertainty[, mask]])`` apart; ``row`` picks one of a 2-d axis."""
     axis, flux = arrays[:2]
-    uncertainty = arrays[2] if len(arrays) == 3 else None
+    uncertainty, own_mask = (*arrays[2:], None, None)[:2]
     if not isinstance(uncertainty, u.Quantity | NDUncertainty | None):
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -186,6 +232,16 @@ def _read_arrays(arrays, row=None):
             InputFlag.BAD_INPUT, ValueError, f"spectral_axis must have one value for each pixel; got {axis!r}"
         )
     values = np.asarray(getattr(flux, "unmasked", flux).value if isinstance(flux, u.Quantity) else np.ma.getdata(flux))
+    if own_mask is not None:
+        own_mask = np.asarray(own_mask) != 0
+        if own_mask.shape not in (values.shape, values.shape[-1:]):
+            raise make_error(
+                InputFlag.BAD_INPUT,
+                ValueError,
+                f"mask in (spectral_axis, flux, uncertainty, mask) must have the shape of flux, {values.shape}; got "
+                f"{own_mask.shape}",
+            )
+        mask = own_mask if mask is None else own_mask | np.broadcast_to(mask, values.shape)
     if values.ndim not in (1, 2) or values.shape[-1] != axis.shape[-1] or (row is not None and values.ndim != 2):
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -230,17 +286,11 @@ def _read_collection(collection, row):
     return RawSpectra(**{**vars(raw), "doppler_rest": axis.doppler_rest, "doppler_convention": axis.doppler_convention})
 
 
-def _read_desi(arms, orders):
-    """The arms of the same DESI targets, each with its rows in one order of targets."""
-    return [_take_order(read_spectrum(arm), order) for arm, order in zip(arms, orders, strict=True)]
-
-
-def _take_order(raw, order):
-    if isinstance(order, slice):
-        return raw
-    arrays = {name: getattr(raw, name) for name in ("flux", "uncertainty", "mask")}
-    taken = {name: array[order] for name, array in arrays.items() if array is not None}
-    return replace(raw, names=tuple(raw.names[k] for k in order), **taken)
+def _read_desi(arms, rows):
+    """The arms of DESI's targets, with ``rows`` as of `~astro_spectok.spectra.desi.align_arms`."""
+    raws = [take_rows(read_spectrum(arm), places) for arm, places in zip(arms, rows, strict=True)]
+    names = [next(filter(None, several), "") for several in zip(*(raw.names for raw in raws), strict=True)]
+    return [replace(raw, names=tuple(names)) for raw in raws]
 
 
 def _refuse(what):
@@ -256,18 +306,37 @@ def _list_one(item):
         return [(1, partial(lambda row: [_read_collection(item, row)], row)) for row in range(int(np.prod(item.shape)))]
     if isinstance(item, Unread):
         return [(1, item.read)]
-    if _is_arrays(item):
-        if item[0].ndim == 2:
-            return [(1, partial(lambda row: [_read_arrays(item, row)], row)) for row in range(len(item[0]))]
-        return [(len(item[1]) if np.ndim(item[1]) == 2 else 1, lambda: [_read_arrays(item)])]
+    arrays = _as_arrays(item)
+    if arrays is not None:
+        if arrays[0].ndim == 2:
+            return [(1, partial(lambda row: [_read_arrays(arrays, row)], row)) for row in range(len(arrays[0]))]
+        return [(len(arrays[1]) if np.ndim(arrays[1]) == 2 else 1, lambda: [_read_arrays(arrays)])]
     return [(1, partial(_refuse, type(item).__name__))]
+
+
+def _raise(error):
+    raise error
+
+
+def _list_safely(item):
+    """As `_list_one`; one that cannot even be listed is one row whose reader raises."""
+    try:
+        return _list_one(item)
+    except Exception as error:
+        return [(1, partial(_raise, error))]
 
 
 def _advise(obj):
     """What to do with one of the things that are often given instead of a spectrum, as the end of a message."""
-    if isinstance(obj, np.ndarray | Real):
+    if isinstance(obj, list | np.ndarray | Real) or type(obj).__module__.startswith("pandas"):
         return ". Flux needs its wavelengths: (wavelength * u.AA, flux * u.Jy), each with its own unit"
     return ""
+
+
+def _is_bare(item):
+    """Whether an item of a list is a list or series of numbers without a unit."""
+    item = unwrap(item)
+    return isinstance(item, np.ndarray) and not isinstance(item, u.Quantity)
 
 
 def _check_form(obj):
@@ -275,7 +344,7 @@ def _check_form(obj):
     if not isinstance(obj, list | tuple):
         what = f"{type(obj).__module__}.{type(obj).__name__}"
         raise make_error(InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {what}{_advise(obj)}")
-    if len(obj) and all(isinstance(item, np.ndarray | Real) for item in obj):
+    if len(obj) and all(isinstance(item, np.ndarray | Real) or _is_bare(item) for item in obj):
         kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in obj))
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -303,19 +372,41 @@ def list_items(obj):
     TypeError
         If ``obj`` itself is not one of the forms, or is a list of nothing but numbers or arrays.
     """
-    if isinstance(obj, Spectrum | SpectrumCollection) or _is_arrays(obj):
+    if isinstance(obj, Spectrum | SpectrumCollection) or _is_arrays(obj) or has_columns(obj):
         return [(n, None, reader) for n, reader in _list_one(obj)]
+    obj = _flatten(obj)
     _check_form(obj)
     items, i = [], 0
     while i < len(obj):
-        arms, orders = find_arms(obj, i)
-        if arms:
-            items.append((count_rows(arms[0]), i, partial(_read_desi, arms, orders)))
+        arms = find_arms(obj, i)
+        if len(arms) > 1:
+            rows = align_arms(arms)
+            items.append((rows.shape[1], i, partial(_read_desi, arms, rows)))
             i += len(arms)
             continue
-        items.extend((n, i, reader) for n, reader in _list_one(obj[i]))
+        items.extend((n, i, reader) for n, reader in _list_safely(obj[i]))
         i += 1
     return items
+
+
+def _flatten(obj):
+    """What holds spectra as one list: generators and other iterators, dictionaries, series of objects, nested lists."""
+    holds_objects = getattr(getattr(obj, "dtype", None), "kind", "") == "O" and np.ndim(obj) == 1
+    if isinstance(obj, Mapping) and len(obj) and not has_columns(obj):
+        obj = list(obj.values())
+    elif holds_objects or isinstance(obj, Iterator | ValuesView):
+        obj = list(obj)
+    if not isinstance(obj, list | tuple):
+        return obj
+    if not any(_is_nested(item) for item in obj):
+        return obj
+    return [part for item in obj for part in (item if _is_nested(item) else [item])]
+
+
+def _is_nested(item):
+    """Whether an item of a list is itself a list of spectra."""
+    held = isinstance(item, list | tuple) and not _is_arrays(item)
+    return held and any(isinstance(part, Spectrum | SpectrumCollection) for part in item)
 
 
 def is_single(obj):
@@ -324,8 +415,9 @@ def is_single(obj):
     Parameters
     ----------
     obj
-        Anything. A `~specutils.Spectrum` with one-dimensional flux is single, and so is a tuple
-        ``(spectral_axis, flux[, uncertainty])`` with one-dimensional flux; a list never is.
+        Anything. A `~specutils.Spectrum` with one-dimensional flux is single, and so are a tuple
+        ``(spectral_axis, flux[, uncertainty[, mask]])`` and a table or dict of columns with one-dimensional flux; a
+        list of spectra never is.
 
     Returns
     -------
@@ -333,4 +425,9 @@ def is_single(obj):
     """
     if isinstance(obj, Spectrum):
         return obj.data.ndim == 1
-    return _is_arrays(obj) and np.ndim(obj[1]) == 1
+    if has_columns(obj):
+        try:
+            return np.ndim(take_columns(obj)[1]) == 1
+        except (KeyError, TypeError, ValueError):
+            return True  # what cannot be read is an error rather than a flagged row
+    return _is_arrays(obj) and np.ndim(unwrap(obj[1])) == 1

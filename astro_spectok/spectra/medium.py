@@ -95,7 +95,7 @@ def _read_header(header):
             return None
         except VerifyError:  # a card that breaks the rules of FITS
             continue
-        if value is None:
+        if not isinstance(value, str | int | float | np.bool_ | np.number):
             continue
         if keyword == "VACUUM" and value in (0, 1):
             # booleans too

@@ -3,7 +3,10 @@
 
 from astro_spectok.spectra.batch import InputFlag
 
-__all__ = ["Unread", "flag_of", "make_error"]
+__all__ = ["Unread", "describe_error", "flag_of", "make_error"]
+
+#: letters of a message that are kept
+LONGEST = 500
 
 
 def make_error(flag, error, message):
@@ -27,6 +30,23 @@ def make_error(flag, error, message):
 def flag_of(error):
     """Return the `InputFlag` of an error; one that `make_error` did not make is bad input."""
     return getattr(error, "flag", InputFlag.BAD_INPUT)
+
+
+def describe_error(error):
+    """Return what an error says in one line, with its type where it was not meant for a user to read.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+    """
+    text = "".join(letter for letter in " ".join(str(error).split()) if letter.isprintable())[:LONGEST]
+    if hasattr(error, "flag") or (text and isinstance(error, ValueError | TypeError)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class Unread:

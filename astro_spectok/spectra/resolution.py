@@ -10,13 +10,17 @@ from astropy import units as u
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.problems import make_error
 
-__all__ = ["find_resolution"]
+__all__ = ["check_resolution", "find_resolution"]
 
 log = logging.getLogger(__name__)
 
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 #: the profile of one spectrograph arm hardly differs between fibres: the mean of a few tells it
 _N_FIBRES = 16
+#: resolving powers that a spectrum can have; what lies outside is a slip of units, or means something else
+_LEAST, _MOST = 1.0, 1e8
+#: those that the metadata of a stranger are believed to mean: from a prism to a Fourier spectrograph
+_PLAUSIBLE = (3.0, 3e6)
 
 
 def _from_desi(meta, wavelength):
@@ -54,13 +58,20 @@ def _from_quantity(resolution, wavelength, axis, unit):
 def _from_meta(meta, wavelength, axis, unit):
     if meta.get("resolution") is not None:
         try:
-            return find_resolution(meta["resolution"], wavelength=wavelength, axis=axis, unit=unit)
-        except (TypeError, ValueError, u.UnitsError) as error:
+            found = find_resolution(meta["resolution"], wavelength=wavelength, axis=axis, unit=unit)
+            typical = np.nanmedian(found) if np.isfinite(found).any() else np.nan
+            if _PLAUSIBLE[0] <= typical <= _PLAUSIBLE[1]:
+                return found
+            log.debug("meta['resolution'] is not believed: R = %g", typical)
+        except Exception as error:
             # the key may mean anything in a stranger's meta: unknown, not an error
             log.debug("meta['resolution'] is no resolving power: %s", error)
     if meta.get("resolution_data") is not None:
-        found = _from_desi(meta, wavelength)
-        return None if found is None else find_resolution(found, wavelength=wavelength, axis=axis, unit=unit)
+        try:
+            found = _from_desi(meta, wavelength)
+            return None if found is None else find_resolution(found, wavelength=wavelength, axis=axis, unit=unit)
+        except Exception as error:
+            log.debug("meta['resolution_data'] is no resolution matrix: %s", error)
     return None
 
 
@@ -71,7 +82,7 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
     ----------
     resolution : float, array_like, `~astropy.units.Quantity` or None
         R, or a FWHM with a unit; one value or one for each pixel. With None,
-        ``meta['resolution']`` is read in the same way, then the DESI loader's resolution matrix.
+        ``meta['resolution']`` is read in the same way where it is plausible, then the DESI loader's resolution matrix.
     wavelength : ndarray of float64, shape (m,)
         Angstrom, in the order as given.
     axis, unit
@@ -81,12 +92,14 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
     Returns
     -------
     ndarray of float32, shape (m,), or None
-        NaN where unknown (also for R that is not positive, unless none is); None if nothing is known.
+        NaN where unknown (also for R that is impossible, unless all are); None if nothing is known.
 
     Raises
     ------
     ValueError
-        If an array does not fit the spectral axis, or no value is positive.
+        If an array does not fit the spectral axis, or no value is a resolving power.
+    TypeError
+        If it is no number.
     `~astropy.units.UnitsError`
         If a FWHM has a unit of something else.
     """
@@ -95,7 +108,7 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
     with np.errstate(divide="ignore", invalid="ignore"):
         if isinstance(resolution, u.Quantity):
             resolution = _from_quantity(resolution, wavelength, axis, unit)
-        found = np.asarray(resolution, dtype=np.float64)
+        found = _to_numbers(resolution)
     if found.shape not in ((), (1,), wavelength.shape):
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -103,14 +116,50 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
             f"resolution must be one value or one for each of the {len(wavelength)} pixels of the spectral axis; "
             f"got the shape {found.shape}",
         )
-    known = found[np.isfinite(found)]
-    if known.size and not (known > 0).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        possible = (found >= _LEAST) & (found <= _MOST)
+    if not possible.any() and not np.isnan(found).all():
+        first = found[~np.isnan(found)].flat[0]
         raise make_error(
             InputFlag.BAD_INPUT,
             ValueError,
-            f"resolution must be positive; got {known.flat[0]:g} as the resolving power; leave it out where it is not "
-            "known",
+            f"resolution must be a resolving power between {_LEAST:g} and {_MOST:.0e}, or a FWHM that gives one; got "
+            f"{first:g}; leave it out where it is not known",
         )
     found = np.broadcast_to(found, wavelength.shape)
-    with np.errstate(over="ignore"):
-        return np.where(np.isfinite(found) & (found > 0), found, np.nan).astype(np.float32)
+    return np.where(possible, found, np.nan).astype(np.float32)
+
+
+def check_resolution(resolution):
+    """Refuse what can be no resolution of any spectrum, as an error and not as a flag on each.
+
+    Parameters
+    ----------
+    resolution
+        As for `find_resolution`.
+
+    Raises
+    ------
+    TypeError
+    """
+    if resolution is not None and not isinstance(resolution, u.Quantity):
+        _to_numbers(resolution)
+
+
+def _to_numbers(resolution):
+    """The resolution as an array of numbers."""
+    if isinstance(resolution, bool | np.bool_ | str | bytes):
+        found = None
+    else:
+        try:
+            found = np.asarray(resolution, dtype=np.float64)
+        except (TypeError, ValueError):
+            found = None
+    if found is None:
+        raise make_error(
+            InputFlag.BAD_INPUT,
+            TypeError,
+            "resolution must be a number R, one for each pixel, or a FWHM with a unit (2 * u.AA); got "
+            f"{resolution!r:.60}",
+        )
+    return found

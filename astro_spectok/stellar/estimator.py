@@ -9,6 +9,7 @@ from astropy.table import QTable
 
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
@@ -39,6 +40,7 @@ from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.stellar.warn import StellarFlag
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.spectypes import STAR
+from astro_spectok.weights.checks import naming
 
 __all__ = ["StellarParameterEstimator", "find_stellar_head"]
 
@@ -174,7 +176,10 @@ class StellarParameterEstimator(Estimator):
         arrays = make_arrays(STELLAR_COLUMNS, len(labels))
         for i, found in enumerate(labels):
             info = prepared.batch.info[i]
-            row = {"name": info.name, "message": info.message, "warn": int(warn[i]), "medium": name_medium(info)}
+            row = {
+                "name": info.name, "message": prepared.contained.messages[i], "warn": int(warn[i]),
+                "medium": name_medium(info),
+            }  # fmt: skip
             if found is not None:
                 row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
             fill_row(arrays, i, row)
@@ -230,7 +235,8 @@ class StellarParameterEstimator(Estimator):
     def _measure(self, prepared, call, progress):
         """What is known of the stars by place, labels and flags of each spectrum, and how they were made."""
         name = find_stellar_head(prepared.runner)
-        training = StellarTraining.from_head(prepared.runner.network.heads[name])
+        with naming(f"rules of the head {name}", prepared.runner.loaded):
+            training = StellarTraining.from_head(prepared.runner.network.heads[name])
         stars = self._find_stars(prepared, training, progress)
         labels, warn = self._find_labels(prepared, name, training, stars, progress)
         meta = make_provenance(prepared.runner.loaded, call) | {
@@ -251,28 +257,8 @@ class StellarParameterEstimator(Estimator):
             raise WeightsError(msg)
         assume, out = {"assume_star": bool(self.assume_star)}, {}
         for i, posterior, information, types in prepared.measure(progress):
-            velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
-            p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
-            known = {"types": types, "covered": training.types, "rules": training.rules} | assume
-            shown = describe_kind(velocity.sharp, prepared.batch, i, types)
-            doubts = find_star_flags(
-                p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
-                redshift_rules=prepared.calibration.rules, **known,
-            )  # fmt: skip
-            ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
-            doubts |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
-            width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
-            out[i] = _Star(
-                float(np.expm1(velocity.ln_doppler)),
-                float(np.exp(velocity.ln_doppler) * width),
-                p_star,
-                snr,
-                types,
-                doubts,
-                is_refused(p_star, training.rules, **assume),
-                is_withheld(p_star, **known),
-                velocity.infrared,
-            )
+            with prepared.contained.member(i):
+                out[i] = _find_star(prepared, i, posterior, information, types, training, assume)
         return out
 
     def _find_labels(self, prepared, name, training, stars, progress):
@@ -282,25 +268,63 @@ class StellarParameterEstimator(Estimator):
         labels, doubts = [None] * n, [StellarFlag.NONE] * n
         ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
         for i, star in stars.items():
-            velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
-            velocity = (np.nan, np.nan) if star.refused else velocity
-            size = len(names)
-            labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
-            coverage, enough = _judge_coverage(batch, i, star, training)
-            doubts[i] = star.doubts | coverage
-            if enough and not star.withheld:
-                ln_doppler[i] = np.log1p(star.z)
-        for i, measured in runner.measure(batch, [name], given={"ln_doppler": ln_doppler}, progress=progress):
-            mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
-            rest = _take_good(batch, i) / (1 + stars[i].z)
-            covariance = training.correct_covariance(names, covariance, training.find_range(rest))
-            outside = [name for name in names if np.count_nonzero(training.covers(rest, name)) < LEAST_PIXELS]
-            _drop_untold(names, mean, covariance, training.rules.told * spread, outside)
-            labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
-            second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
-            doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
+            with prepared.contained.member(i):
+                velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
+                velocity = (np.nan, np.nan) if star.refused else velocity
+                size = len(names)
+                labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
+                coverage, enough = _judge_coverage(batch, i, star, training)
+                doubts[i] = star.doubts | coverage
+                if enough and not star.withheld:
+                    ln_doppler[i] = np.log1p(star.z)
+
+        def run(part, index):
+            return runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
+
+        for i, measured in prepared.contained.run(run, np.isfinite(ln_doppler)):
+            with prepared.contained.member(i):
+                mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
+                rest = _take_good(batch, i) / (1 + stars[i].z)
+                require_finite("stellar label", mean, covariance)
+                covariance = training.correct_covariance(names, covariance, training.find_range(rest))
+                outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
+                _drop_untold(names, mean, covariance, training.rules.told * spread, outside)
+                labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
+                second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
+                doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
+        for i in prepared.contained.failed:
+            labels[i], doubts[i] = None, StellarFlag.NONE
+        prepared.contained.warn()
         noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
         return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
+
+
+def _find_star(prepared, i, posterior, information, types, training, assume):
+    """The `_Star` of one spectrum."""
+    velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
+    p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
+    known = {"types": types, "covered": training.types, "rules": training.rules} | assume
+    shown = describe_kind(velocity.sharp, prepared.batch, i, types)
+    doubts = find_star_flags(
+        p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
+        redshift_rules=prepared.calibration.rules, **known,
+    )  # fmt: skip
+    ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
+    doubts |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
+    width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
+    z, z_err = float(np.expm1(velocity.ln_doppler)), float(np.exp(velocity.ln_doppler) * width)
+    require_finite("radial velocity", z, z_err, p_star, snr)
+    return _Star(
+        z,
+        z_err,
+        p_star,
+        snr,
+        types,
+        doubts,
+        is_refused(p_star, training.rules, **assume),
+        is_withheld(p_star, **known),
+        velocity.infrared,
+    )
 
 
 def find_stellar_head(runner):

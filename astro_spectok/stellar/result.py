@@ -25,7 +25,7 @@ __all__ = ["StellarDistributions", "StellarEstimate", "check_count", "make_distr
 class StellarDistributions(NamedTuple):
     """Parameters of one or many stars as distributions of `astropy.uncertainty`; sample k of all belongs together.
 
-    They cannot be pickled, since Astropy's distributions cannot; the same seed gives the same samples again.
+    They can be copied and pickled; the same seed gives the same samples again.
 
     Attributes
     ----------
@@ -60,6 +60,11 @@ class StellarDistributions(NamedTuple):
     vbroad: Any
     warn: Any
     meta: dict
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Astropy's distributions do not pickle: their samples do
+        samples = {name: np.asarray(getattr(self, name).distribution.value) for name in PARAMETERS}
+        return _join_samples, (samples, self.warn, self.meta)
 
     def plot(self, axes: Any = None) -> np.ndarray:
         """Plot histograms of the parameters of one star, or many stars in the Kiel diagram.
@@ -114,6 +119,14 @@ def check_count(name, value, least):
     return count
 
 
+def _join_samples(samples, warn, meta):
+    """Arrays of samples, in the units of the parameters, as `StellarDistributions`."""
+    from astropy.uncertainty import Distribution
+
+    made = {name: Distribution(make_quantity(name, values)) for name, values in samples.items()}
+    return StellarDistributions(**made, warn=warn, meta=meta)
+
+
 def make_distributions(labels, warn, meta, *, n_samples, seed):
     """Labels as `StellarDistributions`.
 
@@ -136,8 +149,6 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
     TypeError, ValueError
         ``n_samples`` is no positive integer, or ``seed`` none of 0 or more.
     """
-    from astropy.uncertainty import Distribution
-
     n_samples, seed = check_count("n_samples", n_samples, 1), check_count("seed", seed, 0)
     single = isinstance(labels, StellarLabels)
     samples = {name: np.full((1 if single else len(labels), n_samples), np.nan) for name in PARAMETERS}
@@ -145,8 +156,7 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
         if one is not None:
             for name, drawn in one.sample(n_samples, np.random.default_rng([seed, i])).items():
                 samples[name][i] = drawn
-    made = {name: Distribution(make_quantity(name, x[0] if single else x)) for name, x in samples.items()}
-    return StellarDistributions(**made, warn=warn, meta=meta)
+    return _join_samples({name: x[0] if single else x for name, x in samples.items()}, warn, meta)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -23,6 +23,7 @@ from astro_spectok.training.history import Meter, append_log, plot_curve, trim_l
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_data, describe_start, describe_training
 from astro_spectok.training.readers import open_sources
+from astro_spectok.training.run_lock import lock_run
 from astro_spectok.training.step import TrainingStep
 from astro_spectok.weights import load_weights, write_network
 
@@ -133,6 +134,10 @@ def pretrain(
     ------
     FileExistsError
         ``out`` holds a run and ``resume`` is False.
+    BlockingIOError
+        Another run is at work in ``out``.
+    `~astro_spectok.exceptions.WeightsError`
+        The checkpoint is damaged or altered.
     FileNotFoundError
         ``data`` holds none of the known sets, or one of ``real`` no file of spectra.
     ImportError
@@ -169,7 +174,7 @@ def pretrain(
     else:
         find_sets(data)
     dataset = ViewDataset(data, config, model, real, real_medium=real_medium)
-    with Processes(choose_device(device)) as processes:
+    with Processes(choose_device(device)) as processes, lock_run(out, processes.rank == 0):
         if config.shards % processes.size:
             msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
             raise ValueError(msg)

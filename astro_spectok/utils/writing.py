@@ -1,13 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables to files: never over an existing one unasked, never half-written."""
 
+import io
+import tempfile
 import warnings
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import Table
+from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.utils.atomic import replace_file
@@ -15,7 +18,10 @@ from astro_spectok.utils.atomic import replace_file
 __all__ = ["FORMATS", "check_output", "find_format", "write_table"]
 
 #: what each ending of a file name is written as
-FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".parquet": "parquet"}
+FORMATS = {
+    ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".parquet": "parquet", ".vot": "votable",
+    ".csv": "ascii.csv",
+}  # fmt: skip
 
 
 def find_format(path):
@@ -83,6 +89,8 @@ def check_output(path, *, overwrite=False):
         ``path`` is a directory.
     FileNotFoundError
         Its directory does not exist.
+    PermissionError
+        Nothing can be written there.
 
     Examples
     --------
@@ -94,7 +102,7 @@ def check_output(path, *, overwrite=False):
     >>> check_output(folder / "redshifts.xls")
     Traceback (most recent call last):
         ...
-    ValueError: path must end in .ecsv, .fits, .fit, .parquet, got 'redshifts.xls'
+    ValueError: path must end in .ecsv, .fits, .fit, .parquet, .vot, .csv, got 'redshifts.xls'
     """
     path = Path(path)
     kind = find_format(path)
@@ -106,15 +114,24 @@ def check_output(path, *, overwrite=False):
     if not path.absolute().parent.is_dir():
         msg = f"the directory of {path} does not exist; make it first"
         raise FileNotFoundError(msg)
+    try:
+        # what the rights of a folder say is not all that can forbid it
+        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, prefix=".spectok-"):
+            pass
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror}); give another name"
+        raise PermissionError(msg) from error
     return kind
 
 
 def write_table(table: Table, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a table as ECSV, FITS or Parquet, by the ending of ``path``.
+    """Write a table as ECSV, FITS, Parquet, VOTable or CSV, by the ending of ``path``.
 
     The file appears whole or not at all, and one that is to be replaced stays until then. Units and metadata are
     kept. FITS turns names of the latter into capitals if they have no more than eight letters, and letters that are
-    not ASCII into ``?``, since it knows no others.
+    not ASCII into ``?``, since it knows no others. VOTables (``.vot``) have units that the Virtual Observatory knows:
+    of a logarithm, for which it has none, the description of the column tells. CSV has neither units nor metadata, and
+    a column of vectors becomes one for each component, ``embedding_0`` and so on.
 
     Parameters
     ----------
@@ -144,8 +161,11 @@ def write_table(table: Table, path: str | PathLike[str], *, overwrite: bool = Fa
     """
     kind = check_output(path, overwrite=overwrite)
     path = Path(path)
+    table = _make_encodable(table)
     if kind == "fits":
         table = _make_ascii(table)
+    elif kind in ("votable", "ascii.csv"):
+        table = _make_plain(table, split=kind == "ascii.csv")
     with replace_file(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
         # long names in the metadata are what HIERARCH cards are for
         warnings.filterwarnings("ignore", message=".*HIERARCH card", category=VerifyWarning)
@@ -153,11 +173,80 @@ def write_table(table: Table, path: str | PathLike[str], *, overwrite: bool = Fa
         warnings.filterwarnings(
             "ignore", message="The unit .* could not be saved in native FITS", category=AstropyUserWarning
         )
-        table.write(temporary, format=kind)
+        if kind.startswith("ascii"):
+            # Astropy would write in the encoding of the locale
+            text = io.StringIO()
+            table.write(text, format=kind)
+            temporary.write_text(text.getvalue(), encoding="utf-8", newline="\n")
+        elif kind == "votable":
+            _write_votable(table, temporary)
+        else:
+            table.write(temporary, format=kind)
 
 
 def _word_existing(path):
     return f"{path} exists; give overwrite=True (--overwrite) to replace it, or another name"
+
+
+def _make_encodable(table):
+    """The table with text that UTF-8 can hold: names of files may have bytes that are no letters."""
+    texts = [name for name in table.colnames if table[name].dtype.kind == "U"]
+    odd = [name for name in texts if not all(_is_encodable(text) for text in table[name])]
+    meta = {key: _replace_odd(x) if isinstance(x, str) else x for key, x in table.meta.items()}
+    if not odd and meta == dict(table.meta):
+        return table
+    table = table.copy(copy_data=False)
+    table.meta = meta
+    for name in odd:
+        table[name] = np.array([_replace_odd(text) for text in table[name]], dtype=str)
+    return table
+
+
+def _replace_odd(text):
+    return text.encode("utf-8", "replace").decode()
+
+
+def _is_encodable(text):
+    return not isinstance(text, str) or _replace_odd(text) == text
+
+
+def _make_plain(table, *, split):
+    """The table with numbers in place of logarithmic quantities, and with ``split`` vectors by component."""
+    plain = Table(meta=table.meta)
+    for name in table.colnames:
+        column = table[name]
+        unit, told = getattr(column, "unit", None), None
+        if not split and unit == u.AA:
+            column, unit = u.Quantity(column).to(u.nm), u.nm  # the Virtual Observatory gives up Angstrom
+        values = np.asarray(getattr(column, "value", column)) if isinstance(column, u.Quantity | u.Dex) else column
+        if unit is not None and ("dex" in str(unit) or isinstance(unit, u.function.FunctionUnitBase)):
+            physical = getattr(unit, "physical_unit", u.one)
+            unit, told = None, "decimal logarithm" + (f" of a value in {physical}" if physical != u.one else "")
+        if split and np.ndim(values) == 2:
+            for k in range(np.shape(values)[1]):
+                plain[f"{name}_{k}"] = np.asarray(values)[:, k]
+            continue
+        described = "; ".join(filter(None, (column.info.description, told))) or None
+        values = np.asarray(values)
+        if values.dtype.kind == "U":
+            values = np.array([_drop_controls(text) for text in values], dtype=str)
+        plain[name] = Column(values, unit=unit if unit != u.one else None, description=described)
+    return plain
+
+
+def _drop_controls(text):
+    """Text without what neither XML nor a line of CSV can hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def _write_votable(table, path):
+    """Write a VOTable whose metadata are INFO elements."""
+    from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
+
+    tree = from_table(table)
+    tree.resources[0].infos.extend(Info(name=str(key), value=_drop_controls(x)) for key, x in table.meta.items())
+    tree.to_xml(str(path))
 
 
 def _make_ascii(table):

@@ -11,6 +11,7 @@ from astropy.utils.data import clear_download_cache, download_file, import_file_
 from astro_spectok.config import conf
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.weights.integrity import file_version, find_fault
+from astro_spectok.weights.transfer import TooLongError, transfer_file
 
 __all__ = ["cache_url", "fetch_weights", "find_cached", "list_sources"]
 
@@ -82,7 +83,8 @@ def find_cached(entry):
 def fetch_weights(entry, *, progress=True):
     """Download a set of weights into the cache, from the first source that serves the right file.
 
-    The file is downloaded to a temporary place, verified there and then moved into the cache in
+    No more bytes are taken than the registry says, and no source may take longer than that size needs at 20 kB/s (two
+    minutes at least). The file is downloaded to a temporary place, verified there and then moved into the cache in
     one step, so that an interruption or a second process never leaves or sees a partial file.
 
     Parameters
@@ -107,14 +109,10 @@ def fetch_weights(entry, *, progress=True):
     failures, corrupt = {}, False
     for source in list_sources(entry):
         try:
-            path = Path(
-                download_file(
-                    source, cache=False, show_progress=progress, timeout=conf.download_timeout, pkgname=_PKGNAME
-                )
-            )
+            path = transfer_file(source, entry.size, timeout=conf.download_timeout, progress=progress)
         # a connection that breaks raises any of these; urllib wraps only some of them in URLError
         except (OSError, HTTPException, ValueError) as error:
-            corrupt |= isinstance(error, ContentTooShortError)
+            corrupt |= isinstance(error, ContentTooShortError | TooLongError)
             failures[source] = _word_failure(error)
             if isinstance(error, HTTPError):
                 error.close()  # it holds the connection

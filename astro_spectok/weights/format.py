@@ -14,6 +14,7 @@ from pathlib import Path
 
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.weights.checks import check_header, check_metadata
 
 __all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "word_remedy", "write_weights"]
 
@@ -111,6 +112,7 @@ def _read_header(path):
     from safetensors import SafetensorError, safe_open
 
     _check_magic(path)
+    check_header(path)
     try:
         with safe_open(path, framework="np") as stream:
             raw = stream.metadata() or {}
@@ -127,6 +129,7 @@ def _read_header(path):
             "is not a set of weights of this package; write such files with astro_spectok.weights.write_weights."
         )
         raise WeightsError(msg)
+    check_metadata(metadata, path)
     return metadata
 
 
@@ -141,8 +144,7 @@ def _convert(metadata, path, tensors=None):
     if number == "1":
         try:
             return convert_format_1(config, metadata, tensors)
-        # a configuration of another kind of network
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever a configuration of another kind of network runs into
             msg = (
                 f"The configuration in the file of weights {os.fspath(path)} describes no network of this version: "
                 f"{error}. {word_remedy(metadata)}"
@@ -186,7 +188,7 @@ def _decode(value):
     if value[:1] in ("{", "["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or numbers or depths that Python refuses
             pass
     return value
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.weights.checks import check_config, check_header, limit_size
 from astro_spectok.weights.format import read_metadata, read_weights, word_remedy, write_weights
 from astro_spectok.weights.integrity import compute_sha256
 from astro_spectok.weights.registry import REGISTRY
@@ -23,7 +24,19 @@ __all__ = ["LoadedWeights", "clear_loaded_weights", "load_network", "load_weight
 # networks in use, least recently used first, by (digest, device); the most that are kept
 _LOADED: OrderedDict[tuple[str, str], Any] = OrderedDict()
 _MAX_LOADED = 4
+#: absolute value that a parameter may have: those of the packaged set are below 131
+LARGEST_WEIGHT = 1e6
 _LOCK = threading.RLock()
+
+
+def _renew_lock():
+    """In a forked process, where the thread that may hold the lock does not exist."""
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @dataclass(frozen=True)
@@ -257,12 +270,14 @@ def _build(config, path, metadata):
 
     from astro_spectok.heads import ModelConfig, build_model
 
+    check_config(config, path)
     try:
         # the random numbers of a user must not depend on whether a network was loaded in between
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), limit_size(check_header(path), config, path):
             return build_model(ModelConfig.from_dict(config))
-    # what a configuration of another version or kind of network, or one far too large, runs into
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # whatever a configuration of another version or kind of network runs into
         msg = (
             f"The configuration in the file of weights {os.fspath(path)} describes no network of this version: "
             f"{error}. {word_remedy(metadata)}"
@@ -288,9 +303,21 @@ def _check_tensors(found, expected, path, metadata):
             f"describes: {'; '.join(faults[:5])}{more}. {word_remedy(metadata)}"
         )
         raise WeightsError(msg)
+    if strange := [name for name, tensor in found.items() if not tensor.is_floating_point()]:
+        msg = (
+            f"The file of weights {os.fspath(path)} cannot be used: {strange[0]} must hold floating-point numbers; got "
+            f"{found[strange[0]].dtype}. {word_remedy(metadata)}"
+        )
+        raise WeightsError(msg)
     if broken := [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]:
         msg = (
             f"The file of weights {os.fspath(path)} holds NaN or infinite numbers (first in {broken[0]}), as training "
             "that diverged leaves them; use an earlier checkpoint or another set of weights."
+        )
+        raise WeightsError(msg)
+    if large := [name for name, tensor in found.items() if tensor.numel() and tensor.abs().max() > LARGEST_WEIGHT]:
+        msg = (
+            f"The file of weights {os.fspath(path)} cannot be used: {large[0]} holds numbers above {LARGEST_WEIGHT:g}, "
+            "which no training leaves; use another set of weights."
         )
         raise WeightsError(msg)

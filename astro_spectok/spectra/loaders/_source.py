@@ -24,6 +24,8 @@ MAX_TEXT_BYTES = 2**28
 #: blocks of 2880 bytes of one FITS header (36 cards each); the longest seen in surveys have 300
 MAX_HEADER_BLOCKS = 3000
 MAX_HDUS = 5000
+#: axes of an image and columns of a table, as of the FITS standard
+MOST_AXES = 999
 #: bytes of a text that are looked at to tell its kind
 _HEAD = 2**16
 _BLOCK = 2880
@@ -132,17 +134,18 @@ def _decode(data):
 
 def _unpack(opener, stream, name):
     """The unpacked bytes of a packed file, refused where they are more than `MAX_BYTES`."""
-    parts, size = [], 0
+    out, size = io.BytesIO(), 0
     try:
         with opener(stream) as packed:
             while part := packed.read(2**22):
                 size += len(part)
                 if size > MAX_BYTES:
                     raise refuse(name, f"unpacks to more than {MAX_BYTES >> 20} MB", "unpack and check it by hand")
-                parts.append(part)
+                out.write(part)
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise refuse(name, f"is damaged: {error}", "fetch it again") from error
-    return io.BytesIO(b"".join(parts))
+    out.seek(0)
+    return out
 
 
 def _read_sizes(stream, name):
@@ -156,6 +159,10 @@ def _read_sizes(stream, name):
             card = block[at : at + 80]
             if card[:8] == b"END     ":
                 bits, axes = cards.get(b"BITPIX", 8), cards.get(b"NAXIS", 0)
+                for key in (b"NAXIS", b"TFIELDS"):
+                    if not 0 <= cards.get(key, 0) <= MOST_AXES:
+                        told = f"{key.decode()} = {cards[key]}"
+                        raise refuse(name, f"has a FITS header that is damaged: {told}", "fetch it again")
                 size = 1 if axes else 0
                 for axis in range(1, axes + 1):
                     size *= cards.get(b"NAXIS%d" % axis, 0)

@@ -1,0 +1,82 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""One run in one directory: the second is refused, and what a kill leaves behind is no obstacle."""
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be replaced, locks by itself
+    fcntl = None
+
+__all__ = ["LOCK", "lock_run"]
+
+#: name of the file that is locked while a run is at work
+LOCK = "run.lock"
+
+
+@contextlib.contextmanager
+def lock_run(out, wanted=True):
+    """A context in which no other run can work in a directory, which is made if need be.
+
+    Parameters
+    ----------
+    out : path-like
+    wanted : bool, optional
+        False locks nothing: of the processes of one run the first one does.
+
+    Raises
+    ------
+    BlockingIOError
+        Another run is at work in it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.training.run_lock import lock_run
+    >>> out = pathlib.Path(tempfile.mkdtemp())
+    >>> with lock_run(out):
+    ...     try:
+    ...         with lock_run(out):
+    ...             pass
+    ...     except BlockingIOError as error:
+    ...         print(str(error).partition(": ")[2][:29])
+    another run is at work in it,
+    """
+    if not wanted or fcntl is None:
+        yield
+        return
+    out = Path(out)
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / LOCK
+    number = _open_locked(path, out)
+    try:
+        os.ftruncate(number, 0)
+        os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(number)
+        if made:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # where nothing was written into it
+
+
+def _open_locked(path, out):
+    """Open and lock the file; again if it was removed in between by the run that had it."""
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(number, 200).decode(errors="replace") or "an unknown process"
+            os.close(number)
+            msg = f"out: {out}: another run is at work in it, {holder}; wait for it, or give another directory"
+            raise BlockingIOError(msg) from error
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(number), os.stat(path)):
+                return number
+        os.close(number)
