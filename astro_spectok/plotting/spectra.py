@@ -245,7 +245,7 @@ def mark_lines(axes: Any, lines: Mapping[str, float], first: float, last: float)
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from astro_spectok.plotting.spectra import mark_lines
+    >>> from astro_spectok.plotting import mark_lines
     >>> axes = Figure().subplots()
     >>> mark_lines(axes, {"Halpha": 6564.6, "[NII]": 6585.3, "[OII]": 3728.8}, 5000, 7000)
     >>> [text.get_text() for text in axes.texts]
