@@ -40,7 +40,8 @@ nitpick_ignore_regex = [
         r"py:(class|obj)",
         r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead|RedshiftHeadConfig|EncodedSpectrum|Measured|TokenDecoder|"
         r"PatchBatch|PatchGrid|SpectralNetwork|RedshiftGrid|StellarHull|StellarLabels|StellarTraining|check_output|"
-        r"read_metadata|read_weights|write_weights)",
+        r"read_metadata|read_weights|write_weights|HeadInputs|Truth|TrainingBatch|RedshiftRules|list_heads|read_recipe|"
+        r"config_class)",
     ),
     # annotations of Python's own
     (r"py:class", r"(os\.PathLike|dict\[str|Any\]?)"),

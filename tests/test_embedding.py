@@ -279,7 +279,9 @@ class TestResults:
         assert meta["weights"] == "tiny"
         assert len(meta["weights_sha256"]) == 64
         assert (meta["medium"], meta["medium_source"], meta["patch"]) == ("air", "keyword", 32)
-        assert tokenize(make_spectrum(meta={}), weights=tiny_weights).meta["warn"] == InputFlag.MEDIUM_ASSUMED
+        tokens = tokenize(make_spectrum(meta={"name": "M 31"}), weights=tiny_weights)
+        assert tokens.meta["warn"] == tokens.warn == InputFlag.MEDIUM_ASSUMED
+        assert (tokens.name, tokens.message) == ("M 31", "")
 
     def test_resolution_matters_and_units_of_it_do_not(self, tiny_weights):
         spectrum = make_spectrum()

@@ -7,12 +7,5 @@ from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.runner import Runner
 
-__all__ = [
-    "EncodedSpectrum",
-    "Measured",
-    "Runner",
-    "TokenDecoder",
-    "choose_device",
-    "choose_dtype",
-    "plan_batches",
-]
+# what else is imported here is for other rooms
+__all__ = ["Runner"]

@@ -9,26 +9,5 @@ from astro_spectok.heads.registry import build_head, find_kind, list_heads, regi
 from astro_spectok.heads.spectral_type import STELLAR_TYPES, SpectralTypeConfig, SpectralTypeHead
 from astro_spectok.heads.stellar import STELLAR_LABELS, StellarConfig, StellarHead
 
-__all__ = [
-    "MODELS",
-    "STELLAR_LABELS",
-    "STELLAR_TYPES",
-    "Head",
-    "HeadConfig",
-    "HeadLoss",
-    "ModelConfig",
-    "RedshiftConfig",
-    "RedshiftHead",
-    "SpectralTypeConfig",
-    "SpectralTypeHead",
-    "StellarConfig",
-    "StellarHead",
-    "TokenReader",
-    "add_head",
-    "build_head",
-    "build_model",
-    "find_kind",
-    "get_model_config",
-    "list_heads",
-    "register_head",
-]
+# what else is imported here is for other rooms
+__all__ = ["Head", "HeadConfig", "HeadLoss", "ModelConfig", "TokenReader", "add_head", "register_head"]

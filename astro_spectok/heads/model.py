@@ -1,11 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`ModelConfig`: a network and its heads as they stand in a weights file, and how it becomes one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 
-from astro_spectok.heads.protocol import HeadConfig
+from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.redshift import RedshiftConfig
 from astro_spectok.heads.registry import build_head, find_kind, list_heads
 from astro_spectok.heads.spectral_type import SpectralTypeConfig
@@ -41,7 +43,7 @@ class ModelConfig:
     heads: dict = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config):
+    def of(cls, config: "ModelConfig | NetworkConfig") -> "ModelConfig":
         """A configuration as it is, or that of a network without heads.
 
         Parameters
@@ -55,7 +57,7 @@ class ModelConfig:
         return config if isinstance(config, ModelConfig) else cls(config)
 
     @classmethod
-    def from_network(cls, network):
+    def from_network(cls, network: Any) -> Self:
         """The configuration of a network and its heads, with all that is stored of these.
 
         Parameters
@@ -69,11 +71,11 @@ class ModelConfig:
         return cls.from_dict(describe_model(network))
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Name of the network."""
         return self.network.name
 
-    def list_heads(self):
+    def list_heads(self) -> list[tuple[str, type, HeadConfig]]:
         """The heads with their classes.
 
         Returns
@@ -88,7 +90,7 @@ class ModelConfig:
             out.append((name, cls, cls.config_class.from_dict(described["config"])))
         return out
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON holds them.
 
         Returns
@@ -100,7 +102,7 @@ class ModelConfig:
         return {"backbone": self.network.to_dict(), "heads": heads}
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`.
 
         Parameters
@@ -163,7 +165,7 @@ def build_model(config, heads=()):
     return build_network(config.network, made)
 
 
-def add_head(network, name, config):
+def add_head(network: Any, name: str, config: HeadConfig | Mapping[str, Any]) -> Head:
     """Give a network another head, with random parameters.
 
     Parameters

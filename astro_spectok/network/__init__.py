@@ -7,17 +7,5 @@ from astro_spectok.network.model import SpectralNetwork, build_network
 from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches, patch_positions
 from astro_spectok.network.precision import compute_in
 
-__all__ = [
-    "CONFIGS",
-    "HeadInputs",
-    "NetworkConfig",
-    "PatchBatch",
-    "PatchGrid",
-    "SpectralNetwork",
-    "arrange_patches",
-    "build_network",
-    "build_patches",
-    "compute_in",
-    "get_config",
-    "patch_positions",
-]
+# what else is imported here is for other rooms
+__all__ = ["NetworkConfig", "get_config"]

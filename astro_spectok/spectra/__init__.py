@@ -13,26 +13,14 @@ from astro_spectok.spectra.medium import convert_to_air, convert_to_vacuum, find
 from astro_spectok.spectra.noise import estimate_noise
 from astro_spectok.spectra.reading import READ_OPTIONS, read, read_paths
 
+# what else is imported here is for other rooms
 __all__ = [
-    "MIN_GOOD_PIXELS",
-    "READ_OPTIONS",
-    "FluxConversion",
     "InputFlag",
     "SpectrumBatch",
     "SpectrumInfo",
-    "axis_to_wavelength",
-    "convert_to_air",
-    "convert_to_vacuum",
-    "depends_on_medium",
     "estimate_noise",
-    "find_flux_conversion",
-    "find_medium",
-    "is_single",
     "join_arms",
     "read",
-    "read_files",
-    "read_paths",
     "to_batch",
     "to_spectrum",
-    "wavelength_to_axis",
 ]

@@ -13,20 +13,15 @@ from astro_spectok.weights.registry import (
 )
 from astro_spectok.weights.store import find_weights
 
+# what else is imported here is for other rooms
 __all__ = [
-    "REGISTRY",
     "LoadedWeights",
     "WeightsEntry",
-    "clear_loaded_weights",
     "describe_weights",
     "find_weights",
-    "get_entry",
     "list_weights",
     "load_network",
     "load_weights",
-    "read_metadata",
-    "read_weights",
     "register_weights",
     "write_network",
-    "write_weights",
 ]

@@ -4,6 +4,7 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -76,7 +77,7 @@ class LoadedWeights:
     path: Path
 
 
-def load_network(weights=None, device="cpu", **kwargs):
+def load_network(weights: str | PathLike[str] | None = None, device: Any = "cpu", **kwargs: Any) -> Any:
     """Load a set of weights and return its network only.
 
     Parameters
@@ -223,7 +224,14 @@ def name_tensors(network):
     return {name if name.startswith("heads.") else f"backbone.{name}": tensor for name, tensor in state.items()}
 
 
-def write_network(path, network, *, metadata=None, half=False, overwrite=False):
+def write_network(
+    path: str | PathLike[str],
+    network: Any,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    half: bool = False,
+    overwrite: bool = False,
+) -> Path:
     """Write a network with its heads, and all that is known of these, as a file of weights.
 
     Parameters
