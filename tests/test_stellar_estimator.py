@@ -248,7 +248,7 @@ class TestFlags:
         from astro_spectok.redshift.solutions import Sharpened
         from astro_spectok.stellar.velocity import StellarVelocity
 
-        sharp = Sharpened(LN_DOPPLER, WIDTH, 50.0, WIDTH, 0.0)
+        sharp = Sharpened(LN_DOPPLER, WIDTH, 50.0, WIDTH, 0.0, True)
         monkeypatch.setattr(
             "astro_spectok.stellar.estimator.find_velocity",
             lambda *args: StellarVelocity(LN_DOPPLER, WIDTH, 50.0, False, sharp),

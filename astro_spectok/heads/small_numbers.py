@@ -14,7 +14,7 @@ REDSHIFT_RULES = {
     "vicinity": 0.01,
     "comparable": 0.2,
     "edge": 3e-4,
-    "rest_red_end": {"GALAXY": 1300.0},
+    "rest_red_end": {"GALAXY": 1300.0, "QSO": 1230.0},
     "least_information": 1.0,
     "least_evidence": 6.0,
     "stellar_evidence": -5.0,
@@ -26,7 +26,7 @@ REDSHIFT_RULES = {
     "unlike": {
         "GALAXY": {"share": 0.75, "sure": 0.95, "bright": 10.0},
         "QSO": {"share": 0.5, "sure": 0.97, "bright": 5.0, "information": 6.6, "pixel": 2e-3},
-        "STAR": {"share": 0.85, "information": 2.5, "type": 0.45},
+        "STAR": {"share": 0.85, "information": 3.5, "type": 0.4},
     },
     "confident": 0.8,
     "blunt": 2.0,
