@@ -25,7 +25,7 @@ REDSHIFT_RULES = {
     "unexplained": 0.07,
     "unlike": {
         "GALAXY": {"share": 0.75, "sure": 0.95, "bright": 10.0},
-        "QSO": {"share": 0.5, "sure": 0.97, "bright": 5.0, "information": 6.6, "pixel": 2e-3},
+        "QSO": {"share": 0.5, "sure": 0.97, "bright": 6.0, "information": 6.5, "pixel": 2e-3},
         "STAR": {"share": 0.85, "information": 3.5, "type": 0.4},
     },
     "confident": 0.8,
