@@ -19,9 +19,10 @@ RULES = CALIBRATION.rules
         ("GALAXY", 2.9, 5200.0, False),
         ("GALAXY", 2.9, np.nan, False),
         ("QSO", 2.9, 5000.0, False),
+        ("QSO", 2.9, 4700.0, True),  # 1205 Angstrom: nothing but the forest
     ],
 )
-def test_galaxies_need_more_than_lyman_alpha(cls, z, red_end, flagged):
+def test_galaxies_need_more_than_lyman_alpha_and_quasars_that(cls, z, red_end, flagged):
     posterior = RedshiftPosterior(GRID, make_scores((cls, z, STEP, 1.0)))
     flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, CALIBRATION, 50.0, red_end=red_end)
     assert flags == (RedshiftFlag.AT_EDGE if flagged else RedshiftFlag.NONE)

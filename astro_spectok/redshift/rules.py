@@ -27,7 +27,8 @@ class RedshiftRules(Rules):
         Distance in ln(1 + z) from the end of the range within which the true peak may lie beyond it.
     rest_red_end : dict of str to float
         Rest wavelength in Angstrom that the red end of a spectrum must reach beyond, by class: a galaxy of which
-        nothing is seen but the forest and Lyman alpha may as well be a quasar at another redshift.
+        nothing is seen but the forest and Lyman alpha may as well be a quasar at another redshift, and a quasar of
+        which nothing is seen but the forest anything with lines.
     least_information : float
         Nat that a spectrum must tell about class and redshift together; to know one of three classes for sure is 1.1.
     least_evidence : float

@@ -34,7 +34,7 @@ class RedshiftFlag(IntFlag):
     #: they tell: another kind of object; or a galaxy or quasar at the velocity of a star (SDSS: ``MANY_OUTLIERS``)
     UNLIKE_CLASS = 16
     #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a
-    #: galaxy ends at the Lyman-alpha break
+    #: galaxy ends at the Lyman-alpha break, or that of a quasar before its Lyman alpha
     AT_EDGE = 32
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512
