@@ -20,9 +20,7 @@ def test_second_run_is_refused(tmp_path):
     out = tmp_path / "run"
     with lock_run(out):
         before = sorted(path.name for path in out.iterdir())
-        with pytest.raises(
-            BlockingIOError, match=f"run: another run is at work in it, process {os.getpid()} on"
-        ):
+        with pytest.raises(BlockingIOError, match=f"run: another run is at work in it, process {os.getpid()} on"):
             pretrain(None, out, get_model_config("tiny"), QUICK, device="cpu", stop_after=1)
         assert sorted(path.name for path in out.iterdir()) == before == [LOCK]
     assert not out.exists()
