@@ -196,7 +196,7 @@ def test_plausible_resolution_of_a_stranger():
     [
         ({"resolution": "high"}, TypeError, "resolution must be a number R.*got 'high'"),
         ({"resolution": True}, TypeError, "resolution must be a number R.*got True"),
-        ({"resolution": 0 * u.AA}, ValueError, "resolution must be a resolving power"),
+        ({"resolution": 0 * u.AA}, ValueError, "resolution must be positive, a resolving power"),
         ({"medium": np.array(["air", "vacuum"])}, ValueError, "medium must be"),
     ],
 )

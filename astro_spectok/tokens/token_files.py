@@ -39,6 +39,7 @@ def _info_from_dict(values):
 
 def write_tokens(tokens, path, *, overwrite=False):
     """Write a sequence of `~astro_spectok.SpectralTokens` to a table; the format follows from the name of ``path``."""
+    find_format(path, lossless=True)
     width = max((t.shape[1] for t in tokens), default=0)
     spectra = [
         {"info": _info_to_dict(t.info), "meta": t.meta, "scale": float(t.scale), "n_tokens": len(t)} for t in tokens
@@ -75,7 +76,7 @@ def read_tokens(path, *, weights=None, device="auto"):
         The file holds something else, or has been written by a newer version.
     """
     path = Path(path)
-    table = QTable.read(path, format=find_format(path))
+    table = QTable.read(path, format=find_format(path, lossless=True))
     if _KEY not in table.meta:
         msg = f"path: {path} holds no tokens; write them with SpectralTokens.write"
         raise ValueError(msg)

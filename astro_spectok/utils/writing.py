@@ -22,15 +22,18 @@ FORMATS = {
     ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".parquet": "parquet", ".vot": "votable",
     ".csv": "ascii.csv",
 }  # fmt: skip
+_LOSSY = ("votable", "ascii.csv")
 
 
-def find_format(path):
+def find_format(path, *, lossless=False):
     """Find the format of a table from the ending of its name, whatever its case.
 
     Parameters
     ----------
     path : str or path-like
         Only its name counts; there need not be such a file.
+    lossless : bool, optional
+        Whether metadata and arrays must come back as they were, so that VOTables and CSV are none.
 
     Returns
     -------
@@ -51,9 +54,10 @@ def find_format(path):
     ('ascii.ecsv', 'fits')
     """
     path = Path(path)
-    kind = FORMATS.get(path.suffix.lower())
+    formats = {ending: kind for ending, kind in FORMATS.items() if kind not in _LOSSY or not lossless}
+    kind = formats.get(path.suffix.lower())
     if kind is None:
-        msg = f"path must end in {', '.join(FORMATS)}, got {path.name!r}"
+        msg = f"path must end in {', '.join(formats)}, got {path.name!r}"
         raise ValueError(msg)
     if kind == "parquet":
         try:
