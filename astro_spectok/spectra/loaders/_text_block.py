@@ -25,6 +25,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
 LEAST_ROWS = 8
+#: rows that there must be for each line among them that is none
+_MOST_SKIPPED = 10
 #: scatter of the logarithm of a ratio that is one of units, in figures as they are rounded
 _SAME = 0.02
 #: lines that may stand above the numbers
@@ -105,7 +107,7 @@ def find_block(lines):
     start : int
         Line of the first row.
     rows : list of list of str
-        Their fields; none if they are few, or fewer than half of the lines.
+        Their fields; none if more than one line in eleven is no row.
     skipped : int
         Lines below the first row that are neither rows nor comments.
     """
@@ -122,7 +124,7 @@ def find_block(lines):
     start = next(number for number, fields, is_row, _ in found if is_row and len(fields) == count)
     rows = [fields for _, fields, is_row, _ in found if is_row and len(fields) == count]
     skipped = sum(1 for number, _, _, plain in found if number > start and plain) + 1 - len(rows)
-    return (start, rows, skipped) if len(rows) > skipped else (start, [], skipped)
+    return (start, rows, skipped) if len(rows) > _MOST_SKIPPED * skipped else (start, [], skipped)
 
 
 def _read_plainly(lines):
