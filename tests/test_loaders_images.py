@@ -199,6 +199,13 @@ def test_rows_by_their_values(tmp_path, transposed):
     assert_array_equal(spectrum.uncertainty.array, ERROR)
 
 
+def test_rows_below_wavelengths_that_are_no_errors(tmp_path):
+    """The flux is read, and what else there is left alone."""
+    spectrum = read(write_image(tmp_path / "a.fits", np.stack([LINEAR, FLUX, -ERROR])))
+    assert_array_equal(spectrum.flux.value, FLUX)
+    assert spectrum.uncertainty is None
+
+
 def test_pairs_of_wavelength_and_flux(tmp_path):
     """CHIRON's orders."""
     waves = np.stack([LINEAR, LINEAR + 500])

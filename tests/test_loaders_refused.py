@@ -46,6 +46,10 @@ FITS = {
     "pixels in words": (image(np.ones(500), CRVAL1=7.0, CDELT1=2.0, CUNIT1="pixel"), "has 500 values of flux and no"),
     "pixel column": (table(wave=np.arange(1.0, 201), flux=np.ones(N)), "has an axis that counts pixels"),
     "radio": (image(np.ones(300), CTYPE1="VRAD", CRVAL1=4e4, CDELT1=212.0, CUNIT1="m/s"), "has an axis of velocities"),
+    "transmission": (
+        image(np.ones(300), CRVAL1=0.6, CDELT1=0.01, CUNIT1="um", BUNIT="Transmission"),
+        "is a curve of transmission",
+    ),
     "radio cube": (
         image(
             np.ones((30, 4, 5)),
@@ -80,6 +84,10 @@ TEXTS = {
     "prose": (b"Dear colleague,\nplease find attached\nthe spectrum.\n", "is a text without columns of numbers"),
     "named light curve": (b"# mjd flux err\n" + b"".join(b"%f 1 0.1\n" % t for t in TIME), "is a light curve"),
     "light curve without names": (b"".join(b"%f 1.5 0.1\n" % t for t in TIME), "has a first column of Julian dates"),
+    "another csv": (
+        b"proposal,cycle,orbits\n" + b"".join(b"%d,%d,3\n" % (n, n // 900) for n in range(8183, 8283)),
+        "has no wavelength and flux among its columns",
+    ),
     "list of lines": (
         b"".join(b"%f 0.1 2.0\n" % w for w in np.random.default_rng(2).uniform(900, 7000, 99)),
         "has a first column in disorder",

@@ -116,6 +116,20 @@ def test_missing_values(tmp_path):
     assert_array_equal(np.flatnonzero(read(tmp_path / "a.txt").mask), [3, 4, 5])
 
 
+def test_columns_that_repeat_others_are_no_errors(tmp_path):
+    """Standard stars of ESO: flux per wavelength, per frequency, and the width of the bins."""
+    path = tmp_path / "feige.dat"
+    for columns in ((WAVE, FLUX, 1e-7 * FLUX * WAVE**2, [2.5] * N), (WAVE, FLUX, [2.5] * N)):
+        path.write_text(make_text(" ", columns=columns))
+        assert read(path).uncertainty is None
+
+
+def test_templates_of_all_wavelengths(tmp_path):
+    """From X-rays to the radio, in Angstrom."""
+    np.savetxt(tmp_path / "sed.dat", np.c_[np.geomspace(91, 1e8, 500), np.ones(500)])
+    assert read(tmp_path / "sed.dat").spectral_axis.unit == u.AA
+
+
 def test_fields_left_empty(tmp_path):
     """Of a masked table; the row stays."""
     lines = make_text(",", "wave,flux\n", columns=(WAVE, FLUX)).split("\n")

@@ -18,6 +18,8 @@ __all__ = ["Draft", "break_orders", "build_spectra", "check_axis_unit", "guess_a
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 #: more breaks than this in a wavelength column are no orders one after the other but disorder
 _MAX_ORDERS = 200
+#: words in the place of a flux unit that say that there is no flux
+_CURVES = frozenset({"transmission", "transmittance", "throughput", "efficiency", "response", "quantum efficiency"})
 _LEAST_ORDER = 16
 
 
@@ -100,7 +102,8 @@ def guess_axis_unit(wave):
     if low < 900 and high < 2600 and low > 90:
         # spectra below 900 Angstrom are rare, those in nanometres begin there
         return AxisUnit(u.AA) if high < 300 else AxisUnit(u.nm)
-    if low >= 90 and high < 1e7:
+    if (low >= 90 and high < 1e7) or (low > 1 and 1e5 < high < 1e10):
+        # also templates from X-rays to the radio
         return AxisUnit(u.AA)
     if high > 1e11:
         return AxisUnit(u.Hz)
@@ -180,6 +183,8 @@ def build_spectra(draft, source, options):
     UnreadableFileError
         The axis counts pixels, or is in no unit of a spectrum.
     """
+    if str(draft.flux_unit).strip().lower() in _CURVES:
+        raise source.refuse(f"is a curve of {str(draft.flux_unit).strip().lower()}, not a spectrum", "give a spectrum")
     wave, unit = _check_axis(draft, source, options)
     flux_unit = _settle_flux_unit(draft, options.flux_unit)
     flux = _native(draft.flux)

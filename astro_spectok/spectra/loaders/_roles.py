@@ -142,7 +142,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "time mjd jd bjd hjd bjdtdb btjd bkjd hjdutc date timecorr epoch mjdobs jdobs bjdtt phase timebjd",
         {},
     ),
-    ("filter", "throughput transmission transmittance response efficiency qe passband filter bandpass", {}),
+    ("filter", "throughput transmission transmittance response sensitivity efficiency qe passband filter bandpass", {}),
     (
         "resolution",
         "fwhm wdisp lsf resolution res resolvingpower",

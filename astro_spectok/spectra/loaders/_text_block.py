@@ -25,6 +25,10 @@ _SEPARATORS = (",", ";", "\t", "|")
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
 LEAST_ROWS = 8
+#: rows that there must be for each line among them that is none
+_MOST_SKIPPED = 10
+#: scatter of the logarithm of a ratio that is one of units, in figures as they are rounded
+_SAME = 0.02
 #: lines that may stand above the numbers
 _MAX_HEAD = 5000
 
@@ -103,7 +107,7 @@ def find_block(lines):
     start : int
         Line of the first row.
     rows : list of list of str
-        Their fields; none if they are few, or fewer than half of the lines.
+        Their fields; none if more than one line in eleven is no row.
     skipped : int
         Lines below the first row that are neither rows nor comments.
     """
@@ -120,7 +124,7 @@ def find_block(lines):
     start = next(number for number, fields, is_row, _ in found if is_row and len(fields) == count)
     rows = [fields for _, fields, is_row, _ in found if is_row and len(fields) == count]
     skipped = sum(1 for number, _, _, plain in found if number > start and plain) + 1 - len(rows)
-    return (start, rows, skipped) if len(rows) > skipped else (start, [], skipped)
+    return (start, rows, skipped) if len(rows) > _MOST_SKIPPED * skipped else (start, [], skipped)
 
 
 def _read_plainly(lines):
@@ -167,6 +171,10 @@ def _looks_like_names(words, count, wanted):
     return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds
 
 
+def _is_head(words, count):
+    return len(words) == count and len(set(words)) == count and not any(_NUMBER.fullmatch(word) for word in words)
+
+
 def _are_units(words):
     """Whether the words of a line are units, in brackets or not: ``[A] [Jy]``, ``microns Jy Jy``."""
     if all(re.fullmatch(r"[\[(].*[\])]", word) for word in words):
@@ -178,7 +186,7 @@ def _are_units(words):
 def _find_names(above, count, separator, wanted=frozenset()):
     """Names and units of columns in the lines above the numbers: (names or None, units, cards)."""
     names, units, cards = None, {}, []
-    for line in reversed(above[-400:]):
+    for number, line in enumerate(reversed(above[-400:])):
         bare = _COMMENT.sub("", line).strip()
         cards.append(bare)
         if names is not None or not bare or "=" in bare:
@@ -190,7 +198,9 @@ def _find_names(above, count, separator, wanted=frozenset()):
             if len(words) == count and not units and _are_units(words):
                 units = dict(enumerate(word.strip("[]()") for word in words))
                 break
-            if _looks_like_names(words, count, wanted):
+            # the head of a csv names its columns, whatever it calls them
+            is_head = number == 0 and separator == "," and _is_head(words, count)
+            if is_head or _looks_like_names(words, count, wanted):
                 names = words
                 break
     cards.reverse()
@@ -200,6 +210,19 @@ def _find_names(above, count, separator, wanted=frozenset()):
             if inside and number not in units:
                 units[number] = inside[1]
     return names, units, cards
+
+
+def _is_repetition(wave, flux, values):
+    """Whether a column says again what others do: the width of the bins, or the flux per unit frequency."""
+    good = np.isfinite(wave) & (flux > 0) & (values > 0)
+    if np.count_nonzero(good) < LEAST_ROWS:
+        return False
+    wave, flux, values = wave[good], flux[good], values[good]
+    if np.allclose(values, np.abs(np.gradient(wave)), rtol=1e-3):
+        return True
+    # flux per frequency is that per wavelength times its square; a relative error is in one ratio to the flux
+    to_frequency, to_flux = np.std(np.log(values / (flux * wave**2))), np.std(np.log(values / flux))
+    return bool(to_frequency < _SAME and to_flux > 3 * to_frequency + 1e-6)
 
 
 def guess_names(block):
@@ -213,7 +236,7 @@ def guess_names(block):
         if k > 2 and whole and np.abs(values).max() < 2**31 and np.mean(values == 0) > 0.5:
             names[k] = "mask"
             continue
-        if "err" not in names and not np.all(values == 0):
+        if "err" not in names and not np.all(values == 0) and not _is_repetition(block[:, 0], block[:, 1], values):
             kind = match_error_kind(block[:, 1], values)
             if kind is None and k == 2 and np.nanmin(values) >= 0:
                 kind = "err"

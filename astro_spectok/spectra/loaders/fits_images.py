@@ -45,6 +45,7 @@ class _Parts:
     mask: np.ndarray | None = None
     apertures: list | None = None
     guesses: list = field(default_factory=list)
+    is_table: bool = False  # whether the rows of the image are columns of a table, wavelengths first
 
 
 def is_fits_image(source):
@@ -164,7 +165,7 @@ def _take_wave_row(parts):
         parts.axis = HeaderAxis(parts.flux[roles.index("wave")].astype(float))
     elif roles is None and parts.axis is None and looks_like_wavelengths(parts.flux[:1]):
         parts.guesses.append("the first row of the image holds the wavelengths, by its values")
-        parts.axis, parts.flux = HeaderAxis(parts.flux[0].astype(float)), parts.flux[1:]
+        parts.axis, parts.flux, parts.is_table = HeaderAxis(parts.flux[0].astype(float)), parts.flux[1:], True
 
 
 def _settle_rows(parts, sisters, source):
@@ -183,6 +184,10 @@ def _settle_rows(parts, sisters, source):
             parts.guesses.append(f"rows of the image are flux and error ({KIND_NAMES[found]}), by their values")
             parts.flux, parts.error, parts.kind = flux[0], flux[1], found
             return
+    if parts.is_table and len(flux) <= MAX_COLUMNS:
+        parts.guesses.append("the second row of the image is the flux: which of the others is its error is not told")
+        parts.flux = flux[0]
+        return
     if not _is_list(parts, sisters, source):
         shape = f"{flux.shape[1]} x {len(flux)}"
         raise source.refuse(f"is a two-dimensional image of {shape} pixels", "extract its spectra first")

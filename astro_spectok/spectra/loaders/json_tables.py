@@ -2,6 +2,7 @@
 """General reader of spectra in json: an object, or a list of objects, with lists of wavelengths and flux."""
 
 import json
+import re
 
 import numpy as np
 
@@ -13,7 +14,7 @@ __all__ = ["read_json"]
 
 
 def _is_json(source):
-    return source.head.lstrip()[:1] in ("{", "[") and source.head.lstrip()[:2] != "[<"
+    return re.match(r"\s*(?:\{\s*[\"}]|\[\s*[\[{])", source.head) is not None
 
 
 def _list_entries(content):
