@@ -98,7 +98,7 @@ def test_commands_are_understood(page, capsys):
             for option in (word for word in words[2:] if re.match(r"--?[a-z]", word)):
                 assert f'"{option}"' in source, command
         else:
-            assert words[0] in {"pip", "pytest", "ruff", "sphinx-build", "tox", "python", "."}, command
+            assert words[0] in {"mypy", "pip", "pytest", "ruff", "sphinx-build", "tox", "python", "."}, command
 
 
 def test_commands_are_found():

@@ -202,7 +202,7 @@ class SpectrumBatch:
         start = int(self.wave_start[i])
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
 
-    def take(self, index):
+    def take(self, index: Sequence[int] | np.ndarray) -> "SpectrumBatch":
         """Some of the spectra as a batch of their own; grids are shared as before.
 
         Parameters
