@@ -243,7 +243,7 @@ def measure_refraction(wavelength):
     >>> import numpy as np
     >>> from astro_spectok.spectra.medium import measure_refraction
     >>> print(f"{299792.458 * measure_refraction(np.linspace(4000, 7000, 100)):.1f} km/s")
-    82.8 km/s
+    83.3 km/s
     """
     if not len(wavelength):
         return 0.0

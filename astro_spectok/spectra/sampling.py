@@ -46,15 +46,15 @@ def average_fine_pixels(batch, finest):
     parts, start = [], 0
     for i in chosen:
         if i > start:
-            parts.append(take_spectra(batch, start, i))
-        parts.append(_average_one(take_spectra(batch, i, i + 1), *number[i]))
+            parts.append(_cut(batch, start, i))
+        parts.append(_average_one(_cut(batch, i, i + 1), *number[i]))
         start = i + 1
     if start < len(batch):
-        parts.append(take_spectra(batch, start, len(batch)))
+        parts.append(_cut(batch, start, len(batch)))
     return SpectrumBatch.concatenate(parts)
 
 
-def take_spectra(batch, start, stop):
+def _cut(batch, start, stop):
     """The spectra from ``start`` up to ``stop`` as a batch of their own; grids are views where they are shared."""
     used = [batch.grid(i) for i in range(start, stop) if batch.lengths[i]]
     low = min((x.start for x in used), default=0)
