@@ -78,6 +78,20 @@ def test_sdss_spspec(tmp_path):
     assert_array_equal(Spectrum.read(path).spectral_axis, spectrum.spectral_axis)
 
 
+@pytest.mark.parametrize("names", [str.lower, str.upper])
+def test_sdss_spec(tmp_path, names):
+    """Columns in small letters, as in BOSS, or in capitals, as in SDSS-V; exposures behind are left alone."""
+    mask = np.zeros(N, np.int32)
+    mask[7] = 2**23
+    columns = {"flux": FLUX, "loglam": np.log10(WAVE), "ivar": ERROR**-2, "and_mask": mask, "or_mask": mask + 1}
+    table = pixels("COADD", **{names(key): values for key, values in columns.items()})
+    exposure = pixels("B1-001", flux=9 * FLUX, loglam=np.log10(WAVE), ivar=ERROR)
+    spectrum = read(save(tmp_path / "spec.fits", primary(TELESCOP="SDSS 2.5-M"), table, exposure))
+    check(spectrum, kind=InverseVariance, medium="vacuum")
+    assert_array_equal(np.flatnonzero(spectrum.mask), [7])
+    assert spectrum.flux.unit.to(F_LAMBDA) == pytest.approx(1e-17)
+
+
 def test_sdss_plate(tmp_path):
     """All fibres on one axis, whose pixels count from 0."""
     flux = np.tile(FLUX, (8, 1))

@@ -148,6 +148,39 @@ def make_drafts(columns, source, options, *, number=None):
     wave, flux = columns.read(wave_name), columns.read(flux_name)
     kind = next((kind for kind in ERROR_ROLES if kind in roles), None)
     error = None if kind is None else columns.read(roles[kind][0])
+    if error is not None and error.dtype.kind in "fiu":
+        factor = _scale_error(columns, flux_name, roles[kind][0], kind)
+        error = error if factor == 1 else error * factor
+    mask = _read_mask(columns, roles, guesses)
+    meta = {"columns": tuple(roles[one][0] for one in roles if one in ("wave", "flux", *ERROR_ROLES))}
+    medium = _find_medium(columns, wave_name)
+    if medium is not None:
+        meta["medium"] = medium
+    make = {
+        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": columns.units.get(flux_name),
+        "error_kind": kind or "err", "header": columns.header,
+    }  # fmt: skip
+    if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
+        if len(flux) < _LEAST_ROWS:
+            raise source.refuse(f"has a table of {len(flux)} rows only", "name its extension with hdu")
+        return [Draft(wave, flux, error, mask, meta=meta, guesses=guesses, **make)]
+    count = len(flux)
+    waves = _take_rows(wave, count) if np.ndim(wave) > 1 or wave.dtype == object else [np.asarray(wave)] * count
+    rows = []
+    for row, (one, pixels) in enumerate(zip(waves, _take_rows(flux, count), strict=True)):
+        if pixels.size < 2 or one.shape != pixels.shape:
+            where = "" if number is None else f" of extension {number}"
+            reason = f"has {one.size} wavelengths for {pixels.size} values of flux in a row{where}"
+            raise source.refuse(reason, "name the columns with columns='WAVE,FLUX,ERR'")
+        parts = [None if part is None else np.asarray(part[row]).reshape(-1) for part in (error, mask)]
+        parts = [part if part is not None and part.shape == pixels.shape else None for part in parts]
+        own = meta | ({"row": row} if count > 1 else {})
+        rows.append(Draft(one, pixels, *parts, meta=own, guesses=list(guesses), **make))
+    return _stack(rows)
+
+
+def _read_mask(columns, roles, guesses):
+    """Bad pixels by the columns that tell good or bad ones, or None; what had to be guessed is noted."""
     mask = columns.read(roles["mask"][0]) if "mask" in roles else None
     if "good" in roles:
         good = columns.read(roles["good"][0])
@@ -155,59 +188,33 @@ def make_drafts(columns, source, options, *, number=None):
         if good.dtype != object and good.dtype.kind in "biu" and np.any(good):
             bad = good == 0
             mask = bad if mask is None else (np.asarray(mask) != 0) | bad
-    if mask is not None and mask.dtype.kind in "iu" and is_jwst(columns.header):
+    if mask is None or mask.dtype == object:
+        return mask
+    if mask.dtype.kind not in "biuf":
+        return None
+    if mask.dtype.kind in "iu" and is_jwst(columns.header):
         mask = mask & 1
-    if mask is not None and mask.dtype != object:
-        if mask.dtype.kind not in "biuf":
-            mask = None
-        elif np.count_nonzero(mask) > 0.9 * mask.size:
-            # 1 for good, or bits that say something else: as it stands it would leave nothing
-            name = roles.get("mask", roles.get("good"))[0]
-            is_good = set(np.unique(mask).tolist()) <= {0, 1}
-            guesses.append(
-                f"column {name} is 1 in good pixels, by its values" if is_good else f"column {name} is no mask"
-            )
-            mask = mask == 0 if is_good else None
-    make = {
-        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": columns.units.get(flux_name),
-        "error_kind": kind or "err", "header": columns.header,
-    }  # fmt: skip
-    if error is not None and error.dtype.kind in "fiu":
-        factor = _scale_error(columns, flux_name, roles[kind][0], kind)
-        error = error if factor == 1 else error * factor
-    present = {name.lower() for name in columns.names}
-    meta = {"columns": tuple(roles[kind][0] for kind in roles if kind in ("wave", "flux", *ERROR_ROLES))}
+    if np.count_nonzero(mask) <= 0.9 * mask.size:
+        return mask
+    # 1 for good, or bits that say something else: as it stands it would leave nothing
+    name = roles.get("mask", roles.get("good"))[0]
+    if set(np.unique(mask).tolist()) <= {0, 1}:
+        guesses.append(f"column {name} is 1 in good pixels, by its values")
+        return mask == 0
+    guesses.append(f"column {name} is no mask")
+    return None
+
+
+def _find_medium(columns, wave_name):
+    """Medium of the wavelengths by the name and UCD of their column, or None."""
     ucd = columns.ucds.get(wave_name, "")
     if "obs.atmos" in ucd or "air" in wave_name.lower():
-        meta["medium"] = "air"
-    elif ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
-        meta["medium"] = "vacuum"  # ESO's standard of science data products: air is told, vacuum is not
-    elif "vac" in wave_name.lower() or present & {"wavelength_air", "wave_air", "lambda_air"}:
-        meta["medium"] = "vacuum"  # also where the other column, in air, is named as such
-    if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
-        if len(flux) < _LEAST_ROWS:
-            raise source.refuse(f"has a table of {len(flux)} rows only", "name its extension with hdu")
-        return [Draft(wave, flux, error, mask, meta=meta, guesses=guesses, **make)]
-    count = len(flux)
-    waves = _take_rows(wave, count) if np.ndim(wave) > 1 or wave.dtype == object else [np.asarray(wave)] * count
-    rows = [
-        Draft(
-            one, pixels, *(None if part is None else np.asarray(part[row]).reshape(-1) for part in (error, mask)),
-            meta=meta | ({"row": row} if count > 1 else {}), guesses=list(guesses), **make,
-        )
-        for row, (one, pixels) in enumerate(zip(waves, _take_rows(flux, count), strict=True))
-    ]  # fmt: skip
-    for row in rows:
-        if row.flux.size < 2 or row.wave.shape != row.flux.shape:
-            where = "" if number is None else f" of extension {number}"
-            raise source.refuse(
-                f"has {row.wave.size} wavelengths for {row.flux.size} values of flux in a row{where}",
-                "name the columns with columns='WAVE,FLUX,ERR'",
-            )
-        for name in ("error", "mask"):
-            if getattr(row, name) is not None and getattr(row, name).shape != row.flux.shape:
-                setattr(row, name, None)
-    return _stack(rows)
+        return "air"
+    if ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
+        return "vacuum"  # ESO's standard of science data products: air is told, vacuum is not
+    # also where the other column, in air, is named as such
+    others = {name.lower() for name in columns.names} & {"wavelength_air", "wave_air", "lambda_air"}
+    return "vacuum" if "vac" in wave_name.lower() or others else None
 
 
 def _stack(rows):

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Loaders for SDSS spSpec and spPlate files, whose wavelengths specutils gives one pixel too red."""
+"""Loaders for SDSS: spec files; spSpec and spPlate files, whose wavelengths specutils gives one pixel too red."""
 
 import numpy as np
 from astropy import units as u
@@ -8,7 +8,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._unit_words import AxisUnit
 
-__all__ = ["read_spplate", "read_spspec"]
+__all__ = ["read_spec", "read_spplate", "read_spspec"]
 
 #: no data, no sky, every exposure rejected. Others warn of a pixel, and 0x40000000 marks emission lines
 _FATAL = 0x40000 | 0x400000 | 0x1000000
@@ -61,6 +61,29 @@ def read_spplate(source, options):
     draft = Draft(
         header["COEFF0"] + header["COEFF1"] * np.arange(flux.shape[1]), flux, hdus[1].data, mask, AxisUnit(u.AA, 10.0),
         header.get("BUNIT", "1e-17 erg/s/cm2/A"), "ivar", True, header,
+        meta={"medium": "vacuum", "flux_calibration": "absolute"},
+    )  # fmt: skip
+    return build_spectra(draft, source, options)
+
+
+def _is_spec(source):
+    names = {name.lower() for name in getattr(getattr(source.extension, "columns", None), "names", ())}
+    return str(source.header.get("TELESCOP", "")).startswith("SDSS") and {"flux", "loglam", "ivar"} <= names
+
+
+@register_format("SDSS spec", sniff=_is_spec)
+def read_spec(source, options):
+    """
+    Read the co-added spectrum of an SDSS, BOSS, eBOSS or SDSS-V spec file: flux, ivar, AND mask of which zero is good.
+
+    specutils reads these too; it looks through all extensions first, of which a full file has dozens.
+    """
+    data = source.extension.data
+    names = {name.lower(): name for name in data.names}
+    mask = data[names["and_mask"]] != 0 if "and_mask" in names else None
+    draft = Draft(
+        data[names["loglam"]], data[names["flux"]], data[names["ivar"]], mask, AxisUnit(u.AA, 10.0),
+        source.header.get("BUNIT") or "1e-17 erg/s/cm2/A", "ivar", True, source.header,
         meta={"medium": "vacuum", "flux_calibration": "absolute"},
     )  # fmt: skip
     return build_spectra(draft, source, options)
