@@ -59,7 +59,7 @@ class TestDevice:
     def test_explicit(self):
         assert choose_device("cpu") == choose_device(torch.device("cpu")) == torch.device("cpu")
 
-    @pytest.mark.parametrize("name", ["gpu", "cuda:x", "", 1.5, None])
+    @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:x", "", 1.5, None])
     def test_unknown(self, name):
         with pytest.raises(ValueError, match="device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got"):
             choose_device(name)

@@ -165,6 +165,7 @@ def test_covariance(plain):
         (lambda: {"x": AXIS, "flux": FLUX}, TypeError, "columns .* 'wavelength' and 'flux'.*got x, flux. Rename"),
         (lambda: Table({"x": AXIS}), TypeError, "got x. Rename"),
         (lambda: (AXIS, FLUX, STD * u.one, BAD[:5]), ValueError, r"mask .* shape of flux, \(200,\); got \(5,\)"),
+        (lambda: (AXIS, FLUX * u.Jy, STD[:9] * u.Jy), ValueError, r"shape of flux, \(200,\); got \(9,\)"),
         (lambda: (AXIS, FLUX.astype(str)), TypeError, "flux must be real numbers; got an array of the type <U"),
         (lambda: (AXIS, np.array([object()] * 200)), TypeError, "flux must be real numbers; .* object"),
         (lambda: (AXIS, FLUX, InverseVariance(STD * 1j)), TypeError, "uncertainty must be real .* complex"),

@@ -45,6 +45,8 @@ def choose_device(device="auto"):
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
+        if chosen.type == "meta":
+            raise TypeError("there are no numbers on it")
     except (RuntimeError, TypeError) as error:
         msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}"
         raise ValueError(msg) from error

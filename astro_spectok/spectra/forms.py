@@ -121,7 +121,8 @@ def _make_raw(axis, flux, flux_unit, uncertainty, mask, *, axis_index=-1, **rest
         raise make_error(
             InputFlag.BAD_INPUT,
             ValueError,
-            f"uncertainty must have the shape of flux, {shape}; got {np.shape(getattr(uncertainty, 'array', array))}",
+            "uncertainty must have the shape of flux, "
+            f"{shape}; got {np.shape(getattr(uncertainty, 'array', uncertainty))}",
         )
     flux, flux_unit, array, kind, unit = to_physical_flux(flux, flux_unit, array, kind, unit)
     return RawSpectra(

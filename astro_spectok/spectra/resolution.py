@@ -123,8 +123,8 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
         raise make_error(
             InputFlag.BAD_INPUT,
             ValueError,
-            f"resolution must be positive, a resolving power from {_LEAST:g} to {_MOST:.0e}, or a FWHM that gives one; "
-            f"got {first:g}; leave it out where it is not known",
+            f"resolution must be positive, a resolving power between {_LEAST:g} and {_MOST:.0e}, or a FWHM that gives "
+            f"one; got {first:g}; leave it out where it is not known",
         )
     found = np.broadcast_to(found, wavelength.shape)
     return np.where(possible, found, np.nan).astype(np.float32)
