@@ -33,12 +33,6 @@ def test_temperature_divides_the_evidence():
         np.testing.assert_allclose(flat[name], values, atol=1e-6)
 
 
-def test_epsilon_is_a_share_of_the_prior():
-    mixed = Calibration(epsilon=0.03).apply(SCORES)
-    assert sum(np.exp(x).sum() for x in mixed.values()) == pytest.approx(1, abs=1e-5)
-    assert np.exp(mixed["STAR"]).sum() == pytest.approx(0.01, rel=1e-4)
-
-
 def test_doubt_mixes_in_a_warmer_posterior():
     """Its share of the probability is the sum of what either posterior gives, each with its own temperature."""
     scores = make_scores(("QSO", 1.0, 4 * STEP, 0.99), ("QSO", 2.0, 4 * STEP, 0.01))
@@ -48,9 +42,6 @@ def test_doubt_mixes_in_a_warmer_posterior():
     warm = Calibration(temperature={"QSO": 3.0, "GALAXY": 2.0, "STAR": 2.0}).apply(scores)
     for name, values in mixed.items():
         np.testing.assert_allclose(np.exp(values), 0.8 * np.exp(cold[name]) + 0.2 * np.exp(warm[name]), rtol=1e-3)
-    both = Calibration(temperature={"QSO": 1.5}, epsilon=0.1, doubt=0.2, warmth=2.0).apply(scores)
-    prior = np.exp(make_flat()["QSO"])
-    np.testing.assert_allclose(np.exp(both["QSO"]), 0.9 * np.exp(mixed["QSO"]) + 0.1 * prior, rtol=1e-3)
 
 
 def test_doubt_widens_what_the_training_added():
@@ -61,7 +52,7 @@ def test_doubt_widens_what_the_training_added():
 def test_sharp_posteriors_stay_finite():
     """Where single precision holds no such number."""
     scores = {"QSO": np.array([0.0, -500.0]), "STAR": np.array([-400.0, -400.0])}
-    for options in ({"doubt": 0.1, "warmth": 2.0}, {"epsilon": 0.01}, {"temperature": {"QSO": 0.5}}):
+    for options in ({"doubt": 0.1, "warmth": 2.0}, {"temperature": {"QSO": 0.5}}):
         made = Calibration(**options).apply(scores)
         assert all(np.isfinite(x).all() for x in made.values())
         assert np.exp(made["QSO"][0]) > 0.98
@@ -181,7 +172,7 @@ def test_width_of_pixels():
 def test_is_read_from_a_head():
     """What was written is what is read, through JSON; the width of the training is that of its settings."""
     made = Calibration(
-        {"QSO": 1.3}, 0.01, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
+        {"QSO": 1.3}, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
         {"QSO": {"pixel": 0.3}},
     )  # fmt: skip
     rules = REDSHIFT_RULES | {"comparable": 0.3}
@@ -208,10 +199,9 @@ def test_is_read_from_a_head():
         ({"error_trend": {"QSO": {"pixel": np.nan}}}, "error_trend must be a dict"),
         ({"pixel_power": 2.0}, "pixel_power must lie between -1 and 1"),
         ({"warmth": 0.5}, r"doubt must lie in \[0, 1\) and warmth be 1 or more"),
-        ({"epsilon": 1.0}, r"epsilon must lie in \[0, 1\)"),
         ({"sharpening": -0.1}, "sharpening must lie between 0 and 1"),
         ({"broad": 0.0}, "broad be 1 bin or more"),
-        ({"target_sigma": -1.0}, "target_sigma be positive"),
+        ({"target_sigma": -1.0}, "target_sigma must be zero or positive"),
     ],
 )
 def test_refuses(options, rule):

@@ -66,13 +66,15 @@ class TestChoices:
         from astro_spectok.weights import load_network, read_metadata, write_network
 
         network = load_network(redshift_weights, shared=False)
-        network.heads["redshift"].calibration = {"epsilon": 0.3, "error_scale": {"GALAXY": 2.0}}
+        network.heads["redshift"].calibration = {"doubt": 0.5, "warmth": 4.0, "error_scale": {"GALAXY": 2.0}}
         path = tmp_path / "calibrated.safetensors"
         write_network(path, network, metadata={"training": read_metadata(redshift_weights)["training"]})
         fake_measure(monkeypatch, GALAXY)
         found = RedshiftEstimator(path, "cpu").estimate(make_spectrum())
-        assert found.class_probability["STAR"] == pytest.approx(0.1, rel=1e-3)
-        assert found.z_err.value == pytest.approx(2 * 1.5 * ERROR, rel=0.05)
+        plain = RedshiftEstimator(redshift_weights, "cpu").estimate(make_spectrum())
+        assert found.class_probability["STAR"] > 100 * plain.class_probability["STAR"]
+        assert plain.z_err.value == pytest.approx(1.5 * ERROR, rel=0.05)
+        assert found.z_err.value > 2 * plain.z_err.value
 
     @pytest.mark.parametrize(
         ("parameter", "value", "error", "rule"),

@@ -218,7 +218,7 @@ class TestGivenWeights:
     def test_head_for_other_weights(self, tmp_path, redshift_weights):
         """All else of the weights, and what they tell of it, is in the file, which says where it is from."""
         network = load_weights(redshift_weights, shared=False).network
-        network.heads["redshift"].calibration = {"epsilon": 0.01}
+        network.heads["redshift"].calibration = {"pixel_power": 0.01}
         start = write_network(tmp_path / "start.safetensors", network, half=True)
         recipe = tmp_path / "mine.toml"
         recipe.write_text("[spectral_type]\nstars = 40\nepochs = 2.0\n")
@@ -226,7 +226,7 @@ class TestGivenWeights:
         loaded = load_weights(path)
         assert loaded.name == "mine"
         assert isinstance(loaded.network.heads["spectral_type"], SpectralTypeHead)
-        assert loaded.network.heads["redshift"].calibration == {"epsilon": 0.01}
+        assert loaded.network.heads["redshift"].calibration == {"pixel_power": 0.01}
         before, written = read_weights(start)[1], read_weights(path)[1]
         assert all(torch.equal(x, written[key]) for key, x in before.items() if "spectral_type" not in key)
         told = loaded.metadata["provenance"]

@@ -34,7 +34,7 @@ RECONSTRUCTION = {"loss", "loss_hidden", "deviation", "alignment", "nearest"}
 REDSHIFT = {"redshift", "right", "right_class"}
 TYPES = {"types", "right_type"}
 #: of the weights that runs start from
-BEFORE, CALIBRATION = {"steps_done": 77}, {"epsilon": 0.125}
+BEFORE, CALIBRATION = {"steps_done": 77}, {"pixel_power": 0.125}
 SHORT = dataclasses.replace(QUICK, steps=4, log_every=1, checkpoint_every=2)
 
 

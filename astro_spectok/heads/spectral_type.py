@@ -21,9 +21,9 @@ STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
 _LOW, _HIGH, _FIRST = 1100.0, 26500.0, 3200.0
 #: width in ln(wavelength) of the continuum, and of a bin of the course of a spectrum
 _CONTINUUM, _BROAD = 0.06, 0.02
-#: channels, width and stride of the convolutions; widths of the layers after them, and what is forgotten in training
+#: channels, width and stride of the convolutions; widths of the layers after them
 _CONVOLUTIONS = ((24, 9, 4), (32, 7, 4), (32, 5, 2))
-_WIDTH, _HIDDEN, _DROPOUT = 96, 128, 0.2
+_WIDTH, _HIDDEN = 96, 128
 #: contrasts are a few per cent, and layers want numbers of order one
 _GAIN = 3.0
 
@@ -37,6 +37,8 @@ class SpectralTypeConfig(HeadConfig):
     types : tuple of str
     step : float
         Width of a bin in ln(wavelength).
+    dropout : float
+        Share of what the layers see that is forgotten in training.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class SpectralTypeConfig(HeadConfig):
 
     types: tuple[str, ...] = STELLAR_TYPES
     step: float = 1e-3
+    dropout: float = 0.2
 
 
 @register_head
@@ -83,7 +86,7 @@ class SpectralTypeHead(Head):
         self.lines = nn.Linear(before * size, _WIDTH)
         self.broad = nn.Linear(3 * self.view.n_broad, _WIDTH)
         self.hidden = nn.Linear(2 * _WIDTH, _HIDDEN)
-        self.dropout = nn.Dropout(_DROPOUT)
+        self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(_HIDDEN, len(config.types))
 
     @property

@@ -38,8 +38,6 @@ class Calibration:
     ----------
     temperature : dict of str to float
         For each class what its evidence, the logarithm of posterior over prior, is divided by; 1 where absent.
-    epsilon : float
-        Share of the prior that is mixed in: how often a posterior, however sure, has nothing to do with the truth.
     error_scale : dict of str to float
         For each class what its errors in redshift are multiplied by; 1 where absent. A key such as ``'GALAXY UV'``
         holds where the spectrum ends, in the frame of the galaxy, before any line that shows gas at rest: what remains
@@ -85,18 +83,17 @@ class Calibration:
 
     Examples
     --------
-    A network that is too sure of galaxies, and wrong once in fifty times whatever it says:
+    A network that is too sure of galaxies, and whose evidence is worth half of usual once in ten times:
 
     >>> import numpy as np
     >>> from astro_spectok.redshift.calibration import Calibration
     >>> raw = {"GALAXY": np.log([0.998, 0.0005]), "QSO": np.log([0.001, 0.0005])}
-    >>> calibrated = Calibration(temperature={"GALAXY": 2.0}, epsilon=0.02).apply(raw)
+    >>> calibrated = Calibration(temperature={"GALAXY": 2.0}, doubt=0.1, warmth=2.0).apply(raw)
     >>> print(np.exp(calibrated["GALAXY"]).round(3))
-    [0.961 0.026]
+    [0.959 0.032]
     """
 
     temperature: dict = field(default_factory=dict)
-    epsilon: float = 0.0
     error_scale: dict = field(default_factory=dict)
     error_floor: dict = field(default_factory=dict)
     target_sigma: float = TARGET_SIGMA
@@ -120,8 +117,8 @@ class Calibration:
         if not all(isinstance(x, Mapping) and all(np.isfinite(list(x.values()))) for x in trends):
             msg = f"error_trend must be a dict of class to a dict of clue to a number; got {self.error_trend!r}"
             raise ValueError(msg)
-        if not (0 <= self.epsilon < 1 and 0 <= self.target_sigma < np.inf):
-            msg = f"epsilon must lie in [0, 1) and target_sigma be positive; got {self.epsilon}, {self.target_sigma}"
+        if not 0 <= self.target_sigma < np.inf:
+            msg = f"target_sigma must be zero or positive; got {self.target_sigma!r}"
             raise ValueError(msg)
         if not abs(self.pixel_power) <= 1:
             msg = f"pixel_power must lie between -1 and 1; got {self.pixel_power!r}"
@@ -185,7 +182,7 @@ class Calibration:
             or self.pixel_power
             or any(self.temperature.get(name, 1.0) != 1.0 for name in log_probability)
         )
-        if not scaled and not self.epsilon and not self.doubt:
+        if not scaled and not self.doubt:
             return log_probability
         log_prior = {name: -np.log(len(values) * len(log_probability)) for name, values in log_probability.items()}
         cooling = self.find_cooling(log_probability, pixel)
@@ -194,18 +191,15 @@ class Calibration:
             name: np.asarray(x, np.float32) - np.float32(log_prior[name]) for name, x in log_probability.items()
         }
         logs, total = self._temper(evidence, log_prior, cooling)
-        if not self.epsilon and not self.doubt:
+        if not self.doubt:
             return {name: values - np.float32(np.log(total)) for name, values in logs.items()}
-        keep = 1 - self.epsilon
-        out = {name: np.exp(values) * np.float32(keep * (1 - self.doubt) / total) for name, values in logs.items()}
-        if self.doubt:
-            warm, warm_total = self._temper(evidence, log_prior, cooling * self.warmth)
-            for name, values in warm.items():
-                out[name] += np.exp(values) * np.float32(keep * self.doubt / warm_total)
-        for name, values in out.items():
-            # without a share of the prior there may be zeros
-            least = self.epsilon * np.exp(log_prior[name]) or float(np.finfo(np.float32).tiny)
-            np.log(np.add(values, np.float32(least), out=values), out=values)
+        out = {name: np.exp(values) * np.float32((1 - self.doubt) / total) for name, values in logs.items()}
+        warm, warm_total = self._temper(evidence, log_prior, cooling * self.warmth)
+        for name, values in warm.items():
+            out[name] += np.exp(values) * np.float32(self.doubt / warm_total)
+        for values in out.values():
+            # there may be zeros
+            np.log(np.maximum(values, np.finfo(np.float32).tiny, out=values), out=values)
         return out
 
     def _temper(self, evidence, log_prior, factor):

@@ -15,6 +15,8 @@ TAIL = 4.0
 #: their centres are 1, 1e-5, 1 and 0, these are their standard deviations
 STARTS, TYPICAL = (6e-6, 4e-5), 1e-5
 SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR = 10.0, 1.0, 0.3, 0.3
+#: logarithms of powers between which the fit looks: beyond them numbers overflow
+POWERS = (-2.0, 2.0)
 #: thresholds of probability that are tried
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 #: prices of a wrong solution, in right ones, that are tried
@@ -51,7 +53,7 @@ def fit_errors(offset, width, group=None, clues=None):
     def predict(x):
         scale, floor, power, trend = np.split(np.asarray(x), [n, 2 * n, 3 * n])
         whole = np.hypot(width, np.exp(floor[group])) / PIVOT
-        return np.exp(scale[group] + clues @ trend) * PIVOT * whole ** np.exp(power[group])
+        return np.exp(scale[group] + clues @ trend) * PIVOT * whole ** np.exp(np.clip(power[group], *POWERS))
 
     def measure_loss(x):
         error = predict(x)

@@ -22,8 +22,8 @@ LIMITS = 0.25, 3.0
 PENALTY, DOUBT_PENALTY = 1e-3, 0.02
 #: most of the power of the width of pixels
 MOST_POWER = 0.5
-#: most of epsilon, sharpening, doubt and ln(warmth)
-MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 0.3, 1.0, 0.5, 0.98
+#: most of sharpening, doubt and ln(warmth)
+MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 1.0, 0.5, 0.98
 #: rounds of the minimiser
 ROUNDS = 30
 
@@ -39,8 +39,6 @@ class Evidence:
     log_truth, log_best : ndarray, shape (n, temperatures)
         The same for the bins of the true class within 1000 km/s of the true redshift, and of the most probable one
         around its highest bin.
-    prior_truth, prior_best : ndarray, shape (n,)
-        Prior probability of these.
     cls, cls_best : ndarray of int, shape (n,)
         The true class and the most probable one.
     right : ndarray of bool, shape (n,)
@@ -54,8 +52,6 @@ class Evidence:
     log_classes: np.ndarray
     log_truth: np.ndarray
     log_best: np.ndarray
-    prior_truth: np.ndarray
-    prior_best: np.ndarray
     cls: np.ndarray
     cls_best: np.ndarray
     right: np.ndarray
@@ -83,14 +79,13 @@ def measure_evidence(log_probability, ln1pz, cls, ln_true, best, broad):
     log_prior = {name: -np.log(len(x) * len(ln1pz)) for name, x in ln1pz.items()}
     evidence = {name: np.asarray(x, np.float64) - log_prior[name] for name, x in log_probability.items()}
     log_classes = [log_prior[name] + _sum_tempered(values) for name, values in evidence.items()]
-    sums, priors = [], []
+    sums = []
     for name, centre in ((cls, ln_true), (best.spectype, ln1pz[best.spectype][best.lag])):
         near = np.abs(ln1pz[name] - centre) <= WINDOW
         sums.append(log_prior[name] + _sum_tempered(evidence[name][near]))
-        priors.append(np.count_nonzero(near) * np.exp(log_prior[name]))
     right = best.spectype == cls and abs(np.log1p(best.z) - ln_true) < WINDOW
     found = classes.index(cls), classes.index(best.spectype), right, measure_breadth(log_probability, broad)
-    return np.array(log_classes), *sums, *priors, *found
+    return np.array(log_classes), *sums, *found
 
 
 def _sum_tempered(evidence):
@@ -115,7 +110,7 @@ def _predict(evidence, made, broad):
     cooling = cooling - made.pixel_power * np.log(evidence.pixel / PIXEL)
     rows = np.arange(len(cooling))
     parts = ((evidence.log_truth, evidence.cls), (evidence.log_best, evidence.cls_best))
-    out = [made.epsilon * evidence.prior_truth, made.epsilon * evidence.prior_best]
+    out = [0.0, 0.0]
     for share, warmth in ((1 - made.doubt, 1.0), (made.doubt, made.warmth)):
         if share:
             log_t = cooling[:, None] + np.log(made.temperatures) + np.log(warmth)  # (n, classes)
@@ -123,7 +118,7 @@ def _predict(evidence, made, broad):
             total = logsumexp(classes, axis=0)
             for k, (values, cls) in enumerate(parts):
                 log_p = _interpolate(values, log_t[rows, cls]) - total
-                out[k] = out[k] + (1 - made.epsilon) * share * np.exp(log_p)
+                out[k] = out[k] + share * np.exp(log_p)
     return out
 
 
@@ -131,7 +126,6 @@ class Probabilities(NamedTuple):
     """What `fit_probabilities` finds, as of `~astro_spectok.redshift.Calibration`; temperatures by class."""
 
     temperatures: list
-    epsilon: float = 0.0
     sharpening: float = 0.0
     doubt: float = 0.0
     warmth: float = 1.0
@@ -161,7 +155,7 @@ def fit_probabilities(evidence, broad):
 
     def unpack(x):
         # logistic curves keep the others in their ranges without an edge for the minimiser to stick to
-        *shares, warmth = (expit(x[n_classes:-1]) * [MOST_EPSILON, MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH]).tolist()
+        *shares, warmth = (expit(x[n_classes:-1]) * [MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH]).tolist()
         return Probabilities(np.exp(x[:n_classes]).tolist(), *shares, float(np.exp(warmth)), float(x[-1]))
 
     def measure_loss(x):
@@ -171,9 +165,9 @@ def fit_probabilities(evidence, broad):
         penalty = PENALTY * (np.sum(x[:n_classes] ** 2) + x[-1] ** 2) + DOUBT_PENALTY * made.doubt
         return -np.log(np.maximum(truth, 1e-30)).mean() - np.log(best).mean() + penalty
 
-    bounds = [tuple(np.log(LIMITS))] * n_classes + [(-12.0, 12.0)] * 4 + [(-MOST_POWER, MOST_POWER)]
+    bounds = [tuple(np.log(LIMITS))] * n_classes + [(-12.0, 12.0)] * 3 + [(-MOST_POWER, MOST_POWER)]
     # without doubt at first: what temperatures can do they are to do
-    start, none = np.concatenate([np.zeros(n_classes), logit([0.03, 0.1])]), [-12.0, 0.0, 0.0]
+    start, none = np.concatenate([np.zeros(n_classes), logit([0.1])]), [-12.0, 0.0, 0.0]
     method = {"method": "Powell", "options": {"maxiter": ROUNDS, "xtol": 1e-3}}
     found = minimize(lambda x: measure_loss(np.concatenate([x, none])), start, bounds=bounds[:-3], **method)
     start = np.concatenate([found.x, logit([0.2, 0.5]), [0.0]])
