@@ -161,6 +161,8 @@ def reorder(batch, order):
     def pick(value):
         if isinstance(value, torch.Tensor):
             return value[order] if value.ndim else value
+        if isinstance(value, dict):
+            return {key: pick(part) for key, part in value.items()}
         return type(value)(**{key: pick(part) for key, part in vars(value).items()})
 
     return pick(batch)
