@@ -143,7 +143,7 @@ def _describe_flags(network):
         "flag-vicinity": f"{redshift['vicinity']:g}",
         "flag-confident": f"{redshift['confident']:g}",
         "flag-left": _percent(redshift["unexplained"]),
-        "flag-star": f"{stellar['doubtful']:g}",
+        "flag-star": f"{stellar['flagged']:g}",
         "flag-no-star": f"{stellar['refused']:g}",
         "flag-type": f"{stellar['suspect']:g}",
         "flag-type-sure": f"{stellar['certain']:g}",

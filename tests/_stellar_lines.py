@@ -52,4 +52,4 @@ class LabelledFamily(Family):
 def make_head():
     """A head with new networks."""
     torch.manual_seed(0)
-    return StellarHead(StellarConfig(), replace(get_config("tiny"), local_cosines=16))
+    return StellarHead(StellarConfig(), replace(get_config("tiny"), dct_coefficients=16))

@@ -21,7 +21,7 @@ PATCH = 32
 
 def make_config():
     """Sizes of a network that has a stellar head."""
-    return dataclasses.replace(get_config("tiny"), local_cosines=16)
+    return dataclasses.replace(get_config("tiny"), dct_coefficients=16)
 
 
 def read(head, tokens, mask, geometry, ln_doppler, patches=None):

@@ -40,6 +40,11 @@ def test_unknown_fields_are_refused():
         NetworkConfig.from_dict({"colour": 1})
 
 
+def test_former_names_are_read():
+    """Weights and recipes written earlier say ``local_cosines``."""
+    assert NetworkConfig.from_dict({"local_cosines": 8}).dct_coefficients == 8
+
+
 def test_unknown_name_lists_those_there_are():
     """The message of a wrong name helps."""
     with pytest.raises(ValueError, match=r"no network config 'huge'; there are tiny, small, paper"):

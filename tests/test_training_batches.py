@@ -225,7 +225,7 @@ def test_stacked_truths_are_those_of_the_views():
     views = [make_view(64, 40, i, truth) for i, truth in enumerate(truths)]
     batch = stack_views(views, 32, np.zeros(3, bool))
     heads = {"one": SpectralTypeConfig(("G", "K")), "other": SpectralTypeConfig(("G", "M")), "stellar": StellarConfig()}
-    model = ModelConfig(dataclasses.replace(TINY, local_cosines=16), heads)
+    model = ModelConfig(dataclasses.replace(TINY, dct_coefficients=16), heads)
     targets = gather_targets(model.list_heads(), truths, batch.patches, np.random.default_rng(0))
     assert targets["one"]["stellar_type"].tolist() == [1, -1, -1]
     assert targets["other"]["stellar_type"].tolist() == [-1, -1, -1]

@@ -271,7 +271,7 @@ class TestGivenWeights:
         [
             ("[calibrate_stellar]", r"add a table \[stellar_left_out\]"),
             ("[stellar_left_out]\n[calibrate_stellar]", r"needs a head to calibrate.*\[stellar\]"),
-            ("[stellar]", r"network.local_cosines must be above 0 for a stellar head, got 0 in 'tiny'"),
+            ("[stellar]", r"network.dct_coefficients must be above 0 for a stellar head, got 0 in 'tiny'"),
             ("[calibrate_redshift]", "calibrate_redshift needs a head to calibrate, which 'tiny' has not"),
         ],
     )

@@ -55,6 +55,12 @@ def test_recipe_is_read(write):
     assert (types.epochs, types.stars) == (2, 92000)
 
 
+def test_former_names_are_read(write):
+    """Recipes written earlier say ``local_cosines``."""
+    recipe = read_recipe(write("network = {base = 'tiny', local_cosines = 4}\n[[pretrain]]"))
+    assert recipe.stages["pretrain-1"].model.network.dct_coefficients == 4
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [

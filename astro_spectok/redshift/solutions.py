@@ -137,7 +137,7 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
     if fit is None or fit.evidence < rules.least_evidence:
         shown = (np.nan,) * 3 if fit is None else fit[2:]
         return Sharpened(ln1pz, width, shown[0], blunt, 0.0, False, *shown[1:])
-    width = max(width, rules.blunt * calibration.target_sigma)
+    width = max(width, rules.least_width * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
     weights = np.array([width**-2, 1 / (fit.width**2 + rules.disagreement.get(peak.spectype, 0.0) ** 2)])
     ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))

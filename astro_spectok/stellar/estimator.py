@@ -288,7 +288,7 @@ class StellarParameterEstimator(Estimator):
                 require_finite("stellar label", mean, covariance)
                 covariance = training.correct_covariance(names, covariance, training.find_range(rest))
                 outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
-                _drop_untold(names, mean, covariance, training.rules.told * spread, outside)
+                _drop_untold(names, mean, covariance, training.rules.informative * spread, outside)
                 labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
                 second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
                 doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)

@@ -91,7 +91,7 @@ def find_star_flags(
     StellarFlag
     """
     out = StellarFlag.NONE
-    if p_star < rules.doubtful and not assume_star:
+    if p_star < rules.flagged and not assume_star:
         out |= StellarFlag.NOT_A_STAR
     if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown, redshift_rules):
         out |= StellarFlag.NOT_A_STAR

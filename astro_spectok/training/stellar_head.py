@@ -78,7 +78,7 @@ def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="c
     Parameters
     ----------
     network : `~astro_spectok.network.NetworkConfig`
-        Of the network that it is for, with ``local_cosines``.
+        Of the network that it is for, with ``dct_coefficients``.
     data : path-like
         Directory of the public template sets, with ``miles_real_stars``.
     steps : int
@@ -157,7 +157,7 @@ def _keep_member(member, path):
 
 def train_member(head, member, number, family, steps, course, seed, report, name):
     """Take one network of a window through a course."""
-    told = list(head.told[number])
+    told = list(head.measured[number])
     reader, names = head.readers[number], [head.names[i] for i in told]
     spread, centre = head.spread[told], head.centre[told]
     device = spread.device
