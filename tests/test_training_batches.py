@@ -154,7 +154,7 @@ def test_what_is_true_is_that_of_the_simulator(mixed):
 
 
 def test_real_spectra_join_in(directory, tmp_path):
-    """Directories of one's own are drawn from beside the sets; the medium told moves their wavelengths."""
+    """Directories of one's own are drawn from beside the sets; the given medium moves their wavelengths."""
     write_hdf5(tmp_path / "survey" / "a.hdf5", make_rows(4))
     config = dataclasses.replace(QUICK, stored_fraction=1.0)
     seen = {}

@@ -17,7 +17,7 @@ OBJECTS_AT_ONCE = 128
 FLUX_UNIT = u.Unit("1e-17 erg / (s cm2 AA)")
 LIGHT = 299792.458
 
-#: what is told of each spectrum, in order: type, keyword in FITS headers, unit, meaning
+#: labels of each spectrum, in order: type, keyword in FITS headers, unit, meaning
 TRUTH = {
     "object_id": (str, "OBJECT", None, "same for all views"),
     "view": (int, "VIEW", None, "number of the view, from 0"),
@@ -255,7 +255,7 @@ def make_spectrum(row, *, unitless=u.dimensionless_unscaled):
     Returns
     -------
     `~specutils.Spectrum`
-        As `~astro_spectok.simulate.export.simulate_spectra` tells.
+        As described for `~astro_spectok.simulate.export.simulate_spectra`.
     """
     truth, bad = row.truth, row.ivar <= 0
     unit = unitless if truth["normalised"] else FLUX_UNIT if truth["calibrated"] else u.ct

@@ -146,9 +146,9 @@ def _join(x, flux, variance, good, number):
 
 def _draw_factor(x, rng):
     """A smooth factor that a wrong calibration multiplies flux by."""
-    course = (x - x[0]) / (x[-1] - x[0])
+    position = (x - x[0]) / (x[-1] - x[0])
     number = np.arange(1, WAVES + 1)
-    waves = (WAVE * rng.normal(size=WAVES) / number) @ np.cos(np.pi * number[:, None] * course)
+    waves = (WAVE * rng.normal(size=WAVES) / number) @ np.cos(np.pi * number[:, None] * position)
     return np.exp(waves + SLOPE * rng.normal() * (x - x.mean()) / 0.5 * min(1.0, 0.5 / np.ptp(x)))
 
 

@@ -87,7 +87,7 @@ def list_recipes():
 
 
 def read_recipe(recipe: str | PathLike[str]) -> Recipe:
-    """A recipe, checked: what is wrong with any of its settings is told before hours of work go into it.
+    """A recipe, checked: a wrong setting is reported before hours of work go into it.
 
     Parameters
     ----------

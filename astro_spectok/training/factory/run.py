@@ -63,7 +63,7 @@ def build_weights(
     device : str, optional
         Where to compute; 'auto' takes the best there is.
     report : callable, optional
-        Is given texts that tell how far it has got.
+        Called with texts that report progress.
 
     Returns
     -------
