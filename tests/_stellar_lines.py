@@ -38,7 +38,7 @@ class Family:
 
 
 class LabelledFamily(Family):
-    """Stars with one label that lines tell, and others that nothing does."""
+    """Stars with one label that lines determine, and others that nothing does."""
 
     def draw(self, n, random):
         objects = super().draw(n, random)

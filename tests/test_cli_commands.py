@@ -98,7 +98,7 @@ def test_pretrain_stops_resumes_and_exports(tmp_path, capsys):
 
 
 def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
-    """Analytic templates are told of on standard error; each row of the log is a line on standard output."""
+    """Analytic templates are reported on standard error; each row of the log is a line on standard output."""
     arguments = [
         "pretrain",
         "--out",

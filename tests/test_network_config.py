@@ -35,7 +35,7 @@ def test_configs_are_named_and_round_trip_through_json(name):
 
 
 def test_unknown_fields_are_refused():
-    """Weights of a newer version are told apart from broken ones."""
+    """Weights of a newer version are distinguished from broken ones."""
     with pytest.raises(ValueError, match=r"NetworkConfig has no field colour.*upgrade"):
         NetworkConfig.from_dict({"colour": 1})
 

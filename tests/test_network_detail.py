@@ -35,7 +35,7 @@ def filtered_flux(patches):
 
 
 def test_basis_is_orthonormal():
-    """Cosines of type II."""
+    """The DCT of type II."""
     basis = detail_basis(PATCH, NUMBER)
     torch.testing.assert_close(basis.T @ basis, torch.eye(NUMBER), rtol=0, atol=1e-5)
 

@@ -323,7 +323,7 @@ def _add_field(config, state):
     config["flux_capacitor"] = 3
 
 
-def _spoil_field(config, state):
+def _damage_field(config, state):
     config["patch"] = "thirty-two"
 
 
@@ -338,7 +338,7 @@ def _diverge(config, state):
         (_add, r"unexpected backbone.surplus.*written by astro_spectok \d"),
         (_widen, r"has shape .* instead of .* more\."),
         (_add_field, r"describes no network of this version: .*flux_capacitor.*install a version"),
-        (_spoil_field, r"patch must be an integer from 1 to 4096; got 'thirty-two'"),
+        (_damage_field, r"patch must be an integer from 1 to 4096; got 'thirty-two'"),
         (_diverge, r"NaN or infinite.*earlier checkpoint"),
     ],
 )
