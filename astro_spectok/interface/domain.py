@@ -42,7 +42,7 @@ class Domain:
 
     @classmethod
     def from_weights(cls, loaded):
-        """The domain that a file of weights tells of.
+        """The domain stored in a file of weights.
 
         Parameters
         ----------

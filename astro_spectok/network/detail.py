@@ -3,7 +3,7 @@
 
 To reproduce a spectrum at a signal-to-noise ratio of 100, a network must learn a linear map of its pixels to one per
 cent, which takes very long. The last values of each token are therefore not learned: they are coefficients of the
-discrete cosine transform (DCT, type II) of the flux less the interpolated level, shrunk by a Wiener filter where they
+DCT (type II) of the flux less the interpolated level, shrunk by a Wiener filter where they
 are noise.
 """
 

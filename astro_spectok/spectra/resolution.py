@@ -15,7 +15,7 @@ __all__ = ["check_resolution", "find_resolution"]
 log = logging.getLogger(__name__)
 
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-#: the profile of one spectrograph arm hardly differs between fibres: the mean of a few tells it
+#: the profile of one spectrograph arm hardly differs between fibres: the mean of a few suffices
 _N_FIBRES = 16
 #: resolving powers that a spectrum can have; what lies outside is a slip of units, or means something else
 _LEAST, _MOST = 1.0, 1e8

@@ -42,7 +42,7 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
 
     The templates are fitted as `~astro_spectok.redshift.fit.refine_redshift` fits them; their sum is then put
     on top at other velocities, with a strength of its own, while they adapt. Velocities that the resolution does not
-    tell from the first are left out.
+    distinguish from the first are left out.
 
     Parameters
     ----------

@@ -211,7 +211,7 @@ def _find_medium(columns, wave_name):
     if "obs.atmos" in ucd or "air" in wave_name.lower():
         return "air"
     if ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
-        return "vacuum"  # ESO's standard of science data products: air is told, vacuum is not
+        return "vacuum"  # ESO's standard of science data products: air is stated, vacuum is not
     # also where the other column, in air, is named as such
     others = {name.lower() for name in columns.names} & {"wavelength_air", "wave_air", "lambda_air"}
     return "vacuum" if "vac" in wave_name.lower() or others else None
