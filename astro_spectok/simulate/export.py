@@ -17,6 +17,7 @@ from specutils import SpectrumList
 
 from astro_spectok.simulate.rows import TRUTH, Simulation, make_spectrum
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.writing import check_output, write_table
 
@@ -26,7 +27,6 @@ __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
 TRUTH_TABLE = "truth.ecsv"
 #: names of the files that a directory gets: seed, number of the object, and of the view where there are several
 FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @own_errstate

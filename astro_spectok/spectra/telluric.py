@@ -8,9 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
 
+from astro_spectok.utils.constants import LIGHT_SPEED
+
 __all__ = ["OxygenMedium", "find_medium_by_oxygen", "list_oxygen_lines"]
 
-SPEED = 299792.458
 #: bands of O2: name, origin in cm-1, rotational constants of the upper state, and optical depth of their strongest line
 #: relative to the first (Babcock & Herzberg 1948, ApJ 108, 167)
 BANDS = (("A", 13120.909, 1.391246, 5.369e-6, 1.0), ("B", 14525.661, 1.372951, 5.358e-6, 0.07))
@@ -101,8 +102,8 @@ def _make_absorption(band, depth, resolution):
     _, waves, depths = list_oxygen_lines()[band]
     low, high = waves[0] - 5 * MARGIN, waves[-1] + 5 * MARGIN
     tau = np.bincount(np.rint((waves - low) / FINE).astype(int), depths, int((high - low) / FINE))
-    reach = round(WINGS / SPEED / FINE)
-    pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * SPEED / HALF_WIDTH) ** 2)
+    reach = round(WINGS / LIGHT_SPEED / FINE)
+    pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * LIGHT_SPEED / HALF_WIDTH) ** 2)
     absorbed = 1 - np.exp(-depth * np.maximum(fftconvolve(tau, pressure, mode="same"), 0))
     return low, gaussian_filter1d(absorbed, 1 / (resolution * FINE * 2.355))
 
@@ -201,7 +202,7 @@ def _fit_band(band, x, flux, ivar, resolution, shifts):
 def _match(x, left, weight, smooth, made, shifts):
     """Fall of chi squared by an absorption at each shift, (shifts,); ``left`` is what is not smooth, over the noise."""
     start, absorbed = made
-    at = (x[:, None] - shifts / SPEED - start) / FINE  # (m, shifts)
+    at = (x[:, None] - shifts / LIGHT_SPEED - start) / FINE  # (m, shifts)
     index = np.clip(at.astype(np.int64), 0, len(absorbed) - 2)
     part = at - index
     model = weight * ((1 - part) * absorbed[index] + part * absorbed[index + 1])

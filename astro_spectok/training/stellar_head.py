@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from astro_spectok.heads import StellarConfig, StellarHead
+from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.simulate import Randomness, RestGrid
 from astro_spectok.simulate.stellar_grid import GridStars
@@ -64,7 +65,7 @@ SCHEDULES = (
 )
 SPLIT_SEED, LEFT_OUT = 5, 0.25
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
-WAVELENGTH, RESOLUTION = ((3600.0, 7390.0), (8390.0, 8910.0), (15150.0, 16960.0)), (100.0, 30000.0)
+WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS), (100.0, 30000.0)
 
 
 def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="cpu", report=None, keep=None):

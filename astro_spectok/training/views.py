@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.simulate.constants import FWHM
+
 __all__ = ["Truth", "View", "draw_view", "finish_view", "hide_pixels", "shift_source", "trust_template"]
 
 #: good pixels that the encoder is shown at least: one patch
@@ -16,7 +18,6 @@ LN_LONGEST = np.log(56000.0)
 TINY = 1e-200
 #: how far beyond the data, in ln(wavelength), the decoder may be asked for
 BEYOND = 0.15
-FWHM = 2.3548200450309493
 #: instruments whose sampling is drawn often: ln range, ln step or None with the step in Angstrom, pixels per FWHM
 PRESETS = (
     ("sdss", 3700.0, 9250.0, np.log(10) * 1e-4, None, 2.2),

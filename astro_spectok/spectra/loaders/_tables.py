@@ -180,7 +180,7 @@ def make_drafts(columns, source, options, *, number=None):
 
 
 def _read_mask(columns, roles, guesses):
-    """Bad pixels by the columns that tell good or bad ones, or None; what had to be guessed is noted."""
+    """Bad pixels from the mask columns, or None; guesses are noted."""
     mask = columns.read(roles["mask"][0]) if "mask" in roles else None
     if "good" in roles:
         good = columns.read(roles["good"][0])
