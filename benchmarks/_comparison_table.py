@@ -8,10 +8,10 @@ __all__ = ["make_comparison_table"]
 NOT_MEASURED = "*Not measured yet: python benchmarks/redrock/compare.py --data DIR does it.*\n"
 CLASSES = ("GALAXY", "QSO", "STAR")
 HEADER = (
-    "spectra", "tool", "told beforehand", "n", "class right", "within 0.0033", *(f"{name}, km/s" for name in CLASSES),
+    "spectra", "tool", "given beforehand", "n", "class right", "within 0.0033", *(f"{name}, km/s" for name in CLASSES),
     "spectra per CPU-s",
 )  # fmt: skip
-#: what each side of the comparison with redrock is called, and what it is told of the spectra
+#: what each side of the comparison with redrock is called, and what it is given of the spectra
 SIDES = {"redrock": ("redrock {}", "line-spread function"), "astro_spectok": ("astro_spectok", "nothing")}
 
 
@@ -21,7 +21,7 @@ def make_comparison_table(redrock, specutils=None):
     Parameters
     ----------
     redrock, specutils : dict, optional
-        Results of both scripts, as read from their JSON files; those of the second are told where they are there.
+        Results of both scripts, as read from their JSON files; those of the second are shown if they exist.
 
     Returns
     -------
@@ -31,13 +31,13 @@ def make_comparison_table(redrock, specutils=None):
         return NOT_MEASURED
     rows = []
     for row in redrock["sets"]:
-        for side, (name, told) in SIDES.items():
+        for side, (name, given) in SIDES.items():
             found = row["sides"][side]
             title = name.format(redrock["redrock"])
-            rows.append([row["name"], title, told, *_show_figures(found)])
+            rows.append([row["name"], title, given, *_show_figures(found)])
     for found in (specutils or {}).get("tools", []):
         title = f"specutils {specutils['specutils']}, ``{found['tool']}``"
-        rows.append([specutils["name"], title, found["told"], *_show_figures(found)])
+        rows.append([specutils["name"], title, found["given"], *_show_figures(found)])
     title = f"One thread of {redrock['cpu']}; weights {redrock['sha256'][:12]}"
     return make_table(title, HEADER, rows)
 

@@ -10,7 +10,7 @@ from astro_spectok.plotting.lines import list_lines
 
 __all__ = ["plot_diagrams", "plot_network", "plot_redshift_search", "plot_tokens_of_patches"]
 
-#: Okabe and Ito's colours, told apart by the colour-blind and in print
+#: Okabe and Ito's colours, distinguishable to the colour-blind and in print
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
 PALE_BLUE, PALE_ORANGE, PALE_GREEN = "#DCEBF5", "#FBE5D6", "#D9F0E8"
 #: Angstrom: the patch that is shown magnified is the one here, the brightest line of the example
@@ -96,7 +96,7 @@ def plot_tokens_of_patches(path):
 def _plot_token_image(axes, tokens, shown):
     """Tokens as columns at their wavelengths; the patch that is shown is framed."""
     values = np.where(tokens.mask[:, None], np.nan, tokens.values)
-    # what tells patches apart: each component without its median, on its own scale
+    # what distinguishes patches: each component without its median, on its own scale
     values = values - np.nanmedian(values, axis=0)
     values = values / np.maximum(np.nanpercentile(np.abs(values), 95, axis=0), 1e-12)
     centre = tokens.wavelength.value

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra that should be doubted, and good ones that should not: each set by its name, with what is true of it."""
+"""Spectra that should be flagged, and good ones that should not: each set by its name, with its truth."""
 
 from dataclasses import dataclass
 from functools import partial

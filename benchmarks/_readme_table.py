@@ -75,10 +75,10 @@ def make_readme_block(read):
         return f"{BEGIN}\n{NOT_MEASURED}\n{END}"
     missed = sum(bar["met"] is False for bar in every)
     rows = [_make_row(next(bar for bar in bars[file] if _fits(bar["name"], name)), file) for file, name in HEADLINES]
-    told = sorted({content["sha256"][:12] for file in bars if (content := read(file))})
+    digests = sorted({content["sha256"][:12] for file in bars if (content := read(file))})
     text = (
         f"Of {len(every)} figures that were aimed at, {sum(bar['met'] is True for bar in every)} are met and {missed} "
-        f"missed with the packaged weights ({', '.join(told)}). The most telling of both:\n"
+        f"missed with the packaged weights ({', '.join(digests)}). The main results of both:\n"
     )
     return f"{BEGIN}\n{text}\n{make_table('', ['what', 'aimed at', 'measured', 'met', 'n'], rows)}\n{END}"
 

@@ -106,7 +106,7 @@ def read_truth(columns, n, rows):
     truth = {
         "class_true": np.where(np.isin(classes, CLASSES), classes, ""),
         "z_true": z,
-        # LAMOST writes -9999 where it could not tell
+        # LAMOST writes -9999 for unknown values
         "snr": np.where(snr > -100, snr, np.nan),
         "object": columns["object"][rows] if "object" in columns else rows.astype(str),
         "row": rows,

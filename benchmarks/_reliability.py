@@ -61,7 +61,7 @@ def judge_reliability(rows):
     -------
     worst : float or None
         By how much the share of right ones differs from what is claimed, beyond twice its binomial error, in the worst
-        bin: what a bin of few spectra cannot tell is not held against it.
+        bin: the statistical error of a bin with few spectra does not count.
     mean : float or None
         Mean of that difference, nothing taken off, weighted with the number of spectra.
     """

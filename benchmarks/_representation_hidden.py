@@ -128,7 +128,7 @@ def measure_hidden(runner, test, train, *, limit, hide, components=True):
 
 
 def measure_shares(runner, test, *, limit):
-    """chi2 per pixel of spectra from their tokens, without the learned values and without the cosines: per set."""
+    """chi2 per pixel of decoded tokens, also without the learned values and without the DCT coefficients: per set."""
     results = []
     for name, (rows, _) in HIDDEN_SETS.items():
         if not (test / f"{name}.npz").is_file():
@@ -138,13 +138,13 @@ def measure_shares(runner, test, *, limit):
         width = runner.network.config.width
         mean = np.concatenate([e.values[e.good, 2:width] for e in encoded]).mean(0)
         row = {"set": name, "n": len(encoded)}
-        for key in ("all", "without_learned", "without_cosines"):
+        for key in ("all", "without_learned", "without_dct"):
             chi2 = []
             for i, e in enumerate(encoded):
                 values = e.values.copy()
                 if key == "without_learned":
                     values[e.good, 2:width] = mean
-                elif key == "without_cosines":
+                elif key == "without_dct":
                     values[:, width:] = 0
                 wavelength, flux, ivar = spectrum(batch, i)
                 model, _ = runner.decode(values, e.geometry, e.good, np.log(wavelength))

@@ -66,7 +66,7 @@ class Task:
     read : callable
         Columns to labels (n,): text, '' for unknown, or numbers, NaN for unknown.
     group : str
-        Column that tells which spectra are of one object, where there is one.
+        Column that identifies spectra of the same object, if any.
     scatter : bool
         Numbers on another scale than those learned from: scored by the scatter of their errors, in place of R2.
     """

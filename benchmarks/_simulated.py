@@ -18,7 +18,7 @@ from astro_spectok.training.observed import WIDE_RESOLUTION, to_inputs, to_spect
 
 __all__ = ["measure_groups", "measure_simulated"]
 
-#: far from the seed of any training; the second number tells the parts of the benchmark from each other
+#: far from the seed of any training; the second number distinguishes the parts of the benchmark
 SEED = 991
 SNR_EDGES = (1, 3, 10, 100)
 MEASURABLE = ("galaxies", "quasars", "stars")
@@ -44,7 +44,7 @@ def measure_simulated(runner, templates, n=1000, *, report=print):
     n : int, optional
         Objects of the retrieval; the other parts use as many or a fixed share.
     report : callable, optional
-        Is told of each part as it begins.
+        Called with the name of each part as it begins.
 
     Returns
     -------

@@ -73,7 +73,7 @@ def _change(rng, mapping):
         mapping[key] = _pick(rng, VALUES)
 
 
-def _spoil_bytes(rng, content):
+def _damage_bytes(rng, content):
     """Bytes flipped, cut, doubled or put in."""
     content = bytearray(content)
     for _ in range(rng.integers(1, 5)):
@@ -92,7 +92,7 @@ def _spoil_bytes(rng, content):
     return bytes(content)
 
 
-def _spoil_tensors(rng, tensors):
+def _damage_tensors(rng, tensors):
     """One tensor of another shape, type or content, or missing."""
     name = _pick(rng, tensors)
     made = {
@@ -142,9 +142,9 @@ def check_weights(seed, folder):
         text = json.dumps(header).encode()
         content = sign(len(text).to_bytes(8, "little") + text + bytes(data))
     elif kind == 2:
-        content = sign(save(_spoil_tensors(rng, load(content)), metadata=header["__metadata__"]))
+        content = sign(save(_damage_tensors(rng, load(content)), metadata=header["__metadata__"]))
     else:
-        content = _spoil_bytes(rng, content)
+        content = _damage_bytes(rng, content)
     path.write_bytes(content)
     try:
         loaded = load_weights(path, shared=False)
@@ -181,9 +181,9 @@ def check_checkpoint(seed, folder):
     rng = np.random.default_rng(seed)
     content, path = _checkpoint(), folder / "checkpoint.safetensors"
     if rng.random() < 0.6:
-        content = _spoil_bytes(rng, content)
+        content = _damage_bytes(rng, content)
     else:
-        tensors, metadata = _spoil_tensors(rng, load(content)), {"step": "3", "updates": "3"}
+        tensors, metadata = _damage_tensors(rng, load(content)), {"step": "3", "updates": "3"}
         metadata |= {"configs": json.dumps(SETTINGS)}
         metadata[_pick(rng, metadata)] = str(_pick(rng, ("", "-1", "x", "1e9", "9" * 5000, "[" * 5000, "nan", "{}")))
         content = save(tensors, metadata=metadata)
@@ -214,7 +214,7 @@ def check_file(seed, folder):
     content = EXAMPLE_PATH.read_bytes()
     name = _pick(rng, ("x.fits", "x.fits", "x.fits.gz", "x.txt", "x.csv"))
     if name.endswith(".gz"):
-        content = gzip.compress(_spoil_bytes(rng, content) if rng.random() < 0.5 else content, 1)
+        content = gzip.compress(_damage_bytes(rng, content) if rng.random() < 0.5 else content, 1)
     elif name == "x.fits" and rng.random() < 0.5:
         # sizes that the header claims
         card = _pick(rng, (b"NAXIS1  =", b"NAXIS2  =", b"PCOUNT  =", b"TFIELDS =", b"BITPIX  =", b"NAXIS   ="))
@@ -222,7 +222,7 @@ def check_file(seed, folder):
         value = str(_pick(rng, (-1, 0, 1, 999, 10**6, 10**12, 2**63, "'x'", "1e300"))).rjust(20).encode()[:20]
         content = content[: place + 10] + value + content[place + 30 :] if place >= 0 else content
     path = folder / name
-    path.write_bytes(_spoil_bytes(rng, content) if rng.random() < 0.7 else content)
+    path.write_bytes(_damage_bytes(rng, content) if rng.random() < 0.7 else content)
     try:
         spectra = read(path)
     except OSError as error:

@@ -15,7 +15,7 @@ from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimato
 __all__ = ["check_spectra", "make_good", "make_strange"]
 
 #: columns that are NaN only in a row with a flag, by table
-TOLD = {"redshift": ("z", "z_err", "p_best", "snr"), "stellar": ("p_star", "snr"), "embedding": ("embedding", "snr")}
+GIVEN = {"redshift": ("z", "z_err", "p_best", "snr"), "stellar": ("p_star", "snr"), "embedding": ("embedding", "snr")}
 FLAGS = {"redshift": "zwarn", "stellar": "warn", "embedding": "warn"}
 RTOL = 2e-3
 
@@ -37,7 +37,7 @@ def _scale(rng):
     return 1.0 if rng.random() < 0.4 else 10.0 ** rng.uniform(-300, 300)
 
 
-def _spoil(rng, values):
+def _damage(rng, values):
     """Put something strange into some pixels."""
     values = np.array(values, dtype=np.float64)
     for _ in range(rng.integers(0, 3)):
@@ -60,7 +60,8 @@ def _make_axis(rng, m):
         lambda: rng.normal(0, 1e4, m),
     )()
     axis = axis * (1.0 if rng.random() < 0.8 else _scale(rng))
-    return (axis if rng.random() < 0.7 else _spoil(rng, axis)) * _pick(rng, u.AA, u.AA, u.nm, u.Hz, u.eV, u.cm**-1, u.m)
+    axis = axis if rng.random() < 0.7 else _damage(rng, axis)
+    return axis * _pick(rng, u.AA, u.AA, u.nm, u.Hz, u.eV, u.cm**-1, u.m)
 
 
 def _make_flux(rng, m):
@@ -76,7 +77,7 @@ def _make_flux(rng, m):
         lambda: np.sin(np.arange(m)),
     )()
     flux = flux * _scale(rng)
-    flux = flux if rng.random() < 0.6 else _spoil(rng, flux)
+    flux = flux if rng.random() < 0.6 else _damage(rng, flux)
     kind = _pick(rng, "f8", "f8", "f4", "f2", ">f8", "i4", "c16", "O", "?", "U8")
     with np.errstate(all="ignore"):
         return np.nan_to_num(flux).astype(kind) if kind in ("i4", "U8") else flux.astype(kind)
@@ -87,7 +88,7 @@ def _make_uncertainty(rng, m, unit):
     if rng.random() < 0.25:
         return None
     array = np.abs(rng.normal(1, 0.3, m)) * _scale(rng)
-    array = array if rng.random() < 0.6 else _spoil(rng, array)
+    array = array if rng.random() < 0.6 else _damage(rng, array)
     kind = _pick(rng, StdDevUncertainty, VarianceUncertainty, InverseVariance)
     return kind(array, unit={StdDevUncertainty: unit, VarianceUncertainty: unit**2, InverseVariance: unit**-2}[kind])
 
@@ -162,7 +163,7 @@ def check_spectra(seed):
     alone, tables = _measure_good(), _measure([make_good(0), *strange, make_good(1)])
     for kind, table in tables.items():
         assert len(table) >= len(strange) + 2 - sum(1 for one in strange if isinstance(one, list | dict | tuple))
-        for name in TOLD[kind]:
+        for name in GIVEN[kind]:
             values = np.asarray(getattr(table[name], "value", table[name]), dtype=np.float64).reshape(len(table), -1)
             lost = ~np.isfinite(values).all(axis=1)
             assert (table[FLAGS[kind]][lost] != 0).all(), f"{kind}: {name} is NaN without a flag"

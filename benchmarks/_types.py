@@ -62,7 +62,7 @@ def score_types(found, truth, probability):
     list of dict
         ``type`` ('all' for all of them), ``n``, ``exact``, ``near`` (`is_near`), and ``stated``, the mean probability
         of those that were found to be stars (None: there are none), to compare with ``exact``. Empty where no type is
-        known, or none was found at all, as by weights that tell none.
+        known, or none was found at all, as by weights without a type head.
     """
     known = truth != ""
     if not known.any() or not (found != "").any():

@@ -19,6 +19,6 @@ def make_wild_table(content):
         ["read", totals["read"]],
         ["refused in words, of those that hold no spectrum", f"{totals['refused']} of {totals['must_be_refused']}"],
         ["wavelengths right, of those read", f"{totals['axis_right']} of {totals['read']}"],
-        ["air or vacuum told rightly, of those where somebody states it", f"{totals['medium_right']} of {known}"],
+        ["air or vacuum correct, of those where somebody states it", f"{totals['medium_right']} of {known}"],
     ]
     return make_table("Files as people have them, read without options", ["what", "number"], rows)

@@ -17,7 +17,7 @@ from pathlib import Path
 from _strange_files import check_checkpoint, check_file, check_weights
 from _strange_spectra import check_spectra
 
-#: failures that are told one by one
+#: failures that are listed one by one
 SHOWN = 20
 #: what is tried, in turn
 KINDS = {

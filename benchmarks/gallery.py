@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Draw simulated among real spectra, without saying which is which: can you tell?
+"""Draw simulated among real spectra, without saying which is which, for a blind test.
 
 Run ``python benchmarks/gallery.py --data TRAIN --test TEST -o docs/_images/simulated_gallery.png``. For every real
 spectrum of the test sets there is a simulated one of the same instrument, in the range of signal-to-noise ratios of
@@ -80,7 +80,7 @@ def collect(data, test, seed):
 
 
 def plot_panel(axes, number, wavelength, flux):
-    """One spectrum, with its number and nothing that tells where it is from."""
+    """One spectrum, with its number and no indication of its origin."""
     # nothing is drawn across the gaps between arms
     gaps = find_gaps(wavelength)
     wavelength, flux = np.insert(wavelength, gaps, np.nan), np.insert(flux, gaps, np.nan)
@@ -88,7 +88,7 @@ def plot_panel(axes, number, wavelength, flux):
     low, high = np.nanpercentile(flux, [0.3, 99.7])
     margin = 0.12 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + 1.5 * margin)
-    # the range is shown to the nearest hundred: its ends would tell the instrument's pixels
+    # the range is shown to the nearest hundred: its ends would reveal the instrument
     axes.set_xlim(100 * np.floor(wavelength[0] / 100), 100 * np.ceil(wavelength[-1] / 100))
     axes.locator_params(axis="x", nbins=5, prune="both")
     axes.tick_params(labelsize=7, length=2, pad=1.5)

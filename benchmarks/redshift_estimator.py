@@ -133,9 +133,9 @@ def score_pulls(table, name):
 
 def score_unchosen(tables):
     """`measure_reliability` of the real sets that are `UNCHOSEN`, together."""
-    told = join([table for name, table in tables.items() if name in REAL and name != "vandels_real"])
-    told = {key: x[np.isfinite(told["z_true"]) & (told["class_true"] != "")] for key, x in told.items()}
-    rows = measure_reliability(told["p_best"], judge_claim(told, UNCHOSEN))
+    known = join([table for name, table in tables.items() if name in REAL and name != "vandels_real"])
+    known = {key: x[np.isfinite(known["z_true"]) & (known["class_true"] != "")] for key, x in known.items()}
+    rows = measure_reliability(known["p_best"], judge_claim(known, UNCHOSEN))
     return [{"set": UNCHOSEN} | row for row in rows]
 
 
@@ -258,14 +258,14 @@ def run_benchmark(estimator, data, train=None, *, limit=None, simulated=4000, no
     result = {"redshift": [], "pulls": [], "reliability": [], "pit": [], "zwarn": []}
     for name, table in groups.items():
         named = np.isfinite(table["z_true"]) & (table["class_true"] != "")
-        told = {key: x[named] for key, x in table.items()}
-        result["redshift"] += [{"set": name} | row for row in group_redshifts(told)]
+        known = {key: x[named] for key, x in table.items()}
+        result["redshift"] += [{"set": name} | row for row in group_redshifts(known)]
         if name in ("lamost_real", "sim_redrock", "simulated"):
-            result["pulls"] += score_pulls(told, name)
-        rows = measure_reliability(told["p_best"], judge_claim(told, name))
+            result["pulls"] += score_pulls(known, name)
+        rows = measure_reliability(known["p_best"], judge_claim(known, name))
         result["reliability"] += [{"set": name} | row for row in rows]
-        counts = np.histogram(told["pit"], 10, (0, 1))[0].tolist()
-        result["pit"].append({"set": name, "n": len(told["pit"]), "ks": measure_ks(told["pit"]), "counts": counts})
+        counts = np.histogram(known["pit"], 10, (0, 1))[0].tolist()
+        result["pit"].append({"set": name, "n": len(known["pit"]), "ks": measure_ks(known["pit"]), "counts": counts})
         result["zwarn"].append(score_zwarn(table, name))
     if any(name in REAL and name != "vandels_real" for name in tables):
         result["reliability"] += score_unchosen(tables)

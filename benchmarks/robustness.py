@@ -5,7 +5,7 @@
                                     [--json FILE]
 
 N galaxies, quasars and stars in equal parts, half of them as SDSS and half as DESI sees them, at S/N 5 per pixel, are
-measured with `RedshiftEstimator` as they are and with each of `_spoil.FAULTS`; all of that again without errors.
+measured with `RedshiftEstimator` as they are and with each of `_damage.FAULTS`; all of that again without errors.
 ``--data`` is the directory of the public template sets; without it templates are analytic, and easier than the sky.
 
 The noise is Gaussian and as stated (``--noise clean``), and nothing else is wrong: a spectrum of the simulator as it
@@ -23,11 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from _damage import COMPARED, FAULTS, Exposure, damage, has_both_arms
 from _real_sets import CLASSES
 from _robustness_table import BAR
 from _scores import is_right
 from _simulated import clean_groups
-from _spoil import COMPARED, FAULTS, Exposure, has_both_arms, spoil
 
 import astro_spectok
 from astro_spectok.estimators import RedshiftEstimator
@@ -79,7 +79,7 @@ def draw_exposures(data, n, snr, *, noise="clean"):
 
     Returns
     -------
-    exposures : list of `~_spoil.Exposure`
+    exposures : list of `~_damage.Exposure`
     truth : dict of str to ndarray, shape (n,)
         ``class_true``, ``z_true``, ``instrument``, and ``wide`` (False), as `~_scores.is_right` wants them.
     """
@@ -152,7 +152,7 @@ def score_fault(before, after):
         was right and is wrong now. None where there is nothing to measure.
     """
     was, now = before["right"], after["right"]
-    n, spoilt = len(was), was & ~now
+    n, lost = len(was), was & ~now
     return {
         "n": n,
         "right": _share(now),
@@ -162,7 +162,7 @@ def score_fault(before, after):
         "clear": _share(after["clear"]),
         "purity": _share(now[after["clear"]]),
         "loss_clear": _share((was.astype(float) - now)[before["clear"]]),
-        "caught": _share(~after["clear"][spoilt]),
+        "caught": _share(~after["clear"][lost]),
     }
 
 
@@ -191,7 +191,7 @@ def measure_faults(estimator, exposures, truth, *, report=print):
     exposures, truth
         As of `draw_exposures`.
     report : callable, optional
-        Is told of each fault as soon as it is measured.
+        Called with each fault as soon as it is measured.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def measure_faults(estimator, exposures, truth, *, report=print):
 
     def measure(name, errors):
         spectra = [
-            x.arrays if name in (REFERENCE, NO_ERRORS) else spoil(name, x, [SEED, numbers[name], i])
+            x.arrays if name in (REFERENCE, NO_ERRORS) else damage(name, x, [SEED, numbers[name], i])
             for i, x in enumerate(exposures)
         ]
         if not errors:

@@ -67,7 +67,7 @@ SNR, PIXELS = (1.5, 30.0), 2400
 REDSHIFT = RedshiftConfig(target_sigma=1.5e-4)
 #: of galaxies, quasars and stars
 SHARES = (0.5, 0.35, 0.15)
-#: far from the seed of any training; the second number tells training from validation
+#: far from the seed of any training; the second number distinguishes training from validation
 SEED = 617
 #: spectra in a training step, and objects drawn at a time; those are then mixed
 BATCH, DRAWN = 24, 256

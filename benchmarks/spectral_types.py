@@ -29,18 +29,18 @@ def find_temperature(scores, types):
     return min(trials, key=lambda value: F.cross_entropy(scores / value, types).item())
 
 
-def check_head(head, views, tell):
-    """Tell how good a head is on stars that trained nothing."""
+def check_head(head, views, report):
+    """Report the accuracy of a head on stars that trained nothing."""
     scores = score_stars(head, views)
     names = np.array(head.config.types)
     found, truth = names[scores.argmax(1).numpy()], names[views.types.numpy()]
     near = is_near(found, truth)
-    tell(f"{len(truth)} other stars: exact {np.mean(found == truth):.3f}, near {near.mean():.3f}")
+    report(f"{len(truth)} other stars: exact {np.mean(found == truth):.3f}, near {near.mean():.3f}")
     for name in head.config.types:
         own = truth == name
         if own.any():
-            tell(f"  {name:2s} {own.sum():5d} exact {np.mean(found[own] == name):.3f} near {near[own].mean():.3f}")
-    tell(f"temperature {find_temperature(scores, views.types):.2f}")
+            report(f"  {name:2s} {own.sum():5d} exact {np.mean(found[own] == name):.3f} near {near[own].mean():.3f}")
+    report(f"temperature {find_temperature(scores, views.types):.2f}")
 
 
 def main(argv=None):

@@ -5,7 +5,7 @@
 
 ``--data`` is the directory of the test sets, of which ``sim_redrock`` is read; ``--train`` that of the template sets
 (``train`` beside it if not given), of which the templates of Marz are. specutils has no templates of its own, and its
-tools compare a spectrum with one template. They are helped: they are told the class, and a redshift within 0.02 (1 + z)
+tools compare a spectrum with one template. As a help they are given the class, and a redshift within 0.02 (1 + z)
 of the true one, and get the best of all templates of that class.
 
 ``template_redshift`` tries redshifts in steps of 2.5e-4 (1 + z), with linear interpolation (its default, which
@@ -13,8 +13,8 @@ conserves flux, takes 25 times as long). ``template_correlate`` is given the spe
 continuum, as ``fit_generic_continuum`` finds it, uses FFT, and answers with the lag of its highest value within that
 range. CPU time counts all of that, on one thread.
 
-The JSON file holds ``specutils`` (version), ``name``, ``n`` and ``tools``, each with ``tool, told, n, class_right``
-(null: it was told), ``within_0033, median_abs_dv, by_class`` and ``per_second``.
+The JSON file holds ``specutils`` (version), ``name``, ``n`` and ``tools``, each with ``tool, given, n, class_right``
+(null: it was given), ``within_0033, median_abs_dv, by_class`` and ``per_second``.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SPEED_OF_LIGHT = 299792.458
 WINDOW, STEP = 0.02, 2.5e-4
 #: the set of templates, and what the names of those begin with that are no spectra
 TEMPLATES, NOT_SPECTRA = "marz_redshift_templates.npz", "EIGENVECTOR"
-TOLD = "class, z within 0.02 (1 + z)"
+GIVEN = "class, z within 0.02 (1 + z)"
 
 
 def read_templates(path):
@@ -136,7 +136,7 @@ def run_tools(options, report):
             for category in (AstropyUserWarning, UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
             found = score_tool(find, spectra, common.truth, templates, np.random.default_rng(7))
-        result["tools"].append({"tool": tool, "told": TOLD} | found)
+        result["tools"].append({"tool": tool, "given": GIVEN} | found)
         by_class = ", ".join(f"{name} {part['median_abs_dv']:.0f}" for name, part in found["by_class"].items())
         report(f"{tool}: {found['within_0033']:.3f} within 0.0033, km/s {by_class}; {found['per_second']:.2f} a second")
     return result

@@ -148,10 +148,12 @@ def read_tokens(network, flux, covered, *, pixels):
     out = []
     for one, here in zip(flux.split(1), covered.split(1), strict=True):
         patches = make_patches(network, one, here)
-        told = {"ln_doppler": torch.zeros(1, dtype=torch.float64), "pixels": pixels}
+        given = {"ln_doppler": torch.zeros(1, dtype=torch.float64), "pixels": pixels}
         with torch.inference_mode():
             tokens = network.encode(patches)
-            out.append(take_labels(network.read("stellar", tokens, patches.mask, patches.grid.geometry, patches, told)))
+            out.append(
+                take_labels(network.read("stellar", tokens, patches.mask, patches.grid.geometry, patches, given))
+            )
     return tuple(np.concatenate(part) for part in zip(*out, strict=True))
 
 

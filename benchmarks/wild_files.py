@@ -4,7 +4,7 @@
     python benchmarks/wild_files.py --data DIR [--weights NAME|PATH] [--no-measuring] [--json FILE]
 
 ``--data`` is the folder ``wild`` of the test sets, with ``labels.csv``; what else is known stands in
-``_wild_truth.py``. One row a file, told apart as
+``_wild_truth.py``. One row a file, classified as
 
 ``read``
     spectra came back. ``axis_right``: lowest and highest wavelength of all of them are those known, to 1e-4. What has
@@ -81,8 +81,8 @@ def try_reading(path):
         obj = read(path)
     except Exception as error:  # the point is to see which
         message = str(error)
-        told = isinstance(error, OSError | ValueError) and path.name in message and len(message) <= MESSAGE_LENGTH
-        return None, {"status": "refused" if told else "failed", "message": message[:400]}
+        explained = isinstance(error, OSError | ValueError) and path.name in message and len(message) <= MESSAGE_LENGTH
+        return None, {"status": "refused" if explained else "failed", "message": message[:400]}
     return obj, {"status": "read", "seconds_reading": time.perf_counter() - start}
 
 

@@ -67,29 +67,29 @@ def describe_training(name):
     runs = [read_metadata(find_weights(name))["training"]]
     while runs[0].get("before"):
         runs.insert(0, runs[0]["before"])
-    told = [_describe_run(runs[0])]
+    text = [_describe_run(runs[0])]
     for run in runs[1:]:
         parts = f"{', '.join(run['train_only'])} alone" if run.get("train_only") else "all parts"
-        told.append(f"After that {parts}: {_describe_run(run)}")
-    return " ".join(told) + "\n"
+        text.append(f"After that {parts}: {_describe_run(run)}")
+    return " ".join(text) + "\n"
 
 
 def describe_history(content, log=()):
-    """What came before the runs that the weights tell of, and what their log lacks, in sentences."""
-    told = []
+    """Training before the runs that the weights record, and gaps of their log, in sentences."""
+    text = []
     if content is not None:
         runs = []
         for run in content["runs"]:
             seen = f" ({run['spectra']:,} spectra)" if run.get("spectra") else ""
             runs.append(f"{run['steps']:,} steps{seen} {run['what']}")
-        told = [f"Before that: {'; '.join(runs)}.", *content["remarks"]]
-    spoilt = sum(row["loss"] == "nan" for row in log)
-    if spoilt:
-        told.append(
-            f"In {spoilt} of the {len(log)} rows of its log (``benchmarks/results/small_log.csv``) a batch was left "
+        text = [f"Before that: {'; '.join(runs)}.", *content["remarks"]]
+    corrupted = sum(row["loss"] == "nan" for row in log)
+    if corrupted:
+        text.append(
+            f"In {corrupted} of the {len(log)} rows of its log (``benchmarks/results/small_log.csv``) a batch was left "
             "out, since its loss was not finite."
         )
-    return f"{' '.join(told)}\n"
+    return f"{' '.join(text)}\n"
 
 
 def _describe_run(t):

@@ -45,7 +45,7 @@ def train(out, steps, *real):
 def check_parts(meeting, *groups):
     """Gradients reach what is trained, and nothing else, in a group of one process that meets in the file ``meeting``.
 
-    A trained parameter that is left out of a step would be told at the next.
+    A trained parameter that is left out of a step would be reported at the next.
     """
     batch = ViewDataset(None, replace(CONFIG, batch_tokens=160), NETWORK)[0]
     torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What docstrings of public objects lack: which objects a page shows, and whether each is told of in full."""
+"""What docstrings of public objects lack: which objects a page shows, and whether each is documented in full."""
 
 import ast
 import builtins
@@ -99,7 +99,7 @@ def read_sections(thing):
 
 
 def read_names(section):
-    """Names that a list of parameters tells of: what stands at the margin, before the colon."""
+    """Names in a list of parameters: what stands at the margin, before the colon."""
     heads = [line.split(" : ")[0] for line in section.splitlines() if line and not line[0].isspace()]
     return {name.strip(" *:") for head in heads for name in head.split(",")}
 
@@ -140,7 +140,7 @@ def _judge_class(name, cls):
     parameters = read_names(sections.get("Parameters", ""))
     missing = given - parameters - read_names(sections.get("Attributes", ""))
     if missing:
-        faults.append(f"{name}: not told of: {', '.join(sorted(missing))}")
+        faults.append(f"{name}: not documented: {', '.join(sorted(missing))}")
     if parameters - given:
         faults.append(f"{name}: no parameters: {', '.join(sorted(parameters - given))}")
     for key in ("__init__", "__post_init__"):
@@ -150,7 +150,7 @@ def _judge_class(name, cls):
 
 
 def _has_own_signature(cls):
-    """Whether a class of the package, not one of Python or of another package, tells what it is made with."""
+    """Whether a class of the package, not one of Python or of another package, documents its parameters."""
     return any(key in vars(cls) for key in ("__init__", "__new__", "__dataclass_fields__"))
 
 
@@ -165,11 +165,11 @@ def _judge_function(name, function):
     faults, sections = _judge_summary(name, function), read_sections(function)
     function = inspect.unwrap(function)
     given = set(_list_parameters(name, function))
-    told = read_names(sections.get("Parameters", ""))
-    if given - told:
-        faults.append(f"{name}: not told of: {', '.join(sorted(given - told))}")
-    if told - given:
-        faults.append(f"{name}: no parameters: {', '.join(sorted(told - given))}")
+    documented = read_names(sections.get("Parameters", ""))
+    if given - documented:
+        faults.append(f"{name}: not documented: {', '.join(sorted(given - documented))}")
+    if documented - given:
+        faults.append(f"{name}: no parameters: {', '.join(sorted(documented - given))}")
     kind = _find_result(function)
     if kind and kind not in sections:
         faults.append(f"{name}: no section {kind}")
@@ -197,11 +197,11 @@ def _find_result(function):
 
 
 def _judge_raises(name, function, sections):
-    """Exceptions that are raised by a function itself, not by those it calls, are told of, or a base class is."""
+    """Exceptions that are raised by a function itself, not by those it calls, are documented, or a base class is."""
     text = sections.get("Raises", "")
     where = vars(builtins) | vars(sys.modules[function.__module__])
     words = [word for word in re.findall(r"\w+", text) if word.endswith(("Error", "Exception"))]
-    told = tuple(_find_exception(word, where) for word in words)
+    documented = tuple(_find_exception(word, where) for word in words)
     faults = []
     for node in _walk(function):
         if not isinstance(node, ast.Raise):
@@ -211,7 +211,7 @@ def _judge_raises(name, function, sections):
             break
         called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         raised = where.get(called.id) if isinstance(called, ast.Name) else None
-        if inspect.isclass(raised) and not issubclass(raised, told):
+        if inspect.isclass(raised) and not issubclass(raised, documented):
             faults.append(f"{name}: {raised.__name__} is not among what it says it raises")
     return faults
 

@@ -38,7 +38,7 @@ class Family:
 
 
 class LabelledFamily(Family):
-    """Stars with one label that lines tell, and others that nothing does."""
+    """Stars with one label that lines determine, and others that nothing does."""
 
     def draw(self, n, random):
         objects = super().draw(n, random)
@@ -52,4 +52,4 @@ class LabelledFamily(Family):
 def make_head():
     """A head with new networks."""
     torch.manual_seed(0)
-    return StellarHead(StellarConfig(), replace(get_config("tiny"), local_cosines=16))
+    return StellarHead(StellarConfig(), replace(get_config("tiny"), dct_coefficients=16))

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Each fault spoils what it says and nothing else, and its cost is counted right."""
+"""Each fault damages what it says and nothing else, and its cost is counted right."""
 
 import importlib
 import json
@@ -33,7 +33,7 @@ def script(load):
 
 @pytest.fixture(scope="module")
 def faults(load):
-    return load("_spoil")
+    return load("_damage")
 
 
 @pytest.fixture
@@ -49,16 +49,16 @@ def exposure(faults):
     return faults.Exposure(wavelength, flux, ivar, (np.arange(SIZE) >= JOINT).astype(int), truth.astype(np.float32))
 
 
-def find_rise(exposure, spoilt):
+def find_rise(exposure, damaged):
     """By how many standard deviations the flux of good pixels changed."""
-    return ((spoilt[1] - exposure.flux) * np.sqrt(exposure.ivar))[exposure.good]
+    return ((damaged[1] - exposure.flux) * np.sqrt(exposure.ivar))[exposure.good]
 
 
 def test_same_seed_same_damage(faults, exposure):
     """The damage is a function of the seed, and what is damaged is a copy."""
     before = [x.copy() for x in exposure.arrays]
     for name in faults.FAULTS | faults.COMPARED:
-        first, again = faults.spoil(name, exposure, [1, 2]), faults.spoil(name, exposure, [1, 2])
+        first, again = faults.damage(name, exposure, [1, 2]), faults.damage(name, exposure, [1, 2])
         for a, b in zip(first, again, strict=True):
             np.testing.assert_array_equal(a, b)
         assert any(not np.array_equal(a, b) for a, b in zip(first, before, strict=True)), name
@@ -69,32 +69,32 @@ def test_same_seed_same_damage(faults, exposure):
 
 
 def test_hot_pixels(faults, exposure):
-    spoilt = faults.spoil("3 % unmasked hot pixels", exposure, 5)
-    rise = find_rise(exposure, spoilt)
+    damaged = faults.damage("3 % unmasked hot pixels", exposure, 5)
+    rise = find_rise(exposure, damaged)
     hot = rise > 1
     assert hot.mean() == pytest.approx(0.03, abs=0.01)
     assert (np.abs(rise[~hot]) < 1e-3).all()
     assert rise[hot].min() > 4.9
     assert rise[hot].max() < 101
-    np.testing.assert_array_equal(spoilt[2], exposure.ivar)
+    np.testing.assert_array_equal(damaged[2], exposure.ivar)
 
 
 def test_spurious_line(faults, exposure):
     """One, as wide as a line of the instrument: no hot pixel."""
-    spoilt = faults.spoil("one bright spurious line", exposure, 5)
-    rise = spoilt[1] - exposure.flux
+    damaged = faults.damage("one bright spurious line", exposure, 5)
+    rise = damaged[1] - exposure.flux
     touched = np.flatnonzero(rise > 0.01 * rise.max())
     assert np.ptp(touched) < 12
     assert 3 <= np.count_nonzero(rise > 0.3 * rise.max()) <= 5
     assert (rise[~exposure.good] == 0).all()
-    np.testing.assert_array_equal(spoilt[2], exposure.ivar)
+    np.testing.assert_array_equal(damaged[2], exposure.ivar)
 
 
 @pytest.mark.parametrize("colour", ["blue", "red"])
 def test_missing_arm(faults, exposure, colour):
     """Bad pixels in place of the arm, or none at all: what is left is the same."""
-    masked = faults.spoil(f"{colour} arm missing", exposure, 5)
-    cut = faults.spoil(f"no {colour} arm to begin with", exposure, 5)
+    masked = faults.damage(f"{colour} arm missing", exposure, 5)
+    cut = faults.damage(f"no {colour} arm to begin with", exposure, 5)
     left = slice(JOINT, None) if colour == "blue" else slice(0, JOINT)
     gone = slice(0, JOINT) if colour == "blue" else slice(JOINT, None)
     assert (masked[2][gone] == 0).all()
@@ -106,7 +106,7 @@ def test_missing_arm(faults, exposure, colour):
 @pytest.mark.parametrize("colour", ["blue", "red"])
 def test_noise_in_place_of_an_arm(faults, exposure, colour):
     """The whole spectrum shows as much, by chi2 of its features, as the other arm did; its errors are true."""
-    wavelength, flux, ivar = faults.spoil(f"whole, features as without {colour} arm", exposure, 5)
+    wavelength, flux, ivar = faults.damage(f"whole, features as without {colour} arm", exposure, 5)
     np.testing.assert_array_equal(wavelength, exposure.wavelength)
     np.testing.assert_array_equal(ivar > 0, exposure.good)
     left = exposure.good & ((exposure.arm == 1) if colour == "blue" else (exposure.arm == 0))
@@ -131,7 +131,7 @@ def test_features(faults, exposure):
 
 def test_calibration_wave(faults, exposure):
     """5 per cent either way, in the noise as well."""
-    _, flux, ivar = faults.spoil("5 % calibration wave", exposure, 5)
+    _, flux, ivar = faults.damage("5 % calibration wave", exposure, 5)
     factor = flux[exposure.good] / exposure.flux[exposure.good]
     assert factor.max() == pytest.approx(1.05, abs=1e-3)
     assert factor.min() == pytest.approx(0.95, abs=1e-3)
@@ -140,13 +140,13 @@ def test_calibration_wave(faults, exposure):
 
 @pytest.mark.parametrize(("name", "factor"), [("ivar twice too large", 2), ("ivar twice too small", 0.5)])
 def test_wrong_ivar(faults, exposure, name, factor):
-    _, flux, ivar = faults.spoil(name, exposure, 5)
+    _, flux, ivar = faults.damage(name, exposure, 5)
     np.testing.assert_array_equal(flux, exposure.flux)
     np.testing.assert_array_equal(ivar, np.float32(factor) * exposure.ivar)
 
 
 def test_air(faults, exposure):
-    wavelength, _, _ = faults.spoil("air taken as vacuum", exposure, 5)
+    wavelength, _, _ = faults.damage("air taken as vacuum", exposure, 5)
     shift = 299792.458 * (1 - wavelength / exposure.wavelength)
     assert shift.min() > 80
     assert shift.max() < 90
@@ -174,7 +174,7 @@ class Answers:
 
 
 def test_what_is_right(script, exposure):
-    """Class and redshift; quasars within 0.01; that errors are estimates is no reason to doubt."""
+    """Class and redshift; quasars within 0.01; estimated errors by themselves are no flag."""
     truth = {"class_true": np.array(["QSO", "GALAXY", "STAR", "GALAXY"]), "z_true": np.array([1.0, 1.0, 0.0, 0.0]),
              "wide": np.zeros(4, bool)}  # fmt: skip
     flags = [0, int(RedshiftFlag.ERRORS_ESTIMATED), int(RedshiftFlag.TWO_PEAKS), 0]

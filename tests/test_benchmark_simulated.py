@@ -94,7 +94,7 @@ def test_views_are_counted(survey, argument, value):
         survey.draw(4, 1, views=2, **{argument: value})
 
 
-def test_a_view_that_sees_nothing_is_told_of(survey):
+def test_a_view_that_sees_nothing_is_reported(survey):
     with pytest.raises(ValueError, match="instruments: one of the views sees none"):
         survey.draw(4, 1, views=2, instruments=[["sdss"], lambda *_, max_pixels: None])
 

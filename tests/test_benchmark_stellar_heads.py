@@ -44,7 +44,7 @@ def test_regressions_find_labels(stellar_heads):
 def test_head_of_a_file(stellar_heads, tmp_path):
     """The head of other weights is put on the network of the first."""
     torch.manual_seed(3)
-    network, taught = build_network(replace(get_config("tiny"), local_cosines=16)), make_head()
+    network, taught = build_network(replace(get_config("tiny"), dct_coefficients=16)), make_head()
     start = write_network(tmp_path / "start.safetensors", network)
     moved = copy.deepcopy(network)
     moved.heads["stellar"] = taught

@@ -42,9 +42,9 @@ def test_embed_flags_what_cannot_be_read(files, tmp_path, tiny_weights, capsys):
     bad.write_text("nothing")
     out = tmp_path / "out.ecsv"
     assert main(["embed", str(bad), str(files[0]), "-o", str(out), "--weights", str(tiny_weights)]) == 3
-    told = capsys.readouterr().err
-    assert "spectok: warning: 1 of 2 spectra could not be used" in told
-    assert "bad.txt is a text without columns of numbers" in told
+    written = capsys.readouterr().err
+    assert "spectok: warning: 1 of 2 spectra could not be used" in written
+    assert "bad.txt is a text without columns of numbers" in written
     table = QTable.read(out)
     assert np.isnan(table["embedding"][0]).all()
     assert np.isfinite(table["embedding"][1]).all()
@@ -98,7 +98,7 @@ def test_pretrain_stops_resumes_and_exports(tmp_path, capsys):
 
 
 def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
-    """Analytic templates are told of on standard error; each row of the log is a line on standard output."""
+    """Analytic templates are reported on standard error; each row of the log is a line on standard output."""
     arguments = [
         "pretrain",
         "--out",

@@ -122,8 +122,8 @@ class TestStatus:
         for command in ("embed", "redshift", "stellar"):
             with pytest.raises(SystemExit):
                 main([command, "--help"])
-            told = " ".join(capsys.readouterr().out.split())
-            assert "Exit status: 0 if every spectrum was measured, 3 if some could not be" in told
+            written = " ".join(capsys.readouterr().out.split())
+            assert "Exit status: 0 if every spectrum was measured, 3 if some could not be" in written
 
 
 class TestStart:
@@ -237,7 +237,7 @@ class TestWarnings:
         assert self.show(quiet=True) == []
 
     def test_of_a_command(self, folder, run, capsys, tmp_path):
-        """A flagged file is told of in one line."""
+        """A flagged file is reported in one line."""
         assert run(folder / "b.fits", tmp_path / "none.fits", options=())[0] == 3
         assert "spectok: warning: 1 of 2 spectra could not be used" in capsys.readouterr().err
 

@@ -44,8 +44,8 @@ def test_one_row_per_spectrum(files, tmp_path, redshift_weights, monkeypatch, ca
     assert meta["estimator"] == "RedshiftEstimator"
     assert meta["command"].startswith("spectok redshift ")
     assert "call" not in meta
-    told, remarks = capsys.readouterr()
-    assert "2 spectra measured, 1 with zwarn 0; 1 flagged as unusable" in told
+    written, remarks = capsys.readouterr()
+    assert "2 spectra measured, 1 with zwarn 0; 1 flagged as unusable" in written
     assert "spectok: warning: 1 of 3 spectra could not be used" in remarks
 
 

@@ -29,7 +29,7 @@ def test_shell_writes_what_python_does(tmp_path, capsys):
 
 
 def test_shell_computes_where_python_does(tmp_path, monkeypatch):
-    """On the processor unless told otherwise: other devices draw other spectra."""
+    """On the processor unless another is given: other devices draw other spectra."""
     given = []
     monkeypatch.setattr("astro_spectok.simulate.export.write_simulated", lambda *_, **options: given.append(options))
     for option in ([], ["--device", "cuda"]):

@@ -55,7 +55,7 @@ def test_info_on_name(source, capsys):
 
 
 def test_info_on_file(tmp_path, capsys):
-    """A file tells of itself."""
+    """A file describes itself."""
     config = {"backbone": {"width": 8}, "heads": []}
     path = write_weights(tmp_path / "a.safetensors", config, {"a": torch.ones(1)}, metadata={"name": "mine"})
     assert cli.main(["weights", "info", str(path)]) == 0

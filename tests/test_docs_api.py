@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Every object that the pages list is told of in full: summary, parameters, result, errors, an example that runs."""
+"""Every object that the pages list is documented in full: summary, parameters, result, errors, an example that runs."""
 
 import importlib
 import importlib.resources
@@ -37,7 +37,7 @@ SHOWN = list_shown("\n".join(path.read_text() for path in sorted(DOCS.glob("*.rs
 
 
 @pytest.mark.parametrize("thing", [thing for _, thing in SHOWN], ids=[name for name, _ in SHOWN])
-def test_objects_are_told_of_in_full(thing):
+def test_objects_are_documented_in_full(thing):
     """Nothing is missing from the docstring of a public class or function, nor from those of its public methods."""
     assert list_faults(thing.__qualname__, thing) == []
 
@@ -133,9 +133,9 @@ def test_what_is_in_order_passes():
     ("old", "new", "fault"),
     [
         ("Add two numbers.", "", "no summary line"),
-        ("a, b : int", "a : int", "not told of: b"),
+        ("a, b : int", "a : int", "not documented: b"),
         ("a, b : int", "a, b, c : int", "no parameters: c"),
-        ("Parameters", "Arguments", "not told of: a, b"),
+        ("Parameters", "Arguments", "not documented: a, b"),
         ("Returns\n    -------", "Gives\n    -----", "no section Returns"),
         ("Raises\n    ------", "Note\n    ----", "no section Raises"),
         ("ValueError", "TypeError", "ValueError is not among what it says it raises"),
@@ -184,7 +184,7 @@ def test_methods_are_looked_at():
     assert list_faults("Kept", Kept) == [
         "Kept: no section Raises",
         "Kept.root: no summary line",
-        "Kept.power: not told of: n",
+        "Kept.power: not documented: n",
         "Kept.power: no section Returns",
     ]
 

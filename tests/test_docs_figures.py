@@ -31,7 +31,7 @@ def test_figures_in_sentences_agree_with_results(load, writer):
 
 
 def test_figures_are_used_where_they_are_known(writer):
-    """Pages use figures that there are and include the file that tells them; every figure is used."""
+    """Pages use figures that there are and include the file that defines them; every figure is used."""
     known = set(re.findall(r"^\.\. \|([\w-]+)\| replace::", writer.FIGURES.read_text(), re.M))
     used = set()
     for path in [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs/dev").glob("*.rst")]:

@@ -107,14 +107,14 @@ class TestNotation:
             uncertainty=StdDevUncertainty(sigma),
             mask=bad,
         )
-        spoiled = flux.copy()
-        spoiled[bad] = junk
+        corrupted = flux.copy()
+        corrupted[bad] = junk
         weightless = sigma.copy()
         weightless[bad] = [0, np.nan, np.inf, -1][seed % 4]
         tokens = tokenize(expected, weights=tiny_weights)
         for errors, mask in ((sigma, bad), (weightless, None), (weightless, bad)):
             other = Spectrum(
-                flux=spoiled * FLAM,
+                flux=corrupted * FLAM,
                 spectral_axis=spectrum.spectral_axis,
                 uncertainty=StdDevUncertainty(errors),
                 mask=mask,
@@ -127,10 +127,10 @@ class TestNotation:
         """The estimate of the noise does not look under the mask either."""
         spectrum = make_spectrum()
         bad = np.arange(700) % 7 == 3
-        spoiled = np.where(bad, 1e9, spectrum.flux.value)
+        corrupted = np.where(bad, 1e9, spectrum.flux.value)
         options = {"spectral_axis": spectrum.spectral_axis, "mask": bad}
         expected = tokenize(Spectrum(flux=spectrum.flux, **options), weights=tiny_weights)
-        actual = tokenize(Spectrum(flux=spoiled * FLAM, **options), weights=tiny_weights)
+        actual = tokenize(Spectrum(flux=corrupted * FLAM, **options), weights=tiny_weights)
         assert_same_vectors(actual.values, expected.values)
         assert actual.meta["warn"] & InputFlag.UNCERTAINTY_ESTIMATED
 

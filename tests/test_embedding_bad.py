@@ -52,7 +52,7 @@ class TestBadInput:
             tokenize(spectrum)
 
     @pytest.mark.parametrize(
-        ("spoil", "got"),
+        ("damage", "got"),
         [
             ({"flux": np.full(700, np.nan) * FLAM}, "0 of 700"),
             ({"flux": np.full(700, np.inf) * FLAM}, "0 of 700"),
@@ -61,8 +61,8 @@ class TestBadInput:
             ({"sigma": np.zeros(700) * FLAM}, "0 of 700"),
         ],
     )
-    def test_too_few_good_pixels(self, tiny_weights, spoil, got):
-        spectrum = rewrite(make_spectrum(), **spoil)
+    def test_too_few_good_pixels(self, tiny_weights, damage, got):
+        spectrum = rewrite(make_spectrum(), **damage)
         with pytest.raises(ValueError, match=rf"at least 32 good pixels \(one patch\); got {got}"):
             embed(spectrum)
         with pytest.warns(FlaggedSpectraWarning, match=got):

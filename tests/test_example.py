@@ -71,7 +71,7 @@ def test_chi2_counts_good_pixels_only():
 
 
 def test_demo_tells_and_draws(weights, tmp_path, monkeypatch):
-    """Tokens, embedding and chi2 are told, and a picture is written; a second one gets another name."""
+    """Tokens, embedding and chi2 are printed, and a picture is written; a second one gets another name."""
     monkeypatch.chdir(tmp_path)
     lines = list(run_demo(weights=weights, device="cpu"))
     assert [line.split()[0] for line in lines] == ["spectrum", "tokens", "embedding", "reconstruction", "picture"]

@@ -128,7 +128,7 @@ def test_line_forest_is_no_quasar(redshift, step):
 
 
 def test_half_a_million_pixels(redshift):
-    """Are accepted, and cost what they tell."""
+    """Are accepted, at the cost of their information."""
     x = np.geomspace(3800, 7900, 500_000)
     flux = 1 + np.random.default_rng(0).normal(0, 0.02, len(x))
     batch = to_batch((x * u.AA, flux * u.ct, np.full(len(x), 0.02) * u.ct), medium="vacuum")

@@ -27,7 +27,7 @@ def test_damage_is_an_error_in_words(fuzz, tmp_path, kind, seed):
 
 
 def test_command(fuzz, capsys, monkeypatch):
-    """It counts the cases, and a failure is told with the number that shows it again."""
+    """It counts the cases, and a failure is reported with the number that reproduces it."""
     assert fuzz.main(["--minutes", "0", "--kind", "file"]) == 0
     assert "file: 0 cases" in capsys.readouterr().out
 

@@ -56,8 +56,8 @@ def assert_within(rows, golden, name, limit):
     np.testing.assert_array_equal(np.isfinite(got), known, err_msg=name)
     limit = np.broadcast_to(limit, got.shape)
     worse = known & ~(np.abs(got - expected) <= limit)
-    told = [f"{golden['name'][i[0]]}: {got[tuple(i)]} for {expected[tuple(i)]}" for i in np.argwhere(worse)]
-    assert not worse.any(), f"{name} differs: {'; '.join(told)}"
+    listed = [f"{golden['name'][i[0]]}: {got[tuple(i)]} for {expected[tuple(i)]}" for i in np.argwhere(worse)]
+    assert not worse.any(), f"{name} differs: {'; '.join(listed)}"
     assert (np.abs(got - expected)[known] <= OF_LIMIT * limit[known]).mean() > 0.5, f"most of {name} differ a little"
 
 

@@ -70,9 +70,9 @@ def test_means_and_their_errors():
 def test_noisy_pixels_hardly_count():
     """One that is thirty times noisier than most, and off by as much, moves the mean of its bin by a tenth of that."""
     x, flux, ivar = make_flat(8.1 + np.arange(2000) * 1e-4)
-    spoilt, weak = flux.copy(), ivar.copy()
-    spoilt[1000], weak[1000] = 2.0, ivar[1000] / 900
-    means = [bin_pixels(stack_spectra([(x, f, i)]), EDGES)[0] for f, i in ((flux, ivar), (spoilt, weak))]
+    corrupted, weak = flux.copy(), ivar.copy()
+    corrupted[1000], weak[1000] = 2.0, ivar[1000] / 900
+    means = [bin_pixels(stack_spectra([(x, f, i)]), EDGES)[0] for f, i in ((flux, ivar), (corrupted, weak))]
     assert 0 < (means[1] - means[0]).abs().max() < 0.01
 
 
@@ -121,11 +121,11 @@ def test_bad_pixels_and_neighbours_do_not_matter(view):
         torch.testing.assert_close(one[0], other[1], rtol=1e-4, atol=1e-5)
 
 
-def test_noise_is_told(view):
+def test_noise_is_measured(view):
     """The noisier, the less is said to be known: half of it at the same error as the limit of the view."""
-    told = [view(stack_spectra([make_flat(GRIDS["sdss"], sigma=sigma)])) for sigma in (1e-3, 0.1, 1.0)]
+    views = [view(stack_spectra([make_flat(GRIDS["sdss"], sigma=sigma)])) for sigma in (1e-3, 0.1, 1.0)]
     for k, channel in ((0, 1), (1, 1)):
-        means = [one[k][0, channel].max().item() for one in told]
+        means = [one[k][0, channel].max().item() for one in views]
         assert 1.0 >= means[0] > means[1] > means[2] > 0
 
 

@@ -295,7 +295,7 @@ def test_scores_of_a_batch_are_those_alone(network, spectrum):
 
 
 def test_probabilities_of_all_classes_sum_to_one(network, spectrum):
-    """What users are told are logarithms of the softmax of the scores, class by class."""
+    """Users get logarithms of the softmax of the scores, class by class."""
     scores = score_spectra(network, stack_spectra([spectrum, spectrum]))
     found = network.heads["redshift"].interpret(scores)
     assert list(found) == list(network.heads["redshift"].gives) == list(HEAD.classes)

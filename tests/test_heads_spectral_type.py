@@ -26,7 +26,7 @@ def patches():
 
 
 def score(head, patches):
-    """Scores of spectra: the head is told nothing of tokens."""
+    """Scores of spectra: the head reads no tokens."""
     return head(HeadInputs(None, None, patches.mask, patches.grid.geometry, patches))
 
 

@@ -21,7 +21,7 @@ PATCH = 32
 
 def make_config():
     """Sizes of a network that has a stellar head."""
-    return dataclasses.replace(get_config("tiny"), local_cosines=16)
+    return dataclasses.replace(get_config("tiny"), dct_coefficients=16)
 
 
 def read(head, tokens, mask, geometry, ln_doppler, patches=None):
@@ -73,17 +73,17 @@ def read_window(number, star, ln_doppler=0.0):
 
 
 def test_reads_in_the_rest_frame():
-    """A star that moves at 150 km/s looks as one at rest, once its velocity is told; not otherwise."""
+    """A star that moves at 150 km/s looks as one at rest, once its velocity is given; not otherwise."""
     shift = 5e-4
-    at_rest, told, untold = (
+    at_rest, given, missing = (
         read_window(0, star, v)[0][:, 200:-200]
         for star, v in ((observe_star(), 0.0), (observe_star(shift), shift), (observe_star(shift), 0.0))
     )
-    assert (told - at_rest).std() < 0.1 * (untold - at_rest).std()
+    assert (given - at_rest).std() < 0.1 * (missing - at_rest).std()
 
 
 def test_velocity_reaches_the_windows(head):
-    """The head reads at the velocity it is told: labels change with it, even those of networks that know nothing."""
+    """The head reads at the velocity it is given: labels change with it, even those of networks that know nothing."""
     star = observe_star()
     slow, again, fast = (read(head, *star, torch.full((1,), v, dtype=torch.float64))[0] for v in (0.0, 0.0, 5e-4))
     assert torch.equal(slow, again)
@@ -194,7 +194,7 @@ def show_window(head, number, seed=3):
 
 
 def test_untold_labels_keep_their_prior(head):
-    """Without any window labels are typical with their whole spread; the optical ones tell three of them."""
+    """Without any window labels are typical with their whole spread; the optical ones measure three of them."""
     mean, tril = head.read_windows(blank(head))
     torch.testing.assert_close(mean[0], head.centre)
     torch.testing.assert_close(tril[0], torch.diag(head.spread))
@@ -226,7 +226,7 @@ def test_optical_and_infrared_are_combined(head):
 
 
 def test_triplet_counts_where_the_optical_is_not_seen(head):
-    """Beside the optical window the Ca II triplet changes nothing; beside a small part of it, and alone, it tells."""
+    """Beside the optical window the Ca II triplet changes nothing; beside a small part of it, and alone, it counts."""
     optical, triplet = show_window(head, 0), show_window(head, 1)
     small = [tuple(x.clone() for x in pair) for pair in optical]
     for x in small[0]:

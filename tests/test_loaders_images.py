@@ -46,7 +46,7 @@ AXES = {
     "DC-FLAG 1": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "DC-FLAG": 1, "CTYPE1": "LINEAR"}, LOG),
     "LOGLIN": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CTYPE1": "LOGLIN"}, LOG),
     "COEFF0": ({"COEFF0": 3.6, "COEFF1": 1e-4, "CRVAL1": 3.6, "CD1_1": 1e-4}, LOG),
-    "logarithm that nobody told": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom"}, LOG),
+    "logarithm that nobody stated": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom"}, LOG),
     "natural logarithm": ({"CRVAL1": np.log(LOG[0]), "CDELT1": 1e-4 * np.log(10), "DC-FLAG": 1}, LOG),
     "FITS logarithm": (
         {"CTYPE1": "WAVE-LOG", "CRVAL1": LOG[0], "CDELT1": LOG[0] * 1e-4 * np.log(10), "CUNIT1": "Angstrom"},
@@ -93,7 +93,7 @@ def test_air_by_ctype(tmp_path):
     ],
 )
 def test_medium_by_header(tmp_path, cards, expected):
-    """Observatories, pipelines and reduction packages tell; others are assumed."""
+    """Observatories, pipelines and reduction packages are known; others are assumed."""
     header = {"CRVAL1": 4000.0, "CDELT1": 1.5} | cards
     assert find_medium(meta=read(write_image(tmp_path / "a.fits", FLUX, header)).meta) == expected
 

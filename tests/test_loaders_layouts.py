@@ -251,7 +251,7 @@ def test_desi(tmp_path):
 
 @pytest.mark.parametrize("fibres", [1, 3])
 def test_pfs(tmp_path, fibres):
-    """The variance is the diagonal of the covariance; wavelengths in nm, vacuum; bits that only tell are no mask."""
+    """The variance is the diagonal of the covariance; wavelengths in nm, vacuum; informative bits are no mask."""
     flux = np.tile(FLUX, (fibres, 1))
     covar = np.zeros((fibres, 3, N))
     covar[:, 0] = 0.05**2

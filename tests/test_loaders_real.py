@@ -156,7 +156,7 @@ def test_aaomega_air_and_vacuum_are_the_same_spectrum():
 
 
 def test_calspec_is_16_cyg_b():
-    """V = 6.2 and H-alpha at -27.7 km/s in vacuum, as far as a FWHM of 9.8 Angstrom tells."""
+    """V = 6.2 and H-alpha at -27.7 km/s in vacuum, as far as a FWHM of 9.8 Angstrom allows."""
     spec = Spectrum.read(FITS / CALSPEC)
     wavelength = spec.spectral_axis.to_value(u.AA)
     # Bessell 1998: a star of V = 0 has 3.63e-9 erg/s/cm2/A at V

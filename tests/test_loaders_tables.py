@@ -99,7 +99,7 @@ def test_errors_in_another_unit(tmp_path):
     assert_allclose(spectrum.uncertainty.array, ERROR)
 
 
-def test_variance_called_error_is_told_and_remembered(tmp_path):
+def test_variance_called_error_is_reported_and_remembered(tmp_path):
     """The guess stands in the metadata."""
     columns = {"wave": WAVE, "flux": 1e-15 * FLUX, "err": (1e-15 * ERROR) ** 2}
     spectrum = read(write_table(tmp_path / "a.fits", columns))

@@ -80,7 +80,7 @@ def test_header_in_comments(tmp_path):
 
 
 def test_two_columns_have_no_errors(tmp_path):
-    """And wavelengths in nm are told by their size."""
+    """And wavelengths in nm are recognised by their size."""
     path = tmp_path / "a.txt"
     path.write_text(make_text(" ", columns=(WAVE / 10, FLUX)))
     spectrum = read(path)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tests of units as people spell them, of names of columns, and of kinds of errors told by the data."""
+"""Tests of units as people spell them, of names of columns, and of kinds of errors found from the data."""
 
 import numpy as np
 import pytest
@@ -122,7 +122,7 @@ def test_no_axis_unit(text):
     ],
 )
 def test_axis_without_unit(wave, unit, base):
-    """The size of wavelengths tells their unit."""
+    """The size of wavelengths determines their unit."""
     found = guess_axis_unit(wave)
     assert (found.unit, found.base) == (unit, None if base is None else pytest.approx(base))
 
@@ -168,7 +168,7 @@ def test_a_variance_that_is_a_deviation():
     assert judge_error_kind(1e-16 * make_flux(noise=0.002), np.full(600, 2e-19), "var") == "err"
 
 
-def test_relative_errors_are_told():
+def test_relative_errors_are_recognised():
     """An error of 2.5 per cent of a flux of 1e-16."""
     assert judge_error_kind(1e-16 * make_flux(), np.full(600, 0.025)) == "rel"
 

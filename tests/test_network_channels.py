@@ -20,9 +20,9 @@ def test_junk_in_bad_pixels_changes_nothing(junk, stated):
     bad = ivar == 0
     assert bad.sum() > 50
     clean = stack_spectra([(x, flux, ivar)])
-    spoilt = stack_spectra([(x, np.where(bad, np.float32(junk), flux), np.where(bad, np.float32(stated), ivar))])
+    corrupted = stack_spectra([(x, np.where(bad, np.float32(junk), flux), np.where(bad, np.float32(stated), ivar))])
     for name in ("channels", "valid", "mask", "scale"):
-        assert torch.equal(getattr(clean, name), getattr(spoilt, name)), name
+        assert torch.equal(getattr(clean, name), getattr(corrupted, name)), name
     assert torch.isfinite(clean.channels).all()
 
 
@@ -86,7 +86,7 @@ def test_channels_are_what_they_say():
 
 
 def test_mask_is_where_a_patch_has_a_good_pixel():
-    """Patches without one are told apart from padding by ``present``."""
+    """Patches without one are distinguished from padding by ``present``."""
     x, flux, ivar = make_spectrum(GRIDS["sdss"][:320], bad=0)
     ivar[32:96] = 0
     ivar[100] = 0

@@ -35,9 +35,14 @@ def test_configs_are_named_and_round_trip_through_json(name):
 
 
 def test_unknown_fields_are_refused():
-    """Weights of a newer version are told apart from broken ones."""
+    """Weights of a newer version are distinguished from broken ones."""
     with pytest.raises(ValueError, match=r"NetworkConfig has no field colour.*upgrade"):
         NetworkConfig.from_dict({"colour": 1})
+
+
+def test_former_names_are_read():
+    """Weights and recipes written earlier say ``local_cosines``."""
+    assert NetworkConfig.from_dict({"local_cosines": 8}).dct_coefficients == 8
 
 
 def test_unknown_name_lists_those_there_are():

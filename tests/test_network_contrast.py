@@ -69,7 +69,7 @@ def test_bright_lines_are_limited():
 def network():
     """Random weights whose embedding has contrast in it."""
     torch.manual_seed(5)
-    config = dataclasses.replace(get_config("tiny"), local_cosines=16, contrast_step=1e-3)
+    config = dataclasses.replace(get_config("tiny"), dct_coefficients=16, contrast_step=1e-3)
     return build_network(config).eval()
 
 

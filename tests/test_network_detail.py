@@ -35,7 +35,7 @@ def filtered_flux(patches):
 
 
 def test_basis_is_orthonormal():
-    """Cosines of type II."""
+    """The DCT of type II."""
     basis = detail_basis(PATCH, NUMBER)
     torch.testing.assert_close(basis.T @ basis, torch.eye(NUMBER), rtol=0, atol=1e-5)
 
@@ -85,7 +85,7 @@ def test_bad_pixels_do_not_count():
 
 def test_detail_stands_at_the_end_of_each_token():
     """After what the transformer made of it, and the same for one spectrum as among others."""
-    network = make_network(local_cosines=NUMBER)
+    network = make_network(dct_coefficients=NUMBER)
     spectra = [make_spectrum(GRIDS[name]) for name in ("desi", "sdss", "single token")]
     alone, together = stack_spectra(spectra[1:2]), stack_spectra(spectra)
     with torch.inference_mode():
@@ -100,7 +100,7 @@ def test_detail_stands_at_the_end_of_each_token():
 
 def test_decoder_starts_from_the_detail():
     """Untrained, and with its last layer silenced, it answers with the filtered flux on the spectrum's own grid."""
-    network = make_network(local_cosines=NUMBER)
+    network = make_network(dct_coefficients=NUMBER)
     torch.nn.init.zeros_(network.decoder.head[-1].weight)
     torch.nn.init.zeros_(network.decoder.head[-1].bias)
     patches, _ = make_line(100.0)
@@ -112,7 +112,9 @@ def test_decoder_starts_from_the_detail():
 def test_heads_do_without_the_detail():
     """Class and redshift are the same from tokens with it and without it."""
     torch.manual_seed(0)
-    network = build_model(dataclasses.replace(get_config("tiny"), local_cosines=NUMBER), {"redshift": RedshiftConfig()})
+    network = build_model(
+        dataclasses.replace(get_config("tiny"), dct_coefficients=NUMBER), {"redshift": RedshiftConfig()}
+    )
     patches = stack_spectra([make_spectrum(GRIDS["sdss"])])
     where = patches.mask, patches.grid.geometry, patches
     with torch.inference_mode():
@@ -122,7 +124,7 @@ def test_heads_do_without_the_detail():
 
 def test_contrast_needs_the_detail():
     """The message says which of two numbers to change."""
-    with pytest.raises(ValueError, match=r"local_cosines must be above 0 where contrast_step is.*give 16"):
+    with pytest.raises(ValueError, match=r"dct_coefficients must be above 0 where contrast_step is.*give 16"):
         NetworkConfig(contrast_step=1e-3)
 
 
@@ -141,7 +143,7 @@ def test_few_good_pixels_of_high_signal_stay_finite_and_bounded():
 
 def test_explicit_tokens_are_those_of_the_encoder_but_for_what_is_learned():
     """Level, extent and detail; zeros between."""
-    network = make_network(local_cosines=NUMBER)
+    network = make_network(dct_coefficients=NUMBER)
     patches = stack_spectra([make_spectrum(GRIDS[name]) for name in ("desi", "sdss")])
     with torch.inference_mode():
         whole, explicit = network.encode(patches), network.encode(patches, learned=False)

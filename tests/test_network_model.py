@@ -161,11 +161,11 @@ def test_batch_of_unlike_grids_does_not_matter():
 def test_junk_in_bad_pixels_changes_no_result():
     """From the pixels to the decoded flux, bit by bit."""
     x, flux, ivar = make_spectrum(GRIDS["desi"])
-    spoilt = flux.copy()
-    spoilt[ivar == 0] = float("nan")
+    corrupted = flux.copy()
+    corrupted[ivar == 0] = float("nan")
     network = make_network()
     one = run_all(network, stack_spectra([(x, flux, ivar)]))
-    other = run_all(network, stack_spectra([(x, spoilt, ivar)]))
+    other = run_all(network, stack_spectra([(x, corrupted, ivar)]))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 

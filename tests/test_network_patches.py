@@ -18,9 +18,9 @@ def used_slots(grid):
 
 
 def position_error(grid):
-    """Largest distance, in pixels, between real positions and those that the geometry tells."""
-    told = patch_positions(grid.geometry, grid.index.shape[2])
-    error = (told - grid.ln_wavelength).abs() / grid.geometry[..., 1:2]
+    """Largest distance, in pixels, between real positions and those from the geometry."""
+    found = patch_positions(grid.geometry, grid.index.shape[2])
+    error = (found - grid.ln_wavelength).abs() / grid.geometry[..., 1:2]
     return error[grid.index >= 0].max().item()
 
 

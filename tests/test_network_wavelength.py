@@ -130,13 +130,13 @@ def test_masked_tokens_never_change_the_others(junk):
     attention, rotary, tokens, centre, mask = make_attention()
     phases = rotary(centre, "cpu")
     one = attention(tokens, tokens, mask, phases, phases)
-    spoilt = torch.where(mask[..., None], tokens, junk)
-    other = attention(spoilt, spoilt, mask, phases, phases)
+    corrupted = torch.where(mask[..., None], tokens, junk)
+    other = attention(corrupted, corrupted, mask, phases, phases)
     torch.testing.assert_close(one[mask], other[mask], rtol=1e-6, atol=1e-6)
 
 
 def test_order_of_tokens_does_not_matter():
-    """Where a token stands is told by its wavelength alone."""
+    """Where a token stands follows from its wavelength alone."""
     attention, rotary, tokens, centre, mask = make_attention()
     order = torch.tensor([3, 0, 6, 5, 1, 2, 4])
     phases, moved = rotary(centre, "cpu"), rotary(centre[:, order], "cpu")

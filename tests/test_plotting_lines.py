@@ -17,7 +17,7 @@ def test_emission_is_that_of_the_simulator(spectype):
     assert "[NeV]3346" not in lines  # not in star-forming galaxies
 
 
-def test_the_most_telling_come_first():
+def test_the_strongest_diagnostics_come_first():
     """They get their names where there is room for few."""
     assert list(list_lines("GALAXY"))[:2] == ["Hα", "[OIII]5007"]
     assert list(list_lines("QSO"))[:2] == ["Lyα", "CIV"]

@@ -184,7 +184,7 @@ class TestTables:
         assert len(axes.collections[0].get_offsets()) == 5
 
     def test_other_tables_are_refused(self):
-        """The error tells which tables are known."""
+        """The error lists the tables that are known."""
         with pytest.raises(ValueError, match=r"z, spectype, p_best.*embedding; got \['a'\]"):
             plot_table(QTable({"a": [1]}))
 
@@ -218,10 +218,10 @@ class TestEmbeddings:
         axes = SpectralTokensList([tokens, other, tokens]).plot()
         np.testing.assert_allclose(*axes.collections[0].get_offsets()[[0, 2]], atol=1e-6)
 
-    @pytest.mark.parametrize(("vectors", "told"), [(np.ones(5), "shape"), (np.ones((2, 5)), "three or more")])
-    def test_too_few(self, vectors, told):
+    @pytest.mark.parametrize(("vectors", "message"), [(np.ones(5), "shape"), (np.ones((2, 5)), "three or more")])
+    def test_too_few(self, vectors, message):
         """What makes no map is refused."""
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             plot_embeddings(vectors)
 
 

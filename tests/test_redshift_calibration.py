@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`Calibration`: what it does to probabilities, errors and intervals, and how weights tell it."""
+"""`Calibration`: what it does to probabilities, errors and intervals, and how it is read from weights."""
 
 import json
 from dataclasses import replace
@@ -25,34 +25,36 @@ def test_changes_no_probability_unless_fitted():
 def test_temperature_divides_the_evidence():
     """Odds of two peaks of one class are those of before to the power 1 / T, and the prior stays the prior."""
     scores = make_scores(("QSO", 1.0, 4 * STEP, 0.99), ("QSO", 2.0, 4 * STEP, 0.01))
-    warm = RedshiftPosterior(GRID, Calibration(temperature={"QSO": 2.0}).apply(scores))
-    first, second = warm.find_peaks(2)
+    tail = RedshiftPosterior(GRID, Calibration(temperature={"QSO": 2.0}).apply(scores))
+    first, second = tail.find_peaks(2)
     assert first.probability / second.probability == pytest.approx(99**0.5, rel=1e-3)
     flat = Calibration(temperature={"QSO": 2.0}).apply(make_flat())
     for name, values in make_flat().items():
         np.testing.assert_allclose(flat[name], values, atol=1e-6)
 
 
-def test_doubt_mixes_in_a_warmer_posterior():
+def test_tail_mixes_in_a_posterior_of_higher_temperature():
     """Its share of the probability is the sum of what either posterior gives, each with its own temperature."""
     scores = make_scores(("QSO", 1.0, 4 * STEP, 0.99), ("QSO", 2.0, 4 * STEP, 0.01))
     cold = Calibration(temperature={"QSO": 1.5}).apply(scores)
-    mixed = Calibration(temperature={"QSO": 1.5}, doubt=0.2, warmth=2.0).apply(scores)
+    mixed = Calibration(temperature={"QSO": 1.5}, tail_fraction=0.2, tail_temperature_ratio=2.0).apply(scores)
     # of classes without a temperature of their own it is 1, and then 2
-    warm = Calibration(temperature={"QSO": 3.0, "GALAXY": 2.0, "STAR": 2.0}).apply(scores)
+    tail = Calibration(temperature={"QSO": 3.0, "GALAXY": 2.0, "STAR": 2.0}).apply(scores)
     for name, values in mixed.items():
-        np.testing.assert_allclose(np.exp(values), 0.8 * np.exp(cold[name]) + 0.2 * np.exp(warm[name]), rtol=1e-3)
+        np.testing.assert_allclose(np.exp(values), 0.8 * np.exp(cold[name]) + 0.2 * np.exp(tail[name]), rtol=1e-3)
 
 
-def test_doubt_widens_what_the_training_added():
-    calibration = Calibration(temperature={"QSO": 2.0}, target_sigma=1e-4, doubt=0.5, warmth=3.0)
+def test_tail_widens_what_the_training_added():
+    calibration = Calibration(
+        temperature={"QSO": 2.0}, target_sigma=1e-4, tail_fraction=0.5, tail_temperature_ratio=3.0
+    )
     assert calibration.deconvolve_width("QSO", np.sqrt(4e-8 + 4e-8)) == pytest.approx(2e-4, rel=1e-6)
 
 
 def test_sharp_posteriors_stay_finite():
     """Where single precision holds no such number."""
     scores = {"QSO": np.array([0.0, -500.0]), "STAR": np.array([-400.0, -400.0])}
-    for options in ({"doubt": 0.1, "warmth": 2.0}, {"temperature": {"QSO": 0.5}}):
+    for options in ({"tail_fraction": 0.1, "tail_temperature_ratio": 2.0}, {"temperature": {"QSO": 0.5}}):
         made = Calibration(**options).apply(scores)
         assert all(np.isfinite(x).all() for x in made.values())
         assert np.exp(made["QSO"][0]) > 0.98
@@ -86,12 +88,12 @@ def test_power():
     assert calibration.correct_width("STAR", 10 * PIVOT) == pytest.approx(150 * PIVOT)
 
 
-def test_errors_follow_their_clues():
-    """By the exponential of what the class has them grow by; clues that are absent, or were not fitted, do nothing."""
+def test_errors_follow_their_features():
+    """By the exponential of the trends of the class; features that are absent, or were not fitted, have no effect."""
     calibration = Calibration(error_floor={"STAR": 1e-9}, error_trend={"STAR": {"pixel": 0.5, "tension": 1.0}})
-    for clues, factor in (({"pixel": 2.0, "count": 9.0}, np.e), ({"pixel": 2.0, "tension": -1.0}, 1.0), (None, 1.0)):
-        assert calibration.correct_width("STAR", 1e-4, clues=clues) == pytest.approx(factor * 1e-4, rel=1e-6)
-    assert calibration.correct_width("QSO", 1e-4, clues={"pixel": 2.0}) == pytest.approx(1e-4, rel=0.01)
+    for features, factor in (({"pixel": 2.0, "count": 9.0}, np.e), ({"pixel": 2.0, "tension": -1.0}, 1.0), (None, 1.0)):
+        assert calibration.correct_width("STAR", 1e-4, features=features) == pytest.approx(factor * 1e-4, rel=1e-6)
+    assert calibration.correct_width("QSO", 1e-4, features={"pixel": 2.0}) == pytest.approx(1e-4, rel=0.01)
 
 
 def test_errors_of_distant_objects_are_their_own():
@@ -170,7 +172,7 @@ def test_width_of_pixels():
 
 
 def test_is_read_from_a_head():
-    """What was written is what is read, through JSON; the width of the training is that of its settings."""
+    """What was written is what is read, also under former names; the width of the training is that of its settings."""
     made = Calibration(
         {"QSO": 1.3}, {"STAR": 1.1}, {"STAR": 3e-5}, 2e-4, 0.2, 12.0, {"QSO": 1.2}, {"STAR": 0.9}, 0.1, 2.0, 0.2,
         {"QSO": {"pixel": 0.3}},
@@ -179,6 +181,12 @@ def test_is_read_from_a_head():
     stored = json.loads(json.dumps({"calibration": made.to_dict(), "rules": rules}))
     head = SimpleNamespace(config=RedshiftConfig(target_sigma=2e-4), **stored)
     assert Calibration.from_head(head) == replace(made, rules=RedshiftRules.from_dict(rules))
+    former = {"doubt": 0.1, "warmth": 2.0, "error_trend": {"QSO": {"doubt": 0.3, "pixel": 0.2}}}
+    rules = {{"least_width": "blunt"}.get(name, name): x for name, x in REDSHIFT_RULES.items()}
+    head = SimpleNamespace(calibration=former, rules=rules, config=RedshiftConfig(target_sigma=2e-4))
+    found = Calibration.from_head(head)
+    assert (found.tail_fraction, found.tail_temperature_ratio, found.rules.least_width) == (0.1, 2.0, 2.0)
+    assert found.error_trend == {"QSO": {"ambiguity": 0.3, "pixel": 0.2}}
     head = SimpleNamespace(calibration={}, rules=REDSHIFT_RULES, config=RedshiftConfig(target_sigma=3e-4))
     assert Calibration.from_head(head) == Calibration(target_sigma=3e-4)
     head.rules = {name: x for name, x in REDSHIFT_RULES.items() if name != "edge"}
@@ -194,11 +202,14 @@ def test_is_read_from_a_head():
         ({"error_floor": {"QSO": np.inf}}, "error_floor must be a dict"),
         ({"error_power": {"QSO": -1.0}}, "error_power must be a dict"),
         ({"confident": 0.8}, "confident must be a dict"),
-        ({"error_trend": 1.0}, "error_trend must be a dict of class to a dict of clue to a number"),
+        ({"error_trend": 1.0}, "error_trend must be a dict of class to a dict of feature to a number"),
         ({"error_trend": {"QSO": 1.0}}, "error_trend must be a dict"),
         ({"error_trend": {"QSO": {"pixel": np.nan}}}, "error_trend must be a dict"),
         ({"pixel_power": 2.0}, "pixel_power must lie between -1 and 1"),
-        ({"warmth": 0.5}, r"doubt must lie in \[0, 1\) and warmth be 1 or more"),
+        (
+            {"tail_temperature_ratio": 0.5},
+            r"tail_fraction must lie in \[0, 1\) and tail_temperature_ratio be 1 or more",
+        ),
         ({"sharpening": -0.1}, "sharpening must lie between 0 and 1"),
         ({"broad": 0.0}, "broad be 1 bin or more"),
         ({"target_sigma": -1.0}, "target_sigma must be zero or positive"),

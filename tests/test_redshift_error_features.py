@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What tells of the errors of redshifts: zero for the usual, bounded, smooth."""
+"""Features that predict the errors of redshifts: zero for the usual, bounded, smooth."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from astro_spectok.redshift.error_features import KNOTS, describe_peak, describe
 
 
 def test_usual_pixels_say_nothing():
-    clues = describe_pixels(PIXEL, 4000, 7.0)
-    assert clues["pixel"] == clues["count"] == 0
-    assert clues["snr 7"] == pytest.approx(1)
+    features = describe_pixels(PIXEL, 4000, 7.0)
+    assert features["pixel"] == features["count"] == 0
+    assert features["snr 7"] == pytest.approx(1)
     assert describe_pixels(3 * PIXEL, 2000, 7.0)["pixel"] == pytest.approx(np.log(3))
     assert describe_pixels(PIXEL, 2000, 7.0)["count"] == pytest.approx(-np.log(2))
 
@@ -31,12 +31,12 @@ def test_knots_are_joined_by_lines():
 
 
 def test_peaks():
-    """Doubt is 0 at one in a hundred; nothing is counted beyond its range."""
-    assert describe_peak(0.99, PIVOT) == pytest.approx({"doubt": 0.0, "breadth": 0.0, "tension": 0.0}, abs=0.01)
-    clues = describe_peak(0.9, 2 * PIVOT, 3.0)
-    assert clues == pytest.approx({"doubt": 1.0, "breadth": np.log(2), "tension": np.log(4)}, abs=0.01)
+    """Ambiguity is 0 at one in a hundred; nothing is counted beyond its range."""
+    assert describe_peak(0.99, PIVOT) == pytest.approx({"ambiguity": 0.0, "breadth": 0.0, "tension": 0.0}, abs=0.01)
+    features = describe_peak(0.9, 2 * PIVOT, 3.0)
+    assert features == pytest.approx({"ambiguity": 1.0, "breadth": np.log(2), "tension": np.log(4)}, abs=0.01)
     sure, unsure = describe_peak(1.0 + 1e-12, 0.0, 1e9), describe_peak(0.0, 1.0)
-    assert sure["doubt"] == pytest.approx(-2)
-    assert unsure["doubt"] == pytest.approx(2, abs=1e-3)
+    assert sure["ambiguity"] == pytest.approx(-2)
+    assert unsure["ambiguity"] == pytest.approx(2, abs=1e-3)
     assert np.isfinite([*sure.values(), *unsure.values()]).all()
     assert sure["tension"] == pytest.approx(np.log(11))

@@ -64,7 +64,7 @@ class TestOne:
         assert "km/s" in repr(found)
 
     def test_type_of_a_star(self, estimator, monkeypatch):
-        """The most probable one; for what is no star, and with weights that tell none, there is none."""
+        """The most probable one; for what is no star, and with weights without a type head, there is none."""
         fake_measure(monkeypatch, STAR, types={"G": 0.3, "K": 0.6, "M": 0.1})
         found = estimator.estimate(make_spectrum())
         assert (found.stellar_type, found.p_stellar_type) == ("K", 0.6)

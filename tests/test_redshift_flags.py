@@ -41,8 +41,8 @@ def test_galaxies_need_more_than_lyman_alpha_and_quasars_that(cls, z, red_end, f
         ("GALAXY", 0.99, 10.0, 50.0, False),
     ],
 )
-def test_stars_may_be_told_by_their_continua(cls, probability, evidence, snr, flagged):
-    """If they are told for sure, and templates do not contradict; else their features must be more than a wave."""
+def test_stars_may_be_recognised_by_their_continua(cls, probability, evidence, snr, flagged):
+    """If they are certain, and templates do not contradict; else their features must be more than a wave."""
     posterior = RedshiftPosterior(GRID, make_scores((cls, 0.0, STEP, probability), ("QSO", 2.0, STEP, 1 - probability)))
     flags = find_flags(posterior, posterior.find_peaks(2), posterior.information, CALIBRATION, evidence, snr=snr)
     assert flags == (RedshiftFlag.SKY_LIKE if flagged else RedshiftFlag.NONE)
@@ -69,13 +69,13 @@ def test_red_end_is_that_of_good_pixels():
     [(RULES.extrapolated - 0.01, False), (RULES.extrapolated + 0.01, True)],
 )
 def test_a_little_outside_is_a_remark(outside, flagged):
-    """Said beside a doubt, and by itself only if much of the spectrum lies there, or it is not known how much."""
+    """Set beside another flag, and by itself only if much of the spectrum lies there, or it is not known how much."""
     noticed = RedshiftFlag.OUTSIDE_TRAINED_RANGE | RedshiftFlag.ERRORS_ESTIMATED
     assert combine_flags(noticed, RedshiftFlag.NONE, RULES, outside=outside) == (
         noticed if flagged else RedshiftFlag.NONE
     )
-    doubt = RedshiftFlag.TWO_PEAKS
-    assert combine_flags(noticed, doubt, RULES, outside=outside) == noticed | doubt
+    flag = RedshiftFlag.TWO_PEAKS
+    assert combine_flags(noticed, flag, RULES, outside=outside) == noticed | flag
     assert combine_flags(noticed, RedshiftFlag.NONE, RULES) == noticed
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What is no galaxy, quasar or star is told by what templates leave, and by how little of it a network is sure."""
+"""Other kinds of object are recognised by the residuals of templates, and by the uncertainty of the network."""
 
 import numpy as np
 import pytest

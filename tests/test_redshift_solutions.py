@@ -86,7 +86,7 @@ def test_errors_follow_what_else_tells_of_them(monkeypatch):
 def test_class_probability_leaves_the_error_alone(monkeypatch):
     """What counts is how the probability of a class is spread: the error of a star is the same if it surely is one."""
     monkeypatch.setattr(solutions, "refine_redshift", lambda *args, **kwargs: None)
-    trend = Calibration(error_trend={"GALAXY": {"doubt": 1.0}}, target_sigma=TARGET)
+    trend = Calibration(error_trend={"GALAXY": {"ambiguity": 1.0}}, target_sigma=TARGET)
     batch, errors = to_batch([make_spectrum()], medium="vacuum"), []
     for rest in ([("QSO", 2.0, TRUE, 0.4)], [("GALAXY", 0.8, TRUE, 0.4)], []):
         scores = make_scores(("GALAXY", 0.5, TRUE, 1.0 - 0.4 * len(rest)), *rest)

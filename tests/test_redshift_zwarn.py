@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`RedshiftEstimator`: what ``zwarn`` tells of."""
+"""`RedshiftEstimator`: the bits of ``zwarn``."""
 
 import numpy as np
 import pytest
@@ -53,8 +53,8 @@ class TestFlags:
         assert estimator.estimate(make_spectrum()).zwarn == expected
         assert estimator.estimate([make_spectrum()])["zwarn"].tolist() == [expected]
 
-    def test_sky_is_told_whatever_was_asked(self, redshift_weights, monkeypatch):
-        """A star in a search for stars has told that it is one; blank sky has told nothing."""
+    def test_sky_is_flagged_whatever_was_asked(self, redshift_weights, monkeypatch):
+        """A star in a search for stars is given as one; blank sky carries no information."""
         for scores, expected in ((make_scores(("STAR", 0.0, 0.1, 1.0)), 0), (make_flat(), RedshiftFlag.SKY_LIKE)):
             fake_measure(monkeypatch, scores)
             found = RedshiftEstimator(redshift_weights, "cpu", classes="STAR").estimate(make_spectrum())
@@ -67,7 +67,7 @@ class TestFlags:
         assert table["zwarn"].tolist() == [0, RedshiftFlag.NEGATIVE_CONTINUUM]
 
     def test_errors_estimated(self, estimator, monkeypatch):
-        """By itself no reason for doubt; beside one it is said."""
+        """By itself no flag; set beside another one."""
         spectrum = make_spectrum()
         fake_measure(monkeypatch, GALAXY)
         assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == RedshiftFlag.NONE
@@ -76,7 +76,7 @@ class TestFlags:
         assert estimator.estimate((spectrum.spectral_axis, spectrum.flux)).zwarn == expected
 
     def test_medium_unknown(self, estimator, monkeypatch):
-        """No doubt by itself; errors hold the 83 km/s that it may cost, and a column says so."""
+        """No flag by itself; errors hold the 83 km/s that it may cost, and a column says so."""
         fake_measure(monkeypatch, *[GALAXY] * 3)
         media = [{}, {"medium": "vacuum"}, {"medium": "air"}]
         table = estimator.estimate([make_spectrum(meta=meta) for meta in media])
@@ -103,7 +103,7 @@ class TestFlags:
         found = estimator.estimate(make_spectrum(n, 4000, high))
         assert found.zwarn == (RedshiftFlag.LITTLE_COVERAGE if flagged else RedshiftFlag.NONE)
 
-    def test_broad_peak_is_not_doubtful(self, estimator, monkeypatch):
+    def test_broad_peak_is_not_flagged(self, estimator, monkeypatch):
         """Wider than the 1000 km/s of ``p_best``, but within 0.01, at low resolution."""
         fake_measure(monkeypatch, make_scores(("QSO", 2.0, 3e-3, 1.0)))
         found = estimator.estimate(make_spectrum(200))

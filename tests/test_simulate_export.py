@@ -160,7 +160,7 @@ def test_long_spectra_are_cut_unless_asked_for():
 
 
 def test_tokenizer_understands_them(spectra):
-    """Every spectrum can be used, is known to be in vacuum, and tells its resolution and name."""
+    """Every spectrum can be used, is known to be in vacuum, and has its resolution and name."""
     batch = to_batch(spectra)
     assert (batch.lengths > 0).all()
     assert {info.medium_source for info in batch.info} == {"header"}
@@ -337,15 +337,15 @@ def test_training_reads_parquet_back(parquet):
 
     shard = ParquetShard(parquet, 0)
     truth = pq.read_table(parquet, columns=["resolution", "wave_min", "wave_max"]).slice(0, len(shard)).to_pylist()
-    for i, told in enumerate(truth):
+    for i, labels in enumerate(truth):
         fields = shard.read_row(i)
         batch = convert_row(fields)
         assert batch.lengths[0] == len(fields["flux"])
-        np.testing.assert_allclose(batch.wavelength[[0, -1]], [told["wave_min"], told["wave_max"]], rtol=1e-9)
+        np.testing.assert_allclose(batch.wavelength[[0, -1]], [labels["wave_min"], labels["wave_max"]], rtol=1e-9)
         np.testing.assert_array_equal(batch.ivar > 0, fields["mask"] == 0)
         good = batch.ivar > 0
         np.testing.assert_allclose(batch.flux[good] * batch.scale[0], fields["flux"][good], rtol=1e-5)
-        assert np.median(batch.resolution) == pytest.approx(told["resolution"], rel=1e-4)
+        assert np.median(batch.resolution) == pytest.approx(labels["resolution"], rel=1e-4)
 
 
 def test_training_draws_from_both_forms(parquet, directory):

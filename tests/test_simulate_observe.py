@@ -38,7 +38,7 @@ def make_objects(b=1, *, level=1.0, lines=(), z=0.0, line_sigma=1e-5, **changed)
 
 
 def make_instrument(low=5000.0, high=6000.0, n=1000, resolution=2000.0, **changed):
-    """Evenly spaced pixels in one arm, seen from space unless told otherwise."""
+    """Evenly spaced pixels in one arm, seen from space unless stated otherwise."""
     edges = np.linspace(low, high, n + 1)
     made = {
         "name": "test", "left": edges[:-1], "right": edges[1:], "resolution": np.full(n, resolution, np.float32),

@@ -98,7 +98,7 @@ def test_instruments_asked_for_are_used():
 
 
 def test_instruments_may_be_chosen_by_a_function():
-    """It is told the range in which the object is known, and the most pixels."""
+    """It is given the range in which the object is known, and the most pixels."""
     seen = []
 
     def choose(rng, low, high, max_pixels):
@@ -161,7 +161,7 @@ def test_noise_follows_the_snr_asked_for():
     ],
 )
 def test_wrong_settings_of_a_survey(options, message):
-    """Are told when it is made."""
+    """Are reported when it is made."""
     with pytest.raises(ValueError, match=message):
         Survey(**options)
 

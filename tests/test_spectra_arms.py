@@ -156,7 +156,7 @@ def test_desi_joined_by_target():
 
 
 def test_desi_never_by_position_alone():
-    """Arms of which nothing tells that they hold the same targets are spectra of their own."""
+    """Arms without evidence that they hold the same targets are spectra of their own."""
     arms = make_desi()
     assert len(to_batch(arms[1:])) == 6  # the arm that has the fibermap is gone
     named = make_named()

@@ -150,7 +150,7 @@ def test_nothing_is_a_spectrum(obj, match, on_error):
 
 
 def test_transposed_flux():
-    """Spectra along the wrong axis are told what to do."""
+    """Spectra along the wrong axis get an error with the remedy."""
     flux = np.ones((200, 3)) * u.Jy
     with pytest.raises(ValueError, match=r"got \(200, 3\); transpose it, flux.T"):
         to_batch((np.linspace(4000, 5000, 200) * u.AA, flux), on_error="raise")

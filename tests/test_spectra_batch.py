@@ -273,7 +273,7 @@ def test_redshift_is_not_applied():
 
 
 def test_names():
-    """A row is named after its target, where the input tells it."""
+    """A row is named after its target, where the input gives it."""
     batch = to_batch([make_spectrum(meta={"header": {"OBJECT": " NGC 1 "}}), make_spectrum()])
     assert [info.name for info in batch.info] == ["NGC 1", ""]
 

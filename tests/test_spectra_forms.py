@@ -18,7 +18,7 @@ AXIS = WAVE * u.AA
 BAD = np.zeros(200, bool)
 BAD[50:70] = True
 #: junk that must not count
-SPOILT = np.where(BAD, 1e6, FLUX)
+CORRUPTED = np.where(BAD, 1e6, FLUX)
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +111,13 @@ def test_table_of_spectra():
 
 
 MASKED = {
-    "flux": lambda: (AXIS, Masked(SPOILT * u.Jy, mask=BAD), STD * u.Jy),
-    "uncertainty": lambda: (AXIS, SPOILT * u.Jy, Masked(STD * u.Jy, mask=BAD)),
-    "column of errors": lambda: columns(flux=SPOILT * u.Jy, error=MaskedColumn(STD, mask=BAD, unit=u.Jy)),
-    "column of flux": lambda: columns(flux=MaskedColumn(SPOILT, mask=BAD, unit=u.Jy)),
-    "mask beside": lambda: (AXIS, SPOILT * u.Jy, STD * u.Jy, BAD),
-    "bits beside": lambda: (AXIS, SPOILT * u.Jy, InverseVariance(STD**-2), np.where(BAD, 1024, 0)),
-    "column of a mask": lambda: columns(flux=SPOILT * u.Jy, mask=BAD.astype(int)),
+    "flux": lambda: (AXIS, Masked(CORRUPTED * u.Jy, mask=BAD), STD * u.Jy),
+    "uncertainty": lambda: (AXIS, CORRUPTED * u.Jy, Masked(STD * u.Jy, mask=BAD)),
+    "column of errors": lambda: columns(flux=CORRUPTED * u.Jy, error=MaskedColumn(STD, mask=BAD, unit=u.Jy)),
+    "column of flux": lambda: columns(flux=MaskedColumn(CORRUPTED, mask=BAD, unit=u.Jy)),
+    "mask beside": lambda: (AXIS, CORRUPTED * u.Jy, STD * u.Jy, BAD),
+    "bits beside": lambda: (AXIS, CORRUPTED * u.Jy, InverseVariance(STD**-2), np.where(BAD, 1024, 0)),
+    "column of a mask": lambda: columns(flux=CORRUPTED * u.Jy, mask=BAD.astype(int)),
 }
 
 
@@ -131,7 +131,7 @@ def test_masks_count_wherever_they_stand(place, masked):
 
 def test_masks_of_numpy():
     """Masked arrays of numpy, which have no units."""
-    batch = to_batch((AXIS, np.ma.array(SPOILT, mask=BAD), StdDevUncertainty(STD)), on_error="raise")
+    batch = to_batch((AXIS, np.ma.array(CORRUPTED, mask=BAD), StdDevUncertainty(STD)), on_error="raise")
     assert_array_equal(batch.ivar == 0, BAD)
     assert_array_equal(batch.flux, np.where(BAD, 0, FLUX).astype("f4"))
 
@@ -180,10 +180,10 @@ def test_refused_with_the_remedy(make, error, match):
         to_batch(make(), on_error="raise")
 
 
-@pytest.mark.parametrize("told", [1e-50, 1e50, 2.0, True, "high", [1, 2], 3 * u.K, np.zeros(200), {"R": 1}])
-def test_resolution_of_a_stranger(told):
+@pytest.mark.parametrize("given", [1e-50, 1e50, 2.0, True, "high", [1, 2], 3 * u.K, np.zeros(200), {"R": 1}])
+def test_resolution_of_a_stranger(given):
     """Where it is implausible it is unknown."""
-    assert to_batch(make_spectrum(meta={"resolution": told})).resolution is None
+    assert to_batch(make_spectrum(meta={"resolution": given})).resolution is None
 
 
 def test_plausible_resolution_of_a_stranger():

@@ -122,8 +122,8 @@ def test_invariances(exponent, junk, seed):
     assert found.any()
     assert not (found & (ivar == 0)).any()
     factor = np.float32(2.0**exponent)
-    spoilt = np.where(ivar > 0, flux * factor, np.float32(junk))
-    assert_array_equal(find_hot_pixels(spoilt, (ivar / factor / factor).astype(np.float32)), found)
+    corrupted = np.where(ivar > 0, flux * factor, np.float32(junk))
+    assert_array_equal(find_hot_pixels(corrupted, (ivar / factor / factor).astype(np.float32)), found)
     assert_array_equal(find_hot_pixels(flux[::-1], ivar[::-1])[::-1], found)
 
 

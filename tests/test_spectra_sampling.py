@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pixels finer than what they tell are averaged, and nothing is lost: flux, noise, masks, resolution, the grid."""
+"""Oversampled pixels are averaged, and nothing is lost: flux, noise, masks, resolution, the grid."""
 
 import numpy as np
 import pytest

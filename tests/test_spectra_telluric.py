@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Bands of atmospheric oxygen tell air from vacuum, say how sure, and are silent where they do not know."""
+"""Bands of atmospheric oxygen separate air from vacuum, with a probability, and decide nothing where unclear."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_heads_of_the_bands():
 @pytest.mark.parametrize("power", [1500, 5000, 20000])
 @pytest.mark.parametrize("medium", ["vacuum", "air"])
 @pytest.mark.parametrize("velocity", [0.0, 15.0, -15.0])
-def test_told(power, medium, velocity):
+def test_recognised(power, medium, velocity):
     """At any resolving power, whatever the Earth's motion, with errors and without."""
     wavelength, flux, error = make_star(power, velocity=velocity)
     axis = (wavelength if medium == "vacuum" else convert_to_air(wavelength)) * u.AA
@@ -56,7 +56,7 @@ def test_told(power, medium, velocity):
     ],
     ids=["no atmosphere", "frame of a star", "between", "noise", "low resolution", "not covered"],
 )
-def test_not_told(options):
+def test_not_recognised(options):
     """Vacuum is assumed then, and flagged."""
     wavelength, flux, error = make_star(**options)
     batch = to_batch((wavelength * u.AA, flux * u.Jy, error * u.Jy))

@@ -139,7 +139,7 @@ def test_scale(exponent, seed):
 @pytest.mark.parametrize("factor", [1e-17, 1e-30, 1e25])
 @pytest.mark.parametrize("kind", [StdDevUncertainty, VarianceUncertainty, InverseVariance])
 def test_uncertainty_kinds(kind, factor):
-    """Standard deviation, variance and inverse variance tell the same."""
+    """Standard deviation, variance and inverse variance mean the same."""
     wavelength, flux, std = make_arrays()
     reference = StdDevUncertainty(std * factor, unit=u.Jy)
     uncertainty = reference.represent_as(kind)
@@ -203,7 +203,7 @@ def test_air_wcs():
     ],
 )
 def test_header_medium(meta, medium):
-    """Headers of known surveys tell; unknown ones leave vacuum, and a flag."""
+    """Headers of known surveys decide; unknown ones leave vacuum, and a flag."""
     batch = to_batch(make_spectrum(meta=meta))
     assert batch.info[0].medium == (medium or "vacuum")
     assert batch.info[0].medium_source == ("header" if medium else "assumed")

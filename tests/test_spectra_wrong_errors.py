@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Errors that are wrong beyond doubt are replaced, and no others."""
+"""Errors that are clearly wrong are replaced, and no others."""
 
 import numpy as np
 import pytest

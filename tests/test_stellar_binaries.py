@@ -58,7 +58,7 @@ def test_units_and_bad_pixels():
 
 
 def test_nothing_to_compare():
-    """Too few pixels, or a resolution that tells no velocities apart."""
+    """Too few pixels, or a resolution too low for velocities."""
     flux, ivar = observe(make_lines(RV), 50)
     assert find(flux, np.where(np.arange(len(ivar)) < 40, ivar, 0)) is None
     assert find(flux, ivar, resolution=300.0) is None

@@ -114,17 +114,17 @@ class TestOne:
         assert np.isnan(getattr(found, f"{name}_err"))
         assert np.isfinite(found.teff)
         assert found.warn == StellarFlag.NONE
-        assert "not told" in repr(found)
+        assert "not measured" in repr(found)
 
     @pytest.mark.parametrize(
-        ("low", "high", "told"), [(4000, 7000, False), (15200, 16900, True), (16955, 17500, False)]
+        ("low", "high", "given"), [(4000, 7000, False), (15200, 16900, True), (16955, 17500, False)]
     )
-    def test_alpha_elements_are_told_in_the_h_band_alone(self, estimator, monkeypatch, low, high, told):
+    def test_alpha_elements_are_given_in_the_h_band_alone(self, estimator, monkeypatch, low, high, given):
         """Nothing taught them elsewhere, however sure the network is."""
         fake_measure(monkeypatch, STAR, types=G_STAR)
         found = estimator.estimate(make_spectrum(low=low, high=high))
-        assert bool(np.isfinite(found.alpha_fe)) is bool(np.isfinite(found.alpha_fe_err)) is told
-        if told or low < 15000:
+        assert bool(np.isfinite(found.alpha_fe)) is bool(np.isfinite(found.alpha_fe_err)) is given
+        if given or low < 15000:
             assert np.isfinite(found.fe_h)
 
     def test_units_do_not_matter(self, redshift_weights, monkeypatch):
@@ -206,7 +206,7 @@ class TestFlags:
         assert found.warn & StellarFlag.NOT_A_STAR == 0
         assert np.isfinite(found.teff)
 
-    def test_doubtful_star(self, redshift_weights, monkeypatch):
+    def test_uncertain_star(self, redshift_weights, monkeypatch):
         scores = make_scores(("STAR", 0.0, WIDTH, 0.7), ("GALAXY", 0.5, WIDTH, 0.3))
         found = self.find(redshift_weights, monkeypatch, scores)
         assert found.warn == StellarFlag.NOT_A_STAR
@@ -264,7 +264,7 @@ class TestFlags:
         assert np.isnan(found.teff)
 
     def test_wide_range(self, redshift_weights, monkeypatch):
-        """A spectrum that holds all that labels were learnt from is not doubtful for what it holds besides."""
+        """A spectrum that holds all that labels were learnt from is not flagged for what it holds besides."""
         found = self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(4000, low=3300, high=24000))
         assert found.warn == StellarFlag.NONE
         assert np.isfinite(found.alpha_fe)
@@ -298,7 +298,7 @@ class TestFlags:
         found = self.find(redshift_weights, monkeypatch, types={"M": 0.98, "K": 0.02})
         assert found.warn == StellarFlag.TYPE_DISAGREES
 
-    def test_estimated_errors_are_no_doubt(self, redshift_weights, monkeypatch):
+    def test_estimated_errors_are_no_flag(self, redshift_weights, monkeypatch):
         spectrum = make_spectrum()
         bare = (spectrum.spectral_axis, spectrum.flux)
         assert self.find(redshift_weights, monkeypatch, spectrum=bare).warn == StellarFlag.NONE
@@ -307,7 +307,7 @@ class TestFlags:
         assert found.warn == expected
 
     def test_medium_unknown(self, redshift_weights, monkeypatch):
-        """No doubt by itself; the error of the velocity holds what it may cost."""
+        """No flag by itself; the error of the velocity holds what it may cost."""
         unknown, known = (
             self.find(redshift_weights, monkeypatch, spectrum=make_spectrum(meta=meta))
             for meta in ({}, {"medium": "vacuum"})

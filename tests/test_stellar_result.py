@@ -145,7 +145,7 @@ def take(about):
 
 class TestTraining:
     def test_of_a_head(self):
-        """What a head tells is taken; a new one has what all begin with."""
+        """Numbers of a head are used; a new one has what all begin with."""
         made = take(
             {"domain": STELLAR_DOMAIN | {"resolution": [500, 5000]}, "calibration": {"error_scale": {"teff": 1.5}}}
         )
@@ -180,7 +180,7 @@ class TestTraining:
         np.testing.assert_allclose(whole, [[0.09]])
 
     def test_covers(self):
-        """All labels where any was learnt, but for those of which the weights tell more."""
+        """All labels where any was learnt, except those for which the weights give more."""
         made = StellarTraining.begin(
             wavelength=((4000, 5000), (8000, 9000)), label_wavelength={"fe_h": ((4400, 4600),)}
         )

@@ -154,7 +154,7 @@ def test_what_is_true_is_that_of_the_simulator(mixed):
 
 
 def test_real_spectra_join_in(directory, tmp_path):
-    """Directories of one's own are drawn from beside the sets; the medium told moves their wavelengths."""
+    """Directories of one's own are drawn from beside the sets; the given medium moves their wavelengths."""
     write_hdf5(tmp_path / "survey" / "a.hdf5", make_rows(4))
     config = dataclasses.replace(QUICK, stored_fraction=1.0)
     seen = {}
@@ -225,7 +225,7 @@ def test_stacked_truths_are_those_of_the_views():
     views = [make_view(64, 40, i, truth) for i, truth in enumerate(truths)]
     batch = stack_views(views, 32, np.zeros(3, bool))
     heads = {"one": SpectralTypeConfig(("G", "K")), "other": SpectralTypeConfig(("G", "M")), "stellar": StellarConfig()}
-    model = ModelConfig(dataclasses.replace(TINY, local_cosines=16), heads)
+    model = ModelConfig(dataclasses.replace(TINY, dct_coefficients=16), heads)
     targets = gather_targets(model.list_heads(), truths, batch.patches, np.random.default_rng(0))
     assert targets["one"]["stellar_type"].tolist() == [1, -1, -1]
     assert targets["other"]["stellar_type"].tolist() == [-1, -1, -1]

@@ -103,12 +103,12 @@ def test_errors_are_found(scale, power):
 
 
 def test_trends_of_errors_are_found():
-    """Groups have scales of their own, and share what errors grow by with a clue; what tells nothing is left alone."""
+    """Groups have scales of their own and share the trends with features; a feature without effect has none."""
     rng, n = np.random.default_rng(8), 4000
     width, group = np.exp(rng.uniform(np.log(6e-5), np.log(6e-4), n)), np.arange(n) % 2
-    clues = rng.normal(0, 1, (n, 2))
-    offset = np.array([0.7, 1.8])[group] * width * np.exp(0.4 * clues[:, 0]) * rng.normal(0, 1, n)
-    scale, floor, power, trend = error_fits.fit_errors(offset, width, group, clues)
+    features = rng.normal(0, 1, (n, 2))
+    offset = np.array([0.7, 1.8])[group] * width * np.exp(0.4 * features[:, 0]) * rng.normal(0, 1, n)
+    scale, floor, power, trend = error_fits.fit_errors(offset, width, group, features)
     np.testing.assert_allclose(trend, [0.4, 0.0], atol=0.04)
     found = scale[group] * PIVOT * (np.hypot(width, floor[group]) / PIVOT) ** power[group]
     np.testing.assert_allclose(found, np.array([0.7, 1.8])[group] * width, rtol=0.15)
@@ -119,13 +119,15 @@ def test_errors_are_those_of_the_calibration():
     rng = np.random.default_rng(4)
     width = np.exp(rng.uniform(np.log(3e-6), np.log(3e-4), 2000))
     offset = 2 * width * rng.normal(0, 1, len(width))
-    clue = rng.normal(0, 1, len(width))
-    fit = error_fits.fit_errors(offset, width, clues=clue[:, None])
+    feature = rng.normal(0, 1, len(width))
+    fit = error_fits.fit_errors(offset, width, features=feature[:, None])
     scale, floor, power, trend = ({"STAR": float(x[0])} for x in fit)
     made = Calibration(
-        error_scale=scale, error_floor=floor, error_power=power, error_trend={"STAR": {"clue": trend["STAR"]}}
+        error_scale=scale, error_floor=floor, error_power=power, error_trend={"STAR": {"feature": trend["STAR"]}}
     )
-    pull = offset / [made.correct_width("STAR", x, clues={"clue": y}) for x, y in zip(width, clue, strict=True)]
+    pull = offset / [
+        made.correct_width("STAR", x, features={"feature": y}) for x, y in zip(width, feature, strict=True)
+    ]
     assert mad_std(pull) == pytest.approx(1, abs=1e-6)
 
 

@@ -123,7 +123,7 @@ def test_free_settings_may_differ_or_be_absent(tmp_path):
     ],
 )
 def test_other_data_are_refused(tmp_path, changed, message):
-    """Of long lists, only what differs is told."""
+    """Of long lists, only what differs is listed."""
     path = tmp_path / "c.safetensors"
     write_checkpoint(path, *make_state(0), 7, CONFIGS | {"data": DATA})
     assert read_configs(path)["data"] == DATA
@@ -153,7 +153,7 @@ def test_tuples_survive_json(tmp_path):
 
 
 def test_updates_left_out_are_remembered(tmp_path):
-    """A spoilt batch is a step without an update: the optimiser's own count comes back, not the steps."""
+    """A corrupted batch is a step without an update: the optimiser's own count comes back, not the steps."""
     path, state, other = tmp_path / "c.safetensors", make_state(0, 3), make_state(1)
     write_checkpoint(path, *state, 5, CONFIGS)
     assert read_checkpoint(path, *other, CONFIGS) == 5

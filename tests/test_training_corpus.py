@@ -112,7 +112,7 @@ def test_bad_pixels_of_sets_without_errors_are_cut(tmp_path):
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_directory_without_sets_is_named(tmp_path, exists):
-    """The message tells a missing directory from an empty one, and what to give."""
+    """The message distinguishes a missing directory from an empty one, and says what to give."""
     directory = tmp_path / "nowhere"
     if exists:
         directory.mkdir()

@@ -54,7 +54,7 @@ def built(data, tmp_path_factory):
 
 @pytest.fixture
 def copied(built, tmp_path):
-    """A copy of it to spoil."""
+    """A copy of it to damage."""
     return shutil.copytree(built[0], tmp_path / "copy")
 
 
@@ -104,15 +104,15 @@ class TestWholeBuild:
         """Each part says what made it: stage, settings, data and their digests, version, what it was made from."""
         out = built[0]
         loaded = load_weights(out / "weights" / "tiny.safetensors")
-        told, recipe = loaded.metadata["provenance"], read_recipe("tiny")
-        assert told["recipe"] == {"name": "tiny", "sha256": recipe.sha256}
+        record, recipe = loaded.metadata["provenance"], read_recipe("tiny")
+        assert record["recipe"] == {"name": "tiny", "sha256": recipe.sha256}
         of_heads = {name: head.provenance["stages"] for name, head in loaded.network.heads.items()}
         assert {name: [one["stage"] for one in stages] for name, stages in of_heads.items()} == {
             "redshift": ["calibrate_redshift"],
             "spectral_type": ["spectral_type"],
             "stellar": ["stellar", "stellar_left_out", "calibrate_stellar"],
         }
-        stages = {one["stage"]: one for one in [*told["stages"], *(one for x in of_heads.values() for one in x)]}
+        stages = {one["stage"]: one for one in [*record["stages"], *(one for x in of_heads.values() for one in x)]}
         assert set(stages) == set(recipe.stages)
         digests = {name: compute_sha256(path) for name, path in find_sets(data).items()}
         assert all(one["data"] == digests for one in stages.values())
@@ -194,8 +194,8 @@ class TestChanges:
         lines = []
         path = build_weights(recipe, copied, data=data, device="cpu", overwrite=True, report=lines.append)
         assert [line for line in lines if "begins" in line] == ["spectral_type: begins"]
-        (told,) = load_weights(path).network.heads["spectral_type"].provenance["stages"]
-        assert told["settings"]["epochs"] == 8.0
+        (record,) = load_weights(path).network.heads["spectral_type"].provenance["stages"]
+        assert record["settings"]["epochs"] == 8.0
 
     def test_data(self, copied, tmp_path):
         """Other content of a set is noticed by its digest."""
@@ -216,7 +216,7 @@ class TestChanges:
 
 class TestGivenWeights:
     def test_head_for_other_weights(self, tmp_path, redshift_weights):
-        """All else of the weights, and what they tell of it, is in the file, which says where it is from."""
+        """All else of the weights, and its record, is in the file, with its origin."""
         network = load_weights(redshift_weights, shared=False).network
         network.heads["redshift"].calibration = {"pixel_power": 0.01}
         start = write_network(tmp_path / "start.safetensors", network, half=True)
@@ -229,8 +229,8 @@ class TestGivenWeights:
         assert loaded.network.heads["redshift"].calibration == {"pixel_power": 0.01}
         before, written = read_weights(start)[1], read_weights(path)[1]
         assert all(torch.equal(x, written[key]) for key, x in before.items() if "spectral_type" not in key)
-        told = loaded.metadata["provenance"]
-        assert told["start"] == {"file": "start.safetensors", "sha256": compute_sha256(start), "provenance": None}
+        record = loaded.metadata["provenance"]
+        assert record["start"] == {"file": "start.safetensors", "sha256": compute_sha256(start), "provenance": None}
         (stage,) = loaded.network.heads["spectral_type"].provenance["stages"]
         assert stage["data"] == "analytic templates"
 
@@ -271,7 +271,7 @@ class TestGivenWeights:
         [
             ("[calibrate_stellar]", r"add a table \[stellar_left_out\]"),
             ("[stellar_left_out]\n[calibrate_stellar]", r"needs a head to calibrate.*\[stellar\]"),
-            ("[stellar]", r"network.local_cosines must be above 0 for a stellar head, got 0 in 'tiny'"),
+            ("[stellar]", r"network.dct_coefficients must be above 0 for a stellar head, got 0 in 'tiny'"),
             ("[calibrate_redshift]", "calibrate_redshift needs a head to calibrate, which 'tiny' has not"),
         ],
     )

@@ -40,7 +40,7 @@ SHORT = dataclasses.replace(QUICK, steps=4, log_every=1, checkpoint_every=2)
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_start():
-    """One core, surveys are made once, and few shards tell the range."""
+    """One core, surveys are made once, and few shards give the range."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -220,7 +220,7 @@ def test_resumed_is_uninterrupted(weights, tmp_path):
     ],
 )
 def test_command(tmp_path, capsys, names, message):
-    """Names with commas between them; what is wrong is told, and nothing is written."""
+    """Names with commas between them; errors are reported, and nothing is written."""
     out = tmp_path / "out"
     assert main(["pretrain", "--config", "tiny", "--out", str(out), "--train-only", names, "--device", "cpu"]) == 1
     assert message in capsys.readouterr().err

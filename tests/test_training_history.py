@@ -35,7 +35,7 @@ def make_log(path, steps):
 
 
 def steps_of(path):
-    """The steps that a log tells of."""
+    """The steps in a log."""
     return [int(row["step"]) for row in read_log(path)]
 
 

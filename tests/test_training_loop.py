@@ -44,7 +44,7 @@ def single_thread():
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_start():
-    """Surveys are made once, as what they draw depends on the seed alone, and few shards tell the range."""
+    """Surveys are made once, as what they draw depends on the seed alone, and few shards give the range."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "Survey", functools.cache(Survey))
         patch.setitem(measure_wavelength_range.__kwdefaults__, "n_shards", 5)
@@ -208,7 +208,7 @@ def test_resuming_what_is_done_writes_the_weights_again(finished, data):
     assert read_metadata(weights)["training"] == metadata["training"]
 
 
-def test_missing_data_is_told_before_anything_is_written(tmp_path):
+def test_missing_data_is_reported_before_anything_is_written(tmp_path):
     """With workers as well."""
     out = tmp_path / "out"
     with pytest.raises(FileNotFoundError, match=r"data: .*nowhere is no directory"):
@@ -263,7 +263,7 @@ def test_bfloat16_trains_as_well(data, tmp_path):
 
 
 def test_training_without_templates_says_so(tmp_path, caplog):
-    """Analytic templates are enough to train on; the log and the weights tell."""
+    """Analytic templates are enough to train on; the log and the weights say so."""
     with caplog.at_level(logging.WARNING, "astro_spectok.training"):
         weights = train(None, tmp_path, dataclasses.replace(QUICK, steps=3, log_every=3))
     assert [record.message for record in caplog.records] == [
@@ -301,7 +301,7 @@ def test_training_on_sets_does_not_warn(data, tmp_path, caplog):
         ),
     ],
 )
-def test_wrong_real_directories_are_told_before_anything_is_written(tmp_path, options, error, message):
+def test_wrong_real_directories_are_reported_before_anything_is_written(tmp_path, options, error, message):
     """By the process that was started, not by those that draw."""
     with pytest.raises(error, match=message):
         train(None, tmp_path / "out", dataclasses.replace(QUICK, workers=1), **options)

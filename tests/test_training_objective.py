@@ -84,9 +84,9 @@ def test_unknown_pixels_are_ignored(junk):
     """Whatever flux stands there: neither loss, nor deviation, nor gradient."""
     flux, variance = make_pixels()
     variance[:, 0, ::3] = torch.inf
-    spoilt = torch.where(torch.isinf(variance), junk, flux)
+    corrupted = torch.where(torch.isinf(variance), junk, flux)
     results, gradients = [], []
-    for target in (flux, spoilt):
+    for target in (flux, corrupted):
         mean, log_sigma = torch.zeros(SHAPE, requires_grad=True), torch.zeros(SHAPE, requires_grad=True)
         loss, deviation = reconstruction_loss(mean, log_sigma, target, variance)
         loss.sum().backward()
@@ -311,7 +311,7 @@ class TestAlignment:
         assert alignment_loss(mixed, counts, 0.07)[0].min() > 5
         assert not alignment_loss(mixed, counts, 0.07)[1].any()
 
-    def test_what_cannot_be_told_apart_does_not_count(self):
+    def test_indistinguishable_spectra_do_not_count(self):
         """Both observations of it, whichever is marked."""
         embedding = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
         counts = torch.tensor([True, False, True, True, True, True])

@@ -100,7 +100,7 @@ def test_broken_files_are_logged_once(mixed, caplog):
 def test_whatever_libraries_raise_costs_one_file(tmp_path, monkeypatch, caplog, error):
     """The others are drawn on."""
     write_hdf5(tmp_path / "good.hdf5", make_rows(3, level=5))
-    shutil.copy(EXAMPLE_PATH, tmp_path / "spoilt.fits")
+    shutil.copy(EXAMPLE_PATH, tmp_path / "corrupted.fits")
 
     def fail(*_, **__):
         raise error
@@ -110,7 +110,7 @@ def test_whatever_libraries_raise_costs_one_file(tmp_path, monkeypatch, caplog, 
     with caplog.at_level(logging.WARNING, logger="astro_spectok"):
         assert {source.name for source in draw_many(directory, 30)} == {tmp_path.name}
     assert [record.message for record in caplog.records] == [
-        f"{tmp_path / 'spoilt.fits'}, or a part of it, is left out: {error}"
+        f"{tmp_path / 'corrupted.fits'}, or a part of it, is left out: {error}"
     ]
 
 
@@ -139,7 +139,7 @@ def test_every_spectrum_is_drawn_equally_often(tmp_path):
 
 
 def read_level(source):
-    """The level of a made-up row; flux comes over a power of two, which the inverse variance of 100 tells."""
+    """The level of a made-up row; flux comes over a power of two, known from the inverse variance of 100."""
     scale = np.sqrt(np.median(source.ivar[source.ivar > 0]) / 100)
     return round(float(np.median(source.flux[source.ivar > 0]) * scale))
 
@@ -201,7 +201,7 @@ def test_a_fork_opens_its_own_files(mixed, monkeypatch):
     ("name", "layout"), [("a.hdf5", ""), ("a.h5", ""), *((f"{layout[:4]}.parquet", layout) for layout in LAYOUTS)]
 )
 def test_every_layout_gives_the_same_spectrum(tmp_path, name, layout):
-    """Bad pixels have no weight, padding is gone, the line-spread function is told as resolving power."""
+    """Bad pixels have no weight, padding is gone, the line-spread function is given as resolving power."""
     rows = make_rows(4, step=2.0)
     write_any(tmp_path / name, rows, layout)
     (expected,) = {len(rows["flux"])}
@@ -298,15 +298,15 @@ def test_unit_of_the_line_spread_function(pixel, lsf_sigma, resolution):
         assert found[-1] == pytest.approx(resolution * wavelength[-1] / 5000, rel=1e-6)
 
 
-def test_resolution_is_told_in_half_of_the_views(tmp_path):
+def test_resolution_is_given_in_half_of_the_views(tmp_path):
     """Pixel by pixel, and of a spectrum without one never."""
     write_hdf5(tmp_path / "a.hdf5", make_rows(1, step=2.0))
     source = SpectraDirectory(tmp_path).draw(np.random.default_rng(0))
     views = [draw_view(source, np.random.default_rng(i), 150, 100) for i in range(200)]
-    told = [view for view in views if np.ndim(view.resolution)]
+    known = [view for view in views if np.ndim(view.resolution)]
     assert all(np.isnan(view.resolution) for view in views if not np.ndim(view.resolution))
-    assert 70 < len(told) < 130
-    for view in told:
+    assert 70 < len(known) < 130
+    for view in known:
         np.testing.assert_allclose(view.resolution, np.exp(view.ln_wavelength) / (2 * FWHM_PER_SIGMA), rtol=1e-5)
 
 
@@ -319,7 +319,7 @@ def test_rows_without_good_pixels_are_passed_over(tmp_path):
 
 
 def test_directory_without_a_spectrum_that_can_be_used(tmp_path):
-    """Is told of after a while, with an example."""
+    """Is reported after a while, with an example."""
     (tmp_path / "broken.fits").write_text("nothing")
     with pytest.raises(OSError, match=r"directory: .* must hold spectra .* broken\.fits"):
         SpectraDirectory(tmp_path).draw(np.random.default_rng(0))
@@ -353,7 +353,7 @@ def test_wrong_arguments(tmp_path):
 
 @pytest.mark.parametrize(("module", "name"), [("h5py", "a.hdf5"), ("pyarrow.parquet", "a.parquet")])
 def test_missing_package(tmp_path, monkeypatch, module, name):
-    """Is told of before training begins, with the extra to install."""
+    """Is reported before training begins, with the extra to install."""
     write_any(tmp_path / name, make_rows(1))
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"astro_spectok\[survey\]"):

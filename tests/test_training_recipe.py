@@ -55,6 +55,12 @@ def test_recipe_is_read(write):
     assert (types.epochs, types.stars) == (2, 92000)
 
 
+def test_former_names_are_read(write):
+    """Recipes written earlier say ``local_cosines``."""
+    recipe = read_recipe(write("network = {base = 'tiny', local_cosines = 4}\n[[pretrain]]"))
+    assert recipe.stages["pretrain-1"].model.network.dct_coefficients == 4
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
@@ -114,19 +120,19 @@ def test_packaged_recipes():
 
 
 def test_recipe_of_the_packaged_weights():
-    """The last two runs are those that the packaged weights tell of, and the network with its heads is theirs."""
+    """The last two runs are those that the packaged weights record, and the network with its heads is theirs."""
     recipe = read_recipe("small")
     runs = [one for name, one in recipe.stages.items() if name.startswith("pretrain")]
     metadata = read_metadata(find_weights("small"))
     last = metadata["training"]
-    for run, told in ((runs[-1], last), (runs[-2], last["before"])):
+    for run, record in ((runs[-1], last), (runs[-2], last["before"])):
         settings = run.training.to_dict()
         # what has to do with a head that is trained apart, or with speed
         compared = settings.keys() - {*FREE, "stellar_fraction", "head_weights"}
-        assert {key: settings[key] for key in compared} == {key: told[key] for key in compared}
+        assert {key: settings[key] for key in compared} == {key: record[key] for key in compared}
         heads = {name: config for name, _, config in run.model.list_heads()}
         assert list(heads) == ["redshift"]
-        assert heads["redshift"].target_sigma == told["redshift_sigma"]
+        assert heads["redshift"].target_sigma == record["redshift_sigma"]
     assert set(runs[-1].train_only) <= set(last["train_only"])
     stored = ModelConfig.from_dict(metadata["astro_spectok_config"])
     whole = replace(runs[-1].model, heads=get_model_config("small").heads | runs[-1].model.heads)

@@ -47,7 +47,7 @@ def test_every_object_gives_two_finite_views(groups, name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_truth_is_that_of_the_object(groups, name):
-    """Class, redshift and labels of both views; an object without a redshift cannot be told from others."""
+    """Class, redshift and labels of both views; an object without a redshift cannot be distinguished from others."""
     group = groups[name]
     objects = group.objects
     every = dict(zip(np.log1p(objects.z.numpy()).round(12), range(len(objects)), strict=True))
@@ -97,12 +97,12 @@ def test_views_depend_on_the_generator_alone(groups):
     assert not np.array_equal(one.ivar, other.ivar)
 
 
-def test_resolution_is_told_in_part_of_the_draws(groups):
+def test_resolution_is_given_in_part_of_the_draws(groups):
     """Per pixel, as the instrument has it; NaN otherwise."""
-    told = [view.resolution for seed in range(20) for pair in make_pairs(groups["quasars"], seed) for view in pair]
-    known = [np.ndim(resolution) == 1 and np.isfinite(resolution).all() for resolution in told]
+    given = [view.resolution for seed in range(20) for pair in make_pairs(groups["quasars"], seed) for view in pair]
+    known = [np.ndim(resolution) == 1 and np.isfinite(resolution).all() for resolution in given]
     assert 0.3 < np.mean(known) < 0.7
-    assert all(np.ndim(resolution) == 1 or np.isnan(resolution) for resolution in told)
+    assert all(np.ndim(resolution) == 1 or np.isnan(resolution) for resolution in given)
     wanted = [view.target_resolution for seed in range(20) for view in make_pairs(groups["quasars"], seed)[0]]
     assert 0.2 < np.mean(np.isfinite(wanted)) < 0.8
 
@@ -148,11 +148,11 @@ def test_objects_with_too_few_good_pixels_are_left_out(groups):
     observation = group.observations[1]
     ivar = observation.ivar.clone()
     ivar[0] = 0
-    spoilt = dataclasses.replace(
+    corrupted = dataclasses.replace(
         group, observations=[group.observations[0], dataclasses.replace(observation, ivar=ivar)]
     )
     lost = np.log1p(group.objects.z[0].item())
-    left = [pair[0].truth.ln_one_plus_z for pair in make_pairs(spoilt)]
+    left = [pair[0].truth.ln_one_plus_z for pair in make_pairs(corrupted)]
     assert len(left) == len(make_pairs(group)) - 1
     assert lost not in left
     nothing = [dataclasses.replace(o, ivar=torch.zeros_like(o.ivar)) for o in group.observations]

@@ -32,7 +32,7 @@ def test_head_is_that_of_its_seed():
 
 
 def make_views(n, seed):
-    """Views of two kinds of stars, which the course tells apart; the lines are noise."""
+    """Views of two kinds of stars with different broad-band shapes; the lines are noise."""
     generator = torch.Generator().manual_seed(seed)
     types = torch.randint(2, (n,), generator=generator)
     view = SpectralTypeHead(SpectralTypeConfig(step=5e-3)).view
@@ -42,7 +42,7 @@ def make_views(n, seed):
 
 
 def test_head_learns(script):
-    """A hundred steps tell two kinds of stars apart, and the temperature is that of scores that are right."""
+    """A hundred steps separate two kinds of stars, and the temperature is that of scores that are right."""
     torch.manual_seed(0)
     head = SpectralTypeHead(SpectralTypeConfig(step=5e-3))
     spectral_type.train_head(head, make_views(512, 1), 30, 1)

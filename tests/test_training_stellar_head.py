@@ -12,7 +12,7 @@ from astro_spectok.training.stellar_lines import draw_windows
 
 
 def test_networks_learn_from_lines():
-    """Some steps find a label that five lines tell; unknown labels and windows without stars do no harm."""
+    """Some steps find a label that five lines determine; unknown labels and windows without stars do no harm."""
     head = make_head()
     before = copy.deepcopy(head.members[1].state_dict())
     del head.members[0][1:]

@@ -51,7 +51,7 @@ def test_rotation_widens_lines(readers):
     assert fast < 0.8 * slow
 
 
-def test_faults_spoil_stretches(readers):
+def test_faults_corrupt_stretches(readers):
     """The more faults, the more the contrast differs from that of the same stars without any."""
     contrasts = [draw_windows(Family(), 100, Randomness(4), readers, faults=x)[0][0][0] for x in (0.0, 0.3, 1.0)]
     small, large = ((contrast - contrasts[0]).std() for contrast in contrasts[1:])
@@ -83,14 +83,14 @@ def test_some_pixels_are_flagged():
     assert elsewhere[dark].mean() < 0.03
 
 
-def test_resolving_powers_begin_where_told(readers):
+def test_resolving_powers_begin_where_given(readers):
     """Lines stay deep where no spectrum is less sharp than the stars."""
     centre = round(math.log(5000.0 / WINDOWS[0].low) / WINDOWS[0].step)
-    blunt, sharp = (
+    broad, sharp = (
         -draw_windows(Family(), 200, Randomness(3), readers, least_resolution=least)[0][0][0][:, centre].mean()
         for least in (100.0, 2000.0)
     )
-    assert sharp > 1.1 * blunt
+    assert sharp > 1.1 * broad
 
 
 def test_average_of_bins():

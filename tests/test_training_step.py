@@ -145,13 +145,13 @@ def make_run(out, config, optimizer=None, network_config=NETWORK):
     return loop._Run(out, config, {}, step, optimizer, Processes("cpu"), None)
 
 
-def test_spoilt_batch_leaves_the_network_as_it_is(batch, tmp_path):
+def test_corrupted_batch_leaves_the_network_as_it_is(batch, tmp_path):
     """A gradient that is not finite is no step."""
     run = make_run(tmp_path, SINGLE)
-    spoilt = copy.deepcopy(batch)
+    corrupted = copy.deepcopy(batch)
     before = {name: tensor.clone() for name, tensor in run.step_module.network.state_dict().items()}
-    spoilt.patches.channels[0] = torch.nan
-    run._train_step(iter([spoilt]), 1e-3)
+    corrupted.patches.channels[0] = torch.nan
+    run._train_step(iter([corrupted]), 1e-3)
     assert not math.isfinite(run.meter.flush(1)["gradient"])
     assert all(torch.equal(t, before[name]) for name, t in run.step_module.network.state_dict().items())
     run._train_step(iter([batch]), 1e-3)

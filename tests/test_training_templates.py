@@ -21,7 +21,7 @@ def test_templates_are_made_of_simulated_objects():
 
 
 def test_file_is_what_fits_read(tmp_path):
-    """Mean and components of each class asked for, at any resolution; what they leave is told."""
+    """Mean and components of each class asked for, at any resolution; their residual is given."""
     path, lines = tmp_path / "templates.safetensors", []
     left = rest_templates.make_templates(None, path, {"STAR": 12}, 1, report=lines.append)
     made = read_templates(path)

@@ -147,7 +147,7 @@ def test_stretches_are_hidden_from_the_input_alone():
 
 
 def test_targets_ask_for_other_pixels_and_resolutions():
-    """Templates are asked for on other grids too; resolutions are told in some draws, on either side."""
+    """Templates are asked for on other grids too; resolutions are given in some draws, on either side."""
     views = draw_views(SOURCES["template"], 200)
     assert 0.1 < np.mean([np.isin(v.target_ln_wavelength, v.ln_wavelength).all() for v in views]) < 0.9
     assert np.mean([np.isfinite(v.target_resolution) for v in views]) > 0.1
@@ -198,13 +198,13 @@ def test_instruments_do_not_reach_beyond_the_known_ones():
     assert max(v.ln_wavelength[-1] for v in resampled) <= LN_LONGEST
 
 
-@pytest.mark.parametrize("spoil", ["short", "zero", "all bad"])
-def test_hopeless_sources_give_none(spoil):
+@pytest.mark.parametrize("fault", ["short", "zero", "all bad"])
+def test_hopeless_sources_give_none(fault):
     """Fewer pixels than a patch, no flux at all, no good pixel."""
     source = make_source("observed", errors=True)
-    if spoil == "short":
+    if fault == "short":
         source = make_source(x=X[:31])
-    elif spoil == "zero":
+    elif fault == "zero":
         source = Source(X, np.zeros(len(X), np.float32), None, "star", "zero")
     else:
         source = Source(X, source.flux, np.zeros(len(X), np.float32), "observed", "bad")
@@ -226,19 +226,19 @@ def test_two_views_of_a_shift_are_at_one_redshift():
 
 
 @pytest.mark.parametrize("resolution", [1800.0, np.linspace(1500, 2500, len(X))])
-def test_known_resolution_is_told_in_half_of_the_draws(resolution):
+def test_known_resolution_is_given_in_half_of_the_draws(resolution):
     """Of the pixels that are seen."""
     plain = SOURCES["observed"]
     source = Source(X, plain.flux, plain.ivar, plain.kind, plain.name, resolution=resolution)
-    told = []
+    given = []
     for view in draw_views(source, 100):
-        told.append(np.ndim(view.resolution) == 1)
-        if told[-1]:
+        given.append(np.ndim(view.resolution) == 1)
+        if given[-1]:
             expected = np.broadcast_to(resolution, X.shape)[np.searchsorted(X, view.ln_wavelength)]
             np.testing.assert_array_equal(view.resolution, expected)
         else:
             assert np.isnan(view.resolution)
-    assert 0.3 < np.mean(told) < 0.7
+    assert 0.3 < np.mean(given) < 0.7
 
 
 def make_view(n=100, m=60, **changed):
@@ -314,6 +314,6 @@ def test_templates_are_trusted_to_half_a_per_cent():
 
 
 def test_nothing_is_known_by_default():
-    """No class, no label; but stored objects do have a redshift, and can be told apart."""
+    """No class, no label; but stored objects do have a redshift, and can be distinguished."""
     for view in draw_views(SOURCES["star"], 5):
         assert view.truth == Truth(cls=-1, ln_one_plus_z=0.0, measurable=True, labels={}, aligned=True)

@@ -72,7 +72,7 @@ def test_existing_file_is_refused(table, path):
 
 
 def test_file_that_appears_meanwhile_is_kept(table, path, monkeypatch):
-    """Two jobs with one output: the second to finish is told, and destroys nothing."""
+    """Two jobs with one output: the second to finish gets an error, and destroys nothing."""
 
     def write(self, target, format):
         write_some(target, "new")

@@ -323,7 +323,7 @@ def test_mirror_must_be_url(serve):
     ],
 )
 def test_bad_download(serve, cache, kind, error, words):
-    """Each failure is told apart, the source and all remedies are named, and nothing stays in the cache."""
+    """Each failure has its own message, the source and all remedies are named, and nothing stays in the cache."""
     serve(kind)
     with pytest.raises(error, match=f"(?s)/{kind}/served.safetensors: .*{words}.*Run it again.*mirror.*path") as caught:
         find_weights("served")

@@ -37,6 +37,7 @@ CONFIG = CONFIGS["tiny"]
 #: what `write_weights` asks for at least
 PLAIN = {"backbone": {"width": 3}, "heads": []}
 #: fields of the redshift head in files of format 1
+NEW_SIZES = ("observed_range", "summaries", "dct_coefficients")
 OLD_REDSHIFT = ("classes", "z_range", "channels", "step", "observed_range", "rest_range", "kernel")
 
 
@@ -173,9 +174,9 @@ def strip_format(path, config, tensors, metadata):
 def test_format_1_is_read_as_format_2(tmp_path):
     """Parameters and what the file said of its heads are found under their names; a head of tokens is left out."""
     heads = {"redshift": RedshiftConfig(step=1e-3, summary_periods=2, target_sigma=3e-4), "stellar": StellarConfig()}
-    sizes = replace(CONFIG, local_cosines=16, summaries=(("redshift", 15),))
+    sizes = replace(CONFIG, dct_coefficients=16, summaries=(("redshift", 15),))
     made = build_model(sizes, heads)
-    old = {name: value for name, value in CONFIG.to_dict().items() if name not in ("observed_range", "summaries")}
+    old = {name: value for name, value in CONFIG.to_dict().items() if name not in NEW_SIZES}
     redshift = {key: x for key, x in heads["redshift"].to_dict().items() if key in OLD_REDSHIFT}
     old |= {"local_cosines": 16, "posterior_periods": 2, "redshift": redshift, "labels": [["teff", 3.75, 0.2]]}
     old |= {"stellar_types": ["O", "B"], "type_step": 0.0, "stellar_labels": heads["stellar"].labels}
@@ -322,7 +323,7 @@ def _add_field(config, state):
     config["flux_capacitor"] = 3
 
 
-def _spoil_field(config, state):
+def _damage_field(config, state):
     config["patch"] = "thirty-two"
 
 
@@ -337,7 +338,7 @@ def _diverge(config, state):
         (_add, r"unexpected backbone.surplus.*written by astro_spectok \d"),
         (_widen, r"has shape .* instead of .* more\."),
         (_add_field, r"describes no network of this version: .*flux_capacitor.*install a version"),
-        (_spoil_field, r"patch must be an integer from 1 to 4096; got 'thirty-two'"),
+        (_damage_field, r"patch must be an integer from 1 to 4096; got 'thirty-two'"),
         (_diverge, r"NaN or infinite.*earlier checkpoint"),
     ],
 )

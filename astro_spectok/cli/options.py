@@ -39,7 +39,7 @@ def positive_int(text):
     return value
 
 
-#: told by ``--help`` of the commands that measure files
+#: shown by ``--help`` of the commands that measure files
 EXIT_STATUS = (
     "Exit status: 0 if every spectrum was measured, 3 if some could not be (they are flagged rows), 1 if none could be "
     "or the command failed, 2 for a wrong command line, 130 if interrupted."

@@ -127,7 +127,7 @@ def set_apart(device):
 
 @functools.cache
 def _cpu_has_bfloat16():
-    """Whether the CPU multiplies bfloat16 matrices natively, as Linux tells; False where it does not tell."""
+    """Whether the CPU multiplies bfloat16 matrices natively, by /proc/cpuinfo; False where there is none."""
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:

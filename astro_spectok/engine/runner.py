@@ -193,18 +193,18 @@ class Runner:
         for group in show_progress(self._plan(batch, MOST_MEASURED, known), "measure", progress):
             patches, tokens = _gather(batch, group, network.config.patch).to(self.device), None
             where = patches.mask, patches.grid.geometry
-            told = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
+            values = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
             with self._computing():
                 if needs - {"patches"}:
                     tokens = network.encode(patches, learned="tokens" in needs, detail="detail" in needs)
                 found = {}
                 for name in heads:
-                    output = network.read(name, tokens, *where, patches, told)
+                    output = network.read(name, tokens, *where, patches, values)
                     found[name] = network.heads[name].interpret(output)
                 vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
-            found = {name: {key: x.cpu().numpy() for key, x in values.items()} for name, values in found.items()}
+            found = {name: {key: x.cpu().numpy() for key, x in one.items()} for name, one in found.items()}
             for j, i in enumerate(group):
-                row = {name: {key: x[j] for key, x in values.items()} for name, values in found.items()}
+                row = {name: {key: x[j] for key, x in one.items()} for name, one in found.items()}
                 yield int(i), Measured(row, vectors[j])
 
     def measure_attention(self, batch: SpectrumBatch, i: int = 0) -> np.ndarray:

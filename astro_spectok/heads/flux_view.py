@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A spectrum on a fixed grid, whatever its pixels: lines over the continuum, and the course of the whole.
+"""A spectrum on a fixed grid, whatever its pixels: lines relative to the continuum, and the broad-band shape.
 
-What is of interest are features that stay where they are: those of stars, whose velocities are less than a bin.
+For features at fixed wavelengths: those of stars, whose velocities are smaller than a bin.
 """
 
 import math
@@ -104,7 +104,7 @@ def sum_bins(values, geometry, edges):
 
 
 class FluxView(nn.Module):
-    """Lines and course of spectra, each with how well they are known.
+    """Lines and broad-band shape of spectra, each with a measure of how well it is known.
 
     Parameters
     ----------
@@ -113,11 +113,11 @@ class FluxView(nn.Module):
     step : float
         Width of the bins of the lines in ln(wavelength).
     first : float
-        Vacuum Angstrom; below it there is the course alone.
+        Vacuum Angstrom; below it only the broad-band shape is given.
     continuum : float
         Width in ln(wavelength) of the running mean that lines are relative to.
     joined : int
-        Bins of the lines in one of the course.
+        Bins of the lines in one bin of the broad-band shape.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class FluxView(nn.Module):
         return self._find_lines(flux / mean, variance / mean**2, covered)[..., self.skipped :], broad
 
     def _join(self, flux, variance, covered):
-        """The course (B, 3, n_broad), and the mean of the absolute flux over it (B, 1)."""
+        """The broad-band shape (B, 3, n_broad), and the mean of the absolute flux over it (B, 1)."""
         shape = (-1, self.n_broad, self.joined)
         counts = covered.view(shape).sum(-1)  # (B, n_broad)
         there, number = (counts > 0).to(flux), counts.clamp_min(1)

@@ -13,7 +13,7 @@ __all__ = ["convert_format_1"]
 _HEADS = {"redshift_head": "redshift", "type_head": "spectral_type", "stellar_head": "stellar"}
 #: of a head that there is no longer: labels of galaxies and stars from tokens, which nothing reads
 _GONE = "label_head"
-#: width in ln(1 + z) that posteriors were trained towards, where the file does not tell
+#: width in ln(1 + z) of the training targets of the posterior, where the file does not give it
 _TARGET_SIGMA = 1.5e-4
 _RENAMED = {"pooling.from_posterior": "pooling.from_summaries"}
 

@@ -121,7 +121,7 @@ class WindowReader(nn.Module):
         return contrast.clamp(*_LIMITS) * covered
 
     def _broaden(self, values, covered, mask, geometry):
-        """Broaden spectra whose pixels tell that they are sharper than the window is meant for."""
+        """Broaden spectra whose pixel width shows that they are sharper than the window is meant for."""
         step = self.window.step
         # an instrument has about 2.4 pixels per FWHM: a standard deviation of one pixel
         pixel = (geometry[..., 1].float().to(mask.device) * mask).sum(1) / mask.sum(1).clamp_min(1)

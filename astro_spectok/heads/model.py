@@ -25,8 +25,8 @@ class ModelConfig:
     ----------
     network : `~astro_spectok.network.NetworkConfig`
     heads : dict of str to `HeadConfig` or dict
-        By the name that each has in the network: the settings of a head whose kind they tell; or, as JSON holds it,
-        ``kind`` and ``config``, and whatever else is stored with it (as of `Head.describe`).
+        By the name that each has in the network: the settings of a head, whose type determines its kind; or, as JSON
+        holds it, ``kind`` and ``config``, and whatever else is stored with it (as of `Head.describe`).
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _describe(head):
     kinds = [kind for kind, cls in list_heads().items() if cls.config_class is type(head)]
     if len(kinds) != 1:
         msg = (
-            f"heads must be settings that tell the kind of head they are for, got {type(head).__name__}, which "
+            f"heads must be settings whose type belongs to one kind of head, got {type(head).__name__}, which "
             f"{'no head has' if not kinds else 'several have'}; give {{'kind': ..., 'config': ...}}"
         )
         raise ValueError(msg)
@@ -220,7 +220,7 @@ _HEADS = {
     "spectral_type": SpectralTypeConfig(),
     "stellar": StellarConfig(),
 }
-#: of these the embedding takes what they say of redshifts: cosine and sine of each period, and a probability, per class
+#: heads whose summaries enter the embedding: per class, cosine and sine at each period, and a probability
 _SUMMARIES = (("redshift", 3 * (2 * 16 + 1)),)
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
 #: ``tiny`` has no heads.

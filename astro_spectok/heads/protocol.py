@@ -94,10 +94,10 @@ class HeadLoss:
 
 
 class Head(nn.Module):
-    """What is read from a spectrum, and all that belongs to it.
+    """A quantity that is measured from spectra: its layers, loss, domain, calibration and rules.
 
     A subclass states its class attributes, builds its layers in ``__init__`` and defines `forward`; `loss` if it can
-    be trained, `interpret` if what it returns is not yet what users are told. `register_head` makes it known by its
+    be trained, `interpret` if its output must be converted before users see it. `register_head` makes it known by its
     ``kind``.
 
     Parameters
@@ -114,10 +114,10 @@ class Head(nn.Module):
     config_class : type
         Of ``config``.
     needs : tuple of str
-        Out of ``'tokens'`` (what the transformer makes of a spectrum), ``'detail'`` (what tokens hold besides, without
-        the transformer) and ``'patches'`` (its pixels).
+        Out of ``'tokens'`` (output of the transformer), ``'detail'`` (the DCT coefficients at the end of each token,
+        which do not need the transformer) and ``'patches'`` (pixels).
     given : tuple of str
-        What the caller must tell of each spectrum besides, one number each.
+        Names of values that the caller must give for each spectrum, one number each.
     figures : tuple of str
         What `loss` writes into the log.
     loss_weight : float
@@ -133,7 +133,7 @@ class Head(nn.Module):
     summary_size : int
         How many numbers `summarise_tokens` gives the embedding; 0 for none.
     domain, calibration, rules, provenance : dict
-        Stored with the head, each as JSON can hold it: what it was trained on; the correction of its errors and
+        Stored with the head, each as JSON can hold it: its training set; the correction of its errors and
         probabilities; thresholds and limits that were fitted to it; how it was made.
 
     Examples
@@ -181,7 +181,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def forward(self, inputs: Any) -> Any:
-        """Answers for some spectra.
+        """Output for some spectra.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def interpret(self, output: Any) -> Any:
-        """Answers as users are told them.
+        """Output in the form that users see.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class Head(nn.Module):
     def gather_targets(
         cls, config: HeadConfig, truths: Sequence[Any], patches: Any, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """What the head is to be taught of some spectra, and ``given`` of them, as tensors.
+        """Training targets of some spectra, and their values of ``given``, as tensors.
 
         Called where batches are drawn, without the head itself.
 
@@ -232,7 +232,7 @@ class Head(nn.Module):
         Returns
         -------
         dict of str to tensor
-            Stands in ``batch.targets`` under the name of the head; empty if the batch itself says enough.
+            Stored in ``batch.targets`` under the name of the head; empty if the batch itself is sufficient.
         """
         return {}
 

@@ -237,7 +237,7 @@ class RedshiftHead(Head):
     def _score(self, features, ln_wavelength, valid, tokens, mask):
         """Scores of features (B, K, N) on pixels, of which some are valid."""
         attention = self.class_query(tokens)[..., 0].masked_fill(~mask, -1e4).softmax(1)  # (B, T)
-        # what speaks for a class as a whole; not from the embedding, which is to tell objects apart, not classes
+        # evidence for a class as a whole; not from the embedding, which separates objects, not classes
         logit = self.class_logit((attention[..., None] * tokens).sum(1)).float()  # (B, classes)
         correlate = self._correlate if torch.is_grad_enabled() else self._correlate_with_kept
         # 0.1 keeps the first steps gentle; the last term makes the prior of a class independent of its lags

@@ -2,7 +2,7 @@
 """Numbers that were fitted to the weights ``small`` and that their file, of format 1, does not hold.
 
 Reading a file of format 1 puts them into its heads; a new head begins with them, until some are fitted to it. Nothing
-else reads them: code holds rules, heads hold numbers. What each means is told where it is used, in
+else reads them: code holds rules, heads hold numbers. Their meaning is documented where they are used, in
 `~astro_spectok.redshift.rules.RedshiftRules`, `~astro_spectok.stellar.rules.StellarRules` and
 `~astro_spectok.stellar.domain.StellarTraining`.
 """
@@ -29,14 +29,14 @@ REDSHIFT_RULES = {
         "STAR": {"share": 0.85, "information": 3.5, "type": 0.4},
     },
     "confident": 0.8,
-    "blunt": 2.0,
+    "least_width": 2.0,
     "disagreement": {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5},
     "sharpest": 0.2,
     "floor": 1e-5,
 }
 
 STELLAR_RULES = {
-    "doubtful": 0.8,
+    "flagged": 0.8,
     "refused": 0.5,
     "suspect": 0.2,
     "certain": 0.5,
@@ -47,7 +47,7 @@ STELLAR_RULES = {
     "possible": 0.05,
     "least_gain": 25.0,
     "least_line_share": 0.15,
-    "told": 0.75,
+    "informative": 0.75,
     "velocity_scale": 1.2,
     "velocity_floor": 5.7e-7,
 }

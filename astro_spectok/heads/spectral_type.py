@@ -17,9 +17,9 @@ __all__ = ["STELLAR_TYPES", "SpectralTypeConfig", "SpectralTypeHead", "type_loss
 #: those of `astro_spectok.simulate`
 STELLAR_TYPES = ("O", "B", "A", "F", "G", "K", "M", "L", "T", "WD", "CV", "C")
 
-#: vacuum Angstrom, where types are told at all, and where their lines are
+#: range in vacuum Angstrom that types are determined from, and blue end of their lines
 _LOW, _HIGH, _FIRST = 1100.0, 26500.0, 3200.0
-#: width in ln(wavelength) of the continuum, and of a bin of the course of a spectrum
+#: width in ln(wavelength) of the continuum, and of a bin of the broad-band shape
 _CONTINUUM, _BROAD = 0.06, 0.02
 #: channels, width and stride of the convolutions; widths of the layers after them
 _CONVOLUTIONS = ((24, 9, 4), (32, 7, 4), (32, 5, 2))
@@ -30,7 +30,7 @@ _GAIN = 3.0
 
 @dataclass(frozen=True)
 class SpectralTypeConfig(HeadConfig):
-    """What types are told apart, and on which grid.
+    """The types that are distinguished, and the grid.
 
     Attributes
     ----------
@@ -54,10 +54,10 @@ class SpectralTypeConfig(HeadConfig):
 
 @register_head
 class SpectralTypeHead(Head):
-    """Scores of every type, read from the flux itself: its lines, and its course from the ultraviolet to 2.6 micron.
+    """Scores of every type, from the flux itself: its lines, and its broad-band shape from 0.11 to 2.65 micron.
 
-    Brown dwarfs are told by bands that are as wide as many tokens, F from G by weak lines; tokens that were made for
-    redshifts and reconstruction need long to be read for either. A small convolutional network sees both at once.
+    Brown dwarfs are recognised by bands that are as wide as many tokens, F and G are separated by weak lines; tokens
+    trained for redshifts and reconstruction serve neither well. A small convolutional network sees both at once.
 
     Parameters
     ----------

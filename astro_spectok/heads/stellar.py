@@ -32,7 +32,7 @@ _PIXELS_SHARE = 0.7
 #: contrasts are a few per cent, and layers want numbers of order one
 _GAIN = 5.0
 _OPTICAL_LABELS = ("teff", "logg", "fe_h")
-#: for each window the labels it tells, and how many networks read it
+#: for each window the labels that are measured from it, and the number of networks that do so
 _GROUPS = ((_OPTICAL_LABELS, 5), (_OPTICAL_LABELS, 1), ((*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1))
 #: window that is left alone where another one is seen in so many bins: the stars that teach the Ca II triplet have no
 #: labels of their own, and labels of real stars get worse with it
@@ -108,7 +108,7 @@ def _stack_convolutions():
 
 @dataclass(frozen=True)
 class StellarConfig(HeadConfig):
-    """What labels are told.
+    """The labels that are measured.
 
     Attributes
     ----------
@@ -133,20 +133,20 @@ class StellarHead(Head):
     convolutional networks read them: five for the optical window, whose answers are averaged (labels of a few hundred
     stars leave a single one uncertain), one for the Ca II triplet, which counts only where little of the optical one
     is seen, and one for the H band. They are combined as independent measurements; a label that no covered window
-    tells keeps its typical value and spread.
+    constrains keeps its typical value and spread.
 
     Parameters
     ----------
     config : `StellarConfig`
     network : `~astro_spectok.network.NetworkConfig`
-        With ``local_cosines`` above 0.
+        With ``dct_coefficients`` above 0.
 
     Attributes
     ----------
     names : tuple of str
         The labels.
-    told : tuple of tuple of int
-        For each window the numbers of the labels that its networks, a list in ``members``, tell.
+    measured : tuple of tuple of int
+        For each window the indices of the labels that its networks, a list in ``members``, measure.
     """
 
     kind = "stellar"
@@ -160,10 +160,10 @@ class StellarHead(Head):
 
     def __init__(self, config, network):
         super().__init__(config, network)
-        if not network.local_cosines:
+        if not network.dct_coefficients:
             msg = (
-                "network must have local_cosines above 0 where there is a stellar head: it reads the flux that they "
-                f"describe; got {network.local_cosines}; give 16, say"
+                "network must have dct_coefficients above 0 where there is a stellar head: it reads the flux that "
+                f"they describe; got {network.dct_coefficients}; give 16, say"
             )
             raise ValueError(msg)
         labels = config.labels
@@ -172,10 +172,10 @@ class StellarHead(Head):
         self.register_buffer("spread", torch.tensor([s for _, _, s in labels], dtype=torch.float32), persistent=False)
         self.patch = network.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
-        self.told = tuple(tuple(i for i, name in enumerate(self.names) if name in told) for told, _ in _GROUPS)
+        self.measured = tuple(tuple(i for i, name in enumerate(self.names) if name in group) for group, _ in _GROUPS)
         self.members = nn.ModuleList(
-            nn.ModuleList(LineNetwork(window, len(told)) for _ in range(number))
-            for window, told, (_, number) in zip(WINDOWS, self.told, _GROUPS, strict=True)
+            nn.ModuleList(LineNetwork(window, len(labels)) for _ in range(number))
+            for window, labels, (_, number) in zip(WINDOWS, self.measured, _GROUPS, strict=True)
         )
 
     @property
@@ -244,7 +244,7 @@ class StellarHead(Head):
         return HeadLoss(loss, known > 0, {"stellar": (loss, known > 0)})
 
     def read_windows(self, windows):
-        """Mean and Cholesky factor, as of `forward`, from what the windows show.
+        """Mean and Cholesky factor, as of `forward`, from the flux in the windows.
 
         Parameters
         ----------
@@ -255,17 +255,17 @@ class StellarHead(Head):
         precision = to_double(windows[0][0].new_zeros(len(windows[0][0]), n, n))
         weighted = precision[..., 0].clone()
         n_seen = [covered.sum(1) for _, covered in windows]
-        for number, (told, members) in enumerate(zip(self.told, self.members, strict=True)):
+        for number, (labels, members) in enumerate(zip(self.measured, self.members, strict=True)):
             mean, covariance = _average([member(*windows[number]) for member in members])
             counts = n_seen[number] >= _LEAST_BINS
             if number in _SPARE:
                 other, enough = _SPARE[number]
                 counts &= n_seen[other] < enough
             inverse = torch.linalg.inv(covariance) * counts.to(covariance)[:, None, None]
-            rows = torch.tensor(told, device=inverse.device)
+            rows = torch.tensor(labels, device=inverse.device)
             precision[:, rows[:, None], rows] += inverse
             weighted[:, rows] += (inverse @ mean[..., None])[..., 0]
-        # what nothing tells has mean 0 and variance 1, in units of the spread
+        # labels without a measurement have mean 0 and variance 1, in units of the spread
         diagonal = torch.diagonal(precision, dim1=1, dim2=2)
         covariance = torch.linalg.inv(precision + torch.diag_embed((diagonal == 0).to(precision)))
         mean = (covariance @ weighted[..., None])[..., 0]

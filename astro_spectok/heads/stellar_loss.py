@@ -4,14 +4,14 @@
 import numpy as np
 import torch
 
+from astro_spectok.utils.constants import LIGHT_SPEED
+
 __all__ = ["draw_doppler_error", "gather_stellar_labels", "stellar_loss"]
 
 #: squared deviation, over the covariance, beyond which it counts by its root
 _LARGE = 25.0
 #: km/s: errors of velocities are log-uniform from a hundredth of a pixel to this, or half a pixel if that is more
 _ERROR = 8.0
-#: km/s
-_LIGHT_SPEED = 299792.458
 #: labels that only stars drawn for the stellar head have: others have labels on other scales
 _MARK = "log_vbroad"
 
@@ -45,7 +45,7 @@ def draw_doppler_error(geometry, mask, rng):
     """
     weight = mask.to(geometry.device)
     pixel = ((geometry[..., 1] * weight).sum(1) / weight.sum(1).clamp_min(1)).cpu().numpy()
-    least, most = 0.01 * pixel, np.maximum(0.5 * pixel, _ERROR / _LIGHT_SPEED)
+    least, most = 0.01 * pixel, np.maximum(0.5 * pixel, _ERROR / LIGHT_SPEED)
     size = least * (most / least) ** rng.random(len(pixel))
     return torch.from_numpy(rng.normal(0, size)).to(geometry)
 

@@ -58,7 +58,7 @@ class _Source:
         return cls(cls._locate(templates), templates.detach().flatten()[::SAMPLED].clone())
 
     def fits(self, templates):
-        # fused optimizers, and what changes `.data`, leave address and version as they were
+        # fused optimizers, and assignments to `.data`, change neither address nor version
         return self.place == self._locate(templates) and torch.equal(
             self.sample, templates.detach().flatten()[::SAMPLED]
         )

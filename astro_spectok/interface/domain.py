@@ -7,6 +7,7 @@ import numpy as np
 
 from astro_spectok.spectra import MIN_GOOD_PIXELS, InputFlag
 from astro_spectok.spectra.sampling import average_fine_pixels
+from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["DOMAIN_KEY", "Domain", "fit_batch"]
 
@@ -14,7 +15,7 @@ __all__ = ["DOMAIN_KEY", "Domain", "fit_batch"]
 DOMAIN_KEY = "domain"
 #: step from pixel to pixel in ln(wavelength), 1.6 km/s: below, stars of the packaged weights become quasars (the Sun by
 #: HARPS and two more, averaged over 1 to 8 pixels)
-FINEST_PIXEL = 1.6 / 299792.458
+FINEST_PIXEL = 1.6 / LIGHT_SPEED
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Domain:
 
     @classmethod
     def from_weights(cls, loaded):
-        """The domain that a file of weights tells of.
+        """The domain stored in a file of weights.
 
         Parameters
         ----------

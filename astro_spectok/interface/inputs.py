@@ -180,7 +180,7 @@ def measure_medium_error(batch, i):
 
 
 def name_medium(info):
-    """The medium of a spectrum as given: 'vacuum', 'air', or 'unknown' where nothing tells and vacuum was assumed.
+    """The medium of a spectrum as given: 'vacuum', 'air', or 'unknown' where it is not stated and vacuum was assumed.
 
     Parameters
     ----------

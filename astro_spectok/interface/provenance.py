@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["make_provenance", "word_call", "word_options"]
 
-#: characters of an option that a call is told with
+#: characters of an option in the record of a call
 LONGEST = 80
 
 

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-__all__ = ["CONFIGS", "NetworkConfig", "get_config", "read_fields"]
+__all__ = ["CONFIGS", "FORMER_NAMES", "NetworkConfig", "get_config", "read_fields"]
+
+#: fields of `NetworkConfig` by the names that weights and recipes written earlier hold
+FORMER_NAMES = {"local_cosines": "dct_coefficients"}
 
 
 def read_fields(cls, values):
@@ -69,9 +72,9 @@ class NetworkConfig:
         Wavelengths around which tokens enter the embedding, besides through the queries; 0 for none.
     detail_channels : int
         Features per pixel that the decoder resamples onto the requested grid.
-    local_cosines : int
-        Coefficients of the filtered flux of its patch that each token holds besides its ``width`` values
-        (``network/detail.py``); 0 for none.
+    dct_coefficients : int
+        Number of DCT coefficients of the filtered flux of its patch that each token holds besides its ``width``
+        values (``network/detail.py``); 0 for none. Weights written before this name say ``local_cosines``.
     contrast_step : float
         Bins in ln(wavelength) of the flux over its continuum that enters the embedding; 0 for none.
     observed_range : (float, float)
@@ -82,12 +85,12 @@ class NetworkConfig:
     Raises
     ------
     ValueError
-        Sizes do not go together.
+        Sizes are inconsistent.
 
     Examples
     --------
     >>> from astro_spectok.network import NetworkConfig
-    >>> config = NetworkConfig(name="mine", width=64, heads=4, local_cosines=16)
+    >>> config = NetworkConfig(name="mine", width=64, heads=4, dct_coefficients=16)
     >>> config.token_size, config.summaries
     (80, ())
     >>> NetworkConfig.from_dict(config.to_dict()) == config
@@ -110,7 +113,7 @@ class NetworkConfig:
     embedding_size: int = 256
     embedding_nodes: int = 0
     detail_channels: int = 16
-    local_cosines: int = 0
+    dct_coefficients: int = 0
     contrast_step: float = 0.0
     observed_range: tuple[float, float] = (900.0, 55000.0)
     summaries: tuple[tuple[str, int], ...] = ()
@@ -119,17 +122,17 @@ class NetworkConfig:
         if self.width % (2 * self.heads):
             msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
             raise ValueError(msg)
-        if self.contrast_step and not self.local_cosines:
+        if self.contrast_step and not self.dct_coefficients:
             msg = (
-                "local_cosines must be above 0 where contrast_step is: the contrast is that of the flux they describe; "
-                f"got {self.local_cosines}; give 16, say, or 0 for both"
+                "dct_coefficients must be above 0 where contrast_step is: the contrast is that of the flux they "
+                f"describe; got {self.dct_coefficients}; give 16, say, or 0 for both"
             )
             raise ValueError(msg)
 
     @property
     def token_size(self) -> int:
-        """Values of a token: ``width`` that the transformer works with, then ``local_cosines``."""
-        return self.width + self.local_cosines
+        """Values of a token: ``width`` that the transformer works with, then ``dct_coefficients``."""
+        return self.width + self.dct_coefficients
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as JSON holds them.
@@ -155,9 +158,9 @@ class NetworkConfig:
         Raises
         ------
         ValueError
-            A name that this version does not know, or sizes that do not go together.
+            A name that this version does not know, or sizes that are inconsistent.
         """
-        return read_fields(cls, values)
+        return read_fields(cls, {FORMER_NAMES.get(name, name): value for name, value in values.items()})
 
 
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);
@@ -176,7 +179,7 @@ CONFIGS = {
     "small": NetworkConfig(
         name="small",
         embedding_nodes=82,
-        local_cosines=16,
+        dct_coefficients=16,
         contrast_step=1e-3,
     ),
     "paper": NetworkConfig(
@@ -188,7 +191,7 @@ CONFIGS = {
         embedding_size=512,
         summary_queries=8,
         embedding_nodes=82,
-        local_cosines=16,
+        dct_coefficients=16,
         contrast_step=1e-3,
     ),
 }

@@ -52,7 +52,7 @@ def flux_contrast(flux, mask, geometry, edges, window):
 
 
 class FluxContrast(nn.Module):
-    """Part of the embedding: a linear map of the lines, which `WavelengthNodes` are too wide to tell apart.
+    """Part of the embedding: a linear map of the lines, which `WavelengthNodes` are too wide to resolve.
 
     What distinguishes one star from another like it are a few per cent in many lines. Learned features of tokens do not
     keep these, as a linear map of the flux over its continuum does, principal components of it for one.

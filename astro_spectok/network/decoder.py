@@ -41,7 +41,7 @@ class Decoder(nn.Module):
             nn.Conv1d(hidden, 2, 1),
         )
 
-    def forward(self, tokens, mask, geometry, memory, query, autocast, cosines=None):
+    def forward(self, tokens, mask, geometry, memory, query, autocast, coefficients=None):
         """
         Parameters
         ----------
@@ -55,8 +55,8 @@ class Decoder(nn.Module):
             `PatchGrid` asked for, its encoding (B, Tq, D) and phases.
         autocast : callable
             Gives the context in which the matrix products run.
-        cosines : tensor, shape (B, T, M), optional
-            Explicit detail of the tokens, as of `~astro_spectok.network.detail.filter_detail`.
+        coefficients : tensor, shape (B, T, M), optional
+            DCT coefficients of the tokens, as returned by `~astro_spectok.network.detail.filter_detail`.
 
         Returns
         -------
@@ -70,13 +70,13 @@ class Decoder(nn.Module):
         with autocast():
             detail = self.detail(tokens)
         detail = detail.float().unflatten(-1, (self.patch, self.channels))  # (B, T, P, C)
-        if cosines is not None:
-            detail = torch.cat([detail, expand_detail(cosines, self.patch)[..., None]], dim=-1)
+        if coefficients is not None:
+            detail = torch.cat([detail, expand_detail(coefficients, self.patch)[..., None]], dim=-1)
         local, covered = resample_features(
             detail, mask, geometry, (position - half_width).flatten(1), (position + half_width).flatten(1)
         )
         base = interpolate_level(tokens[..., 0], mask, geometry[..., 0], position.flatten(1))  # (B, Tq * P)
-        if cosines is not None:
+        if coefficients is not None:
             base, local = base + local[..., -1], local[..., :-1]
         local = torch.cat([local, covered[..., None], base[..., None]], dim=-1)  # (B, Tq * P, C + 2)
         with autocast():

@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Detail of each patch, kept in its token as it is: what the flux does within a patch, as far as it exceeds the noise.
+"""DCT coefficients of the flux within each patch, kept in its token without learning, as far as they exceed the noise.
 
-To hand a spectrum through at a signal-to-noise ratio of 100, a network must learn a linear map of its pixels to one
-per cent, which takes it very long. The last values of each token are therefore no learned ones but the coefficients of
-the flux beside the interpolated level, in cosines, shrunk by a Wiener filter where they are noise.
+To reproduce a spectrum at a signal-to-noise ratio of 100, a network must learn a linear map of its pixels to one per
+cent, which takes very long. The last values of each token are therefore not learned: they are coefficients of the
+DCT (type II) of the flux less the interpolated level, shrunk by a Wiener filter where they
+are noise.
 """
 
 import math
@@ -15,7 +16,7 @@ from astro_spectok.network.patches import patch_positions
 
 __all__ = ["detail_basis", "expand_detail", "filter_detail", "local_flux"]
 
-#: width in cosines of the power that is expected, and what is expected beyond, over the largest
+#: expected power spectrum: its width in DCT orders, and its floor relative to the largest
 POWER_WIDTH, POWER_FLOOR = 12.0, 3e-3
 #: sigma in asinh flux below which no pixel is trusted, and the same over the root of the power of its patch: single
 #: precision would run away where a few pixels are all that a patch has
@@ -25,7 +26,7 @@ NOISE_MARGIN = 1.0
 
 
 def detail_basis(patch, number, device=None):
-    """Orthonormal cosines (P, M) in the slots of a patch, from the constant one on."""
+    """Orthonormal DCT basis (P, M) in the slots of a patch, beginning with the constant."""
     slot, order = (torch.arange(n, dtype=torch.float32, device=device) for n in (patch, number))
     basis = torch.cos(math.pi / patch * (slot[:, None] + 0.5) * order) * math.sqrt(2 / patch)
     basis[:, 0] = math.sqrt(1 / patch)
@@ -33,7 +34,7 @@ def detail_basis(patch, number, device=None):
 
 
 def filter_detail(patches, level, number):
-    """Coefficients of the flux of each patch beside the interpolated level, in the units of asinh of flux over scale.
+    """DCT coefficients of the flux of each patch less the interpolated level, in units of asinh of flux over scale.
 
     The best linear estimate where the coefficients are Gaussian with a power that falls with their order and is scaled
     to what the patch shows beyond its noise (Wiener filter; Rybicki & Press 1992, ApJ 398, 169).
@@ -80,12 +81,12 @@ def _shrink(rest, variance, basis):
 
 
 def expand_detail(coefficients, patch):
-    """asinh flux beside the interpolated level in the slots of each patch, (B, T, P), from coefficients (B, T, M)."""
+    """asinh flux less the interpolated level in the slots of each patch, (B, T, P), from coefficients (B, T, M)."""
     return coefficients @ detail_basis(patch, coefficients.shape[-1], coefficients.device).T
 
 
 def local_flux(level, coefficients, mask, geometry, patch):
-    """Flux over scale in the slots of each patch, denoised, from what tokens hold explicitly.
+    """Flux over scale in the slots of each patch, denoised, from the level and DCT coefficients of the tokens.
 
     Parameters
     ----------

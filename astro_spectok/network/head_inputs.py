@@ -21,7 +21,7 @@ class HeadInputs:
         Values that the transformer works with; the first two are level and extent of the patch. None where no head
         that was asked for needs tokens.
     detail : tensor, shape (B, T, M), or None
-        Coefficients of the filtered flux of each patch; None where the network holds none or no head needs it.
+        DCT coefficients of the filtered flux of each patch; None where the network holds none or no head needs it.
     mask : bool tensor, shape (B, T)
         Tokens that count.
     geometry : float64 tensor, shape (B, T, 3)
@@ -29,7 +29,7 @@ class HeadInputs:
     patches : `~astro_spectok.network.PatchBatch`, or None
         What the tokens were made of; None where only tokens are at hand.
     given : mapping of str to tensor
-        What else the caller tells of the spectra, by the names that the head asks for.
+        Further values given by the caller for each spectrum, under the names in `Head.given`.
     """
 
     tokens: torch.Tensor | None

@@ -92,10 +92,9 @@ class SpectralNetwork(nn.Module):
         ----------
         patches : `~astro_spectok.network.PatchBatch`
         learned : bool, optional
-            False leaves zeros in place of all that the transformer would make, in a part of the time, for heads that
-            read nothing of it.
+            False leaves zeros in place of the output of the transformer: faster, for heads that do not read it.
         detail : bool, optional
-            False leaves out the explicit detail at the end of each token, for heads that do without.
+            False leaves out the DCT coefficients at the end of each token, for heads that do not need them.
 
         Returns
         -------
@@ -108,13 +107,13 @@ class SpectralNetwork(nn.Module):
             tokens.append(self.norm(self._run_blocks(patches).float())[..., N_EXPLICIT:])
         else:
             tokens.append(level.new_zeros(*level.shape, self.config.width - N_EXPLICIT))
-        if detail and self.config.local_cosines:
+        if detail and self.config.dct_coefficients:
             with torch.no_grad():
-                tokens.append(filter_detail(patches, level, self.config.local_cosines))
+                tokens.append(filter_detail(patches, level, self.config.dct_coefficients))
         return torch.cat(tokens, dim=-1) * patches.mask[..., None]
 
     def _run_blocks(self, patches, weights=None):
-        """What the encoder makes of patches, (B, T, width); the attention of each block is added to ``weights``."""
+        """Output of the encoder for patches, (B, T, width); the attention of each block is appended to ``weights``."""
         phases = self.rotary(patches.grid.geometry[..., 0], self.device)
         with self._autocast():
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
@@ -125,7 +124,7 @@ class SpectralNetwork(nn.Module):
         return x
 
     def measure_attention(self, patches):
-        """What each head of each block of the encoder takes of each token.
+        """Attention weights of each head of each block of the encoder.
 
         Parameters
         ----------
@@ -134,7 +133,7 @@ class SpectralNetwork(nn.Module):
         Returns
         -------
         float32 tensor, shape (B, blocks, H, T, T)
-            The share that each token (last axis but one) takes of each (last axis): they add up to 1, and are 0 for
+            The weight that each token (last axis but one) gives to each (last axis): they add up to 1, and are 0 for
             tokens without a good pixel.
         """
         weights = []
@@ -142,7 +141,7 @@ class SpectralNetwork(nn.Module):
         return torch.stack(weights, dim=1)
 
     def _split(self, tokens):
-        """What the transformer made of each patch, (B, T, width), and its explicit detail (B, T, M) or None."""
+        """Output of the transformer for each patch, (B, T, width), and its DCT coefficients (B, T, M) or None."""
         width = self.config.width
         return tokens[..., :width], tokens[..., width:] if tokens.shape[-1] > width else None
 
@@ -161,12 +160,12 @@ class SpectralNetwork(nn.Module):
         -------
         float32 tensor, shape (B, E)
         """
-        tokens, cosines = self._split(tokens)
+        tokens, coefficients = self._split(tokens)
         summary = flux = None
         if self.pooling.contrast is not None:
-            flux = local_flux(tokens[..., 0], cosines, mask, geometry, self.config.patch)
+            flux = local_flux(tokens[..., 0], coefficients, mask, geometry, self.config.patch)
         if self.config.summaries:
-            inputs = HeadInputs(tokens, cosines, mask, geometry)
+            inputs = HeadInputs(tokens, coefficients, mask, geometry)
             with torch.no_grad():  # the embedding learns to use what heads find, not to find it
                 found = [self.heads[name].summarise_tokens(inputs) for name, _ in self.config.summaries]
             summary = torch.cat(found, dim=1)
@@ -201,7 +200,7 @@ class SpectralNetwork(nn.Module):
             embedding = self.embed(tokens, mask, geometry)
         if resolution is None:
             resolution = tokens.new_full(grid.present.shape, torch.nan)
-        tokens, cosines = self._split(tokens)
+        tokens, coefficients = self._split(tokens)
         seen = mask if hide is None else mask & ~hide[:, None]
         cos, sin = self.rotary(geometry[..., 0], self.device)
         with self._autocast():
@@ -218,7 +217,7 @@ class SpectralNetwork(nn.Module):
             ),
         )
         query = (grid, encoding.float(), self.rotary(grid.geometry[..., 0], self.device))
-        return self.decoder(tokens, seen, geometry, memory, query, self._autocast, cosines)
+        return self.decoder(tokens, seen, geometry, memory, query, self._autocast, coefficients)
 
     def forward(self, patches, grid, resolution=None, hide=None):
         """Encode and decode.

@@ -325,9 +325,9 @@ def build_patches(ln_wavelength, flux, ivar, offsets, patch, resolution=None):
     >>> ln_wavelength = torch.log(torch.linspace(4000, 4063, 64, dtype=torch.float64))
     >>> flux, ivar = 2 + torch.sin(torch.arange(64.0)), torch.full((64,), 100.0)
     >>> ivar[5] = 0
-    >>> spoilt = torch.where(ivar > 0, 8 * flux, 1e9)
+    >>> corrupted = torch.where(ivar > 0, 8 * flux, 1e9)
     >>> one, other = (build_patches(ln_wavelength, x, w, torch.tensor([0, 64]), 32)
-    ...               for x, w in ((flux, ivar), (spoilt, ivar / 64)))
+    ...               for x, w in ((flux, ivar), (corrupted, ivar / 64)))
     >>> torch.allclose(one.channels, other.channels, atol=1e-4), round((other.scale / one.scale).item(), 3)
     (True, 8.0)
     """

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens to one vector: by learned queries, around fixed wavelengths, and by what heads have to say of them."""
+"""Pooling of tokens to one vector: by learned queries, around fixed wavelengths, and with summaries by heads."""
 
 import torch
 from torch import nn
@@ -17,9 +17,9 @@ class SummaryPooling(nn.Module):
     A mean over tokens loses where the lines stand; queries learn what to look at. Some training examples are decoded
     from the embedding alone, so that it holds what the spectrum as a whole looks like.
 
-    What tells one object from others like it is added where the configuration has it: its colours and lines around
-    fixed wavelengths, what heads have to say of the tokens (the redshifts that these allow, say), and the contrast of
-    its flux on a fine grid.
+    Features that distinguish an object from similar ones are added where the configuration asks for them: colours and
+    lines around fixed wavelengths, summaries by heads (of the redshift posterior, say), and the contrast of the flux on
+    a fine grid.
     """
 
     def __init__(self, config):

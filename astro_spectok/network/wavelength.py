@@ -72,7 +72,7 @@ class WavelengthEncoding(nn.Module):
 
 
 class RotaryPhases(nn.Module):
-    """Cosines and sines that turn queries and keys by their ln(wavelength).
+    """Rotary encoding: sines and cosines that rotate queries and keys by their ln(wavelength).
 
     Attention then depends on ratios of wavelengths alone, which a redshift leaves as they are (rotary encoding,
     Su et al. 2021, arXiv 2104.09864, with ln(wavelength) in place of the token's number).

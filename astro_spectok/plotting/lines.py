@@ -6,7 +6,7 @@ from astro_spectok.utils.spectypes import STAR
 __all__ = ["list_lines"]
 
 #: vacuum Angstrom (Morton 2003; NIST): resonance and fine-structure lines of the ultraviolet, which the simulator has
-#: without names, and absorption of stars, which it has in its templates only; the most telling first
+#: without names, and absorption of stars, which it has in its templates only; the strongest diagnostics first
 ULTRAVIOLET = {
     "Lyα": 1215.67, "CIV": 1549.06, "MgII": 2798.75, "CIII]": 1908.73, "SiIV": 1396.76, "HeII": 1640.42,
     "FeII2600": 2600.17, "FeII2382": 2382.77, "NV": 1240.15, "Lyβ": 1025.72, "SiII1526": 1526.71, "AlII": 1670.79,
@@ -33,7 +33,7 @@ def list_lines(spectype):
     Returns
     -------
     dict of str to float
-        Rest wavelength in vacuum (Angstrom) by name; the most telling first.
+        Rest wavelength in vacuum (Angstrom) by name; the strongest diagnostics first.
 
     Examples
     --------

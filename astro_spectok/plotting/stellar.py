@@ -31,7 +31,7 @@ def list_stellar_lines():
     Returns
     -------
     dict of str to float
-        Rest wavelength in vacuum (Angstrom) by name; the most telling first.
+        Rest wavelength in vacuum (Angstrom) by name; the strongest diagnostics first.
 
     Examples
     --------

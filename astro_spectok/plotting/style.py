@@ -8,12 +8,12 @@ __all__ = [
     "set_flux_limits", "set_unit", "show_unit",
 ]  # fmt: skip
 
-#: Okabe and Ito's colours, told apart by the colour-blind and in print
+#: Okabe and Ito's colours, distinguishable to the colour-blind and in print
 DATA, MODEL, QUIET = "0.45", "#0072B2", "0.75"
-#: the same, and markers and lines, for what is told apart; the numbers of colours and markers have no common divisor
+#: the same, and markers and lines, for categories; the numbers of colours and markers have no common divisor
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "0.1")
 MARKERS, LINES = ("o", "s", "^", "D", "v", "P", "X", "<"), ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-#: values in an order: told apart by all, and in print by their lightness
+#: ordered values: distinguishable to all, and in print by their lightness
 RANKED = "viridis"
 #: by class: colour, line, marker and hatching; what has no colour in print has a form
 CLASS_STYLES = {

@@ -116,10 +116,10 @@ def _count_classes(axes, spectype, flagged):
     styles = list_styles([name for name in names if name != NONE]) | {NONE: (QUIET, "-", "o", "")}
     for place, name in enumerate(names):
         colour = styles[name][0]
-        clean, doubtful = (np.count_nonzero((spectype == name) & which) for which in (~flagged, flagged))
+        clean, flawed = (np.count_nonzero((spectype == name) & which) for which in (~flagged, flagged))
         axes.barh(place, clean, color=colour)
-        axes.barh(place, doubtful, left=clean, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
-        axes.annotate(f"{clean} + {doubtful}" if doubtful else f"{clean}", (clean + doubtful, place), xytext=(4, 0),
+        axes.barh(place, flawed, left=clean, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
+        axes.annotate(f"{clean} + {flawed}" if flawed else f"{clean}", (clean + flawed, place), xytext=(4, 0),
                       textcoords="offset points", va="center", fontsize="small")  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -162,14 +162,14 @@ def _plot_stars(table, axes):
     known = np.isfinite(teff) & np.isfinite(logg)
     one.errorbar(teff[known], logg[known], xerr=errors["teff"][known], yerr=errors["logg"][known], fmt="none",
                  ecolor=QUIET, lw=0.8, zorder=1)  # fmt: skip
-    clean, doubtful = known & ~flagged, known & flagged
+    clean, flawed = known & ~flagged, known & flagged
     points = one.scatter(
         teff[clean], logg[clean], c=fe_h[clean], cmap=RANKED, vmin=-2, vmax=0.5, s=26, zorder=3,
         label=f"{np.count_nonzero(clean)} not flagged",
     )  # fmt: skip
     one.scatter(
-        teff[doubtful], logg[doubtful], facecolor="white", edgecolor=DATA, s=22, zorder=2,
-        label=f"{np.count_nonzero(doubtful)} flagged",
+        teff[flawed], logg[flawed], facecolor="white", edgecolor=DATA, s=22, zorder=2,
+        label=f"{np.count_nonzero(flawed)} flagged",
     )  # fmt: skip
     one.figure.colorbar(points, ax=one, label="[Fe/H] [dex]", pad=0.01, extend="both")
     plot_kiel(one)
@@ -198,8 +198,8 @@ def plot_embeddings(
 ) -> Any:
     """Plot a map of embeddings: the two directions in which they differ most.
 
-    The vectors are scaled to length 1, since their angle is what tells objects apart, and projected on the first two
-    principal components; the labels of the axes tell the share of all variance that each holds. Neighbours on the map
+    The vectors are scaled to length 1, since their angle distinguishes objects, and projected on the first two
+    principal components; the labels of the axes give the share of the variance that each holds. Neighbours on the map
     need not be neighbours in space. Vectors that are NaN are left out.
 
     Parameters
@@ -240,7 +240,7 @@ def plot_embeddings(
         raise ValueError(msg)
     known = np.flatnonzero(np.isfinite(vectors).all(axis=1))
     if len(known) < 3:
-        msg = f"vectors must hold three or more that are known, for a map to tell anything; got {len(known)}"
+        msg = f"vectors must hold three or more that are known, for a map to be of use; got {len(known)}"
         raise ValueError(msg)
     (axes,) = make_axes(axes=axes, size=(6, 5))
     unit = vectors[known] / np.maximum(np.linalg.norm(vectors[known], axis=1), 1e-30)[:, None]
@@ -278,7 +278,7 @@ def _plot_points(axes, places, names, snr):
             axes.annotate(name, right, xytext=(5, 3), textcoords="offset points", fontsize="small")
 
 
-#: columns that tell a kind of table, and how it is drawn; the first that fits counts
+#: columns that identify a kind of table, and the function that plots it; the first match counts
 KINDS = (
     (("z", "spectype", "p_best", "snr", "zwarn"), _plot_redshifts),
     (("teff", "teff_err", "logg", "logg_err", "fe_h", "warn"), _plot_stars),

@@ -13,7 +13,7 @@ from astro_spectok.utils.html import make_html_table
 
 __all__ = ["Calibration", "measure_breadth", "measure_pixel", "name_errors"]
 
-#: width in ln(1 + z) of what the posterior was trained towards, where the weights do not tell
+#: width in ln(1 + z) of the training targets of the posterior, where the weights do not give it
 TARGET_SIGMA = 1.5e-4
 #: how far the breadth of a peak is measured on either side, in breadths from which it is broad
 REACH = 10
@@ -26,8 +26,13 @@ DISTANT, UV = 1.2, " UV"
 UNREFINED = " unrefined"
 #: width in ln(1 + z) that any power leaves as it is: 9 km/s
 PIVOT = 3e-5
-#: width of a pixel in ln(wavelength) at which temperatures are as stated, 60 km/s, and those that are told apart
+#: width of a pixel in ln(wavelength) at which temperatures are as stated, 60 km/s, and the range that is distinguished
 PIXEL, PIXELS = 2e-4, (3e-5, 5e-3)
+
+
+#: attributes, and features of error trends, by the names that weights written earlier hold
+_FORMER_NAMES = {"doubt": "tail_fraction", "warmth": "tail_temperature_ratio"}
+_FORMER_FEATURES = {"doubt": "ambiguity"}
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,15 @@ class Calibration:
     confident : dict of str to float
         For each class the probability from which a solution is relied on (`RedshiftFlag.LOW_CONFIDENCE`); that of
         the rules where absent.
-    doubt, warmth : float
-        Share of a second posterior that is mixed in, whose temperatures are ``warmth`` times as high: how often
-        evidence is worth less than usual.
+    tail_fraction, tail_temperature_ratio : float
+        Heavy tails: fraction of a second posterior that is mixed in, and ratio of its temperatures to those of the
+        first. It stands for spectra whose evidence is weaker than usual.
     pixel_power : float
         All temperatures are divided by this power of the width of the pixels over 60 km/s: a network may be surer of
         spectra with wide pixels than of those with narrow ones, or less sure.
     error_trend : dict of str to dict of str to float
-        For each class what the logarithm of its errors grows by with each clue of
-        ``astro_spectok.redshift.error_features``: the width of a peak does not tell all.
+        For each class the slope of the logarithm of its errors with each feature of
+        ``astro_spectok.redshift.error_features``: the width of a peak does not determine the error alone.
     rules : `~astro_spectok.redshift.rules.RedshiftRules`
         Thresholds and limits; those that a new head begins with if not given.
 
@@ -88,7 +93,7 @@ class Calibration:
     >>> import numpy as np
     >>> from astro_spectok.redshift.calibration import Calibration
     >>> raw = {"GALAXY": np.log([0.998, 0.0005]), "QSO": np.log([0.001, 0.0005])}
-    >>> calibrated = Calibration(temperature={"GALAXY": 2.0}, doubt=0.1, warmth=2.0).apply(raw)
+    >>> calibrated = Calibration(temperature={"GALAXY": 2.0}, tail_fraction=0.1, tail_temperature_ratio=2.0).apply(raw)
     >>> print(np.exp(calibrated["GALAXY"]).round(3))
     [0.959 0.032]
     """
@@ -101,8 +106,8 @@ class Calibration:
     broad: float = 10.0
     error_power: dict = field(default_factory=dict)
     confident: dict = field(default_factory=dict)
-    doubt: float = 0.0
-    warmth: float = 1.0
+    tail_fraction: float = 0.0
+    tail_temperature_ratio: float = 1.0
     pixel_power: float = 0.0
     error_trend: dict = field(default_factory=dict)
     rules: RedshiftRules = field(default_factory=RedshiftRules.begin)
@@ -115,7 +120,7 @@ class Calibration:
                 raise ValueError(msg)
         trends = self.error_trend.values() if isinstance(self.error_trend, Mapping) else (None,)
         if not all(isinstance(x, Mapping) and all(np.isfinite(list(x.values()))) for x in trends):
-            msg = f"error_trend must be a dict of class to a dict of clue to a number; got {self.error_trend!r}"
+            msg = f"error_trend must be a dict of class to a dict of feature to a number; got {self.error_trend!r}"
             raise ValueError(msg)
         if not 0 <= self.target_sigma < np.inf:
             msg = f"target_sigma must be zero or positive; got {self.target_sigma!r}"
@@ -123,8 +128,11 @@ class Calibration:
         if not abs(self.pixel_power) <= 1:
             msg = f"pixel_power must lie between -1 and 1; got {self.pixel_power!r}"
             raise ValueError(msg)
-        if not (0 <= self.doubt < 1 and 1 <= self.warmth < np.inf):
-            msg = f"doubt must lie in [0, 1) and warmth be 1 or more; got {self.doubt!r}, {self.warmth!r}"
+        if not (0 <= self.tail_fraction < 1 and 1 <= self.tail_temperature_ratio < np.inf):
+            msg = (
+                "tail_fraction must lie in [0, 1) and tail_temperature_ratio be 1 or more; "
+                f"got {self.tail_fraction!r}, {self.tail_temperature_ratio!r}"
+            )
             raise ValueError(msg)
         if not (0 <= self.sharpening <= 1 and 1 <= self.broad < np.inf):
             msg = (
@@ -146,7 +154,13 @@ class Calibration:
         Calibration
         """
         known = {f.name for f in fields(cls)} - {"rules"}
-        made = {key: value for key, value in head.calibration.items() if key in known}
+        values = {_FORMER_NAMES.get(key, key): value for key, value in head.calibration.items()}
+        made = {key: value for key, value in values.items() if key in known}
+        if trends := made.get("error_trend"):
+            made["error_trend"] = {
+                cls: {_FORMER_FEATURES.get(name, name): slope for name, slope in trend.items()}
+                for cls, trend in trends.items()
+            }
         made |= {"target_sigma": float(head.config.target_sigma), "rules": RedshiftRules.from_dict(head.rules)}
         return cls(**made)
 
@@ -182,7 +196,7 @@ class Calibration:
             or self.pixel_power
             or any(self.temperature.get(name, 1.0) != 1.0 for name in log_probability)
         )
-        if not scaled and not self.doubt:
+        if not scaled and not self.tail_fraction:
             return log_probability
         log_prior = {name: -np.log(len(values) * len(log_probability)) for name, values in log_probability.items()}
         cooling = self.find_cooling(log_probability, pixel)
@@ -191,12 +205,12 @@ class Calibration:
             name: np.asarray(x, np.float32) - np.float32(log_prior[name]) for name, x in log_probability.items()
         }
         logs, total = self._temper(evidence, log_prior, cooling)
-        if not self.doubt:
+        if not self.tail_fraction:
             return {name: values - np.float32(np.log(total)) for name, values in logs.items()}
-        out = {name: np.exp(values) * np.float32((1 - self.doubt) / total) for name, values in logs.items()}
-        warm, warm_total = self._temper(evidence, log_prior, cooling * self.warmth)
-        for name, values in warm.items():
-            out[name] += np.exp(values) * np.float32(self.doubt / warm_total)
+        out = {name: np.exp(values) * np.float32((1 - self.tail_fraction) / total) for name, values in logs.items()}
+        tail, tail_total = self._temper(evidence, log_prior, cooling * self.tail_temperature_ratio)
+        for name, values in tail.items():
+            out[name] += np.exp(values) * np.float32(self.tail_fraction / tail_total)
         for values in out.values():
             # there may be zeros
             np.log(np.maximum(values, np.finfo(np.float32).tiny, out=values), out=values)
@@ -244,9 +258,10 @@ class Calibration:
         Returns
         -------
         float
-            At least a fifth of ``target_sigma``: what is less cannot be told from it.
+            At least a fifth of ``target_sigma``: smaller widths cannot be distinguished.
         """
-        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) * (1 + self.doubt * (self.warmth - 1))
+        tail = 1 + self.tail_fraction * (self.tail_temperature_ratio - 1)
+        added = self.target_sigma**2 * self.temperature.get(spectype, 1.0) * tail
         return float(np.sqrt(max(width**2 - added, (self.rules.sharpest * self.target_sigma) ** 2)))
 
     def correct_width(
@@ -257,11 +272,12 @@ class Calibration:
         *,
         red_end: float | None = None,
         refined: bool = True,
-        clues: Mapping[str, float] | None = None,
+        features: Mapping[str, float] | None = None,
     ) -> float:
-        """The error in ln(1 + z) that a width stands for.
+        """The error in ln(1 + z) for a width.
 
-        With the floor in quadrature, to its power, scaled, and by its trends with the clues.
+        The floor is added in quadrature; the sum is raised to its power, scaled, and multiplied by the trends with the
+        features.
 
         Parameters
         ----------
@@ -270,9 +286,8 @@ class Calibration:
             Without what the training added.
         z, red_end, refined : optional
             As for ``name_errors``.
-        clues : dict of str to float, optional
-            What else tells of the error, as of ``astro_spectok.redshift.error_features``; those that are absent count
-            as 0.
+        features : dict of str to float, optional
+            Error predictors, as of ``astro_spectok.redshift.error_features``; those that are absent count as 0.
 
         Returns
         -------
@@ -281,8 +296,8 @@ class Calibration:
         names = name_errors(spectype, z, red_end=red_end, refined=refined)
         name = next((name for name in names if name in self.error_scale), spectype)
         whole = float(np.hypot(width, self.error_floor.get(name, self.rules.floor)))
-        trend, clues = self.error_trend.get(spectype, {}), clues or {}
-        scale = self.error_scale.get(name, 1.0) * np.exp(sum(trend[clue] * clues.get(clue, 0.0) for clue in trend))
+        trend, features = self.error_trend.get(spectype, {}), features or {}
+        scale = self.error_scale.get(name, 1.0) * np.exp(sum(trend[one] * features.get(one, 0.0) for one in trend))
         return float(scale * PIVOT * (whole / PIVOT) ** self.error_power.get(name, 1.0))
 
     def find_confident(self, spectype: str) -> float:
@@ -329,7 +344,7 @@ def name_errors(spectype, z=None, *, red_end=None, refined=True):
 
 
 def measure_pixel(wavelength):
-    """Median width of pixels in ln(wavelength), within what is told apart; 60 km/s of a single one."""
+    """Median width of pixels in ln(wavelength), clipped to the range that is distinguished; 60 km/s of a single one."""
     if len(wavelength) < 2:
         return PIXEL
     return float(np.clip(np.median(np.diff(np.log(wavelength))), *PIXELS))

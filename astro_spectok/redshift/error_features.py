@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What tells of the error of a redshift besides the width that its peak was given."""
+"""Features that predict the error of a redshift, beyond the width of its peak."""
 
 import numpy as np
 
@@ -7,20 +7,20 @@ from astro_spectok.redshift.calibration import PIVOT, PIXEL
 
 __all__ = ["KNOTS", "describe_peak", "describe_pixels"]
 
-#: signal-to-noise ratios per pixel between which errors change smoothly, and the range that is told apart
+#: signal-to-noise ratios per pixel between which errors change smoothly, and the range that is distinguished
 KNOTS, FAINTEST, BRIGHTEST = (1.0, 3.2, 7.0, 17.0, 55.0), 0.3, 100.0
-#: number of good pixels that is neither few nor many, and the range that is told apart
+#: number of good pixels that is neither few nor many, and the range that is distinguished
 USUAL, FEWEST, MOST = 4000, 64, 16384
-#: least probability, of its class, of the other redshifts that is told apart, as a power of ten; and one in the middle
+#: least probability, within its class, of the other redshifts that is distinguished, as a power of ten; a medium one
 LEAST_OTHERS, SOME_OTHERS = -4, -2
-#: widths in ln(1 + z) of peaks of a network that are told apart
+#: range of widths in ln(1 + z) of peaks of a network that is distinguished
 WIDTHS = 1e-5, 2e-3
 #: standard deviations that a network and templates may differ by; more is not counted
 MOST_TENSION = 10.0
 
 
 def describe_pixels(pixel, count, snr):
-    """Clues from the spectrum, each of which is 0 for a usual one, but for those of the signal-to-noise ratio.
+    """Features of the spectrum; each is 0 for a usual one, except those of the signal-to-noise ratio.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def describe_pixels(pixel, count, snr):
 
 
 def describe_peak(share, width, tension=0.0):
-    """Clues from the posterior and from what templates said of its peak.
+    """Features of the posterior, and of the fit of templates to its peak.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def describe_peak(share, width, tension=0.0):
     Returns
     -------
     dict of str to float
-        ``doubt``, the decimal logarithm of what ``share`` lacks, less that of one in a hundred; ``breadth``, the
+        ``ambiguity``, the decimal logarithm of 1 - ``share``, less that of one in a hundred; ``breadth``, the
         natural logarithm of the width over 9 km/s; ``tension``, that of 1 + tension.
     """
     others = np.log10(max(1 - share, 0.0) + 10.0**LEAST_OTHERS)
     return {
-        "doubt": float(others - SOME_OTHERS),
+        "ambiguity": float(others - SOME_OTHERS),
         "breadth": float(np.log(np.clip(width, *WIDTHS) / PIVOT)),
         "tension": float(np.log1p(min(tension, MOST_TENSION))),
     }

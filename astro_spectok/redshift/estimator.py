@@ -271,10 +271,10 @@ def _solve(prepared, i, posterior, information, types, count):
     peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     shown, calibration = describe_kind(sharp, batch, i, types), prepared.calibration
-    doubts = find_flags(
+    flags = find_flags(
         posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip
     require_finite("redshift", peaks[0].z, peaks[0].z_err, peaks[0].probability, interval, shown.snr)
     trained = prepared.runner.loaded.wavelength_range
-    zwarn = conclude_flags(convert_flags(prepared.flags[i]), doubts, calibration.rules, batch, i, trained)
+    zwarn = conclude_flags(convert_flags(prepared.flags[i]), flags, calibration.rules, batch, i, trained)
     return peaks, interval, zwarn, shown.snr

@@ -34,7 +34,7 @@ LONGEST, WIDTHS, BEYOND = 1e-3, 4.0, 2e-4
 LEAST = 64
 #: bins in ln(wavelength) that features are averaged over before it is asked how strong they are
 STRUCTURE = 2e-3
-#: pixels in the resolution element of a spectrum that does not tell its resolution
+#: pixels per resolution element of a spectrum of unknown resolution
 PIXELS = 2.5
 
 
@@ -164,7 +164,7 @@ def divide_continuum(ln_wavelength, flux, ivar, width):
 
 
 def assume_resolution(ln_wavelength):
-    """Resolving power of a spectrum that does not tell it: that of 2.5 pixels to the resolution element."""
+    """Resolving power assumed for a spectrum without one: 2.5 pixels per resolution element."""
     return 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
 
 

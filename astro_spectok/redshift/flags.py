@@ -22,12 +22,12 @@ __all__ = [
     "sum_around",
 ]
 
-#: what is noticed about an input without being a reason to doubt its redshift
+#: bits about the input that by themselves do not make a redshift unreliable
 REMARKS = RedshiftFlag.ERRORS_ESTIMATED | RedshiftFlag.MEDIUM_UNKNOWN
 
 
 def convert_flags(flags):
-    """What was noticed about an input, as `RedshiftFlag`.
+    """Flags of an input as `RedshiftFlag`.
 
     Parameters
     ----------
@@ -52,35 +52,35 @@ def convert_flags(flags):
     return out
 
 
-def combine_flags(noticed, doubts, rules, *, outside=1.0):
-    """``zwarn`` from what was noticed about an input and what gives reason to doubt its redshift.
+def combine_flags(noticed, flags, rules, *, outside=1.0):
+    """``zwarn`` from remarks about an input and flags of its redshift.
 
-    A remark (`RedshiftFlag.ERRORS_ESTIMATED`, `RedshiftFlag.MEDIUM_UNKNOWN`) says in what light to see a doubt; by
-    itself it is none, so that 0 means the same for files with and without errors.
-    `RedshiftFlag.OUTSIDE_TRAINED_RANGE` is one, too, where most of the spectrum is inside.
+    Remarks (`RedshiftFlag.ERRORS_ESTIMATED`, `RedshiftFlag.MEDIUM_UNKNOWN`) are set beside other flags only, so that 0
+    means the same for files with and without errors. `RedshiftFlag.OUTSIDE_TRAINED_RANGE` is a remark, too, where most
+    of the spectrum is inside.
 
     Parameters
     ----------
-    noticed, doubts : RedshiftFlag
+    noticed, flags : RedshiftFlag
     rules : `~astro_spectok.redshift.rules.RedshiftRules`
     outside : float, optional
-        Share of the good pixels that lie outside what the weights were trained on, as of `measure_outside`.
+        Share of the good pixels that lie outside the trained wavelengths, as of `measure_outside`.
 
     Returns
     -------
     RedshiftFlag
     """
-    zwarn = noticed | doubts
+    zwarn = noticed | flags
     remarks = REMARKS if outside > rules.extrapolated else REMARKS | RedshiftFlag.OUTSIDE_TRAINED_RANGE
     return zwarn if zwarn & ~remarks else RedshiftFlag.NONE
 
 
-def conclude_flags(noticed, doubts, rules, batch, i, trained_range):
-    """``zwarn`` of one spectrum of a batch: what the spectrum itself gives reason to doubt is added.
+def conclude_flags(noticed, flags, rules, batch, i, trained_range):
+    """``zwarn`` of one spectrum of a batch: flags of the spectrum itself are added.
 
     Parameters
     ----------
-    noticed, doubts, rules
+    noticed, flags, rules
         As for `combine_flags`.
     batch : `~astro_spectok.spectra.SpectrumBatch`
     i : int
@@ -95,17 +95,17 @@ def conclude_flags(noticed, doubts, rules, batch, i, trained_range):
     flux, ivar = batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)]
     wavelength = batch.wavelength[batch.grid(i)]
     if has_negative_continuum(flux, ivar):
-        doubts |= RedshiftFlag.NEGATIVE_CONTINUUM
+        flags |= RedshiftFlag.NEGATIVE_CONTINUUM
     if lacks_signal(flux, ivar):
-        doubts |= RedshiftFlag.SKY_LIKE
+        flags |= RedshiftFlag.SKY_LIKE
     if has_little_coverage(wavelength, ivar):
-        doubts |= RedshiftFlag.LITTLE_COVERAGE
+        flags |= RedshiftFlag.LITTLE_COVERAGE
     outside = measure_outside(wavelength, ivar, trained_range)
-    return combine_flags(noticed, doubts, rules, outside=outside)
+    return combine_flags(noticed, flags, rules, outside=outside)
 
 
 def measure_outside(wavelength, ivar, trained_range):
-    """Share of the good pixels that lie outside what weights were trained on.
+    """Share of the good pixels that lie outside the trained wavelengths.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def measure_outside(wavelength, ivar, trained_range):
 
 
 def is_sky_like(information, rules):
-    """Whether so much information (nat), before a user's prior, is too little to have seen anything."""
+    """Whether the information (nat), before a user's prior, is too little for a detection."""
     return information < rules.least_information
 
 
 def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, red_end=np.nan, snr=0.0, shown=None):
-    """What the posterior itself gives reason to doubt.
+    """Flags of the posterior.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
     snr : float, optional
         Median signal-to-noise ratio per pixel.
     shown : `~astro_spectok.redshift.kinds.Shown`, optional
-        What the spectrum shows of another kind of object; nothing is concluded without.
+        Evidence for another kind of object; no flag is set without.
 
     Returns
     -------
@@ -158,16 +158,16 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
     """
     grid, best, out, rules = posterior.grid, peaks[0], RedshiftFlag.NONE, calibration.rules
     for peak in peaks[1:]:
-        # the same redshift in another class is no doubt about the redshift
+        # the same redshift in another class confirms the redshift
         apart = abs(np.log1p(peak.z) - np.log1p(best.z)) > WINDOW
         if apart and peak.probability > rules.comparable * best.probability:
             out |= RedshiftFlag.TWO_PEAKS
     probability = sum_around(posterior, best, rules)
     if probability < calibration.find_confident(best.spectype):
         out |= RedshiftFlag.LOW_CONFIDENCE
-    # what the templates say of features is more to the point than what the network does
-    untold = np.isnan(evidence) and is_sky_like(information, rules)
-    if untold or lacks_features(evidence, best.spectype, probability, rules, snr):
+    # evidence from templates for features is more direct than that of the network
+    uninformative = np.isnan(evidence) and is_sky_like(information, rules)
+    if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr):
         out |= RedshiftFlag.SKY_LIKE
     if shown is not None and is_unlike(best.spectype, best.z, best.probability, information, shown, rules):
         out |= RedshiftFlag.UNLIKE_CLASS
@@ -182,8 +182,8 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
 def lacks_features(evidence, spectype, probability, rules, snr=0.0):
     """Whether templates explain a spectrum no better than a continuum does.
 
-    Of what is surely a star they need not, if they do not contradict; of other stars more is asked the brighter they
-    are.
+    For a certain star they need not, if they do not contradict; of other stars more evidence is required the brighter
+    they are.
     """
     if np.isnan(evidence):
         return spectype == STAR and snr < rules.faintest_star

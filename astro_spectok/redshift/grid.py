@@ -66,7 +66,7 @@ class RedshiftGrid:
         axes = {name: np.log1p(np.asarray(z, np.float64)) for name, z in redshifts.items()}
         longest = max(axes.values(), key=len, default=np.zeros(0))
         if len(longest) < 2:
-            msg = "redshifts must hold a class with at least two bins, which tell the step; got none"
+            msg = "redshifts must hold a class with at least two bins, which define the step; got none"
             raise ValueError(msg)
         step = (longest[-1] - longest[0]) / (len(longest) - 1)
         first = {name: round(float(x[0] / step)) if len(x) else 0 for name, x in axes.items()}

@@ -25,7 +25,7 @@ class Shown(NamedTuple):
     structure, unexplained : float
         As of `~astro_spectok.redshift.fit.Refined`; NaN where templates were not compared.
     type_probability : float
-        Of the most probable type, if it is a star; 1 where weights tell none.
+        Of the most probable type, if it is a star; 1 for weights without a type head.
     """
 
     snr: float = 0.0
@@ -71,8 +71,8 @@ def is_unlike(spectype, z, probability, information, shown, rules):
     share = shown.unexplained / shown.structure if strange else 0.0
     limits = rules.unlike["QSO" if spectype == "QSO" else STAR if spectype == STAR else "GALAXY"]
     if spectype == STAR:
-        told = information >= limits["information"] or shown.type_probability >= limits["type"]
-        return bool(share > limits["share"] and not told)
+        known = information >= limits["information"] or shown.type_probability >= limits["type"]
+        return bool(share > limits["share"] and not known)
     if spectype == "QSO" and shown.pixel > limits["pixel"]:
         return False
     if not shown.snr > limits["bright"]:

@@ -57,7 +57,7 @@ class Prepared:
 
     @property
     def types(self):
-        """Types that the weights tell stars apart by: tuple of str, empty where they tell none."""
+        """Types of stars that the weights classify: tuple of str, empty without a type head."""
         return () if self.type_head is None else tuple(self.runner.network.heads[self.type_head].gives)
 
     @property
@@ -74,9 +74,9 @@ class Prepared:
             Position in the batch; positions come in no particular order, each once.
         posterior : `~astro_spectok.redshift.RedshiftPosterior`
         information : float
-            In nat, what the spectrum told of all classes and redshifts, before the prior.
+            In nat, information of the spectrum on class and redshift, before the prior.
         types : dict of str to float
-            Probability of each stellar type, if it is a star; empty where the weights tell none.
+            Probability of each stellar type, if it is a star; empty for weights without a type head.
         """
         heads = [name for name in (self.head, self.type_head) if name is not None]
         for i, measured in self.contained.run(lambda batch, _: self.runner.measure(batch, heads, progress=progress)):

@@ -117,7 +117,7 @@ class RedshiftPosterior:
 
     @cached_property
     def information(self) -> float:
-        """What the spectrum has told about class and redshift: the divergence from the flat prior, in nat.
+        """Information of the spectrum on class and redshift: the divergence from the flat prior, in nat.
 
         Only of use before another prior is multiplied in. It is about 0 for blank sky, and 9 for a galaxy whose
         redshift is known to 100 km/s.
@@ -305,7 +305,7 @@ class RedshiftPosterior:
         row : mapping
             A row of a table of `~astro_spectok.estimators.RedshiftEstimator` with ``posterior=True``.
         meta : mapping
-            The metadata of that table, which tell the grid.
+            The metadata of that table, which define the grid.
 
         Returns
         -------

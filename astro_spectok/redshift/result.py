@@ -87,12 +87,12 @@ class RedshiftEstimate:
         Median signal-to-noise ratio of the good pixels.
     stellar_type : str
         Coarse type of a star: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon
-        star); '' for all else, and with weights that tell none.
+        star); '' for all else, and for weights without a type head.
     p_stellar_type : float
         Its probability, if it is a star; NaN where there is none.
     medium : str
-        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where nothing tells: vacuum was assumed, and the
-        errors hold what this may cost.
+        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated: vacuum was assumed, and
+        the errors include the possible shift.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     posterior : `RedshiftPosterior`

@@ -2,6 +2,7 @@
 """`RedshiftRules`: thresholds and limits of redshifts, whose numbers stand with the redshift head."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from astro_spectok.heads.small_numbers import REDSHIFT_RULES
 from astro_spectok.utils.rules import Rules
@@ -11,16 +12,16 @@ __all__ = ["RedshiftRules"]
 
 @dataclass(frozen=True)
 class RedshiftRules(Rules):
-    """Numbers behind the flags of redshifts, and behind redshifts that templates refine.
+    """Thresholds of the flags of redshifts, and of the refinement of redshifts with templates.
 
     Attributes
     ----------
     extrapolated : float
-        Share of the good pixels up to which those outside what the weights were trained on are a remark: what is inside
-        tells the redshift.
+        Share of the good pixels outside the trained wavelengths up to which these are a remark only: the pixels inside
+        determine the redshift.
     vicinity : float
         Distance in ln(1 + z) within which the probability of a solution is counted for `RedshiftFlag.LOW_CONFIDENCE`:
-        what is broad, as a quasar at low resolution, is not doubtful.
+        a broad peak, as of a quasar at low resolution, is not flagged.
     comparable : float
         How probable another redshift is, over the best, from which they are comparable.
     edge : float
@@ -30,15 +31,16 @@ class RedshiftRules(Rules):
         nothing is seen but the forest and Lyman alpha may as well be a quasar at another redshift, and a quasar of
         which nothing is seen but the forest anything with lines.
     least_information : float
-        Nat that a spectrum must tell about class and redshift together; to know one of three classes for sure is 1.1.
+        Information in nat that a spectrum must give on class and redshift together; certainty of one of three classes
+        is 1.1.
     least_evidence : float
         Nat by which rest-frame templates must explain a spectrum better than a continuum without features does.
     stellar_evidence, sure : float
         The same for a star whose probability is higher than ``sure``: hot ones, and those seen at low resolution, are
-        told by their continua.
+        recognised by their continua.
     waves, brightest : float
-        Nat that are asked for beyond that of any other star, for each unit of its squared S/N up to ``brightest``: what
-        is wrong with a flux calibration looks like weak features, the more so the brighter a featureless spectrum is.
+        Nat required beyond that of any other star, for each unit of its squared S/N up to ``brightest``: errors of a
+        flux calibration look like weak features, the more so the brighter a featureless spectrum is.
     faintest_star : float
         Median signal-to-noise ratio per pixel below which a star without a continuum to compare with is as good as
         none.
@@ -47,22 +49,23 @@ class RedshiftRules(Rules):
         counted.
     unlike : dict of str to dict of str to float
         By class, when an object is of another kind: ``share`` of the features that is left, probability below which
-        (``sure``) and signal-to-noise ratio per pixel above which (``bright``) it is doubted; nat that a quasar as
-        bright tells of its redshift (``information``) if pixels are no wider in ln(wavelength) than ``pixel``, as less
-        is a broad bump; and nat that a star tells and probability of its ``type``, which must both be missed. Fitted
+        (``sure``) and signal-to-noise ratio per pixel above which (``bright``) it is flagged; nat of information on
+        the redshift of a quasar as bright (``information``) if pixels are no wider in ln(wavelength) than ``pixel``, as
+        less is a broad bump; and nat of information on a star and probability of its ``type``, which must both be
+        missed. Fitted
         together on simulated spectra of all instruments, real stars (MILES, STELIB, Indo-US, Jacoby, SpeX, CALSPEC,
         Kast) and supernovae (superfit, SNID, deepSIP, before 1990); ``benchmarks/nonsense.py --train`` shows what they
         do.
     confident : float
         Probability from which a solution is relied on, for classes without one of their own.
-    blunt : float
+    least_width : float
         Least width of the network's peak, over that of its training, where its redshift is averaged with the
-        templates': a network is seldom better than what it was trained towards, however narrow its peak.
+        templates': a network is seldom better than the width it was trained with, however narrow its peak.
     disagreement : dict of str to float
         How far redshifts by templates and by the network may differ without noise, in ln(1 + z), by class: a quasar's
         lines are where its gas moves.
     sharpest : float
-        Share of the width of the training below which the width of a peak tells nothing.
+        Share of the width of the training below which the width of a peak carries no information.
     floor : float
         Least error in ln(1 + z) of classes for which none was fitted.
     """
@@ -82,10 +85,12 @@ class RedshiftRules(Rules):
     unexplained: float
     unlike: dict
     confident: float
-    blunt: float
+    least_width: float
     disagreement: dict
     sharpest: float
     floor: float
+
+    _former_names: ClassVar[dict] = {"blunt": "least_width"}
 
     @classmethod
     def begin(cls):

@@ -7,7 +7,7 @@ __all__ = ["has_little_coverage", "has_negative_continuum", "lacks_signal"]
 
 #: standard deviations by which the mean flux must be below zero, or that of a stretch
 NEGATIVE, NEGATIVE_STRETCH = 3.0, 5.0
-#: stretches that a spectrum is divided into, and share of them that may be negative beyond doubt
+#: stretches that a spectrum is divided into, and share of them that may be significantly negative
 STRETCHES, MOST_NEGATIVE = 32, 0.2
 #: standard deviations of chi squared by which the means of stretches, less the highest, must exceed noise
 SIGNAL = 4.0

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Sharpened(NamedTuple):
-    """A peak whose redshift is as good as the spectrum tells.
+    """A peak after refinement with rest-frame templates.
 
     Attributes
     ----------
@@ -36,8 +36,8 @@ class Sharpened(NamedTuple):
         ln(1 + z) and its standard deviation, without what the training added.
     evidence : float
         Of features in the spectrum, as of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
-    blunt : float
-        The width of the network's own peak, without what the training added.
+    network_width : float
+        Width of the network's own peak, deconvolved from the width of the training targets.
     tension : float
         By how many standard deviations network and templates differ; 0 where templates have no part.
     refined : bool
@@ -49,7 +49,7 @@ class Sharpened(NamedTuple):
     ln1pz: float
     width: float
     evidence: float
-    blunt: float
+    network_width: float
     tension: float
     refined: bool
     structure: float = np.nan
@@ -93,14 +93,14 @@ def find_solutions(posterior, calibration, batch, i, count):
         share = peak.probability / posterior.class_probability[peak.spectype]
         width = calibration.correct_width(
             peak.spectype, sharp.width, peak.z, red_end=red_end, refined=sharp.refined,
-            clues=seen | describe_peak(share, sharp.blunt, sharp.tension),
+            features=seen | describe_peak(share, sharp.network_width, sharp.tension),
         )  # fmt: skip
         solutions.append(replace(peak, z=float(np.expm1(sharp.ln1pz)), z_err=float(np.exp(sharp.ln1pz) * width)))
     return solutions, raw, best
 
 
 def describe_spectrum(batch, i):
-    """The clues of `~astro_spectok.redshift.error_features.describe_pixels` of one spectrum of a batch."""
+    """The features of `~astro_spectok.redshift.error_features.describe_pixels` of one spectrum of a batch."""
     snr, count, *_ = measure_facts(batch, i)
     return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
 
@@ -128,21 +128,21 @@ def describe_kind(sharp, batch, i, types=None):
 def sharpen_peak(peak, calibration, batch=None, i=0):
     """The `Sharpened` of a peak: refined with templates, if a spectrum is given and there are some for it."""
     ln1pz, rules = float(np.log1p(peak.z)), calibration.rules
-    blunt = width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
+    network_width = width = calibration.deconvolve_width(peak.spectype, peak.z_err / (1 + peak.z))
     if batch is None:
-        return Sharpened(ln1pz, width, np.nan, blunt, 0.0, False)
+        return Sharpened(ln1pz, width, np.nan, network_width, 0.0, False)
     fit = refine_redshift(
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < rules.least_evidence:
         shown = (np.nan,) * 3 if fit is None else fit[2:]
-        return Sharpened(ln1pz, width, shown[0], blunt, 0.0, False, *shown[1:])
-    width = max(width, rules.blunt * calibration.target_sigma)
+        return Sharpened(ln1pz, width, shown[0], network_width, 0.0, False, *shown[1:])
+    width = max(width, rules.least_width * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
     weights = np.array([width**-2, 1 / (fit.width**2 + rules.disagreement.get(peak.spectype, 0.0) ** 2)])
     ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
     width = float(weights.sum() ** -0.5)
-    return Sharpened(ln1pz, width, fit.evidence, blunt, tension, True, fit.structure, fit.unexplained)
+    return Sharpened(ln1pz, width, fit.evidence, network_width, tension, True, fit.structure, fit.unexplained)
 
 
 def take_spectrum(batch, i):

@@ -16,12 +16,12 @@ def choose_type(spectype, types):
     spectype : str
         Class of the spectrum.
     types : dict of str to float
-        Probability of each type, if it is a star; empty where the weights tell none.
+        Probability of each type, if it is a star; empty for weights without a type head.
 
     Returns
     -------
     stellar_type : str
-        '' for what is no star, and where the weights tell none.
+        '' for other classes, and for weights without a type head.
     p_stellar_type : float
         NaN there.
     """

@@ -106,7 +106,7 @@ def read_templates(path, **options):
     ----------
     path : path-like
     **options
-        As for `RestTemplates`; the resolving power is that in the file, if it tells it.
+        As for `RestTemplates`; the resolving power is that in the file, if it gives one.
 
     Returns
     -------

@@ -30,27 +30,27 @@ class RedshiftFlag(IntFlag):
     TWO_PEAKS = 4
     #: the flux is negative on average, beyond the noise (SDSS: ``NEGATIVE_MODEL``)
     NEGATIVE_CONTINUUM = 8
-    #: features are not those of the class, by what its templates leave of them and by how little of redshift or type
-    #: they tell: another kind of object; or a galaxy or quasar at the velocity of a star (SDSS: ``MANY_OUTLIERS``)
+    #: features are not those of the class, by the residuals of its templates and by the little information on redshift
+    #: or type: another kind of object; or a galaxy or quasar at the velocity of a star (SDSS: ``MANY_OUTLIERS``)
     UNLIKE_CLASS = 16
     #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a
     #: galaxy ends at the Lyman-alpha break, or that of a quasar before its Lyman alpha
     AT_EDGE = 32
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512
-    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below what the calibration
-    #: of the weights found to be enough for that class, 0.8 if it does not tell
+    #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below the threshold
+    #: of that class in the calibration of the weights, 0.8 if there is none
     LOW_CONFIDENCE = 4096
-    #: part of the spectrum lies outside the wavelengths that the weights were trained on; by itself no reason for doubt
-    #: and said only beside another bit if that is less than three tenths of its good pixels
+    #: part of the spectrum lies outside the wavelengths that the weights were trained on; if that is less than three
+    #: tenths of its good pixels, a remark that is set only beside another bit
     OUTSIDE_TRAINED_RANGE = 8192
-    #: no uncertainties were given, or such as cannot be right: they were estimated from the scatter of the flux, and
-    #: the errors follow from that. By itself no reason for doubt, and said only beside another bit
+    #: no uncertainties were given, or implausible ones: they were estimated from the scatter of the flux, and the
+    #: errors follow from that. A remark that is set only beside another bit
     ERRORS_ESTIMATED = 16384
     #: fewer than 300 good pixels, which fill less than a tenth in ln(wavelength)
     LITTLE_COVERAGE = 32768
-    #: nobody tells whether wavelengths are those in air or in vacuum; vacuum was assumed, and the errors hold what this
-    #: may cost, 83 km/s in the optical. By itself no reason for doubt, and said only beside another bit
+    #: it is not stated whether wavelengths are in air or in vacuum; vacuum was assumed, and the errors include the
+    #: possible shift, 83 km/s in the optical. A remark that is set only beside another bit
     MEDIUM_UNKNOWN = 8388608
 
     @property

@@ -3,12 +3,12 @@
 
 import math
 
+from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
+
 __all__ = ["FWHM", "GAUSS_AREA", "HC_OVER_K", "LIGHT_SPEED", "MAGNITUDE"]
 
-#: speed of light in km/s
-LIGHT_SPEED = 299792.458
 #: full width at half maximum of a Gaussian over its standard deviation
-FWHM = 2 * math.sqrt(2 * math.log(2))
+FWHM = float(FWHM_PER_SIGMA)
 #: area of a Gaussian over its height and standard deviation
 GAUSS_AREA = math.sqrt(2 * math.pi)
 #: natural logarithm of the flux ratio that a magnitude is

@@ -17,6 +17,7 @@ from specutils import SpectrumList
 
 from astro_spectok.simulate.rows import TRUTH, Simulation, make_spectrum
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.writing import check_output, write_table
 
@@ -26,7 +27,6 @@ __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
 TRUTH_TABLE = "truth.ecsv"
 #: names of the files that a directory gets: seed, number of the object, and of the view where there are several
 FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @own_errstate
@@ -291,8 +291,8 @@ def _make_schema(meta):
              "lsf_sigma": single}  # fmt: skip
     fields = [pa.field("spectrum", pa.struct(lists.items()))]
     for name, (kind, _, unit, meaning) in TRUTH.items():
-        told = {"description": meaning} if unit is None else {"description": meaning, "unit": str(unit)}
-        fields.append(pa.field(name, types[kind], metadata=told))
+        about = {"description": meaning} if unit is None else {"description": meaning, "unit": str(unit)}
+        fields.append(pa.field(name, types[kind], metadata=about))
     return pa.schema(fields, metadata={key: str(value) for key, value in meta.items()})
 
 
@@ -301,7 +301,7 @@ def _make_lists(rows, struct):
     import pyarrow as pa
 
     offsets = pa.array(np.cumsum([0] + [len(row.flux) for row in rows]), pa.int32())
-    # the layout wants the width in pixels, of which the wavelengths tell the size
+    # the layout wants the width in pixels, whose size follows from the wavelengths
     sigma = [r.wavelength / (r.resolution * FWHM_PER_SIGMA * np.gradient(r.wavelength)) for r in rows]
     arrays = {
         "flux": [row.flux for row in rows], "ivar": [row.ivar for row in rows],

@@ -37,7 +37,7 @@ FIXED = (("[OIII]5007", "[OIII]4959", 2.98), ("[NII]6583", "[NII]6548", 3.05), (
 #: 3726 is 1.35 in the median, as in the star-forming eigenspectrum of SDSS (Bolton et al. 2012: 1.34, where the
 #: Balmer lines set the zero point); 26 cm-3 in galaxies nearby, 250 at z = 2.3 (Sanders et al. 2016)
 DENSITY, NUCLEAR_DENSITY, DENSITY_SCATTER = 1.85, 2.5, 0.45
-#: pairs that tell the density n: the second over the first is a (b + n) / (c + n), with a, b, c (Sanders et al. 2016)
+#: pairs that measure the density n: second over first is a (b + n) / (c + n), with a, b, c (Sanders et al. 2016)
 DOUBLETS = (("[OII]3726", "[OII]3729", (0.3771, 2468.0, 638.4)), ("[SII]6731", "[SII]6716", (0.4315, 2107.0, 627.1)))
 #: flux over H-beta in Seyfert nuclei and in LINERs, each log-uniform between two values
 SEYFERT = {

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What instruments and pipelines do to spectra: noise, calibration, sky residuals, and errors that are not right."""
+"""Effects of instruments and pipelines on spectra: noise, calibration, sky residuals, and wrong errors."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import torch
 from astro_spectok.simulate.constants import FWHM
 from astro_spectok.spectra import estimate_noise
 
-__all__ = ["PixelGrid", "draw_wavelength_error", "spoil"]
+__all__ = ["PixelGrid", "corrupt", "draw_wavelength_error"]
 
 
 @dataclass
@@ -62,7 +62,7 @@ class PixelGrid:
         return len(self.present)
 
     @property
-    def course(self):
+    def position(self):
         """From -1 at the first pixel to 1 at the last, float32 (B, P), even in ln(wavelength)."""
         first = self.ln_wavelength[:, :1]
         last = self.ln_wavelength.masked_fill(~self.present, -torch.inf).amax(1, keepdim=True)
@@ -73,13 +73,13 @@ def draw_wavelength_error(pixels, random):
     """Errors of the wavelength scale in ln(wavelength): a shift and a slow distortion, float64 (B, P)."""
     b = len(pixels)
     sd = torch.where(random.chance(0.05, b, 1), 0.2, 0.05)
-    offset = random.normal(0, 1, b, 1) * sd + random.normal(0, 0.03, b, 1) * pixels.course
-    offset = offset.clamp(-0.4, 0.4) + random.normal(0, 0.02, b, 1) * torch.sin(3 * pixels.course)
+    offset = random.normal(0, 1, b, 1) * sd + random.normal(0, 0.03, b, 1) * pixels.position
+    offset = offset.clamp(-0.4, 0.4) + random.normal(0, 0.02, b, 1) * torch.sin(3 * pixels.position)
     return offset * (pixels.ln_right - pixels.ln_left)
 
 
-def spoil(channels, known, pixels, snr, random, *, sky=None, clean=False):
-    """Give noise and faults to noise-free spectra.
+def corrupt(channels, known, pixels, snr, random, *, sky=None, clean=False):
+    """Add noise and instrumental faults to noise-free spectra.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def _add_sky(noise, sigma, line_share, truth, pixels, random, sky):
 def _draw_calibration(efficiency, pixels, random):
     """Wrong flux calibration, steps between arms and fringes: a factor (B, P)."""
     b = len(pixels)
-    x = pixels.course
+    x = pixels.position
     size = torch.where(pixels.calibrated[:, None], 0.05, 0.4) * torch.where(random.chance(0.1, b, 1), 2.0, 1.0)
     wave = torch.zeros_like(x)
     previous, current = torch.ones_like(x), x
@@ -250,7 +250,7 @@ def _normalise(flux, truth, sigma, good, pixels):
     rows = torch.nonzero(pixels.normalised)[:, 0]
     if not len(rows):
         return flux, truth, sigma
-    y, x, ok = truth[rows], pixels.course[rows], good[rows]
+    y, x, ok = truth[rows], pixels.position[rows], good[rows]
     level = torch.maximum(_median(y, ok), 0.1 * _mean(y.abs(), ok))
     level = torch.where(level > 0, level, 1.0)
     y = y / level
@@ -299,7 +299,7 @@ def _draw_error_factor(pixels, random):
     kind = random.uniform(0, 1, b, 1)
     off = torch.where(kind < 0.6, 0.0, torch.where(kind < 0.9, random.normal(0, 0.15, b, 1), 0.0))
     off = torch.where(kind >= 0.9, random.uniform(-np.log(2), np.log(2), b, 1), off)
-    run = torch.where(kind < 0.6, 0.0, 0.05) * random.normal(0, 1, b, 1) * pixels.course
+    run = torch.where(kind < 0.6, 0.0, 0.05) * random.normal(0, 1, b, 1) * pixels.position
     return torch.exp(off + run)
 
 

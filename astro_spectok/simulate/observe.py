@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Objects seen through instruments: redshifted, broadened, put on pixels, then spoilt as real spectra are."""
+"""Objects seen through instruments: redshifted, broadened, put on pixels, then degraded as real spectra are."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import torch
 from scipy.fft import next_fast_len
 
 from astro_spectok.simulate.constants import FWHM
-from astro_spectok.simulate.noise import PixelGrid, draw_wavelength_error, spoil
+from astro_spectok.simulate.noise import PixelGrid, corrupt, draw_wavelength_error
 from astro_spectok.simulate.objects import CLASSES
 from astro_spectok.simulate.sky import SKY_GRID, make_absorption, make_emission
 
@@ -50,7 +50,7 @@ class Observation:
 
     Examples
     --------
-    Noise is what tells the flux from the truth:
+    The flux differs from the truth by noise:
 
     >>> from astro_spectok.simulate import Survey
     >>> (group,) = Survey(families=["galaxies"], instruments=["sdss"], snr=(30, 30)).draw(1, seed=2)
@@ -106,7 +106,7 @@ def observe(objects, instruments, snr, random, *, sky=None, clean=False):
     shift = None if clean else draw_wavelength_error(pixels, random)
     channels, known = _project(objects, pixels, shift)
     snr = torch.as_tensor(snr, dtype=torch.float32, device=random.device).expand(len(objects))
-    seen = Observation(**spoil(channels, known, pixels, snr, random, sky=sky, clean=clean))
+    seen = Observation(**corrupt(channels, known, pixels, snr, random, sky=sky, clean=clean))
     # galaxies and quasars have lines as sharp as the instrument; a star is as sharp as the library it comes from
     sharpest = torch.where(objects.cls == STAR, 1 / (FWHM * objects.template_sigma.clamp(min=1e-9)), torch.inf)
     seen.resolution = torch.minimum(seen.resolution, sharpest[:, None])

@@ -63,7 +63,7 @@ def find_sets(directory):
 
 
 def load_set(path):
-    """Spectra of a set as they are stored, and what is told of each.
+    """Spectra of a set as they are stored, and the labels of each.
 
     Parameters
     ----------

@@ -188,7 +188,7 @@ def _trim(flux):
 
 
 def _lay_known(wavelength, flux, grid, low=950.0, high=1e9):
-    """On the grid; below ``low`` the light is spoilt by what lies before the quasar."""
+    """On the grid; below ``low`` the light is absorbed by gas in the foreground."""
     known = np.isfinite(flux) & (wavelength > low) & (wavelength < high)
     return lay_on_grid(np.log(wavelength[known].astype(float)), flux[known], grid)
 

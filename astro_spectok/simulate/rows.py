@@ -9,15 +9,16 @@ from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from specutils import Spectrum
 
+from astro_spectok.utils.constants import LIGHT_SPEED
+
 __all__ = ["TRUTH", "SimulatedRow", "Simulation", "make_spectrum"]
 
 #: objects drawn together
 OBJECTS_AT_ONCE = 128
 #: of calibrated flux; its level carries no meaning
 FLUX_UNIT = u.Unit("1e-17 erg / (s cm2 AA)")
-LIGHT = 299792.458
 
-#: what is told of each spectrum, in order: type, keyword in FITS headers, unit, meaning
+#: labels of each spectrum, in order: type, keyword in FITS headers, unit, meaning
 TRUTH = {
     "object_id": (str, "OBJECT", None, "same for all views"),
     "view": (int, "VIEW", None, "number of the view, from 0"),
@@ -222,7 +223,7 @@ def _list_objects(group):
         truth = unknown | {name: float(values[i]) for name, values in known.items()}
         truth |= {"family": group.family, "kind": objects.kind[i], "spectype": spectype, "measurable": measurable[i]}
         truth["z"] = z[i] if measurable[i] else np.nan
-        truth["rv"] = LIGHT * z[i] if spectype == "STAR" else np.nan
+        truth["rv"] = LIGHT_SPEED * z[i] if spectype == "STAR" else np.nan
         out.append([])
         for instruments, snr, observation in zip(group.instruments, group.snr, group.observations, strict=True):
             out[-1].append(_make_row(observation, i, instruments[i], float(snr[i]), truth))
@@ -255,7 +256,7 @@ def make_spectrum(row, *, unitless=u.dimensionless_unscaled):
     Returns
     -------
     `~specutils.Spectrum`
-        As `~astro_spectok.simulate.export.simulate_spectra` tells.
+        As described for `~astro_spectok.simulate.export.simulate_spectra`.
     """
     truth, bad = row.truth, row.ivar <= 0
     unit = unitless if truth["normalised"] else FLUX_UNIT if truth["calibrated"] else u.ct

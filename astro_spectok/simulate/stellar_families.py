@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-from astro_spectok.simulate.stellar_dress import StarDresser
+from astro_spectok.simulate.stellar_effects import StellarEffects
 from astro_spectok.simulate.stellar_sets import INFRARED, OPTICAL, WIDE, read_stars
 from astro_spectok.simulate.stellar_types import guess_log_teff
 from astro_spectok.simulate.templates import lay_on_grid
@@ -52,7 +52,7 @@ class RedrockStars:
             level = (coefficients @ basis[:, ::16]).median(1).values
             self.bases.append(basis.to(device))
             self.coefficients.append((coefficients / level[:, None]).to(device))
-        self.dresser = StarDresser(OPTICAL, device)
+        self.effects = StellarEffects(OPTICAL, device)
 
     @classmethod
     def usable(cls, store):
@@ -67,7 +67,7 @@ class RedrockStars:
         flux = torch.cat(parts)
         log_teff = torch.tensor([guess_log_teff(k) for k in kind], device=flux.device)
         sigma = torch.full((n,), _REDROCK_SIGMA, device=flux.device)
-        return self.dresser.dress(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma)
+        return self.effects.apply(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma)
 
     def _draw_type(self, number, n, random):
         coefficients, basis = self.coefficients[number], self.bases[number]
@@ -103,7 +103,7 @@ class _StoredFamily:
         self.stars = read_stars(store, self.needs, self.grid, device=device)
         self.weights = self._weigh()
         self.weights /= self.weights.sum()
-        self.dresser = StarDresser(self.grid, device)
+        self.effects = StellarEffects(self.grid, device)
 
     @classmethod
     def usable(cls, store):
@@ -122,7 +122,7 @@ class _StoredFamily:
 
     def _finish(self, rows, flux, labels, random):
         picked = torch.from_numpy(rows).to(flux.device)
-        return self.dresser.dress(
+        return self.effects.apply(
             flux, random, kind=[self.stars.kind[i] for i in rows], log_teff=self.stars.log_teff[picked],
             template_sigma=self.stars.sigma[picked], labels=labels,
         )  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 
 from astro_spectok.simulate.label_transfer import STEPS, LabelTransfer, flatten_log_flux
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
-from astro_spectok.simulate.stellar_dress import StarDresser, draw_broadening
+from astro_spectok.simulate.stellar_effects import StellarEffects, draw_broadening
 from astro_spectok.simulate.stellar_model import StarModel
 from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.stellar_types import find_type_of_teff
@@ -23,7 +23,7 @@ _STEP = 1e-4
 _START, _RED_START, _STOP = 3552.0, 7380.0, 8930.0
 #: labels are transferred by this range, with so many bins averaged; and these bins join the red to the blue
 _SHARED, _AVERAGED, _JOINT = (3700.0, 7350.0), 3, (7340.0, 7395.0)
-#: temperatures in kelvin between which spectra tell labels
+#: temperatures in kelvin between which spectra determine labels
 _TOLD = (3500.0, 10000.0)
 #: sets without labels that reach the Ca II triplet, and how near their stars must be to labelled ones
 _RED_SETS, _NEAREST = ("stelib_real_stars", "pyhammer_sdss_stars"), 0.8
@@ -67,7 +67,7 @@ class GridStars:
         self.grid = stars.grid if self.red else RestGrid(stars.grid.ln_start, _STEP, n_blue)
         self.known = _find_known(self.grid).to(device)
         self.near, self.weights = _survey_neighbours(self.labels)
-        self.device, self.dresser = device, StarDresser(self.grid, device)
+        self.device, self.effects = device, StellarEffects(self.grid, device)
         log.info("stars with labels: %d of MILES", len(self.labels))
 
     @classmethod
@@ -102,7 +102,7 @@ class GridStars:
         labels = self.labels[rows] + share[:, None] * (self.labels[others] - self.labels[rows])
         flux = torch.exp(self._compute_log_flux(labels, rows, others, share, random))
         flux[:, ~self.known] = torch.nan
-        return self._dress(flux, torch.from_numpy(labels).float().to(flux.device), random)
+        return self._apply_effects(flux, torch.from_numpy(labels).float().to(flux.device), random)
 
     def _compute_log_flux(self, labels, rows, others, share, random):
         """Natural logarithm of flux, float32 (n, N)."""
@@ -116,10 +116,10 @@ class GridStars:
         joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
         return torch.cat([blue, blue[:, joint].mean(1, keepdim=True) + red], 1)
 
-    def _dress(self, flux, labels, random):
+    def _apply_effects(self, flux, labels, random):
         """`Objects` with labels, [alpha/Fe] unknown."""
         unknown = torch.full((len(labels), len(STELLAR_LABELS) - 3), torch.nan, device=labels.device)
-        objects = self.dresser.dress(
+        objects = self.effects.apply(
             flux, random, kind=[find_type_of_teff(10**t) for t in labels[:, 0].tolist()], log_teff=labels[:, 0],
             template_sigma=torch.full((len(labels),), _SIGMA, device=labels.device),
             labels=torch.cat([labels, unknown], 1),

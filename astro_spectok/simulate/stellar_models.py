@@ -7,7 +7,7 @@ import torch
 
 from astro_spectok.simulate.constants import FWHM, HC_OVER_K
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
-from astro_spectok.simulate.stellar_dress import StarDresser, draw_broadening
+from astro_spectok.simulate.stellar_effects import StellarEffects, draw_broadening
 from astro_spectok.simulate.stellar_types import find_type_of_teff
 
 __all__ = ["AnalyticStars", "ApogeeStars"]
@@ -45,7 +45,7 @@ class ApogeeStars:
             }
             for name in ("norm", "flux")
         }
-        self.dresser = StarDresser(self.grid, device)
+        self.effects = StellarEffects(self.grid, device)
 
     @classmethod
     def usable(cls, store):
@@ -65,7 +65,7 @@ class ApogeeStars:
         flux[:, self.bins] = values.clamp(min=0)
         teff = labels[:, 0]
         labels = torch.cat([torch.log10(labels[:, :1]), labels[:, 1:]], 1)
-        objects = self.dresser.dress(
+        objects = self.effects.apply(
             flux, random, kind=[find_type_of_teff(t) for t in teff.tolist()], log_teff=labels[:, 0],
             template_sigma=torch.full((n,), _APOGEE_SIGMA, device=flux.device), labels=labels,
         )  # fmt: skip
@@ -161,7 +161,7 @@ class AnalyticStars:
         self.bands = (heads[:, 1:] * band).sum(0)  # (N,)
         self.balmer_depth = torch.tensor([_BALMER_DEPTH], device=device)
         self.nodes = torch.tensor(_NODES, device=device)
-        self.dresser = StarDresser(self.grid, device)
+        self.effects = StellarEffects(self.grid, device)
 
     @classmethod
     def usable(cls, store):
@@ -182,7 +182,7 @@ class AnalyticStars:
         ]
         sigma = torch.full((n,), 2e-4, device=flux.device)
         labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=flux.device)
-        return self.dresser.dress(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma, labels=labels)
+        return self.effects.apply(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma, labels=labels)
 
     def _compute_flux(self, log_teff, metals, white, random):
         """Flux, float32 (B, N)."""

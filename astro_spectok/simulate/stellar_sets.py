@@ -206,7 +206,7 @@ def _bring_to_rest(entry, stars, bases):
         trusted = found.measured[i] and found.consistent[i]
         if not trusted and (entry.zero == "unknown" or (entry.zero == "published" and not found.consistent[i])):
             continue
-        # of low resolution only what is beyond doubt is corrected
+        # at low resolution only clear cases are corrected
         least = 1e-4 if entry.zero == "coarse" else _LEAST_SHIFT
         if trusted and abs(found.shift[i]) > least:
             star["x"] = star["x"] - found.shift[i]

@@ -41,7 +41,7 @@ def find_type(text):
     Returns
     -------
     str
-        ``'star'`` where it cannot be told.
+        ``'star'`` where it is unknown.
     """
     for part, kind in _NAMED:
         if part in text:

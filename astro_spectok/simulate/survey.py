@@ -169,9 +169,10 @@ class Survey:
         snr = self.snr if snr is None else snr
         shares = self.shares
         if alike:
-            told = self.shares * [name not in FEATURELESS for name in self.families]
-            one = random.host.choice(len(told), p=told / told.sum()) if told.any() else 0
-            shares = np.eye(len(told))[one]
+            alike_shares = self.shares * [name not in FEATURELESS for name in self.families]
+            total = alike_shares.sum()
+            one = random.host.choice(len(shares), p=alike_shares / total) if total > 0 else 0
+            shares = np.eye(len(shares))[one]
         groups = []
         for name, number in zip(self.families, random.host.multinomial(n, shares), strict=True):
             tries = 0

@@ -28,7 +28,7 @@ def join_rows(arms):
     Where two arms overlap on the same pixels, these are averaged by inverse variance. Where
     their pixels differ the overlap is cut at the wavelength that keeps the most inverse
     variance: native pixels stay independent and their errors honest, which interpolation
-    would spoil for at best a factor of 1.4 in a narrow range.
+    would corrupt for at best a factor of 1.4 in a narrow range.
 
     Parameters
     ----------

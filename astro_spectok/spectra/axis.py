@@ -21,7 +21,7 @@ def _is_velocity(unit):
 
 
 def depends_on_medium(unit, doppler_rest=None):
-    """Return whether an axis in this unit tells wavelengths (which differ in air), not frequencies or energies."""
+    """Return whether an axis in this unit holds wavelengths (which differ in air), not frequencies or energies."""
     if _is_velocity(unit):
         unit = doppler_rest.unit
     return unit.is_equivalent(u.AA)

@@ -30,14 +30,14 @@ class InputFlag(IntFlag):
     #: no uncertainty was given, or one that is far larger than the scatter of the flux, or smaller than any calibration
     #: is good: it was estimated from the scatter
     UNCERTAINTY_ESTIMATED = 1
-    #: neither the keyword, the WCS, the header nor bands of atmospheric oxygen tell the medium: vacuum was assumed
+    #: neither the keyword, the WCS, the header nor bands of atmospheric oxygen give the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
     #: wavelengths were not in order or not unique: sorted, and equal ones averaged by inverse variance
     WAVELENGTH_SORTED = 4
     #: part of the spectrum lies outside the wavelengths the weights were trained on
     OUTSIDE_TRAINED_RANGE = 8
     #: pixels were averaged: they are finer than the weights have learned, or were interpolated or smoothed, so that
-    #: neighbours tell the same
+    #: neighbours are not independent
     PIXELS_AVERAGED = 16
     #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel: they were raised
     UNCERTAINTY_RAISED = 32
@@ -84,7 +84,7 @@ class SpectrumInfo:
     message : str
         For an unusable spectrum: the error in words.
     medium_probability : float
-        How sure that is: 1 where it was told, 0.5 where it was assumed.
+        Probability that it is right: 1 where it was stated, 0.5 where it was assumed.
 
     Examples
     --------

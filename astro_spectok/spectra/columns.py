@@ -111,7 +111,7 @@ def has_columns(obj):
 
 
 def _find_roles(names):
-    """For each role the name of its column, and the unit that the name tells: dict of str to (name, unit)."""
+    """For each role the name of its column, and the unit in the name: dict of str to (name, unit)."""
     plain = {}
     for name in names:
         text = str(name).strip().lower()
@@ -139,7 +139,7 @@ def take_columns(obj):
     Parameters
     ----------
     obj
-        What `has_columns` accepts: with a column of the spectral axis, which has a unit (or tells one in its name, as
+        What `has_columns` accepts: with a column of the spectral axis, which has a unit (or one in its name, as
         ``wave_nm``; ``loglam`` is the decimal logarithm of Angstrom), one of flux, and if there are an error (standard
         deviation), variance or inverse variance, and a mask that is not zero in bad pixels.
 
@@ -183,8 +183,8 @@ def _take_axis(obj, roles):
         raise make_error(
             InputFlag.BAD_UNITS,
             u.UnitsError,
-            f"column {name!r} must have a unit, as numbers alone do not tell Angstrom from nm; got none. Give one "
-            f"({name} * u.AA), or tell it in the name ('{name}_nm')",
+            f"column {name!r} must have a unit, as numbers alone do not say Angstrom or nm; got none. Give one "
+            f"({name} * u.AA), or put it into the name ('{name}_nm')",
         )
     return axis * u.Unit(unit)
 

@@ -25,10 +25,10 @@ GAUSSIAN, STATED = 1.2, 2.0
 
 
 def find_correlation(flux, ivar):
-    """Number of neighbouring pixels that tell no more than one would.
+    """Number of neighbouring pixels that hold the information of one.
 
     Second differences at growing lags show it: those of independent noise are all alike, those of what was interpolated
-    or smoothed grow up to the lag at which pixels no longer share. What grows because there are lines is told by its
+    or smoothed grow up to the lag at which pixels no longer share. Growth by spectral lines is recognised by its
     tail, and by stated errors that it exceeds.
 
     Parameters

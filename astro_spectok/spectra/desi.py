@@ -27,7 +27,7 @@ def read_targets(spectrum):
     Returns
     -------
     list of tuple (int, int) or None
-        Number, and how often it came before in these rows: a target may have several exposures. None if nothing tells.
+        Number, and how often it came before in these rows: a target may have several exposures. None if unknown.
     """
     fibermap = spectrum.meta.get("fibermap")
     if "TARGETID" not in getattr(fibermap, "colnames", ()) or len(fibermap) != count_rows(spectrum):
@@ -51,7 +51,7 @@ def find_arms(spectra, start):
     """Find the arms of one file from ``start`` on: a run of different bands that are known to hold the same targets.
 
     Arms that name their targets are matched by these. Where one arm of a file alone has the fibermap, as specutils
-    reads them, it also lists the other bands, which then are in its order. What neither tells stays apart.
+    reads them, it also lists the other bands, which then are in its order. What neither identifies stays apart.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def align_arms(arms):
     Returns
     -------
     rows : ndarray of int, shape (arms, targets), or None
-        Row of each target in each arm, -1 where an arm lacks it. None if it cannot be told.
+        Row of each target in each arm, -1 where an arm lacks it. None if it is unknown.
     """
     known = [read_targets(arm) for arm in arms]
     counts = [count_rows(arm) for arm in arms]

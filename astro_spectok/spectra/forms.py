@@ -90,7 +90,7 @@ def _take_uncertainty(uncertainty, axis_index):
         # correlations are left to what is measured of the noise
         return np.asarray(uncertainty.variance, dtype=np.float64).reshape(1, -1), "var", uncertainty.unit
     if uncertainty.uncertainty_type not in _KINDS:
-        # an unknown kind of uncertainty tells nothing that can be used: as good as none
+        # an unknown kind of uncertainty cannot be used: as good as none
         return None, None, None
     return _rows_of(_fill_masked(uncertainty.array), axis_index), uncertainty.uncertainty_type, uncertainty.unit
 

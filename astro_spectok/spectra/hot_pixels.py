@@ -46,7 +46,7 @@ def find_hot_pixels(flux, ivar, *, lengths=None):
 
     References
     ----------
-    van Dokkum 2001, PASP 113, 1420, for telling cosmic rays by their sharpness.
+    van Dokkum 2001, PASP 113, 1420, for recognising cosmic rays by their sharpness.
     """
     if lengths is not None and len(lengths) > 1:
         # so far apart none is a neighbour of another's

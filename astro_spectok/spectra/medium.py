@@ -87,7 +87,7 @@ HEADER_RULES = (
 
 
 def _read_header(header):
-    """Return the medium that a header tells, or None."""
+    """Return the medium stated in a header, or None."""
     for keyword, start, medium in HEADER_RULES:
         try:
             value = header.get(keyword)
@@ -125,7 +125,7 @@ def find_medium(*, medium=None, physical_types=(), meta=None, is_length=True):
     -------
     medium : {'vacuum', 'air'}
     source : {'keyword', 'axis', 'wcs', 'header', 'assumed'}
-        Which of these told.
+        Which of these decided.
 
     Examples
     --------
@@ -144,15 +144,15 @@ def find_medium(*, medium=None, physical_types=(), meta=None, is_length=True):
     if physical_types and _ATMOSPHERIC in physical_types:
         return "air", "wcs"
     meta = meta or {}
-    told = meta.get("medium")
-    if isinstance(told, str) and told.lower() in ("vacuum", "air"):
-        return told.lower(), "header"
-    # DESI: only the first arm has a header, and it does not tell; the data model says vacuum
+    stated = meta.get("medium")
+    if isinstance(stated, str) and stated.lower() in ("vacuum", "air"):
+        return stated.lower(), "header"
+    # DESI: only the first arm has a header, and it does not state the medium; the data model says vacuum
     if "band" in meta and "resolution_data" in meta:
         return "vacuum", "header"
     header = meta.get("header")
-    told = None if header is None else _read_header(header)
-    return (told, "header") if told else ("vacuum", "assumed")
+    stated = None if header is None else _read_header(header)
+    return (stated, "header") if stated else ("vacuum", "assumed")
 
 
 def _convert(wavelength, converter, **options):

@@ -57,7 +57,7 @@ def _correct_correlation(sigma):
 
     Returns sigma, the lag that shows it best, and how well (0 to 1) the lags agree on one width.
     """
-    # take the shortest lags whose ratio still tells the width: towards 1/4 it saturates
+    # take the shortest lags whose ratio still depends on the width: towards 1/4 it saturates
     base = next((lag for lag in (1, 2) if sigma[lag] > 0.35 * sigma[2 * lag]), 4)
     width = _find_width(sigma, base)
     agree = 1.0
@@ -103,7 +103,7 @@ def estimate_noise(flux: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.n
     lags show more scatter, and that scatter is Gaussian rather than lines, the flux was
     smoothed or resampled, and the estimate is corrected for the correlation of its noise. Where it was interpolated to
     many times as many pixels, what counts is the scatter of every so manieth one.
-    Lines that fill the spectrum of a bright star as densely as noise does cannot be told from
+    Lines that fill the spectrum of a bright star as densely as noise does are indistinguishable from
     it: the noise is then overestimated. It is never below 0.1 % of the flux. Unit: that of the flux.
 
     Parameters

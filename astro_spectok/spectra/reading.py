@@ -56,8 +56,8 @@ def read(
     """Read all spectra of a file, whatever wrote it.
 
     What the file does not say is found out: units from their spelling or their size, columns from their names, kinds of
-    errors from their names and, where these are absurd, from the data. ``meta['guesses']`` tells what was guessed. Bad
-    pixels are masked; the medium is kept in ``meta['medium']`` where file or format tell it.
+    errors from their names and, where these are absurd, from the data. ``meta['guesses']`` lists what was guessed. Bad
+    pixels are masked; the medium is kept in ``meta['medium']`` where file or format state it.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _read_by_hand(source, options):
 
 
 def _make_key(source):
-    """What files of one format in one folder have in common; None for text, whose formats are told at once."""
+    """What files of one format in one folder have in common; None for text, whose formats are recognised at once."""
     if source.kind != "fits":
         return None
     header = source.header

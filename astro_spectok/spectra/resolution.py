@@ -9,13 +9,13 @@ from astropy import units as u
 
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.problems import make_error
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = ["check_resolution", "find_resolution"]
 
 log = logging.getLogger(__name__)
 
-_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-#: the profile of one spectrograph arm hardly differs between fibres: the mean of a few tells it
+#: the profile of one spectrograph arm hardly differs between fibres: the mean of a few suffices
 _N_FIBRES = 16
 #: resolving powers that a spectrum can have; what lies outside is a slip of units, or means something else
 _LEAST, _MOST = 1.0, 1e8
@@ -34,7 +34,7 @@ def _from_desi(meta, wavelength):
         total = diagonals.sum(axis=0)
         mean = (diagonals * offset).sum(axis=0) / total
         sigma = np.sqrt((diagonals * (offset - mean) ** 2).sum(axis=0) / total)
-        return wavelength / (_FWHM_PER_SIGMA * sigma * np.abs(np.gradient(wavelength)))
+        return wavelength / (FWHM_PER_SIGMA * sigma * np.abs(np.gradient(wavelength)))
 
 
 def _from_quantity(resolution, wavelength, axis, unit):

@@ -312,10 +312,10 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
 
 
 def _look_for_medium(wavelength, flux, ivar, resolution):
-    """Medium, source and probability, by the bands of the atmosphere where nothing else tells."""
+    """Medium, source and probability, by the bands of the atmosphere where nothing else states it."""
     known = None if resolution is None or not np.isfinite(resolution).any() else float(np.nanmedian(resolution))
-    told = find_medium_by_oxygen(wavelength, flux, ivar, resolution=known)
-    return ("vacuum", "assumed", 0.5) if told is None else (told.medium, "oxygen", told.probability)
+    found = find_medium_by_oxygen(wavelength, flux, ivar, resolution=known)
+    return ("vacuum", "assumed", 0.5) if found is None else (found.medium, "oxygen", found.probability)
 
 
 def _mask_fill_values(raw):

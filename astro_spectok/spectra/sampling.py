@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pixels finer than what they tell: native ones averaged to those that a network knows, or that are independent."""
+"""Oversampled pixels: native ones averaged to those that a network knows, or that are independent."""
 
 from dataclasses import replace
 

@@ -53,7 +53,7 @@ def measure_tail(difference, lag):
 def count_interpolated(flux):
     """Pixels of a finer grid to each of the one that a flux was interpolated from; 1 if it was not.
 
-    Between the pixels of the coarser grid a flux is as straight as no noise and no line is: where it bends tells these.
+    Between the pixels of the coarser grid a flux is as straight as no noise and no line is: where it bends shows these.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def count_interpolated(flux):
     Returns
     -------
     int
-        Up to 64; two, or a part of one, cannot be told from none.
+        Up to 64; two, or a part of one, are indistinguishable from none.
 
     Examples
     --------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Air or vacuum, told by the oxygen bands of the atmosphere that stand in a spectrum from the ground."""
+"""Air or vacuum, from the atmospheric oxygen bands in a spectrum from the ground."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,9 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
 
-__all__ = ["MediumTold", "find_medium_by_oxygen", "list_oxygen_lines"]
+from astro_spectok.utils.constants import LIGHT_SPEED
 
-SPEED = 299792.458
+__all__ = ["OxygenMedium", "find_medium_by_oxygen", "list_oxygen_lines"]
+
 #: bands of O2: name, origin in cm-1, rotational constants of the upper state, and optical depth of their strongest line
 #: relative to the first (Babcock & Herzberg 1948, ApJ 108, 167)
 BANDS = (("A", 13120.909, 1.391246, 5.369e-6, 1.0), ("B", 14525.661, 1.372951, 5.358e-6, 0.07))
@@ -28,14 +29,14 @@ DEPTHS = (3.0, 10.0, 30.0, 100.0, 300.0)
 STEP, REACH, EARTH = 6.0, 402.0, 20.0
 #: step in ln(wavelength) of the model, and margins of a band in it
 FINE, MARGIN = 4e-6, 1.2e-3
-#: resolving powers between which a band tells 83 km/s, fewest pixels of it, and most that are looked at
+#: resolving powers between which a band resolves 83 km/s, fewest pixels of it, and most that are looked at
 LOWEST_R, HIGHEST_R, FEWEST, MOST = 900.0, 2e5, 40, 3000
 #: resolution elements to the inverse width of a pixel that are tried where the resolving power is not known
 PIXELS = (0.5, 0.4, 0.3, 0.2)
 #: fall of chi squared by the bands, over that of noise as it scatters around the fit, from which they are there
 DETECTED = 60.0
 #: share of spectra whose bands stand elsewhere, as those of libraries that were shifted to the frame of the star; and
-#: probability from which a medium is told
+#: probability from which a medium is adopted
 ASTRAY, SURE = 0.15, 0.95
 #: of the shifts that a first glance takes, one in so many, and fall of chi squared from which it is worth a second
 GLANCE, SEEN = 6, 20.0
@@ -47,7 +48,7 @@ AIR_SHIFT = 82.5
 ROWS = 4
 
 
-class MediumTold(NamedTuple):
+class OxygenMedium(NamedTuple):
     """What oxygen says of the medium.
 
     Attributes
@@ -101,17 +102,17 @@ def _make_absorption(band, depth, resolution):
     _, waves, depths = list_oxygen_lines()[band]
     low, high = waves[0] - 5 * MARGIN, waves[-1] + 5 * MARGIN
     tau = np.bincount(np.rint((waves - low) / FINE).astype(int), depths, int((high - low) / FINE))
-    reach = round(WINGS / SPEED / FINE)
-    pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * SPEED / HALF_WIDTH) ** 2)
+    reach = round(WINGS / LIGHT_SPEED / FINE)
+    pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * LIGHT_SPEED / HALF_WIDTH) ** 2)
     absorbed = 1 - np.exp(-depth * np.maximum(fftconvolve(tau, pressure, mode="same"), 0))
     return low, gaussian_filter1d(absorbed, 1 / (resolution * FINE * 2.355))
 
 
 def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):
-    """Tell the medium of wavelengths by the A and B bands of atmospheric oxygen.
+    """The medium of wavelengths, from the A and B bands of atmospheric oxygen.
 
     The bands are fitted to the flux over a parabola, at shifts up to 400 km/s. Where they stand as they do in vacuum,
-    or 83 km/s to the blue as they do in air, but for the motion of the Earth, the medium is told; where they stand
+    or 83 km/s to the blue as they do in air, but for the motion of the Earth, the medium is found; where they stand
     elsewhere, as in libraries that were shifted to the frame of the star, or are not seen, it is not.
 
     Parameters
@@ -126,8 +127,8 @@ def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):
 
     Returns
     -------
-    MediumTold or None
-        None if nothing is told.
+    OxygenMedium or None
+        None if it remains unknown.
 
     Examples
     --------
@@ -152,9 +153,9 @@ def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):
     for medium, at in (("vacuum", 0.0), ("air", -AIR_SHIFT)):
         prior = np.exp(-0.5 * ((shifts - at) / EARTH) ** 2)
         weight[medium] = (1 - ASTRAY) / 2 * float(likelihood @ prior / prior.sum())
-    told = max(weight, key=weight.get)
-    probability = weight[told] / (sum(weight.values()) + ASTRAY * float(likelihood.mean()))
-    return MediumTold(told, probability) if probability > SURE else None
+    likeliest = max(weight, key=weight.get)
+    probability = weight[likeliest] / (sum(weight.values()) + ASTRAY * float(likelihood.mean()))
+    return OxygenMedium(likeliest, probability) if probability > SURE else None
 
 
 def _find_part(band, ln_wavelength):
@@ -201,7 +202,7 @@ def _fit_band(band, x, flux, ivar, resolution, shifts):
 def _match(x, left, weight, smooth, made, shifts):
     """Fall of chi squared by an absorption at each shift, (shifts,); ``left`` is what is not smooth, over the noise."""
     start, absorbed = made
-    at = (x[:, None] - shifts / SPEED - start) / FINE  # (m, shifts)
+    at = (x[:, None] - shifts / LIGHT_SPEED - start) / FINE  # (m, shifts)
     index = np.clip(at.astype(np.int64), 0, len(absorbed) - 2)
     part = at - index
     model = weight * ((1 - part) * absorbed[index] + part * absorbed[index + 1])

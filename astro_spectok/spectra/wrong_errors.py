@@ -23,7 +23,7 @@ TOO_SMALL, WHITE, GAUSSIAN = 1.8, (0.8, 0.75), 1.3
 
 
 def correct_errors(flux, ivar):
-    """Correct the errors of spectra whose stated ones are wrong beyond doubt: variances, relative ones, another unit.
+    """Correct the errors of spectra whose stated ones are clearly wrong: variances, relative ones, another unit.
 
     Errors many times as large as the scatter from pixel to pixel, or so small that no calibration is as good, are
     replaced by those of `~astro_spectok.spectra.estimate_noise`. Errors that are smaller than a scatter that is noise,
@@ -60,7 +60,7 @@ def correct_errors(flux, ivar):
     flags = np.zeros(len(flux), np.int64)
     if flux.shape[1] < LEAST_PIXELS:
         return flags
-    for row in _find_doubtful(flux, ivar):
+    for row in _find_suspect(flux, ivar):
         good = ivar[row] > 0
         if np.count_nonzero(good) < LEAST_PIXELS:
             continue
@@ -79,7 +79,7 @@ def correct_errors(flux, ivar):
     return flags
 
 
-def _find_doubtful(flux, ivar):
+def _find_suspect(flux, ivar):
     """Rows in whose middle scatter and stated errors do not go together, list of int."""
     middle = slice(max(0, (flux.shape[1] - SAMPLE) // 2), (flux.shape[1] + SAMPLE) // 2)
     seen, weight = flux[:, middle].astype(np.float64), ivar[:, middle].astype(np.float64)

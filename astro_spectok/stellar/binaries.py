@@ -4,15 +4,14 @@
 from typing import NamedTuple
 
 import numpy as np
-from astropy import constants as const
 
 from astro_spectok.redshift.fit import LEAST, MISFIT, assume_resolution, divide_continuum, make_prior
 from astro_spectok.redshift.templates import CONTINUUM, interpolate_rows, load_rest_templates
+from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["SecondStar", "find_second_star"]
 
-LIGHT_SPEED = const.c.to_value("km/s")
 #: velocities of the second star relative to the first, in km/s: least, greatest, step
 NEAREST, FARTHEST, STEP = 160.0, 620.0, 20.0
 #: how much sharper than the templates a spectrum may be
@@ -42,7 +41,7 @@ def find_second_star(ln_wavelength, flux, ivar, ln1pz, *, resolution=None, templ
 
     The templates are fitted as `~astro_spectok.redshift.fit.refine_redshift` fits them; their sum is then put
     on top at other velocities, with a strength of its own, while they adapt. Velocities that the resolution does not
-    tell from the first are left out.
+    distinguish from the first are left out.
 
     Parameters
     ----------

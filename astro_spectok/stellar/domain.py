@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`StellarTraining`: what a set of weights tells of its stellar labels: where they hold, and how far off errors are."""
+"""`StellarTraining`: domain of the stellar labels of a set of weights, and the correction of their errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ class StellarTraining:
     types : tuple of str
         Coarse types of stars among those with labels.
     label_wavelength : dict of str to tuple of (float, float)
-        The same as ``wavelength`` for labels that were learnt from a part of it alone; elsewhere they are not told.
+        The same as ``wavelength`` for labels that were learnt from a part of it alone; elsewhere they are not given.
     range_resolution : dict of str to float
         Lowest resolving power in one of the ranges, named as `name_range` does; ``resolution`` holds where absent.
     rules : `~astro_spectok.stellar.rules.StellarRules`
@@ -58,8 +58,8 @@ class StellarTraining:
     >>> training = StellarTraining.from_head(load_weights().network.heads["stellar"])
     >>> training.covers([5000.0, 12000.0, 16000.0]).tolist()
     [True, False, True]
-    >>> doubtful = replace(training, error_scale={"teff": 2.0}, error_floor={})
-    >>> np.sqrt(doubtful.correct_covariance(["teff"], np.array([[0.01**2]]))).round(4).tolist()
+    >>> doubled = replace(training, error_scale={"teff": 2.0}, error_floor={})
+    >>> np.sqrt(doubled.correct_covariance(["teff"], np.array([[0.01**2]]))).round(4).tolist()
     [[0.02]]
     """
 

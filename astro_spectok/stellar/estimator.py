@@ -44,19 +44,19 @@ from astro_spectok.weights.checks import naming
 
 __all__ = ["StellarParameterEstimator", "find_stellar_head"]
 
-#: labels that not every spectrum tells: they are given where their errors are well below the spread of the stars
+#: labels that not every spectrum constrains: they are given where their errors are well below the spread of the stars
 OPTIONAL = ("alpha_fe", "log_vbroad")
 
 
 class _Star(NamedTuple):
-    """What is known of one spectrum before its labels."""
+    """Velocity, class and flags of one spectrum, before its labels."""
 
     z: float
     z_err: float
     p_star: float
     snr: float
     types: dict
-    doubts: StellarFlag
+    flags: StellarFlag
     refused: bool
     withheld: bool
     infrared: bool
@@ -265,7 +265,7 @@ class StellarParameterEstimator(Estimator):
         """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
         batch, runner, head = prepared.batch, prepared.runner, prepared.runner.network.heads[name]
         n = len(batch)
-        labels, doubts = [None] * n, [StellarFlag.NONE] * n
+        labels, own_flags = [None] * n, [StellarFlag.NONE] * n
         ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
         for i, star in stars.items():
             with prepared.contained.member(i):
@@ -274,7 +274,7 @@ class StellarParameterEstimator(Estimator):
                 size = len(names)
                 labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
                 coverage, enough = _judge_coverage(batch, i, star, training)
-                doubts[i] = star.doubts | coverage
+                own_flags[i] = star.flags | coverage
                 if enough and not star.withheld:
                     ln_doppler[i] = np.log1p(star.z)
 
@@ -288,15 +288,15 @@ class StellarParameterEstimator(Estimator):
                 require_finite("stellar label", mean, covariance)
                 covariance = training.correct_covariance(names, covariance, training.find_range(rest))
                 outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
-                _drop_untold(names, mean, covariance, training.rules.told * spread, outside)
+                _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)
                 labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
                 second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
-                doubts[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
+                own_flags[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
         for i in prepared.contained.failed:
-            labels[i], doubts[i] = None, StellarFlag.NONE
+            labels[i], own_flags[i] = None, StellarFlag.NONE
         prepared.contained.warn()
         noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
-        return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, doubts, strict=True)]
+        return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, own_flags, strict=True)]
 
 
 def _find_star(prepared, i, posterior, information, types, training, assume):
@@ -305,12 +305,12 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
     p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
     known = {"types": types, "covered": training.types, "rules": training.rules} | assume
     shown = describe_kind(velocity.sharp, prepared.batch, i, types)
-    doubts = find_star_flags(
+    flags = find_star_flags(
         p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
         redshift_rules=prepared.calibration.rules, **known,
     )  # fmt: skip
     ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
-    doubts |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
+    flags |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
     width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
     z, z_err = float(np.expm1(velocity.ln_doppler)), float(np.exp(velocity.ln_doppler) * width)
     require_finite("radial velocity", z, z_err, p_star, snr)
@@ -320,7 +320,7 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
         p_star,
         snr,
         types,
-        doubts,
+        flags,
         is_refused(p_star, training.rules, **assume),
         is_withheld(p_star, **known),
         velocity.infrared,
@@ -379,7 +379,7 @@ def _find_second(batch, i, ln_doppler, infrared):
     )
 
 
-def _drop_untold(names, mean, covariance, most, outside):
+def _drop_unconstrained(names, mean, covariance, most, outside):
     """Put NaN where an optional label is hardly known better than without the spectrum, or was not learnt there."""
     sigma = np.sqrt(np.diag(covariance))
     for k, name in enumerate(names):

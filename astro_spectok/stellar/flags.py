@@ -22,7 +22,7 @@ __all__ = [
     "is_withheld",
 ]
 
-#: what is noticed about an input without being a reason to doubt its parameters
+#: bits about the input that by themselves do not make parameters unreliable
 REMARKS = StellarFlag.ERRORS_ESTIMATED | StellarFlag.MEDIUM_UNKNOWN
 #: bits that `convert_flags` sets of an input; they have the same value in both enumerations
 SHARED = (
@@ -49,30 +49,30 @@ TEMPERATURES = {
 
 
 def convert_stellar_flags(flags):
-    """What was noticed about an input, bits of `~astro_spectok.spectra.InputFlag`, as `StellarFlag`."""
+    """Flags of an input, bits of `~astro_spectok.spectra.InputFlag`, as `StellarFlag`."""
     return StellarFlag(int(convert_flags(flags) & SHARED))
 
 
-def combine_stellar_flags(noticed, doubts):
-    """``warn`` from what was noticed about an input and what gives reason to doubt its parameters.
+def combine_stellar_flags(noticed, flags):
+    """``warn`` from remarks about an input and flags of its parameters.
 
-    A remark (`StellarFlag.ERRORS_ESTIMATED`, `StellarFlag.MEDIUM_UNKNOWN`) by itself is no doubt.
+    Remarks (`StellarFlag.ERRORS_ESTIMATED`, `StellarFlag.MEDIUM_UNKNOWN`) are set beside other flags only.
     """
-    warn = noticed | doubts
+    warn = noticed | flags
     return warn if warn & ~REMARKS else StellarFlag.NONE
 
 
 def find_star_flags(
     p_star, types, covered, information, evidence, rules, redshift_rules, *, snr=0.0, shown=None, assume_star=False
 ):
-    """What class and type give reason to doubt.
+    """Flags of class and type.
 
     Parameters
     ----------
     p_star : float
         Probability of a star.
     types : dict of str to float
-        Probability of each type, if it is a star; empty where the weights tell none.
+        Probability of each type, if it is a star; empty for weights without a type head.
     covered : sequence of str
         The types that parameters were trained for.
     information, evidence : float
@@ -82,7 +82,7 @@ def find_star_flags(
     snr : float, optional
         Median signal-to-noise ratio per pixel.
     shown : `~astro_spectok.redshift.kinds.Shown`, optional
-        What the spectrum shows of another kind of object; nothing is concluded without.
+        Evidence for another kind of object; no flag is set without.
     assume_star : bool
         Whether it is known to be a star.
 
@@ -91,12 +91,12 @@ def find_star_flags(
     StellarFlag
     """
     out = StellarFlag.NONE
-    if p_star < rules.doubtful and not assume_star:
+    if p_star < rules.flagged and not assume_star:
         out |= StellarFlag.NOT_A_STAR
     if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown, redshift_rules):
         out |= StellarFlag.NOT_A_STAR
-    untold = np.isnan(evidence) and is_sky_like(information, redshift_rules)
-    if untold or lacks_features(evidence, STAR, p_star, redshift_rules, snr):
+    uninformative = np.isnan(evidence) and is_sky_like(information, redshift_rules)
+    if uninformative or lacks_features(evidence, STAR, p_star, redshift_rules, snr):
         out |= StellarFlag.SKY_LIKE
     if _sum_uncovered(types, covered) > rules.suspect:
         out |= StellarFlag.TYPE_NOT_COVERED
@@ -104,7 +104,7 @@ def find_star_flags(
 
 
 def find_signal_flags(wavelength, flux, ivar):
-    """What a spectrum itself gives reason to doubt: no light, or too little of a spectrum.
+    """Flags of the spectrum itself: no light, or too little coverage.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def is_withheld(p_star, types, covered, rules, *, assume_star=False):
 
 
 def is_refused(p_star, rules, *, assume_star=False):
-    """Whether a spectrum is not taken for that of a star at all."""
+    """Whether a spectrum is rejected as that of a star."""
     return p_star < rules.refused and not assume_star
 
 
 def find_coverage_flags(n_inside, n_good, snr, resolution, limits, rules, *, filled=False):
-    """What the range, the noise and the resolution of a spectrum give reason to doubt.
+    """Flags of the range, the noise and the resolution of a spectrum.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def find_coverage_flags(n_inside, n_good, snr, resolution, limits, rules, *, fil
 
 
 def find_label_flags(labels, hull, types, rules, second=None):
-    """What the labels themselves give reason to doubt.
+    """Flags of the labels themselves.
 
     Parameters
     ----------

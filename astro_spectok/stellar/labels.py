@@ -37,7 +37,7 @@ class StellarLabels:
     names : tuple of str, length L
         ``teff`` and ``log_vbroad`` are decimal logarithms.
     mean : ndarray, shape (L,)
-        NaN for a label that the spectrum does not tell.
+        NaN for a label that the spectrum does not constrain.
     covariance : ndarray, shape (L, L)
         NaN in the rows and columns of these.
     rv, rv_err : float

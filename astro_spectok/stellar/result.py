@@ -90,7 +90,7 @@ class StellarDistributions(NamedTuple):
         for name, (unit, _) in PARAMETERS.items():
             samples = getattr(self, name).distribution.value
             if not np.isfinite(samples).all():
-                facts.append((name, "not told"))
+                facts.append((name, "not measured"))
                 continue
             low, middle, high = np.percentile(samples, [16, 50, 84])
             digits = count_decimals((high - low) / 2)
@@ -102,7 +102,7 @@ class StellarDistributions(NamedTuple):
         return make_html_table("StellarDistributions", facts, pictures)
 
     def __repr__(self):
-        # samples by the thousand tell nobody anything
+        # thousands of samples are not worth printing
         stars = f"{self.teff.shape[0]} stars" if self.teff.shape else "one star"
         return f"<StellarDistributions of {stars}: {', '.join(PARAMETERS)}; {self.teff.n_samples} samples>"
 
@@ -179,11 +179,12 @@ class StellarEstimate:
     fe_h, fe_h_err : `~astropy.units.Quantity`
         [Fe/H] in dex.
     alpha_fe, alpha_fe_err : `~astropy.units.Quantity`
-        [alpha/Fe] in dex; NaN where the spectrum does not tell it, and outside the H band, where alone it was learnt.
+        [alpha/Fe] in dex; NaN where the spectrum does not constrain it, and outside the H band, the only range it was
+        learnt from.
     rv, rv_err : `~astropy.units.Quantity`
         Radial velocity in km/s, as observed: no heliocentric correction is applied.
     vbroad, vbroad_err : `~astropy.units.Quantity`
-        Broadening by rotation and turbulence in km/s; NaN where the resolution does not tell it.
+        Broadening by rotation and turbulence in km/s; NaN where the resolution does not constrain it.
     labels : tuple of str
         Names of the parameters in the order of ``covariance``.
     covariance : ndarray, shape (6, 6)
@@ -192,7 +193,7 @@ class StellarEstimate:
         Probability that it is a star at all.
     stellar_type : str
         Coarse type: O, B, A, F, G, K, M, L, T, WD (white dwarf), CV (cataclysmic variable) or C (carbon star); '' for
-        what is no star, and with weights that tell none.
+        other classes, and for weights without a type head.
     p_stellar_type : float
         Its probability, if it is a star; NaN where there is none.
     snr : float
@@ -200,8 +201,8 @@ class StellarEstimate:
     warn : `StellarFlag`
         What may be wrong; 0 are parameters to be relied on within their errors.
     medium : str
-        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where nothing tells: vacuum was assumed, and
-        ``rv_err`` holds what this may cost.
+        What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated: vacuum was assumed,
+        and ``rv_err`` includes the possible shift.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
@@ -323,7 +324,7 @@ class StellarEstimate:
         facts = [("name", self.name)] if self.name else []
         for name, (unit, _) in PARAMETERS.items():
             value, error = getattr(self, name).value, getattr(self, f"{name}_err").value
-            facts.append((name, f"{format_with_error(value, error)} {unit}" if np.isfinite(value) else "not told"))
+            facts.append((name, f"{format_with_error(value, error)} {unit}" if np.isfinite(value) else "not measured"))
         return [
             *facts,
             ("star", f"{self.p_star:.3f}"),

@@ -22,7 +22,7 @@ class StellarVelocity(NamedTuple):
         ln(1 + v / c) and its standard deviation.
     evidence : float
         Of features in the spectrum, in nat, as of `~astro_spectok.redshift.solutions.find_solutions`; infinite where
-        lines of the H band tell the velocity.
+        lines of the H band determine the velocity.
     infrared : bool
         Whether they do.
     sharp : `~astro_spectok.redshift.solutions.Sharpened`

@@ -30,8 +30,8 @@ class StellarFlag(IntFlag):
     #: part of the spectrum lies outside the wavelengths that the weights were trained on; or most of it outside those
     #: that their stellar labels were trained on, and it fills half of none of these ranges
     OUT_OF_WAVELENGTH_RANGE = 8192
-    #: no uncertainties were given, or such as cannot be right: they were estimated from the scatter of the flux. By
-    #: itself no reason for doubt, and said only beside another bit
+    #: no uncertainties were given, or implausible ones: they were estimated from the scatter of the flux. A remark that
+    #: is set only beside another bit
     ERRORS_ESTIMATED = 16384
     #: fewer than 300 good pixels, which fill less than a tenth in ln(wavelength)
     LITTLE_COVERAGE = 32768
@@ -52,8 +52,8 @@ class StellarFlag(IntFlag):
     BLEND_LIKE = 2097152
     #: the temperature is that of no type which is probable, so that one of the two is wrong
     TYPE_DISAGREES = 4194304
-    #: nobody tells whether wavelengths are those in air or in vacuum; vacuum was assumed, and ``rv_err`` holds the
-    #: 83 km/s that this may cost in the optical. By itself no reason for doubt, and said only beside another bit
+    #: it is not stated whether wavelengths are in air or in vacuum; vacuum was assumed, and ``rv_err`` includes the
+    #: possible shift, 83 km/s in the optical. A remark that is set only beside another bit
     MEDIUM_UNKNOWN = 8388608
 
     @property

@@ -52,9 +52,9 @@ class TrainingBatch:
     measurable : bool tensor, shape (B,)
         False where there is no redshift to be found.
     aligned : bool tensor, shape (B,)
-        Spectra that can be told from those of other objects. Spectrum ``i`` and ``i + B / 2`` are of one object.
+        Spectra that are distinguishable from those of other objects; ``i`` and ``i + B / 2`` are of one object.
     targets : dict of str to dict of str to tensor
-        What each head is to be taught, by its name, as of `~astro_spectok.heads.Head.gather_targets`.
+        Training targets of each head, by its name, as of `~astro_spectok.heads.Head.gather_targets`.
     """
 
     patches: PatchBatch

@@ -202,9 +202,9 @@ def fit_all_errors(rows, grid, calibration):
         if peak.spectype == row["cls"] and abs(offset) < WINDOW:
             name = name_errors(peak.spectype, peak.z, red_end=row.get("red_end"), refined=sharp.refined)[0]
             share = peak.probability / posterior.class_probability[peak.spectype]
-            clues = describe_peak(share, sharp.blunt, sharp.tension)
-            clues |= {} if batch is None else describe_spectrum(batch, i)
-            found.setdefault(peak.spectype, []).append((name, offset, sharp.width, clues))
+            features = describe_peak(share, sharp.network_width, sharp.tension)
+            features |= {} if batch is None else describe_spectrum(batch, i)
+            found.setdefault(peak.spectype, []).append((name, offset, sharp.width, features))
     fields = ("error_scale", "error_floor", "error_power", "error_trend")
     out = {field: {} for field in fields}
     for cls, values in found.items():
@@ -214,8 +214,8 @@ def fit_all_errors(rows, grid, calibration):
         own = [value for value in values if value[0] in groups]
         if own:
             group = np.array([groups.index(value[0]) for value in own])
-            clues = np.array([list(value[3].values()) for value in own])
-            *fits, trend = fit_errors(*np.array([value[1:3] for value in own]).T, group, clues)
+            features = np.array([list(value[3].values()) for value in own])
+            *fits, trend = fit_errors(*np.array([value[1:3] for value in own]).T, group, features)
             for field, fit in zip(fields, fits, strict=False):
                 out[field] |= dict(zip(groups, fit.tolist(), strict=True))
             out["error_trend"][cls] = dict(zip(own[0][3], trend.tolist(), strict=True))
@@ -223,7 +223,7 @@ def fit_all_errors(rows, grid, calibration):
 
 
 def fit_reliance(table):
-    """`fit_confident` of answers (`answer`, without a threshold) to bright spectra that nothing else makes doubtful."""
+    """`fit_confident` of results (`answer`, without a threshold) for bright spectra without any other flag."""
     right = find_right(table)
     bright = np.isfinite(table["z_true"]) & (table["cls_true"] != "") & (table["snr"] > BRIGHT)
     own, kept = bright & (table["zwarn"] == 0), int(KEPT * np.count_nonzero(bright & right))
@@ -248,12 +248,12 @@ def answer(rows, redshifts, calibration):
         peaks, raw, sharp = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
-        doubts = find_flags(
+        flags = find_flags(
             posterior, raw, posterior.information, calibration, sharp.evidence, red_end=row["red_end"],
             snr=measure_facts(row["batch"], row["i"])[0],
             shown=describe_kind(sharp, row["batch"], row["i"]),
         )  # fmt: skip
-        zwarn = conclude_flags(row["noticed"], doubts, calibration.rules, row["batch"], row["i"], row["trained"])
+        zwarn = conclude_flags(row["noticed"], flags, calibration.rules, row["batch"], row["i"], row["trained"])
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],

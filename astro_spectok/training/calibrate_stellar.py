@@ -35,18 +35,18 @@ __all__ = [
 
 CHUNK = 100
 SNR_EDGES = (5, 10, 20, 50, 100, 300)
-#: what is told of each star besides its labels
+#: facts about each star besides its labels
 FACTS = ("snr", "clean", "range")
 #: number of the H band among the ranges, and draws after which no instrument is sharp enough for it
 INFRARED, TRIES = 2, 16
 #: fewest stars whose pulls are measured
 LEAST = 20
-#: floors that are tried, over the median error: a larger one would hide how well the best spectra tell a label
+#: floors that are tried, over the median error: a larger one would hide how well the best spectra determine a label
 FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
 def calibrate_stellar(runner, left_out, data, n, seed, *, report=None):
-    """What a set of weights tells of its stellar labels, with a correction of their errors.
+    """The domain of the stellar labels of a set of weights, with a correction of their errors.
 
     Optical stars are drawn from those of MILES that were left out of the training of a second head, and measured with
     that one: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are made up,
@@ -138,7 +138,7 @@ def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
     -------
     dict of str to ndarray
         ``snr`` (n,), ``clean`` (n,), whether it was seen without faults, ``range`` (n,), the number of the range that
-        most of a spectrum lies in, -1 for none and for a resolving power below what the range is told to need, and by
+        most of a spectrum lies in, -1 for none and for a resolving power below the minimum of the range, and by
         label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
     """
     head, name = _find_head(runner), find_stellar_head(runner)
@@ -234,10 +234,12 @@ def fit_training(stars, known):
     """
     scale, floor = {}, {}
     for (name, truth), number in itertools.product(stars["truth"].items(), range(len(known.wavelength))):
-        told = np.isfinite(truth) & (stars["range"] == number)
-        if np.count_nonzero(told) >= LEAST:
-            difference, key = (stars["found"][name] - truth)[told], known.name_error(name, number)
-            scale[key], floor[key] = fit_errors(difference, stars["sigma"][name][told], stars["snr"][told])
+        known_truth = np.isfinite(truth) & (stars["range"] == number)
+        if np.count_nonzero(known_truth) >= LEAST:
+            difference, key = (stars["found"][name] - truth)[known_truth], known.name_error(name, number)
+            scale[key], floor[key] = fit_errors(
+                difference, stars["sigma"][name][known_truth], stars["snr"][known_truth]
+            )
     return replace(known, error_scale=scale, error_floor=floor)
 
 
@@ -247,9 +249,9 @@ def score_pulls(stars, training):
     for (name, truth), number in itertools.product(stars["truth"].items(), range(len(training.wavelength))):
         difference = stars["found"][name] - truth
         pull = difference / training.correct_errors(name, number, stars["sigma"][name])
-        told = np.isfinite(truth) & (stars["range"] == number)
+        known_truth = np.isfinite(truth) & (stars["range"] == number)
         for low, high in itertools.pairwise(SNR_EDGES):
-            own = told & (stars["snr"] >= low) & (stars["snr"] < high)
+            own = known_truth & (stars["snr"] >= low) & (stars["snr"] < high)
             if np.count_nonzero(own) >= LEAST:
                 row = {
                     "label": training.name_error(name, number),

@@ -44,7 +44,7 @@ def write_checkpoint(path, network, optimizer, step, configs):
     for name, parameter in network.named_parameters():
         state = optimizer.state.get(parameter)
         if state:
-            updates = int(state["step"])  # fewer than the steps where spoilt batches were left out
+            updates = int(state["step"])  # fewer than the steps where corrupted batches were left out
             tensors |= {f"{moment}.{name}": state[moment].detach().cpu().contiguous() for moment in MOMENTS}
     metadata = {"step": str(step), "updates": str(updates), "configs": json.dumps(configs)}
     metadata[DIGEST] = _digest(tensors, json.loads(metadata["configs"]), step, updates)

@@ -42,7 +42,7 @@ class TrainingConfig:
     max_pixels, min_pixels : int
         Lengths of the spectra drawn.
     alike_fraction : float
-        Share of the shards whose simulated objects are of one family: what is alike is hardest to tell apart.
+        Share of the shards whose simulated objects are of one family: similar objects are the hardest to distinguish.
     short_fraction : float
         Share of the shards whose spectra are cut shorter than ``max_pixels``; instruments of few pixels come in all.
     target_pixels : int

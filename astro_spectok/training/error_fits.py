@@ -23,8 +23,8 @@ THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 PRICES = np.geomspace(0.05, 100, 40)
 
 
-def fit_errors(offset, width, group=None, clues=None):
-    """Scale, floor and power under which errors are true, of faint spectra and of bright ones, and trends with clues.
+def fit_errors(offset, width, group=None, features=None):
+    """Scale, floor and power that make errors correct, of faint and of bright spectra, and trends with features.
 
     Offsets over errors are thought to follow Student's t distribution, so that the wings, which errors of wavelength
     scales give to every distribution, do not decide; the scale then makes the median absolute deviation of each group
@@ -35,33 +35,33 @@ def fit_errors(offset, width, group=None, clues=None):
     offset : ndarray, shape (n,)
         Measured minus true ln(1 + z).
     width : ndarray, shape (n,)
-        What the error is thought to be; see `~astro_spectok.redshift.Calibration` for what becomes of it.
+        Stated error; `~astro_spectok.redshift.Calibration` explains how it is corrected.
     group : ndarray of int, shape (n,), optional
         Which of the groups that have a scale, floor and power of their own, counted from 0; one if not given.
-    clues : ndarray, shape (n, clues), optional
-        What the logarithm of the error depends on in all groups alike; nothing if not given.
+    features : ndarray, shape (n, features), optional
+        Error predictors: the logarithm of the error is linear in them, in all groups alike; none if not given.
 
     Returns
     -------
     scale, floor, power : ndarray, shape (groups,)
-    trend : ndarray, shape (clues,)
+    trend : ndarray, shape (features,)
     """
     group = np.zeros(len(offset), int) if group is None else group
-    clues = np.zeros((len(offset), 0)) if clues is None else clues
+    features = np.zeros((len(offset), 0)) if features is None else features
     n = int(group.max()) + 1
 
     def predict(x):
         scale, floor, power, trend = np.split(np.asarray(x), [n, 2 * n, 3 * n])
         whole = np.hypot(width, np.exp(floor[group])) / PIVOT
-        return np.exp(scale[group] + clues @ trend) * PIVOT * whole ** np.exp(np.clip(power[group], *POWERS))
+        return np.exp(scale[group] + features @ trend) * PIVOT * whole ** np.exp(np.clip(power[group], *POWERS))
 
     def measure_loss(x):
         error = predict(x)
         surprise = np.log(error) + 0.5 * (TAIL + 1) * np.log1p((offset / error) ** 2 / TAIL)
         return surprise.sum() + 0.5 * np.sum(((x - centre) / spread) ** 2)
 
-    centre = np.concatenate([np.zeros(n), np.full(n, np.log(TYPICAL)), np.zeros(n + clues.shape[1])])
-    spread = np.repeat([SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR], [n, n, n, clues.shape[1]])
+    centre = np.concatenate([np.zeros(n), np.full(n, np.log(TYPICAL)), np.zeros(n + features.shape[1])])
+    spread = np.repeat([SCALE_PRIOR, FLOOR_PRIOR, POWER_PRIOR, TREND_PRIOR], [n, n, n, features.shape[1]])
     starts = np.tile(centre, (len(STARTS), 1))
     starts[:, :n], starts[:, n : 2 * n] = 0.5, np.log(STARTS)[:, None]
     best = min((minimize(measure_loss, x, method="L-BFGS-B") for x in starts), key=lambda fit: fit.fun).x
@@ -80,7 +80,7 @@ def fit_confident(cls, probability, right, *, purity, least, kept=0):
     Parameters
     ----------
     cls : ndarray of str, shape (n,)
-        Of solutions that nothing else gives reason to doubt.
+        Of solutions without any other flag.
     probability : ndarray, shape (n,)
     right : ndarray of bool, shape (n,)
     purity, least : float

@@ -48,8 +48,8 @@ def learning_rate(step, config):
     -------
     float
     """
-    warm = min(1.0, (step + 1) / max(config.warmup, 1))
-    return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(step / max(config.steps, 1), 1)))
+    ramp = min(1.0, (step + 1) / max(config.warmup, 1))
+    return config.learning_rate * ramp * 0.5 * (1 + math.cos(math.pi * min(step / max(config.steps, 1), 1)))
 
 
 def _make_optimizer(network, config):
@@ -168,7 +168,7 @@ def pretrain(
     if checkpoint.exists() and not resume:
         msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
         raise FileExistsError(msg)
-    open_sources(real, medium=real_medium)  # a wrong directory is told of before anything is written
+    open_sources(real, medium=real_medium)  # a wrong directory is reported before anything is written
     if data is None:
         log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
     else:
@@ -309,7 +309,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         gradient = self._clip_gradients()
-        if torch.isfinite(gradient):  # one spoilt batch must not spoil the network
+        if torch.isfinite(gradient):  # one corrupted batch must not corrupt the network
             self.optimizer.step()
         self.meter.add({"gradient": (gradient, 1), "learning_rate": (rate, 1)})
 

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.nddata import InverseVariance
 
 from astro_spectok.spectra import to_batch
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = [
     "HDF5_ENDINGS",
@@ -37,7 +38,6 @@ FIELDS = {
 REQUIRED = ("wavelength", "flux")
 #: FWHM of a line-spread function in pixels that a spectrograph can have
 PLAUSIBLE_FWHM = (1.2, 30.0)
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 def import_h5py():

@@ -51,7 +51,7 @@ def alignment_loss(embedding, counts, temperature):
     embedding : tensor, shape (2 n, E)
         Spectrum ``i`` and spectrum ``i + n`` are of one object; all others are what it must not be confused with.
     counts : bool tensor, shape (2 n,)
-        False for what cannot be told from others, blank sky say.
+        False for spectra that cannot be distinguished from others, such as blank sky.
     temperature : float
 
     Returns

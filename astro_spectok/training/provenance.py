@@ -71,7 +71,7 @@ def describe_data(dataset, start=None):
 
 
 def describe_start(start, network):
-    """What the weights that some parts of a network are trained from tell of themselves.
+    """Provenance of the weights that some parts of a network are trained from.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SPECUTILS_ENDINGS = (".fits", ".fit", ".fits.gz", ".fit.gz", ".fits.fz", ".fits.bz2", ".ecsv", ".txt", ".dat", ".ascii")
 #: shards kept open, and the bytes they may hold in memory
 MOST_OPEN, MOST_BYTES = 8, 2**29
-#: of a spectrum in a FITS file, about: stands for the number of spectra of files whose header does not tell it
+#: approximate size of a spectrum in a FITS file, to estimate the number of spectra where the header does not give it
 TYPICAL_BYTES = 200_000
 #: tries after which a directory is given up
 MOST_TRIES = 1000

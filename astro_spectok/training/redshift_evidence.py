@@ -17,13 +17,13 @@ __all__ = ["Evidence", "Probabilities", "find_pit", "fit_probabilities", "measur
 TEMPERATURES = np.geomspace(0.25, 8.0, 21)
 #: least and most of a temperature
 LIMITS = 0.25, 3.0
-#: penalties on the square of ln(temperature), so that a class of few spectra stays as it is, and on doubt, which is to
-#: earn what it costs
-PENALTY, DOUBT_PENALTY = 1e-3, 0.02
+#: penalties on the square of ln(temperature), so that a class of few spectra stays as it is, and on the tail
+#: fraction, which must improve the fit by more than that
+PENALTY, TAIL_PENALTY = 1e-3, 0.02
 #: most of the power of the width of pixels
 MOST_POWER = 0.5
-#: most of sharpening, doubt and ln(warmth)
-MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH = 1.0, 0.5, 0.98
+#: upper limits of sharpening, tail fraction and ln(tail temperature ratio)
+MOST_SHARPENING, MOST_TAIL, MOST_LN_RATIO = 1.0, 0.5, 0.98
 #: rounds of the minimiser
 ROUNDS = 30
 
@@ -111,9 +111,9 @@ def _predict(evidence, made, broad):
     rows = np.arange(len(cooling))
     parts = ((evidence.log_truth, evidence.cls), (evidence.log_best, evidence.cls_best))
     out = [0.0, 0.0]
-    for share, warmth in ((1 - made.doubt, 1.0), (made.doubt, made.warmth)):
+    for share, ratio in ((1 - made.tail_fraction, 1.0), (made.tail_fraction, made.tail_temperature_ratio)):
         if share:
-            log_t = cooling[:, None] + np.log(made.temperatures) + np.log(warmth)  # (n, classes)
+            log_t = cooling[:, None] + np.log(made.temperatures) + np.log(ratio)  # (n, classes)
             classes = [_interpolate(evidence.log_classes[:, k], log_t[:, k]) for k in range(log_t.shape[1])]
             total = logsumexp(classes, axis=0)
             for k, (values, cls) in enumerate(parts):
@@ -127,8 +127,8 @@ class Probabilities(NamedTuple):
 
     temperatures: list
     sharpening: float = 0.0
-    doubt: float = 0.0
-    warmth: float = 1.0
+    tail_fraction: float = 0.0
+    tail_temperature_ratio: float = 1.0
     pixel_power: float = 0.0
 
 
@@ -155,18 +155,18 @@ def fit_probabilities(evidence, broad):
 
     def unpack(x):
         # logistic curves keep the others in their ranges without an edge for the minimiser to stick to
-        *shares, warmth = (expit(x[n_classes:-1]) * [MOST_SHARPENING, MOST_DOUBT, MOST_WARMTH]).tolist()
-        return Probabilities(np.exp(x[:n_classes]).tolist(), *shares, float(np.exp(warmth)), float(x[-1]))
+        *shares, ln_ratio = (expit(x[n_classes:-1]) * [MOST_SHARPENING, MOST_TAIL, MOST_LN_RATIO]).tolist()
+        return Probabilities(np.exp(x[:n_classes]).tolist(), *shares, float(np.exp(ln_ratio)), float(x[-1]))
 
     def measure_loss(x):
         made = unpack(x)
         truth, best = _predict(evidence, made, broad)
         best = np.clip(np.where(evidence.right, best, 1 - best), 1e-12, 1)
-        penalty = PENALTY * (np.sum(x[:n_classes] ** 2) + x[-1] ** 2) + DOUBT_PENALTY * made.doubt
+        penalty = PENALTY * (np.sum(x[:n_classes] ** 2) + x[-1] ** 2) + TAIL_PENALTY * made.tail_fraction
         return -np.log(np.maximum(truth, 1e-30)).mean() - np.log(best).mean() + penalty
 
     bounds = [tuple(np.log(LIMITS))] * n_classes + [(-12.0, 12.0)] * 3 + [(-MOST_POWER, MOST_POWER)]
-    # without doubt at first: what temperatures can do they are to do
+    # without a tail at first, so that temperatures explain as much as they can
     start, none = np.concatenate([np.zeros(n_classes), logit([0.1])]), [-12.0, 0.0, 0.0]
     method = {"method": "Powell", "options": {"maxiter": ROUNDS, "xtol": 1e-3}}
     found = minimize(lambda x: measure_loss(np.concatenate([x, none])), start, bounds=bounds[:-3], **method)

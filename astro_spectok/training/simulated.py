@@ -8,7 +8,7 @@ from astro_spectok.training.views import Truth, View, finish_view, hide_pixels, 
 
 __all__ = ["pair_views"]
 
-#: two views tell that they are of one object if both have at least this signal-to-noise ratio per pixel, and this range
+#: two views can be recognised as one object if both have at least this signal-to-noise ratio per pixel, and this range
 #: in ln(wavelength) in common: the others would be noise in the alignment
 LEAST_SNR, LEAST_OVERLAP = 2.0, 0.15
 
@@ -64,9 +64,9 @@ def _to_arrays(observation, i):
 
 
 def _make_view(own, other, truth, name, rng, target_pixels, comparable):
-    """Shown is one observation; wanted its own pixels without noise, or now and then those of the other."""
+    """View with one observation as input; the target is noise-free, on its own pixels or sometimes on the other's."""
     x, flux, ivar, clean, resolution = own
-    told = resolution if rng.random() < 0.5 else np.nan
+    known_resolution = resolution if rng.random() < 0.5 else np.nan
     wanted_x, wanted, wanted_resolution = x, clean, resolution
     if comparable and rng.random() < 0.3:
         wanted_x, _, _, wanted, wanted_resolution = other
@@ -77,5 +77,7 @@ def _make_view(own, other, truth, name, rng, target_pixels, comparable):
     # where there is no flux, some small part of the noise is all that can be wanted
     noise = 0.02 / np.sqrt(np.median(ivar[good]))
     shown_ivar = hide_pixels(ivar, rng, most=0.25)
-    view = View(x, flux, shown_ivar, told, wanted_x, wanted, trust_template(wanted, noise), asked, name, truth)
+    view = View(
+        x, flux, shown_ivar, known_resolution, wanted_x, wanted, trust_template(wanted, noise), asked, name, truth
+    )
     return finish_view(view, rng, target_pixels)

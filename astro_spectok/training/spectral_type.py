@@ -37,7 +37,7 @@ def train_spectral_type(data, *, stars, epochs, seed, temperature=1.0, device="c
     device : str or `torch.device`, optional
         Where the head learns.
     report : callable, optional
-        Is given texts that tell how far it has got.
+        Called with texts that report progress.
 
     Returns
     -------

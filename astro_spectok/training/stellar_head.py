@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from astro_spectok.heads import StellarConfig, StellarHead
+from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.simulate import Randomness, RestGrid
 from astro_spectok.simulate.stellar_grid import GridStars
@@ -36,7 +37,7 @@ BATCH, RATE, DECAY, WARMUP, CLIP = 64, 2e-3, 0.05, 50, 1.0
 REPORTED = 200
 
 
-class Course(NamedTuple):
+class Schedule(NamedTuple):
     """Part of the training of a network.
 
     Attributes
@@ -54,17 +55,17 @@ class Course(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
 
 
-#: what the networks of each window go through one after the other. Stars of the H band do not repeat, nothing of air
-#: and sky is left there, and below a resolving power of 1000 there are no velocities; those of sharp spectra are good
+#: schedules of the networks of each window, in order. Stars of the H band do not repeat, residuals of air and sky are
+#: small there, and below a resolving power of 1000 there are no velocities; those of sharp spectra are good
 _SHARP = {"faults": 0.1, "least_resolution": 1000.0}
-COURSES = (
-    (Course(),),
-    (Course(),),
-    (Course(12, 1.0, _SHARP), Course(3, 0.25, _SHARP | {"blur": 0.3})),
+SCHEDULES = (
+    (Schedule(),),
+    (Schedule(),),
+    (Schedule(12, 1.0, _SHARP), Schedule(3, 0.25, _SHARP | {"blur": 0.3})),
 )
 SPLIT_SEED, LEFT_OUT = 5, 0.25
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
-WAVELENGTH, RESOLUTION = ((3600.0, 7390.0), (8390.0, 8910.0), (15150.0, 16960.0)), (100.0, 30000.0)
+WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS), (100.0, 30000.0)
 
 
 def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="cpu", report=None, keep=None):
@@ -73,12 +74,12 @@ def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="c
     Stars are drawn in their rest frame, broadened, given noise and a wrong calibration
     (`astro_spectok.training.stellar_lines`), which takes a tenth of the time of whole simulated observations: real
     stars of MILES for the networks that read the optical windows, the APOGEE emulator for the one that reads the H
-    band, whose labels are not told where the emulator is absent.
+    band, whose labels are not measured where the emulator is absent.
 
     Parameters
     ----------
     network : `~astro_spectok.network.NetworkConfig`
-        Of the network that it is for, with ``local_cosines``.
+        Of the network that it is for, with ``dct_coefficients``.
     data : path-like
         Directory of the public template sets, with ``miles_real_stars``.
     steps : int
@@ -91,7 +92,7 @@ def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="c
     device : str or `torch.device`, optional
         Where the networks learn.
     report : callable, optional
-        Is given texts that tell how far it has got.
+        Called with texts that report progress.
     keep : path-like, optional
         Directory for the networks that are done: a run that was cut short goes on after the last of them, with the same
         result.
@@ -122,7 +123,7 @@ def train_head(head, families, steps, seed, *, report=None, keep=None):
     families : list
         What draws labelled stars for each window; None leaves its networks as they are.
     steps : int
-        Batches for each network, as often as the courses of its window tell.
+        Batches for each network, times the ``steps`` of the schedule of its window.
     seed : int
     report : callable, optional
         Given a text every 200 steps.
@@ -140,10 +141,10 @@ def train_head(head, families, steps, seed, *, report=None, keep=None):
                 # of a network's own: a run that is gone on with forgets the same in training
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(np.random.SeedSequence([seed, number, k]).generate_state(1)[0]))
-                    for part, course in enumerate(COURSES[number]):
+                    for part, schedule in enumerate(SCHEDULES[number]):
                         own = [seed + part, number, k]
                         name = f"window {number}, network {k}"
-                        train_member(head, member, number, families[number], steps, course, own, report, name)
+                        train_member(head, member, number, families[number], steps, schedule, own, report, name)
                 if path is not None:
                     _keep_member(member, path)
     return head.eval()
@@ -155,19 +156,19 @@ def _keep_member(member, path):
         save_file({key: value.detach().cpu().contiguous() for key, value in member.state_dict().items()}, temporary)
 
 
-def train_member(head, member, number, family, steps, course, seed, report, name):
-    """Take one network of a window through a course."""
-    told = list(head.told[number])
-    reader, names = head.readers[number], [head.names[i] for i in told]
-    spread, centre = head.spread[told], head.centre[told]
+def train_member(head, member, number, family, steps, schedule, seed, report, name):
+    """Train one network of a window by a schedule."""
+    measured = list(head.measured[number])
+    reader, names = head.readers[number], [head.names[i] for i in measured]
+    spread, centre = head.spread[measured], head.centre[measured]
     device = spread.device
     optimizer = torch.optim.AdamW(member.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
-    total, steps, rate = 0.0, course.steps * steps, course.rate * RATE
+    total, steps, rate = 0.0, schedule.steps * steps, schedule.rate * RATE
     for step in range(steps):
         for values in optimizer.param_groups:
             values["lr"] = rate * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         random = Randomness([*seed, step])
-        [shown], found = draw_windows(family, BATCH, random, [reader], **course.options)
+        [shown], found = draw_windows(family, BATCH, random, [reader], **schedule.options)
         labels = (torch.stack([found[label] for label in names], 1).to(device) - centre) / spread
         with torch.autocast(device.type, torch.bfloat16):
             mean, tril = member(*(x.to(device) for x in shown))

@@ -30,8 +30,8 @@ _CLIPPED, _CLIPPED_SNR = 0.25, (0.5, 5.0)
 _LEAST_ERROR, _ERROR = 0.2, 0.5
 #: light that is added or taken away over all wavelengths, over the mean flux: scattered light, sky
 _VEIL = 0.03
-#: stretches that air or sky may have spoilt: how many, how often each, widths in bins, and how much they are off
-_SPOILT, _OFTEN, _WIDTHS, _DEPTH = 4, 0.3, (2.0, 100.0), 0.15
+#: stretches that air or sky may have corrupted: how many, how often each, widths in bins, and relative errors
+_CORRUPTED, _OFTEN, _WIDTHS, _DEPTH = 4, 0.3, (2.0, 100.0), 0.15
 #: amplitude of the wrong calibration: of its slope, and of the first of its waves, the others in proportion
 _SLOPE, _WAVE, _WAVES = 0.3, 0.12, 8
 #: how often a window is seen whole, and the least part of it otherwise; how often there is a gap, and the widest
@@ -113,9 +113,9 @@ def _broaden(flux, objects, random, blur, least_resolution):
     # instruments do not have the resolution of the library at all wavelengths
     uneven = (blur * _UNEVEN * objects.template_sigma * random.uniform(0, 1, n)) ** 2
     softer = torch.fft.irfft(hat * torch.exp(-0.5 * omega**2 * uneven[:, None]), n=size)[:, pad : pad + grid.size]
-    course = torch.linspace(0, 1, grid.size, device=flux.device).expand(n, -1)
-    course = torch.where(random.chance(0.5, n, 1), course, 1 - course)
-    flux = torch.lerp(torch.fft.irfft(hat, n=size)[:, pad : pad + grid.size], softer, course).clamp_min(0)
+    position = torch.linspace(0, 1, grid.size, device=flux.device).expand(n, -1)
+    position = torch.where(random.chance(0.5, n, 1), position, 1 - position)
+    flux = torch.lerp(torch.fft.irfft(hat, n=size)[:, pad : pad + grid.size], softer, position).clamp_min(0)
     return flux, 1 / resolution[:, None]
 
 
@@ -134,7 +134,7 @@ def _lay(window, grid, flux, known, pixel, random, faults):
     covered = covered & _cut(window.size, n, random)
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
     values = values / level.clamp_min(1e-6)
-    values = values * _draw_spoilt(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
+    values = values * _draw_corruption(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
     # where pixels are wider than bins, it is pixels that have this noise
     width = (pixel / window.step).clamp_min(1.0)
     sigma = _draw_sigma(values, random)
@@ -170,10 +170,10 @@ def _draw_sigma(values, random):
     low, high = _SNR
     sigma = 1 / (low * (high / low) ** random.uniform(0, 1, n, 1))
     own = random.uniform(0, 1, n, 1)  # share of the variance that follows the light
-    course = torch.linspace(-1, 1, size, device=values.device)
-    edge = _NOISIER * random.uniform(-1, 1, n, 1) * course
+    position = torch.linspace(-1, 1, size, device=values.device)
+    edge = _NOISIER * random.uniform(-1, 1, n, 1) * position
     faded = _FADED * random.uniform(0, 1, n, 1) * random.chance(_FADING, n, 1)
-    edge = edge + faded * torch.exp(-(course + 1) / random.uniform(*_FADE_WIDTHS, n, 1))
+    edge = edge + faded * torch.exp(-(position + 1) / random.uniform(*_FADE_WIDTHS, n, 1))
     return sigma * torch.exp(edge) * torch.sqrt(1 - own + own * values.clamp(0, 3))
 
 
@@ -193,26 +193,26 @@ def _flag_bad(values, sigma, random):
     return flagged | (values < least * sigma)
 
 
-def _draw_spoilt(values, random, depth):
+def _draw_corruption(values, random, depth):
     """Factors (n, N) near one but for a few stretches."""
     n, size = values.shape
-    course = torch.arange(size, device=values.device)
+    position = torch.arange(size, device=values.device)
     factor = torch.ones_like(values)
-    for _ in range(_SPOILT):
+    for _ in range(_CORRUPTED):
         low, high = _WIDTHS
         width = low * (high / low) ** random.uniform(0, 1, n, 1)
         off = depth * random.normal(0, 1, n, 1) * random.chance(_OFTEN, n, 1)
-        factor += off * torch.exp(-0.5 * ((course - size * random.uniform(0, 1, n, 1)) / width) ** 2)
+        factor += off * torch.exp(-0.5 * ((position - size * random.uniform(0, 1, n, 1)) / width) ** 2)
     return factor.clamp_min(0)
 
 
 def _draw_calibration(values, random):
     """Smooth factors (n, N) that a wrong calibration multiplies flux by."""
     n, size = values.shape
-    course = torch.linspace(0, 1, size, device=values.device)
+    position = torch.linspace(0, 1, size, device=values.device)
     number = torch.arange(1, _WAVES + 1, device=values.device)[:, None]
-    waves = (_WAVE * random.normal(0, 1, n, _WAVES) / number.T) @ torch.cos(math.pi * number * course)
-    return torch.exp(waves + _SLOPE * random.normal(0, 1, n, 1) * (2 * course - 1))
+    waves = (_WAVE * random.normal(0, 1, n, _WAVES) / number.T) @ torch.cos(math.pi * number * position)
+    return torch.exp(waves + _SLOPE * random.normal(0, 1, n, 1) * (2 * position - 1))
 
 
 def average_bins(values, place):

@@ -11,6 +11,7 @@ from astro_spectok.simulate import Survey
 from astro_spectok.simulate.public_sets import has_errors, load_set
 from astro_spectok.simulate.stellar_types import find_type, number_types
 from astro_spectok.spectra import convert_to_vacuum
+from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["StoredSpectra", "TypeViews", "draw_simulated", "draw_views", "make_patches", "open_survey", "show_window"]
 
@@ -31,7 +32,6 @@ SNR, NOISY = (4.0, 200.0), 0.7
 CUT, LEAST_PART, JOINED = 0.4, 0.35, 0.3
 #: of the smooth factors that flux is multiplied by: standard deviations of the slope and the waves, and how often
 SLOPE, WAVE, WAVES, WARPED = 0.25, 0.06, 5, 0.7
-LIGHT_SPEED = 299792.458
 #: how often only a window of a spectrum is shown, how often it is one of those that surveys have (vacuum Angstrom: of
 #: HERMES, of Gaia's and RAVE's Ca II triplet, of APOGEE), and the width of the others in ln(wavelength)
 WINDOWED, USUAL, WIDTHS = 0.18, 0.5, (0.02, 0.6)
@@ -146,9 +146,9 @@ def _join(x, flux, variance, good, number):
 
 def _draw_factor(x, rng):
     """A smooth factor that a wrong calibration multiplies flux by."""
-    course = (x - x[0]) / (x[-1] - x[0])
+    position = (x - x[0]) / (x[-1] - x[0])
     number = np.arange(1, WAVES + 1)
-    waves = (WAVE * rng.normal(size=WAVES) / number) @ np.cos(np.pi * number[:, None] * course)
+    waves = (WAVE * rng.normal(size=WAVES) / number) @ np.cos(np.pi * number[:, None] * position)
     return np.exp(waves + SLOPE * rng.normal() * (x - x.mean()) / 0.5 * min(1.0, 0.5 / np.ptp(x)))
 
 

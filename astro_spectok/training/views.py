@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.simulate.constants import FWHM
+
 __all__ = ["Truth", "View", "draw_view", "finish_view", "hide_pixels", "shift_source", "trust_template"]
 
 #: good pixels that the encoder is shown at least: one patch
@@ -16,7 +18,6 @@ LN_LONGEST = np.log(56000.0)
 TINY = 1e-200
 #: how far beyond the data, in ln(wavelength), the decoder may be asked for
 BEYOND = 0.15
-FWHM = 2.3548200450309493
 #: instruments whose sampling is drawn often: ln range, ln step or None with the step in Angstrom, pixels per FWHM
 PRESETS = (
     ("sdss", 3700.0, 9250.0, np.log(10) * 1e-4, None, 2.2),
@@ -41,7 +42,7 @@ class Truth:
         False where there is no redshift to be found.
     labels : dict of str to float
     aligned : bool
-        Whether it can be told from other objects.
+        Whether it can be distinguished from other objects.
     stellar_type : str
         Out of `~astro_spectok.simulate.STELLAR_TYPES`, '' where unknown.
     """
@@ -63,7 +64,7 @@ class View:
     ln_wavelength, flux, ivar : ndarray, shape (N,)
         Input; ``ivar`` 0 in bad and hidden pixels.
     resolution : float or ndarray, shape (N,)
-        Resolving power told to the encoder, NaN for unknown.
+        Resolving power given to the encoder, NaN for unknown.
     target_ln_wavelength, target_flux, target_ivar : ndarray, shape (M,)
         Wanted; ``target_ivar`` 0 where nothing is known.
     target_resolution : float
@@ -178,14 +179,14 @@ def _own_pixels(source, shift, rng, max_pixels):
         wanted_ivar = source.ivar[s].astype(float)
         shown, shown_ivar = _add_noise(flux, source.ivar[s], rng)
     reached = np.searchsorted(x, LN_LONGEST)
-    told = _tell_resolution(source, slice(start, start + reached), rng)
+    resolution = _draw_resolution(source, slice(start, start + reached), rng)
     # two views of one observed spectrum share its noise: what they have in common is not the object alone
     truth = Truth(aligned=source.ivar is None)
-    return View(x[:reached], shown[:reached], hide_pixels(shown_ivar, rng)[:reached], told, x[:reached],
+    return View(x[:reached], shown[:reached], hide_pixels(shown_ivar, rng)[:reached], resolution, x[:reached],
                 flux[:reached], wanted_ivar[:reached], np.nan, source.name, truth)  # fmt: skip
 
 
-def _tell_resolution(source, pixels, rng):
+def _draw_resolution(source, pixels, rng):
     """Resolving power of the pixels of a stretch in half of the draws where it is known, else NaN."""
     if source.resolution is None or rng.random() < 0.5:
         return np.nan
@@ -285,23 +286,23 @@ def _broaden(x, flux, edges, pixel, fwhm, own):
 
 
 def _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng):
-    """What the decoder is asked for: the same pixels, others, or another resolution too."""
-    told = 1 / fwhm if rng.random() < 0.5 else np.nan
+    """Pixels and flux requested of the decoder: the same pixels, others, or another resolution too."""
+    given = 1 / fwhm if rng.random() < 0.5 else np.nan
     case = rng.random()
     if case < 0.5:
-        return x_in, shown, told, told if rng.random() < 0.5 else np.nan
+        return x_in, shown, given, given if rng.random() < 0.5 else np.nan
     low, high, own = reach
     low, high = max(low, edges[0] - BEYOND), min(high, edges[-1] + BEYOND)
     low, high = max(low, fine[1]), min(high, fine[-2])
     other, per_fwhm = _random_pixels(low, high, 0.8 * own, max_pixels, rng)
     if len(other) < 20:
-        return x_in, shown, told, np.nan
+        return x_in, shown, given, np.nan
     x_out = (other[1:] + other[:-1]) / 2
     other_fwhm = per_fwhm * np.median(np.diff(other))
     if case < 0.75 or other_fwhm < fwhm:
-        return x_out, _rebin(fine, flux, other), told, np.nan
+        return x_out, _rebin(fine, flux, other), given, np.nan
     added = np.sqrt(other_fwhm**2 - fwhm**2) / FWHM / (fine[1] - fine[0])
-    return x_out, _rebin(fine, gaussian_filter1d(flux, added, truncate=3.5), other), told, 1 / other_fwhm
+    return x_out, _rebin(fine, gaussian_filter1d(flux, added, truncate=3.5), other), given, 1 / other_fwhm
 
 
 def _add_noise(flux, ivar, rng):

@@ -2,13 +2,19 @@
 """`Rules`: base of what code does with numbers that were fitted to a head."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
 
 __all__ = ["Rules"]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Thresholds and limits of a head: without defaults, since its numbers are those of the weights."""
+    """Thresholds and limits of a head: without defaults, since its numbers are those of the weights.
+
+    A subclass lists in ``_former_names`` the names that rules had in files written earlier.
+    """
+
+    _former_names: ClassVar[dict] = {}
 
     @classmethod
     def from_dict(cls, values):
@@ -29,6 +35,7 @@ class Rules:
             A number is missing.
         """
         names = [one.name for one in fields(cls)]
+        values = {cls._former_names.get(name, name): value for name, value in values.items()}
         if missing := [name for name in names if name not in values]:
             msg = (
                 f"the rules of a head must hold {', '.join(names)}; {', '.join(missing)} are missing: write the "

@@ -134,8 +134,8 @@ def write_table(table: Table, path: str | PathLike[str], *, overwrite: bool = Fa
     The file appears whole or not at all, and one that is to be replaced stays until then. Units and metadata are
     kept. FITS turns names of the latter into capitals if they have no more than eight letters, and letters that are
     not ASCII into ``?``, since it knows no others. VOTables (``.vot``) have units that the Virtual Observatory knows:
-    of a logarithm, for which it has none, the description of the column tells. CSV has neither units nor metadata, and
-    a column of vectors becomes one for each component, ``embedding_0`` and so on.
+    of a logarithm, for which it has none, the description of the column gives it. CSV has neither units nor metadata,
+    and a column of vectors becomes one for each component, ``embedding_0`` and so on.
 
     Parameters
     ----------
@@ -219,18 +219,18 @@ def _make_plain(table, *, split):
     plain = Table(meta=table.meta)
     for name in table.colnames:
         column = table[name]
-        unit, told = getattr(column, "unit", None), None
+        unit, note = getattr(column, "unit", None), None
         if not split and unit == u.AA:
             column, unit = u.Quantity(column).to(u.nm), u.nm  # the Virtual Observatory gives up Angstrom
         values = np.asarray(getattr(column, "value", column)) if isinstance(column, u.Quantity | u.Dex) else column
         if unit is not None and ("dex" in str(unit) or isinstance(unit, u.function.FunctionUnitBase)):
             physical = getattr(unit, "physical_unit", u.one)
-            unit, told = None, "decimal logarithm" + (f" of a value in {physical}" if physical != u.one else "")
+            unit, note = None, "decimal logarithm" + (f" of a value in {physical}" if physical != u.one else "")
         if split and np.ndim(values) == 2:
             for k in range(np.shape(values)[1]):
                 plain[f"{name}_{k}"] = np.asarray(values)[:, k]
             continue
-        described = "; ".join(filter(None, (column.info.description, told))) or None
+        described = "; ".join(filter(None, (column.info.description, note))) or None
         values = np.asarray(values)
         if values.dtype.kind == "U":
             values = np.array([_drop_controls(text) for text in values], dtype=str)

@@ -25,7 +25,8 @@ INTEGERS = {
     "patch": (1, 4096), "width": (1, 65536), "heads": (1, 1024), "encoder_layers": (0, 4096),
     "decoder_layers": (0, 4096), "mlp_ratio": (1, 64), "frequencies": (1, 65536), "summary_queries": (1, 4096),
     "embedding_size": (1, 2**20), "embedding_nodes": (0, 65536), "posterior_periods": (0, 4096),
-    "detail_channels": (1, 4096), "local_cosines": (0, 4096), "channels": (1, 4096), "kernel": (1, 65536),
+    "detail_channels": (1, 4096), "dct_coefficients": (0, 4096), "local_cosines": (0, 4096), "channels": (1, 4096),
+    "kernel": (1, 65536),
 }  # fmt: skip
 #: the same of numbers; steps may also be 0 where that leaves something out
 NUMBERS = {
@@ -263,7 +264,7 @@ def limit_size(tensors, config, path):
         yield
 
 
-#: functions of PyTorch that make tensors of a size that they are told
+#: functions of PyTorch that make tensors of a given size
 _MAKERS = ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "linspace", "logspace", "tril_indices")
 
 

@@ -12,7 +12,7 @@ __all__ = ["compute_sha256", "file_version", "find_fault", "verify_file"]
 
 
 def file_version(path):
-    """Return what tells one version of a file from another without reading it."""
+    """Return a fingerprint that distinguishes versions of a file without reading it."""
     status = os.stat(path)
     # the change time cannot be set back by a user, the modification time can
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

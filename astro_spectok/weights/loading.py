@@ -266,7 +266,7 @@ def write_network(
 
 
 def _read_range(metadata):
-    """Return the trained wavelength range that a file tells of, or None."""
+    """Return the trained wavelength range given in a file, or None."""
     training = metadata.get("training")
     found = training.get("wavelength_range") if isinstance(training, dict) else None
     return tuple(map(float, found)) if isinstance(found, list) and len(found) == 2 else None

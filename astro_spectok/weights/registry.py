@@ -120,7 +120,7 @@ _ENTRIES = {
             sha256="2fce5504b69b8441ba58f62b48defa100efef43d2c9939300b025eb78231a6f0",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
-            # the wider of what the metadata of both runs tell
+            # the wider of the ranges in the metadata of both runs
             wavelength_range=(1094.1, 48187.6),
             trained_on="simulated surveys; public spectra without labels; stars of public libraries with labels",
             description="the packaged default: tokens, embeddings, class and redshift, types and parameters of stars",

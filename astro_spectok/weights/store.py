@@ -19,7 +19,7 @@ PACKAGED_DIR = Path(__file__).parent / "data"
 
 
 def is_path(weights):
-    """Tell whether ``weights`` is meant as the path of a file rather than as a registry name.
+    """Whether ``weights`` is meant as the path of a file rather than as a registry name.
 
     A string is a path if it is no registry name and has a folder, a suffix, or names a file that exists.
     """

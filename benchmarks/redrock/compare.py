@@ -14,9 +14,9 @@ Two sets are fitted: spectra of ``sim_redrock`` on one grid, and simulated spect
 there are spectra. Both sides are given wavelength, flux and inverse variance; redrock is also given the line-spread
 function. `RedshiftEstimator` runs twice, as it is and with ``astro_spectok.conf.precision = "bfloat16"``, which is
 faster where the processor multiplies such matrices natively, and slower elsewhere. CPU time is that of the process and
-its children. Start-up (imports, reading templates or weights, compiling) is told apart and counts for neither. Redrock
-brings its templates to each grid: on one grid that happens once, however many spectra there are, and is not counted; on
-grids of their own it is part of every fit, and counted.
+its children. Start-up (imports, reading templates or weights, compiling) is measured separately and counts for neither.
+Redrock brings its templates to each grid: on one grid that happens once, however many spectra there are, and is not
+counted; on grids of their own it is part of every fit, and counted.
 
 The JSON file holds ``redrock``, ``version``, ``weights``, ``sha256``, ``cpu``, ``templates`` (in words), ``check`` and
 ``sets``; a set has ``name, n, grids, pixels`` (the mean), ``ratio, bar, met`` (of ours as it is) and ``sides``
@@ -56,12 +56,12 @@ def run_process(python, script, spectra, source, answers, *options):
     Parameters
     ----------
     python : list
-        The Python, and what it is told before the script.
+        The Python, and its arguments before the script.
     script : str
     spectra, source, answers : path-like
         Files of spectra and of answers; templates or weights.
     *options : str
-        What else the script is told.
+        Further arguments of the script.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def run_comparison(options, folder, report):
 
 
 def report_results(result, report):
-    """Tell the figures in lines."""
+    """Print the figures in lines."""
     report(f"\nredrock {result['redrock']}; templates: {result['templates']}")
     report(f"astro_spectok {result['version']}, weights {result['weights']} ({result['sha256'][:12]}); {result['cpu']}")
     for row in result["sets"]:

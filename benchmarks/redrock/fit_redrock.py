@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Redrock on spectra in a file; runs in redrock's environment and is told everything by its arguments.
+"""Redrock on spectra in a file; runs in redrock's environment and takes everything from its arguments.
 
     python fit_redrock.py SPECTRA TEMPLATES ANSWERS
 

@@ -24,7 +24,7 @@ SECONDS, CALLS = 4.0, 3
 
 
 def make_input(wave, flux, ivar, lsf):
-    """One spectrum as the estimator takes it; it is not told the line-spread function."""
+    """One spectrum as the estimator takes it; it is not given the line-spread function."""
     sigma = np.full(len(ivar), np.inf)
     sigma[ivar > 0] = ivar[ivar > 0] ** -0.5
     return wave * u.AA, flux * u.one, sigma * u.one

@@ -3,7 +3,7 @@
 Reconstruction of a masked region
 =================================
 
-Pixels that are masked are filled in from the others, as far as these tell.
+Pixels that are masked are filled in from the others, as far as these allow.
 """
 
 # %%

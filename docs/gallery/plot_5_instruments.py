@@ -3,7 +3,8 @@
 One galaxy seen by five instruments
 ===================================
 
-An embedding is made to tell the object, not the instrument. How near do five views of one galaxy come to each other?
+An embedding is made to depend on the object, not the instrument. How near do five views of one
+galaxy come to each other?
 """
 
 # %%
@@ -81,8 +82,8 @@ axes = plot_embeddings(vectors, names=galaxy)
 
 # %%
 # Five views of one galaxy lie close to each other, not on one point: they show other ranges and other detail, and
-# where a view lacks what tells the redshift, it can end up away from the others. On the map galaxies may come together
-# that are apart in space, since it holds only a part of the differences.
+# where a view lacks the lines that determine the redshift, it can end up away from the others. On the map galaxies may
+# come together that are apart in space, since it holds only a part of the differences.
 #
 # In numbers: how often the nearest of all other vectors is a view of the same galaxy, and the median cosines.
 

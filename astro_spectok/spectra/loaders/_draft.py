@@ -33,7 +33,7 @@ class Draft:
     flux, error, mask : ndarray, shape (m,) or (n, m)
         ``mask`` is True (or not 0) in bad pixels.
     wave_unit : str, `~astropy.units.Unit`, AxisUnit or None
-        None: told from the values.
+        None: found from the values.
     flux_unit : str, `~astropy.units.Unit` or None
     error_kind : {'err', 'var', 'ivar', 'snr', 'rel'}
     sure_kind : bool
@@ -233,7 +233,7 @@ def _check_axis(draft, source, options):
 
 
 def check_axis_unit(unit, source):
-    """Refuse a file whose axis is in a unit that tells no wavelengths."""
+    """Refuse a file whose axis is in a unit that is none of wavelength."""
     if unit.is_equivalent(u.km / u.s):
         raise source.refuse(f"has an axis of velocities ({unit}), as radio spectra have", "give one of wavelengths")
     if not any(unit.is_equivalent(one) for one in (u.AA, u.Hz, u.eV, u.cm**-1)):
@@ -270,7 +270,7 @@ _RESOLVING_POWER = ("SPEC_RES", "SPE_RPOW", "BSS_ITRP", "RP")
 
 
 def _find_resolving_power(header):
-    """R where a header tells it plausibly, or None."""
+    """R where a header gives a plausible one, or None."""
     for key in _RESOLVING_POWER if hasattr(header, "get") else ():
         try:
             value = float(header.get(key))

@@ -35,7 +35,7 @@ def to_deviation(error, kind, flux):
 
 
 def judge_error_kind(flux, error, stated="err"):
-    """Tell what an error column holds.
+    """The kind of error in a column.
 
     The name is believed unless it is absurd: off the scatter from pixel to pixel by more than a factor of 30, so that
     chi2 against the smoothed flux is off by a thousand, while another kind comes within a factor of 4 (120 where it
@@ -51,7 +51,7 @@ def judge_error_kind(flux, error, stated="err"):
     Returns
     -------
     {'err', 'var', 'ivar', 'rel', 'snr'}
-        ``stated`` where the data do not contradict, or tell too little.
+        ``stated`` where the data do not contradict, or do not suffice.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def judge_error_kind(flux, error, stated="err"):
 
 
 def match_error_kind(flux, values):
-    """Tell whether values that nobody named are the error of a flux.
+    """Whether unnamed values are the error of a flux.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Formats that this package reads, how each is told from others and read; all stand in specutils' registry."""
+"""Formats that this package reads, how each is recognised and read; all are in specutils' registry."""
 
 import os
 from collections.abc import Callable

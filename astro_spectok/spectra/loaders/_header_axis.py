@@ -29,7 +29,7 @@ class HeaderAxis:
     ----------
     wave : ndarray
     unit : AxisUnit or None
-        None where the header does not tell.
+        None where the header does not give it.
     medium : {'vacuum', 'air'} or None
     guesses : list of str
     """

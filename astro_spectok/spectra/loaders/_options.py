@@ -27,7 +27,7 @@ class ReadOptions:
     flux_unit : `~astropy.units.Unit` or None
     columns : dict or None
         Name (or number, from 0) of the column for 'wave', 'loglam', 'flux', 'err', 'ivar', 'var', 'snr', 'mask';
-        'error' for an error whose kind its name tells.
+        'error' for an error whose kind follows from its name.
     hdu : int or str or None
     medium : {'vacuum', 'air'} or None
     resolution : float, Quantity or None

@@ -22,7 +22,7 @@ class Role:
     base : float or None
         Of a logarithm, for wavelengths.
     unit : str or None
-        Unit of the axis that the name tells.
+        Unit of the axis that the name implies.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Role:
     unit: str | None = None
 
 
-#: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they tell)
+#: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they imply)
 _NAMES: tuple[tuple[str, Any, Any], ...] = (
     (
         "wave",
@@ -164,7 +164,7 @@ _ROLES = _make_table()
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 
-#: how names begin that are none of the above; what such a name may not hold, since it then tells something else
+#: how names begin that are none of the above; what such a name may not hold, since it then means something else
 _BEGINNINGS = (
     ("err", ("err", "sigma", "noise", "unc", "eflux", "dflux")),
     ("wave", ("wave", "lambda", "wlen", "wvl")),

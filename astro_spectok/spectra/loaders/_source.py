@@ -26,7 +26,7 @@ MAX_HEADER_BLOCKS = 3000
 MAX_HDUS = 5000
 #: axes of an image and columns of a table, as of the FITS standard
 MOST_AXES = 999
-#: bytes of a text that are looked at to tell its kind
+#: bytes of a text that are examined to find its kind
 _HEAD = 2**16
 _BLOCK = 2880
 
@@ -55,7 +55,7 @@ class Source:
     name : str
         Without its folder, for messages.
     kind : {'fits', 'text', ...}
-        Told from its first bytes.
+        Found from its first bytes.
     stream : binary file object
         At its start; unpacked where the file is packed.
     path : str
@@ -161,8 +161,8 @@ def _read_sizes(stream, name):
                 bits, axes = cards.get(b"BITPIX", 8), cards.get(b"NAXIS", 0)
                 for key in (b"NAXIS", b"TFIELDS"):
                     if not 0 <= cards.get(key, 0) <= MOST_AXES:
-                        told = f"{key.decode()} = {cards[key]}"
-                        raise refuse(name, f"has a FITS header that is damaged: {told}", "fetch it again")
+                        card = f"{key.decode()} = {cards[key]}"
+                        raise refuse(name, f"has a FITS header that is damaged: {card}", "fetch it again")
                 size = 1 if axes else 0
                 for axis in range(1, axes + 1):
                     size *= cards.get(b"NAXIS%d" % axis, 0)

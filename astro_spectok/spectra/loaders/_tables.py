@@ -180,7 +180,7 @@ def make_drafts(columns, source, options, *, number=None):
 
 
 def _read_mask(columns, roles, guesses):
-    """Bad pixels by the columns that tell good or bad ones, or None; what had to be guessed is noted."""
+    """Bad pixels from the mask columns, or None; guesses are noted."""
     mask = columns.read(roles["mask"][0]) if "mask" in roles else None
     if "good" in roles:
         good = columns.read(roles["good"][0])
@@ -211,7 +211,7 @@ def _find_medium(columns, wave_name):
     if "obs.atmos" in ucd or "air" in wave_name.lower():
         return "air"
     if ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
-        return "vacuum"  # ESO's standard of science data products: air is told, vacuum is not
+        return "vacuum"  # ESO's standard of science data products: air is stated, vacuum is not
     # also where the other column, in air, is named as such
     others = {name.lower() for name in columns.names} & {"wavelength_air", "wave_air", "lambda_air"}
     return "vacuum" if "vac" in wave_name.lower() or others else None

@@ -60,7 +60,7 @@ def read_fits_image(source, options):
 
     Wavelengths are those of an extension, of IRAF's multispec, of the header (linear or logarithmic), or of the first
     row. Errors and masks are those of extensions of the same shape, of rows or of IRAF's bands; what nobody named is
-    told by its values.
+    recognised by its values.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _settle_rows(parts, sisters, source):
             parts.flux, parts.error, parts.kind = flux[0], flux[1], found
             return
     if parts.is_table and len(flux) <= MAX_COLUMNS:
-        parts.guesses.append("the second row of the image is the flux: which of the others is its error is not told")
+        parts.guesses.append("the second row of the image is the flux: which of the others is its error is not stated")
         parts.flux = flux[0]
         return
     if not _is_list(parts, sisters, source):
@@ -222,7 +222,7 @@ def _settle_bands(parts, source):
     roles = find_row_roles(header, len(flux), bands=True)
     if roles is None and "APNUM1" not in header and not str(header.get("CTYPE1", "")).startswith("MULTISPE"):
         shape = " x ".join(str(n) for n in flux.shape[::-1])
-        raise source.refuse(f"is an image of {shape} pixels whose axes are not told", "extract a spectrum first")
+        raise source.refuse(f"is an image of {shape} pixels whose axes are not described", "extract a spectrum first")
     _take_rows(parts, roles or ["flux", *[None] * (len(flux) - 1)])
 
 

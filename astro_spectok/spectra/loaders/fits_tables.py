@@ -112,7 +112,7 @@ def read_fits_table(source, options):
 
     Of several extensions that hold spectra the first is read; ``hdu`` names another. Units are understood as people
     spell them; where there are none, that of the wavelengths follows from their values and the flux is relative. Which
-    kind of error a column holds its name tells, unless the data contradict.
+    kind of error in a column follows from its name, unless the data contradict.
 
     Parameters
     ----------

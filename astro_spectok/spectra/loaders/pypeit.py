@@ -46,7 +46,7 @@ def read_pypeit(source, options):
     Read all objects and orders of a PypeIt spec1d file.
 
     Optimal extraction goes before boxcar, calibrated flux (1e-17 erg/s/cm2/A) before counts. Wavelengths are in vacuum;
-    pixels that the mask rejects, or without a wavelength, are bad. ``meta['object']`` tells orders of one object.
+    pixels that the mask rejects, or without a wavelength, are bad. ``meta['object']`` identifies orders of one object.
     """
     spectra = []
     for hdu in _objects(source):

@@ -19,7 +19,7 @@ def read_spextool(source, options):
     Read Spextool files (SpeX SXD, LXD, prism, TripleSpec, iSHELL): planes of wavelength, flux, error and flags.
 
     Each order of each aperture is a spectrum, with ``meta['order']`` and ``meta['aperture']``; a merged file holds one.
-    WAVETYPE tells the medium, where it is there. Written by the published layout; of real files only one written as
+    WAVETYPE gives the medium, where it is there. Written by the published layout; of real files only one written as
     text was met.
     """
     header, data = source.header, source.hdulist[0].data

@@ -50,7 +50,7 @@ def read_pfs(source, options):
 
 
 def _pfs_mask(header):
-    """The bits that make a pixel bad: all but those that only tell what a pixel is of."""
+    """The bits that make a pixel bad: all but those that only inform."""
     bits = {key[3:]: int(value) for key, value in header.items() if key.startswith("MP_") and str(value).isdigit()}
     harmless = {"DETECTED", "DETECTED_NEGATIVE", "REFLINE", "FIBERTRACE", "OVERLAP_FIBERTRACE", "IPC", "CROSSTALK"}
     named = sum(1 << bit for name, bit in bits.items() if name not in harmless)

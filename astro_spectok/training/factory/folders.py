@@ -12,7 +12,7 @@ from astro_spectok.weights.integrity import compute_sha256
 
 __all__ = ["StageFolder"]
 
-#: what tells of a stage: in its folder once it is done, and what it is being made of until then
+#: records of a stage: in its folder once it is done, and its inputs until then
 RECORD, INPUTS = "stage.json", "inputs.json"
 
 

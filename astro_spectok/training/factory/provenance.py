@@ -54,7 +54,7 @@ def describe_heads(stages, model, base, heads):
     Returns
     -------
     dict of str to dict
-        ``stages``, and what the weights told of a head that stays as it is, by the name of the head.
+        ``stages``, and the record in the weights of each head that stays as it is, by the name of the head.
     """
     stored = {one["name"]: one for one in read_metadata(base)[CONFIG_KEY]["heads"]}
     out = {}
@@ -79,7 +79,7 @@ def describe_rest(stages, recipe, start=None):
     Returns
     -------
     dict
-        ``recipe``, ``stages``, and ``start`` where there is one: its file, digest, and what it tells of itself.
+        ``recipe``, ``stages``, and ``start`` where there is one: its file, digest, and its own record.
     """
     about = {
         "recipe": {"name": recipe.name, "sha256": recipe.sha256},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from astro_spectok.heads import ModelConfig, find_kind, get_model_config
 from astro_spectok.network import NetworkConfig
+from astro_spectok.network.config import FORMER_NAMES
 from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
@@ -86,7 +87,7 @@ def list_recipes():
 
 
 def read_recipe(recipe: str | PathLike[str]) -> Recipe:
-    """A recipe, checked: what is wrong with any of its settings is told before hours of work go into it.
+    """A recipe, checked: a wrong setting is reported before hours of work go into it.
 
     Parameters
     ----------
@@ -182,8 +183,9 @@ def _read_model(usual, own):
     model = get_model_config(network.pop("base"))
     sizes, known = model.network.to_dict(), [one.name for one in fields(NetworkConfig)]
     for name, value in (network | own["network"]).items():
+        name = FORMER_NAMES.get(name, name)
         if name not in known:
-            msg = f"network.{name} is no size of a network, which has {', '.join(known)}; mend its name"
+            msg = f"network.{name} is no size of a network, which has {', '.join(known)}; correct its name"
             raise ValueError(msg)
         sizes[name] = value
     heads = model.to_dict()["heads"]
@@ -203,7 +205,7 @@ def _read_model(usual, own):
 
 
 def _change_head(head, name, values):
-    """A head as JSON holds it, with other settings; a new one of the kind that it tells, or that is its name."""
+    """A head as JSON holds it, with other settings; a new one is of the given kind, or of the kind that is its name."""
     values = dict(values)
     kind = values.pop("kind", name if head is None else head["kind"])
     cls = find_kind(kind).config_class

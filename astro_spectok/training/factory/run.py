@@ -63,7 +63,7 @@ def build_weights(
     device : str, optional
         Where to compute; 'auto' takes the best there is.
     report : callable, optional
-        Is given texts that tell how far it has got.
+        Called with texts that report progress.
 
     Returns
     -------
@@ -150,9 +150,9 @@ class _Build:
             if name in chosen and kind not in stages and find_head(self.model, kind) is None:
                 msg = f"{name} needs a head to calibrate, which {self.model.name!r} has not; {remedy}, or take it out"
                 raise ValueError(msg)
-        if not self.model.network.local_cosines and any(find_stage(name).part == "stellar" for name in chosen):
+        if not self.model.network.dct_coefficients and any(find_stage(name).part == "stellar" for name in chosen):
             msg = (
-                f"network.local_cosines must be above 0 for a stellar head, got 0 in {self.model.name!r}; give 16, "
+                f"network.dct_coefficients must be above 0 for a stellar head, got 0 in {self.model.name!r}; give 16, "
                 "say, or take the stages of stellar heads out"
             )
             raise ValueError(msg)

@@ -36,7 +36,7 @@ REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 LABELLED = (*GridStars.needs, *ApogeeStars.needs)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
 #: what a stellar head depends on
-SIZES = ("patch", "local_cosines")
+SIZES = ("patch", "dct_coefficients")
 
 
 class Work(NamedTuple):

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Faults that spectra come with, applied to single spectra: each by its name, and what it is compared with."""
+"""Common faults of spectra, applied to single spectra: each by its name, and what it is compared with."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from numpy.polynomial import chebyshev
 
 from astro_spectok.spectra.medium import convert_to_air
 
-__all__ = ["COMPARED", "FAULTS", "LEAST_PIXELS", "Exposure", "has_both_arms", "measure_features", "spoil"]
+__all__ = ["COMPARED", "FAULTS", "LEAST_PIXELS", "Exposure", "damage", "has_both_arms", "measure_features"]
 
 #: share of the pixels that are hot, and their height over the noise, drawn evenly in its logarithm
 HOT_SHARE, HOT_HEIGHT = 0.03, (5.0, 100.0)
@@ -62,8 +62,8 @@ def has_both_arms(exposure):
     return min(np.count_nonzero(exposure.good & (exposure.arm != k)) for k in (first, last)) >= LEAST_PIXELS
 
 
-def spoil(name, exposure, seed):
-    """Apply a fault to one spectrum.
+def damage(name, exposure, seed):
+    """One spectrum with a fault.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _cut_arm(exposure, rng, *, blue):
 
 
 def measure_features(exposure, used):
-    """How far a spectrum without noise is from a smooth one, in chi2: what there is to tell class and redshift by.
+    """How far a spectrum without noise is from a smooth one, in chi2: the information on class and redshift.
 
     Parameters
     ----------

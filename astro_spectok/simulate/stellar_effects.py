@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What befalls any star between its atmosphere and us: velocity, rotation, emission lines, interstellar dust."""
+"""Effects common to all stars: velocity, rotation, emission lines, interstellar dust."""
 
 import math
 
@@ -11,7 +11,7 @@ from astro_spectok.simulate.objects import CLASSES, STELLAR_LABELS, Objects
 from astro_spectok.simulate.profiles import measure_continuum, normalize_flux
 from astro_spectok.simulate.stellar_types import number_types
 
-__all__ = ["EMISSION_LINES", "StarDresser", "draw_broadening", "draw_velocity"]
+__all__ = ["EMISSION_LINES", "StellarEffects", "draw_broadening", "draw_velocity"]
 
 #: vacuum Angstrom (NIST): H alpha to H delta, Ca II K and H, He I, He II, Ca II triplet; in each the strength relative
 #: to H alpha that is typical of active dwarfs, Be stars and cataclysmic variables
@@ -57,8 +57,8 @@ def draw_broadening(n, random, usual):
     return rotation, torch.log10((rotation * LIGHT_SPEED).clamp(min=1.0))
 
 
-class StarDresser:
-    """Turns the fluxes of stars at rest into `Objects`.
+class StellarEffects:
+    """Effects on the fluxes of stars at rest, which make `Objects` of them.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ class StarDresser:
         self.lines = torch.log(lines[keep, 0])
         self.strengths = lines[keep, 1:].float().T  # (3, L)
 
-    def dress(self, flux, random, *, kind, log_teff, template_sigma, labels=None):
-        """Give stars their velocity, rotation, emission and dust.
+    def apply(self, flux, random, *, kind, log_teff, template_sigma, labels=None):
+        """Stars with velocity, rotation, emission lines and dust.
 
         Parameters
         ----------
