@@ -12,10 +12,10 @@ from _test_sets import load_set
 from safetensors import safe_open
 
 from astro_spectok.engine import Runner
-from astro_spectok.network import NetworkConfig, build_network
+from astro_spectok.heads import ModelConfig, build_model
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.checkpoint import read_configs
-from astro_spectok.weights import write_weights
+from astro_spectok.weights import write_network
 
 __all__ = [
     "effective_rank",
@@ -47,22 +47,21 @@ def open_runner(weights):
         if not any(name.startswith(PREFIX) for name in names):
             return Runner(path, "cpu", precision="float32")
         tensors = {name.removeprefix(PREFIX): file.get_tensor(name) for name in names if name.startswith(PREFIX)}
-    return _open_tensors(read_configs(path)["network"], tensors)
+    network = build_model(ModelConfig.from_dict(read_configs(path)["network"]))
+    network.load_state_dict(tensors)
+    return _open_network(network)
 
 
 def make_untrained(runner, seed=0):
     """A `Runner` of random weights of the sizes of another one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_network(NetworkConfig.from_dict(runner.network.config.to_dict()))
-    return _open_tensors(network.config.to_dict(), network.state_dict())
+        return _open_network(build_model(ModelConfig.from_network(runner.network)))
 
 
-def _open_tensors(config, tensors):
+def _open_network(network):
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.safetensors"
-        write_weights(path, config, tensors)
-        return Runner(path, "cpu", precision="float32")
+        return Runner(write_network(Path(folder) / "network.safetensors", network), "cpu", precision="float32")
 
 
 def read_spectra(directory, name, *, rows=None, limit=None, seed=7):

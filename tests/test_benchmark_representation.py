@@ -10,6 +10,7 @@ import torch
 from _paths import TEST, needs
 from numpy.testing import assert_allclose
 
+from astro_spectok.heads import ModelConfig
 from astro_spectok.network import build_network, get_config
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.checkpoint import write_checkpoint
@@ -127,7 +128,9 @@ def test_a_checkpoint_is_opened_as_the_network_in_it(load, tmp_path):
     network = build_network(get_config("tiny"))
     optimizer = torch.optim.AdamW(network.parameters())
     path = tmp_path / "checkpoint.safetensors"
-    write_checkpoint(path, network, optimizer, 3, {"network": network.config.to_dict(), "training": {}})
+    write_checkpoint(
+        path, network, optimizer, 3, {"network": ModelConfig.from_network(network).to_dict(), "training": {}}
+    )
     runner = spectra.open_runner(path)
     assert torch.equal(runner.network.input.weight, network.input.weight)
     other = spectra.make_untrained(runner)
