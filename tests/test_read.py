@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_spectok import embed, read, tokenize
 from astro_spectok.example import EXAMPLE_PATH, read_example
-from astro_spectok.spectra import is_single, read_files, read_paths, reading, to_batch
+from astro_spectok.spectra import InputFlag, is_single, read_files, read_paths, reading, to_batch
 from astro_spectok.spectra.loaders import _formats
 
 N = 150
@@ -153,6 +153,15 @@ def test_estimators_take_names(tmp_path):
         table = estimator.estimate([EXAMPLE_PATH, tmp_path / "gone.fits"])
     assert len(table) == 2
     assert np.isnan(table["z"][1])
+
+
+def test_a_file_that_cannot_be_read_keeps_its_name(odd, tmp_path):
+    """Its row says which file it is, as those of the others do."""
+    text = tmp_path / "notes.txt"
+    text.write_text("clouds")
+    batch = to_batch([odd, text])
+    assert batch.flags[1] & InputFlag.BAD_INPUT
+    assert batch.info[1].name == "notes.txt"
 
 
 def test_read_paths_leaves_the_rest_alone():

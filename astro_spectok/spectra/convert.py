@@ -51,7 +51,8 @@ def _refuse_rows(n, error, position):
     log.debug("%scannot be used: %s", _place(position, 0, 1), error)
     info = SpectrumInfo(message=f"{_place(position, 0, 1)}{describe_error(error)}")
     none = np.zeros((n, 0), np.float32)
-    return Rows(np.zeros(0), none, none, np.ones(n), np.zeros(n, np.int64), flag_of(error), info, ("",) * n, None)
+    names = (getattr(error, "spectrum_name", ""),) * n
+    return Rows(np.zeros(0), none, none, np.ones(n), np.zeros(n, np.int64), flag_of(error), info, names, None)
 
 
 def _describe_few(count, m):

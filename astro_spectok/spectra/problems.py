@@ -63,5 +63,7 @@ class Unread:
         self.error, self.name = error, name
 
     def read(self):
-        """Raise the error."""
-        raise make_error(InputFlag.BAD_INPUT, ValueError, str(self.error)) from self.error
+        """Raise the error, with the name of the file as that of the spectrum."""
+        made = make_error(InputFlag.BAD_INPUT, ValueError, str(self.error))
+        made.spectrum_name = self.name
+        raise made from self.error
