@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What all commands that measure files do alike: what can be checked first, the table, the models, the exit status."""
+"""Shared parts of all commands that measure files: early checks, the table, the models, the exit status."""
 
 from astro_spectok.cli.inputs import expand_paths, refuse_own_output
 from astro_spectok.cli.models import check_folder, write_models

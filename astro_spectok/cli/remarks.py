@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a command says on standard error: own warnings as they are, those of other packages once and short."""
+"""Standard error of a command: own warnings as they are, those of other packages once and short."""
 
 import contextlib
 import warnings

@@ -327,7 +327,7 @@ def _encode(contained, runner, progress):
 
 
 def _make_meta(made, info, flags):
-    """What tokens remember of how they were made; plain numbers and text, as it goes into files."""
+    """Provenance of tokens as plain numbers and text, as it goes into files."""
     return made | {"warn": int(flags), "medium": info.medium, "medium_source": info.medium_source}
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which spectra go through the network together."""
+"""Groups of spectra that go through the network together."""
 
 import numpy as np
 

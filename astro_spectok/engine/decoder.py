@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What tokens decode with: a set of weights by name, loaded when first needed."""
+"""Decoder of tokens: a set of weights by name, loaded when first needed."""
 
 from astro_spectok.engine.runner import Runner
 from astro_spectok.exceptions import WeightsError

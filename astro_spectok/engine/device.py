@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which device and which precision to compute with."""
+"""Choice of the device and the precision of computations."""
 
 import contextlib
 import functools

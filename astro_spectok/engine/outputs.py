@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a `Runner` gives for one spectrum, as plain arrays."""
+"""Results of a `Runner` for one spectrum, as plain arrays."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ __all__ = ["EncodedSpectrum", "Measured"]
 
 @dataclass(frozen=True)
 class EncodedSpectrum:
-    """What the encoder made of one spectrum, as plain arrays.
+    """Output of the encoder for one spectrum, as plain arrays.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class EncodedSpectrum:
 
 @dataclass(frozen=True)
 class Measured:
-    """What heads say of one spectrum, as plain arrays.
+    """Output of heads for one spectrum, as plain arrays.
 
     Attributes
     ----------

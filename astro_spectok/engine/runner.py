@@ -157,7 +157,7 @@ class Runner:
         embedding: bool = False,
         progress: bool | None = None,
     ) -> Iterator[tuple[int, Measured]]:
-        """What heads say of all usable spectra of a batch; what several need is computed once.
+        """Output of heads for all usable spectra of a batch; shared inputs are computed once.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Runner:
         return weights[:, :, present][..., present]
 
     def _plan(self, batch, most=None, wanted=True):
-        """Which spectra of a batch, of those that are wanted, go through the network together, ``most`` at once.
+        """Groups of the wanted spectra of a batch that go through the network together, at most ``most`` at once.
 
         Heads lay each spectrum, however short, on a grid of its own, so that tokens alone do not limit their memory.
         """
@@ -357,7 +357,7 @@ def _gather(batch, group, patch):
 
 
 def _arrange(batch, group, offsets, patch):
-    """Where the patches of the spectra lie: spectra that share a grid are arranged once."""
+    """Positions of the patches of the spectra: spectra that share a grid are arranged once."""
     import torch
 
     from astro_spectok.network import arrange_patches

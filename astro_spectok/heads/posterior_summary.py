@@ -42,7 +42,7 @@ class PosteriorSummary(nn.Module):
 
     @property
     def size(self):
-        """How many numbers there are."""
+        """Number of values."""
         return len(self.sizes) * self.waves_0.shape[1]
 
     def forward(self, scores):

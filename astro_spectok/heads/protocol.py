@@ -67,7 +67,7 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class HeadLoss:
-    """What a head's answers are worth.
+    """Loss of a head.
 
     Attributes
     ----------
@@ -252,7 +252,7 @@ class Head(nn.Module):
         return True
 
     def loss(self, output: Any, batch: Any, targets: Mapping[str, torch.Tensor]) -> HeadLoss:
-        """What the answers are worth.
+        """Loss of the output.
 
         Parameters
         ----------
@@ -284,7 +284,7 @@ class Head(nn.Module):
         return []
 
     def summarise_tokens(self, inputs: Any) -> torch.Tensor:
-        """What the head has to say to the embedding, where ``summary_size`` is above 0.
+        """Summary that enters the embedding, where ``summary_size`` is above 0.
 
         Parameters
         ----------

@@ -247,7 +247,7 @@ class RedshiftHead(Head):
         ]
 
     def _find_bins(self, ln_wavelength, valid, device):
-        """Which bins of the common grid pixels (B, N) share, and how."""
+        """Bins of the common grid that pixels (B, N) overlap, and their shares."""
         position = (ln_wavelength - self.ln_observed) / self.config.step
         inside = valid.to(position.device) & (position >= 0) & (position < self.n_grid - 1)
         left = position.floor()

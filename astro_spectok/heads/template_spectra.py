@@ -48,7 +48,7 @@ class Block:
 
 @dataclass(frozen=True)
 class _Source:
-    """How templates are known again: a parameter that was trained further, moved or replaced is another one."""
+    """Identity of templates: a parameter that was trained further, moved or replaced is another one."""
 
     place: tuple
     sample: torch.Tensor
@@ -90,7 +90,7 @@ class TemplateSpectra:
         return {"lags": self.lags, "_kept": (None, {})}
 
     def get_blocks(self, templates, start, size):
-        """What serves a grid of ``size`` bins of which the first meets template bin ``start`` at lag 0.
+        """Template spectra for a grid of ``size`` bins of which the first meets template bin ``start`` at lag 0.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What everything that takes spectra does alike: input to batch and weights, files, parameters, provenance."""
+"""Shared parts of everything that takes spectra: input to batch and weights, files, parameters, provenance."""
 
 from astro_spectok.interface.estimator import Estimator
 

@@ -17,7 +17,7 @@ DTYPES = {"float": np.float64, "int": np.int64, "text": object}
 
 
 class Column(NamedTuple):
-    """What a column of a table of results is.
+    """A column of a table of results.
 
     Attributes
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What spectra weights know, and what becomes of a batch before a network sees it: finer pixels, other wavelengths."""
+"""Domain of weights, and preparation of a batch for it: finer pixels, other wavelengths."""
 
 from dataclasses import dataclass, replace
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What all estimators have in common: parameters that are stored as they are given, and files as input."""
+"""Base of all estimators: parameters that are stored as they are given, and files as input."""
 
 import inspect
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ class Estimator:
     def estimate(
         self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
     ) -> Any:
-        """What subclasses do: a result of one spectrum, or a table of many.
+        """Result of one spectrum, or a table of many; subclasses define it.
 
         Parameters
         ----------

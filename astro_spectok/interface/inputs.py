@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What `embed` and the estimators do alike: input to batch and weights, remarks, facts about spectra."""
+"""Shared parts of `embed` and the estimators: input to batch and weights, remarks, facts about spectra."""
 
 import os
 import sys
@@ -91,7 +91,7 @@ def read_inputs(paths, *, file_format=None, medium=None, resolution=None, **read
 
 
 def find_source(loaded):
-    """What finds these weights again: their name if the registry has them, or else the path of their file."""
+    """Identifier of weights: their name if the registry has them, or else the path of their file."""
     from astro_spectok.weights import REGISTRY
 
     entry = REGISTRY.get(loaded.name)
@@ -141,7 +141,7 @@ def note_flags(batch, loaded, *, single):
 
 
 def find_user():
-    """How far up the stack, as `warnings.warn` counts for its caller, the code is that called the package."""
+    """Level in the stack, as `warnings.warn` counts for its caller, of the code that called the package."""
     package, level, frame = __name__.partition(".")[0], 0, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         level, frame = level + 1, frame.f_back
@@ -160,7 +160,7 @@ def measure_facts(batch, i):
 
 
 def measure_medium_error(batch, i):
-    """What an unknown medium may cost the redshift of a spectrum, in ln(1 + z): 83 km/s in the optical.
+    """Possible shift of the redshift of a spectrum of unknown medium, in ln(1 + z): 83 km/s in the optical.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How a result was made, as plain numbers and text that files can hold."""
+"""Provenance of a result, as plain numbers and text that files can hold."""
 
 import os
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ LONGEST = 80
 
 
 def make_provenance(loaded: Any, call: str) -> dict[str, str]:
-    """What the metadata of a result say of how it was made: weights, their sha256, versions, date and call.
+    """Provenance in the metadata of a result: weights, their sha256, versions, date and call.
 
     Parameters
     ----------

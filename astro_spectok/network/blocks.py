@@ -17,7 +17,7 @@ def _prefers_parts(query):
 
 
 def _attend_in_parts(query, key, value, attn_mask):
-    """What ``scaled_dot_product_attention`` computes, as products of matrices; where all is masked, the mean of all."""
+    """Result of ``scaled_dot_product_attention``, as products of matrices; where all is masked, the mean of all."""
     bias = torch.zeros(attn_mask.shape, dtype=query.dtype, device=query.device).masked_fill(~attn_mask, -1e4)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias  # (B, H, T, S)
     # spelt out, since autocast would do it in float32, and copy twice
@@ -79,7 +79,7 @@ class Attention(nn.Module):
         return self._split(query), self._split(key), self._split(value)
 
     def weigh(self, x, memory, mask, x_phases=None, memory_phases=None):
-        """What each head takes of ``memory`` for each of ``x``, (B, H, T, S); arguments as of `forward`.
+        """Attention weights of each head on ``memory`` for each of ``x``, (B, H, T, S); arguments as of `forward`.
 
         The fused attention of `forward` never forms them: this is for looking at them alone.
         """
@@ -116,7 +116,7 @@ class _Feedforward(nn.Sequential):
 
 
 class _Block(nn.Module):
-    """What both kinds of block are made of: attention and feedforward, each behind its norm."""
+    """Parts of both kinds of block: attention and feedforward, each behind its norm."""
 
     def __init__(self, config):
         super().__init__()
@@ -136,7 +136,7 @@ class SelfBlock(_Block):
         return x + self.feedforward(self.norm_feedforward(x))
 
     def weigh(self, x, mask, phases):
-        """What each head takes of each token, (B, H, T, T); arguments as of `forward`."""
+        """Attention weights of each head on each token, (B, H, T, T); arguments as of `forward`."""
         y = self.norm_attention(x)
         return self.attention.weigh(y, y, mask, phases, phases)
 

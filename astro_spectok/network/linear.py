@@ -19,7 +19,7 @@ class Linear(nn.Linear):
 
 
 def apply_linear(x, weight, bias=None, *, gelu=False):
-    """What `torch.nn.functional.linear` computes.
+    """Result of `torch.nn.functional.linear`.
 
     For single precision PyTorch calls MKL, which keeps to AVX2 on CPUs that are not Intel's; oneDNN, which is there as
     well, uses AVX-512 and is twice as fast. It has no gradients, so that it serves for inference alone.

@@ -79,7 +79,7 @@ class SpectralNetwork(nn.Module):
 
     @property
     def device(self):
-        """Where the parameters are: `torch.device`."""
+        """Device of the parameters: `torch.device`."""
         return self.input.weight.device
 
     def _autocast(self):
@@ -237,7 +237,7 @@ class SpectralNetwork(nn.Module):
         return self.decode(tokens, patches.mask, patches.grid.geometry, grid, resolution, hide=hide)
 
     def read(self, name, tokens, mask, geometry, patches=None, given=()):
-        """What a head answers.
+        """Output of a head.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ LONE_SPACING = 1e-4  # in ln(wavelength), of a spectrum of a single pixel
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Where the patches of some spectra lie; padded with empty patches to the longest.
+    """Positions of the patches of some spectra; padded with empty patches to the longest.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class PatchGrid:
 
 @dataclass(frozen=True)
 class PatchBatch:
-    """What the encoder is shown.
+    """Input of the encoder.
 
     Attributes
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What all pictures share: colours, lines and markers, new axes, and axes that know their units."""
+"""Style of all pictures: colours, lines and markers, new axes, and axes that know their units."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What makes probabilities and errors of a network mean what they say, as fitted on spectra that trained nothing."""
+"""Calibration of the probabilities and errors of a network, fitted to spectra that trained nothing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -228,7 +228,7 @@ class Calibration:
         return out, float(sum(np.exp(values).sum(dtype=np.float64) for values in out.values()))
 
     def find_cooling(self, log_probability: Mapping[str, np.ndarray], pixel: float | None = None) -> float:
-        """What all temperatures are multiplied by; see ``sharpening`` and ``pixel_power``.
+        """Factor of all temperatures; see ``sharpening`` and ``pixel_power``.
 
         Parameters
         ----------

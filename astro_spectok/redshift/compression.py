@@ -12,7 +12,7 @@ ROW_SIZE = 256
 
 
 def describe_grid(grid):
-    """What a table must remember to make sense of its rows: plain numbers and text, as headers can hold."""
+    """Metadata that a table needs to expand its rows: plain numbers and text, as headers can hold."""
     return {
         "posterior_classes": " ".join(grid.classes),
         "posterior_step": float(grid.step),

@@ -240,7 +240,7 @@ class RedshiftEstimator(Estimator):
             )
 
     def _make_meta(self, prepared, call):
-        """How the result was made: plain numbers and text, as it goes into headers."""
+        """Provenance of the result: plain numbers and text, as it goes into headers."""
         prior = self.prior
         kind = "flat" if prior is None else "classes" if hasattr(prior, "keys") else "redshifts"
         limits = (f"{name} {low:.4g} {high:.4g}" for name, (low, high) in prepared.grid.limits.items())

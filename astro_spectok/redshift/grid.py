@@ -97,7 +97,7 @@ class RedshiftGrid:
         return {name: (float(z[0]), float(z[-1])) for name, z in self.redshift.items()}
 
     def cut(self, z_range=None, classes=None):
-        """What remains of the grid with a choice of classes and redshifts.
+        """The part of the grid with a choice of classes and redshifts.
 
         Parameters
         ----------

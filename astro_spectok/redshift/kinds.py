@@ -14,7 +14,7 @@ STELLAR_VELOCITY = 0.001
 
 
 class Shown(NamedTuple):
-    """What a spectrum shows of the kind of its object.
+    """Evidence of a spectrum on the kind of its object.
 
     Attributes
     ----------

@@ -276,7 +276,7 @@ class RedshiftEstimate:
         return plot_redshift(self, spectrum, tokens.decode(spectrum.spectral_axis), axes)
 
     def _facts(self):
-        """What the representations show, as (name, text)."""
+        """Entries of the representations, as (name, text)."""
         decimals = count_decimals(self.z_err.value, 6)
         others = (f"{peak.spectype} {peak.z:.4f} ({peak.probability:.3f})" for peak in self.alternatives)
         facts = [

@@ -94,7 +94,7 @@ class RedshiftRules(Rules):
 
     @classmethod
     def begin(cls):
-        """What a new head begins with.
+        """Rules of a new head.
 
         Returns
         -------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a spectrum itself shows, whatever a network says: whether there is light, whether it is enough of a spectrum."""
+"""Tests of the spectrum itself, independent of a network: whether there is light, and enough coverage."""
 
 import numpy as np
 

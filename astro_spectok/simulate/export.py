@@ -207,7 +207,7 @@ def _check_directory(path, overwrite):
 
 
 def _make_header(truth):
-    """What is known of a spectrum as the header of its file."""
+    """Header of the file of a spectrum, with its labels."""
     header = fits.Header([("VACUUM", True, "wavelengths are in vacuum")])
     for name, (_, keyword, unit, meaning) in TRUTH.items():
         value = truth[name]

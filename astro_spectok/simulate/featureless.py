@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What has no redshift to be found: blank sky, and blazars without lines."""
+"""Spectra without a measurable redshift: blank sky, and blazars without lines."""
 
 import math
 

@@ -129,7 +129,7 @@ def _assemble(name, arms, flags):
 
 
 def _draw_flags(rng, calibrated, normalised, errors, ground, fibre):
-    """What the pipeline did, drawn from how often it does."""
+    """Random choices of the pipeline, with their usual frequencies."""
     normal = rng.random() < normalised
     # few archives smooth what they show; those give no errors
     smoothed = float(rng.uniform(1, 4)) if not normal and rng.random() < 0.06 else 0.0

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What is published of real spectrographs: range, sampling and resolution, as a literal table."""
+"""Published properties of real spectrographs: range, sampling and resolution, as a literal table."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

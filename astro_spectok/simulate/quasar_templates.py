@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What real quasars add to a smooth continuum: broad lines and iron, taken from bases, archetypes and composites."""
+"""Broad lines and iron of real quasars over a smooth continuum, from bases, archetypes and composites."""
 
 import logging
 
@@ -71,7 +71,7 @@ def fit_continuum(spectra, grid):
 
 
 def _find_continuum(centres, level):
-    """Which windows hold continuum: positive, and not far below (a trough) or above what the others say."""
+    """Mask of the windows that hold continuum: positive, and not far below (a trough) or above the others."""
     good = level > 0
     for _ in range(4):
         if good.sum() <= 4:
@@ -161,7 +161,7 @@ class QuasarTemplates:
 
 
 def _limit_excess(wavelength):
-    """What no quasar exceeds: above it lies a continuum that could not be placed."""
+    """Upper limit of quasars: above it lies a continuum that could not be placed."""
     limit = torch.full_like(wavelength, 5.0)
     for low, high, value in ((0, 1180, 1.5), (1180, 1270, 18.0), (6300, 6800, 15.0)):
         limit[(wavelength > low) & (wavelength < high)] = value
@@ -169,7 +169,7 @@ def _limit_excess(wavelength):
 
 
 def _find_sane(excess, wavelength):
-    """Which line spectra (n, N) are neither noise, nor host galaxies, nor over a misplaced continuum."""
+    """Mask of the line spectra (n, N) that are neither noise, nor host galaxies, nor over a misplaced continuum."""
     outside = (excess > 1.2 * _limit_excess(wavelength)).float().mean(1)
     smooth = smooth_flux(excess, 300)
     middle = (wavelength > 1290) & (wavelength < 8500)

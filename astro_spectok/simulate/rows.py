@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Where simulated tensors become spectra: what is drawn, spectrum by spectrum, with its truth in plain units."""
+"""Simulated tensors as spectra, one by one, with their truth in plain units."""
 
 import operator
 from dataclasses import dataclass

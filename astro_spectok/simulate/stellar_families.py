@@ -81,7 +81,7 @@ class RedrockStars:
 
 
 def _find_physical(flux):
-    """Which rows are nowhere clearly negative."""
+    """Mask of the rows that are nowhere clearly negative."""
     return flux.min(1).values > -0.05 * flux.median(1).values
 
 

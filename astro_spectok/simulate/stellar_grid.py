@@ -165,7 +165,7 @@ def _prepare(log_flux):
 
 
 def _fit_transfer(log_flux, labels):
-    """What gives labels to stars of other sets."""
+    """Transfer of labels to stars of other sets."""
     teff = 10 ** labels[:, 0]
     some = (teff > _TOLD[0]) & (teff < _TOLD[1])
     transfer = LabelTransfer(_prepare(log_flux[some]), labels[some])

@@ -34,7 +34,7 @@ _LEAST_SHIFT = 3.3e-5
 
 @dataclass(frozen=True)
 class StarSet:
-    """How a public set is to be read.
+    """Reading instructions of a public set.
 
     Attributes
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How far stored stars are from rest: their shifts against model stars, found by correlation."""
+"""Velocities of stored stars: their shifts against model stars, found by correlation."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _STARS_OF_A_TYPE = 8
 
 @dataclass
 class ZeroPoints:
-    """What was found for n stars.
+    """Shifts of n stars.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def measure_zero_points(ln_wavelengths, fluxes, goods, bases, *, quality=0.7, mo
 
 
 def find_telluric(wavelength):
-    """Where the atmosphere absorbs strongly, bool of the shape of ``wavelength`` (Angstrom, below 1 micron)."""
+    """Mask of strong telluric absorption, of the shape of ``wavelength`` (Angstrom, below 1 micron)."""
     return np.any([(wavelength > low) & (wavelength < high) for low, high in _TELLURIC], axis=0)
 
 

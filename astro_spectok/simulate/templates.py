@@ -23,7 +23,7 @@ class TemplateStore:
         self._made = {}
 
     def make(self, family, device):
-        """What a class makes of these templates on a device, ``family(self, device)``: the same for all who ask."""
+        """A family of these templates on a device, ``family(self, device)``: made once and shared."""
         key = family, str(device)
         if key not in self._made:
             self._made[key] = family(self, device)

@@ -99,7 +99,7 @@ def wavelength_to_axis(wavelength, unit, *, doppler_rest=None, doppler_conventio
 
 @dataclass(frozen=True)
 class PixelOrder:
-    """How pixels as given become pixels of increasing wavelength.
+    """Conversion of pixels as given to pixels of increasing wavelength.
 
     Attributes
     ----------

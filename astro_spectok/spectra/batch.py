@@ -12,7 +12,7 @@ __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 
 
 class InputFlag(IntFlag):
-    """What was noticed about one input spectrum; the bits of every ``warn`` column.
+    """Flags of an input spectrum; the bits of every ``warn`` column.
 
     The first group are remarks, the second group say that the spectrum could not be used.
 
@@ -62,7 +62,7 @@ class InputFlag(IntFlag):
 
 @dataclass(frozen=True)
 class SpectrumInfo:
-    """What must be remembered of one input to answer in its own terms.
+    """Units, medium and name of one input, so that results are returned in its terms.
 
     Attributes
     ----------

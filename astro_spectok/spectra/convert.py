@@ -79,7 +79,7 @@ class _Packer:
         self.wave_start, self.lengths, self.flags, self.info = [], [], [], []
 
     def _add_grid(self, rows):
-        """Where the grid of ``rows`` starts; a grid equal to the last one is shared."""
+        """Start of the grid of ``rows``; a grid equal to the last one is shared."""
         start = self.size
         if self.wavelength and np.array_equal(self.wavelength[-1], rows.wavelength):
             old, new = self.resolution[-1], rows.resolution

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which arms in a list of spectra belong together, and which of their rows are the same target."""
+"""Matching of DESI arms in a list of spectra, and of their rows by target."""
 
 import math
 from dataclasses import replace

@@ -74,7 +74,7 @@ def _measure_size(flux):
 
 
 def _is_fill(values):
-    """Which values are one of the fill values, but for the rounding of the type that holds them."""
+    """Mask of the fill values, within the rounding of the type that holds them."""
     size = np.abs(np.asarray(values, np.float64))
     return np.isclose(size[..., None], FILLS, rtol=1e-6, atol=0).any(axis=-1)
 

@@ -328,7 +328,7 @@ def _list_safely(item):
 
 
 def _advise(obj):
-    """What to do with one of the things that are often given instead of a spectrum, as the end of a message."""
+    """Remedy, as the end of a message, for things that are often given instead of a spectrum."""
     if isinstance(obj, list | np.ndarray | Real) or type(obj).__module__.startswith("pandas"):
         return ". Flux needs its wavelengths: (wavelength * u.AA, flux * u.Jy), each with its own unit"
     return ""
@@ -391,7 +391,7 @@ def list_items(obj):
 
 
 def _flatten(obj):
-    """What holds spectra as one list: generators and other iterators, dictionaries, series of objects, nested lists."""
+    """Spectra in generators and other iterators, dictionaries, series of objects and nested lists, as one list."""
     holds_objects = getattr(getattr(obj, "dtype", None), "kind", "") == "O" and np.ndim(obj) == 1
     if isinstance(obj, Mapping) and len(obj) and not has_columns(obj):
         obj = list(obj.values())

@@ -36,7 +36,7 @@ _RATIO_TABLE = np.sqrt(_growth(_WIDTHS, 1) / _growth(_WIDTHS, 2))
 
 
 def _find_padding(flux):
-    """Where ``flux`` is exactly zero for 32 pixels or more in a row."""
+    """Mask of the pixels where ``flux`` is exactly zero for 32 pixels or more in a row."""
     zero = np.concatenate(([False], flux == 0, [False]))
     edges = np.flatnonzero(zero[1:] != zero[:-1])
     padding = np.zeros(len(flux), dtype=bool)

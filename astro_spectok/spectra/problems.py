@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How a spectrum that cannot be used is refused: a builtin error that also carries its flag."""
+"""Errors for spectra that cannot be used: builtin errors that also carry the flag."""
 
 from astro_spectok.spectra.batch import InputFlag
 

@@ -201,7 +201,7 @@ def _read_by_hand(source, options):
 
 
 def _make_key(source):
-    """What files of one format in one folder have in common; None for text, whose formats are recognised at once."""
+    """Key shared by files of one format in one folder; None for text, whose formats are recognised at once."""
     if source.kind != "fits":
         return None
     header = source.header
@@ -250,7 +250,7 @@ def _read_specutils(source, label):
 
 
 def _finish(spectra, source, options):
-    """What the user says goes into the metadata; arms are joined."""
+    """Spectra with the options of the user in their metadata, and arms joined."""
     for spectrum in spectra:
         spectrum.meta["file"] = source.name
         if options.medium is not None:

@@ -69,7 +69,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How the pixels of one `RawSpectra` are converted; factors are floats or arrays of shape (m,)."""
+    """Conversion of the pixels of one `RawSpectra`; factors are floats or arrays of shape (m,)."""
 
     index: slice | np.ndarray
     flux_factor: float | np.ndarray

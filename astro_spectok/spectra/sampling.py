@@ -74,7 +74,7 @@ def _cut(batch, start, stop):
 
 
 def _choose_number(batch, i, finest):
-    """How many native pixels make one in spectrum ``i``, and over how many its noise is correlated."""
+    """Number of native pixels averaged into one in spectrum ``i``, and length over which its noise is correlated."""
     if batch.lengths[i] < 2:
         return 1, 1
     steps = np.diff(np.log(batch.wavelength[batch.grid(i)]))

@@ -41,7 +41,7 @@ def measure_windows(difference, lag):
 
 
 def measure_tail(difference, lag):
-    """How heavy the tail of differences is, over that of Gaussian noise of slowly varying strength."""
+    """Weight of the tail of differences, over that of Gaussian noise of slowly varying strength."""
     centres, sigma = measure_windows(difference, lag)
     local = np.interp(np.arange(len(difference)) + lag, centres, np.maximum(sigma, 1e-3 * sigma.max()))
     if local.min() <= 0:

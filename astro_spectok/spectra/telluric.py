@@ -49,7 +49,7 @@ ROWS = 4
 
 
 class OxygenMedium(NamedTuple):
-    """What oxygen says of the medium.
+    """Medium found from oxygen bands.
 
     Attributes
     ----------

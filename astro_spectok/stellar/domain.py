@@ -18,7 +18,7 @@ PARTS = 16
 
 @dataclass(frozen=True)
 class StellarTraining:
-    """What the stellar labels of a set of weights were trained on, and the correction of their errors.
+    """Domain of the stellar labels of a set of weights, and the correction of their errors.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class StellarTraining:
 
     @classmethod
     def from_head(cls, head):
-        """What is stored with a head.
+        """Domain stored with a head.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class StellarTraining:
 
     @classmethod
     def begin(cls, **changes):
-        """What a new head begins with.
+        """Domain of a new head.
 
         Parameters
         ----------

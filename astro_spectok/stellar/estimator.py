@@ -233,7 +233,7 @@ class StellarParameterEstimator(Estimator):
         return prepared
 
     def _measure(self, prepared, call, progress):
-        """What is known of the stars by place, labels and flags of each spectrum, and how they were made."""
+        """Stars by place, labels and flags of each spectrum, and provenance."""
         name = find_stellar_head(prepared.runner)
         with naming(f"rules of the head {name}", prepared.runner.loaded):
             training = StellarTraining.from_head(prepared.runner.network.heads[name])

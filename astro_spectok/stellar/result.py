@@ -320,7 +320,7 @@ class StellarEstimate:
         return plot_stellar(self, self._batch, self._hull, axes)
 
     def _facts(self):
-        """What the representations show, as (name, text)."""
+        """Entries of the representations, as (name, text)."""
         facts = [("name", self.name)] if self.name else []
         for name, (unit, _) in PARAMETERS.items():
             value, error = getattr(self, name).value, getattr(self, f"{name}_err").value

@@ -63,7 +63,7 @@ class StellarRules(Rules):
 
     @classmethod
     def begin(cls):
-        """What a new head begins with.
+        """Rules of a new head.
 
         Returns
         -------

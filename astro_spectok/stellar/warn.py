@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What may be wrong with stellar parameters, as named bits."""
+"""Warning bits of stellar parameters, by name."""
 
 from enum import IntFlag
 

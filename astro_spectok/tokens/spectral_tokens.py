@@ -96,7 +96,7 @@ class SpectralTokens:
 
     @property
     def warn(self) -> InputFlag:
-        """What was noticed about the spectrum: `~astro_spectok.spectra.InputFlag`."""
+        """Flags of the spectrum: `~astro_spectok.spectra.InputFlag`."""
         return InputFlag(self.meta.get("warn", 0))
 
     @property
@@ -322,7 +322,7 @@ class SpectralTokens:
         return cls(**tokens[0])
 
     def _facts(self):
-        """What the representations show, as (name, text)."""
+        """Entries of the representations, as (name, text)."""
         if len(self):
             wavelength = self.wavelength
             low, high = wavelength.min().value, wavelength.max().value

@@ -78,7 +78,7 @@ class TokenAttention:
 
     @cached_property
     def received(self) -> np.ndarray:
-        """What each token receives of the attention of all, over an even share: ndarray, shape (blocks, heads, T).
+        """Attention that each token receives from all, over an even share: ndarray, shape (blocks, heads, T).
 
         The mean over tokens that are not masked is 1; masked ones receive 0.
         """
@@ -133,7 +133,7 @@ class TokenAttention:
         return plot_attention(self, axes)
 
     def _facts(self):
-        """What the representations show, as (name, text)."""
+        """Entries of the representations, as (name, text)."""
         blocks, heads, n, _ = self.weights.shape
         return [
             ("encoder", f"{blocks} blocks of {heads} heads"),

@@ -215,7 +215,7 @@ def _join(arrays, dtype):
 
 
 def gather_targets(heads, truths, patches, rng):
-    """What each head is to be taught.
+    """Training targets of each head.
 
     Parameters
     ----------

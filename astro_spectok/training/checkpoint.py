@@ -55,7 +55,7 @@ def write_checkpoint(path, network, optimizer, step, configs):
 
 
 def read_configs(path):
-    """What the run that the checkpoint at ``path`` belongs to was started with, a dict of dict.
+    """Settings of the run that the checkpoint at ``path`` belongs to, a dict of dict.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _check_state(path, state, moments, network):
 
 
 def list_differences(stored, wanted, free=()):
-    """Which settings differ between two dictionaries of dictionaries, in words."""
+    """Differences between two dictionaries of dictionaries of settings, in words."""
     found = []
     for part in sorted(set(stored) | set(wanted)):
         there, now = stored.get(part, {}), wanted.get(part, {})

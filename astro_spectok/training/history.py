@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a run writes about itself while it goes on: a log with one row per some steps, and the loss curve."""
+"""Records of a run in progress: a log with one row every few steps, and the loss curve."""
 
 import csv
 import math

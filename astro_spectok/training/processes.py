@@ -10,7 +10,7 @@ __all__ = ["Processes"]
 
 
 class Processes:
-    """Where this process stands among those that train together; a context that opens and closes their connection.
+    """Rank of this process among those that train together; a context that opens and closes their connection.
 
     Attributes
     ----------

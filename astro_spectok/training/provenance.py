@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What checkpoints and weights remember of their training: settings, data, wavelengths seen, time, machine and code."""
+"""Training records in checkpoints and weights: settings, data, wavelengths seen, time, machine and code."""
 
 import contextlib
 import platform
@@ -47,7 +47,7 @@ def describe_code():
 
 
 def describe_data(dataset, start=None):
-    """What a checkpoint remembers of the data, so that a run is not gone on with on others.
+    """Record of the data in a checkpoint, so that a run is not resumed with others.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def measure_wavelength_range(dataset, *, n_shards=30):
 
 
 def describe_training(dataset, log_path, *, step, device, start=None):
-    """What is written as ``training`` into the metadata of weights; all of it can be expressed in JSON.
+    """The entry ``training`` of the metadata of weights, as JSON can hold it.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What posteriors of known redshift say for the truth, and the fit that makes their probabilities true."""
+"""Evidence of posteriors of known redshift for the truth, and the fit that calibrates their probabilities."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,7 +30,7 @@ ROUNDS = 30
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the fit of probabilities needs to know of n spectra whose truth is known.
+    """Inputs of the fit of probabilities, of n spectra whose truth is known.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def _predict(evidence, made, broad):
 
 
 class Probabilities(NamedTuple):
-    """What `fit_probabilities` finds, as of `~astro_spectok.redshift.Calibration`; temperatures by class."""
+    """Result of `fit_probabilities`, as of `~astro_spectok.redshift.Calibration`; temperatures by class."""
 
     temperatures: list
     sharpening: float = 0.0

@@ -189,12 +189,12 @@ def read_library(store):
 
 
 def choose_left_out(n):
-    """Which of n stars of MILES, as they are read, are left out for validation."""
+    """Mask of the stars of MILES, n in the order of reading, that are left out for validation."""
     return np.random.default_rng(SPLIT_SEED).random(n) < LEFT_OUT
 
 
 def describe_labels(family, *, seed, windows=3, n=4000):
-    """What labels hold for that a family of stars taught in the first windows: `StellarTraining`."""
+    """Domain of labels trained with a family of stars in the first windows: `StellarTraining`."""
     objects = family.draw(n, Randomness([seed, n]))
     hull = StellarHull.from_labels(*(objects.labels[name].numpy() for name in ("teff", "logg", "fe_h")))
     return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION)

@@ -224,7 +224,7 @@ def average_bins(values, place):
 
 
 def _cut(size, n, random):
-    """Which bins (n, size) a spectrum covers: all, or some stretch."""
+    """Mask of the bins (n, size) that a spectrum covers: all, or some stretch."""
     length = torch.where(random.chance(_WHOLE, n, 1), 1.0, random.uniform(_LEAST_PART, 1, n, 1))
     first = random.uniform(0, 1, n, 1) * (1 - length)
     number = (torch.arange(size, device=length.device) + 0.5) / size

@@ -50,7 +50,7 @@ class TrainingStep(nn.Module):
             return self._measure(batch)
 
     def _measure(self, batch):
-        """What `forward` does, in the precision at hand."""
+        """Result of `forward`, in the precision at hand."""
         network, patches = self.network, batch.patches
         encoder = is_trained(network, "encoder")
         # what is frozen as a whole learns nothing from its part of the objective

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a type head learns from: simulated stars of all kinds, and stored real ones as they are, as it sees them."""
+"""Training set of a type head: simulated stars of all kinds, and stored real ones, as the head sees them."""
 
 from pathlib import Path
 

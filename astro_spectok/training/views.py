@@ -30,7 +30,7 @@ PRESETS = (
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of an object; by default nothing.
+    """Labels of an object; none by default.
 
     Attributes
     ----------

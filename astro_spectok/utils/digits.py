@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How many decimals of a number mean something, given its error."""
+"""Number of significant decimals of a value, given its error."""
 
 import math
 

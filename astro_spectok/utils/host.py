@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the program around has set for NumPy is set aside while the package works."""
+"""Settings of the calling program for NumPy, set aside while the package works."""
 
 import functools
 

@@ -73,7 +73,7 @@ def make_sparkline(x, y, *, label, marks=()):
 
 
 def _find_range(y):
-    """What is drawn between bottom and top: all but single wild values, of which peaks are not."""
+    """Range of a plot: all values but single outliers, which peaks are not."""
     low, high = np.percentile(y, [0.2, 99.8])
     if len(y) < 500:
         low, high = y.min(), y.max()

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which sets of weights exist, where their files are, and how they become networks."""
+"""Registry of sets of weights, their files, and networks made from them."""
 
 from astro_spectok.weights.format import read_metadata, read_weights, write_weights
 from astro_spectok.weights.loading import LoadedWeights, clear_loaded_weights, load_network, load_weights, write_network

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a file of weights says of itself is not believed before it is checked against the file: sizes, types, ranges."""
+"""Checks of the metadata of a file of weights against the file: sizes, types, ranges."""
 
 import contextlib
 import json
@@ -269,7 +269,7 @@ _MAKERS = ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "
 
 
 def _count_wanted(function, args, kwargs):
-    """How many numbers a function that makes a tensor is asked for."""
+    """Number of values requested of a function that makes a tensor."""
     name = function.__name__
     if name == "arange":
         numbers = [x for x in args if isinstance(x, int | float)]

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Where the file of a set of weights is: a path, installed with the package, in the cache, or downloaded."""
+"""Location of the file of a set of weights: a path, installed with the package, in the cache, or downloaded."""
 
 import os
 from os import PathLike

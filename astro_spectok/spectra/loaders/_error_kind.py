@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What an error column holds, from its statistics: standard deviation, variance, inverse variance, relative error."""
+"""Kind of an error column, from its statistics: standard deviation, variance, inverse variance, relative error."""
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def match_error_kind(flux, values):
 
 
 def _measure_misfit(flux, error, kinds):
-    """How far the median error is off the scatter of the flux, as a logarithm, for each kind it may be of; or None."""
+    """Logarithm of the median error over the scatter of the flux, for each kind it may be of; or None."""
     flux, error = np.asarray(flux, np.float64), np.asarray(error, np.float64)
     good = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     if np.count_nonzero(good) < _LEAST_PIXELS:

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the images of a FITS file are to one another: flux, wavelengths, errors, masks; by name, else by values."""
+"""Roles of the images of a FITS file: flux, wavelengths, errors, masks; by name, else by values."""
 
 import re
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a user may say of a file that the file does not say itself."""
+"""Options by which a user supplements what a file does not state."""
 
 from dataclasses import dataclass
 

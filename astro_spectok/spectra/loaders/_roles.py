@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a column or extension holds, by its name: wavelengths, flux, an error of some kind, a mask."""
+"""Role of a column or extension, by its name: wavelengths, flux, an error of some kind, a mask."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ERROR_ROLES = ("err", "ivar", "var", "snr")
 
 @dataclass(frozen=True)
 class Role:
-    """What one column is.
+    """Role of one column.
 
     Attributes
     ----------

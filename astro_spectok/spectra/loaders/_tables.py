@@ -43,7 +43,7 @@ class Columns:
 
 
 def tell_what(names):
-    """What a table without wavelengths is, for a message."""
+    """Description of a table without wavelengths, for a message."""
     shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
     roles = pick_roles(names)
     if "time" in roles and "wave" not in roles:

@@ -102,7 +102,7 @@ def read_cube(source, options):
 
 
 def _read_mask(hdu, header):
-    """Where the mask of a cube says that a pixel is bad."""
+    """Bad pixels by the mask of a cube."""
     values = np.asarray(hdu.data)
     return (values & 1 if is_jwst(header) and values.dtype.kind in "iu" else values) != 0
 

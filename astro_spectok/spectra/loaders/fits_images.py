@@ -35,7 +35,7 @@ _LEAST_PIXELS = 8
 
 @dataclass
 class _Parts:
-    """What an image and its sisters hold; flux and error of shape (pixels,) or (spectra, pixels) in the end."""
+    """Contents of an image and its sisters; flux and error of shape (pixels,) or (spectra, pixels) in the end."""
 
     flux: np.ndarray
     header: object
@@ -169,7 +169,7 @@ def _take_wave_row(parts):
 
 
 def _settle_rows(parts, sisters, source):
-    """Which rows of a two-dimensional image are what; refused where it is a picture."""
+    """Roles of the rows of a two-dimensional image; refused where it is a picture."""
     flux, header, one_axis = parts.flux, parts.header, np.ndim(parts.axis.wave) == 1
     if len(flux) == 1:
         parts.flux = flux[0]

@@ -76,7 +76,7 @@ class StageFolder:
         return f"what is in {self.path.parent} {what} of other things ({'; '.join(different[:5])})" if different else ""
 
     def _find_change(self, record):
-        """What was changed since it was written; '' if nothing was."""
+        """Description of the first file that was changed or lost since it was written; '' if none was."""
         for name, digest in record["outputs"].items():
             path = self.path / name
             if not path.is_file() or compute_sha256(path) != digest:

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What weights say of the stages that made their parts; all of it can be expressed in JSON."""
+"""Provenance of weights: the stages that made their parts, as JSON can hold it."""
 
 from astro_spectok.training.factory.assembly import PROVENANCE_KEY, find_head
 from astro_spectok.training.factory.stages import find_stage
@@ -13,7 +13,7 @@ _APART = ("backbone", "templates")
 
 
 def describe_stages(records):
-    """What is written of stages into the weights.
+    """Record of stages for the weights.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def describe_stages(records):
 
 
 def describe_heads(stages, model, base, heads):
-    """What made each head that has stages of its own.
+    """Stages of each head that has stages of its own.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def describe_heads(stages, model, base, heads):
 
 
 def describe_rest(stages, recipe, start=None):
-    """What made the weights but for the heads that have stages of their own.
+    """Stages of the weights, except for the heads that have stages of their own.
 
     Parameters
     ----------

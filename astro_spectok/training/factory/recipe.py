@@ -56,14 +56,14 @@ class PretrainSettings:
     train_only: tuple = ()
 
     def to_dict(self):
-        """What the result depends on, as JSON holds it."""
+        """Settings that the result depends on, as JSON holds them."""
         training = {name: value for name, value in self.training.to_dict().items() if name not in FREE}
         return training | {"train_only": list(self.train_only), "model": self.model.to_dict()}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a set of weights is made.
+    """Recipe of a set of weights.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ SIZES = ("patch", "dct_coefficients")
 
 
 class Work(NamedTuple):
-    """What a stage is given.
+    """Inputs of a stage.
 
     Attributes
     ----------
@@ -186,7 +186,7 @@ def _calibrate_stellar(work):
 
 
 def gather_parts(model, done):
-    """What stages have made of heads.
+    """Heads made by stages.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def gather_parts(model, done):
 
 
 def _choose_torch_device(device):
-    """Where heads learn: on a graphics card of CUDA, or else the processor."""
+    """Device that heads are trained on: a graphics card of CUDA, or else the processor."""
     device = choose_device(device)
     return device if device.type == "cuda" else torch.device("cpu")
 
