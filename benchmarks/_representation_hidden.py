@@ -3,8 +3,17 @@
 
 import numpy as np
 from _representation_spectra import common_range, encode_spectra, read_spectra, resample_common, spectrum
+from _rest_components import LIBRARIES, RestComponents
 
-__all__ = ["HIDDEN_SETS", "hide_blocks", "hide_half", "interpolate_line", "measure_hidden", "measure_shares"]
+__all__ = [
+    "HIDDEN_SETS",
+    "hide_blocks",
+    "hide_half",
+    "interpolate_line",
+    "measure_hidden",
+    "measure_shares",
+    "open_libraries",
+]
 
 #: set of spectra: those that are scored, and where the components that have seen the survey come from (None: from the
 #: other spectra of the set itself)
@@ -82,7 +91,13 @@ class SurveyComponents:
         return scale * (design[0] + np.linalg.solve(normal, basis @ (weight * (flux / scale - design[0]))) @ basis)
 
 
-def measure_hidden(runner, test, train, *, limit, hide, components=True):
+def open_libraries(train):
+    """The `RestComponents` of each of `HIDDEN_SETS`; sets of one library share them."""
+    made = {library: RestComponents(library, train) for library in dict.fromkeys(LIBRARIES.values())}
+    return {name: made[library] for name, library in LIBRARIES.items()}
+
+
+def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
     """Skill of the network, of its explicit part and of components over a straight line, for each set.
 
     Skill is one less the ratio of the squared deviations of hidden pixels, weighted by inverse variance: zero for what
@@ -91,13 +106,15 @@ def measure_hidden(runner, test, train, *, limit, hide, components=True):
     Returns
     -------
     list of dict
-        ``set``, ``n`` and, for ``net``, ``explicit`` and ``components``, the median and its error.
+        ``set``, ``n`` and, for ``net``, ``explicit``, ``library`` (components of the training libraries at the redshift
+        of the catalogue, and a straight line through what they leave beside the gap; where given) and ``survey``
+        (components that have seen the survey), the median and its error.
     """
     results = []
     for name, (rows, own) in HIDDEN_SETS.items():
         if not (test / f"{name}.npz").is_file():
             continue
-        batch, _ = read_spectra(test, name, rows=rows, limit=limit)
+        batch, columns = read_spectra(test, name, rows=rows, limit=limit)
         library, _ = (batch, None) if own is None else read_spectra(train, own)
         rng = np.random.default_rng(11)
         masks = [hide(int(n), rng) for n in batch.lengths]
@@ -105,9 +122,10 @@ def measure_hidden(runner, test, train, *, limit, hide, components=True):
         models = _model_spectra(runner, batch, encode_spectra(runner, batch, ivar=masked))
         low, high = common_range(library)
         number = min(N_GRID, int(np.median(library.lengths)))
-        table = resample_common(library, low, high, number) if components else None
-        survey = SurveyComponents(table, low, high) if components and own is not None else None
-        skills = {key: [] for key in ("net", "explicit", "components")}
+        table = resample_common(library, low, high, number)
+        survey = SurveyComponents(table, low, high) if own is not None else None
+        skills = {key: [] for key in ("net", "explicit", "library", "survey")}
+        redshifts = columns["z"] if own is None else np.zeros(len(batch))  # libraries are at rest
         for i, hidden in enumerate(masks):
             wavelength, flux, ivar = spectrum(batch, i)
             x, good = np.log(wavelength), ivar > 0
@@ -117,10 +135,15 @@ def measure_hidden(runner, test, train, *, limit, hide, components=True):
             line = interpolate_line(x, flux, ivar, ~hidden)
             worst = np.sum(ivar[scored] * (flux - line)[scored] ** 2)
             guesses = dict(zip(("net", "explicit"), models[i], strict=True))
-            if components:
-                # no spectrum is among those that its own components were made of
-                known = survey or SurveyComponents(np.delete(table, i, axis=0), low, high)
-                guesses["components"] = known.predict(x, flux, ivar, ~hidden)
+            if libraries is not None:
+                guess = libraries[name].predict(
+                    wavelength, flux.astype(float), ivar.astype(float), ~hidden, redshifts[i]
+                )
+                guess = np.where(np.isfinite(guess), guess, line)
+                guesses["library"] = guess + interpolate_line(x, flux - guess, ivar, ~hidden)
+            # no spectrum is among those that its own components were made of
+            known = survey or SurveyComponents(np.delete(table, i, axis=0), low, high)
+            guesses["survey"] = known.predict(x, flux, ivar, ~hidden)
             for key, model in guesses.items():
                 skills[key].append(1 - np.sum(ivar[scored] * (flux - model)[scored] ** 2) / worst)
         results.append({"set": name, "n": len(skills["net"])} | {k: _median_error(v) for k, v in skills.items() if v})

@@ -8,8 +8,8 @@ The parts:
 
 - ``hidden``: a fifth of the pixels hidden in blocks of 16 to 64, and half of the range hidden. Skill is one less the
   ratio of squared deviations to those of a straight line between the nearest pixels: of the network, of the explicit
-  part of its tokens alone (each learned value at its mean), and of 50 probabilistic principal components that have
-  seen the survey.
+  part of its tokens alone (each learned value at its mean), of components of the training libraries at rest, and of 50
+  probabilistic principal components that have seen the survey.
 - ``shares``: chi2 of shown pixels, and what becomes of it without the learned values, or without the explicit detail.
 - ``few_shot``: ridge regression on learned values of frozen tokens averaged around 24 wavelengths, on `embed`, on
   tokens of an untrained network of the same sizes, on 50 principal components and on the flux itself, and a small
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _representation_hidden import HIDDEN_SETS, hide_blocks, hide_half, measure_hidden, measure_shares
+from _representation_hidden import HIDDEN_SETS, hide_blocks, hide_half, measure_hidden, measure_shares, open_libraries
 from _representation_pairs import (
     measure_instruments,
     measure_ranks,
@@ -55,8 +55,9 @@ def measure(runner, data, parts, *, quick=False):
     for part in parts:
         start = time.perf_counter()
         if part == "hidden":
+            libraries = None if quick else open_libraries(train)
             for name, hide in (("hidden_blocks", hide_blocks), ("hidden_half", hide_half)):
-                out[name] = measure_hidden(runner, test, train, limit=limit, hide=hide)
+                out[name] = measure_hidden(runner, test, train, limit=limit, hide=hide, libraries=libraries)
                 print_rows(name, out[name])
             continue
         if part == "few_shot":

@@ -74,6 +74,21 @@ def test_components_find_a_line_that_its_neighbours_tell_of(load):
     assert_allclose(guess, rows[0], atol=0.01)
 
 
+def test_components_of_a_library_find_a_line_at_its_redshift(load):
+    """Two lines that always come together, at rest: one is found from the other in an object that has moved."""
+    rest = load("_rest_components")
+    known = object.__new__(rest.RestComponents)
+    known.step, known.x = 1e-3, np.arange(np.log(4000), np.log(5000), 1e-3)
+    both = sum(np.exp(-0.5 * ((known.x - np.log(line)) / 4e-3) ** 2) for line in (4300, 4700))
+    known.mean, known.basis = -0.3 * both, np.stack([0.3 * both, np.ones_like(both)])
+    known.variance = np.full(len(known.x), 1e-5)
+    wavelength = np.linspace(4100 * 1.1, 4900 * 1.1, 900)
+    lines = sum(np.exp(-0.5 * ((np.log(wavelength / 1.1) - np.log(line)) / 4e-3) ** 2) for line in (4300, 4700))
+    flux, shown = 7 * np.exp(-0.6 * lines), np.abs(wavelength / 1.1 - 4700) > 60
+    guess = known.predict(wavelength, flux, np.full(900, 1e6), shown, 0.1)
+    assert_allclose(guess, flux, rtol=0.03)
+
+
 def test_ridge_learns_a_linear_map_and_does_not_follow_noise(load):
     probes = load("_representation_probes")
     rng = np.random.default_rng(3)

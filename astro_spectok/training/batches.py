@@ -12,9 +12,10 @@ from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.training.corpus import Corpus
+from astro_spectok.training.hiding import ask_hidden, drop_patches
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.simulated import pair_views
-from astro_spectok.training.views import Truth, draw_view, shift_source
+from astro_spectok.training.views import Truth, draw_view, finish_view, shift_source
 
 __all__ = ["TrainingBatch", "ViewDataset", "gather_targets", "stack_views"]
 
@@ -55,6 +56,8 @@ class TrainingBatch:
         Spectra that are distinguishable from those of other objects; ``i`` and ``i + B / 2`` are of one object.
     targets : dict of str to dict of str to tensor
         Training targets of each head, by its name, as of `~astro_spectok.heads.Head.gather_targets`.
+    inferred : bool
+        Whether what is wanted is what was hidden, and nothing else is to be learned.
     """
 
     patches: PatchBatch
@@ -68,12 +71,15 @@ class TrainingBatch:
     measurable: torch.Tensor
     aligned: torch.Tensor
     targets: dict = field(default_factory=dict)
+    inferred: bool = False
 
     def to(self, device):
         """Copy on ``device``; what is in float64 stays on the CPU where the device has none."""
         exact = "cpu" if torch.device(device).type == "mps" else device
 
         def move(x):
+            if isinstance(x, bool):
+                return x
             if isinstance(x, dict):
                 return {name: move(one) for name, one in x.items()}
             return x.to(exact if getattr(x, "dtype", None) is torch.float64 else device)
@@ -120,17 +126,23 @@ class ViewDataset(torch.utils.data.Dataset):
         n_max = config.max_pixels
         if rng.random() < config.short_fraction:
             n_max = int(np.exp(rng.uniform(np.log(config.min_pixels), np.log(config.max_pixels))))
+        inferred = False
         if self._stars is not None and rng.random() < config.stellar_fraction:
             pairs = self._draw_stars(rng, config.batch_tokens)
         else:
+            inferred = config.inferred_fraction > 0 and rng.random() < config.inferred_fraction
+            finish = ask_hidden if inferred else finish_view
             n = max(config.batch_tokens * self.patch // n_max // 2, 2)
             n_stored = rng.binomial(n, config.stored_fraction) if self._stored else 0
-            pairs = self._draw_stored(rng, n_stored, n_max, number) + self._draw_simulated(rng, n - n_stored, n_max)
+            pairs = self._draw_stored(rng, n_stored, n_max, number, finish)
+            pairs += self._draw_simulated(rng, n - n_stored, n_max, finish)
             while len(pairs) < 2:  # hardly ever: nearly all that are drawn have enough good pixels
-                pairs += self._draw_simulated(rng, n, n_max)
+                pairs += self._draw_simulated(rng, n, n_max, finish)
         first, second = zip(*pairs, strict=True)
         hide = rng.random(2 * len(pairs)) < config.hide_fraction
         batch = stack_views([*first, *second], self.patch, hide)
+        if inferred:
+            batch = replace(batch, patches=drop_patches(batch.patches), inferred=True)
         truths = [view.truth for view in (*first, *second)]
         return replace(batch, targets=gather_targets(self.heads, truths, batch.patches, rng))
 
@@ -143,7 +155,7 @@ class ViewDataset(torch.utils.data.Dataset):
             if self.wants_stars and self.directory is not None and self.config.stellar_fraction:
                 self._stars = open_stars(self.directory)
 
-    def _draw_simulated(self, rng, n, n_max):
+    def _draw_simulated(self, rng, n, n_max, finish=finish_view):
         """Pairs of views of about ``n`` simulated objects, one at least being tried."""
         n = max(n, 1)
         # one of the two may be much shorter: surveys differ
@@ -152,7 +164,8 @@ class ViewDataset(torch.utils.data.Dataset):
             other = int(np.exp(rng.uniform(np.log(self.config.min_pixels), np.log(n_max))))
         alike = rng.random() < self.config.alike_fraction
         groups = self._survey.draw(n, rng.integers(2**62), views=2, max_pixels=(n_max, other), alike=alike)
-        return [pair for group in groups for pair in pair_views(group, rng, self.config.target_pixels)]
+        target = self.config.target_pixels
+        return [pair for group in groups for pair in pair_views(group, rng, target, finish=finish)]
 
     def _draw_stars(self, rng, tokens):
         """Pairs of views of labelled stars, whose spectra may be longer than others: tokens, two by two at least."""
@@ -171,24 +184,24 @@ class ViewDataset(torch.utils.data.Dataset):
         stretch = number // SAME_FILES
         return source.draw(rng, shards=source.choose_shards(np.random.default_rng([self.config.seed, k, stretch])))
 
-    def _draw_pair(self, source, rng, n_max):
+    def _draw_pair(self, source, rng, n_max, finish=finish_view):
         """Two views of a stored spectrum."""
         shift = shift_source(source, rng)
         sources, split = (source, source), source.ivar is not None and rng.random() < 0.5
         if split:  # even and odd pixels have noise of their own, which the alignment cannot hold on to
             sources = [source.thin(first, 2) for first in rng.permutation(2)]
-        pair = [draw_view(one, rng, n_max, self.config.target_pixels, shift=shift) for one in sources]
+        pair = [draw_view(one, rng, n_max, self.config.target_pixels, shift=shift, finish=finish) for one in sources]
         if split and source.name not in WITHOUT_OBJECT:
             return [None if view is None else replace(view, truth=Truth()) for view in pair]
         return pair
 
-    def _draw_stored(self, rng, n, n_max, number):
+    def _draw_stored(self, rng, n, n_max, number, finish=finish_view):
         """Pairs of views of ``n`` stored spectra; a draw that gives none is repeated."""
         pairs = []
         for _ in range(MOST_DRAWS * n):
             if len(pairs) == n:
                 return pairs
-            pair = self._draw_pair(self._draw_source(rng, number), rng, n_max)
+            pair = self._draw_pair(self._draw_source(rng, number), rng, n_max, finish)
             if all(view is not None for view in pair):
                 pairs.append(tuple(pair))
         if len(pairs) == n:

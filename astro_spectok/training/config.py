@@ -20,11 +20,12 @@ RULE_OF = {
     "at least 1":
     ("steps", "batch_tokens", "max_pixels", "min_pixels", "target_pixels", "shards", "log_every", "checkpoint_every"),
     "at least 0":
-    ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "alignment_weight"),
+    ("warmup", "workers", "seed", "weight_decay", "reconstruction_weight", "alignment_weight", "inferred_weight"),
     "above 0":
     ("learning_rate", "clip_norm", "huber", "temperature"),
     "between 0 and 1":
-    ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight"),
+    ("alike_fraction", "short_fraction", "hide_fraction", "stored_fraction", "stellar_fraction", "variance_weight",
+     "inferred_fraction"),
 }  # fmt: skip
 
 
@@ -59,6 +60,9 @@ class TrainingConfig:
         Deviation in sigma beyond which a pixel counts linearly.
     reconstruction_weight, alignment_weight : float
         Of the parts of the objective that are the network's own.
+    inferred_fraction, inferred_weight : float
+        Share of the shards whose views hide much of what is known and are asked for that alone, by the plain
+        likelihood, and its weight; heads learn nothing from these.
     head_weights : dict of str to float
         Of the objectives of heads, by their names; each head's own ``loss_weight`` where absent.
     temperature : float
@@ -116,6 +120,8 @@ class TrainingConfig:
     huber: float = 10.0
     reconstruction_weight: float = 1.0
     alignment_weight: float = 1.0
+    inferred_fraction: float = 0.0
+    inferred_weight: float = 3.0
     head_weights: dict = field(default_factory=dict)
     temperature: float = 0.07
     stored_fraction: float = 0.12

@@ -9,13 +9,13 @@ from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["Meter", "append_log", "plot_curve", "read_log", "trim_log"]
 
-#: averages over spectra: reconstruction from the tokens and from the embedding alone, squared deviation, contrastive
-#: loss, share of objects whose other view is the nearest; those of heads come after them
-AVERAGES = ("loss", "loss_hidden", "deviation", "alignment", "nearest")
+#: averages over spectra: reconstruction from the tokens and from the embedding alone, of hidden pixels, squared
+#: deviation, contrastive loss, share of objects whose other view is the nearest; those of heads come after them
+AVERAGES = ("loss", "loss_hidden", "inferred", "deviation", "alignment", "nearest")
 #: what is drawn of them, and how each is called; what a head adds to the log is drawn under its own name
 PANELS = {
     "weighted negative log-likelihood per pixel": {
-        "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone",
+        "loss": "decoded from tokens", "loss_hidden": "decoded from the embedding alone", "inferred": "hidden pixels",
     },
     "divergence, loss per label [nat]": {"alignment": "alignment"},
     "share of spectra": {"nearest": "other view nearest"},

@@ -13,7 +13,7 @@ __all__ = ["pair_views"]
 LEAST_SNR, LEAST_OVERLAP = 2.0, 0.15
 
 
-def pair_views(group, rng, target_pixels):
+def pair_views(group, rng, target_pixels, *, finish=finish_view):
     """Two views of each object of a group.
 
     Parameters
@@ -23,6 +23,8 @@ def pair_views(group, rng, target_pixels):
     rng : `numpy.random.Generator`
     target_pixels : int
         Most pixels of the target.
+    finish : callable, optional
+        What is done with each view in the end.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def pair_views(group, rng, target_pixels):
         truth = Truth(cls[i], float(np.log1p(z[i])), measurable[i], known, aligned=seen, stellar_type=types[i])
         comparable = all(view[i].calibrated and not view[i].normalised for view in group.instruments)
         pair = [
-            _make_view(view[i], rows[1 - k][i], truth, group.family, rng, target_pixels, comparable)
+            _make_view(view[i], rows[1 - k][i], truth, group.family, rng, target_pixels, comparable, finish)
             for k, view in enumerate(rows)
         ]
         if all(view is not None for view in pair):
@@ -63,7 +65,7 @@ def _to_arrays(observation, i):
     return tuple(getattr(observation, name)[i][present].cpu().numpy() for name in names)
 
 
-def _make_view(own, other, truth, name, rng, target_pixels, comparable):
+def _make_view(own, other, truth, name, rng, target_pixels, comparable, finish):
     """View with one observation as input; the target is noise-free, on its own pixels or sometimes on the other's."""
     x, flux, ivar, clean, resolution = own
     known_resolution = resolution if rng.random() < 0.5 else np.nan
@@ -80,4 +82,4 @@ def _make_view(own, other, truth, name, rng, target_pixels, comparable):
     view = View(
         x, flux, shown_ivar, known_resolution, wanted_x, wanted, trust_template(wanted, noise), asked, name, truth
     )
-    return finish_view(view, rng, target_pixels)
+    return finish(view, rng, target_pixels)

@@ -58,7 +58,7 @@ class TrainingStep(nn.Module):
             tokens = network.encode(patches)
         loss, figures = tokens.new_zeros(()), {}
         if encoder or is_trained(network, "pooling", "decoder"):
-            loss, figures = self._reconstruct(batch, tokens)
+            loss, figures = (self._infer if batch.inferred else self._reconstruct)(batch, tokens)
         for name, head in network.heads.items():
             if is_trained(network, name) or (encoder and "tokens" in head.needs):
                 part, more = self._read(name, head, batch, tokens)
@@ -70,7 +70,7 @@ class TrainingStep(nn.Module):
     def _read(self, name, head, batch, tokens):
         """The objective of a head."""
         targets, patches = batch.targets.get(name, {}), batch.patches
-        if not head.is_taught(batch, targets):  # of no use, but every parameter must have a gradient
+        if batch.inferred or not head.is_taught(batch, targets):  # of no use, but every parameter must have a gradient
             return 0.0 * sum(p.sum() for p in head.parameters() if p.requires_grad), {}
         output = self.network.read(name, tokens, patches.mask, patches.grid.geometry, patches, targets)
         found = head.loss(output, batch, targets)
@@ -78,17 +78,30 @@ class TrainingStep(nn.Module):
         loss = weight * (found.loss * found.count).sum() / found.count.sum().clamp_min(1)
         return loss, {key: ((x * counts).sum(), counts.sum()) for key, (x, counts) in found.figures.items()}
 
-    def _reconstruct(self, batch, tokens):
-        """Wanted pixels from the tokens, and both views of an object in one place."""
-        network, config, patches = self.network, self.config, batch.patches
+    def _decode(self, batch, tokens, variance_weight):
+        """Loss and squared deviation of wanted pixels, and the embedding that they are decoded with."""
+        network, patches = self.network, batch.patches
         geometry = patches.grid.geometry
         embedding = network.embed(tokens, patches.mask, geometry)
         mean, log_sigma = network.decode(
             tokens, patches.mask, geometry, batch.grid, batch.resolution, embedding, batch.hide
         )
-        pixels, deviation = reconstruction_loss(
-            mean, log_sigma, batch.flux, batch.variance, variance_weight=config.variance_weight, huber=config.huber
+        huber = self.config.huber
+        found = reconstruction_loss(
+            mean, log_sigma, batch.flux, batch.variance, variance_weight=variance_weight, huber=huber
         )
+        return *found, embedding
+
+    def _infer(self, batch, tokens):
+        """Hidden pixels by the plain likelihood: lines of a few per cent count as much as what is far off anyway."""
+        pixels, *_ = self._decode(batch, tokens, 0.0)
+        figures = {"inferred": (pixels.sum(), torch.ones_like(pixels).sum())}
+        return self.config.inferred_weight * pixels.mean(), figures
+
+    def _reconstruct(self, batch, tokens):
+        """Wanted pixels from the tokens, and both views of an object in one place."""
+        config = self.config
+        pixels, deviation, embedding = self._decode(batch, tokens, config.variance_weight)
         both = batch.aligned & batch.aligned.roll(len(batch.aligned) // 2)
         aligned, nearest = alignment_loss(embedding, batch.aligned, config.temperature)
         shown = ~batch.hide

@@ -85,7 +85,7 @@ class View:
     truth: Truth = Truth()
 
 
-def draw_view(source, rng, max_pixels, target_pixels, *, shift=None):
+def draw_view(source, rng, max_pixels, target_pixels, *, shift=None, finish=None):
     """A random `View` of a `Source`, or None where the cut holds nothing.
 
     Spectra with errors are shown on their own pixels, the others mostly through a random instrument. Flux is scaled to
@@ -100,6 +100,8 @@ def draw_view(source, rng, max_pixels, target_pixels, *, shift=None):
         Most pixels of the input, and of the target.
     shift : float, optional
         In ln(wavelength); a random one, see `shift_source`, if not given.
+    finish : callable, optional
+        What is done with the view in the end; `finish_view` if not given.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def draw_view(source, rng, max_pixels, target_pixels, *, shift=None):
         view = _own_pixels(source, shift, rng, max_pixels)
     else:
         view = _random_instrument(source, shift, rng, max_pixels)
-    return None if view is None else finish_view(view, rng, target_pixels)
+    return None if view is None else (finish or finish_view)(view, rng, target_pixels)
 
 
 def finish_view(view, rng, target_pixels):
