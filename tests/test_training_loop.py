@@ -95,7 +95,7 @@ def test_run_leaves_checkpoint_log_curve_and_weights(finished):
     assert steps_of(out) == [4, 8, 12]
     assert (out / loop.CURVE).read_bytes().startswith(b"\x89PNG")
     for row in read_log(out / loop.LOG):
-        # few spectra: not every row has one that is decoded from its embedding alone; nothing is asked for that is hidden
+        # few spectra: not every row has one that is decoded from its embedding alone; no hidden stretch is asked for
         sometimes = {"loss_hidden", "inferred"}
         assert all(math.isfinite(float(row[name])) for name in set(AVERAGES) - sometimes), row
     assert any(math.isfinite(float(row["types"])) for row in read_log(out / loop.LOG))

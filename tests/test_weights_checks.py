@@ -159,3 +159,11 @@ def test_all_configurations_pass(name, tmp_path):
 def test_packaged_weights_pass(packaged_weights):
     """The sizes that are bounded are those of networks that there are."""
     assert load_weights("small", shared=False).network is not None
+
+
+def test_steps_of_a_training_are_no_sizes(tmp_path):
+    """A head's provenance may tell of thousands of steps; the step of its grid may not be one of them."""
+    head = {"kind": "redshift", "config": {"step": 1e-4}, "provenance": {"step": 1604, "steps": 2000}}
+    check_config({"backbone": {}, "heads": {"redshift": head}}, tmp_path)
+    with pytest.raises(WeightsError, match=r"heads\.redshift\.config\.step must be a number"):
+        check_config({"backbone": {}, "heads": {"redshift": head | {"config": {"step": 1604}}}}, tmp_path)

@@ -34,6 +34,8 @@ NUMBERS = {
     "rotary_shortest": (1e-9, 1e9), "step": (1e-6, 1.0), "type_step": (1e-6, 1.0), "contrast_step": (1e-6, 1.0),
 }  # fmt: skip
 MAY_BE_ZERO = ("type_step", "contrast_step")
+#: what stands beside the sizes of a head and is none: a step of the training, say, is no step of a grid
+NO_SIZES = ("domain", "calibration", "rules", "provenance", "training")
 #: wavelengths in Angstrom, from lowest to highest
 RANGES = ("observed_range", "rest_range", "wavelength_range")
 #: of whatever else there is: the largest number, letters of a text, values in a list, depth
@@ -182,6 +184,8 @@ def _check_value(name, value, path, depth):
 def _check_sizes(name, value, path):
     """Refuse sizes that no network has, at any depth of a configuration."""
     key = name.rpartition(".")[2]
+    if key in NO_SIZES:
+        return
     if isinstance(value, dict) and (key == "heads" or key not in INTEGERS.keys() | NUMBERS.keys()):
         for inner, item in value.items():
             _check_sizes(f"{name}.{inner}", item, path)
