@@ -163,6 +163,8 @@ def reorder(batch, order):
             return value[order] if value.ndim else value
         if isinstance(value, dict):
             return {key: pick(part) for key, part in value.items()}
+        if isinstance(value, bool):
+            return value  # of the batch as a whole
         return type(value)(**{key: pick(part) for key, part in vars(value).items()})
 
     return pick(batch)
