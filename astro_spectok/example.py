@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A made-up galaxy spectrum, packaged as a FITS file so that everything can be tried offline.
+"""Spectra that come with the package, so that everything can be tried offline: four real ones, and a made-up galaxy.
 
-``python -m astro_spectok.example FILE`` writes it anew.
+``python -m astro_spectok.example FILE`` writes the made-up one anew.
 """
 
 import sys
@@ -15,7 +15,7 @@ from astropy.nddata import StdDevUncertainty
 from astropy.table import QTable
 from specutils import Spectrum
 
-__all__ = ["EXAMPLE_PATH", "make_example", "read_example"]
+__all__ = ["EXAMPLE_PATH", "list_example_files", "make_example", "read_example"]
 
 EXAMPLE_PATH = Path(__file__).parent / "data" / "example_galaxy.fits"
 
@@ -33,6 +33,51 @@ ABSORPTION = (
     (4305.61, 0.16, 22), (4341.68, 0.16, 15), (4862.68, 0.14, 14), (5176.63, 0.13, 26), (5270.0, 0.07, 14),
     (5895.6, 0.1, 9), (6564.61, 0.08, 11),
 )  # fmt: skip
+
+
+#: files of real spectra in the folder data/spectra, and the instruments that they are from
+REAL_SPECTRA = {
+    "white_dwarf_sdss.fits": "SDSS",
+    "abell_478_muse.fits": "VLT/MUSE",
+    "legac_vimos.fits": "VLT/VIMOS",
+    "quasar_boss.fits": "BOSS",
+}
+
+
+def list_example_files() -> list[Path]:
+    """List the packaged files of real spectra: a white dwarf, two galaxies and a quasar, of four spectrographs.
+
+    They are as archives serve them, but for columns and extensions that were left out:
+
+    ``white_dwarf_sdss.fits``
+        SDSS plate 266, MJD 51602, fibre 31; class and redshift of the SDSS pipeline in the extension SPECOBJ.
+    ``abell_478_muse.fits``
+        The brightest galaxy of the cluster Abell 478: the sum of 29 spaxels of a cube of VLT/MUSE (ESO programme
+        094.A-0859).
+    ``legac_vimos.fits``
+        LEGA-C M19 56670, VLT/VIMOS (ESO programme 194.A-2005; van der Wel et al. 2016, ApJS 223, 29).
+    ``quasar_boss.fits``
+        SDSS J220248.31+123656.3, BOSS.
+
+    Spectra of SDSS are in the public domain; those of ESO are under CC BY 4.0, based on observations collected at the
+    European Southern Observatory.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+
+    Examples
+    --------
+    >>> import astro_spectok
+    >>> from astro_spectok.example import list_example_files
+    >>> for path in list_example_files():
+    ...     print(path.name, astro_spectok.read(path).shape)
+    white_dwarf_sdss.fits (3842,)
+    abell_478_muse.fits (3681,)
+    legac_vimos.fits (6166,)
+    quasar_boss.fits (4646,)
+    """
+    return [EXAMPLE_PATH.parent / "spectra" / name for name in REAL_SPECTRA]
 
 
 def make_example(seed=2026):

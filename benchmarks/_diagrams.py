@@ -4,6 +4,7 @@
 import numpy as np
 
 from astro_spectok import tokenize
+from astro_spectok.demo import measure_examples, plot_answers
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
 from astro_spectok.plotting.lines import list_lines
@@ -45,10 +46,9 @@ def _save(figure, path, dpi=120):
 
 
 def plot_readme(path):
-    """Class and redshift of the packaged example, as `RedshiftEstimate.plot` draws them."""
-    figure = _make_figure((9, 5.2))
-    axes = figure.subplots(2, height_ratios=(2, 1))
-    RedshiftEstimator().estimate(read_example()).plot(axes)
+    """The packaged real spectra with their models and what was measured, as ``spectok demo`` draws them."""
+    figure = _make_figure((9, 7.2))
+    plot_answers(list(measure_examples()), figure)
     _save(figure, path, dpi=100)
 
 

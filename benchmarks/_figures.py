@@ -55,7 +55,7 @@ def format_figures(figures):
 ALWAYS = (
     "recall-lamost", "recall-lamost-pca", "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
-    "redrock-ratio", "redrock-ratio-own",
+    "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class",
 )  # fmt: skip
 
 
@@ -180,12 +180,16 @@ def _describe_real(content):
 
 
 def _describe_estimator(content):
-    """What is claimed and what is right of VANDELS, over all bins of ``p_best``."""
+    """Classes that are right; what is claimed and what is right of VANDELS, over all bins of ``p_best``."""
     rows = [row for row in content["reliability"] if row["set"] == "vandels_real"]
     n = sum(row["n"] for row in rows)
     if not n:
         return {}
-    return {f"vandels-{key}": _percent(sum(row["n"] * row[key] for row in rows) / n) for key in ("claimed", "right")}
+    figures = {f"vandels-{key}": _percent(sum(row["n"] * row[key] for row in rows) / n) for key in ("claimed", "right")}
+    for key, name in (("lamost-class", "LAMOST: stars, class right"), ("sdss-class", "SDSS/BOSS: class right")):
+        bar = _find(content["bars"], name=name)
+        figures[key] = bar and _percent(bar["measured"])
+    return figures
 
 
 def _describe_stellar(content):

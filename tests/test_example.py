@@ -10,7 +10,15 @@ from conftest import make_spectrum
 from specutils import Spectrum
 
 from astro_spectok.demo import measure_chi2, run_demo
-from astro_spectok.example import EXAMPLE_PATH, REDSHIFT, make_example, read_example
+from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.example import (
+    EXAMPLE_PATH,
+    REAL_SPECTRA,
+    REDSHIFT,
+    list_example_files,
+    make_example,
+    read_example,
+)
 
 
 def test_packaged_file_is_what_the_function_makes():
@@ -70,13 +78,16 @@ def test_chi2_counts_good_pixels_only():
     assert chi2 == pytest.approx(4)
 
 
-def test_demo_tells_and_draws(weights, tmp_path, monkeypatch):
-    """Tokens, embedding and chi2 are printed, and a picture is written; a second one gets another name."""
+def test_demo_prints_and_draws(weights, tmp_path, monkeypatch):
+    """Answers, tokens and chi2 of every spectrum are printed, and a picture is written, beside an older one."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "spectok-demo.png").write_text("older")
     lines = list(run_demo(weights=weights, device="cpu"))
-    assert [line.split()[0] for line in lines] == ["spectrum", "tokens", "embedding", "reconstruction", "picture"]
-    assert (tmp_path / "spectok-demo.png").read_bytes().startswith(b"\x89PNG")
-    assert list(run_demo(weights=weights, device="cpu"))[-1].endswith("spectok-demo-2.png")
+    assert [line.split()[0] for line in lines[::2]] == [*REAL_SPECTRA.values(), "picture"]
+    assert all("chi2" in line for line in lines[1::2])
+    assert lines[-1].endswith("spectok-demo-2.png")
+    assert (tmp_path / "spectok-demo-2.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "spectok-demo.png").read_text() == "older"
 
 
 def test_demo_never_overwrites_unasked(tiny_weights, tmp_path):
@@ -88,6 +99,17 @@ def test_demo_never_overwrites_unasked(tiny_weights, tmp_path):
     assert picture.read_text() == "mine"
     list(run_demo(picture, weights=tiny_weights, overwrite=True))
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_real_spectra_are_measured_right(packaged_weights):
+    """Of each the class, and the redshift that the SDSS, the cluster or the survey has, with no flag."""
+    table = RedshiftEstimator(weights=packaged_weights, device="cpu").estimate_files(list_example_files())
+    assert list(table["spectype"]) == ["STAR", "GALAXY", "GALAXY", "QSO"]
+    assert list(table["zwarn"]) == [0, 0, 0, 0]
+    assert table["stellar_type"][0] == "WD"
+    # Abell 478 is at 0.088 (its brightest galaxy moves in it), LEGA-C gives 0.669; the quasar's C IV peaks at 5436
+    for z, expected, within in zip(table["z"].value, (0, 0.088, 0.669, 2.51), (5e-4, 0.004, 1e-3, 0.02), strict=True):
+        assert abs(z - expected) < within
 
 
 def test_demo_reconstructs_the_example(packaged_weights):
