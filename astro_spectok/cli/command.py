@@ -11,6 +11,7 @@ import traceback
 
 from astro_spectok.cli.build import add_build
 from astro_spectok.cli.estimators import add_redshift, add_stellar
+from astro_spectok.cli.inspect import add_inspect
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import (
     COMMON_OPTIONS,
@@ -247,7 +248,9 @@ def _run_simulate(args):
 
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
-SUBCOMMANDS = (add_build, add_demo, add_embed, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights)
+SUBCOMMANDS = (
+    add_build, add_demo, add_embed, add_inspect, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights,
+)  # fmt: skip
 
 
 def build_parser():

@@ -6,9 +6,8 @@ import shlex
 import sys
 
 __all__ = [
-    "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "collect_reading", "note_command",
-    "positive_int",
-    "split_names", "write_line",
+    "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "add_reading_options", "collect_reading",
+    "note_command", "positive_int", "split_names", "write_line",
 ]  # fmt: skip
 
 # what --debug and --quiet leave alone when they stand before and after the subcommand
@@ -91,6 +90,17 @@ def add_file_options(parser):
     parser.add_argument("--model", metavar="DIR", help="write the decoded model of every spectrum into this folder")
     parser.add_argument("--progress", action="store_true", help="show progress where the output is no terminal, too")
     parser.epilog = EXIT_STATUS
+    add_reading_options(parser)
+
+
+def add_reading_options(parser):
+    """Add how files of spectra are to be understood.
+
+    Parameters
+    ----------
+    parser : `argparse.ArgumentParser`
+        Parser of the subcommand.
+    """
     group = parser.add_argument_group("what the files do not say (default: found out)")
     group.add_argument("--format", metavar="NAME", help="name of the format")
     group.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths")
