@@ -130,7 +130,7 @@ def test_every_page_of_the_documentation_is_in_a_table_of_contents():
 
 def test_shares_of_families_are_those_of_the_simulator():
     """The page on the simulator says how often each family is drawn."""
-    rows = re.findall(r"\* - ``(\w+)``\n     - (\d+) %", (ROOT / "docs/simulator.rst").read_text())
+    rows = re.findall(r"\* - ``(\w+)``\n     - (\d+) %", (ROOT / "docs/simulator_physics.rst").read_text())
     total = sum(row[0] for row in FAMILIES.values())
     assert dict(rows) == {name: f"{100 * row[0] / total:.0f}" for name, row in FAMILIES.items()}
 
