@@ -7,9 +7,9 @@ A file from an archive, in a notebook: what is it, how far away, and how sure is
 """
 
 # %%
-# Four real spectra come with the package: a white dwarf of SDSS, the brightest galaxy of a cluster as VLT/MUSE saw it, a galaxy
-# of the survey LEGA-C from VLT/VIMOS, and a quasar of BOSS. ``read`` takes files of any format that specutils or this
-# package can read; with yours, begin here.
+# Four real spectra come with the package: a white dwarf of SDSS, the brightest galaxy of a cluster as VLT/MUSE saw it,
+# a galaxy of the survey LEGA-C from VLT/VIMOS, and a quasar of BOSS. ``read`` takes files of any format that specutils
+# or this package can read; with yours, begin here.
 
 import astro_spectok
 from astro_spectok.example import list_example_files
@@ -30,8 +30,8 @@ table = estimator.estimate(spectra)
 table["name", "spectype", "z", "z_err", "p_best", "stellar_type", "zwarn", "medium"]
 
 # %%
-# One of them with its model, its lines, and the probability of every other redshift. The lower panel has one peak: nothing
-# else fits this galaxy.
+# One of them with its model, its lines, and the probability of every other redshift. The lower panel has one peak:
+# nothing else fits this galaxy.
 
 galaxy = estimator.estimate(spectra[1])
 axes = galaxy.plot()
@@ -60,8 +60,8 @@ continuum = extract_region(
 print(f"equivalent width {equivalent_width(around / continuum):.0f}")
 
 # %%
-# The white dwarf is a star, so it has a type and a velocity. Its parameters are not given: no white dwarf was among the stars
-# with labels, and ``warn`` says so.
+# The white dwarf is a star, so it has a type and a velocity. Its parameters are not given: no white dwarf was among the
+# stars with labels, and ``warn`` says so.
 
 from astro_spectok.estimators import StellarParameterEstimator
 
