@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from astro_spectok.spectra.column_names import find_role, pick_roles
 from astro_spectok.spectra.loaders._draft import guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._error_kind import judge_error_kind, match_error_kind
-from astro_spectok.spectra.loaders._roles import find_role, pick_roles
-from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
 
