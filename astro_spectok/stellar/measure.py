@@ -9,7 +9,6 @@ from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error
 from astro_spectok.redshift.calibration import measure_pixel
-from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.stellar.binaries import find_second_star
@@ -28,6 +27,7 @@ from astro_spectok.stellar.infrared_velocity import load_infrared_templates
 from astro_spectok.stellar.labels import StellarLabels
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["Star", "find_labels", "find_stars", "find_stellar_head", "name_type"]
@@ -70,8 +70,7 @@ def find_labels(prepared, name, training, stars, progress):
     ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
     for i, star in stars.items():
         with prepared.contained.member(i):
-            velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
-            velocity = (np.nan, np.nan) if star.refused else velocity
+            velocity = (np.nan, np.nan) if star.refused else (LIGHT_SPEED * star.z, LIGHT_SPEED * star.z_err)
             size = len(names)
             labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
             coverage, enough = _judge_coverage(batch, i, star, training)
