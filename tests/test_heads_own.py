@@ -100,7 +100,7 @@ def test_own_head_is_trained_kept_and_asked(own, start, tmp_path, monkeypatch):
     monkeypatch.setitem(measure_wavelength_range.__kwdefaults__, "n_shards", 2)
     model = ModelConfig.from_network(load_weights(start).network)
     model = replace(model, heads=model.heads | {"slope": own.SlopeConfig(size=2.0)})
-    config = replace(QUICK, steps=12, log_every=4, learning_rate=1e-2)
+    config = replace(QUICK, steps=20, log_every=5, learning_rate=8e-3)
     rows = []
     path = pretrain(
         None, tmp_path / "run", model, config, start=start, train_only="slope", device="cpu", precision="float32",

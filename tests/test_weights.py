@@ -428,7 +428,7 @@ def test_two_processes_at_once(serve, server, cache, tmp_path):
         subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
         for _ in range(2)
     ]
-    errors = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     assert len(server.requests) == 2
     kept = download_file(cache_url(entry), cache=True, sources=[], pkgname="astro_spectok")
