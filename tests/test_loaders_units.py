@@ -144,6 +144,16 @@ def test_names_of_columns():
     assert find_role("FLUX_IVAR").kind == "ivar"
     assert find_role("LogLam").base == 10
     assert find_role("galaxy") is None
+    # a unit that is named goes before the one that is usual
+    assert [find_role(name).unit for name in ("freq_GHz", "frequency (THz)", "energy", "LAMBDAANG")] == [
+        "ghz",
+        "THz",
+        "eV",
+        "ang",
+    ]
+    assert find_role("energy").assumed
+    # in memory nothing is guessed: no single letters, no beginnings, nothing that is left over
+    assert pick_roles(["x", "flux_smoothed", "other"], guess=False) == {}
 
 
 def make_flux(n=600, noise=0.05):
