@@ -3,7 +3,7 @@
 
 from astropy import config as _config
 
-__all__ = ["Conf", "conf"]
+__all__ = ["conf"]
 
 
 class _Item(_config.ConfigItem):

@@ -4,9 +4,9 @@
 import math
 
 from astro_spectok.network import get_config
-from astro_spectok.redshift.result import to_velocity
 from astro_spectok.redshift.templates import load_rest_templates
 from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.weights import find_weights, get_entry, load_network, read_metadata
 from astro_spectok.weights.format import CONFIG_KEY
 
@@ -86,10 +86,10 @@ def describe_config(config):
         "contrast-step": _write(config["contrast_step"]),
         "redshift-channels": str(redshift["channels"]),
         "redshift-step": _write(redshift["step"]),
-        "redshift-step-velocity": f"{to_velocity(math.expm1(redshift['step'])).value:.0f} km/s",
+        "redshift-step-velocity": f"{LIGHT_SPEED * math.expm1(redshift['step']):.0f} km/s",
         "galaxy-redshift": f"{high['GALAXY']:g}",
         "qso-redshift": f"{high['QSO']:g}",
-        "star-velocity": f"{to_velocity(high['STAR']).value:.0f} km/s",
+        "star-velocity": f"{LIGHT_SPEED * high['STAR']:.0f} km/s",
         "star-types": str(len(heads["spectral_type"]["types"])),
     }
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from astro_spectok.engine import Runner
 from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.stellar.estimator import find_stellar_head
+from astro_spectok.stellar.measure import find_stellar_head
 from astro_spectok.training.calibrate_stellar import draw_stars, fit_training, score_pulls, take_stars
 
 #: far from the seeds of any training and of the benchmarks

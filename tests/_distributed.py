@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A short training run with every part of the objective, for one process or for PyTorch's launcher.
 
-``python tests/_distributed.py OUT STEPS [REAL]`` trains until ``STEPS`` of 6 steps are done;
+``python tests/_distributed.py OUT STEPS [REAL]`` trains until ``STEPS`` of 4 steps are done;
 ``python tests/_distributed.py --parts MEETING NAMES ...`` takes two steps in which only the parts of each NAMES, with
 commas between them, are trained, through the wrapper of processes that train together.
 """
@@ -18,11 +18,12 @@ from astro_spectok.network import get_config
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.freezing import freeze_all_but
 from astro_spectok.training.loop import pretrain
+from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.training.step import TrainingStep
 
 #: four shards make a step: one process adds them up, of two each takes two
 CONFIG = replace(
-    QUICK, steps=6, shards=4, stored_fraction=0.3, warmup=2, log_every=1,
+    QUICK, steps=4, shards=4, stored_fraction=0.3, warmup=2, log_every=1,
     checkpoint_every=100,
 )  # fmt: skip
 #: a head that reads tokens and one that reads pixels, on grids coarse enough for a test
@@ -35,11 +36,17 @@ NETWORK = ModelConfig(
 )
 
 
-def train(out, steps, *real):
+def train(out, steps, *real, config=CONFIG):
     """Train on the processor, on analytic templates and ``real``; go on from what is in ``out``."""
-    return pretrain(
-        None, out, NETWORK, CONFIG, real=real, device="cpu", precision="float32", stop_after=int(steps), resume=True
-    )
+    # the range of wavelengths in the weights is from fewer shards than usual: all would be drawn once more for it
+    options = measure_wavelength_range.__kwdefaults__
+    before, options["n_shards"] = options["n_shards"], 2
+    try:
+        return pretrain(
+            None, out, NETWORK, config, real=real, device="cpu", precision="float32", stop_after=int(steps), resume=True
+        )
+    finally:
+        options["n_shards"] = before
 
 
 def check_parts(meeting, *groups):

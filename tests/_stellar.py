@@ -56,5 +56,5 @@ def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0
 
     heads = torch.nn.ModuleDict({**network.heads, "stellar": KnownLabels(Head.config_class())})
     monkeypatch.setitem(network._modules, "heads", heads)
-    monkeypatch.setattr("astro_spectok.stellar.estimator.find_second_star", lambda *args, **kwargs: second)
+    monkeypatch.setattr("astro_spectok.stellar.measure.find_second_star", lambda *args, **kwargs: second)
     return asked

@@ -77,10 +77,10 @@ def describe_groups(groups):
 def test_draws_are_alike(device, family):
     """On a device as on the CPU with another seed: finite, and of the same distributions."""
     options = {"snr": (5.0, 20.0), "instruments": [["sdss"]], "max_pixels": 1000}
-    drawn = describe_groups(Survey(families=[family], device=device).draw(80, 5, **options))
-    wanted = describe_groups(Survey(families=[family]).draw(80, 6, **options))
+    drawn = describe_groups(Survey(families=[family], device=device).draw(40, 5, **options))
+    wanted = describe_groups(Survey(families=[family]).draw(40, 6, **options))
     for key, values in drawn.items():
-        assert len(values) == 80
+        assert len(values) == 40
         assert ks_2samp(values, wanted[key]).pvalue > 1e-3, key
     assert np.median(drawn["scatter"]) == pytest.approx(1, abs=0.2)
 

@@ -120,9 +120,10 @@ class TestBadInput:
 
 
 def test_import_without_torch():
-    """Importing the package is light; bad input is refused before torch is imported."""
+    """Importing the package, and a look at the registry, is light; bad input is refused before torch is imported."""
     code = (
-        "import sys, astro_spectok\n"
+        "import sys, astro_spectok, astro_spectok.weights\n"
+        "astro_spectok.weights.list_weights()\n"
         "assert 'torch' not in sys.modules\n"
         "try:\n    astro_spectok.embed(3)\n"
         "except TypeError:\n    pass\n"

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from astro_spectok.spectra.column_names import find_role, pick_roles
 from astro_spectok.spectra.loaders._draft import guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._error_kind import judge_error_kind, match_error_kind
-from astro_spectok.spectra.loaders._roles import find_role, pick_roles
-from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
 
@@ -144,6 +144,16 @@ def test_names_of_columns():
     assert find_role("FLUX_IVAR").kind == "ivar"
     assert find_role("LogLam").base == 10
     assert find_role("galaxy") is None
+    # a unit that is named goes before the one that is usual
+    assert [find_role(name).unit for name in ("freq_GHz", "frequency (THz)", "energy", "LAMBDAANG")] == [
+        "ghz",
+        "THz",
+        "eV",
+        "ang",
+    ]
+    assert find_role("energy").assumed
+    # in memory nothing is guessed: no single letters, no beginnings, nothing that is left over
+    assert pick_roles(["x", "flux_smoothed", "other"], guess=False) == {}
 
 
 def make_flux(n=600, noise=0.05):

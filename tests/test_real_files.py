@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from _paths import FITS, needs
+from _paths import FITS, needs, read_real
 from astropy import units as u
 from conftest import FLAM, assert_same_vectors
-from specutils import Spectrum, SpectrumList
+from specutils import SpectrumList
 
 from astro_spectok import embed, embed_table, tokenize
 from astro_spectok.spectra import InputFlag, to_batch
@@ -41,20 +41,16 @@ FILES = {
 NO_SPECTRUM = {"desi_redrock-4-80613.fits"}
 
 
-def read(name):
-    """What a user gets without naming a format; DESI's files hold three arms."""
-    container = SpectrumList if name.startswith("desi") else Spectrum
-    return container.read(FITS / name)
-
-
 def test_none_is_forgotten():
     assert {path.name for path in FITS.glob("*.fits*")} == set(FILES) | NO_SPECTRUM
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_file(weights, name):
+def test_file(packaged_weights, name):
+    """Tokens, vector, row and model in the unit, medium and signal-to-noise ratio that the file has."""
+    weights = packaged_weights
     flux_unit, medium, (least, most) = FILES[name]
-    obj = read(name)
+    obj = read_real(name)
     tokens, vector = tokenize(obj, weights=weights), embed(obj, weights=weights)
     arms = obj if isinstance(obj, SpectrumList) else [obj]
     if isinstance(obj, SpectrumList):
@@ -86,7 +82,7 @@ def test_file(weights, name):
 @pytest.mark.parametrize("name", FILES)
 def test_model_is_like_the_data(packaged_weights, name):
     """Trained weights describe each spectrum better than a constant does."""
-    obj = read(name)
+    obj = read_real(name)
     tokens = tokenize(obj, weights=packaged_weights)
     tokens = tokens[0] if isinstance(tokens, list) else tokens
     batch = to_batch(obj)
@@ -103,7 +99,7 @@ def test_model_is_like_the_data(packaged_weights, name):
 def test_all_in_one_list(tiny_weights):
     """Files of all surveys together: a row each, the same as alone."""
     names = [name for name in FILES if not name.startswith("desi")]
-    spectra = [read(name) for name in names]
+    spectra = [read_real(name) for name in names]
     vectors = embed(spectra, weights=tiny_weights)
     assert vectors.shape == (len(names), 16)
     for vector, spectrum in zip(vectors, spectra, strict=True):

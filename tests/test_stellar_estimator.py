@@ -250,7 +250,7 @@ class TestFlags:
 
         sharp = Sharpened(LN_DOPPLER, WIDTH, 50.0, WIDTH, 0.0, True)
         monkeypatch.setattr(
-            "astro_spectok.stellar.estimator.find_velocity",
+            "astro_spectok.stellar.measure.find_velocity",
             lambda *args: StellarVelocity(LN_DOPPLER, WIDTH, 50.0, False, sharp),
         )
         scores = make_scores(("STAR", 0.0, WIDTH, 0.9), ("GALAXY", 0.5, WIDTH, 0.1))

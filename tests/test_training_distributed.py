@@ -15,7 +15,7 @@ from _multimodal import make_rows, write_hdf5
 from safetensors.torch import load_file
 
 from astro_spectok.training.history import AVERAGES, read_log
-from astro_spectok.training.loop import CHECKPOINT, LOG, pretrain
+from astro_spectok.training.loop import CHECKPOINT, LOG
 
 STEPS = _distributed.CONFIG.steps
 pytestmark = pytest.mark.skipif(
@@ -116,8 +116,7 @@ def test_the_comparison_would_notice(alone, real, tmp_path):
     for column in ("loss", "redshift", "alignment"):
         assert np.isfinite([float(row[column]) for row in rows]).mean() > 0.5, column
     config = replace(_distributed.CONFIG, shards=2)
-    options = {"real": [real], "device": "cpu", "precision": "float32"}
-    pretrain(None, tmp_path / "half", _distributed.NETWORK, config, **options)
+    _distributed.train(tmp_path / "half", STEPS, real, config=config)
     with pytest.raises(AssertionError):
         assert_same_losses(tmp_path / "half", alone)
     with pytest.raises(AssertionError):

@@ -414,12 +414,10 @@ def test_unwritable_cache(serve, server, cache, caplog, monkeypatch):
     assert "cannot be kept in the cache" in caplog.text
 
 
-@pytest.mark.parametrize("cached", [None, CONTENT[:100]], ids=["empty", "damaged"])
-def test_two_processes_at_once(serve, server, cache, tmp_path, cached):
-    """Two processes that download at the same moment both end with the right file."""
+def test_two_processes_at_once(serve, server, cache, tmp_path):
+    """Two processes that download at the same moment, over a damaged file, both end with the right one."""
     entry = serve("both")
-    if cached is not None:
-        put_into_cache(cached, tmp_path)
+    put_into_cache(CONTENT[:100], tmp_path)
     script = f"""if True:
         import hashlib
         from astro_spectok.weights import WeightsEntry, find_weights, register_weights
@@ -430,7 +428,7 @@ def test_two_processes_at_once(serve, server, cache, tmp_path, cached):
         subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
         for _ in range(2)
     ]
-    errors = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     assert len(server.requests) == 2
     kept = download_file(cache_url(entry), cache=True, sources=[], pkgname="astro_spectok")

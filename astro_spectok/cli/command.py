@@ -316,7 +316,10 @@ def main(argv=None):
             _log_to_stderr(quiet=args.quiet, debug=args.debug),
             show_warnings(sys.stderr, quiet=args.quiet, verbose=args.verbose or args.debug),
         ):
-            return args.run(args) or 0
+            status = args.run(args) or 0
+            # what is short would be written at the end of the process, where nothing catches a reader that has left
+            sys.stdout.flush()
+            return status
     except BrokenPipeError:
         # the reader has seen enough, as in `spectok weights list | head`; keep the interpreter from complaining
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,14 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from astro_spectok.network.config import read_fields
+from astro_spectok.utils.settings import Settings
 
 __all__ = ["ABOUT", "Head", "HeadConfig", "HeadLoss"]
 
@@ -22,7 +22,7 @@ ABOUT = ("domain", "calibration", "rules", "provenance")
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadConfig(Settings):
     """Base of the sizes and settings of a head: a frozen dataclass of numbers, strings and tuples of these.
 
     Examples
@@ -35,34 +35,6 @@ class HeadConfig:
     >>> BrightnessConfig.from_dict({"hidden": 32}).to_dict()
     {'hidden': 32}
     """
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON holds them.
-
-        Returns
-        -------
-        dict
-        """
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Inverse of `to_dict`.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        HeadConfig
-
-        Raises
-        ------
-        ValueError
-            There is no attribute of that name.
-        """
-        return read_fields(cls, values)
 
 
 @dataclass(frozen=True)

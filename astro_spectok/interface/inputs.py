@@ -117,8 +117,10 @@ def note_flags(batch, loaded, *, single):
     if loaded.wavelength_range is not None:
         low, high = loaded.wavelength_range
         for i in np.flatnonzero(batch.lengths):
-            good = batch.ivar[batch.pixels(i)] > 0
             wavelength = batch.wavelength[batch.grid(i)]
+            if low <= wavelength[0] and wavelength[-1] <= high:
+                continue
+            good = batch.ivar[batch.pixels(i)] > 0
             outside = good & ((wavelength < low) | (wavelength > high))
             if np.count_nonzero(outside) > OUTSIDE_SHARE * np.count_nonzero(good):
                 flags[i] |= InputFlag.OUTSIDE_TRAINED_RANGE

@@ -1,51 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The sizes of a network, as frozen dataclasses that travel inside the weights file."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-__all__ = ["CONFIGS", "FORMER_NAMES", "NetworkConfig", "get_config", "read_fields"]
+from astro_spectok.utils.settings import Settings
 
-#: fields of `NetworkConfig` by the names that weights and recipes written earlier hold
-FORMER_NAMES = {"local_cosines": "dct_coefficients"}
-
-
-def read_fields(cls, values):
-    """An instance of a dataclass from what JSON holds of it.
-
-    Parameters
-    ----------
-    cls : type
-    values : mapping
-
-    Returns
-    -------
-    object
-        Lists have become tuples.
-
-    Raises
-    ------
-    ValueError
-        There is no attribute of a name that is given.
-    """
-    known = {f.name for f in fields(cls)}
-    if unknown := sorted(set(values) - known):
-        msg = (
-            f"{cls.__name__} has no field {', '.join(unknown)}: the weights were made by a newer version; "
-            "upgrade astro_spectok, or what defines it"
-        )
-        raise ValueError(msg)
-    return cls(**{name: _to_tuple(value) for name, value in values.items()})
-
-
-def _to_tuple(value):
-    """Lists, which JSON makes of tuples, as tuples again."""
-    return tuple(map(_to_tuple, value)) if isinstance(value, list | tuple) else value
+__all__ = ["CONFIGS", "NetworkConfig", "get_config"]
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Settings):
     """Sizes of encoder, decoder and pooling; heads have their own.
 
     Attributes
@@ -97,6 +62,8 @@ class NetworkConfig:
     True
     """
 
+    _former_names: ClassVar[dict] = {"local_cosines": "dct_coefficients"}
+
     name: str = "small"
     patch: int = 32
     width: int = 160
@@ -133,34 +100,6 @@ class NetworkConfig:
     def token_size(self) -> int:
         """Values of a token: ``width`` that the transformer works with, then ``dct_coefficients``."""
         return self.width + self.dct_coefficients
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as JSON holds them.
-
-        Returns
-        -------
-        dict
-        """
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Inverse of `to_dict`.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        NetworkConfig
-
-        Raises
-        ------
-        ValueError
-            A name that this version does not know, or sizes that are inconsistent.
-        """
-        return read_fields(cls, {FORMER_NAMES.get(name, name): value for name, value in values.items()})
 
 
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);

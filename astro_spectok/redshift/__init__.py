@@ -7,4 +7,5 @@ from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.zwarn import RedshiftFlag
 
-__all__ = ["Calibration", "Peak", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]
+# what else is imported here is for other rooms
+__all__ = ["Peak", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from astropy import constants as const
 from astropy import units as u
 from astropy.table import QTable
 from specutils import Spectrum
@@ -19,14 +18,16 @@ from astro_spectok.redshift.peaks import Peak
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumBatch, to_spectrum
+from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.utils.digits import count_decimals, format_with_error
 from astro_spectok.utils.html import make_html_table, make_sparkline
 from astro_spectok.utils.spectypes import GALAXY, QSO, STAR
 
-__all__ = ["RedshiftEstimate", "sketch_spectrum", "to_velocity"]
+__all__ = ["RedshiftEstimate", "sketch_spectrum"]
 
 #: signal-to-noise ratio of what a sparkline shows: pixels are averaged until they have it
 SMOOTH = 15.0
+_KMS = u.km / u.s
 
 
 def sketch_spectrum(batch):
@@ -41,11 +42,6 @@ def sketch_spectrum(batch):
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.add.reduceat(np.where(good, flux * ivar, 0.0), starts) / weight
     return make_sparkline(batch.wavelength[batch.grid(0)][starts], mean, label="flux over wavelength")
-
-
-def to_velocity(z):
-    """Radial velocity of a star, c times z, as a `~astropy.units.Quantity` in km/s."""
-    return (z * const.c).to(u.km / u.s)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -166,12 +162,16 @@ class RedshiftEstimate:
     @property
     def rv(self) -> u.Quantity:
         """Radial velocity c z as a `~astropy.units.Quantity` in km/s if it is a star, NaN otherwise."""
-        return to_velocity(self.z if self.spectype == STAR else u.Quantity(np.nan))
+        return u.Quantity(self._as_velocity(self.z), _KMS)
 
     @property
     def rv_err(self) -> u.Quantity:
         """Standard deviation of the radial velocity in km/s if it is a star, NaN otherwise."""
-        return to_velocity(self.z_err if self.spectype == STAR else u.Quantity(np.nan))
+        return u.Quantity(self._as_velocity(self.z_err), _KMS)
+
+    def _as_velocity(self, z):
+        """A redshift of a star as a number in km/s, NaN for all else."""
+        return LIGHT_SPEED * z.value if self.spectype == STAR else np.nan
 
     def list_values(self) -> dict[str, Any]:
         """The numbers and texts of its row in a table, in the units that the table has.
@@ -183,7 +183,8 @@ class RedshiftEstimate:
         """
         plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "medium", "message")
         values = {name: getattr(self, name) for name in plain}
-        values |= {name: getattr(self, name).value for name in ("z", "z_err", "z_lo", "z_hi", "rv", "rv_err")}
+        values |= {name: getattr(self, name).value for name in ("z", "z_err", "z_lo", "z_hi")}
+        values |= {"rv": self._as_velocity(self.z), "rv_err": self._as_velocity(self.z_err)}
         values |= {f"p_{name.lower()}": p for name, p in self.class_probability.items()}
         for k, peak in enumerate(self.alternatives, 2):
             values |= {f"z_{k}": peak.z, f"p_{k}": peak.probability}

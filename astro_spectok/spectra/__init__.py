@@ -17,10 +17,7 @@ from astro_spectok.spectra.reading import READ_OPTIONS, read, read_paths
 __all__ = [
     "InputFlag",
     "SpectrumBatch",
-    "SpectrumInfo",
-    "estimate_noise",
     "join_arms",
     "read",
     "to_batch",
-    "to_spectrum",
 ]

@@ -12,8 +12,8 @@ from specutils import Spectrum
 from astro_spectok.spectra.back import make_spectrum
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.flux_units import find_flux_conversion
-from astro_spectok.spectra.forms import read_spectrum
 from astro_spectok.spectra.problems import make_error
+from astro_spectok.spectra.raw import read_spectrum
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 
 __all__ = ["join_arms", "join_rows"]

@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Columns of tables, data frames and dictionaries become the tuple of arrays that they stand for."""
 
-import re
 from collections.abc import Mapping
 from numbers import Real
 
@@ -12,25 +11,14 @@ from astropy.table import Column, Row, Table
 from astropy.utils.masked import Masked
 
 from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.problems import make_error
+from astro_spectok.spectra.unit_words import parse_axis_unit
 
 __all__ = ["has_columns", "take_columns", "unwrap"]
 
-#: what the columns of one spectrum are called, in capitals or not, the likelier name first
-NAMES = {
-    "axis": ("spectral_axis", "wavelength", "wave", "lambda", "lam", "wl", "frequency", "freq", "energy", "wavenumber"),
-    "log": ("loglam", "log_lambda", "log_wave", "log_wavelength"),
-    "flux": ("flux", "flam", "fnu", "f_lambda", "f_nu", "flux_density", "intensity", "counts"),
-    "std": ("uncertainty", "error", "err", "flux_error", "flux_err", "e_flux", "sigma", "std", "noise"),
-    "var": ("variance", "var", "flux_var"),
-    "ivar": ("ivar", "inverse_variance", "invvar", "flux_ivar"),
-    "mask": ("mask", "and_mask", "dq"),
-}
-_KINDS = {"std": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
-#: a unit at the end of a name, as in ``wave_nm`` or ``wavelength (um)``
-_UNIT_IN_NAME = re.compile(r"^(.*?)\s*[_\s(\[]\s*(aa|angstroms?|nm|um|microns?|mm|hz|ghz|thz|ev|kev)\s*[)\]]?$")
-_UNITS = {"aa": "Angstrom", "angstroms": "Angstrom", "microns": "um", "micron": "um"}
-_UNITS |= {"hz": "Hz", "ghz": "GHz", "thz": "THz", "ev": "eV", "kev": "keV"}
+#: kinds of uncertainty, by the role of a column; one is taken, in this order
+_KINDS = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 
 
 def unwrap(value):
@@ -105,24 +93,11 @@ def has_columns(obj):
     if names is None:
         return False
     if isinstance(obj, Mapping):
-        roles = _find_roles(names)
-        return "flux" in roles and not hasattr(obj[roles["flux"][0]], "spectral_axis")
+        roles = pick_roles(names, guess=False)
+        flux = obj[roles["flux"][0]] if "flux" in roles else None
+        # a dictionary of spectra in any of the other forms may have such a key
+        return "flux" in roles and not (hasattr(flux, "spectral_axis") or isinstance(flux, tuple | Mapping | str))
     return True
-
-
-def _find_roles(names):
-    """For each role the name of its column, and the unit in the name: dict of str to (name, unit)."""
-    plain = {}
-    for name in names:
-        text = str(name).strip().lower()
-        found = _UNIT_IN_NAME.match(text)
-        text, unit = (found[1], _UNITS.get(found[2], found[2])) if found else (text, None)
-        plain.setdefault(text.replace(" ", "_"), (name, unit))
-    return {
-        role: next(plain[known] for known in choices if known in plain)
-        for role, choices in NAMES.items()
-        if any(known in plain for known in choices)
-    }
 
 
 def _take(obj, name):
@@ -156,8 +131,8 @@ def take_columns(obj):
         The spectral axis has no unit.
     """
     names = _column_names(obj)
-    roles = _find_roles(names)
-    if "flux" not in roles or not {"axis", "log"} & set(roles):
+    roles = pick_roles(names, guess=False)
+    if "flux" not in roles or "wave" not in roles:
         listed = ", ".join(map(str, names[:8])) + (", ..." if len(names) > 8 else "")
         raise make_error(
             InputFlag.BAD_INPUT,
@@ -168,17 +143,17 @@ def take_columns(obj):
     flux = _take(obj, roles["flux"][0])
     uncertainty = next((_take_uncertainty(obj, roles[kind][0], kind) for kind in _KINDS if kind in roles), None)
     mask = _take(obj, roles["mask"][0]) if "mask" in roles else None
-    return _take_axis(obj, roles), flux, uncertainty, mask
+    return _take_axis(obj, *roles["wave"]), flux, uncertainty, mask
 
 
-def _take_axis(obj, roles):
+def _take_axis(obj, name, role):
     """The spectral axis as a Quantity."""
-    if "axis" not in roles:
-        return np.power(10.0, np.asarray(_take(obj, roles["log"][0]), dtype=np.float64)) * u.AA
-    name, unit = roles["axis"]
     axis = _take(obj, name)
+    if role.base is not None:
+        return np.power(role.base, np.asarray(axis, dtype=np.float64)) * u.AA
     if isinstance(axis, u.Quantity):
         return axis
+    unit = None if role.assumed else parse_axis_unit(role.unit)
     if unit is None:
         raise make_error(
             InputFlag.BAD_UNITS,
@@ -186,7 +161,7 @@ def _take_axis(obj, roles):
             f"column {name!r} must have a unit, as numbers alone do not say Angstrom or nm; got none. Give one "
             f"({name} * u.AA), or put it into the name ('{name}_nm')",
         )
-    return axis * u.Unit(unit)
+    return axis * unit.unit
 
 
 def _take_uncertainty(obj, name, kind):

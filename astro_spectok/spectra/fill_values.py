@@ -10,6 +10,7 @@ FILLS = (
     9.969209968386869e36, 9.96921e36, 1e20, 1e30, 1e35, 1e36, 1e37, 1e38, 3.4028234663852886e38,
     99.0, 999.0, 9999.0, 99999.0, 999999.0, 32768.0, 32767.0, 2147483648.0, 2147483647.0,
 )  # fmt: skip
+_FILLS = np.array(FILLS)
 #: pixels that must have exactly that value, and how far it must lie outside the range of 98 per cent of the others, in
 #: units of that range
 REPEATED, OUTSIDE = 2, 1.0
@@ -70,13 +71,17 @@ def find_fill_values(flux):
 def _measure_size(flux):
     """Median absolute value of some pixels of each row, (n,)."""
     seen = np.abs(flux[:, :: max(1, flux.shape[1] // SAMPLE)].astype(np.float64))
-    return np.nanmedian(np.where(np.isfinite(seen).any(axis=1)[:, None], seen, 0.0), axis=1)
+    # NumPy's nanmedian of rows as short as these goes through masked arrays, thirty times as slow; NaN is sorted last
+    ordered, count, rows = np.sort(seen, axis=1), np.count_nonzero(~np.isnan(seen), axis=1), np.arange(len(seen))
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, seen.shape[1] - 1)
+    middle = 0.5 * (ordered[rows, low] + ordered[rows, high])
+    return np.where(np.isfinite(seen).any(axis=1), middle, 0.0)
 
 
 def _is_fill(values):
     """Mask of the fill values, within the rounding of the type that holds them."""
     size = np.abs(np.asarray(values, np.float64))
-    return np.isclose(size[..., None], FILLS, rtol=1e-6, atol=0).any(axis=-1)
+    return (np.abs(size[..., None] - _FILLS) <= 1e-6 * _FILLS).any(axis=-1)
 
 
 def _search_row(flux):

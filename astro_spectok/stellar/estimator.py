@@ -2,64 +2,25 @@
 """`StellarParameterEstimator`: temperature, gravity, abundances and radial velocity of stars from any instrument."""
 
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from astropy.table import QTable
 
-from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.columns import fill_row, make_arrays, make_table
-from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import measure_facts, measure_medium_error, name_medium
+from astro_spectok.interface.inputs import name_medium
 from astro_spectok.interface.provenance import make_provenance
-from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
-from astro_spectok.redshift.result import to_velocity
-from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
-from astro_spectok.redshift.spectral_type import choose_type
-from astro_spectok.stellar.binaries import find_second_star
 from astro_spectok.stellar.columns import STELLAR_COLUMNS
 from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.stellar.flags import (
-    LEAST_PIXELS,
-    combine_stellar_flags,
-    convert_stellar_flags,
-    find_coverage_flags,
-    find_label_flags,
-    find_signal_flags,
-    find_star_flags,
-    is_refused,
-    is_withheld,
-)
-from astro_spectok.stellar.infrared_velocity import load_infrared_templates
-from astro_spectok.stellar.labels import StellarLabels
+from astro_spectok.stellar.measure import find_labels, find_stars, find_stellar_head, name_type
 from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
-from astro_spectok.stellar.velocity import find_velocity
-from astro_spectok.stellar.warn import StellarFlag
 from astro_spectok.utils.host import own_errstate
-from astro_spectok.utils.spectypes import STAR
 from astro_spectok.weights.checks import naming
 
-__all__ = ["StellarParameterEstimator", "find_stellar_head"]
-
-#: labels that not every spectrum constrains: they are given where their errors are well below the spread of the stars
-OPTIONAL = ("alpha_fe", "log_vbroad")
-
-
-class _Star(NamedTuple):
-    """Velocity, class and flags of one spectrum, before its labels."""
-
-    z: float
-    z_err: float
-    p_star: float
-    snr: float
-    types: dict
-    flags: StellarFlag
-    refused: bool
-    withheld: bool
-    infrared: bool
+__all__ = ["StellarParameterEstimator"]
 
 
 class StellarParameterEstimator(Estimator):
@@ -237,8 +198,8 @@ class StellarParameterEstimator(Estimator):
         name = find_stellar_head(prepared.runner)
         with naming(f"rules of the head {name}", prepared.runner.loaded):
             training = StellarTraining.from_head(prepared.runner.network.heads[name])
-        stars = self._find_stars(prepared, training, progress)
-        labels, warn = self._find_labels(prepared, name, training, stars, progress)
+        stars = find_stars(prepared, training, self.assume_star, progress)
+        labels, warn = find_labels(prepared, name, training, stars, progress)
         meta = make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,
             "assume_star": bool(self.assume_star),
@@ -248,149 +209,6 @@ class StellarParameterEstimator(Estimator):
             meta |= {"medium": info.medium, "medium_source": info.medium_source}
         return stars, labels, warn, meta
 
-    def _find_stars(self, prepared, training, progress):
-        """Radial velocity, and how much of a star it is, of each usable spectrum: dict of int to `_Star`."""
-        if STAR not in prepared.grid.classes:
-            msg = (
-                f"weights {prepared.runner.loaded.name!r} know no class {STAR}; use others, see `spectok weights list`"
-            )
-            raise WeightsError(msg)
-        assume, out = {"assume_star": bool(self.assume_star)}, {}
-        for i, posterior, information, types in prepared.measure(progress):
-            with prepared.contained.member(i):
-                out[i] = _find_star(prepared, i, posterior, information, types, training, assume)
-        return out
-
-    def _find_labels(self, prepared, name, training, stars, progress):
-        """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
-        batch, runner, head = prepared.batch, prepared.runner, prepared.runner.network.heads[name]
-        n = len(batch)
-        labels, own_flags = [None] * n, [StellarFlag.NONE] * n
-        ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
-        for i, star in stars.items():
-            with prepared.contained.member(i):
-                velocity = (to_velocity(star.z).value, to_velocity(star.z_err).value)
-                velocity = (np.nan, np.nan) if star.refused else velocity
-                size = len(names)
-                labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
-                coverage, enough = _judge_coverage(batch, i, star, training)
-                own_flags[i] = star.flags | coverage
-                if enough and not star.withheld:
-                    ln_doppler[i] = np.log1p(star.z)
-
-        def run(part, index):
-            return runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
-
-        for i, measured in prepared.contained.run(run, np.isfinite(ln_doppler)):
-            with prepared.contained.member(i):
-                mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
-                rest = _take_good(batch, i) / (1 + stars[i].z)
-                require_finite("stellar label", mean, covariance)
-                covariance = training.correct_covariance(names, covariance, training.find_range(rest))
-                outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
-                _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)
-                labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
-                second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
-                own_flags[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
-        for i in prepared.contained.failed:
-            labels[i], own_flags[i] = None, StellarFlag.NONE
-        prepared.contained.warn()
-        noticed = [convert_stellar_flags(flags) for flags in prepared.flags]
-        return labels, [combine_stellar_flags(*pair) for pair in zip(noticed, own_flags, strict=True)]
-
-
-def _find_star(prepared, i, posterior, information, types, training, assume):
-    """The `_Star` of one spectrum."""
-    velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
-    p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
-    known = {"types": types, "covered": training.types, "rules": training.rules} | assume
-    shown = describe_kind(velocity.sharp, prepared.batch, i, types)
-    flags = find_star_flags(
-        p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
-        redshift_rules=prepared.calibration.rules, **known,
-    )  # fmt: skip
-    ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
-    flags |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
-    width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
-    z, z_err = float(np.expm1(velocity.ln_doppler)), float(np.exp(velocity.ln_doppler) * width)
-    require_finite("radial velocity", z, z_err, p_star, snr)
-    return _Star(
-        z,
-        z_err,
-        p_star,
-        snr,
-        types,
-        flags,
-        is_refused(p_star, training.rules, **assume),
-        is_withheld(p_star, **known),
-        velocity.infrared,
-    )
-
-
-def find_stellar_head(runner):
-    """Name of the head for stellar parameters.
-
-    Parameters
-    ----------
-    runner : `~astro_spectok.engine.Runner`
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    WeightsError
-        The weights have none.
-    """
-    name = runner.find_head("stellar")
-    if name is None:
-        msg = (
-            f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
-            "others, see `spectok weights list`, or give them one with `spectok build heads`"
-        )
-        raise WeightsError(msg)
-    return name
-
-
-def _judge_coverage(batch, i, star, training):
-    """Flags of range, noise and resolution of a spectrum, and whether it reaches what labels were trained on."""
-    good = _take_good(batch, i)
-    rest = good / (1 + star.z)
-    n_inside, filled = int(np.count_nonzero(training.covers(rest))), training.fills_range(rest)
-    resolution, limits = take_resolution(batch, i), training.limit_resolution(training.find_range(rest))
-    if resolution is None:
-        # what its pixels allow at most
-        resolution = min(0.5 / measure_pixel(good), limits[1])
-    flags = find_coverage_flags(n_inside, len(good), star.snr, resolution, limits, training.rules, filled=filled)
-    return flags, n_inside >= LEAST_PIXELS
-
-
-def _take_good(batch, i):
-    """Wavelengths of the good pixels of a spectrum."""
-    return batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
-
-
-def _find_second(batch, i, ln_doppler, infrared):
-    """`find_second_star` with the templates that the velocity is from."""
-    templates = load_infrared_templates() if infrared else None
-    return find_second_star(
-        *take_spectrum(batch, i), ln_doppler, resolution=take_resolution(batch, i), templates=templates
-    )
-
-
-def _drop_unconstrained(names, mean, covariance, most, outside):
-    """Put NaN where an optional label is hardly known better than without the spectrum, or was not learnt there."""
-    sigma = np.sqrt(np.diag(covariance))
-    for k, name in enumerate(names):
-        if name in OPTIONAL and (name in outside or not sigma[k] < most[k]):
-            mean[k] = covariance[k, :] = covariance[:, k] = np.nan
-
-
-def _name_type(star):
-    """The most probable type and its probability; '' and NaN of what is not taken for a star."""
-    return choose_type("" if star.refused else STAR, star.types)
-
 
 def _make_estimate(prepared, i, star, labels, warn, meta):
     """The `StellarEstimate` of one usable spectrum of a batch."""
@@ -399,7 +217,7 @@ def _make_estimate(prepared, i, star, labels, warn, meta):
         head = prepared.runner.network.heads[find_stellar_head(prepared.runner)]
         hull = StellarTraining.from_head(head).hull
         alone = {"_labels": labels, "_hull": hull, "_batch": prepared.batch}
-    stellar_type, p_stellar_type = _name_type(star)
+    stellar_type, p_stellar_type = name_type(star)
     return StellarEstimate(
         **labels.quantities(),
         covariance=labels.parameter_covariance(),

@@ -17,7 +17,7 @@ from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurv
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
 from astro_spectok.stellar.domain import StellarTraining
-from astro_spectok.stellar.estimator import find_stellar_head
+from astro_spectok.stellar.measure import find_stellar_head
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.training.calibrate_redshift import find_redshift_head, list_redshifts
 from astro_spectok.training.observed import to_inputs, to_spectra

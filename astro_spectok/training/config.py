@@ -2,8 +2,9 @@
 """Settings of a training run."""
 
 import math
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
+
+from astro_spectok.utils.settings import Settings
 
 __all__ = ["RULES", "TrainingConfig", "check_number", "check_rule", "parse_settings"]
 
@@ -30,7 +31,7 @@ RULE_OF = {
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """Settings of a training run; they are written into its checkpoints and into the weights.
 
     Attributes
@@ -148,15 +149,6 @@ class TrainingConfig:
                 "set both to fit"
             )
             raise ValueError(msg)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON holds them.
-
-        Returns
-        -------
-        dict
-        """
-        return asdict(self)
 
 
 def check_rule(name, value, rule):

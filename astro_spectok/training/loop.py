@@ -162,58 +162,65 @@ def pretrain(
     >>> (out / "checkpoint.safetensors").is_file()
     True
     """
-    model = ModelConfig.of(model)
-    out, real = Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
-    checkpoint, log_path = out / CHECKPOINT, out / LOG
-    if checkpoint.exists() and not resume:
-        msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
-        raise FileExistsError(msg)
-    open_sources(real, medium=real_medium)  # a wrong directory is reported before anything is written
-    if data is None:
-        log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
-    else:
-        find_sets(data)
-    dataset = ViewDataset(data, config, model, real, real_medium=real_medium)
+    model, out, real = ModelConfig.of(model), Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
+    dataset = _open_data(data, out, model, config, real, real_medium, resume)
     with Processes(choose_device(device)) as processes, lock_run(out, processes.rank == 0):
-        if config.shards % processes.size:
-            msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
-            raise ValueError(msg)
-        # the checkpoint has it all
-        first = None if checkpoint.exists() else start
-        network = _make_network(model, config.seed, first).to(processes.device)
-        trained = freeze_all_but(network, train_only)
-        if trained and not checkpoint.exists():
-            _check_frozen(network, trained, start)
-        optimizer = _make_optimizer(network, config)
-        dtype = choose_dtype(processes.device, precision, training=True)
-        step_module = TrainingStep(network, config, dtype).to(processes.device)
-        configs = {"network": model.to_dict(), "training": config.to_dict()}
-        configs["data"] = describe_data(dataset, start)
-        if trained:
-            configs["parts"] = {"train_only": trained} | describe_start(start, network)
-        step = 0
-        if checkpoint.exists():
-            stored = read_configs(checkpoint)
-            if start is None:
-                configs["data"]["start"] = stored.get("data", {}).get("start")
-            if trained:
-                configs["parts"] = stored.get("parts", {}) | {"train_only": trained}
-            step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
+        run, step, parts = _open_run(dataset, model, out, start, train_only, precision, processes, on_step)
         # no less than what is done, where a run is resumed with fewer steps
         last = max(step, min(config.steps, stop_after if stop_after is not None else config.steps))
-        run = _Run(out, config, configs, step_module, optimizer, processes, on_step)
-        if processes.rank == 0:
-            out.mkdir(parents=True, exist_ok=True)
-            trim_log(log_path, step)
-        processes.wait()
         log.info("training %s on %s from step %d to %d", model.name, processes.device, step, last)
         run.train(_load_batches(dataset, step, last, processes), step, last)
         if last < config.steps or processes.rank:
             return None
         training = describe_training(
-            dataset, log_path, step=last, device=processes.device, start=configs["data"]["start"]
+            dataset, out / LOG, step=last, device=processes.device, start=run.configs["data"]["start"]
         )
-        return _export(out, network, training, configs.get("parts", {}))
+        return _export(out, run.step_module.network, training, parts)
+
+
+def _open_data(data, out, model, config, real, real_medium, resume):
+    """The dataset of a run; what is wrong with its directories is reported before anything is written."""
+    if (out / CHECKPOINT).exists() and not resume:
+        msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
+        raise FileExistsError(msg)
+    open_sources(real, medium=real_medium)
+    if data is None:
+        log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
+    else:
+        find_sets(data)
+    return ViewDataset(data, config, model, real, real_medium=real_medium)
+
+
+def _open_run(dataset, model, out, start, train_only, precision, processes, on_step):
+    """A run at its first step, or where its checkpoint left off: the `_Run`, steps done, and what of it is trained."""
+    config, checkpoint = dataset.config, out / CHECKPOINT
+    if config.shards % processes.size:
+        msg = f"shards must be a multiple of the {processes.size} processes, got {config.shards}"
+        raise ValueError(msg)
+    # the checkpoint has it all
+    network = _make_network(model, config.seed, None if checkpoint.exists() else start).to(processes.device)
+    trained = freeze_all_but(network, train_only)
+    if trained and not checkpoint.exists():
+        _check_frozen(network, trained, start)
+    optimizer = _make_optimizer(network, config)
+    dtype = choose_dtype(processes.device, precision, training=True)
+    step_module = TrainingStep(network, config, dtype).to(processes.device)
+    configs = {"network": model.to_dict(), "training": config.to_dict(), "data": describe_data(dataset, start)}
+    if trained:
+        configs["parts"] = {"train_only": trained} | describe_start(start, network)
+    step = 0
+    if checkpoint.exists():
+        stored = read_configs(checkpoint)
+        if start is None:
+            configs["data"]["start"] = stored.get("data", {}).get("start")
+        if trained:
+            configs["parts"] = stored.get("parts", {}) | {"train_only": trained}
+        step = read_checkpoint(checkpoint, network, optimizer, configs, free=FREE_SETTINGS)
+    if processes.rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        trim_log(out / LOG, step)
+    processes.wait()
+    return _Run(out, config, configs, step_module, optimizer, processes, on_step), step, configs.get("parts", {})
 
 
 def _make_network(model, seed, start=None):

@@ -15,10 +15,7 @@ from astro_spectok.weights.store import find_weights
 
 # what else is imported here is for other rooms
 __all__ = [
-    "LoadedWeights",
     "WeightsEntry",
-    "describe_weights",
-    "find_weights",
     "list_weights",
     "load_network",
     "load_weights",

@@ -11,7 +11,7 @@ from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertain
 from specutils import Spectrum
 
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, judge_error_kind, to_deviation
-from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
 __all__ = ["Draft", "break_orders", "build_spectra", "check_axis_unit", "guess_axis_unit", "is_pixel_axis"]
 

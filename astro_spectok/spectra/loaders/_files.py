@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from specutils.io.parsing_utils import read_fileobj_or_hdulist
 
-from astro_spectok.spectra.loaders._unit_words import parse_flux_unit
+from astro_spectok.spectra.unit_words import parse_flux_unit
 
 __all__ = ["SpectrumFile", "bad_pixels", "header_flag", "linear_axis", "open_spectrum_file"]
 

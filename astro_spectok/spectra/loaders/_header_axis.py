@@ -11,7 +11,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 
 from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._iraf import read_wat, wat_label, wat_unit
-from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit
+from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 
 __all__ = ["HeaderAxis", "read_header_axis"]
 

@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 
+from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
-from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
 
 __all__ = ["MAX_COLUMNS", "choose_flux", "find_row_roles", "find_sisters", "is_image", "looks_like_wavelengths",
            "read_image"]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
 __all__ = ["OptionError", "ReadOptions", "make_options"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from astropy import units as u
 
+from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, find_role, pick_roles
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
-from astro_spectok.spectra.loaders._roles import ERROR_ROLES, LEFT_OVER, Role, find_role, pick_roles
-from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
 __all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "tell_what"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
+from astro_spectok.spectra.column_names import find_role
 from astro_spectok.spectra.loaders._error_kind import match_error_kind
-from astro_spectok.spectra.loaders._roles import find_role
-from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 __all__ = [
     "LEAST_ROWS", "TextBlock", "are_dates", "find_block", "guess_names", "read_block", "read_text_header", "tidy_text",

@@ -6,14 +6,14 @@ from astropy import units as u
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from specutils import Spectrum
 
+from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra, check_axis_unit, guess_axis_unit
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
 from astro_spectok.spectra.loaders._options import OptionError
-from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._tables import is_jwst
-from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
 from astro_spectok.spectra.loaders.fits_tables import merge_headers
+from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 __all__ = ["read_cube"]
 

@@ -9,7 +9,7 @@ from astropy.table import Table
 from specutils import Spectrum
 
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._unit_words import parse_axis_unit, parse_flux_unit
+from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 __all__ = ["read_desi"]
 

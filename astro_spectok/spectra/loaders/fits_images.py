@@ -8,6 +8,7 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 
+from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
 from astro_spectok.spectra.loaders._formats import register_format
@@ -22,11 +23,10 @@ from astro_spectok.spectra.loaders._image_parts import (
     read_image,
 )
 from astro_spectok.spectra.loaders._iraf import read_multispec, wat_unit
-from astro_spectok.spectra.loaders._roles import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._sister_files import find_flux_file, read_error_file
 from astro_spectok.spectra.loaders._tables import is_jwst
-from astro_spectok.spectra.loaders._unit_words import AxisUnit, parse_axis_unit
 from astro_spectok.spectra.loaders.fits_tables import describe_fits, merge_headers
+from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 
 __all__ = ["read_fits_image"]
 

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._roles import pick_roles
 from astro_spectok.spectra.loaders._tables import Columns, read_columns
 
 __all__ = ["read_json"]

@@ -6,7 +6,7 @@ from astropy import units as u
 
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._unit_words import AxisUnit
+from astro_spectok.spectra.unit_words import AxisUnit
 
 __all__ = ["read_spec", "read_spplate", "read_spspec"]
 

@@ -3,9 +3,9 @@
 
 import numpy as np
 
+from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._draft import break_orders, guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._roles import pick_roles
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
 from astro_spectok.spectra.loaders._text_block import (
     LEAST_ROWS,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from astro_spectok.heads import ModelConfig, find_kind, get_model_config
 from astro_spectok.network import NetworkConfig
-from astro_spectok.network.config import FORMER_NAMES
 from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
@@ -183,7 +182,7 @@ def _read_model(usual, own):
     model = get_model_config(network.pop("base"))
     sizes, known = model.network.to_dict(), [one.name for one in fields(NetworkConfig)]
     for name, value in (network | own["network"]).items():
-        name = FORMER_NAMES.get(name, name)
+        name = NetworkConfig._former_names.get(name, name)
         if name not in known:
             msg = f"network.{name} is no size of a network, which has {', '.join(known)}; correct its name"
             raise ValueError(msg)

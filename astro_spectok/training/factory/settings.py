@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Settings of the stages that make weights, as a recipe gives them: each with its rule."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 from astro_spectok.training.config import check_number, check_rule
+from astro_spectok.utils.settings import Settings
 
 __all__ = [
     "CalibrateRedshiftSettings",
@@ -22,7 +23,7 @@ def _setting(default, rule):
 
 
 @dataclass(frozen=True)
-class StageSettings:
+class StageSettings(Settings):
     """Settings of a stage, whose numbers are checked when they are made."""
 
     def __post_init__(self):
@@ -30,10 +31,6 @@ class StageSettings:
             value = getattr(self, one.name)
             check_number(one.name, value, one.type)
             check_rule(one.name, value, one.metadata["rule"])
-
-    def to_dict(self):
-        """The settings as JSON holds them."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

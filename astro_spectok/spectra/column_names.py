@@ -5,6 +5,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from astropy import units as u
+
+from astro_spectok.spectra.unit_words import AXIS_WORDS
+
 __all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "find_role", "pick_roles"]
 
 ERROR_ROLES = ("err", "ivar", "var", "snr")
@@ -23,12 +27,15 @@ class Role:
         Of a logarithm, for wavelengths.
     unit : str or None
         Unit of the axis that the name implies.
+    assumed : bool
+        Whether that is only what is usual, as Hz for ``frequency``, and not stated, as in ``wave_nm``.
     """
 
     kind: str
     rank: int = 0
     base: float | None = None
     unit: str | None = None
+    assumed: bool = False
 
 
 #: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they imply)
@@ -44,22 +51,9 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "wavestis waveopt wa",
         {},
     ),
-    (
-        "wave",
-        "wavelengthaa wavelengtha wavea waveang waveangstrom wavelengthangstrom wavelengthang lambdaa "
-        "lambdaang lambdaangstrom angstrom angstroms ang aa",
-        {"unit": "Angstrom", "start": 20},
-    ),
-    (
-        "wave",
-        "wavelengthnm wavenm lambdanm nm",
-        {"unit": "nm", "start": 20},
-    ),
-    (
-        "wave",
-        "wavelengthum waveum lambdaum wavelengthmicron wavemicron wavelengthmicrons um micron microns",
-        {"unit": "um", "start": 20},
-    ),
+    ("wave", "angstrom angstroms ang aa", {"unit": "Angstrom", "start": 20}),
+    ("wave", "nm", {"unit": "nm", "start": 20}),
+    ("wave", "um micron microns", {"unit": "um", "start": 20}),
     (
         "wave",
         "loglam loglambda logwave logwavelength log10lam log10wave log10wavelength log10lambda logl logwl lglam",
@@ -70,21 +64,9 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "lnlam lnwave lnlambda lnwavelength",
         {"base": 2.718281828459045, "start": 30},
     ),
-    (
-        "wave",
-        "frequency freq nu",
-        {"unit": "Hz", "start": 60},
-    ),
-    (
-        "wave",
-        "energy",
-        {"unit": "eV", "start": 60},
-    ),
-    (
-        "wave",
-        "wavenumber wavenum",
-        {"unit": "cm-1", "start": 60},
-    ),
+    ("wave", "frequency freq nu", {"unit": "Hz", "start": 60, "assumed": True}),
+    ("wave", "energy", {"unit": "eV", "start": 60, "assumed": True}),
+    ("wave", "wavenumber wavenum", {"unit": "cm-1", "start": 60, "assumed": True}),
     (
         "flux",
         "flux flam fluxcal fluxcalibrated calibflux optflam boxflam spec spectrum specflux specdata "
@@ -151,16 +133,24 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
 )
 
 
+def _is_in_names(word):
+    """Whether a word for a unit is one that names of columns end with."""
+    return word.isascii() and AXIS_WORDS[word] in (u.AA, u.nm, u.um, u.mm, u.Hz, u.GHz, u.THz, u.eV, u.keV)
+
+
 def _make_table():
     """Role by name."""
     roles = {}
     for kind, names, rest in _NAMES:
+        given = {key: value for key, value in rest.items() if key != "start"}
         for rank, name in enumerate(names.split(), start=rest.get("start", 0)):
-            roles.setdefault(name, Role(kind, rank, rest.get("base"), rest.get("unit")))
+            roles.setdefault(name, Role(kind, rank, **given))
     return roles
 
 
 _ROLES = _make_table()
+#: units that stand at the end of names, the longest first, as in ``wave_nm`` or ``LAMBDAANG``
+_UNITS_IN_NAMES = tuple(sorted((word for word in AXIS_WORDS if _is_in_names(word)), key=len, reverse=True))
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 
@@ -192,12 +182,23 @@ def _find_by_beginning(squeezed):
     return None
 
 
-def find_role(name):
+def _find_with_unit(squeezed):
+    """The role of a name of wavelengths (or of frequencies, energies) that ends with a unit."""
+    for word in _UNITS_IN_NAMES:
+        base = _ROLES.get(squeezed.removesuffix(word)) if squeezed.endswith(word) else None
+        if base is not None and base.kind == "wave" and base.base is None and len(squeezed) - len(word) >= 3:
+            return Role("wave", 20 + min(base.rank, 9), unit=word)
+    return None
+
+
+def find_role(name, *, guess=True):
     """Find what a name says.
 
     Parameters
     ----------
     name : str
+    guess : bool
+        Whether a single letter counts, and a name that only begins or ends as one that says something.
 
     Returns
     -------
@@ -205,30 +206,34 @@ def find_role(name):
 
     Examples
     --------
-    >>> from astro_spectok.spectra.loaders._roles import find_role
+    >>> from astro_spectok.spectra.column_names import find_role
     >>> find_role("Wavelength (nm)").unit, find_role("FLUX_IVAR").kind, find_role("loglam").base
     ('nm', 'ivar', 10.0)
     """
     inside = _IN_BRACKETS.search(str(name))
     outside = _IN_BRACKETS.sub("", str(name)).strip() or str(name)
     squeezed = re.sub(r"[^a-z0-9]", "", outside.lower().replace("λ", "lambda").replace("σ", "sigma"))
-    role = _ROLES.get(squeezed)
-    if role is None and len(squeezed) > 3:
+    role = _ROLES.get(squeezed) or _find_with_unit(squeezed)
+    if not guess and len(squeezed) < 2:
+        return None
+    if role is None and guess and len(squeezed) > 3:
         # flux1, flux_2, spectrum_0
         role = _ROLES.get(squeezed.rstrip("0123456789"))
-    if role is None and len(squeezed) > 4:
+    if role is None and guess and len(squeezed) > 4:
         role = _find_by_beginning(squeezed)
-    if role is not None and role.kind == "wave" and inside and role.unit is None:
+    if role is not None and role.kind == "wave" and inside and (role.unit is None or role.assumed):
         return Role("wave", role.rank, role.base, inside[1])
     return role
 
 
-def pick_roles(names):
+def pick_roles(names, *, guess=True):
     """Choose among columns: the most likely one for each role.
 
     Parameters
     ----------
     names : sequence of str
+    guess : bool
+        As of `find_role`; nor is the one that is left over taken for the flux if not.
 
     Returns
     -------
@@ -238,12 +243,12 @@ def pick_roles(names):
     """
     best = {}
     for name in names:
-        role = find_role(name)
+        role = find_role(name, guess=guess)
         if role is None:
             continue
         if role.kind not in best or role.rank < best[role.kind][1].rank:
             best[role.kind] = (name, role)
-    if "wave" in best and "flux" not in best:
+    if guess and "wave" in best and "flux" not in best:
         left = [name for name in names if find_role(name) is None]
         if len(left) == 1:
             best["flux"] = (left[0], Role("flux", LEFT_OVER))

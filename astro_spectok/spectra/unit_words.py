@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from astropy import units as u
 
-__all__ = ["AxisUnit", "parse_axis_unit", "parse_flux_unit"]
+__all__ = ["AXIS_WORDS", "AxisUnit", "parse_axis_unit", "parse_flux_unit"]
 
 _F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
 _F_NU = u.erg / u.s / u.cm**2 / u.Hz
@@ -30,7 +30,8 @@ class AxisUnit:
     base: float | None = None
 
 
-_AXIS_WORDS = {
+#: unit of a spectral axis, by its name in lower case without blanks, brackets and signs of multiplication
+AXIS_WORDS = {
     **dict.fromkeys(("a", "aa", "ang", "angs", "angstrom", "angstroms", "angstroem", "angstroems", "angström", "å",
                      "ångström", "ångstrom", "ångströms", "angtroms", "angstr", "01nm"), u.AA),
     **dict.fromkeys(("nm", "nms", "nanometer", "nanometers", "nanometre", "nanometres"), u.nm),
@@ -64,7 +65,7 @@ def parse_axis_unit(text):
 
     Examples
     --------
-    >>> from astro_spectok.spectra.loaders._unit_words import parse_axis_unit
+    >>> from astro_spectok.spectra.unit_words import parse_axis_unit
     >>> [str(parse_axis_unit(text).unit) for text in ("ANGSTROMS", "microns", "[Ang]", "1/cm")]
     ['Angstrom', 'um', 'Angstrom', '1 / cm']
     >>> parse_axis_unit("log(Angstrom)").base
@@ -80,8 +81,8 @@ def parse_axis_unit(text):
     word = word.replace("**", "").replace("^", "").replace("per", "/")
     squeezed = re.sub(r"[\s()\[\]{}.*/_]", "", word)
     for candidate in (squeezed, squeezed.replace("-", "")):
-        if candidate in _AXIS_WORDS:
-            return AxisUnit(_AXIS_WORDS[candidate])
+        if candidate in AXIS_WORDS:
+            return AxisUnit(AXIS_WORDS[candidate])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -179,7 +180,7 @@ def parse_flux_unit(text):
 
     Examples
     --------
-    >>> from astro_spectok.spectra.loaders._unit_words import parse_flux_unit
+    >>> from astro_spectok.spectra.unit_words import parse_flux_unit
     >>> for text in ("1E-17 erg/cm^2/s/Ang", "ergs s-1 cm-2 A-1", "ADU", "Relative Flux", "DU/PIXEL"):
     ...     print(parse_flux_unit(text)[0].to_string())
     1e-17 erg / (Angstrom s cm2)

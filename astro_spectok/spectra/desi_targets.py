@@ -111,7 +111,7 @@ def align_arms(arms):
 
 
 def take_rows(raw, rows):
-    """Rows of a `~astro_spectok.spectra.forms.RawSpectra`, as ``rows`` says; -1 gives one without good pixels."""
+    """Rows of a `~astro_spectok.spectra.raw.RawSpectra`, as ``rows`` says; -1 gives one without good pixels."""
     if np.array_equal(rows, np.arange(len(raw.flux))):
         return raw
     lacking = np.repeat((rows < 0)[:, None], raw.flux.shape[1], axis=1)
