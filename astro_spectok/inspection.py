@@ -71,7 +71,7 @@ def write_inspection(
     Parameters
     ----------
     table : `~astropy.table.Table`, str or path-like
-        As `~astro_spectok.estimators.RedshiftEstimator.estimate_files` or ``spectok redshift`` made it, or its file:
+        As ``RedshiftEstimator.estimate_files`` or ``spectok redshift`` made it, or its file:
         with a column ``file``, and the spectra of a file in their order.
     out : str or path-like
         Name of the PDF.
