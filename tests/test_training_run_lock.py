@@ -10,7 +10,7 @@ from _training_data import QUICK
 
 from astro_spectok.heads import get_model_config
 from astro_spectok.training.loop import pretrain
-from astro_spectok.training.run_lock import LOCK, lock_run
+from astro_spectok.utils.run_lock import LOCK, lock_run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="files are locked otherwise there")
 
@@ -32,7 +32,7 @@ def test_kill_leaves_no_lock(tmp_path):
     """The file may stay; the lock does not."""
     code = f"""if True:
         import os, signal
-        from astro_spectok.training.run_lock import lock_run
+        from astro_spectok.utils.run_lock import lock_run
         with lock_run({str(tmp_path)!r}):
             os.kill(os.getpid(), signal.SIGKILL)
     """

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra in the layout of the Multimodal Universe, HDF5 or Parquet, one row at a time."""
+"""Spectra in the layout of the Multimodal Universe, HDF5 or Parquet: rows of arrays, and rows as batches."""
 
 import logging
 
@@ -7,7 +7,9 @@ import numpy as np
 from astropy import units as u
 from astropy.nddata import InverseVariance
 
-from astro_spectok.spectra import to_batch
+from astro_spectok.spectra.batch import SpectrumBatch
+from astro_spectok.spectra.convert import to_batch
+from astro_spectok.spectra.problems import describe_error, flag_of
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "HDF5Shard",
     "ParquetShard",
     "convert_row",
+    "convert_rows",
     "count_rows",
     "find_resolution",
     "import_h5py",
@@ -317,23 +320,76 @@ def convert_row(row, *, medium=None):
     ValueError
         Arrays of different lengths.
     """
-    wavelength, flux = np.ravel(row["wavelength"]), np.ravel(row["flux"])
-    arrays = {key: np.ravel(row[key]) for key in ("ivar", "sigma", "mask") if key in row}
-    lengths = {"wavelength": len(wavelength), "flux": len(flux)} | {key: len(a) for key, a in arrays.items()}
+    return _convert_alike([row], medium)
+
+
+def convert_rows(rows, *, medium=None):
+    """Rows as one `SpectrumBatch`; those that stand together on one grid of wavelengths are converted together.
+
+    Parameters
+    ----------
+    rows : sequence of dict of str to ndarray
+        Each as `convert_row` takes it.
+    medium : {'vacuum', 'air'}, optional
+        None is vacuum.
+
+    Returns
+    -------
+    `~astro_spectok.spectra.SpectrumBatch`
+        One spectrum for each row; one that cannot be used has no pixels, a flag and the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra.multimodal import convert_rows
+    >>> row = {"wavelength": np.linspace(4000, 5000, 100), "flux": np.ones(100), "ivar": np.ones(100)}
+    >>> batch = convert_rows([row, row, {"wavelength": np.ones(3), "flux": np.ones(2)}])
+    >>> batch.lengths.tolist(), len(batch.wavelength)
+    ([100, 100, 0], 100)
+    """
+    batches, start = [], 0
+    while start < len(rows):
+        stop = start + 1
+        while stop < len(rows) and _share_grid(rows[start], rows[stop]):
+            stop += 1
+        try:
+            batches.append(_convert_alike(rows[start:stop], medium))
+        except (TypeError, ValueError) as error:
+            message, flag = describe_error(error), flag_of(error)
+            batches += [SpectrumBatch.make_unusable(message, flag=flag) for _ in range(start, stop)]
+        start = stop
+    return SpectrumBatch.concatenate(batches) if batches else to_batch([])
+
+
+def _share_grid(row, other):
+    """Whether two rows have arrays of the same kinds and lengths, wavelengths and resolution."""
+    if row.keys() != other.keys() or any(np.shape(row[key]) != np.shape(other[key]) for key in row):
+        return False
+    shared = (key for key in ("wavelength", "lsf_sigma") if key in row)
+    return all(row[key] is other[key] or np.array_equal(row[key], other[key], equal_nan=True) for key in shared)
+
+
+def _convert_alike(rows, medium):
+    """Rows that share a grid as one batch."""
+    first = rows[0]
+    wavelength = np.ravel(first["wavelength"])
+    keys = [key for key in ("flux", "ivar", "sigma", "mask") if key in first]
+    arrays = {key: np.stack([np.ravel(row[key]) for row in rows]) for key in keys}
+    lengths = {"wavelength": len(wavelength)} | {key: array.shape[1] for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         msg = f"the arrays of a spectrum must have one length, got {lengths}; write them anew"
         raise ValueError(msg)
     inside = np.isfinite(wavelength) & (wavelength > 0)
-    lsf_sigma = np.ravel(row.get("lsf_sigma", np.nan))
+    lsf_sigma = np.ravel(first.get("lsf_sigma", np.nan))
     lsf_sigma = lsf_sigma[inside] if len(lsf_sigma) == len(inside) else lsf_sigma
-    ivar = arrays.get("ivar")
+    flux, ivar = arrays["flux"], arrays.get("ivar")
     if ivar is None and "sigma" in arrays:
         with np.errstate(divide="ignore", invalid="ignore"):
             ivar = arrays["sigma"] ** -2.0
     if "mask" in arrays:
         flux = np.where(arrays["mask"] == 0, flux, np.nan)
-    spectrum = [wavelength[inside] * u.AA, flux[inside] * u.dimensionless_unscaled]
+    spectra = [wavelength[inside] * u.AA, flux[:, inside] * u.dimensionless_unscaled]
     if ivar is not None:
-        spectrum.append(InverseVariance(ivar[inside]))
+        spectra.append(InverseVariance(ivar[:, inside]))
     resolution = find_resolution(wavelength[inside], lsf_sigma)
-    return to_batch(tuple(spectrum), medium=medium or "vacuum", resolution=resolution)
+    return to_batch(tuple(spectra), medium=medium or "vacuum", resolution=resolution)
