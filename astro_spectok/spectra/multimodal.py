@@ -20,9 +20,12 @@ __all__ = [
     "convert_row",
     "convert_rows",
     "count_rows",
+    "find_columns",
     "find_resolution",
     "import_h5py",
     "import_parquet",
+    "list_leaves",
+    "read_fields",
 ]
 
 log = logging.getLogger(__name__)
@@ -106,7 +109,7 @@ def count_rows(path):
         with HDF5Shard(path) as shard:
             return [len(shard)]
     with import_parquet().ParquetFile(path) as file:
-        _find_columns(file.schema_arrow, path)
+        find_columns(file.schema_arrow, path)
         return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
 
 
@@ -146,12 +149,19 @@ class HDF5Shard:
     nbytes = 0
 
     def __init__(self, path):
-        self._file = import_h5py().File(path, "r")
+        h5py = import_h5py()
+        self._file = h5py.File(path, "r")
         try:
             known = {key[len("spectrum_") :] for key in self._file if key.startswith("spectrum_")}
             names = _choose_names(known, path)
             self._datasets = {field: self._file[f"spectrum_{name}"] for field, name in names.items()}
             self._length = len(self._datasets["flux"])
+            #: what is no spectrum, by name
+            self.columns = {
+                name: dataset
+                for name, dataset in self._file.items()
+                if not name.startswith("spectrum_") and isinstance(dataset, h5py.Dataset)
+            }
         except Exception:
             self._file.close()
             raise
@@ -177,20 +187,116 @@ class HDF5Shard:
             for field, dataset in self._datasets.items()
         }
 
+    def read_rows(self, start, stop):
+        """As `read_row` for some rows at once: list of dict; arrays that all rows share are one."""
+        shared = "wavelength" if self._datasets["wavelength"].ndim == 1 else None
+        arrays = {
+            field: np.asarray(dataset[:] if field == shared else dataset[start:stop], dtype=np.float64)
+            for field, dataset in self._datasets.items()
+        }
+        return [
+            {field: array if field == shared else array[i] for field, array in arrays.items()}
+            for i in range(stop - start)
+        ]
 
-def _find_columns(schema, path):
-    """(column of a struct or None, field to name) of a Parquet file."""
-    import pyarrow
 
-    if "spectrum" in schema.names:
-        kind = schema.field("spectrum").type
-        while not pyarrow.types.is_struct(kind) and hasattr(kind, "value_type"):  # a list of structs
-            kind = kind.value_type
-        if pyarrow.types.is_struct(kind):
-            known = {kind.field(i).name for i in range(kind.num_fields)}
-            return "spectrum", _choose_names(known, path)
+def find_columns(schema, path, column=None):
+    """Where a Parquet file, or a table of Arrow, has its spectra.
+
+    Parameters
+    ----------
+    schema : `pyarrow.Schema`
+    path : path-like
+        For messages.
+    column : str, optional
+        Name of the nested column; ``spectrum``, or the only one that may be one, if not given.
+
+    Returns
+    -------
+    struct : str or None
+        Name of the nested column, a struct of lists or a list of structs. None: the fields are columns.
+    names : dict of str to str
+        Names of the fields in the file.
+
+    Raises
+    ------
+    ValueError
+        There are no spectra, or ``column`` is no nested column.
+    """
+    nested = {field.name: known for field in schema if (known := _list_fields(field.type))}
+    if column is not None and column not in nested:
+        msg = f"{path}: column must be a nested column with flux and lambda, got {column!r}; there are {sorted(nested)}"
+        raise ValueError(msg)
+    full = [name for name, known in nested.items() if _has_spectrum(known)]
+    for name in (column, "spectrum", full[0] if len(full) == 1 else None):
+        if name in nested:
+            return name, _choose_names(nested[name], path)
     known = {name[len("spectrum_") :] for name in schema.names if name.startswith("spectrum_")}
     return None, _choose_names(known, path)
+
+
+def _list_fields(kind):
+    """Names of the fields of a struct, or of a list of structs; empty for all else."""
+    import pyarrow
+
+    while not pyarrow.types.is_struct(kind) and hasattr(kind, "value_type"):
+        kind = kind.value_type
+    return {kind.field(i).name for i in range(kind.num_fields)} if pyarrow.types.is_struct(kind) else set()
+
+
+def _has_spectrum(known):
+    return all(any(alias in known for alias in FIELDS[field]) for field in REQUIRED)
+
+
+def list_leaves(schema, struct, names):
+    """Paths of the columns of a Parquet file that hold the fields of spectra.
+
+    Parameters
+    ----------
+    schema : `pyarrow.parquet.ParquetSchema`
+    struct, names
+        As of `find_columns`.
+
+    Returns
+    -------
+    list of str
+    """
+    if struct is None:
+        return sorted("spectrum_" + name for name in names.values())
+    leaves = [schema.column(i).path for i in range(len(schema.names))]
+    wanted = set(names.values())
+    # a list in a struct has the path spectrum.flux.list.element, a struct in a list other ones
+    return [leaf for leaf in leaves if leaf.split(".")[0] == struct and wanted & set(leaf.split(".")[1:])]
+
+
+def read_fields(table, struct, names):
+    """Spectra of a table of Arrow.
+
+    Parameters
+    ----------
+    table : `pyarrow.Table` or `pyarrow.RecordBatch`
+    struct, names
+        As of `find_columns`.
+
+    Returns
+    -------
+    list of dict of str to ndarray
+        As of `HDF5Shard.read_row`.
+    """
+    if struct is None:
+        columns = {field: table[f"spectrum_{name}"] for field, name in names.items()}
+        return [{field: _to_array(column[i]) for field, column in columns.items()} for i in range(table.num_rows)]
+    column = table[struct]
+    return [_read_struct(column[i], names) for i in range(table.num_rows)]
+
+
+def _read_struct(row, names):
+    """Fields of a struct of lists, or of a list of structs; none where the row is null."""
+    if not row.is_valid:
+        return {field: np.zeros(0) for field in names}
+    if not hasattr(row, "keys"):
+        return {field: _to_array(row.values.field(name)) for field, name in names.items()}
+    return {field: _to_array(row[name]) for field, name in names.items()}
 
 
 class ParquetShard:
@@ -213,14 +319,8 @@ class ParquetShard:
 
     def __init__(self, path, group):
         with import_parquet().ParquetFile(path) as file:
-            self._struct, self._names = _find_columns(file.schema_arrow, path)
-            prefix = "spectrum_" if self._struct is None else "spectrum."
-            wanted = {prefix + name for name in self._names.values()}
-            leaves = [file.schema.column(i).path for i in range(len(file.schema.names))]
-            if self._struct is None:
-                columns = sorted(wanted)
-            else:  # a list in a struct has the path spectrum.flux.list.element, a struct in a list other ones
-                columns = [leaf for leaf in leaves if leaf.startswith("spectrum.") and _names_of(leaf) & wanted]
+            self._struct, self._names = find_columns(file.schema_arrow, path)
+            columns = list_leaves(file.schema, self._struct, self._names)
             # threads would compete with the other workers that draw spectra
             self._table = file.read_row_group(group, columns=columns, use_threads=False)
 
@@ -237,17 +337,8 @@ class ParquetShard:
 
     def read_row(self, i):
         """Fields of spectrum ``i``: dict of str to float64 ndarray of shape (L,), or () for one value a spectrum."""
-        if self._struct is None:
-            return {field: _to_array(self._table[f"spectrum_{name}"][i]) for field, name in self._names.items()}
-        row = self._table[self._struct][i]
-        if not hasattr(row, "keys"):  # a list of structs
-            return {field: _to_array(row.values.field(name)) for field, name in self._names.items()}
-        return {field: _to_array(row[name]) for field, name in self._names.items()}
-
-
-def _names_of(leaf):
-    """The wanted names that the path of a Parquet leaf may stand for."""
-    return {f"spectrum.{part}" for part in leaf.split(".")[1:]}
+        (row,) = read_fields(self._table.slice(i, 1), self._struct, self._names)
+        return row
 
 
 def _to_array(value):
