@@ -120,8 +120,8 @@ def _open_client(workers, scheduler):
             # one thread each: processes share nothing, and threads that wait for each other would spin
             where = stack.enter_context(
                 distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
+                    n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
+                    dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
                 )
             )  # fmt: skip
         else:
@@ -150,7 +150,7 @@ def _work_there(client, job, partitions):
         return futures
 
     threads = sum(client.nthreads().values())
-    pool = distributed.as_completed(submit(AHEAD * max(threads, 1)))
+    pool = distributed.as_completed(submit(AHEAD * max(threads, 1)), loop=client.loop)
     for future in pool:
         if future.status in ("cancelled", "lost"):
             msg = "the scheduler of Dask is gone; what was measured is kept, and the same command goes on"

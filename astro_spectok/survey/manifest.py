@@ -101,6 +101,9 @@ def start(out, manifest, files, counts, *, ids=None, restart=False):
         There is something else in the folder.
     """
     out = Path(out)
+    for name in (INPUTS, IDS, MANIFEST):  # half-written ones that a kill left
+        for path in out.glob(f".{Path(name).stem}-*{Path(name).suffix}"):
+            path.unlink(missing_ok=True)
     old = _read(out / MANIFEST)
     if old is not None and old.get("run") == manifest["run"] and not restart:
         return old

@@ -111,6 +111,8 @@ def _name_vo_unit(unit):
     """A unit as the Virtual Observatory writes it, or as it is where it has no such form."""
     if unit is None or unit == u.one:
         return ""
+    if unit == u.AA:
+        return "0.1nm"  # the Virtual Observatory gives up Angstrom
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)
         try:

@@ -170,7 +170,7 @@ def gather(files, counts, size):
     Returns
     -------
     list of `Partition`
-        The same for the same files and size.
+        The same for the same files and size; at least one.
     """
     partitions, pieces, total = [], [], 0
     for piece in (piece for file, count in zip(files, counts, strict=True) for piece in _cut(file, *count, size)):
@@ -179,7 +179,7 @@ def gather(files, counts, size):
             pieces, total = [], 0
         pieces.append(piece)
         total += len(piece)
-    if pieces:
+    if pieces or not partitions:
         partitions.append(Partition(len(partitions), tuple(pieces)))
     return partitions
 
