@@ -1,12 +1,16 @@
-"""Kill a survey at random moments until it is done, and look whether every spectrum is one row and each as it must be.
+"""Kill a survey at random moments until it is done, and look whether every spectrum is one row, and as it must be.
 
-``python benchmarks/survey_kill.py`` makes a survey of small files, measures it once in peace, and then again with
-``spectok survey embed --workers 2``, which is killed (SIGKILL) ``--kills`` times: in turn the run, with the scheduler
-that is in it; one worker, which leaves the run at work; and a scheduler of its own, to which the run and two workers
-of their own are joined. After each kill the same command goes on. Exits with 1 if a row is missing, twice, or another.
+``python benchmarks/survey_kill.py`` measures a survey of made-up spectra once in peace, and then again with
+``spectok survey embed``, which is killed (SIGKILL) ``--kills`` times: in turn the run of two workers, with the
+scheduler that is in it; one of its workers, after which the run must go on by itself; and a scheduler that is a process
+of its own, with two workers that are too. After each kill the same command goes on; when all is measured, in the next
+folder.
+Exits with 1 if a row is missing, there twice, or another one, or if a run hangs.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import random
 import signal
@@ -19,7 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from astro_spectok import survey
-from astro_spectok.simulate.export import write_simulated
+
+#: seconds after which a run that was killed hangs
+PATIENCE = 300
 
 
 def make_weights(path):
@@ -35,14 +41,18 @@ def make_weights(path):
     return path
 
 
-def list_children(pid):
-    """Processes that a process has started, with all that these started, and what they are called by."""
-    import psutil
+def make_survey(folder, n):
+    """A Parquet file of ``n`` spectra, and two that are broken."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    try:
-        return {child.pid: " ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)}
-    except psutil.Error:
-        return {}
+    folder.mkdir()
+    rng, wavelength = np.random.default_rng(1), np.linspace(5000, 5600, 300)
+    rows = [{"flux": rng.normal(10, 1, 300), "ivar": np.ones(300), "lambda": wavelength} for _ in range(n)]
+    pq.write_table(pa.table({"object_id": np.arange(n), "spectrum": rows}), folder / "rows.parquet", row_group_size=50)
+    for name in ("broken.fits", "broken.hdf5"):
+        (folder / name).write_bytes(b"this is no spectrum" * 50)
+    return folder
 
 
 class Cluster:
@@ -54,115 +64,109 @@ class Cluster:
     def __enter__(self):
         address = self.folder / "scheduler.json"
         address.unlink(missing_ok=True)
-        options = ["--scheduler-file", str(address), "--no-dashboard"]
-        self.start("scheduler", *options, "--host", "127.0.0.1")
-        while not address.exists():
+        self._start(
+            "scheduler", "--scheduler-file", str(address), "--no-dashboard", "--host", "127.0.0.1", "--port", "0"
+        )
+        while not (address.exists() and address.read_text().endswith("}")):
             time.sleep(0.1)
-        import json
-
         self.address = json.loads(address.read_text())["address"]
         for _ in range(2):
-            self.start("worker", self.address, "--nthreads", "1", "--no-dashboard", "--death-timeout", "5")
+            self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
         return self
 
-    def start(self, *args):
+    def _start(self, *args):
         command = [sys.executable, "-m", "dask", *args]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.processes.append(subprocess.Popen(command, cwd=self.folder, start_new_session=True, **quiet))
+        self.processes.append(subprocess.Popen(command, cwd=self.folder, **quiet))
 
     def __exit__(self, *_):
         for process in self.processes:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
-
-
-def run_once(command, kind, cluster, wait, rng):
-    """Start the command, kill what is to be killed after so many seconds, and say how it ended."""
-    command = [*command, "--scheduler", cluster.address] if cluster else [*command, "--workers", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(wait)
-    if process.poll() is not None:
-        return "was done before it was killed", process.returncode
-    if kind == "run":
-        victim = process.pid
-    elif kind == "scheduler":
-        victim = cluster.processes[0].pid
-    else:
-        workers = [pid for pid, what in list_children(process.pid).items() if "spawn_main" in what]
-        if not workers:
             process.kill()
             process.wait()
-            return "had no worker yet: the run was killed", None
-        victim = rng.choice(workers)
-    os.kill(victim, signal.SIGKILL)
+
+
+def find_victim(process, kind, cluster, rng):
+    """The process to kill; the run itself where it has no worker yet."""
+    import psutil
+
+    if kind == "scheduler":
+        return cluster.processes[0].pid
+    if kind == "worker":
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(process.pid).children(recursive=True)
+            workers = [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+            if workers:
+                return rng.choice(workers)
+    return process.pid
+
+
+def count_files(out):
+    """Partitions that are done."""
+    return len(list((out / "results").glob("part-*.parquet"))) if (out / "results").exists() else 0
+
+
+def run_and_kill(command, out, kind, cluster, rng):
+    """Start the command, kill at a random moment, and say what became of it: its status, and text."""
+    before = count_files(out)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    started = time.monotonic()
+    if rng.random() < 0.25:  # while it starts
+        time.sleep(rng.uniform(0.2, 15))
+    else:  # while it measures
+        while process.poll() is None and count_files(out) == before:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 3))
+    when = time.monotonic() - started
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(find_victim(process, kind, cluster, rng), signal.SIGKILL)
     try:
-        text, _ = process.communicate(timeout=240)
+        text, _ = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return "HANGS", "hangs"
-    last = text.strip().splitlines()[-1:] if text else []
-    return f"exit {process.returncode} {' '.join(last)[:110]}", process.returncode
+        return when, "hangs", "HANGS"
+    last = " ".join(text.strip().splitlines()[-1:])
+    return when, process.returncode, f"exit {process.returncode} {last[:100]}"
+
+
+def compare(quiet, other):
+    """Both have the same rows, each once, and the same errors."""
+    first, second = quiet.read(), other.read()
+    assert len(set(zip(second["file"], second["row"], strict=True))) == len(second) == len(first)
+    assert first["row"].tolist() == second["row"].tolist()
+    np.testing.assert_allclose(first["embedding"], second["embedding"], rtol=1e-5, atol=1e-6)
+    assert quiet.errors()["file"].tolist() == other.errors()["file"].tolist()
 
 
 def main():
     """Kill, go on, compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--spectra", type=int, default=240)
-    parser.add_argument("--partition", type=int, default=2)
+    parser.add_argument("--spectra", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=40.0, help="seconds until a kill, at most")
     args = parser.parse_args()
-    rng = random.Random(args.seed)
+    rng, hung, runs = random.Random(args.seed), 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        weights = make_weights(folder / "tiny.safetensors")
-        write_simulated(folder / "in" / "rows.parquet", args.spectra, families=["galaxies"], instruments=["boss"])
-        (folder / "in" / "broken.fits").write_bytes(b"SIMPLE  = no" * 400)
-        quiet = survey.run(
-            folder / "in", folder / "quiet", "embed", weights=weights, partition=args.partition, progress=False
-        )
-        out = folder / "out"
-        command = [
-            sys.executable, "-m", "astro_spectok", "survey", "embed", str(folder / "in"), "-o", str(out), "--weights",
-            str(weights), "--partition", str(args.partition), "--quiet",
-        ]  # fmt: skip
-        hung, done = 0, 0
+        weights, inputs = make_weights(folder / "tiny.safetensors"), make_survey(folder / "in", args.spectra)
+        quiet = survey.run(inputs, folder / "quiet", "embed", weights=weights, partition=1, progress=False)
+        options = ["--weights", str(weights), "--partition", "1", "--quiet"]
         for number in range(args.kills):
-            kind, wait = ("run", "worker", "scheduler")[number % 3], rng.uniform(2, args.longest)
-            if kind == "scheduler":
-                with Cluster(folder) as cluster:
-                    text, code = run_once(command, kind, cluster, wait, rng)
-            else:
-                text, code = run_once(command, kind, None, wait, rng)
-            hung += code == "hangs"
-            files = len(list((out / "results").glob("part-*"))) if (out / "results").exists() else 0
-            print(f"{number + 1:3d} {kind:9s} killed after {wait:4.1f} s: {text}; {files} files", flush=True)
-            if files == len(quiet.paths):
-                # all is measured: kill what is left of the kills on a new run
-                done += 1
+            kind, out = ("run", "worker", "scheduler")[number % 3], folder / f"out-{runs}"
+            command = [sys.executable, "-m", "astro_spectok", "survey", "embed", str(inputs), "-o", str(out), *options]
+            with Cluster(folder) if kind == "scheduler" else contextlib.nullcontext() as cluster:
+                where = ["--scheduler", cluster.address] if cluster else ["--workers", "2"]
+                when, status, text = run_and_kill([*command, *where], out, kind, cluster, rng)
+            hung += status == "hangs"
+            print(f"{number + 1:3d} {kind:9s} after {when:5.1f} s: {text}; {count_files(out)} files", flush=True)
+            if status in (0, 3):
                 compare(quiet, survey.Survey(out))
-                command = [*command, "--restart"] if "--restart" not in command else command
-            elif "--restart" in command and files:
-                command.remove("--restart")
-        command = [one for one in command if one != "--restart"]
+                runs += 1
         subprocess.run(command, check=False)
         compare(quiet, survey.Survey(out))
-        print(f"{args.kills} kills, {done} runs done in between, {hung} that hung: every row once and as it must be")
-        return int(hung > 0)
-
-
-def compare(quiet, other):
-    """Both have the same rows, each once."""
-    first, second = quiet.read(), other.read()
-    assert len(set(zip(second["file"], second["row"], strict=True))) == len(second) == len(first)
-    assert first["row"].tolist() == second["row"].tolist()
-    np.testing.assert_allclose(first["embedding"], second["embedding"], rtol=1e-5, atol=1e-6)
-    assert quiet.errors()["file"].tolist() == other.errors()["file"].tolist()
+        print(f"{args.kills} kills, {runs + 1} runs: every row is there once and as it must be; {hung} hung")
+    return int(hung > 0)
 
 
 if __name__ == "__main__":

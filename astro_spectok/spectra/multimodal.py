@@ -214,9 +214,10 @@ def find_columns(schema, path, column=None):
     Returns
     -------
     struct : str or None
-        Name of the nested column, a struct of lists or a list of structs. None: the fields are columns.
+        Name of the nested column, a struct of lists or a list of structs. None: the fields are columns of lists, called
+        ``spectrum_flux`` and so on, or ``flux``.
     names : dict of str to str
-        Names of the fields in the file.
+        Names of the fields in the nested column, or of the columns.
 
     Raises
     ------
@@ -232,7 +233,9 @@ def find_columns(schema, path, column=None):
         if name in nested:
             return name, _choose_names(nested[name], path)
     known = {name[len("spectrum_") :] for name in schema.names if name.startswith("spectrum_")}
-    return None, _choose_names(known, path)
+    if not _has_spectrum(known) and _has_spectrum(set(schema.names)):
+        return None, _choose_names(set(schema.names), path)
+    return None, {field: f"spectrum_{name}" for field, name in _choose_names(known, path).items()}
 
 
 def _list_fields(kind):
@@ -262,7 +265,7 @@ def list_leaves(schema, struct, names):
     list of str
     """
     if struct is None:
-        return sorted("spectrum_" + name for name in names.values())
+        return sorted(names.values())
     leaves = [schema.column(i).path for i in range(len(schema.names))]
     wanted = set(names.values())
     # a list in a struct has the path spectrum.flux.list.element, a struct in a list other ones
@@ -284,7 +287,7 @@ def read_fields(table, struct, names):
         As of `HDF5Shard.read_row`.
     """
     if struct is None:
-        columns = {field: table[f"spectrum_{name}"] for field, name in names.items()}
+        columns = {field: table[name] for field, name in names.items()}
         return [{field: _to_array(column[i]) for field, column in columns.items()} for i in range(table.num_rows)]
     column = table[struct]
     return [_read_struct(column[i], names) for i in range(table.num_rows)]
