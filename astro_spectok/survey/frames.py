@@ -9,7 +9,8 @@ import numpy as np
 
 from astro_spectok.interface import Estimator
 from astro_spectok.spectra import SpectrumBatch, to_batch
-from astro_spectok.spectra.multimodal import convert_rows, find_columns, read_fields
+from astro_spectok.spectra.multimodal import convert_rows
+from astro_spectok.spectra.nested import find_columns, read_fields
 from astro_spectok.survey.columns import ID_NAMES, OTHER_NAMES
 from astro_spectok.survey.output import import_pyarrow
 from astro_spectok.survey.reading import MOST_SPECTRA

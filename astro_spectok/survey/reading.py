@@ -4,7 +4,6 @@
 import contextlib
 import os
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -92,7 +91,7 @@ def read_chunks(pieces, *, kept, reading, column=None, ids=None):
     ChangedInputError
         A file is another one than was planned with.
     """
-    waiting: list[Any] = []
+    waiting = []
     for piece in pieces:
         _check_unchanged(piece.file)
         for found in _read_piece(piece, kept, reading, column):

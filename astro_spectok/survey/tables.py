@@ -9,11 +9,9 @@ from astro_spectok.spectra.multimodal import (
     PARQUET_ENDINGS,
     HDF5Shard,
     convert_rows,
-    find_columns,
     import_parquet,
-    list_leaves,
-    read_fields,
 )
+from astro_spectok.spectra.nested import find_columns, list_leaves, read_fields
 from astro_spectok.survey.columns import find_id, make_column, name_kind
 
 __all__ = ["HDF5Table", "ParquetTable", "find_layout", "open_table"]
