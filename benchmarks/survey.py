@@ -22,12 +22,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
+from astropy.nddata import InverseVariance
+from specutils import Spectrum
 
 from astro_spectok import embed_table, survey
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.simulate.export import write_simulated
-from astro_spectok.spectra import SpectrumBatch, read_files
+from astro_spectok.simulate.export import simulate_spectra
+from astro_spectok.spectra import to_batch
 
+#: pixels of a spectrum of DESI
+PIXELS = 7781
 #: pixels of the spectra for the measurement of memory, and rows in each of their files
 SHORT, ROWS = 300, 1000
 ESTIMATE = {"redshift": lambda batch: RedshiftEstimator(device="cpu").estimate(batch), "embed": embed_table}
@@ -99,18 +104,21 @@ def run_child(inputs, out, weights):
 
 def measure_speed(folder, n, rounds):
     """Processor seconds for a spectrum of DESI's length, by task and by where it comes from."""
-    options = {"families": ["galaxies"], "instruments": ["desi"], "snr": (5, 5)}
-    single = write_simulated(folder / "single", n, **options)
-    (single / "truth.ecsv").unlink()
-    files = sorted(single.glob("*.fits"))
-    batches = [one for _, one in read_files(files)]
-    longest = max(one.lengths[0] for one in batches)  # a few lack pixels, and are left out
-    for path, one in zip(files, batches, strict=True):
-        if one.lengths[0] < longest:
-            path.unlink()
-    batch = SpectrumBatch.concatenate([one for one in batches if one.lengths[0] == longest])
-    n, wavelength = len(batch), batch.wavelength[batch.grid(0)]
-    flux, ivar = (values.reshape(n, -1) for values in (batch.flux, batch.ivar))
+    simulated = to_batch(simulate_spectra(n, families=["galaxies"], instruments=["desi"], snr=(5, 5)))
+    wavelength = 3600 + 0.8 * np.arange(PIXELS)
+    # on one grid, each pixel as it is: interpolated ones would be correlated
+    nearest = [np.searchsorted(simulated.wavelength[simulated.grid(i)], wavelength) for i in range(n)]
+    flux, ivar = (
+        np.stack([values[simulated.pixels(i)].take(nearest[i], mode="clip") for i in range(n)])
+        for values in (simulated.flux, simulated.ivar)
+    )
+    single = folder / "single"
+    single.mkdir()
+    for i in range(n):
+        errors = InverseVariance(ivar[i])
+        spectrum = Spectrum(flux=flux[i] * u.one, spectral_axis=wavelength * u.AA, uncertainty=errors)
+        spectrum.write(single / f"{i:04d}.fits", format="tabular-fits")
+    batch = to_batch((wavelength * u.AA, flux * u.one, InverseVariance(ivar)), medium="vacuum")
     write_nested(folder / "nested.parquet", np.tile(wavelength, (n, 1)), flux, ivar)
     write_coadd(folder / "coadd.fits", wavelength, flux, ivar)
     places = {"parquet": folder / "nested.parquet", "desi": folder / "coadd.fits", "files": single}
@@ -127,7 +135,7 @@ def measure_speed(folder, n, rounds):
                 if round_:  # in the first one all is loaded
                     seconds[task][where].append(time.process_time() - start)
     return {task: {where: min(times) / n for where, times in one.items()} for task, one in seconds.items()} | {
-        "pixels": len(wavelength),
+        "pixels": PIXELS,
         "n": n,
     }
 
@@ -148,8 +156,10 @@ def measure_machine():
 def main():
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--most", type=int, default=100_000, help="spectra for the measurement of memory")
-    parser.add_argument("-n", "--number", type=int, default=100, help="spectra for the measurement of speed")
+    parser.add_argument("--most", type=int, default=100_000, help="spectra for the measurement of memory; 0 for none")
+    parser.add_argument(
+        "-n", "--number", type=int, default=100, help="spectra for the measurement of speed; 0 for none"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -160,21 +170,20 @@ def main():
     if args.child:
         run_child(*args.child)
         return
+    content = {"machine": platform.machine(), "gflops": measure_machine()}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        speed = measure_speed(folder, args.number, args.rounds)
-        gflops = measure_machine()
-        print(f"{speed['n']} spectra of {speed['pixels']} pixels, one thread, {gflops:.0f} GFLOP/s float32")
-        for task in ESTIMATE:
-            for where, one in speed[task].items():
-                share = speed[task]["arrays"] / one
-                print(
-                    f"{task:9s} from {where:8s} {1 / one:6.1f} spectra per CPU-second, {share:4.0%} of that from arrays"
-                )
-        memory = measure_memory(folder, args.most)
+        if args.number:
+            speed = content["speed"] = measure_speed(Path(name), args.number, args.rounds)
+            print(f"{args.number} spectra of {PIXELS} pixels, one thread, {content['gflops']:.0f} GFLOP/s float32")
+            for task in ESTIMATE:
+                for where, one in speed[task].items():
+                    share = f"{speed[task]['arrays'] / one:4.0%} of that from arrays"
+                    print(f"{task:9s} from {where:8s} {1 / one:6.1f} spectra per CPU-second, {share}")
+        if args.most:
+            content["memory"] = measure_memory(Path(name), args.most)
     if args.json:
-        content = {"machine": platform.machine(), "gflops": gflops, "speed": speed, "memory": memory}
-        args.json.write_text(json.dumps(content, indent=1) + "\n")
+        before = json.loads(args.json.read_text()) if args.json.exists() else {}
+        args.json.write_text(json.dumps(before | content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -157,6 +157,17 @@ def test_rows_of_large_files_are_read_as_they_are_needed(tree, tiny_weights, tmp
     assert_same_vectors(table["embedding"], embed(next(tree.rglob("coadd-*.fits")), weights=tiny_weights))
 
 
+def test_medium_and_resolution_count_for_rows_too(tree, tiny_weights, tmp_path):
+    """As they do for files that are read as a whole."""
+    vectors = [
+        survey.run(tree / "mmu", tmp_path / name, "embed", weights=tiny_weights, progress=False, **options).read()
+        for name, options in (("a", {}), ("b", {"medium": "air"}), ("c", {"resolution": 500}))
+    ]
+    a, b, c = (table["embedding"] for table in vectors)
+    assert (abs(b - a).max(axis=1) > 0).all()
+    assert (abs(c - a).max(axis=1) > 0).all()
+
+
 def test_command_says_how_many(tree, tiny_weights, tmp_path, capsys):
     """Exit status 3 where files could not be read, 0 where all is well; the command is in the provenance."""
     args = ["survey", "embed", f"{tree}", "-o", f"{tmp_path}/out", "--weights", f"{tiny_weights}"]

@@ -275,7 +275,7 @@ def convert_row(row, *, medium=None):
     return _convert_alike([row], medium)
 
 
-def convert_rows(rows, *, medium=None):
+def convert_rows(rows, *, medium=None, resolution=None):
     """Rows as one `SpectrumBatch`; those that stand together on one grid of wavelengths are converted together.
 
     Parameters
@@ -284,6 +284,8 @@ def convert_rows(rows, *, medium=None):
         Each as `convert_row` takes it.
     medium : {'vacuum', 'air'}, optional
         None is vacuum.
+    resolution : float or `~astropy.units.Quantity`, optional
+        Resolving power, or FWHM with unit, of all; from ``lsf_sigma`` if not given.
 
     Returns
     -------
@@ -305,7 +307,7 @@ def convert_rows(rows, *, medium=None):
         while stop < len(rows) and _share_grid(rows[start], rows[stop]):
             stop += 1
         try:
-            batches.append(_convert_alike(rows[start:stop], medium))
+            batches.append(_convert_alike(rows[start:stop], medium, resolution))
         except (TypeError, ValueError) as error:
             message, flag = describe_error(error), flag_of(error)
             batches += [SpectrumBatch.make_unusable(message, flag=flag) for _ in range(start, stop)]
@@ -321,7 +323,7 @@ def _share_grid(row, other):
     return all(row[key] is other[key] or np.array_equal(row[key], other[key], equal_nan=True) for key in shared)
 
 
-def _convert_alike(rows, medium):
+def _convert_alike(rows, medium, resolution=None):
     """Rows that share a grid as one batch."""
     first = rows[0]
     wavelength = np.ravel(first["wavelength"])
@@ -343,5 +345,6 @@ def _convert_alike(rows, medium):
     spectra = [wavelength[inside] * u.AA, flux[:, inside] * u.dimensionless_unscaled]
     if ivar is not None:
         spectra.append(InverseVariance(ivar[:, inside]))
-    resolution = find_resolution(wavelength[inside], lsf_sigma)
+    if resolution is None:
+        resolution = find_resolution(wavelength[inside], lsf_sigma)
     return to_batch(tuple(spectra), medium=medium or "vacuum", resolution=resolution)

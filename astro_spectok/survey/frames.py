@@ -27,6 +27,7 @@ def measure_partition(
     *,
     weights: str | PathLike[str] | None = None,
     medium: str | None = None,
+    resolution: Any = None,
     device: str = "auto",
     batch_tokens: int | None = None,
     column: str | None = None,
@@ -48,7 +49,7 @@ def measure_partition(
         fields ``flux`` and ``lambda`` and, where they are known, ``ivar``, ``mask`` and ``lsf_sigma``; or with
         columns of lists of these names, or ``spectrum_flux`` and so on.
     task : {'redshift', 'stellar', 'embed'} or `~astro_spectok.interface.Estimator`, optional
-    weights, medium, device, batch_tokens
+    weights, medium, resolution, device, batch_tokens
         As for `~astro_spectok.tokenize`; an estimator has its own weights, device and batch_tokens.
     column : str, optional
         The nested column; ``spectrum``, or the only one that may be one, if not given.
@@ -88,9 +89,10 @@ def measure_partition(
     if not isinstance(frame, pd.DataFrame):
         msg = f"frame must be a pandas.DataFrame, got a {type(frame).__name__}; give one partition"
         raise TypeError(msg)
+    to_batch([], medium=medium, resolution=resolution)  # a misspelt medium is an error, not a flag on each row
     measured = make_task(task, weights=weights, device=device, batch_tokens=batch_tokens, **options)
     kept = _choose_kept(frame, keep)
-    batch = _read_frame(frame, column, medium)
+    batch = _read_frame(frame, column, medium, resolution)
     table = measured.measure(batch)
     out = {name: frame[name] for name in kept}
     own = {f"input_{name}" if name in table.colnames else name: column for name, column in out.items()}
@@ -115,7 +117,7 @@ def _choose_kept(frame, keep):
     return list(keep)
 
 
-def _read_frame(frame, column, medium):
+def _read_frame(frame, column, medium, resolution):
     """The spectra of a data frame as a batch."""
     pa = import_pyarrow()
     names = [column] if column is not None else list(frame.columns)
@@ -138,7 +140,7 @@ def _read_frame(frame, column, medium):
     batches = []
     for start in range(0, len(frame), MOST_SPECTRA):
         rows = read_fields(table.slice(start, MOST_SPECTRA), struct, fields)
-        batches.append(convert_rows(rows, medium=medium))
+        batches.append(convert_rows(rows, medium=medium, resolution=resolution))
     return SpectrumBatch.concatenate(batches)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from astro_spectok.engine.progress import show_progress
 from astro_spectok.survey.columns import find_kept, make_column
 from astro_spectok.survey.inputs import InputFile
 from astro_spectok.survey.tables import find_layout, open_table
@@ -71,7 +72,7 @@ class Partition(NamedTuple):
         return sum(len(piece) for piece in self.pieces)
 
 
-def count_files(files, *, column=None, known=None, tick=None):
+def count_files(files, *, column=None, known=None, progress=None):
     """Say how many spectra each file holds, in which groups.
 
     Parameters
@@ -81,8 +82,8 @@ def count_files(files, *, column=None, known=None, tick=None):
         As for `open_table`.
     known : dict of `InputFile` to (str, list of int), optional
         What was found before, for files that are as they were.
-    tick : callable, optional
-        Called with the number of files that were looked at, after each.
+    progress : bool, optional
+        As for `~astro_spectok.engine.progress.show_progress`.
 
     Returns
     -------
@@ -90,12 +91,8 @@ def count_files(files, *, column=None, known=None, tick=None):
         Layout, and rows of each group; of a file that is read as a whole an estimate. Files that cannot be opened are
         read as a whole: that says why.
     """
-    found = []
-    for number, file in enumerate(files, 1):
-        found.append((known or {}).get(file) or _count(file, column))
-        if tick:
-            tick(number)
-    return found
+    shown = show_progress(files, "look at files", progress)
+    return [(known or {}).get(file) or _count(file, column) for file in shown]
 
 
 def _count(file, column):

@@ -92,7 +92,8 @@ def run(
         What is noted as the call that this is of; this one if not given.
     **options
         Of the task: ``z_range``, ``classes``, ``prior``, ``n_best`` and ``posterior``, or ``assume_star``; and of
-        reading: ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of `~astro_spectok.read`.
+        files that are read as a whole: ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of
+        `~astro_spectok.read`.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def run(
     refuse_inside(files, out)
     with lock_run(out):
         known = read_inputs(out / INPUTS) if (out / INPUTS).exists() else {}
-        counts = count_files(files, column=column, known=known)
+        counts = count_files(files, column=column, known=known, progress=progress)
         every = files, counts
         if wanted is not None:
             files, counts = select_rows(files, counts, wanted, column=column)

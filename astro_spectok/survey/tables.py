@@ -164,7 +164,7 @@ class DesiTable:
 
     def stream(self, group, start, stop, size, names, reading):
         """Yield batches of at most ``size`` rows with their columns."""
-        options = {name: reading.get(name) for name in ("medium", "resolution")}
+        options = _convert_options(reading)
         for first in range(start, stop, size):
             last = min(first + size, stop)
             yield self._rows.read(first, last, **options), self.read_columns(names, group, first, last)
@@ -172,7 +172,7 @@ class DesiTable:
 
 def _convert_options(reading):
     """Of the options of reading what rows of arrays can use."""
-    return {"medium": reading.get("medium")}
+    return {name: reading.get(name) for name in ("medium", "resolution")}
 
 
 def _name_arrow_kind(kind):
