@@ -40,6 +40,7 @@ def make_figures(read, name="small"):
         (f"{name}_stellar_parameters", _describe_stellar),
         (f"{name}_reconstruction", _describe_reconstruction),
         ("redrock", _describe_redrock),
+        ("survey", _describe_survey),
     ):
         content = read(file)
         figures |= describe(content) if content else {}
@@ -55,7 +56,9 @@ def format_figures(figures):
 ALWAYS = (
     "recall-lamost", "recall-lamost-pca", "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
-    "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class",
+    "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
+    "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-most", "survey-rss-most",
+    "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000",
 )  # fmt: skip
 
 
@@ -215,3 +218,25 @@ def _describe_redrock(content):
     """How many times as many spectra as redrock."""
     one, own = (_find(content["sets"], name=name) for name in ("one grid", "grids of their own"))
     return {"redrock-ratio": one and f"{one['ratio']:.0f}", "redrock-ratio-own": own and f"{own['ratio']:.0f}"}
+
+
+#: spectra of DESI DR1, and the cores that estimates are made for
+DR1, CORES = 28e6, (8, 64, 1000)
+
+
+def _describe_survey(content):
+    """Rates of one thread and memory; and what they mean for DESI DR1, an estimate."""
+    redshift, memory = content["speed"]["redshift"], content["memory"]
+    figures = {f"survey-{task}": f"{1 / content['speed'][task]['arrays']:.0f}" for task in ("redshift", "embed")}
+    figures |= {
+        f"survey-{where}": _percent(redshift["arrays"] / redshift[where]) for where in ("parquet", "desi", "files")
+    }
+    for cores in CORES:
+        hours = DR1 * redshift["desi"] / cores / 3600
+        figures[f"survey-dr1-{cores}"] = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+    return figures | {
+        "survey-gflops": f"{content['gflops']:.0f}",
+        "survey-most": f"{memory[-1]['n']:,}",
+        "survey-rss-most": f"{memory[-1]['rss']:.0f}",
+        "survey-rss-few": f"{memory[0]['rss']:.0f}",
+    }

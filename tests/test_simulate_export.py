@@ -17,7 +17,7 @@ from astro_spectok.simulate import Survey, rows, stars
 from astro_spectok.simulate.export import TRUTH_TABLE, simulate_spectra, write_simulated
 from astro_spectok.simulate.rows import TRUTH
 from astro_spectok.spectra import to_batch
-from astro_spectok.training.multimodal import ParquetShard, convert_row
+from astro_spectok.spectra.multimodal import ParquetShard, convert_row
 from astro_spectok.training.readers import SpectraDirectory
 
 QUICK = {"families": ["stars"], "instruments": ["sdss"]}

@@ -14,9 +14,9 @@ from astropy.io.fits import VerifyError
 
 from astro_spectok.example import EXAMPLE_PATH
 from astro_spectok.spectra import convert_to_vacuum
+from astro_spectok.spectra.multimodal import FWHM_PER_SIGMA, ParquetShard, convert_row, count_rows, find_resolution
 from astro_spectok.training import readers
 from astro_spectok.training.corpus import Source
-from astro_spectok.training.multimodal import FWHM_PER_SIGMA, ParquetShard, convert_row, count_rows, find_resolution
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.views import draw_view
 

@@ -9,9 +9,9 @@ import pytest
 from _training_data import QUICK
 
 from astro_spectok.heads import get_model_config
-from astro_spectok.training import run_lock
 from astro_spectok.training.loop import pretrain
-from astro_spectok.training.run_lock import LOCK, lock_run
+from astro_spectok.utils import run_lock
+from astro_spectok.utils.run_lock import LOCK, lock_run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="files are locked otherwise there")
 

@@ -22,6 +22,7 @@ from astro_spectok.cli.options import (
     write_line,
 )
 from astro_spectok.cli.remarks import show_warnings
+from astro_spectok.cli.survey import add_survey
 
 __all__ = ["SUBCOMMANDS", "build_parser", "main"]
 
@@ -249,7 +250,8 @@ def _run_simulate(args):
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
 SUBCOMMANDS = (
-    add_build, add_demo, add_embed, add_inspect, add_pretrain, add_redshift, add_simulate, add_stellar, add_weights,
+    add_build, add_demo, add_embed, add_inspect, add_pretrain, add_redshift, add_simulate, add_stellar, add_survey,
+    add_weights,
 )  # fmt: skip
 
 

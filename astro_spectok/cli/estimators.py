@@ -4,7 +4,7 @@
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
 
-__all__ = ["add_redshift", "add_stellar"]
+__all__ = ["add_redshift", "add_redshift_options", "add_stellar", "add_stellar_options"]
 
 
 def add_redshift(subparsers):
@@ -12,6 +12,13 @@ def add_redshift(subparsers):
     description = "Measure class and redshift of the spectra in files, in one table with a row for each spectrum."
     parser = subparsers.add_parser("redshift", help=description, description=description)
     add_file_options(parser)
+    add_redshift_options(parser)
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_redshift)
+
+
+def add_redshift_options(parser):
+    """Add what is asked of class and redshift, here and in ``spectok survey redshift``."""
     parser.add_argument(
         "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="redshifts to look for (default: all)"
     )
@@ -19,8 +26,6 @@ def add_redshift(subparsers):
         "--classes", type=split_names, metavar="A,B", help="classes to look for, of GALAXY, QSO, STAR (default: all)"
     )
     parser.add_argument("--posterior", action="store_true", help="write the posterior into each row, in 2 kB")
-    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
-    parser.set_defaults(run=_run_redshift)
 
 
 def _run_redshift(args):
@@ -44,11 +49,16 @@ def add_stellar(subparsers):
     description = "Measure parameters and radial velocities of the stars in files, in one table with a row for each."
     parser = subparsers.add_parser("stellar", help=description, description=description)
     add_file_options(parser)
+    add_stellar_options(parser)
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_stellar)
+
+
+def add_stellar_options(parser):
+    """Add what is asked of stars, here and in ``spectok survey stellar``."""
     parser.add_argument(
         "--assume-star", action="store_true", help="all are stars: give parameters however little they look like one"
     )
-    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
-    parser.set_defaults(run=_run_stellar)
 
 
 def _run_stellar(args):

@@ -6,8 +6,8 @@ import shlex
 import sys
 
 __all__ = [
-    "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "add_reading_options", "collect_reading",
-    "note_command", "positive_int", "split_names", "write_line",
+    "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "add_reading_options",
+    "collect_reading", "join_command", "note_command", "positive_int", "split_names", "write_line",
 ]  # fmt: skip
 
 # what --debug and --quiet leave alone when they stand before and after the subcommand
@@ -171,6 +171,11 @@ def split_names(text):
 
 def note_command(table, args):
     """Put the command into the metadata of a table, in place of the call that it led to."""
-    command = shlex.join(["spectok", *args.command_line])
     table.meta.pop("call", None)
-    table.meta["command"] = command if len(command) <= _LONGEST else f"{command[:_LONGEST]}..."
+    table.meta["command"] = join_command(args)
+
+
+def join_command(args):
+    """The command of a command line as text, a long one cut."""
+    command = shlex.join(["spectok", *args.command_line])
+    return command if len(command) <= _LONGEST else f"{command[:_LONGEST]}..."

@@ -6,7 +6,7 @@ import time
 
 from astropy.utils.console import ProgressBar
 
-__all__ = ["show_progress"]
+__all__ = ["INTERVAL", "PATIENCE", "is_notebook", "show_progress"]
 
 #: seconds without a sign of progress, when none was asked for
 PATIENCE = 2.0
@@ -26,7 +26,7 @@ def show_progress(items, label, progress=None):
         None shows it on a terminal and in a notebook only, and only once the work has taken some seconds; True shows
         it everywhere: where there is no terminal, as in a log, by a line every half minute and one at the end.
     """
-    notebook = _is_notebook()
+    notebook = is_notebook()
     wanted = sys.stderr.isatty() or notebook if progress is None else progress
     if not wanted or not len(items):
         yield from items
@@ -44,7 +44,7 @@ def show_progress(items, label, progress=None):
         show.close()
 
 
-def _is_notebook():
+def is_notebook():
     """Whether a notebook runs this: without importing IPython, which is there already if so."""
     shell = sys.modules.get("IPython")
     shell = shell.get_ipython() if shell is not None else None

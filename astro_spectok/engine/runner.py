@@ -14,6 +14,7 @@ from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.progress import show_progress
+from astro_spectok.engine.threads import map_groups
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
 from astro_spectok.weights import load_weights
@@ -114,16 +115,16 @@ class Runner:
         """
 
         patch = self.network.config.patch
-        groups = self._plan(batch)
-        for group in show_progress(groups, "encode", progress):
+
+        def compute(group):
             patches = _gather(batch, group, patch).to(self.device)
             with self._computing():
                 tokens = self.network.encode(patches)
                 embedding = self.network.embed(tokens, patches.mask, patches.grid.geometry)
-            arrays = [
-                x.cpu().numpy()
-                for x in (tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding)
-            ]
+            found = tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding
+            return [x.cpu().numpy() for x in found]
+
+        for group, arrays in self._map(compute, self._plan(batch), "encode", progress):
             for i, values, geometry, good, present, scale, vector in zip(group, *arrays, strict=True):
                 yield (
                     int(i),
@@ -190,7 +191,8 @@ class Runner:
         needs = {need for name in heads if name in network.heads for need in network.heads[name].needs}
         needs |= {"tokens", "detail"} if embedding else set()
         known = np.all([np.isfinite(values) for values in given.values()], axis=0) if given else True
-        for group in show_progress(self._plan(batch, MOST_MEASURED, known), "measure", progress):
+
+        def compute(group):
             patches, tokens = _gather(batch, group, network.config.patch).to(self.device), None
             where = patches.mask, patches.grid.geometry
             values = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
@@ -202,10 +204,17 @@ class Runner:
                     output = network.read(name, tokens, *where, patches, values)
                     found[name] = network.heads[name].interpret(output)
                 vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
-            found = {name: {key: x.cpu().numpy() for key, x in one.items()} for name, one in found.items()}
+            return {name: {key: x.cpu().numpy() for key, x in one.items()} for name, one in found.items()}, vectors
+
+        groups = self._plan(batch, MOST_MEASURED, known)
+        for group, (found, vectors) in self._map(compute, groups, "measure", progress):
             for j, i in enumerate(group):
                 row = {name: {key: x[j] for key, x in one.items()} for name, one in found.items()}
                 yield int(i), Measured(row, vectors[j])
+
+    def _map(self, compute, groups, label, progress):
+        """Yield each group with what is computed of it, and show how far it is."""
+        return zip(show_progress(groups, label, progress), map_groups(compute, groups, self.device), strict=False)
 
     def measure_attention(self, batch: SpectrumBatch, i: int = 0) -> np.ndarray:
         """Attention of the encoder among the tokens of one spectrum.

@@ -23,8 +23,8 @@ from astro_spectok.training.history import Meter, append_log, plot_curve, trim_l
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_data, describe_start, describe_training
 from astro_spectok.training.readers import open_sources
-from astro_spectok.training.run_lock import lock_run
 from astro_spectok.training.step import TrainingStep
+from astro_spectok.utils.run_lock import lock_run
 from astro_spectok.weights import load_weights, write_network
 
 __all__ = ["learning_rate", "pretrain"]

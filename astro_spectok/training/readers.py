@@ -10,8 +10,7 @@ import numpy as np
 from astropy.io.fits import VerifyError
 
 from astro_spectok.spectra import read_files
-from astro_spectok.training.corpus import Source
-from astro_spectok.training.multimodal import (
+from astro_spectok.spectra.multimodal import (
     HDF5_ENDINGS,
     PARQUET_ENDINGS,
     HDF5Shard,
@@ -21,6 +20,7 @@ from astro_spectok.training.multimodal import (
     import_h5py,
     import_parquet,
 )
+from astro_spectok.training.corpus import Source
 
 __all__ = ["SpectraDirectory", "open_sources"]
 

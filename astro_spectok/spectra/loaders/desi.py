@@ -11,19 +11,20 @@ from specutils import Spectrum
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
-__all__ = ["read_desi"]
+__all__ = ["is_desi", "read_desi"]
 
 _FLUX = re.compile(r"^([A-Z]+)_FLUX$")
 
 
-def _is_desi(source):
+def is_desi(source):
+    """Whether an open file has a fibermap and at least one whole arm."""
     names = set(source.first_names())
     return "FIBERMAP" in names and any(
         {f"{band}_WAVELENGTH", f"{band}_FLUX", f"{band}_IVAR"} <= names for band in ("B", "R", "Z", "BRZ")
     )
 
 
-@register_format("DESI arms", sniff=_is_desi)
+@register_format("DESI arms", sniff=is_desi)
 def read_desi(source, options):
     """
     Read the arms of a DESI file (healpix or tile, spectra or coadd), each with the fibermap of its targets.

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra in the layout of the Multimodal Universe, HDF5 or Parquet, one row at a time."""
+"""Spectra in the layout of the Multimodal Universe, HDF5 or Parquet: rows of arrays, and rows as batches."""
 
 import logging
 
@@ -7,7 +7,10 @@ import numpy as np
 from astropy import units as u
 from astropy.nddata import InverseVariance
 
-from astro_spectok.spectra import to_batch
+from astro_spectok.spectra.batch import SpectrumBatch
+from astro_spectok.spectra.convert import to_batch
+from astro_spectok.spectra.nested import choose_names, find_columns, list_leaves, read_fields
+from astro_spectok.spectra.problems import describe_error, flag_of
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = [
@@ -16,6 +19,7 @@ __all__ = [
     "HDF5Shard",
     "ParquetShard",
     "convert_row",
+    "convert_rows",
     "count_rows",
     "find_resolution",
     "import_h5py",
@@ -26,16 +30,6 @@ log = logging.getLogger(__name__)
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 PARQUET_ENDINGS = (".parquet",)
-#: what a spectrum is made of, and the names that the surveys of the Multimodal Universe give it
-FIELDS = {
-    "wavelength": ("lambda", "wave", "wavelength"),
-    "flux": ("flux",),
-    "ivar": ("ivar", "flux_ivar"),
-    "sigma": ("noise",),
-    "mask": ("mask",),
-    "lsf_sigma": ("lsf_sigma",),
-}
-REQUIRED = ("wavelength", "flux")
 #: FWHM of a line-spread function in pixels that a spectrograph can have
 PLAUSIBLE_FWHM = (1.2, 30.0)
 
@@ -103,23 +97,8 @@ def count_rows(path):
         with HDF5Shard(path) as shard:
             return [len(shard)]
     with import_parquet().ParquetFile(path) as file:
-        _find_columns(file.schema_arrow, path)
+        find_columns(file.schema_arrow, path)
         return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-
-
-def _choose_names(known, path):
-    """Field to the name it has in the file, of those in ``known``."""
-    found = {field: next((a for a in aliases if a in known), None) for field, aliases in FIELDS.items()}
-    found = {field: alias for field, alias in found.items() if alias is not None}
-    missing = [" or ".join(FIELDS[field]) for field in REQUIRED if field not in found]
-    if missing:
-        msg = (
-            f"{path}: a file of the Multimodal Universe must hold a spectrum with flux and lambda, got none of "
-            f"{', '.join(missing)}; write flux, ivar, lambda, mask and lsf_sigma, as spectrum_flux, ... (HDF5) or in a "
-            "struct named spectrum (Parquet)"
-        )
-        raise ValueError(msg)
-    return found
 
 
 class HDF5Shard:
@@ -143,12 +122,19 @@ class HDF5Shard:
     nbytes = 0
 
     def __init__(self, path):
-        self._file = import_h5py().File(path, "r")
+        h5py = import_h5py()
+        self._file = h5py.File(path, "r")
         try:
             known = {key[len("spectrum_") :] for key in self._file if key.startswith("spectrum_")}
-            names = _choose_names(known, path)
+            names = choose_names(known, path)
             self._datasets = {field: self._file[f"spectrum_{name}"] for field, name in names.items()}
             self._length = len(self._datasets["flux"])
+            #: what is no spectrum, by name
+            self.columns = {
+                name: dataset
+                for name, dataset in self._file.items()
+                if not name.startswith("spectrum_") and isinstance(dataset, h5py.Dataset)
+            }
         except Exception:
             self._file.close()
             raise
@@ -174,20 +160,17 @@ class HDF5Shard:
             for field, dataset in self._datasets.items()
         }
 
-
-def _find_columns(schema, path):
-    """(column of a struct or None, field to name) of a Parquet file."""
-    import pyarrow
-
-    if "spectrum" in schema.names:
-        kind = schema.field("spectrum").type
-        while not pyarrow.types.is_struct(kind) and hasattr(kind, "value_type"):  # a list of structs
-            kind = kind.value_type
-        if pyarrow.types.is_struct(kind):
-            known = {kind.field(i).name for i in range(kind.num_fields)}
-            return "spectrum", _choose_names(known, path)
-    known = {name[len("spectrum_") :] for name in schema.names if name.startswith("spectrum_")}
-    return None, _choose_names(known, path)
+    def read_rows(self, start, stop):
+        """As `read_row` for some rows at once: list of dict; arrays that all rows share are one."""
+        shared = "wavelength" if self._datasets["wavelength"].ndim == 1 else None
+        arrays = {
+            field: np.asarray(dataset[:] if field == shared else dataset[start:stop], dtype=np.float64)
+            for field, dataset in self._datasets.items()
+        }
+        return [
+            {field: array if field == shared else array[i] for field, array in arrays.items()}
+            for i in range(stop - start)
+        ]
 
 
 class ParquetShard:
@@ -210,14 +193,8 @@ class ParquetShard:
 
     def __init__(self, path, group):
         with import_parquet().ParquetFile(path) as file:
-            self._struct, self._names = _find_columns(file.schema_arrow, path)
-            prefix = "spectrum_" if self._struct is None else "spectrum."
-            wanted = {prefix + name for name in self._names.values()}
-            leaves = [file.schema.column(i).path for i in range(len(file.schema.names))]
-            if self._struct is None:
-                columns = sorted(wanted)
-            else:  # a list in a struct has the path spectrum.flux.list.element, a struct in a list other ones
-                columns = [leaf for leaf in leaves if leaf.startswith("spectrum.") and _names_of(leaf) & wanted]
+            self._struct, self._names = find_columns(file.schema_arrow, path)
+            columns = list_leaves(file.schema, self._struct, self._names)
             # threads would compete with the other workers that draw spectra
             self._table = file.read_row_group(group, columns=columns, use_threads=False)
 
@@ -234,30 +211,8 @@ class ParquetShard:
 
     def read_row(self, i):
         """Fields of spectrum ``i``: dict of str to float64 ndarray of shape (L,), or () for one value a spectrum."""
-        if self._struct is None:
-            return {field: _to_array(self._table[f"spectrum_{name}"][i]) for field, name in self._names.items()}
-        row = self._table[self._struct][i]
-        if not hasattr(row, "keys"):  # a list of structs
-            return {field: _to_array(row.values.field(name)) for field, name in self._names.items()}
-        return {field: _to_array(row[name]) for field, name in self._names.items()}
-
-
-def _names_of(leaf):
-    """The wanted names that the path of a Parquet leaf may stand for."""
-    return {f"spectrum.{part}" for part in leaf.split(".")[1:]}
-
-
-def _to_array(value):
-    """A list, or one value, of Arrow as float64; null becomes NaN."""
-    value = getattr(value, "values", value)  # the elements of a list
-    if value is None:
-        return np.zeros(0)
-    if hasattr(value, "flatten") and hasattr(value, "offsets"):  # a list of lists of one element
-        value = value.flatten()
-    if hasattr(value, "to_numpy"):
-        return np.asarray(value.to_numpy(zero_copy_only=False), dtype=np.float64)
-    value = value.as_py()
-    return np.asarray(np.nan if value is None else value, dtype=np.float64)
+        (row,) = read_fields(self._table.slice(i, 1), self._struct, self._names)
+        return row
 
 
 def find_resolution(wavelength, lsf_sigma):
@@ -317,23 +272,79 @@ def convert_row(row, *, medium=None):
     ValueError
         Arrays of different lengths.
     """
-    wavelength, flux = np.ravel(row["wavelength"]), np.ravel(row["flux"])
-    arrays = {key: np.ravel(row[key]) for key in ("ivar", "sigma", "mask") if key in row}
-    lengths = {"wavelength": len(wavelength), "flux": len(flux)} | {key: len(a) for key, a in arrays.items()}
+    return _convert_alike([row], medium)
+
+
+def convert_rows(rows, *, medium=None, resolution=None):
+    """Rows as one `SpectrumBatch`; those that stand together on one grid of wavelengths are converted together.
+
+    Parameters
+    ----------
+    rows : sequence of dict of str to ndarray
+        Each as `convert_row` takes it.
+    medium : {'vacuum', 'air'}, optional
+        None is vacuum.
+    resolution : float or `~astropy.units.Quantity`, optional
+        Resolving power, or FWHM with unit, of all; from ``lsf_sigma`` if not given.
+
+    Returns
+    -------
+    `~astro_spectok.spectra.SpectrumBatch`
+        One spectrum for each row; one that cannot be used has no pixels, a flag and the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra.multimodal import convert_rows
+    >>> row = {"wavelength": np.linspace(4000, 5000, 100), "flux": np.ones(100), "ivar": np.ones(100)}
+    >>> batch = convert_rows([row, row, {"wavelength": np.ones(3), "flux": np.ones(2)}])
+    >>> batch.lengths.tolist(), len(batch.wavelength)
+    ([100, 100, 0], 100)
+    """
+    batches, start = [], 0
+    while start < len(rows):
+        stop = start + 1
+        while stop < len(rows) and _share_grid(rows[start], rows[stop]):
+            stop += 1
+        try:
+            batches.append(_convert_alike(rows[start:stop], medium, resolution))
+        except (TypeError, ValueError) as error:
+            message, flag = describe_error(error), flag_of(error)
+            batches += [SpectrumBatch.make_unusable(message, flag=flag) for _ in range(start, stop)]
+        start = stop
+    return SpectrumBatch.concatenate(batches) if batches else to_batch([])
+
+
+def _share_grid(row, other):
+    """Whether two rows have arrays of the same kinds and lengths, wavelengths and resolution."""
+    if row.keys() != other.keys() or any(np.shape(row[key]) != np.shape(other[key]) for key in row):
+        return False
+    shared = (key for key in ("wavelength", "lsf_sigma") if key in row)
+    return all(row[key] is other[key] or np.array_equal(row[key], other[key], equal_nan=True) for key in shared)
+
+
+def _convert_alike(rows, medium, resolution=None):
+    """Rows that share a grid as one batch."""
+    first = rows[0]
+    wavelength = np.ravel(first["wavelength"])
+    keys = [key for key in ("flux", "ivar", "sigma", "mask") if key in first]
+    arrays = {key: np.stack([np.ravel(row[key]) for row in rows]) for key in keys}
+    lengths = {"wavelength": len(wavelength)} | {key: array.shape[1] for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         msg = f"the arrays of a spectrum must have one length, got {lengths}; write them anew"
         raise ValueError(msg)
     inside = np.isfinite(wavelength) & (wavelength > 0)
-    lsf_sigma = np.ravel(row.get("lsf_sigma", np.nan))
+    lsf_sigma = np.ravel(first.get("lsf_sigma", np.nan))
     lsf_sigma = lsf_sigma[inside] if len(lsf_sigma) == len(inside) else lsf_sigma
-    ivar = arrays.get("ivar")
+    flux, ivar = arrays["flux"], arrays.get("ivar")
     if ivar is None and "sigma" in arrays:
         with np.errstate(divide="ignore", invalid="ignore"):
             ivar = arrays["sigma"] ** -2.0
     if "mask" in arrays:
         flux = np.where(arrays["mask"] == 0, flux, np.nan)
-    spectrum = [wavelength[inside] * u.AA, flux[inside] * u.dimensionless_unscaled]
+    spectra = [wavelength[inside] * u.AA, flux[:, inside] * u.dimensionless_unscaled]
     if ivar is not None:
-        spectrum.append(InverseVariance(ivar[inside]))
-    resolution = find_resolution(wavelength[inside], lsf_sigma)
-    return to_batch(tuple(spectrum), medium=medium or "vacuum", resolution=resolution)
+        spectra.append(InverseVariance(ivar[:, inside]))
+    if resolution is None:
+        resolution = find_resolution(wavelength[inside], lsf_sigma)
+    return to_batch(tuple(spectra), medium=medium or "vacuum", resolution=resolution)

@@ -35,7 +35,7 @@ def lock_run(out, wanted=True):
     Examples
     --------
     >>> import pathlib, tempfile
-    >>> from astro_spectok.training.run_lock import lock_run
+    >>> from astro_spectok.utils.run_lock import lock_run
     >>> out = pathlib.Path(tempfile.mkdtemp())
     >>> with lock_run(out):
     ...     try:

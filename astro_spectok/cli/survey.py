@@ -1,0 +1,91 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""``spectok survey``: whole surveys, in parallel, which a kill does not lose."""
+
+from astro_spectok.cli.estimators import add_redshift_options, add_stellar_options
+from astro_spectok.cli.measure import NOTHING, SOME
+from astro_spectok.cli.options import (
+    EXIT_STATUS,
+    add_common_options,
+    add_reading_options,
+    collect_reading,
+    join_command,
+    positive_int,
+    split_names,
+    write_line,
+)
+
+__all__ = ["add_survey"]
+
+#: of each task: what it does, and what adds its own options
+TASKS = {
+    "redshift": ("measure class and redshift", add_redshift_options),
+    "stellar": ("measure parameters and radial velocities of stars", add_stellar_options),
+    "embed": ("turn spectra into vectors", lambda parser: None),
+}
+
+
+def add_survey(subparsers):
+    """Add ``spectok survey redshift|stellar|embed``."""
+    description = (
+        "Measure whole surveys into a dataset of Parquet files, with memory that does not grow with their size. "
+        "The same command goes on where one before it was stopped or killed."
+    )
+    parser = subparsers.add_parser("survey", help="measure whole surveys; resumable, parallel", description=description)
+    actions = parser.add_subparsers(dest="task", required=True, metavar="TASK")
+    for name, (what, add_options) in TASKS.items():
+        action = actions.add_parser(name, help=what, description=f"{what.capitalize()}. {description}")
+        _add_run_options(action)
+        add_options(action)
+        add_common_options(action, "weights", "device", "batch_tokens")
+        add_reading_options(action)
+        action.epilog = EXIT_STATUS
+        action.set_defaults(run=_run_survey)
+
+
+def _add_run_options(parser):
+    """Add what to read, where to write, and how to run."""
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT",
+        help="files with spectra, Parquet and HDF5 files of many; folders with all below them, DESI trees and HATS "
+        "catalogues too; patterns; @LIST for the names in a text file, - for those on standard input",
+    )  # fmt: skip
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="for the dataset, the errors and a log")
+    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of Dask, such as tcp://node1:8786, in place of --workers"
+    )
+    parser.add_argument(
+        "--partition", type=positive_int, default=2000, metavar="N", help="spectra in a file of the dataset (2000)"
+    )
+    parser.add_argument("--ids", metavar="FILE", help="only objects of these numbers or names, one on each line")
+    parser.add_argument(
+        "--keep", type=split_names, metavar="A,B", help="columns of the input to keep (default: ids and positions)"
+    )
+    parser.add_argument("--column", metavar="NAME", help="nested column that holds the spectra (default: found out)")
+    parser.add_argument("--restart", action="store_true", help="remove another run that is in the folder")
+    parser.add_argument("--progress", action="store_true", help="show progress where the output is no terminal, too")
+
+
+def _run_survey(args):
+    """Measure all spectra, and say how many."""
+    from astro_spectok import survey
+
+    options = {
+        name: getattr(args, name) for name in ("classes", "posterior", "assume_star") if getattr(args, name, None)
+    }
+    if getattr(args, "z_range", None):
+        options["z_range"] = tuple(args.z_range)
+    found = survey.run(
+        args.inputs, args.out, args.task, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens,
+        workers=args.workers, scheduler=args.scheduler, partition=args.partition, ids=args.ids, keep=args.keep,
+        column=args.column, restart=args.restart, progress=False if args.quiet else (args.progress or None),
+        call=join_command(args), **collect_reading(args), **options,
+    )  # fmt: skip
+    if not args.quiet:
+        text = (
+            f"{args.out}: {len(found)} spectra, {found.n_unusable} flagged as unusable; {found.n_errors} files not read"
+        )
+        write_line(text + (f"; {found.n_missing} ids not found" if found.n_missing else ""))
+    if found.n_unusable == len(found):
+        return NOTHING
+    return SOME if found.n_unusable or found.n_errors else 0

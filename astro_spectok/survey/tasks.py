@@ -1,0 +1,164 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What a survey measures: an estimator or embeddings, with its settings, for many batches one after the other."""
+
+import hashlib
+import inspect
+import json
+import pickle
+import warnings
+from typing import Any
+
+from astro_spectok.embedding import embed_table
+from astro_spectok.exceptions import SpectokWarning
+from astro_spectok.interface import Estimator
+from astro_spectok.interface.inputs import find_source
+from astro_spectok.redshift.estimator import RedshiftEstimator
+from astro_spectok.stellar.estimator import StellarParameterEstimator
+
+__all__ = ["TASKS", "Task", "make_task"]
+
+#: names of what can be measured
+TASKS = ("redshift", "stellar", "embed")
+ESTIMATORS: dict[str, type] = {"redshift": RedshiftEstimator, "stellar": StellarParameterEstimator}
+#: options of ``estimate`` rather than of an estimator
+ESTIMATE_OPTIONS = ("posterior",)
+
+
+class Task:
+    """Measures batches in the same way; can be pickled.
+
+    Parameters
+    ----------
+    name : str
+    estimator : `~astro_spectok.interface.Estimator`, optional
+        None embeds.
+    options : dict
+        Of ``estimate``, or of `~astro_spectok.embed_table`.
+
+    Attributes
+    ----------
+    sha256 : str
+        Digest of the weights, and ``weights`` their name: None until `load` is called.
+    """
+
+    def __init__(self, name: str, estimator: Estimator | None, options: dict[str, Any]) -> None:
+        self.name, self.estimator, self.options = name, estimator, options
+        self.sha256: str | None = None
+        self.weights: str | None = None
+
+    def load(self) -> None:
+        """Find the weights, once for the whole run: what a registry or a path means must not change within it.
+
+        Raises
+        ------
+        `~astro_spectok.exceptions.WeightsError`
+            They cannot be had.
+        """
+        from astro_spectok.weights import load_weights
+
+        given = self.options["weights"] if self.estimator is None else getattr(self.estimator, "weights", None)
+        loaded = load_weights(given)
+        self.weights, self.sha256 = loaded.name, loaded.sha256
+        source = find_source(loaded)
+        if self.estimator is None:
+            self.options["weights"] = source
+        elif "weights" in self.estimator.get_params():
+            self.estimator = type(self.estimator)(**self.estimator.get_params() | {"weights": source})
+
+    def measure(self, batch: Any) -> Any:
+        """The table of a batch, a row for each spectrum.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+        """
+        with warnings.catch_warnings():
+            # each row says so by itself
+            warnings.simplefilter("ignore", SpectokWarning)
+            if self.estimator is None:
+                return embed_table(batch, progress=False, **self.options)
+            return self.estimator.estimate(batch, progress=False, **self.options)
+
+    def describe(self) -> dict[str, str]:
+        """All settings that results depend on, as text that is the same for the same settings.
+
+        Returns
+        -------
+        dict of str to str
+
+        Raises
+        ------
+        TypeError
+            A setting cannot be pickled, which workers need.
+        """
+        settings = self.options if self.estimator is None else self.estimator.get_params() | self.options
+        # weights are compared by their digest, and batches change nothing
+        settings = {name: x for name, x in settings.items() if name not in ("weights", "batch_tokens")}
+        kind = self.name if self.estimator is None else type(self.estimator).__qualname__
+        return {"task": kind} | {name: _describe_value(name, x) for name, x in settings.items()}
+
+
+def _describe_value(name, value):
+    """Plain values as JSON, others by their digest."""
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError):
+        pass
+    try:
+        return hashlib.sha256(pickle.dumps(value)).hexdigest()
+    except Exception as error:
+        msg = f"{name} must be something that can be pickled, such as a function of a module; got {value!r}"
+        raise TypeError(msg) from error
+
+
+def make_task(
+    what: str | Estimator, *, weights: Any = None, device: str = "auto", batch_tokens: int | None = None, **options: Any
+) -> Task:
+    """What to measure, from its name or an estimator.
+
+    Parameters
+    ----------
+    what : {'redshift', 'stellar', 'embed'} or `~astro_spectok.interface.Estimator`
+    weights, device, batch_tokens : optional
+        As for `~astro_spectok.tokenize`; an estimator has its own.
+    **options
+        Of the estimator or its ``estimate``.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    TypeError
+        There is no such option.
+    ValueError
+        There is no such task, or options are given beside an estimator.
+    """
+    if isinstance(what, Estimator):
+        known = [name for name in ESTIMATE_OPTIONS if name in inspect.signature(what.estimate).parameters]
+        extra = {name for name in options if name not in known}
+        if weights is not None or batch_tokens is not None or device != "auto" or extra:
+            given = ", ".join([*sorted(extra), *(["weights, device or batch_tokens"] if not extra else [])])
+            msg = f"an estimator has its own parameters, got {given} beside {what!r}; give them when it is made"
+            raise ValueError(msg)
+        return Task(type(what).__name__, what, options)
+    if what not in TASKS:
+        msg = f"task must be one of {', '.join(TASKS)}, or an estimator, got {what!r}"
+        raise ValueError(msg)
+    common = {"weights": weights, "device": device, "batch_tokens": batch_tokens}
+    if what == "embed":
+        if options:
+            msg = f"embed has no option {', '.join(sorted(options))}"
+            raise TypeError(msg)
+        return Task("embed", None, common)
+    later = {name: options.pop(name) for name in ESTIMATE_OPTIONS if name in options and what == "redshift"}
+    known = [name for name in inspect.signature(ESTIMATORS[what]).parameters if name not in common]
+    if unknown := sorted(set(options) - set(known)):
+        msg = f"{what} has no option {', '.join(unknown)}; there are {', '.join(known)}"
+        raise TypeError(msg)
+    return Task(what, ESTIMATORS[what](**common, **options), later)

@@ -1,0 +1,98 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Patterns, folders and lists become paths."""
+
+import glob
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["expand_paths"]
+
+
+def expand_paths(names, *, recursive=False, stream=None, wanted=None):
+    """List the files that the arguments of a command name, each once, in their order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        A file; a pattern such as ``*.fits``, if no file has that name; a folder, for the files in it; ``@list``, for
+        the names in a text file, one on each line; or ``-`` for those on standard input. Lines that are empty or begin
+        with ``#`` are left out.
+    recursive : bool, optional
+        Whether the files in the folders of a folder count too.
+    stream : file, optional
+        Read instead of standard input.
+    wanted : callable, optional
+        Called with each list of the files in a folder, in order; returns those that count. All do if not given.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+        A file that is named but not there is among them.
+
+    Raises
+    ------
+    FileNotFoundError
+        A pattern that no file fits, a list that is not there, a folder without files, or no name at all.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from astro_spectok.utils.paths import expand_paths
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("b.fits", "a.fits", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in expand_paths([f"{folder}/*.fits"])]
+    ['a.fits', 'b.fits']
+    >>> [path.name for path in expand_paths([f"{folder}/b.fits", str(folder)])]
+    ['b.fits', 'a.fits', 'notes.txt']
+    """
+    paths = []
+    for name in names:
+        if name == "-":
+            paths += _read_list(stream or sys.stdin, "standard input", recursive, wanted)
+        elif name.startswith("@") and not os.path.exists(name):
+            try:
+                lines = Path(name[1:]).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            except OSError as error:
+                msg = f"{name}: the list of files {name[1:]} cannot be read ({error.strerror})"
+                raise FileNotFoundError(msg) from error
+            paths += _read_list(lines, name[1:], recursive, wanted)
+        else:
+            paths += _expand_name(name, recursive, wanted)
+    return list(dict.fromkeys(paths))
+
+
+def _read_list(lines, name, recursive, wanted):
+    """The files that the lines of a list name; a list in a list is a file."""
+    found = [line.strip() for line in lines]
+    found = [line for line in found if line and not line.startswith("#")]
+    if not found:
+        msg = f"{name} must name at least one file, one on each line; got none"
+        raise FileNotFoundError(msg)
+    return [path for line in found for path in _expand_name(line, recursive, wanted)]
+
+
+def _expand_name(name, recursive, wanted):
+    """The files that one argument names."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        inside = path.rglob("*") if recursive else path.iterdir()
+        found = sorted(one for one in inside if one.is_file() and not _is_hidden(one, path))
+        found = found if wanted is None else wanted(found)
+        if not found:
+            what = "no files" if wanted is None else "no files of spectra"
+            msg = f"the folder {name} holds {what}" + ("" if recursive else "; --recursive looks into its folders")
+            raise FileNotFoundError(msg)
+        return found
+    if glob.has_magic(name) and not path.exists():
+        found = sorted(Path(one) for one in glob.glob(os.fspath(path), recursive=recursive) if os.path.isfile(one))
+        if not found:
+            msg = f"no file matches {name!r}"
+            raise FileNotFoundError(msg)
+        return found
+    return [path]
+
+
+def _is_hidden(path, folder):
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
