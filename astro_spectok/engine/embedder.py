@@ -5,12 +5,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LEARNED", "PIXEL_PARTS", "Embedder", "check_parts"]
+from astro_spectok.utils.parts import LEARNED, PIXEL_PARTS, check_parts
 
-#: the only part of weights without a head for the others: the network's own vector as it is
-LEARNED = "learned"
-#: parts that are read from pixels, and not from tokens
-PIXEL_PARTS = ("lines", "colours")
+__all__ = ["Embedder"]
 
 
 class Embedder:
@@ -27,7 +24,7 @@ class Embedder:
 
     Examples
     --------
-    >>> from astro_spectok.engine import Embedder
+    >>> from astro_spectok.engine.embedder import Embedder
     >>> from astro_spectok.network import build_network, get_config
     >>> embedder = Embedder(build_network(get_config("tiny")))
     >>> embedder.sizes, embedder.choose(None)
@@ -157,37 +154,3 @@ class Embedder:
             shift = torch.where(torch.isnan(given), shift, given)
         inputs = HeadInputs(None, None, patches.mask, patches.grid.geometry, patches, {"ln_one_plus_z": shift})
         return self._head(inputs)
-
-
-def check_parts(parts: Any) -> tuple[str, ...] | None:
-    """Parts that are asked for, as a tuple of texts; None for all.
-
-    Parameters
-    ----------
-    parts : str, sequence of str or None
-
-    Returns
-    -------
-    tuple of str or None
-
-    Raises
-    ------
-    TypeError
-        It is neither a text nor a sequence of texts.
-    ValueError
-        It is empty, or names a part that there never is.
-    """
-    from astro_spectok.heads import PARTS
-
-    if parts is None:
-        return None
-    asked = (parts,) if isinstance(parts, str) else parts
-    if not isinstance(asked, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in asked):
-        msg = f"parts must be a name, several names, or None for all; got {parts!r}; give 'lines', or ['lines', 'colours']"
-        raise TypeError(msg)
-    if not asked or not set(asked) <= set(PARTS):
-        wrong = sorted(set(asked) - set(PARTS))
-        got = repr(wrong[0]) if wrong else "none"
-        msg = f"parts must be out of {', '.join(PARTS)}; got {got}; None is for all that the weights have"
-        raise ValueError(msg)
-    return tuple(asked)

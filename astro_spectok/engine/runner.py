@@ -98,7 +98,7 @@ class Runner:
             yield
 
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> Any:
         """What makes embeddings of tokens and pixels, part by part."""
         return Embedder(self.network)
 

@@ -14,11 +14,10 @@ from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
 from astro_spectok.network.level import LARGEST
+from astro_spectok.utils.parts import PARTS
 
-__all__ = ["PARTS", "EmbeddingConfig", "EmbeddingHead"]
+__all__ = ["EmbeddingConfig", "EmbeddingHead"]
 
-#: the parts in the order in which they stand in an embedding
-PARTS = ("lines", "colours", "redshift", "learned")
 #: over the median variance of a spectrum: what makes a pixel count half as much as a quiet one
 NOISY = 9.0
 #: weight of the pixels in a bin, in parts of one, below which it is empty
@@ -62,7 +61,7 @@ class EmbeddingConfig(HeadConfig):
     still : float
         Redshifts below are none: velocities, which lines are not shifted by and the redshift part says nothing of.
     shares : tuple of float
-        Weight of each part, by `PARTS`.
+        Weight of each part, in their order.
 
     Examples
     --------
@@ -86,7 +85,7 @@ class EmbeddingConfig(HeadConfig):
     learned_size: int = 57
     network_size: int = 256
     still: float = 0.0024
-    shares: tuple[float, ...] = (1.0, 0.5, 0.5, 0.5)
+    shares: tuple[float, ...] = (1.0, 0.3, 1.0, 0.4)
 
     @property
     def sizes(self) -> dict[str, int]:

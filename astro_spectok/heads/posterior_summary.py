@@ -77,7 +77,11 @@ class PosteriorSummary(nn.Module):
         low, high = firsts[number], firsts[number + 1] - 1
         near = best[:, None] + torch.arange(-AROUND, AROUND + 1, device=best.device)
         inside = (near >= low[:, None]) & (near <= high[:, None])
-        probability = (shares.gather(1, near.clamp(0, shares.shape[1] - 1)) * inside).sum(1)
-        lag = best - low + torch.tensor([low for low, _ in self.lags], device=best.device)[number]
-        exact = "cpu" if lag.device.type == "mps" else lag.device
-        return BestRedshift(lag.to(exact, torch.float64) * self.step, probability)
+        near_shares = shares.gather(1, near.clamp(0, shares.shape[1] - 1)) * inside
+        probability = near_shares.sum(1)
+        # the mean around the best bin: it does not jump by a bin where two are equally probable
+        exact = torch.float32 if shares.device.type == "mps" else torch.float64
+        mean = (near_shares.to(exact) * near).sum(1) / probability.to(exact)
+        lowest = torch.tensor([low for low, _ in self.lags], device=best.device)[number]
+        lag = (mean - low + lowest).to("cpu" if exact is torch.float32 else shares.device, torch.float64)
+        return BestRedshift(lag * self.step, probability)

@@ -77,31 +77,28 @@ class SpectralComponents(nn.Module):
         rows, number = torch.cat([self.basis, self.waves]), len(self.basis)
         right = (weight * (values - self.mean)) @ rows.T  # (B, K + J)
         joined = F.pad(weight, (0, -weight.shape[1] % JOINED)).unflatten(1, (-1, JOINED)).mean(2)
-        normal = (joined @ self._find_products(rows))[:, self._unfold(len(rows), rows.device)]
-        normal = normal.unflatten(1, (len(rows), len(rows)))
+        products, place = self._find_products(rows)
+        normal = (joined @ products)[:, place].unflatten(1, (len(rows), len(rows)))
         exact = torch.float32 if rows.device.type == "mps" else torch.float64
         normal = normal.to(exact) + torch.eye(len(rows), dtype=exact, device=rows.device)
         found = torch.cholesky_solve(right.to(exact)[..., None], torch.linalg.cholesky(normal))
         return found[:, :number, 0].to(values)
 
     def _find_products(self, rows):
-        """Sums over joined bins of the products of each two rows, (bins / `JOINED`, pairs); kept, as rows are."""
+        """Sums over joined bins of the products of each two rows, (bins / `JOINED`, pairs), and where each stands.
+
+        Kept, as the rows are what the weights have.
+        """
         kept = self._products
         version = self.basis._version, self.basis.device, self.basis.dtype
         if kept is None or kept[0] != version:
             one, other = torch.triu_indices(len(rows), len(rows), device=rows.device)
             padded = F.pad(rows, (0, -rows.shape[1] % JOINED)).unflatten(1, (-1, JOINED))  # (K, bins, JOINED)
             products = torch.einsum("knj,lnj->nkl", padded, padded)[:, one, other].contiguous()
-            kept = self._products = version, products
+            place = torch.empty(len(rows), len(rows), dtype=torch.int64, device=rows.device)
+            place[one, other] = place[other, one] = torch.arange(len(one), device=rows.device)
+            kept = self._products = version, (products, place.flatten())
         return kept[1]
-
-    @staticmethod
-    def _unfold(number, device):
-        """Where each element of a symmetric matrix stands among those of its upper half, (number * number,)."""
-        one, other = torch.triu_indices(number, number, device=device)
-        place = torch.empty(number, number, dtype=torch.int64, device=device)
-        place[one, other] = place[other, one] = torch.arange(len(one), device=device)
-        return place.flatten()
 
 
 def smooth_waves(n_bins, number, amplitude, knee):

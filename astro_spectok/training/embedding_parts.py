@@ -34,9 +34,9 @@ SNR, LEAST = (3.0, 100.0), 0.08
 #: noise of bins of stored stars that differences within pairs are made of besides, over the continuum
 NOISE = 0.03
 #: how often these differences count
-NOISY = 2
+NOISY = 4
 #: weight of simulated pairs beside real ones, and variance that is added
-SIMULATED, FLOOR, REAL_FLOOR = 0.3, 0.02, 0.005
+SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
 #: objects drawn at a time
 CHUNK = 100
 
