@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The parts of the embedding: lines and colours at rest, the redshift, and what the network has learned, each whitened."""
+"""The parts of the embedding: lines and colours at rest, the redshift, and what the network has learned."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ class EmbeddingConfig(HeadConfig):
 
     @property
     def coarse(self):
-        """Edges in ln(wavelength) of the bins of colours as (first, step, number), and those of the lines among them."""
+        """Bins of colours in ln(wavelength) as (first, step, number), and first and last edge of lines among theirs."""
         step = self.step * self.joined
         number = math.floor(math.log(self.high / self.low) / step)
         first, last = (round(math.log(x / self.low) / step) for x in (self.lines_low, self.lines_high))
@@ -125,9 +125,11 @@ class EmbeddingHead(Head):
     needs = ("patches",)
     given = ("ln_one_plus_z",)
 
+    config: EmbeddingConfig
+
     def __init__(self, config, network=None):
         super().__init__(config, network)
-        (_, step, number), (first, last) = config.coarse
+        (_, _, number), (first, last) = config.coarse
         n_lines = (last - first) * config.joined
         self.lines = SpectralComponents(n_lines, config.line_components, config.line_components)
         waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)

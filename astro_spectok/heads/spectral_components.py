@@ -19,8 +19,8 @@ class SpectralComponents(nn.Module):
     A spectrum is a mean, components with coefficients of unit variance, smooth curves that are nobody's (errors of
     calibration), noise of its own, and what the components leave (Tipping & Bishop 1999, J. R. Stat. Soc. B 61, 611).
     The coefficients are their posterior mean: bins that are bad, missing or noisy count for little or nothing, and what
-    they alone would say becomes zero, not noise. A linear map then makes the differences within pairs of observations of
-    one object alike in all directions.
+    they alone would say becomes zero, not noise. A linear map then makes the differences between observations of one
+    object alike in all directions.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ from astro_spectok.spectra import (
 from astro_spectok.spectra.resolution import find_resolution
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
 from astro_spectok.utils.host import own_errstate
-from astro_spectok.utils.parts import check_parts
 from astro_spectok.utils.html import make_html_table, make_sparkline
+from astro_spectok.utils.parts import check_parts
 
 __all__ = ["SpectralTokens"]
 

@@ -54,7 +54,7 @@ class Views(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Two observations of each of some objects: for each the views of lines and of colours, and the network's vector."""
+    """Two observations of some objects: for each the views of lines and of colours, and the network's vectors."""
 
     lines: tuple
     colours: tuple
@@ -64,8 +64,8 @@ class Pairs(NamedTuple):
 def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, report=None):
     """The head of the parts of the embedding, for the network of a set of weights.
 
-    Components of lines are those of the stars of MILES and CFLIB, and of what these leave of simulated galaxies, quasars
-    and supernovae; those of colours of simulated objects of all kinds and of stored ones. Whitening takes the
+    Components of lines are those of the stars of MILES and CFLIB, and of what these leave of simulated galaxies,
+    quasars and supernovae; those of colours of simulated objects of all kinds and of stored ones. Whitening takes the
     differences within pairs: stars that both libraries have, and simulated objects through two instruments each. No
     gradient is taken, and it is deterministic.
 

@@ -19,8 +19,8 @@ from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
-from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.embedding_parts import make_embedding_head
+from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
 from astro_spectok.training.loop import pretrain
 from astro_spectok.training.rest_templates import make_templates
