@@ -82,7 +82,7 @@ def whiten_differences(real, simulated, share, floor):
     -------
     tensor, shape (K, K)
     """
-    within = sum(_scatter(*pair) for pair in simulated) / len(simulated)
+    within = sum(_scatter(*pair) for pair in simulated) / max(len(simulated), 1)
     if real is not None:
         within = share * within + sum(_scatter(*pair) for pair in real)
     # as in probabilistic linear discriminant analysis: a direction that differs within pairs as much as between objects

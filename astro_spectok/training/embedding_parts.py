@@ -17,13 +17,12 @@ from astro_spectok.training.component_fits import fit_components, fit_discrimina
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.rest_templates import make_instrument
 
-__all__ = ["PAIRED_SETS", "SETS", "Pairs", "gather_views", "make_embedding_head", "name_star"]
+__all__ = ["NOISY", "REAL_FLOOR", "Pairs", "Views", "add_noise", "gather_views", "make_embedding_head", "name_star"]
 
 #: stars of two libraries, with the column of their names: the same star through two instruments
 PAIRED_SETS = {"miles_real_stars": "origin", "cflib_real_stars": "object"}
 #: stored spectra at rest that the components of colours are made of, and how many at most
 LIBRARIES = {"splat_spex_real": 400, "sn_superfit_real": 250, "pickles_stars": 131, "btsettl_ultracool": 100}
-SETS = (*PAIRED_SETS, *LIBRARIES)
 IN_AIR = ("miles_real_stars", "cflib_real_stars", "pickles_stars")
 #: simulated objects of each family, at rest and without noise, and pairs of observations, by how many are asked for
 FAMILIES = {"stars": 0.4, "galaxies": 0.25, "quasars": 0.2, "supernovae": 0.15}
@@ -143,7 +142,7 @@ def fit_head(head, stars, rows, drawn):
         real = None
         if len(first) and name == "lines":
             one, other = (views[place].take(rows) for views, rows in zip(stars.values(), (first, second), strict=True))
-            noisy = _add_noise(one)
+            noisy = add_noise(one)
             real = [(components.find_coefficients(*one), components.find_coefficients(*other))]
             real += [(real[0][0], components.find_coefficients(*noisy))] * NOISY
         simulated = [tuple(components.find_coefficients(*views) for views in getattr(one, name)) for one in pairs]
@@ -278,7 +277,7 @@ def _level(views):
     return views._replace(values=(views.values - mean) * views.weight)
 
 
-def _add_noise(views):
+def add_noise(views):
     """The same with noise of `NOISE`, smooth over a few bins as in a spectrum of that resolution."""
     noise = torch.randn(views.values.shape, generator=torch.Generator().manual_seed(0))
     smooth = torch.nn.functional.avg_pool1d(noise[:, None], 3, stride=1, padding=1)[:, 0] * NOISE
