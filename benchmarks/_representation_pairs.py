@@ -50,7 +50,8 @@ def split_parts(runner, vectors):
 def find_rank(queries, gallery, own):
     """How many of a gallery are nearer by cosine than the right one, for each query."""
     likeness = unit_rows(queries) @ unit_rows(gallery).T
-    return (likeness > likeness[np.arange(len(own)), own][:, None]).sum(1)
+    # those as near count too: parts of which spectra say nothing are zero, and as near to all
+    return (likeness >= likeness[np.arange(len(own)), own][:, None]).sum(1) - 1
 
 
 def normalise_name(text):
@@ -190,7 +191,9 @@ def measure_repeats(runner, test):
             likeness = unit_rows(vectors) @ unit_rows(vectors).T
             np.fill_diagonal(likeness, -9.0)
             best = np.where(same, likeness, -9.0).max(1)
-            rank = ((likeness > best[:, None]) & ~same).sum(1)[repeated]
+            np.fill_diagonal(same, True)
+            rank = ((likeness >= best[:, None]) & ~same).sum(1)[repeated]
+            np.fill_diagonal(same, False)
             results.append({"set": name, "method": method} | _summarise(rank))
     return results
 
@@ -224,7 +227,7 @@ def measure_simulated_pairs(runner, templates, number):
         vectors = both | {"flux": np.split(flux, 2)}
         for method, (gallery, queries) in vectors.items():
             likeness = np.where(apart, -9.0, unit_rows(queries) @ unit_rows(gallery).T)
-            rank = (likeness > likeness.diagonal()[:, None]).sum(1)
+            rank = (likeness >= likeness.diagonal()[:, None]).sum(1) - 1
             said = "galaxies at the same z" if among == "galaxies" else among
             results.append({"among": said, "method": method} | _summarise(rank))
     return results

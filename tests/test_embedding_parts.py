@@ -129,7 +129,7 @@ class TestWaysIn:
         assert_same_vectors(SpectrumList(spectra).embed(**asked), expected)
         table = embed_table(spectra, **asked)
         assert_same_vectors(table["embedding"], expected)
-        assert table.meta["embedding_parts"] == {"lines": 8, "colours": 6}
+        assert table.meta["embedding_parts"] == "lines 8, colours 6"
 
     def test_files_and_shell(self, parts_weights, spectra, whole, tmp_path):
         path = tmp_path / "one.fits"

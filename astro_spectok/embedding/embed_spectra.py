@@ -280,7 +280,8 @@ def embed_table(
         "message": np.array(contained.messages, dtype=str),
     }
     call = word_call("embed_table", parts=parts, weights=weights, medium=medium, resolution=resolution)
-    sizes = {name: runner.embedder.sizes[name] for name in runner.embedder.choose(parts)}
+    # as text, which every format of tables can hold
+    sizes = ", ".join(f"{name} {runner.embedder.sizes[name]}" for name in runner.embedder.choose(parts))
     return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
 
 
