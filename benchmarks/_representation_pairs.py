@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import torch
 from _real_sets import to_inputs
 from _representation_spectra import effective_rank, encode_spectra, read_spectra, spectrum, unit_rows
 from _simulated import to_spectra
@@ -12,6 +13,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.simulate import Survey
 from astro_spectok.spectra import to_batch
+from astro_spectok.training.component_fits import whiten_differences
+from astro_spectok.training.embedding_parts import NOISY, REAL_FLOOR, Views, add_noise
 
 __all__ = ["embed_batch", "measure_instruments", "measure_ranks", "measure_repeats", "measure_simulated_pairs",
            "measure_warps"]  # fmt: skip
@@ -35,10 +38,20 @@ def embed_batch(runner, batch):
     return np.array([one.embedding for one in encode_spectra(runner, batch)])
 
 
+def split_parts(runner, vectors):
+    """The whole embedding, and where the weights have several parts each of these, by what to call it."""
+    sizes, out, start = runner.embedder.sizes, {"embed()": vectors}, 0
+    for name, size in sizes.items() if len(sizes) > 1 else ():
+        out[f"embed({name})"] = vectors[..., start : start + size]
+        start += size
+    return out
+
+
 def find_rank(queries, gallery, own):
     """How many of a gallery are nearer by cosine than the right one, for each query."""
     likeness = unit_rows(queries) @ unit_rows(gallery).T
-    return (likeness > likeness[np.arange(len(own)), own][:, None]).sum(1)
+    # those as near count too: parts of which spectra say nothing are zero, and as near to all
+    return (likeness >= likeness[np.arange(len(own)), own][:, None]).sum(1) - 1
 
 
 def normalise_name(text):
@@ -71,6 +84,28 @@ def whiten_lines(gallery, queries, pairs):
     return (first - first.mean(0)) @ whiten, (second - second.mean(0)) @ whiten
 
 
+def whiten_anew(runner, libraries, own, fold):
+    """Lines of the embedding of two libraries, whitened by the stars of either half: for each half two (n, K)."""
+    head = runner.network.heads[runner.find_head("embedding")]
+    found = []
+    for batch in libraries:
+        out = np.zeros((len(batch), len(head.lines.centre)), np.float32)
+        noisy = np.zeros_like(out)
+        with torch.inference_mode():
+            for group, patches in runner.arrange(batch):
+                views = Views(*head.view(patches, torch.zeros(len(group), dtype=torch.float64))[0])
+                out[group] = head.lines.find_coefficients(*views)
+                noisy[group] = head.lines.find_coefficients(*add_noise(views))
+        found.append((torch.from_numpy(out), torch.from_numpy(noisy)))
+    (one, noisy), (other, _) = found
+    halves = []
+    for k in (0, 1):
+        place, row = own[fold != k].T
+        whiten = whiten_differences([(one[place], other[row]), *[(one, noisy)] * NOISY], [], 0.0, REAL_FLOOR)
+        halves.append(tuple(((x - head.lines.centre) @ whiten).numpy() for x in (one, other)))
+    return halves
+
+
 def measure_instruments(runner, train):
     """Stars of CFLIB (R 5000) looked up among all of MILES (R 2200), and labels of their five nearest neighbours.
 
@@ -90,10 +125,19 @@ def measure_instruments(runner, train):
     )
     labels = np.array([miles_columns[key] for key in ("teff", "logg", "feh")], float).T
     first, second = flatten_lines(miles), flatten_lines(cflib)
-    vectors = {"embed()": [(embed_batch(runner, miles), embed_batch(runner, cflib))] * 2,
-               "lines": [(first, second)] * 2}  # fmt: skip
+    whole = [split_parts(runner, embed_batch(runner, batch)) for batch in (miles, cflib)]
+    # the weights have seen these pairs; what is whitened anew has not seen those that it is scored on
+    vectors = {name: [(whole[0][name], whole[1][name])] * 2 for name in whole[0]} | {"lines": [(first, second)] * 2}
     fold = np.random.default_rng(0).permutation(len(own)) % 2
     vectors["lines, whitened"] = [whiten_lines(first, second, own[fold != k].T) for k in (0, 1)]
+    if "lines" in runner.embedder.sizes:
+        size = runner.embedder.sizes["lines"]
+        anew = whiten_anew(runner, (miles, cflib), own, fold)
+        vectors["embed(lines), other half"] = anew
+        vectors["embed(), other half"] = [
+            tuple(np.hstack([unit_rows(lines), x["embed()"][:, size:]]) for lines, x in zip(half, whole, strict=True))
+            for half in anew
+        ]
     results = []
     for method, halves in vectors.items():
         ranks, errors = [], []
@@ -141,11 +185,15 @@ def measure_repeats(runner, test):
         same = columns[column][:, None] == columns[column]
         np.fill_diagonal(same, False)
         repeated = np.flatnonzero(same.any(1))
-        for method, vectors in (("embed()", embed_batch(runner, batch)), ("flux", compare_flux(batch))):
+        for method, vectors in (
+            split_parts(runner, embed_batch(runner, batch)) | {"flux": compare_flux(batch)}
+        ).items():
             likeness = unit_rows(vectors) @ unit_rows(vectors).T
             np.fill_diagonal(likeness, -9.0)
             best = np.where(same, likeness, -9.0).max(1)
-            rank = ((likeness > best[:, None]) & ~same).sum(1)[repeated]
+            np.fill_diagonal(same, True)
+            rank = ((likeness >= best[:, None]) & ~same).sum(1)[repeated]
+            np.fill_diagonal(same, False)
             results.append({"set": name, "method": method} | _summarise(rank))
     return results
 
@@ -175,10 +223,11 @@ def measure_simulated_pairs(runner, templates, number):
             (np.abs(ln[:, None] - ln) > SAME_REDSHIFT) if among == "galaxies" else np.zeros((len(ln), len(ln)), bool)
         )
         flux = compare_flux(type(batches[0]).concatenate(batches))
-        vectors = {"embed()": [embed_batch(runner, batch) for batch in batches], "flux": np.split(flux, 2)}
+        both = split_parts(runner, np.array([embed_batch(runner, batch) for batch in batches]))
+        vectors = both | {"flux": np.split(flux, 2)}
         for method, (gallery, queries) in vectors.items():
             likeness = np.where(apart, -9.0, unit_rows(queries) @ unit_rows(gallery).T)
-            rank = (likeness > likeness.diagonal()[:, None]).sum(1)
+            rank = (likeness >= likeness.diagonal()[:, None]).sum(1) - 1
             said = "galaxies at the same z" if among == "galaxies" else among
             results.append({"among": said, "method": method} | _summarise(rank))
     return results
@@ -201,15 +250,15 @@ def measure_warps(runner, test):
     """Stars of MILES with a smooth error of calibration of up to 30 per cent, looked up among themselves."""
     batch, _ = read_spectra(test, "miles_real_stars")
     warped = warp_batch(batch, np.random.default_rng(3))
-    results = []
-    for method, make in (
-        ("embed()", lambda b: embed_batch(runner, b)),
-        ("flux", compare_flux),
-        ("lines", flatten_lines),
-    ):
-        rank = find_rank(make(warped), make(batch), np.arange(len(batch)))
-        results.append({"method": method} | _summarise(rank))
-    return results
+    vectors = split_parts(runner, np.array([embed_batch(runner, b) for b in (batch, warped)]))
+    vectors |= {
+        "flux": [compare_flux(b) for b in (batch, warped)],
+        "lines": [flatten_lines(b) for b in (batch, warped)],
+    }
+    return [
+        {"method": method} | _summarise(find_rank(queries, gallery, np.arange(len(batch))))
+        for method, (gallery, queries) in vectors.items()
+    ]
 
 
 def measure_ranks(runner, test, names, *, limit):
@@ -223,6 +272,8 @@ def measure_ranks(runner, test, names, *, limit):
         learned = np.concatenate([e.values[e.good, 2 : runner.network.config.width] for e in encoded])
         vectors = np.array([e.embedding for e in encoded])
         results.append(
-            {"set": name, "n": len(batch), "embed": effective_rank(vectors), "tokens": effective_rank(learned)}
+            {"set": name, "n": len(batch)}
+            | {method.replace("()", ""): effective_rank(part) for method, part in split_parts(runner, vectors).items()}
+            | {"tokens": effective_rank(learned)}
         )
     return results

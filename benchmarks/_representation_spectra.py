@@ -152,8 +152,10 @@ def node_features(encoded, config, low, high, *, number=N_NODES):
 
 def effective_rank(values):
     """Exponential of the entropy of the shares of variance of the principal components."""
-    share = np.linalg.svd(values - values.mean(0), compute_uv=False) ** 2
-    share = share[share > 0] / share.sum()
+    share = np.linalg.svd((values - values.mean(0)).astype(float), compute_uv=False) ** 2
+    if not share.any():
+        return 0.0  # no spectrum says anything
+    share = share[share > 1e-12 * share.sum()] / share.sum()
     return float(np.exp(-np.sum(share * np.log(share))))
 
 

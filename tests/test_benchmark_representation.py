@@ -134,7 +134,7 @@ def test_an_object_is_found_by_what_does_not_change(load):
     first, second = (b.flux[b.pixels(3)] for b in (batch, warped))
     assert 1.05 < np.max(second / first) <= 1.3 + 1e-4
     assert pairs.find_rank(np.eye(3), np.eye(3), np.arange(3)).tolist() == [0, 0, 0]
-    assert pairs.find_rank(np.eye(3)[[1, 0, 2]], np.eye(3), np.arange(3)).tolist() == [1, 1, 0]
+    assert pairs.find_rank(np.eye(3)[[1, 0, 2]], np.eye(3), np.arange(3)).tolist() == [2, 2, 0]  # ties are no finds
     assert pairs.normalise_name("HD_000123") == pairs.normalise_name("HD123")
 
 

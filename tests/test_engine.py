@@ -154,7 +154,7 @@ class TestProgress:
         embed([make_spectrum()] * 3, weights=tiny_weights, progress=True, batch_tokens=1)
         out, err = capsys.readouterr()
         assert out == ""
-        assert "encode" in err
+        assert "embed" in err
 
 
 class TestRunner:

@@ -91,13 +91,17 @@ class TestWholeBuild:
         out = built[0]
         _, tensors = read_weights(out / "weights" / "tiny.safetensors")
         _, base = read_weights(out / "pretrain-2" / "weights.safetensors")
-        for stage in ("spectral_type", "stellar"):
+        for stage in ("spectral_type", "stellar", "embedding"):
             prefix = f"heads.{stage}."
             head = load_file(out / stage / "head.safetensors")
             own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
             assert own.keys() == head.keys()
             assert all(torch.equal(own[key], head[key]) for key in head)
-        others = [key for key in tensors if not key.startswith(("heads.spectral_type.", "heads.stellar."))]
+        others = [
+            key
+            for key in tensors
+            if not key.startswith(tuple(f"heads.{x}." for x in ("spectral_type", "stellar", "embedding")))
+        ]
         assert all(torch.equal(tensors[key], base[key]) for key in others)
 
     def test_provenance(self, built, data):
@@ -111,6 +115,7 @@ class TestWholeBuild:
             "redshift": ["calibrate_redshift"],
             "spectral_type": ["spectral_type"],
             "stellar": ["stellar", "stellar_left_out", "calibrate_stellar"],
+            "embedding": ["embedding"],
         }
         stages = {one["stage"]: one for one in [*record["stages"], *(one for x in of_heads.values() for one in x)]}
         assert set(stages) == set(recipe.stages)

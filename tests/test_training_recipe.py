@@ -109,7 +109,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"packaged recipes calibrate, heads, small, tiny; got '.*none.toml'"):
+    with pytest.raises(FileNotFoundError, match=r"recipes calibrate, embedding, heads, small, tiny; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
 

@@ -101,6 +101,10 @@ def add_embed(subparsers):
     description = "Turn the spectra in files into vectors, in one table with a row for each spectrum."
     parser = subparsers.add_parser("embed", help=description, description=description)
     add_file_options(parser)
+    parser.add_argument(
+        "--parts", type=split_names, metavar="A,B",
+        help="of the embedding: lines, colours, redshift, learned (default: all that the weights have)",
+    )  # fmt: skip
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_embed)
 
@@ -110,8 +114,10 @@ def _run_embed(args):
     from functools import partial
 
     from astro_spectok.embedding import embed_files
+    from astro_spectok.utils.parts import check_parts
 
-    options = {"weights": args.weights, "device": args.device, "batch_tokens": args.batch_tokens}
+    check_parts(args.parts)
+    options = {"weights": args.weights, "device": args.device, "batch_tokens": args.batch_tokens, "parts": args.parts}
     table = measure_files(args, partial(embed_files, **options))
     if not args.quiet:
         used = sum(1 for message in table["message"] if not message)

@@ -18,9 +18,12 @@ from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
 from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.parts import check_parts
 
 __all__ = ["embed", "embed_files", "embed_table", "tokenize"]
 
+#: most characters of a message
+LONGEST = 200
 #: of a table of embeddings
 COLUMNS = {
     "name": Column("name of the spectrum, where it has one", kind="text"),
@@ -114,11 +117,12 @@ def tokenize(
     flags = note_flags(batch, runner.loaded, single=single)
     contained = Containment(batch, flags, single=single)
     config, decoder = runner.network.config, _make_decoder(runner, device)
+    sizes = runner.embedder.sizes
     made = make_provenance(
         runner.loaded, word_call("tokenize", weights=weights, medium=medium, resolution=resolution)
-    ) | {"weights_source": find_source(runner.loaded), "patch": config.patch}
+    ) | {"weights_source": find_source(runner.loaded), "patch": config.patch, "embedding_parts": sizes}
     nothing = np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0
-    unknown = np.full(config.embedding_size, np.nan, np.float32)
+    unknown = np.full(sum(sizes.values()), np.nan, np.float32)
     out = [
         SpectralTokens(*nothing, info, _make_meta(made, info, flag), decoder, unknown)
         for info, flag in zip(batch.info, flags, strict=True)
@@ -137,6 +141,8 @@ def tokenize(
 def embed(
     obj: Any,
     *,
+    parts: str | Sequence[str] | None = None,
+    redshift: Any = None,
     weights: str | PathLike[str] | None = None,
     medium: str | None = None,
     resolution: Any = None,
@@ -146,18 +152,42 @@ def embed(
 ) -> np.ndarray:
     """Turn spectra into vectors, one for each.
 
-    Vectors are compared by their angle or distance; they do not depend on the unit or scale of the flux, nor on what
-    stands in bad pixels.
+    Vectors are compared by their angle (cosine); they do not depend on the unit or scale of the flux, nor on what
+    stands in bad pixels. A vector has parts, each of which can be used alone:
+
+    - ``'lines'``: principal components of the flux over its continuum, at rest: what an object is, whatever the
+      calibration; found under the noise of the spectrum, and whitened by how the same star differs between instruments.
+    - ``'colours'``: the same of the logarithm of the flux in wide bins at rest, 900 to 26000 Angstrom.
+    - ``'redshift'``: which redshifts and classes are probable, as long as they are sure; zero for stars.
+    - ``'learned'``: what the transformer has learned.
+
+    Parts of which a spectrum says nothing are zero.
 
     Parameters
     ----------
     obj, weights, medium, resolution, device, batch_tokens, progress
         As for `tokenize`, whose errors and warnings are raised here too.
+    parts : str or sequence of str, optional
+        Those that are wanted; all that the weights have if not given. They stand in the order above.
+    redshift : float or array_like of shape (n,), optional
+        Of the objects, where it is known: lines and colours are those at rest. Where it is not given, or NaN, it is
+        found; ``spec.redshift`` is never applied.
 
     Returns
     -------
     ndarray of float32, shape (E,) or (n, E)
         (E,) for one spectrum; for several one row each, in their order, NaN for those that cannot be used.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``parts`` is no name of a part, or one that the weights have no head for; ``redshift`` is no number above -1 for
+        each spectrum.
+
+    Notes
+    -----
+    Weights without a head for the parts give ``'learned'`` alone, which is then the network's own vector as it is.
+    Lines and colours of spectra with a given redshift need no transformer, and take a sixth of the time.
 
     Examples
     --------
@@ -175,11 +205,12 @@ def embed(
     >>> print(f"{a @ b:.3f}")
     1.000
     """
+    check_parts(parts)
     batch, runner, single = prepare_inputs(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens
     )
     contained = Containment(batch, note_flags(batch, runner.loaded, single=single), single=single)
-    vectors = _embed_batch(contained, runner, progress)
+    vectors = _embed_batch(contained, runner, parts, redshift, progress)
     contained.warn()
     return vectors[0] if single else vectors
 
@@ -188,6 +219,8 @@ def embed(
 def embed_table(
     obj: Any,
     *,
+    parts: str | Sequence[str] | None = None,
+    redshift: Any = None,
     weights: str | PathLike[str] | None = None,
     medium: str | None = None,
     resolution: Any = None,
@@ -203,14 +236,16 @@ def embed_table(
     ----------
     obj, weights, medium, resolution, device, batch_tokens, progress
         As for `tokenize`, whose errors and warnings are raised here too.
+    parts, redshift
+        As for `embed`, whose errors are raised here too.
 
     Returns
     -------
     `~astropy.table.QTable`
         Columns ``name``, ``embedding`` (n, E), ``snr`` (median per good pixel), ``n_good`` (pixels), ``wave_min``,
         ``wave_max`` (of the good pixels, vacuum), ``warn`` (bits of `~astro_spectok.spectra.InputFlag`) and
-        ``message``. The metadata name the weights, their sha256, the versions of the packages, the date (UTC) and the
-        call.
+        ``message``. The metadata name the weights, their sha256, the versions of the packages, the date (UTC), the
+        call, and the parts of the embedding with their sizes (``embedding_parts``).
 
     Examples
     --------
@@ -225,12 +260,13 @@ def embed_table(
     >>> print(f"{table['n_good'][0]} pixels to {table['wave_max'][0]:.0f}, S/N {table['snr'][0]:.0f}")
     640 pixels to 7000 Angstrom, S/N 75
     """
+    check_parts(parts)
     batch, runner, _ = prepare_inputs(
         obj, weights=weights, medium=medium, resolution=resolution, device=device, batch_tokens=batch_tokens,
         on_error="flag",
     )  # fmt: skip
     contained = Containment(batch, note_flags(batch, runner.loaded, single=False), single=False)
-    vectors = _embed_batch(contained, runner, progress)
+    vectors = _embed_batch(contained, runner, parts, redshift, progress)
     contained.warn()
     facts = np.array([measure_facts(batch, i) for i in range(len(batch))], dtype=float).reshape(-1, 4)
     arrays = {
@@ -243,14 +279,17 @@ def embed_table(
         "warn": contained.flags,
         "message": np.array(contained.messages, dtype=str),
     }
-    call = word_call("embed_table", weights=weights, medium=medium, resolution=resolution)
-    return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call))
+    call = word_call("embed_table", parts=parts, weights=weights, medium=medium, resolution=resolution)
+    # as text, which every format of tables can hold
+    sizes = ", ".join(f"{name} {runner.embedder.sizes[name]}" for name in runner.embedder.choose(parts))
+    return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
 
 
 @own_errstate
 def embed_files(
     paths: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
+    parts: str | Sequence[str] | None = None,
     file_format: str | None = None,
     weights: str | PathLike[str] | None = None,
     medium: str | None = None,
@@ -266,6 +305,8 @@ def embed_files(
     ----------
     paths : str, path-like, or sequence of these
         Files of any format that specutils or this package reads.
+    parts : str or sequence of str, optional
+        As for `embed`.
     file_format : str, optional
         specutils' name of the format of all of them; found out from each file if not given.
     weights, medium, resolution, device, batch_tokens, progress
@@ -298,21 +339,54 @@ def embed_files(
     >>> print(table["name"][0], table["embedding"].shape)
     made-up galaxy (1, 256)
     """
+    check_parts(parts)
     batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
-    table = embed_table(batch, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress)
+    table = embed_table(
+        batch, parts=parts, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress
+    )
     file = TableColumn(np.array(names, dtype=str), description="file that it is from")
     table.add_column(file, index=0, name="file")
     table.meta["call"] = word_call(
-        "embed_files", file_format=file_format, weights=weights, medium=medium, resolution=resolution, **reading
+        "embed_files",
+        parts=parts,
+        file_format=file_format,
+        weights=weights,
+        medium=medium,
+        resolution=resolution,
+        **reading,
     )
     return table
 
 
-def _embed_batch(contained, runner, progress):
-    vectors = np.full((len(contained.batch), runner.network.config.embedding_size), np.nan, np.float32)
-    for i, encoded in _encode(contained, runner, progress):
-        vectors[i] = encoded.embedding
+def _embed_batch(contained, runner, parts, redshift, progress):
+    """Vectors (n, E) of the spectra of a batch, NaN for those that cannot be used."""
+    redshift = _check_redshift(redshift, len(contained.batch))
+    names = runner.embedder.choose(parts)
+    vectors = np.full((len(contained.batch), runner.embedder.find_size(names)), np.nan, np.float32)
+
+    def measure(batch, index):
+        known = None if redshift is None else redshift[index]
+        return runner.embed_batch(batch, names, redshift=known, progress=progress)
+
+    for i, vector in contained.run(measure):
+        with contained.member(i):
+            require_finite("embedding", vector)
+            vectors[i] = vector
     return vectors
+
+
+def _check_redshift(redshift, n):
+    """Redshifts that are given, (n,), or None: above -1, or NaN where they are to be found."""
+    if redshift is None:
+        return None
+    try:
+        values = np.broadcast_to(u.Quantity(redshift, u.dimensionless_unscaled).value.astype(float), (n,))
+    except (TypeError, ValueError, u.UnitsError):
+        values = np.array([-np.inf])
+    if np.isinf(values).any() or (values <= -1).any():
+        msg = f"redshift must be a number above -1, or {n} of them, NaN where it is to be found; got {redshift!r}"
+        raise ValueError(msg if len(msg) < LONGEST else f"{msg[: LONGEST - 3]}...")
+    return values
 
 
 def _encode(contained, runner, progress):

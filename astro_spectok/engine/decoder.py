@@ -77,19 +77,19 @@ class TokenDecoder:
         """
         return self.runner.decode(values, geometry, good, ln_wavelength, resolution)
 
-    def embed(self, values, geometry, good):
+    def embed(self, values, geometry, good, parts=None):
         """The embedding of the tokens of one spectrum.
 
         Parameters
         ----------
-        values, geometry, good
-            As for `Runner.embed`.
+        values, geometry, good, parts
+            As for `Runner.embed`, whose errors are raised here too.
 
         Returns
         -------
         ndarray of float32, shape (E,)
         """
-        return self.runner.embed(values, geometry, good)
+        return self.runner.embed(values, geometry, good, parts)
 
     def __getstate__(self):
         return self.__dict__ | {"_runner": None}

@@ -4,6 +4,7 @@
 import contextlib
 import operator
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from astro_spectok.config import conf
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
+from astro_spectok.engine.embedder import Embedder
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.engine.threads import map_groups
@@ -96,6 +98,11 @@ class Runner:
         with torch.inference_mode(), set_apart(self.device), compute_in(self.dtype):
             yield
 
+    @cached_property
+    def embedder(self) -> Any:
+        """What makes embeddings of tokens and pixels, part by part."""
+        return Embedder(self.network)
+
     def encode(self, batch: SpectrumBatch, *, progress: bool | None = None) -> Iterator[tuple[int, EncodedSpectrum]]:
         """Encode all usable spectra of a batch.
 
@@ -120,7 +127,7 @@ class Runner:
             patches = _gather(batch, group, patch).to(self.device)
             with self._computing():
                 tokens = self.network.encode(patches)
-                embedding = self.network.embed(tokens, patches.mask, patches.grid.geometry)
+                embedding = self.embedder(self.embedder.names, patches, tokens)
             found = tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding
             return [x.cpu().numpy() for x in found]
 
@@ -132,6 +139,65 @@ class Runner:
                         values[present], geometry[present], good[present], float(scale * batch.scale[i]), vector
                     ),
                 )
+
+    def arrange(self, batch: SpectrumBatch) -> Iterator[tuple[np.ndarray, Any]]:
+        """The usable spectra of a batch as the network takes them, some at a time.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+
+        Yields
+        ------
+        group : ndarray of int
+            Positions in the batch.
+        patches : `~astro_spectok.network.PatchBatch`
+            On the device.
+        """
+        for group in self._plan(batch):
+            yield group, _gather(batch, group, self.network.config.patch).to(self.device)
+
+    def embed_batch(
+        self,
+        batch: SpectrumBatch,
+        parts: Any = None,
+        *,
+        redshift: np.ndarray | None = None,
+        progress: bool | None = None,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Embed all usable spectra of a batch; only what the parts need is computed.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+        parts : str or sequence of str, optional
+            As of `~astro_spectok.embed`.
+        redshift : ndarray, shape (n,), optional
+            Of the objects, for lines and colours; NaN where it is to be found.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Yields
+        ------
+        i : int
+            Position in the batch; positions come in no particular order, each once.
+        vector : ndarray of float32, shape (E,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``parts`` is not what it may be, or the weights have no such part.
+        """
+        names = self.embedder.choose(parts)
+
+        def compute(group):
+            patches = _gather(batch, group, self.network.config.patch).to(self.device)
+            known = None if redshift is None else np.asarray(redshift, float)[group]
+            with self._computing():
+                return self.embedder(names, patches, redshift=known).cpu().numpy()
+
+        for group, vectors in self._map(compute, self._plan(batch), "embed", progress):
+            yield from zip(map(int, group), vectors, strict=True)
 
     def find_head(self, kind: str) -> str | None:
         """Name of the first head of a kind.
@@ -203,14 +269,14 @@ class Runner:
                 for name in heads:
                     output = network.read(name, tokens, *where, patches, values)
                     found[name] = network.heads[name].interpret(output)
-                vectors = network.embed(tokens, *where).cpu().numpy() if embedding else [None] * len(group)
+                vectors = self.embedder(self.embedder.names, patches, tokens).cpu().numpy() if embedding else None
             return {name: {key: x.cpu().numpy() for key, x in one.items()} for name, one in found.items()}, vectors
 
         groups = self._plan(batch, MOST_MEASURED, known)
         for group, (found, vectors) in self._map(compute, groups, "measure", progress):
             for j, i in enumerate(group):
                 row = {name: {key: x[j] for key, x in one.items()} for name, one in found.items()}
-                yield int(i), Measured(row, vectors[j])
+                yield int(i), Measured(row, None if vectors is None else vectors[j])
 
     def _map(self, compute, groups, label, progress):
         """Yield each group with what is computed of it, and show how far it is."""
@@ -248,24 +314,32 @@ class Runner:
             return groups
         return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
-    def embed(self, values: np.ndarray, geometry: np.ndarray, good: np.ndarray) -> np.ndarray:
+    def embed(self, values: np.ndarray, geometry: np.ndarray, good: np.ndarray, parts: Any = None) -> np.ndarray:
         """Embedding of the tokens of one spectrum.
 
         Parameters
         ----------
         values, geometry, good
             As of `EncodedSpectrum`.
+        parts : str or sequence of str, optional
+            As of `~astro_spectok.embed`.
 
         Returns
         -------
         ndarray of float32, shape (E,)
             NaN if no token is good.
-        """
 
+        Raises
+        ------
+        TypeError, ValueError
+            As of `embed_batch`; or a part is read from pixels, which tokens do not hold.
+        """
+        names = self.embedder.choose(parts, pixels=False)
         if not np.any(good):
-            return np.full(self.network.config.embedding_size, np.nan, np.float32)
+            return np.full(self.embedder.find_size(names), np.nan, np.float32)
         with self._computing():
-            return self.network.embed(*self._tokens(values, geometry, good))[0].cpu().numpy()
+            tokens, mask, geometry = self._tokens(values, geometry, good)
+            return self.embedder.embed_tokens(names, tokens, mask, geometry)[0].cpu().numpy()
 
     def decode(
         self,

@@ -2,16 +2,33 @@
 """A posterior over class and redshift in a few numbers that can be compared."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-__all__ = ["PosteriorSummary"]
+__all__ = ["BestRedshift", "PosteriorSummary"]
 
 #: periods in ln(1 + z): from more than is searched down to 75 km/s
 LONGEST, SHORTEST = 3.0, 2.5e-4
 #: the numbers of a posterior are small, most of them: this brings them to the size of what else is in an embedding
 SCALE = 3.0
+#: bins on either side of the best redshift whose probability is that of it
+AROUND = 15
+
+
+class BestRedshift(NamedTuple):
+    """The most probable redshift of some spectra.
+
+    Attributes
+    ----------
+    ln_one_plus_z : float64 tensor, shape (B,)
+    probability : tensor, shape (B,)
+        That the redshift is this one, within a few bins, and the class the one that it was found for.
+    """
+
+    ln_one_plus_z: torch.Tensor
+    probability: torch.Tensor
 
 
 class PosteriorSummary(nn.Module):
@@ -33,6 +50,7 @@ class PosteriorSummary(nn.Module):
 
     def __init__(self, lags, step, number):
         super().__init__()
+        self.lags, self.step = tuple(lags), step
         self.sizes = [high - low + 1 for low, high in lags]
         periods = torch.logspace(math.log10(LONGEST), math.log10(SHORTEST), number, dtype=torch.float64)
         for k, (low, high) in enumerate(lags):
@@ -49,3 +67,21 @@ class PosteriorSummary(nn.Module):
         """Numbers (B, size) between -3 and 3 of scores (B, lags), one tensor per class."""
         shares = torch.softmax(torch.cat(scores, dim=1), dim=1).split(self.sizes, dim=1)
         return SCALE * torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(shares)], dim=1)
+
+    def find_best(self, scores):
+        """`BestRedshift` of scores (B, lags), one tensor per class."""
+        shares = torch.softmax(torch.cat(scores, dim=1), dim=1)
+        peak, best = shares.max(dim=1)
+        firsts = torch.tensor([0, *self.sizes], device=peak.device).cumsum(0)
+        number = torch.bucketize(best, firsts[1:], right=True)  # of the class
+        low, high = firsts[number], firsts[number + 1] - 1
+        near = best[:, None] + torch.arange(-AROUND, AROUND + 1, device=best.device)
+        inside = (near >= low[:, None]) & (near <= high[:, None])
+        near_shares = shares.gather(1, near.clamp(0, shares.shape[1] - 1)) * inside
+        probability = near_shares.sum(1)
+        # the mean around the best bin: it does not jump by a bin where two are equally probable
+        exact = torch.float32 if shares.device.type == "mps" else torch.float64
+        mean = (near_shares.to(exact) * near).sum(1) / probability.to(exact)
+        lowest = torch.tensor([low for low, _ in self.lags], device=best.device)[number]
+        lag = (mean - low + lowest).to("cpu" if exact is torch.float32 else shares.device, torch.float64)
+        return BestRedshift(lag * self.step, probability)

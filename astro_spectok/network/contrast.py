@@ -70,6 +70,19 @@ class FluxContrast(nn.Module):
 
     def forward(self, flux, mask, geometry):
         """Vector (B, E) of the flux (B, T, P) of tokens, as `flux_contrast` takes it."""
-        edges = self.low + self.step * torch.arange(self.number + 1, dtype=geometry.dtype, device=geometry.device)
+        first, last = self._find_reach(mask, geometry, flux.shape[2])
+        place = torch.arange(first, last + 1, dtype=geometry.dtype, device=geometry.device)
+        edges = self.low + self.step * place
         contrast, _ = flux_contrast(flux, mask, geometry, edges.expand(len(flux), -1), self.window)
-        return self.project(contrast)
+        return F.linear(contrast, self.project.weight[:, first:last])
+
+    def _find_reach(self, mask, geometry, patch):
+        """First and last bin that tokens reach, with the running mean: all others are zero."""
+        half = geometry[..., 1].abs() * patch + geometry[..., 2].abs() * patch**2
+        mask = mask.to(geometry.device)
+        start = (geometry[..., 0] - half).masked_fill(~mask, math.inf).min()
+        stop = (geometry[..., 0] + half).masked_fill(~mask, -math.inf).max()
+        ends = ((torch.stack([start, stop]) - self.low) / self.step).clamp(0, self.number)
+        first, last = (0, self.number) if torch.isnan(ends).any() else ends.tolist()
+        first, last = max(int(first) - self.window, 0), min(int(last) + 1 + self.window, self.number)
+        return (first, last) if first < last else (0, self.number)

@@ -145,7 +145,7 @@ class SpectralNetwork(nn.Module):
         width = self.config.width
         return tokens[..., :width], tokens[..., width:] if tokens.shape[-1] > width else None
 
-    def embed(self, tokens, mask, geometry):
+    def embed(self, tokens, mask, geometry, summary=None):
         """One vector for each spectrum.
 
         Parameters
@@ -155,16 +155,18 @@ class SpectralNetwork(nn.Module):
             Tokens that count.
         geometry : float64 tensor, shape (B, T, 3)
             Where they lie, as of `~astro_spectok.network.PatchGrid`.
+        summary : tensor, shape (B, S), optional
+            What heads have to say, where it is at hand; computed from the tokens when not given.
 
         Returns
         -------
         float32 tensor, shape (B, E)
         """
         tokens, coefficients = self._split(tokens)
-        summary = flux = None
+        flux = None
         if self.pooling.contrast is not None:
             flux = local_flux(tokens[..., 0], coefficients, mask, geometry, self.config.patch)
-        if self.config.summaries:
+        if self.config.summaries and summary is None:
             inputs = HeadInputs(tokens, coefficients, mask, geometry)
             with torch.no_grad():  # the embedding learns to use what heads find, not to find it
                 found = [self.heads[name].summarise_tokens(inputs) for name, _ in self.config.summaries]

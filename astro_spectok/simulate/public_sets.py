@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
+__all__ = ["OTHERS", "SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
 
 #: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
 STORED = {
@@ -30,6 +30,8 @@ STORED = {
 }
 #: sets that the simulator draws from and that are not drawn as they are
 SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
+#: sets that only heads are made of
+OTHERS = ("cflib_real_stars",)
 
 
 def find_sets(directory):
@@ -50,7 +52,7 @@ def find_sets(directory):
         There is no such directory, or none of the known sets in it.
     """
     directory = Path(directory)
-    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED)}
+    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED, *OTHERS)}
     found = {name: path for name, path in paths.items() if path.is_file()}
     if not found:
         what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"

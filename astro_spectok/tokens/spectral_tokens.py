@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectralTokens`: what `tokenize` returns, in the terms of the spectrum it was given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Self
@@ -24,6 +25,7 @@ from astro_spectok.spectra.resolution import find_resolution
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.html import make_html_table, make_sparkline
+from astro_spectok.utils.parts import check_parts
 
 __all__ = ["SpectralTokens"]
 
@@ -50,7 +52,7 @@ class SpectralTokens:
     meta : dict
         Names the weights (``weights``, ``weights_sha256``, and ``weights_source``, the name or path that finds them),
         versions, date (UTC) and call, the pixels of a token (``patch``), what was noticed about the input (``warn``)
-        and its medium (``medium``, ``medium_source``).
+        its medium (``medium``, ``medium_source``), and the sizes of the parts of the embedding (``embedding_parts``).
     decoder : object
         Has ``decode`` and ``embed``; see `~astro_spectok.engine.TokenDecoder`.
 
@@ -114,12 +116,56 @@ class SpectralTokens:
 
     @property
     def embedding(self) -> np.ndarray:
-        """The spectrum as one vector, ndarray of float32, shape (E,); NaN if there is no token."""
+        """The spectrum as one vector, ndarray of float32, shape (E,); NaN if there is no token.
+
+        That of the spectrum which the tokens were made from: where they are changed, it stays.
+        """
         found = self._embedding
         if found is None:
             found = self.decoder.embed(self.values, self.geometry, ~self.mask)
             object.__setattr__(self, "_embedding", found)
         return found
+
+    def embed(self, parts: str | Sequence[str] | None = None) -> np.ndarray:
+        """The spectrum as one vector, of the parts that are asked for.
+
+        Parameters
+        ----------
+        parts : str or sequence of str, optional
+            As for `~astro_spectok.embed`; all if not given, as in ``embedding``.
+
+        Returns
+        -------
+        ndarray of float32, shape (E,)
+            NaN if there is no token.
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``parts`` is no name of a part, or the weights have no head for it; or the embedding is not kept with the
+            tokens, and the part is read from pixels.
+
+        Examples
+        --------
+        >>> from astro_spectok.example import read_example
+        >>> tokens = read_example().tokenize(device="cpu")
+        >>> tokens.embed("learned").shape == (tokens.meta["embedding_parts"]["learned"],)
+        True
+        """
+        asked = check_parts(parts)
+        if asked is None:
+            return self.embedding
+        sizes = self.meta.get("embedding_parts")
+        if sizes is None or self._embedding is None:
+            return self.decoder.embed(self.values, self.geometry, ~self.mask, asked)
+        if missing := [part for part in asked if part not in sizes]:
+            msg = f"parts must be among {', '.join(sizes)}, which the weights have; got {missing[0]!r}; leave it out"
+            raise ValueError(msg)
+        ends = np.cumsum(list(sizes.values()))
+        chosen = [
+            self.embedding[end - sizes[name] : end] for name, end in zip(sizes, ends, strict=True) if name in asked
+        ]
+        return np.concatenate(chosen)
 
     @property
     def _in_air(self):

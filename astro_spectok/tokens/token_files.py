@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tokens to a table and back: one row per token, what is common to a spectrum in the table's metadata."""
 
+import base64
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -37,12 +38,24 @@ def _info_from_dict(values):
     return SpectrumInfo(**values)
 
 
+def _to_text(embedding):
+    """A vector as text, where there is one: it is made of pixels, too, which tokens do not hold."""
+    return None if embedding is None else base64.b64encode(np.asarray(embedding, "<f4").tobytes()).decode()
+
+
+def _from_text(text):
+    """Inverse of `_to_text`; None of None, for files that were written earlier."""
+    return None if text is None else np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
+
+
 def write_tokens(tokens, path, *, overwrite=False):
     """Write a sequence of `~astro_spectok.SpectralTokens` to a table; the format follows from the name of ``path``."""
     find_format(path, lossless=True)
     width = max((t.shape[1] for t in tokens), default=0)
     spectra = [
-        {"info": _info_to_dict(t.info), "meta": t.meta, "scale": float(t.scale), "n_tokens": len(t)} for t in tokens
+        {"info": _info_to_dict(t.info), "meta": t.meta, "scale": float(t.scale), "n_tokens": len(t)}
+        | {"embedding": _to_text(t._embedding)}
+        for t in tokens
     ]
     table = QTable({"spectrum": np.repeat(np.arange(len(tokens)), [len(t) for t in tokens])})
     used = [t for t in tokens if len(t)]
@@ -105,6 +118,7 @@ def read_tokens(path, *, weights=None, device="auto"):
                 "info": _info_from_dict(spectrum["info"]),
                 "meta": meta,
                 "decoder": decoders[digest],
+                "_embedding": _from_text(spectrum.get("embedding")),
             }
         )
     return out

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectralTokensList`: the tokens of many spectra, in the order of the input."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -45,6 +46,21 @@ class SpectralTokensList(list):
     def embedding(self) -> np.ndarray:
         """One vector per spectrum, ndarray of shape (n, E); NaN for those that could not be used."""
         return np.array([tokens.embedding for tokens in self])
+
+    def embed(self, parts: str | Sequence[str] | None = None) -> np.ndarray:
+        """One vector per spectrum, of the parts that are asked for.
+
+        Parameters
+        ----------
+        parts : str or sequence of str, optional
+            As for `SpectralTokens.embed`, whose errors are raised here too.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, E)
+            NaN for those that could not be used.
+        """
+        return np.array([tokens.embed(parts) for tokens in self])
 
     def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write all tokens to one ECSV, FITS or Parquet table, from which `read` makes them again.

@@ -13,6 +13,7 @@ from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
     CalibrateStellarSettings,
+    EmbeddingSettings,
     SpectralTypeSettings,
     StellarSettings,
     TemplateSettings,
@@ -29,6 +30,7 @@ SETTINGS = {
     "spectral_type": SpectralTypeSettings,
     "stellar": StellarSettings,
     "stellar_left_out": StellarSettings,
+    "embedding": EmbeddingSettings,
     "calibrate_redshift": CalibrateRedshiftSettings,
     "calibrate_stellar": CalibrateStellarSettings,
 }

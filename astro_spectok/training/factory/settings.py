@@ -9,6 +9,7 @@ from astro_spectok.utils.settings import Settings
 __all__ = [
     "CalibrateRedshiftSettings",
     "CalibrateStellarSettings",
+    "EmbeddingSettings",
     "SpectralTypeSettings",
     "StageSettings",
     "StellarSettings",
@@ -88,6 +89,24 @@ class StellarSettings(StageSettings):
 
     steps: int = _setting(2000, "at least 1")
     seed: int = _setting(7703, "at least 0")
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings(StageSettings):
+    """Settings of the parts of the embedding.
+
+    Attributes
+    ----------
+    objects : int
+        Simulated ones that components are made of.
+    pairs : int
+        Simulated objects that are seen through two instruments each.
+    seed : int
+    """
+
+    objects: int = _setting(600, "at least 1")
+    pairs: int = _setting(500, "at least 1")
+    seed: int = _setting(9, "at least 0")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
+from astro_spectok.training.embedding_parts import make_embedding_head
 from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
 from astro_spectok.training.loop import pretrain
@@ -160,6 +161,13 @@ def _stellar_left_out(work):
     return _stellar(work, leave_out=True)
 
 
+def _embedding(work):
+    """The head of the parts of the embedding."""
+    head = make_embedding_head(Runner(work.base, work.device), work.data, **work.settings.to_dict(), report=work.report)
+    write_head(work.folder / HEAD, head)
+    return [HEAD], {}
+
+
 def _calibrate_redshift(work):
     """Probabilities and errors of redshifts."""
     settings = work.settings
@@ -203,7 +211,7 @@ def gather_parts(model, done):
         Calibrations by the names of heads.
     """
     heads, about = {}, {}
-    for kind, stage in (("spectral_type", "spectral_type"), ("stellar", "stellar")):
+    for kind, stage in (("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding")):
         if stage in done:
             heads[find_head(model, kind) or kind] = done[stage] / HEAD
     for kind, stage in (("redshift", "calibrate_redshift"), ("stellar", "calibrate_stellar")):
@@ -226,6 +234,7 @@ STAGES = {
     "spectral_type": Stage("spectral_type", _spectral_type),
     "stellar": Stage("stellar", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
     "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
+    "embedding": Stage("embedding", _embedding, uses_base=True),
     "calibrate_redshift": Stage("redshift", _calibrate_redshift, uses_base=True, uses_templates=True),
     "calibrate_stellar": Stage(
         "stellar",

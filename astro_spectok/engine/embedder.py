@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`Embedder`: the parts of an embedding from patches and tokens, none that is not asked for."""
+
+from typing import Any
+
+import numpy as np
+
+from astro_spectok.utils.parts import LEARNED, PIXEL_PARTS, check_parts
+
+__all__ = ["Embedder"]
+
+
+class Embedder:
+    """The parts of the embeddings of one network.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        How many numbers each part has, in the order in which they stand in the embedding.
+
+    Examples
+    --------
+    >>> from astro_spectok.engine.embedder import Embedder
+    >>> from astro_spectok.network import build_network, get_config
+    >>> embedder = Embedder(build_network(get_config("tiny")))
+    >>> embedder.sizes, embedder.choose(None)
+    ({'learned': 16}, ('learned',))
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self._head = next((head for head in network.heads.values() if head.kind == "embedding"), None)
+        # the head whose summary the embedding takes finds redshifts for the others
+        self._redshift = next((network.heads[name] for name, size in network.config.summaries if size), None)
+        if self._head is None:
+            self.sizes = {LEARNED: network.config.embedding_size}
+        else:
+            self.sizes = self._head.config.sizes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All parts, in their order."""
+        return tuple(self.sizes)
+
+    def find_size(self, names: Any) -> int:
+        """How many numbers some parts have together."""
+        return sum(self.sizes[name] for name in names)
+
+    def choose(self, parts: Any, *, pixels: bool = True) -> tuple[str, ...]:
+        """Names of the parts that are asked for, in their order.
+
+        Parameters
+        ----------
+        parts : str, sequence of str or None
+            None for all.
+        pixels : bool, optional
+            Whether pixels are at hand.
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        TypeError
+            It is neither a text nor a sequence of texts.
+        ValueError
+            There is no such part, or the weights, or tokens, do not give it.
+        """
+        asked = check_parts(parts)
+        if asked is not None and (missing := [part for part in asked if part not in self.sizes]):
+            msg = (
+                f"parts must be among those of these weights, {', '.join(self.sizes)}; got {missing[0]!r}, for which "
+                "they have no head; use weights that have it, or leave it out"
+            )
+            raise ValueError(msg)
+        names = tuple(part for part in self.sizes if asked is None or part in asked)
+        if not pixels and (unread := [part for part in names if part in PIXEL_PARTS]):
+            msg = (
+                f"parts must be without {' and '.join(unread)} here, which are read from pixels, and tokens alone are "
+                "at hand; embed the spectrum itself, or ask for 'learned'"
+            )
+            raise ValueError(msg)
+        return names
+
+    def __call__(self, names: Any, patches: Any, tokens: Any = None, redshift: np.ndarray | None = None) -> Any:
+        """Parts of the embeddings of some spectra.
+
+        Parameters
+        ----------
+        names : tuple of str
+            As of `choose`.
+        patches : `~astro_spectok.network.PatchBatch`
+        tokens : tensor, shape (B, T, D), optional
+            Where they are at hand; with all of their values.
+        redshift : ndarray of float64, shape (B,), optional
+            Of the objects, NaN where it is to be found.
+
+        Returns
+        -------
+        float32 tensor, shape (B, E)
+        """
+        import torch
+
+        given = None if redshift is None else torch.from_numpy(np.log1p(redshift)).to(patches.grid.geometry.device)
+        shifted = [name for name in names if name in PIXEL_PARTS]
+        found = set(names) - set(PIXEL_PARTS)
+        if shifted and (given is None or bool(torch.isnan(given).any())):
+            found.add("redshift")
+        where = patches.mask, patches.grid.geometry
+        if tokens is None and found:
+            tokens = self.network.encode(patches, detail=LEARNED in names)
+        parts, best = self._read_tokens(found, tokens, *where)
+        if self._head is None:
+            return parts[LEARNED]
+        if shifted:
+            parts |= self._read_pixels(patches, best, given)
+        return self._head.join(parts, names)
+
+    def embed_tokens(self, names: Any, tokens: Any, mask: Any, geometry: Any) -> Any:
+        """The same from tokens alone, (B, E): of parts that need no pixels."""
+        parts, _ = self._read_tokens(set(names), tokens, mask, geometry)
+        return parts[LEARNED] if self._head is None else self._head.join(parts, names)
+
+    def _read_tokens(self, names, tokens, mask, geometry):
+        """Parts that tokens hold: dict of str to tensor, and the best redshift, or None."""
+        if self._head is None:
+            return {LEARNED: self.network.embed(tokens, mask, geometry)}, None
+        parts, best = {}, None
+        if "redshift" in names and self._redshift is not None:
+            scores = self._redshift.score_tokens(tokens[..., : self.network.config.width], mask, geometry)
+            best = self._redshift.summary.find_best(scores)
+            parts["redshift"] = self._head.map_redshift(self._redshift.summary(scores), best)
+        if LEARNED in names:
+            # what the network says of the redshift is a part of its own
+            nothing = tokens.new_zeros(len(tokens), sum(size for _, size in self.network.config.summaries))
+            parts[LEARNED] = self._head.map_learned(self.network.embed(tokens, mask, geometry, nothing))
+        return parts, best
+
+    def _read_pixels(self, patches, best, given):
+        """Lines and colours, at the redshifts that are given, or else found."""
+        import torch
+
+        from astro_spectok.network import HeadInputs
+
+        shift = torch.zeros(len(patches.mask), dtype=torch.float64, device=patches.grid.geometry.device)
+        if best is not None:
+            shift = self._head.find_shift(best).to(shift)
+        if given is not None:
+            shift = torch.where(torch.isnan(given), shift, given)
+        inputs = HeadInputs(None, None, patches.mask, patches.grid.geometry, patches, {"ln_one_plus_z": shift})
+        return self._head(inputs)

@@ -1,0 +1,284 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The parts of the embedding: lines and colours at rest, the redshift, and what the network has learned."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from astro_spectok.heads.flux_view import sum_bins
+from astro_spectok.heads.protocol import Head, HeadConfig
+from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
+from astro_spectok.network.level import LARGEST
+from astro_spectok.utils.parts import PARTS
+
+__all__ = ["EmbeddingConfig", "EmbeddingHead"]
+
+#: over the median variance of a spectrum: what makes a pixel count half as much as a quiet one
+NOISY = 9.0
+#: weight of the pixels in a bin, in parts of one, below which it is empty
+LEAST_WEIGHT = 1e-3
+#: continuum, over the mean absolute flux, below which lines are no longer relative to it; limits of the contrast
+LEAST_CONTINUUM, CONTRAST = 0.1, (-2.0, 4.0)
+#: flux over its mean below which colours are no longer logarithms
+FAINT = 0.1
+#: resolving power that lines are smoothed to, besides their own
+RESOLUTION, FWHM = 1500.0, 2.3548200450309493
+#: bins without pixels that are a gap, and how near to it lines are not trusted
+GAP, NEAR = 10, 14
+#: knee of the smooth curves of colours, in half waves over the grid
+KNEE = 8.0
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig(HeadConfig):
+    """Grids and sizes of the parts.
+
+    Attributes
+    ----------
+    low, high : float
+        Wavelengths at rest, in vacuum Angstrom, that colours are of.
+    lines_low, lines_high : float
+        Those that lines are of; the nearest edges of bins of colours count.
+    step : float
+        Width of a bin of the lines in ln(wavelength).
+    joined : int
+        Bins of the lines in one of the colours.
+    continuum : float
+        Standard deviation in ln(wavelength) of the running mean that lines are relative to.
+    line_components, colour_components : int
+        Of principal components, as many as numbers in the part.
+    calibration : float
+        Standard deviation of the smooth errors of calibration that colours allow for.
+    n_smooth : int
+        Cosines that these are made of.
+    redshift_size, learned_size, network_size : int
+        Numbers in the parts of redshift and of what was learned, and of the network's own vector; 0 for no such part.
+    still : float
+        Redshifts below are none: velocities, which lines are not shifted by and the redshift part says nothing of.
+    shares : tuple of float
+        Weight of each part, in their order.
+
+    Examples
+    --------
+    >>> from astro_spectok.heads.embedding import EmbeddingConfig
+    >>> EmbeddingConfig().sizes
+    {'lines': 60, 'colours': 40, 'redshift': 99, 'learned': 57}
+    """
+
+    low: float = 900.0
+    high: float = 26000.0
+    lines_low: float = 3850.0
+    lines_high: float = 7350.0
+    step: float = 3e-4
+    joined: int = 10
+    continuum: float = 0.02
+    line_components: int = 60
+    colour_components: int = 40
+    calibration: float = 0.1
+    n_smooth: int = 32
+    redshift_size: int = 99
+    learned_size: int = 57
+    network_size: int = 256
+    still: float = 0.0024
+    shares: tuple[float, ...] = (1.0, 0.3, 1.0, 0.4)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many numbers each part has."""
+        sizes = self.line_components, self.colour_components, self.redshift_size, self.learned_size
+        return {part: size for part, size in zip(PARTS, sizes, strict=True) if size}
+
+    @property
+    def coarse(self):
+        """Bins of colours in ln(wavelength) as (first, step, number), and first and last edge of lines among theirs."""
+        step = self.step * self.joined
+        number = math.floor(math.log(self.high / self.low) / step)
+        first, last = (round(math.log(x / self.low) / step) for x in (self.lines_low, self.lines_high))
+        return (math.log(self.low), step, number), (first, last)
+
+
+@register_head
+class EmbeddingHead(Head):
+    """The parts of the embedding, each of which can be used alone: vectors of one length that are compared by cosine.
+
+    ``lines`` are principal components of the flux over its own continuum, at rest, and ``colours`` those of its
+    logarithm in wide bins, both found under the noise of each spectrum (`SpectralComponents`) and whitened by the
+    differences within pairs of observations of one object through two instruments. ``redshift`` is the summary of
+    the posterior, as long as it is sure of the redshift, and nothing for stars. ``learned`` is the network's own
+    vector, without what it says of the redshift, less its mean and whitened.
+
+    Nothing of it is learned by gradient: `astro_spectok.training.embedding_parts` makes it in closed form.
+
+    Parameters
+    ----------
+    config : `EmbeddingConfig`
+    network : `~astro_spectok.network.NetworkConfig`, optional
+    """
+
+    kind = "embedding"
+    config_class = EmbeddingConfig
+    needs = ("patches",)
+    given = ("ln_one_plus_z",)
+
+    config: EmbeddingConfig
+
+    def __init__(self, config, network=None):
+        super().__init__(config, network)
+        (_, _, number), (first, last) = config.coarse
+        n_lines = (last - first) * config.joined
+        self.lines = SpectralComponents(n_lines, config.line_components, config.line_components)
+        waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)
+        self.colours = SpectralComponents(number, config.colour_components, config.colour_components, waves)
+        self.window = 2 * round(config.continuum / config.step) + 1
+        sigma = 1 / RESOLUTION / FWHM / config.step
+        taps = torch.arange(-4, 5, dtype=torch.float32, device="cpu") / sigma
+        self.register_buffer("kernel", torch.exp(-0.5 * taps**2)[None, None], persistent=False)
+        self.register_buffer("learned_mean", torch.zeros(config.network_size if config.learned_size else 0))
+        self.register_buffer("learned_map", torch.eye(config.network_size, config.learned_size))
+
+    @property
+    def gives(self):
+        """Lines and colours; see `Head.gives`."""
+        return {part: "" for part in ("lines", "colours") if part in self.config.sizes}
+
+    def is_taught(self, batch, targets):
+        """Never: it is made in closed form; see `Head.is_taught`."""
+        return False
+
+    def forward(self, inputs):
+        """
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+            With pixels, and ln(1 + z).
+
+        Returns
+        -------
+        dict of str to float32 tensor
+            ``lines`` (B, ``line_components``) and ``colours`` (B, ``colour_components``), at unit length; zero for
+            spectra that do not reach their grid.
+        """
+        lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"])
+        return {"lines": _unit(self.lines(*lines)), "colours": _unit(self.colours(*colours))}
+
+    def view(self, patches, ln_one_plus_z):
+        """What the components are found in.
+
+        Parameters
+        ----------
+        patches : `~astro_spectok.network.PatchBatch`
+        ln_one_plus_z : float64 tensor, shape (B,)
+
+        Returns
+        -------
+        lines, colours : tuple of float32 tensor, shape (B, N)
+            Values, variance of their noise, and weight, as of `SpectralComponents.forward`.
+        """
+        (low, step, number), (first, last) = self.config.coarse
+        geometry = patches.grid.geometry.clone()
+        geometry[..., 0] -= ln_one_plus_z.to(geometry)[:, None]
+        place = torch.arange(number + 1, dtype=torch.float64, device=geometry.device)
+        fine = torch.arange((last - first) * self.config.joined, dtype=torch.float64, device=geometry.device)
+        edges = low + step * torch.cat([place[:first], first + fine / self.config.joined, place[last:]])
+        sums = sum_bins(_weigh_pixels(patches), geometry, edges)  # (B, bins, 3)
+        before, lines, after = sums.split([first, len(fine), number - last], dim=1)
+        joined = lines.unflatten(1, (-1, self.config.joined)).sum(2)
+        return self._find_lines(lines), _find_colours(torch.cat([before, joined, after], dim=1))
+
+    def _find_lines(self, sums):
+        """Flux over the running mean, less one, smoothed; its variance; and the bins that count."""
+        flux, variance, covered = _average(sums)
+        there = covered.to(flux)
+        share = smooth_boxes(there, self.window)
+        continuum = smooth_boxes(flux * there, self.window) / share.clamp_min(1e-3)
+        level = (flux.abs() * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1)
+        divisor = continuum.abs() + LEAST_CONTINUUM * level + 1e-6
+        contrast = ((flux - continuum) / divisor).clamp(*CONTRAST) * there
+        smooth, weight = (F.conv1d(x[:, None], self.kernel, padding=4)[:, 0] for x in (contrast, there))
+        return smooth / weight.clamp_min(1e-2) * there, variance / divisor**2, there * _far_from_gaps(there)
+
+    def map_learned(self, vectors):
+        """The part that was learned.
+
+        Parameters
+        ----------
+        vectors : tensor, shape (B, E)
+            Of the network, without what summaries of heads add.
+
+        Returns
+        -------
+        float32 tensor, shape (B, ``learned_size``)
+            At unit length.
+        """
+        return _unit((vectors - self.learned_mean) @ self.learned_map)
+
+    def map_redshift(self, summary, best):
+        """The part of the redshift.
+
+        Parameters
+        ----------
+        summary : tensor, shape (B, ``redshift_size``)
+        best : `~astro_spectok.heads.posterior_summary.BestRedshift`
+
+        Returns
+        -------
+        float32 tensor, shape (B, ``redshift_size``)
+            As long as the probability of the best redshift, zero for those that have none.
+        """
+        sure = best.probability * (best.ln_one_plus_z.abs() > self.config.still).to(best.probability)
+        return _unit(summary) * sure[:, None]
+
+    def find_shift(self, best):
+        """ln(1 + z) that lines and colours are shifted by, (B,), of a `BestRedshift`: none for velocities."""
+        return torch.where(best.ln_one_plus_z.abs() > self.config.still, best.ln_one_plus_z, 0.0)
+
+    def join(self, found: Mapping[str, torch.Tensor], parts: Sequence[str]) -> torch.Tensor:
+        """Parts side by side, each with its weight: float32 tensor, shape (B, sum of sizes)."""
+        shares = dict(zip(PARTS, self.config.shares, strict=True))
+        return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
+
+
+def _unit(vectors: Any) -> Any:
+    """Vectors at unit length; zero stays zero."""
+    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-6)
+
+
+def _weigh_pixels(patches):
+    """Weighted flux, its weighted variance, and the weight of each pixel: (B, T, P, 3)."""
+    flux = torch.sinh(patches.channels[..., 0].clamp(-LARGEST, LARGEST))
+    variance = torch.exp(4 * patches.channels[..., 2])  # the channel is half the logarithm of sigma
+    usual = variance.masked_fill(~patches.valid, torch.nan).flatten(1).nanmedian(1).values[:, None, None]
+    weight = torch.where(patches.valid, 1 / (1 + variance / (NOISY * usual)), 0.0)
+    return torch.stack([weight * flux, weight**2 * variance, weight], -1)
+
+
+def _average(sums):
+    """Mean flux in bins, its variance, and whether there is any pixel: (B, N) each."""
+    flux, noise, weight = sums.unbind(-1)
+    covered = weight > LEAST_WEIGHT
+    divisor = torch.where(covered, weight, 1.0)
+    # pixels wider than a bin fill several, which then say together what one pixel does
+    return torch.where(covered, flux / divisor, 0.0), torch.where(covered, noise / divisor**2, 0.0), covered
+
+
+def _find_colours(sums):
+    """Logarithm of the flux over its mean, its variance, and the bins that count."""
+    flux, variance, covered = _average(sums)
+    there = covered.to(flux)
+    level = (flux.abs() * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1)
+    faint = 2 * FAINT * level.clamp_min(1e-6)
+    values = torch.asinh(flux / faint) * there
+    return values, variance / (flux**2 + faint**2), there
+
+
+def _far_from_gaps(there):
+    """1 where no gap is near, (B, N): what stands beside one is often spoilt."""
+    empty = 1 - there[:, None]
+    inside = -F.max_pool1d(-F.pad(empty, (0, GAP - 1), value=1.0), GAP, stride=1)  # runs of empty bins begin here
+    near = F.max_pool1d(F.pad(inside, (NEAR + GAP - 1, NEAR), value=0.0), GAP + 2 * NEAR, stride=1)
+    return 1 - near[:, 0]

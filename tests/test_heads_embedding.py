@@ -1,0 +1,189 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Components under noise and gaps, what the head sees, and the closed forms that it is made of."""
+
+import numpy as np
+import pytest
+import torch
+from _embedding_parts import fill_components, make_head_config
+from _network_inputs import GRIDS, make_spectrum, stack_spectra
+
+from astro_spectok.heads import EmbeddingHead
+from astro_spectok.heads.posterior_summary import PosteriorSummary
+from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
+from astro_spectok.training.component_fits import fit_components, fit_discriminants, whiten_differences
+from astro_spectok.training.embedding_parts import Views, name_star
+
+N, K = 200, 4
+
+
+@pytest.fixture(scope="module")
+def components():
+    out = SpectralComponents(N, K, K)
+    fill_components(out, 5)
+    out.whiten.copy_(torch.eye(K))
+    out.centre.zero_()
+    return out
+
+
+@pytest.fixture(scope="module")
+def head():
+    return EmbeddingHead(make_head_config()).eval()
+
+
+def make_values(components, coefficients, sigma=0.0, seed=0):
+    """Spectra of coefficients (B, K), with noise."""
+    noise = torch.randn(len(coefficients), N, generator=torch.Generator().manual_seed(seed))
+    return coefficients @ components.basis + sigma * noise
+
+
+class TestComponents:
+    def test_coefficients_come_back(self, components):
+        true = torch.tensor([[1.0, -1, 2, 0.5], [0, 0, -1, 1]])
+        found = components.find_coefficients(make_values(components, true), torch.full((2, N), 1e-6), torch.ones(2, N))
+        np.testing.assert_allclose(found, true, atol=0.02)
+
+    def test_agrees_with_plain_algebra(self, components):
+        """Weights that change slowly: the same as with each bin by itself."""
+        values = make_values(components, torch.tensor([[1.0, -1, 2, 0.5]]), 0.1)
+        variance = torch.linspace(0.01, 0.1, N)[None]
+        weight = 1 / (variance + components.sigma**2)
+        basis = components.basis
+        expected = torch.linalg.solve((basis * weight) @ basis.T + torch.eye(K), basis @ (weight * values)[0])
+        np.testing.assert_allclose(
+            components.find_coefficients(values, variance, torch.ones(1, N))[0], expected, rtol=0.02, atol=0.01
+        )
+
+    def test_noise_becomes_zero(self, components):
+        """Where a spectrum is nothing but stated noise, its vector says nothing."""
+        true = torch.tensor([[1.0, -1, 2, 0.5]])
+        quiet, loud = (
+            components.find_coefficients(make_values(components, true, s), torch.full((1, N), s**2), torch.ones(1, N))
+            for s in (1e-3, 300.0)
+        )
+        assert loud.norm() < 0.05 * quiet.norm()
+
+    def test_bins_without_weight_do_not_matter(self, components):
+        values = make_values(components, torch.tensor([[1.0, -1, 2, 0.5]]))
+        weight = torch.ones(1, N)
+        weight[:, 50:90] = 0
+        spoilt = torch.where(weight > 0, values, 1e3)
+        variance = torch.full((1, N), 1e-4)
+        assert torch.equal(*(components.find_coefficients(x, variance, weight) for x in (spoilt, values * 1.0))) or (
+            torch.allclose(*(components.find_coefficients(x, variance, weight) for x in (spoilt, values)), atol=1e-5)
+        )
+
+    def test_smooth_curves_are_nobodys(self):
+        """A wrong calibration goes into the curves, and not into the coefficients."""
+        plain, allowing = SpectralComponents(N, K, K), SpectralComponents(N, K, K, smooth_waves(N, 6, 0.3, 8.0))
+        for one in (plain, allowing):
+            fill_components(one, 5)
+        values = make_values(plain, torch.tensor([[1.0, -1, 2, 0.5]]))
+        bent = values + torch.linspace(-0.3, 0.3, N)
+        variance, weight = torch.full((1, N), 1e-4), torch.ones(1, N)
+        moved = [
+            (one.find_coefficients(bent, variance, weight) - one.find_coefficients(values, variance, weight)).norm()
+            for one in (plain, allowing)
+        ]
+        assert moved[1] < 0.2 * moved[0]
+
+    def test_nothing_known_is_zero(self, components):
+        empty = torch.zeros(1, N)
+        assert not components(empty, empty, empty).any()
+
+    def test_boxes_are_nearly_a_gaussian(self):
+        pulse = torch.zeros(1, 401)
+        pulse[0, 200] = 1
+        out = smooth_boxes(pulse, 41)[0].double()
+        place = torch.arange(401.0) - 200
+        assert out.sum().item() == pytest.approx(1, abs=1e-5)
+        assert (out * place**2).sum().sqrt().item() == pytest.approx(20.5, rel=0.02)
+
+
+class TestHead:
+    @pytest.mark.parametrize("grid", ["sdss", "desi"])
+    def test_views(self, head, grid):
+        """Lines vanish on the average, colours do not depend on the scale, and bad pixels say nothing."""
+        x, flux, ivar = make_spectrum(GRIDS[grid])
+        junk = np.where(ivar > 0, flux, 1e6).astype(np.float32)
+        shift = torch.zeros(2, dtype=torch.float64)
+        lines, colours = head.view(stack_spectra([(x, flux, ivar), (x, 100 * junk, ivar / 1e4)]), shift)
+        for values, variance, weight in (lines, colours):
+            np.testing.assert_allclose(values[1], values[0], atol=2e-4)
+            np.testing.assert_allclose(variance[1], variance[0], rtol=1e-3, atol=1e-7)
+            assert torch.equal(weight[1], weight[0])
+            assert weight.max() == 1
+        assert abs((lines[0] * lines[2]).sum() / lines[2].sum()) < 0.05
+
+    def test_bins_beside_gaps_do_not_count(self, head):
+        x, flux, ivar = make_spectrum(GRIDS["sdss"], bad=0.0)
+        ivar[2000:2050] = 0
+        (_, _, weight), _ = head.view(stack_spectra([(x, flux, ivar)]), torch.zeros(1, dtype=torch.float64))
+        low = np.log(head.config.low) + head.config.coarse[1][0] * head.config.step * head.config.joined
+        first = int((x[2000] - low) / head.config.step)
+        assert not weight[0, first - 12 : first + 50].any()
+        assert weight[0, first - 60 : first - 20].all()
+
+    def test_redshift_as_long_as_it_is_sure(self, head):
+        """A star has none; a galaxy one as long as the probability of its peak."""
+        summary = PosteriorSummary([(0, 400), (-24, 24)], 1e-4, 2)
+        galaxy, star = torch.full((2, 401), -30.0), torch.full((2, 49), -30.0)
+        galaxy[0, 300], star[0, 20], star[1, 30] = 2.0, 0.0, 2.0
+        best = summary.find_best([galaxy, star])
+        assert best.ln_one_plus_z.tolist() == pytest.approx([0.03, 6e-4])
+        assert best.probability[0].item() == pytest.approx(np.exp(2) / (1 + np.exp(2)), abs=1e-3)
+        part = head.map_redshift(summary([galaxy, star]), best)
+        assert part[0].norm().item() == pytest.approx(best.probability[0].item(), abs=1e-4)
+        assert not part[1].any()
+        assert head.find_shift(best).tolist() == pytest.approx([0.03, 0.0])
+
+    def test_takes_no_part_in_training(self, head):
+        assert not head.is_taught(None, {})
+        assert not list(head.parameters())
+
+
+class TestFits:
+    def test_components_of_what_is_known(self):
+        """Known in part, and in two steps: what the second set adds is not what the first has."""
+        rng = torch.Generator().manual_seed(1)
+        true = torch.randn(3, N, generator=rng)
+        first = torch.randn(60, 2, generator=rng) @ true[:2]
+        second = torch.randn(60, 3, generator=rng) @ true
+        weight = (torch.rand(60, N, generator=rng) > 0.2).float()
+        components = SpectralComponents(N, 3, 3)
+        fit_components(components, [(Views(first, first * 0, weight), 2), (Views(second, second * 0, weight), 1)])
+        for rows in (first, second):
+            left = (
+                rows
+                - components.mean
+                - (rows - components.mean) @ torch.linalg.pinv(components.basis) @ components.basis
+            )
+            assert left.pow(2).mean() < 0.02 * rows.pow(2).mean()
+
+    def test_whitening_prefers_what_stays(self):
+        """A direction that differs within pairs counts less than one that does not."""
+        rng = torch.Generator().manual_seed(2)
+        one = torch.randn(200, 3, generator=rng)
+        other = one + torch.randn(200, 3, generator=rng) * torch.tensor([2.0, 0.1, 0.1])
+        whiten = whiten_differences([(one, other)], [(one, other)], 0.1, 0.01)
+        size = whiten.norm(dim=1)
+        assert size[0] < 0.1 * size[1]
+
+    def test_discriminants(self):
+        """Of many directions that are mostly noise, those are kept that two observations agree in."""
+        rng = torch.Generator().manual_seed(3)
+        own = torch.randn(400, 2, generator=rng)
+        sides = []
+        for _ in range(2):
+            noise = torch.randn(400, 10, generator=rng)
+            noise[:, :2] = 5 * own + 0.3 * noise[:, :2]
+            sides.append(noise + 7)
+        mean, mapping = fit_discriminants([tuple(sides)], 2)
+        np.testing.assert_allclose(mean, torch.cat(sides).mean(0), atol=1e-4)
+        share = mapping[:2].pow(2).sum() * 25 / (mapping[2:].pow(2).sum() + mapping[:2].pow(2).sum() * 25)
+        assert share > 0.95
+
+    @pytest.mark.parametrize(
+        ("text", "name"), [("HD_004307", "HD4307"), ("hd 004307a", "HD4307"), ("BD+25 1981", "BDP251981")]
+    )
+    def test_names_of_stars(self, text, name):
+        assert name_star(text) == name
