@@ -121,7 +121,7 @@ class Runner:
             patches = _gather(batch, group, patch).to(self.device)
             with self._computing():
                 tokens = self.network.encode(patches)
-                solutions: dict = {}
+                solutions = {}
                 embedding = self.network.embed(tokens, patches.mask, patches.grid.geometry, solutions)
                 noise = find_noise(patches)
             found = (
