@@ -98,7 +98,7 @@ def open_libraries(train):
 
 
 def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
-    """Skill of the network, of its explicit part and of components over a straight line, for each set.
+    """Skill of decoding, of the network alone, of its explicit part and of components over a straight line, by set.
 
     Skill is one less the ratio of the squared deviations of hidden pixels, weighted by inverse variance: zero for what
     is no better than the line. All are scored on the same pixels, where most spectra of a set are known.
@@ -106,9 +106,11 @@ def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
     Returns
     -------
     list of dict
-        ``set``, ``n`` and, for ``net``, ``explicit``, ``library`` (components of the training libraries at the redshift
-        of the catalogue, and a straight line through what they leave beside the gap; where given) and ``survey``
-        (components that have seen the survey), the median and its error.
+        ``set``, ``n`` and, for ``decode`` (what users get: from tokens alone, with the library of the weights where
+        they have one), ``net`` (without it), ``explicit``, ``library`` (components of the training libraries at the
+        redshift of the catalogue, and a straight line through what they leave beside the gap; where given) and
+        ``survey`` (components that have seen the survey), the median and its error; ``within_1`` and ``within_2``, the
+        shares of hidden pixels within so many standard deviations of decoding and noise together (0.68 and 0.95).
     """
     results = []
     for name, (rows, own) in HIDDEN_SETS.items():
@@ -124,7 +126,8 @@ def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
         number = min(N_GRID, int(np.median(library.lengths)))
         table = resample_common(library, low, high, number)
         survey = SurveyComponents(table, low, high) if own is not None else None
-        skills = {key: [] for key in ("net", "explicit", "library", "survey")}
+        skills = {key: [] for key in ("decode", "net", "explicit", "library", "survey")}
+        within = []
         redshifts = columns["z"] if own is None else np.zeros(len(batch))  # libraries are at rest
         for i, hidden in enumerate(masks):
             wavelength, flux, ivar = spectrum(batch, i)
@@ -134,7 +137,10 @@ def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
                 continue
             line = interpolate_line(x, flux, ivar, ~hidden)
             worst = np.sum(ivar[scored] * (flux - line)[scored] ** 2)
-            guesses = dict(zip(("net", "explicit"), models[i], strict=True))
+            *decoded, error = models[i]
+            guesses = dict(zip(("decode", "net", "explicit"), decoded, strict=True))
+            pull = np.abs(flux - guesses["decode"])[scored] / np.sqrt(error[scored] ** 2 + 1 / ivar[scored])
+            within.append([np.mean(pull < number) for number in (1, 2)])
             if libraries is not None:
                 guess = libraries[name].predict(
                     wavelength, flux.astype(float), ivar.astype(float), ~hidden, redshifts[i]
@@ -146,7 +152,8 @@ def measure_hidden(runner, test, train, *, limit, hide, libraries=None):
             guesses["survey"] = known.predict(x, flux, ivar, ~hidden)
             for key, model in guesses.items():
                 skills[key].append(1 - np.sum(ivar[scored] * (flux - model)[scored] ** 2) / worst)
-        results.append({"set": name, "n": len(skills["net"])} | {k: _median_error(v) for k, v in skills.items() if v})
+        row = {"set": name, "n": len(within)} | {key: _median_error(values) for key, values in skills.items() if values}
+        results.append(row | dict(zip(("within_1", "within_2"), np.mean(within, axis=0).tolist(), strict=True)))
     return results
 
 
@@ -170,7 +177,9 @@ def measure_shares(runner, test, *, limit):
                 elif key == "without_dct":
                     values[:, width:] = 0
                 wavelength, flux, ivar = spectrum(batch, i)
-                model, _ = runner.decode(values, e.geometry, e.good, np.log(wavelength))
+                model, _ = runner.decode(
+                    values, e.geometry, e.good, np.log(wavelength), shown=e.shown, solutions=e.solutions
+                )
                 good = ivar > 0
                 factor = e.scale / batch.scale[i]
                 chi2.append(np.mean((ivar * (flux - factor * model) ** 2)[good]))
@@ -180,7 +189,8 @@ def measure_shares(runner, test, *, limit):
 
 
 def _model_spectra(runner, batch, encoded):
-    """For each spectrum its flux as decoded, and as it is with the mean of all learned values in place of each."""
+    """For each spectrum its flux as decoded, by the network alone, and with the mean of all learned values in place of
+    each; and the error of the first."""
     width = runner.network.config.width
     known = [e for e in encoded if e is not None]
     mean = np.concatenate([e.values[e.good, 2:width] for e in known]).mean(0)
@@ -192,7 +202,9 @@ def _model_spectra(runner, batch, encoded):
         plain = e.values.copy()
         plain[e.good, 2:width] = mean
         x, factor = np.log(batch.wavelength[batch.grid(i)]), e.scale / batch.scale[i]
-        out.append([factor * runner.decode(v, e.geometry, e.good, x)[0] for v in (e.values, plain)])
+        whole = runner.decode(e.values, e.geometry, e.good, x, shown=e.shown, solutions=e.solutions)
+        alone = (runner.decode(values, e.geometry, e.good, x)[0] for values in (e.values, plain))
+        out.append([factor * flux for flux in (whole[0], *alone, whole[1])])
     return out
 
 

@@ -7,9 +7,10 @@
 The parts:
 
 - ``hidden``: a fifth of the pixels hidden in blocks of 16 to 64, and half of the range hidden. Skill is one less the
-  ratio of squared deviations to those of a straight line between the nearest pixels: of the network, of the explicit
-  part of its tokens alone (each learned value at its mean), of components of the training libraries at rest, and of 50
-  probabilistic principal components that have seen the survey.
+  ratio of squared deviations to those of a straight line between the nearest pixels: of what decoding gives, of the
+  network alone, of the explicit part of its tokens alone (each learned value at its mean), of components of the
+  training libraries at rest, and of 50 probabilistic principal components that have seen the survey; and the share of
+  hidden pixels within one and two standard deviations of what decoding gives.
 - ``shares``: chi2 of shown pixels, and what becomes of it without the learned values, or without the explicit detail.
 - ``few_shot``: ridge regression on learned values of frozen tokens averaged around 24 wavelengths, on `embed`, on
   tokens of an untrained network of the same sizes, on 50 principal components and on the flux itself, and a small

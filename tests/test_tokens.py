@@ -140,7 +140,7 @@ class TestParts:
 
     def test_any_decoder_serves(self, tokens):
         class Constant:
-            def decode(self, values, geometry, good, ln_wavelength, resolution=None):
+            def decode(self, values, geometry, good, ln_wavelength, resolution=None, **explicit):
                 return np.ones(len(ln_wavelength)), np.full(len(ln_wavelength), 0.5)
 
         model = dataclasses.replace(tokens, decoder=Constant()).decode([4500, 5500] * u.AA)

@@ -109,14 +109,15 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"recipes calibrate, embedding, heads, small, tiny; got '.*none.toml'"):
+    names = "calibrate, embedding, heads, library, small, tiny"
+    with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
 
 def test_packaged_recipes():
     """All can be read; the names of their files are those of what they make, unless that is for other weights."""
     recipes = {name: read_recipe(name) for name in list_recipes()}
-    assert {name for name, recipe in recipes.items() if recipe.name == name} == {"heads", "small", "tiny"}
+    assert {name for name, recipe in recipes.items() if recipe.name == name} == {"heads", "library", "small", "tiny"}
     assert list(recipes["small"].stages)[6:] == list(recipes["tiny"].stages)[2:]
 
 

@@ -129,7 +129,11 @@ def tokenize(
     ]
     for i, encoded in _encode(contained, runner, progress):
         tokens = encoded.values, encoded.geometry, ~encoded.good, encoded.scale
-        out[i] = SpectralTokens(*tokens, batch.info[i], out[i].meta, decoder, encoded.embedding)
+        shown = encoded.shown
+        out[i] = SpectralTokens(
+            *tokens, batch.info[i], out[i].meta, decoder, encoded.embedding, shown.good, shown.noise, shown.resolution,
+            encoded.solutions,
+        )  # fmt: skip
     for i in contained.failed:
         info = replace(batch.info[i], message=contained.messages[i])
         out[i] = SpectralTokens(*nothing, info, _make_meta(made, info, flags[i]), decoder, unknown)

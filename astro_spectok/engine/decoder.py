@@ -63,19 +63,23 @@ class TokenDecoder:
             self._runner = runner
         return self._runner
 
-    def decode(self, values, geometry, good, ln_wavelength, resolution=None):
+    def decode(
+        self, values, geometry, good, ln_wavelength, resolution=None, *, shown=None, solutions=(), embedding=None
+    ):
         """Flux and its uncertainty, over the scale of the spectrum, on any pixels.
 
         Parameters
         ----------
-        values, geometry, good, ln_wavelength, resolution
+        values, geometry, good, ln_wavelength, resolution, shown, solutions, embedding
             As for `Runner.decode`.
 
         Returns
         -------
         flux, sigma : ndarray of float32, shape (N,)
         """
-        return self.runner.decode(values, geometry, good, ln_wavelength, resolution)
+        return self.runner.decode(
+            values, geometry, good, ln_wavelength, resolution, shown=shown, solutions=solutions, embedding=embedding
+        )
 
     def embed(self, values, geometry, good, parts=None):
         """The embedding of the tokens of one spectrum.

@@ -35,7 +35,8 @@ class Embedder:
         self.network = network
         self._head = next((head for head in network.heads.values() if head.kind == "embedding"), None)
         # the head whose summary the embedding takes finds redshifts for the others
-        self._redshift = next((network.heads[name] for name, size in network.config.summaries if size), None)
+        self._source = next((name for name, size in network.config.summaries if size), None)
+        self._redshift = None if self._source is None else network.heads[self._source]
         if self._head is None:
             self.sizes = {LEARNED: network.config.embedding_size}
         else:
@@ -87,7 +88,15 @@ class Embedder:
             raise ValueError(msg)
         return names
 
-    def __call__(self, names: Any, patches: Any, tokens: Any = None, redshift: np.ndarray | None = None) -> Any:
+    def __call__(
+        self,
+        names: Any,
+        patches: Any,
+        tokens: Any = None,
+        redshift: np.ndarray | None = None,
+        *,
+        solutions: dict | None = None,
+    ) -> Any:
         """Parts of the embeddings of some spectra.
 
         Parameters
@@ -99,6 +108,9 @@ class Embedder:
             Where they are at hand; with all of their values.
         redshift : ndarray of float64, shape (B,), optional
             Of the objects, NaN where it is to be found.
+        solutions : dict, optional
+            Is given, by the name of the head that finds them, the redshifts that the tokens allow, where these are
+            computed.
 
         Returns
         -------
@@ -114,7 +126,7 @@ class Embedder:
         where = patches.mask, patches.grid.geometry
         if tokens is None and found:
             tokens = self.network.encode(patches, detail=LEARNED in names)
-        parts, best = self._read_tokens(found, tokens, *where)
+        parts, best = self._read_tokens(found, tokens, *where, solutions)
         if self._head is None:
             return parts[LEARNED]
         if shifted:
@@ -126,14 +138,16 @@ class Embedder:
         parts, _ = self._read_tokens(set(names), tokens, mask, geometry)
         return parts[LEARNED] if self._head is None else self._head.join(parts, names)
 
-    def _read_tokens(self, names, tokens, mask, geometry):
+    def _read_tokens(self, names, tokens, mask, geometry, solutions=None):
         """Parts that tokens hold: dict of str to tensor, and the best redshift, or None."""
         if self._head is None:
-            return {LEARNED: self.network.embed(tokens, mask, geometry)}, None
+            return {LEARNED: self.network.embed(tokens, mask, geometry, solutions=solutions)}, None
         parts, best = {}, None
         if "redshift" in names and self._redshift is not None:
             scores = self._redshift.score_tokens(tokens[..., : self.network.config.width], mask, geometry)
             best = self._redshift.summary.find_best(scores)
+            if solutions is not None:
+                solutions[self._source] = self._redshift.list_solutions(scores)
             parts["redshift"] = self._head.map_redshift(self._redshift.summary(scores), best)
         if LEARNED in names:
             # what the network says of the redshift is a part of its own

@@ -5,7 +5,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["EncodedSpectrum", "Measured"]
+__all__ = ["EncodedSpectrum", "Measured", "ShownPixels"]
+
+
+@dataclass(frozen=True)
+class ShownPixels:
+    """What the tokens of one spectrum were made of, as plain arrays.
+
+    Attributes
+    ----------
+    good : ndarray of bool, shape (T, P)
+        Slots of the patches in which a good pixel stood.
+    noise : ndarray of float32, shape (T,)
+        Standard deviation of a good pixel over the scale of the spectrum, 1 / sqrt(mean of ivar); NaN where there is
+        none.
+    resolution : ndarray of float32, shape (T,)
+        Resolving power, NaN where unknown.
+    """
+
+    good: np.ndarray
+    noise: np.ndarray
+    resolution: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,11 @@ class EncodedSpectrum:
         Flux per unit wavelength that the decoder's unit stands for.
     embedding : ndarray of float32, shape (E,)
         One vector for the whole spectrum.
+    shown : `ShownPixels` or None
+        Which pixels the tokens were made of, how noisy and how sharp.
+    solutions : tuple of (str, float, float)
+        Class, ln(1 + z) and probability of the redshifts that the tokens allow, best first; () where the weights have
+        no head that says so.
 
     Examples
     --------
@@ -40,6 +65,8 @@ class EncodedSpectrum:
     good: np.ndarray
     scale: float
     embedding: np.ndarray
+    shown: ShownPixels | None = None
+    solutions: tuple = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from astro_spectok.config import conf
 from astro_spectok.engine.batching import plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.embedder import Embedder
-from astro_spectok.engine.outputs import EncodedSpectrum, Measured
+from astro_spectok.engine.outputs import EncodedSpectrum, Measured, ShownPixels
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.engine.threads import map_groups
 from astro_spectok.spectra import SpectrumBatch
@@ -120,6 +120,7 @@ class Runner:
             Position in the batch; positions come in no particular order, each once.
         encoded : `EncodedSpectrum`
         """
+        from astro_spectok.network.shown import find_noise
 
         patch = self.network.config.patch
 
@@ -127,18 +128,35 @@ class Runner:
             patches = _gather(batch, group, patch).to(self.device)
             with self._computing():
                 tokens = self.network.encode(patches)
-                embedding = self.embedder(self.embedder.names, patches, tokens)
-            found = tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding
-            return [x.cpu().numpy() for x in found]
+                solutions = {}
+                embedding = self.embedder(self.embedder.names, patches, tokens, solutions=solutions)
+                noise = find_noise(patches)
+            found = (
+                tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding,
+                patches.valid, noise, patches.resolution,
+            )  # fmt: skip
+            return [x.cpu().numpy() for x in found], self._list_solutions(solutions, len(group))
 
-        for group, arrays in self._map(compute, self._plan(batch), "encode", progress):
-            for i, values, geometry, good, present, scale, vector in zip(group, *arrays, strict=True):
+        for group, (arrays, allowed) in self._map(compute, self._plan(batch), "encode", progress):
+            for i, values, geometry, good, present, scale, vector, *shown, solved in zip(
+                group, *arrays, allowed, strict=True
+            ):
                 yield (
                     int(i),
                     EncodedSpectrum(
-                        values[present], geometry[present], good[present], float(scale * batch.scale[i]), vector
+                        values[present], geometry[present], good[present], float(scale * batch.scale[i]), vector,
+                        ShownPixels(*(x[present] for x in shown)), solved,
                     ),
-                )
+                )  # fmt: skip
+
+    def _list_solutions(self, found, number):
+        """Class, ln(1 + z) and probability of the redshifts that each of ``number`` spectra allows, best first."""
+        out = [[] for _ in range(number)]
+        for name, values in found.items():
+            classes = self.network.heads[name].config.classes
+            for solved, rows in zip(out, values.cpu().numpy().astype(float), strict=True):
+                solved += [(classes[int(k)], float(shift), float(p)) for k, shift, p in rows]
+        return [tuple(sorted(one, key=lambda row: -row[2])) for one in out]
 
     def arrange(self, batch: SpectrumBatch) -> Iterator[tuple[np.ndarray, Any]]:
         """The usable spectra of a batch as the network takes them, some at a time.
@@ -253,7 +271,7 @@ class Runner:
 
         network, given = self.network, given or {}
         if heads is None:
-            heads = [name for name, head in network.heads.items() if not head.given]
+            heads = [name for name, head in network.heads.items() if head.needs and not head.given]
         needs = {need for name in heads if name in network.heads for need in network.heads[name].needs}
         needs |= {"tokens", "detail"} if embedding else set()
         known = np.all([np.isfinite(values) for values in given.values()], axis=0) if given else True
@@ -348,6 +366,10 @@ class Runner:
         good: np.ndarray,
         ln_wavelength: np.ndarray,
         resolution: np.ndarray | None = None,
+        *,
+        shown: Any = None,
+        solutions: Sequence[tuple[str, float, float]] = (),
+        embedding: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Flux and its uncertainty, over the scale of the spectrum, on any pixels.
 
@@ -359,6 +381,11 @@ class Runner:
             Strictly increasing; vacuum, ln of Angstrom.
         resolution : float or ndarray of shape (N,), optional
             Resolving power wanted; that of the spectrum if not given.
+        shown, solutions
+            As of `EncodedSpectrum`: with these, and weights that have a library, what was not shown is inferred from
+            it. Otherwise it is the network's guess.
+        embedding : ndarray, shape (E,), optional
+            As of `EncodedSpectrum`, where it is at hand: it need not be computed again.
 
         Returns
         -------
@@ -379,17 +406,40 @@ class Runner:
         tokens = self._tokens(values, geometry, good)
         out = np.empty((2, len(requested)), np.float32)
         with self._computing():
-            embedding = self.network.embed(*tokens)
+            if embedding is None:
+                vector = self.network.embed(*tokens)
+            else:
+                vector = torch.from_numpy(np.asarray(embedding, np.float32))[None].to(self.device)
             for start in range(0, grid.index.shape[1], DECODE_PATCHES):
                 # a patch more on either side: the last layers look at neighbouring pixels
                 part = slice(max(start - 1, 0), start + DECODE_PATCHES + 1)
                 wanted = type(grid)(*(x[:, part] for x in vars(grid).values())).to(self.device)
-                result = self.network.decode(*tokens, wanted, resolving[:, part].to(self.device), embedding)
+                result = self.network.decode(*tokens, wanted, resolving[:, part].to(self.device), vector)
                 kept = slice(start - part.start, start - part.start + DECODE_PATCHES)
                 index = wanted.index[:, kept].cpu().numpy()
                 for row, x in zip(out, result, strict=True):
                     row[index[index >= 0]] = x[:, kept].cpu().numpy()[index >= 0]
-        return out[0], np.exp(out[1])
+        answer = out[0], np.exp(out[1])
+        library = None if shown is None else next((x for x in self.network.heads.values() if x.kind == "library"), None)
+        if library is None:
+            return answer
+        return self._fill(library, tokens, shown, solutions, grid, resolution, answer)
+
+    def _fill(self, library, tokens, shown, solutions, grid, resolution, answer):
+        """The answer of the network with what was not shown inferred from the library, on the processor."""
+        from astro_spectok.engine.hidden import fill_hidden
+        from astro_spectok.network.shown import find_pixels
+
+        values, good, geometry = (x.cpu() for x in tokens)
+        pixels = tuple(x[0].numpy() for x in find_pixels(values, good, geometry, self.network.config))
+        slot = grid.index[0].numpy() >= 0
+        position = grid.ln_wavelength[0].numpy()
+        half = np.abs(np.gradient(position, axis=1)) / 2 if position.shape[1] > 1 else np.full(position.shape, 5e-5)
+        if resolution is not None:
+            resolution = np.broadcast_to(np.asarray(resolution, float), len(answer[0]))
+        return fill_hidden(
+            library, pixels, shown, solutions, (position[slot], half[slot], resolution), answer
+        )  # fmt: skip
 
     def _tokens(self, values, geometry, good):
         """Tokens of one spectrum as a batch of one, on the device."""

@@ -117,8 +117,8 @@ class Head(nn.Module):
     >>> network = load_network()
     >>> all(isinstance(head, Head) for head in network.heads.values())
     True
-    >>> {name: head.needs for name, head in network.heads.items()}
-    {'redshift': ('tokens', 'patches'), 'spectral_type': ('patches',), 'stellar': ('detail', 'patches')}
+    >>> [network.heads[name].needs for name in ("redshift", "spectral_type", "stellar")]
+    [('tokens', 'patches'), ('patches',), ('detail', 'patches')]
     """
 
     kind: ClassVar[str] = ""
@@ -273,6 +273,23 @@ class Head(nn.Module):
             The subclass does not define it.
         """
         raise NotImplementedError
+
+    def solve_tokens(self, inputs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Summary that enters the embedding, and what it is a summary of in a few solutions, where the head has any.
+
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+            Without pixels.
+
+        Returns
+        -------
+        summary : tensor, shape (B, ``summary_size``)
+            As of `summarise_tokens`.
+        solutions : tensor, shape (B, S, 3), or None
+            Number of the class, ln(1 + z) and probability of redshifts that the tokens allow.
+        """
+        return self.summarise_tokens(inputs), None
 
     def describe(self) -> dict[str, Any]:
         """All that is stored of the head but for its parameters, as JSON holds it.

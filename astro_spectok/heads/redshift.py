@@ -16,6 +16,7 @@ from astro_spectok.heads.correlation import correlate, cut_range
 from astro_spectok.heads.posterior_summary import PosteriorSummary
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift_loss import redshift_loss
+from astro_spectok.heads.redshift_solutions import find_solutions
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.small_numbers import REDSHIFT_RULES
 from astro_spectok.heads.template_spectra import QUANTUM, TemplateSpectra
@@ -208,6 +209,26 @@ class RedshiftHead(Head):
         tensor, shape (B, ``summary_size``)
         """
         return self.summary(self.score_tokens(inputs.tokens, inputs.mask, inputs.geometry))
+
+    def solve_tokens(self, inputs):
+        """The same, and the best redshifts of each class; see `Head.solve_tokens`.
+
+        Parameters
+        ----------
+        inputs : `~astro_spectok.network.HeadInputs`
+
+        Returns
+        -------
+        summary : tensor, shape (B, ``summary_size``)
+        solutions : tensor, shape (B, S, 3)
+            Number of the class, ln(1 + z) and probability.
+        """
+        scores = self.score_tokens(inputs.tokens, inputs.mask, inputs.geometry)
+        return self.summary(scores), self.list_solutions(scores)
+
+    def list_solutions(self, scores):
+        """The best redshifts of each class, (B, S, 3), of scores as of `score_tokens`; see `solve_tokens`."""
+        return find_solutions(scores, self.lags, self.config.step)
 
     def score_tokens(self, tokens, mask, geometry):
         """Scores from tokens alone, less precise: what the pixels say past the transformer is not there.

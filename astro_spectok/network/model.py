@@ -145,7 +145,7 @@ class SpectralNetwork(nn.Module):
         width = self.config.width
         return tokens[..., :width], tokens[..., width:] if tokens.shape[-1] > width else None
 
-    def embed(self, tokens, mask, geometry, summary=None):
+    def embed(self, tokens, mask, geometry, summary=None, *, solutions=None):
         """One vector for each spectrum.
 
         Parameters
@@ -157,6 +157,8 @@ class SpectralNetwork(nn.Module):
             Where they lie, as of `~astro_spectok.network.PatchGrid`.
         summary : tensor, shape (B, S), optional
             What heads have to say, where it is at hand; computed from the tokens when not given.
+        solutions : dict, optional
+            Is given, by the name of each head whose summary enters the vector, what `Head.solve_tokens` finds.
 
         Returns
         -------
@@ -169,7 +171,12 @@ class SpectralNetwork(nn.Module):
         if self.config.summaries and summary is None:
             inputs = HeadInputs(tokens, coefficients, mask, geometry)
             with torch.no_grad():  # the embedding learns to use what heads find, not to find it
-                found = [self.heads[name].summarise_tokens(inputs) for name, _ in self.config.summaries]
+                if solutions is None:
+                    found = [self.heads[name].summarise_tokens(inputs) for name, _ in self.config.summaries]
+                else:
+                    solved = {name: self.heads[name].solve_tokens(inputs) for name, _ in self.config.summaries}
+                    found = [one for one, _ in solved.values()]
+                    solutions.update({name: one for name, (_, one) in solved.items() if one is not None})
             summary = torch.cat(found, dim=1)
         with self._autocast():
             phases = self.rotary(geometry[..., 0], self.device)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["OTHERS", "SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
+__all__ = ["LIBRARY", "OTHERS", "SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
 
 #: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
 STORED = {
@@ -32,14 +32,18 @@ STORED = {
 SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
 #: sets that only heads are made of
 OTHERS = ("cflib_real_stars",)
+#: sets that only the library of spectra at rest is made of
+LIBRARY = ("cflib_real_stars", "deepsip_snia_real", "jacoby_real_stars", "osc_pre1990_real", "snid_sesne_real")
 
 
-def find_sets(directory):
+def find_sets(directory, *, more=()):
     """Find the known sets in a directory, without reading them.
 
     Parameters
     ----------
     directory : str or path-like
+    more : sequence of str, optional
+        Names of further sets that are looked for.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def find_sets(directory):
         There is no such directory, or none of the known sets in it.
     """
     directory = Path(directory)
-    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED, *OTHERS)}
+    paths = {name: directory / f"{name}.npz" for name in (*STORED, *SIMULATED, *OTHERS, *more)}
     found = {name: path for name, path in paths.items() if path.is_file()}
     if not found:
         what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"

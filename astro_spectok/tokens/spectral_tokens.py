@@ -55,6 +55,18 @@ class SpectralTokens:
         its medium (``medium``, ``medium_source``), and the sizes of the parts of the embedding (``embedding_parts``).
     decoder : object
         Has ``decode`` and ``embed``; see `~astro_spectok.engine.TokenDecoder`.
+    good_pixels : ndarray of bool, shape (T, P), or None
+        Places of each patch in which a good pixel stood. None, as what follows, for tokens of a file that does not
+        hold it, as earlier versions wrote them: `decode` then infers less where nothing was shown.
+    noise : ndarray of float32, shape (T,), or None
+        Standard deviation of a good pixel of each patch, 1 / sqrt(mean of the inverse variance), over ``scale``; NaN
+        where there is none.
+    resolution : ndarray of float32, shape (T,), or None
+        Resolving power, NaN where it was not known.
+    solutions : tuple of (str, float, float)
+        Class, ln(1 + z) and probability of the redshifts that the tokens allow, the most probable first: coarser than
+        those of `~astro_spectok.estimators.RedshiftEstimator`, which reads the pixels too. () where the weights find
+        none.
 
     Examples
     --------
@@ -82,6 +94,10 @@ class SpectralTokens:
     meta: dict = field(default_factory=dict)
     decoder: Any = None
     _embedding: np.ndarray | None = None
+    good_pixels: np.ndarray | None = None
+    noise: np.ndarray | None = None
+    resolution: np.ndarray | None = None
+    solutions: tuple[tuple[str, float, float], ...] = ()
 
     def __len__(self):
         return len(self.values)
@@ -179,8 +195,9 @@ class SpectralTokens:
     def decode(self, spectral_axis, *, resolution=None):
         """Turn the tokens back into a spectrum, on any spectral axis.
 
-        Between and beyond the pixels that the tokens were made from, and where those were bad, the flux is the
-        network's guess, and its uncertainty grows accordingly.
+        Between and beyond the pixels that the tokens were made from, and where those were bad, the flux is inferred
+        from what spectra of the same kind look like, with the library of spectra at rest in the weights, and its
+        uncertainty grows accordingly; with weights that have none it is the network's guess.
 
         Parameters
         ----------
@@ -230,6 +247,7 @@ class SpectralTokens:
             ~self.mask,
             np.log(wavelength),
             None if resolution is None else resolution[order],
+            **self._explicit(),
         )
         given = convert_to_air(wavelength) if self._in_air else wavelength
         unit = self.info.flux_unit
@@ -245,6 +263,20 @@ class SpectralTokens:
             meta=dict(self.meta),
             **doppler,
         )
+
+    def _explicit(self):
+        """What else the decoder is given: which pixels were shown, and the redshifts that the tokens allow."""
+        if self.good_pixels is None:
+            return {}
+        from astro_spectok.engine import ShownPixels
+
+        known = self._embedding
+        # the decoder takes the network's own vector, which is not among the parts of an embedding
+        whole = set(self.meta.get("embedding_parts", ("learned",))) == {"learned"}
+        return {
+            "shown": ShownPixels(self.good_pixels, self.noise, self.resolution), "solutions": self.solutions,
+            "embedding": known if whole and known is not None and np.isfinite(known).all() else None,
+        }  # fmt: skip
 
     def _requested_wavelength(self, spectral_axis):
         """Increasing vacuum wavelengths of the requested pixels, and the order that leads there (and back)."""

@@ -55,6 +55,7 @@ def write_tokens(tokens, path, *, overwrite=False):
     spectra = [
         {"info": _info_to_dict(t.info), "meta": t.meta, "scale": float(t.scale), "n_tokens": len(t)}
         | {"embedding": _to_text(t._embedding)}
+        | ({} if t.good_pixels is None else {"patch": t.good_pixels.shape[1], "solutions": t.solutions})
         for t in tokens
     ]
     table = QTable({"spectrum": np.repeat(np.arange(len(tokens)), [len(t) for t in tokens])})
@@ -64,9 +65,39 @@ def write_tokens(tokens, path, *, overwrite=False):
         table["geometry"] = np.concatenate([t.geometry for t in used])
         table["mask"] = np.concatenate([t.mask for t in used])
         table["values"] = np.concatenate([t.values for t in used])
+        _add_explicit(table, used)
     content = json.dumps({"format": _FORMAT, "width": width, "spectra": spectra})
     table.meta[_KEY] = content.replace("'", "\\u0027")  # quotes in long texts are not safe in FITS
     write_table(table, path, overwrite=overwrite)
+
+
+def _add_explicit(table, tokens):
+    """Columns of what tokens say of their pixels, where any of them does: good ones as bits, noise, resolution."""
+    patch = max((t.good_pixels.shape[1] for t in tokens if t.good_pixels is not None), default=0)
+    if not patch:
+        return
+    rows = []
+    for t in tokens:
+        bits, numbers = np.zeros((len(t), patch), bool), np.full((2, len(t)), np.nan, np.float32)
+        if t.good_pixels is not None:
+            bits[:, : t.good_pixels.shape[1]] = t.good_pixels
+            numbers[:] = t.noise, t.resolution
+        rows.append((np.packbits(bits, axis=1), *numbers))
+    for name, values in zip(("good_pixels", "noise", "resolution"), zip(*rows, strict=True), strict=True):
+        table[name] = np.concatenate(values)
+
+
+def _read_explicit(table, rows, spectrum):
+    """The same of one spectrum, as arguments of `~astro_spectok.SpectralTokens`; {} where the file does not hold it."""
+    if "patch" not in spectrum or "good_pixels" not in table.colnames:
+        return {}
+    bits = np.unpackbits(np.array(table["good_pixels"][rows], np.uint8), axis=1)
+    return {
+        "good_pixels": bits[:, : spectrum["patch"]].astype(bool),
+        "noise": np.array(table["noise"][rows], np.float32),
+        "resolution": np.array(table["resolution"][rows], np.float32),
+        "solutions": tuple((str(cls), float(shift), float(p)) for cls, shift, p in spectrum["solutions"]),
+    }
 
 
 def read_tokens(path, *, weights=None, device="auto"):
@@ -120,5 +151,6 @@ def read_tokens(path, *, weights=None, device="auto"):
                 "decoder": decoders[digest],
                 "_embedding": _from_text(spectrum.get("embedding")),
             }
+            | (_read_explicit(table, rows, spectrum) if n else {})
         )
     return out

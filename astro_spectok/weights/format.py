@@ -65,8 +65,8 @@ def read_weights(path):
     >>> config, tensors = read_weights(find_weights("small"))
     >>> config["backbone"]["patch"], tuple(tensors["backbone.norm.weight"].shape)
     (32, (160,))
-    >>> [head["name"] for head in config["heads"]]
-    ['redshift', 'spectral_type', 'stellar']
+    >>> {"redshift", "spectral_type", "stellar"} <= {head["name"] for head in config["heads"]}
+    True
     """
     from safetensors.torch import load
 
@@ -234,8 +234,8 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     >>> path = write_weights(pathlib.Path(tempfile.mkdtemp()) / "ours.safetensors", config | {"heads": heads}, tensors,
     ...                      metadata={"name": "ours", "training": {"wavelength_range": [3600, 9800]}})
     >>> loaded = load_weights(path)
-    >>> loaded.name, loaded.wavelength_range, list(loaded.network.heads)
-    ('ours', (3600.0, 9800.0), ['redshift', 'spectral_type'])
+    >>> loaded.name, loaded.wavelength_range, "stellar" in loaded.network.heads
+    ('ours', (3600.0, 9800.0), False)
     """
     from safetensors.torch import save
 

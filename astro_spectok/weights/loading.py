@@ -65,8 +65,8 @@ class LoadedWeights:
     >>> loaded = load_weights("small")
     >>> loaded.name, loaded.path.name, len(loaded.sha256)
     ('small', 'small.safetensors', 64)
-    >>> list(loaded.network.heads)
-    ['redshift', 'spectral_type', 'stellar']
+    >>> "redshift" in loaded.network.heads
+    True
     """
 
     network: "nn.Module"

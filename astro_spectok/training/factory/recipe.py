@@ -14,6 +14,7 @@ from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
     CalibrateStellarSettings,
     EmbeddingSettings,
+    LibrarySettings,
     SpectralTypeSettings,
     StellarSettings,
     TemplateSettings,
@@ -27,6 +28,7 @@ RECIPES = Path(__file__).parents[2] / "data" / "recipes"
 #: tables of a recipe after those of pretraining, in the order in which they are carried out
 SETTINGS = {
     "templates": TemplateSettings,
+    "library": LibrarySettings,
     "spectral_type": SpectralTypeSettings,
     "stellar": StellarSettings,
     "stellar_left_out": StellarSettings,

@@ -10,7 +10,7 @@ from typing import Any
 
 from astro_spectok.engine.device import choose_device
 from astro_spectok.redshift.templates import TEMPLATES
-from astro_spectok.simulate.public_sets import find_sets
+from astro_spectok.simulate.public_sets import LIBRARY, find_sets
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.factory.assembly import PROVENANCE_KEY, assemble_weights, find_head, read_model
 from astro_spectok.training.factory.folders import StageFolder
@@ -119,7 +119,7 @@ class _Build:
     @cached_property
     def sets(self):
         """The public sets that there are: dict of name to path."""
-        return {} if self.data is None else find_sets(self.data)
+        return {} if self.data is None else find_sets(self.data, more=LIBRARY)
 
     @cached_property
     def model(self):
@@ -229,7 +229,8 @@ class _Build:
     def _describe_inputs(self, name):
         """All that the result of a stage depends on, but for the code."""
         stage, base = find_stage(name), self._find_base(name)
-        read = {one: path for one, path in self.sets.items() if stage.sets is None or one in stage.sets}
+        wanted = [one for one in self.sets if one not in LIBRARY] if stage.sets is None else stage.sets
+        read = {one: path for one, path in self.sets.items() if one in wanted}
         inputs = {
             "settings": self.recipe.stages[name].to_dict(),
             "data": {one: self._digest(path) for one, path in sorted(read.items())},

@@ -10,6 +10,7 @@ __all__ = [
     "CalibrateRedshiftSettings",
     "CalibrateStellarSettings",
     "EmbeddingSettings",
+    "LibrarySettings",
     "SpectralTypeSettings",
     "StageSettings",
     "StellarSettings",
@@ -53,6 +54,23 @@ class TemplateSettings(StageSettings):
     infrared_stars: int = _setting(600, "at least 0")
     seed: int = _setting(7702, "at least 0")
     infrared_seed: int = _setting(7703, "at least 0")
+
+
+@dataclass(frozen=True)
+class LibrarySettings(StageSettings):
+    """Settings of the library of spectra at rest.
+
+    Attributes
+    ----------
+    stars, galaxies, quasars : int
+        Simulated objects that it is made of besides the public spectra.
+    seed : int
+    """
+
+    stars: int = _setting(600, "at least 0")
+    galaxies: int = _setting(700, "at least 0")
+    quasars: int = _setting(600, "at least 0")
+    seed: int = _setting(5, "at least 0")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from astro_spectok.engine import Runner
 from astro_spectok.engine.device import choose_device
 from astro_spectok.heads import ModelConfig
 from astro_spectok.redshift.templates import TEMPLATES
+from astro_spectok.simulate.public_sets import SIMULATED, STORED
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
@@ -22,6 +23,8 @@ from astro_spectok.training.calibrate_stellar import calibrate_stellar
 from astro_spectok.training.embedding_parts import make_embedding_head
 from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
+from astro_spectok.training.library import make_library
+from astro_spectok.training.library_rows import SETS as LIBRARY_SPECTRA
 from astro_spectok.training.loop import pretrain
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
@@ -36,6 +39,10 @@ REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
 LABELLED = (*GridStars.needs, *ApogeeStars.needs)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
+#: sets that a library is made of, and what its simulated objects are made of
+LIBRARY_SETS = tuple(
+    dict.fromkeys([*SIMULATED, *STORED, *(name for sets in LIBRARY_SPECTRA.values() for name in sets)])
+)
 #: what a stellar head depends on
 SIZES = ("patch", "dct_coefficients")
 
@@ -137,6 +144,14 @@ def _templates(work):
     return outputs, {"left": left, "as packaged": same}
 
 
+def _library(work):
+    """The library of spectra at rest."""
+    numbers = work.settings.to_dict()
+    head = make_library(work.data, numbers, numbers.pop("seed"), report=work.report)
+    write_head(work.folder / HEAD, head)
+    return [HEAD], head.domain
+
+
 def _spectral_type(work):
     """The spectral type head."""
     head = train_spectral_type(
@@ -211,7 +226,9 @@ def gather_parts(model, done):
         Calibrations by the names of heads.
     """
     heads, about = {}, {}
-    for kind, stage in (("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding")):
+    for kind, stage in (
+        ("library", "library"), ("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding"),
+    ):  # fmt: skip
         if stage in done:
             heads[find_head(model, kind) or kind] = done[stage] / HEAD
     for kind, stage in (("redshift", "calibrate_redshift"), ("stellar", "calibrate_stellar")):
@@ -231,6 +248,7 @@ def _choose_torch_device(device):
 STAGES = {
     "pretrain": Stage("backbone", _pretrain, uses_base=True),
     "templates": Stage("templates", _templates),
+    "library": Stage("library", _library, sets=LIBRARY_SETS),
     "spectral_type": Stage("spectral_type", _spectral_type),
     "stellar": Stage("stellar", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
     "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
