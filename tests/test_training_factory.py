@@ -91,7 +91,7 @@ class TestWholeBuild:
         out = built[0]
         _, tensors = read_weights(out / "weights" / "tiny.safetensors")
         _, base = read_weights(out / "pretrain-2" / "weights.safetensors")
-        for stage in ("spectral_type", "stellar", "embedding"):
+        for stage in ("spectral_type", "stellar", "embedding", "library"):
             prefix = f"heads.{stage}."
             head = load_file(out / stage / "head.safetensors")
             own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
@@ -100,7 +100,7 @@ class TestWholeBuild:
         others = [
             key
             for key in tensors
-            if not key.startswith(tuple(f"heads.{x}." for x in ("spectral_type", "stellar", "embedding")))
+            if not key.startswith(tuple(f"heads.{x}." for x in ("spectral_type", "stellar", "embedding", "library")))
         ]
         assert all(torch.equal(tensors[key], base[key]) for key in others)
 
@@ -116,6 +116,7 @@ class TestWholeBuild:
             "spectral_type": ["spectral_type"],
             "stellar": ["stellar", "stellar_left_out", "calibrate_stellar"],
             "embedding": ["embedding"],
+            "library": ["library"],
         }
         stages = {one["stage"]: one for one in [*record["stages"], *(one for x in of_heads.values() for one in x)]}
         assert set(stages) == set(recipe.stages)

@@ -158,7 +158,7 @@ def fit_head(head, stars, rows, drawn):
 def match_stars(stars):
     """Rows of two libraries that are the same stars: two lists of int."""
     (one, other) = (names for _, _, names in stars.values())
-    place = {name: k for k, name in enumerate(one)}
+    place = {name: k for k, name in enumerate(one) if name}
     both = [(place[name], k) for k, name in enumerate(other) if name in place]
     return [k for k, _ in both], [k for _, k in both]
 
@@ -212,7 +212,8 @@ def read_stars(runner, head, data, name):
     spectra, names = [], []
     if data is not None and (path := Path(data) / f"{name}.npz").is_file():
         spectra, columns = load_set(path)
-        names = [name_star(text) for text in columns[PAIRED_SETS[name]]]
+        # stars without a name are in no pair
+        names = [name_star(text) for text in columns.get(PAIRED_SETS[name], [""] * len(spectra))]
     if not spectra:
         return None, None, []
     lines, colours, _, _ = gather_views(runner, head, spectra, np.zeros(len(spectra)), medium="air")
