@@ -8,6 +8,8 @@ from enum import IntFlag
 import numpy as np
 from astropy import units as u
 
+from astro_spectok.spectra.layout import CubeLayout
+
 __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 
 
@@ -137,6 +139,8 @@ class SpectrumBatch:
         Bits of `InputFlag`. Unusable spectra have no pixels.
     info : tuple of `SpectrumInfo`, length n
         Units, medium and name of each spectrum as given.
+    layout : `~astro_spectok.spectra.layout.CubeLayout` or None
+        Where they stand in the cube that they are of, all in C order; None for all else.
 
     Examples
     --------
@@ -166,6 +170,7 @@ class SpectrumBatch:
     flags: np.ndarray
     resolution: np.ndarray | None = None
     info: tuple = field(default=())
+    layout: CubeLayout | None = None
 
     def __len__(self):
         return len(self.scale)
@@ -229,6 +234,7 @@ class SpectrumBatch:
             scale=self.scale[index],
             flags=self.flags[index],
             info=tuple(self.info[i] for i in index.tolist()),
+            layout=None,
         )
 
     @classmethod

@@ -4,6 +4,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._options import make_options
@@ -30,7 +32,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     path
         As given.
     batch : `~astro_spectok.spectra.SpectrumBatch`
-        Spectra without a name of their own are called like the file.
+        Spectra without a name of their own are called like the file, those of a cube with their place, ``[y,x]``.
 
     Examples
     --------
@@ -53,5 +55,9 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
             batch = SpectrumBatch.make_unusable(str(error))
         if not len(batch):
             batch = SpectrumBatch.make_unusable(f"{path} holds no spectrum")
-        info = tuple(i if i.name else replace(i, name=Path(path).name) for i in batch.info)
-        yield path, replace(batch, info=info)
+        info = [i if i.name else replace(i, name=Path(path).name) for i in batch.info]
+        if batch.layout is not None:
+            # rows of a table of files: a spaxel is known by its place
+            places = (",".join(map(str, place)) for place in np.ndindex(batch.layout.shape))
+            info = [replace(i, name=f"{i.name}[{place}]") for i, place in zip(info, places, strict=True)]
+        yield path, replace(batch, info=tuple(info), layout=None)
