@@ -1,14 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Other kinds of object are recognised by the residuals of templates, and by the uncertainty of the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from astro_spectok.heads.small_numbers import RELIABLE
+from astro_spectok.redshift.broad_lines import has_broad_lines
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.kinds import Shown, is_unlike
+from astro_spectok.redshift.reliance import FEATURES, is_dubious
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.templates import load_rest_templates
+from astro_spectok.training.redshift_reliance import fit_reliable
 
 BRIGHT = {"snr": 20.0, "pixel": 3e-4}
 STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0.3}
@@ -34,7 +40,57 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
     ],
 )
 def test_kinds(spectype, z, probability, information, shown, unlike):
-    assert is_unlike(spectype, z, probability, information, Shown(**shown), RedshiftRules.begin()) == unlike
+    rules = RedshiftRules.begin()
+    assert is_unlike(spectype, z, probability, information, Shown(**shown), rules) == unlike
+
+
+def test_broad_lines():
+    """A galaxy with them is of another kind; a quasar is not."""
+    shown, rules = Shown(**BRIGHT, broad_lines=True), RedshiftRules.begin()
+    assert is_unlike("GALAXY", 0.2, 1.0, 9.0, shown, rules)
+    assert not is_unlike("QSO", 0.2, 1.0, 9.0, shown, rules)
+
+
+@pytest.mark.parametrize(
+    ("wings", "noise", "broad"),
+    [((0.0, 0.0), 0.05, False), ((0.8, 0.8), 0.05, True), ((0.8, 0.0), 0.05, False), ((0.3, 0.3), 2.0, False)],
+    ids=["narrow", "broad", "one wing", "noise"],
+)
+def test_wings_of_a_line(wings, noise, broad):
+    """H alpha and [N II] are no wings; both are asked for, and beyond the noise."""
+    x = np.log(5500) + 2e-4 * np.arange(2500)
+    flux = np.ones(2500)
+    for at, strength, width in ((-2300, wings[0], 700), (0, 5, 150), (940, 2, 150), (2300, wings[1], 700)):
+        flux += strength * np.exp(-0.5 * (((x - np.log(6564.6 * 1.1)) * 299792 - at) / width) ** 2)
+    flux += np.random.default_rng(3).normal(0, noise, len(x))
+    ivar = np.full(len(x), noise**-2)
+    assert has_broad_lines(x, flux, ivar, np.log(1.1)) == broad
+    assert not has_broad_lines(x[:700], flux[:700], ivar[:700], np.log(1.1))
+
+
+def test_answers_like_right_ones():
+    """A star of little information is flagged, one like most is not; files without the rule have none."""
+    rules = replace(RedshiftRules.begin(), reliable=RELIABLE)
+    good = Shown(snr=30, pixel=2e-4, structure=0.06, unexplained=0.01, type_probability=0.9, evidence=3000.0)
+    assert not is_unlike("STAR", 1e-4, 1.0, 4.5, good, rules, 1.0)
+    poor = good._replace(snr=3, unexplained=0.06, type_probability=0.4, evidence=1.0)
+    assert is_unlike("STAR", 1e-4, 0.9, 1.5, poor, rules, 0.9)
+    old = {name: value for name, value in rules.to_dict().items() if name != "reliable"}
+    assert RedshiftRules.from_dict(old).reliable == {}
+
+
+@pytest.mark.parametrize("wrong", [40, 150])
+def test_fit_of_the_rule(wrong):
+    """What sets wrong answers apart is found, at the price that is asked for; products only of many wrong ones."""
+    rng = np.random.default_rng(0)
+    right, features = np.arange(1000 + wrong) < 1000, rng.normal(size=(1000 + wrong, len(FEATURES)))
+    features[:, 3] += np.where(right, 0, 3)
+    rules = fit_reliable(np.full(len(right), "QSO"), features, right, lost=0.02)
+    flagged = np.array([is_dubious("QSO", one, rules) for one in features])
+    assert flagged[right].mean() == pytest.approx(0.02, abs=0.002)
+    assert flagged[~right].mean() > 0.7
+    assert len(rules["QSO"]["weights"]) == (len(FEATURES) if wrong < 100 else len(FEATURES) * (len(FEATURES) + 3) // 2)
+    assert fit_reliable(np.full(1005, "QSO"), features[:1005], right[:1005]) == {}
 
 
 def make_galaxy(seed=0, snr=30.0):
