@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from astro_spectok.heads.small_numbers import RELIABLE
-from astro_spectok.redshift.broad_lines import has_broad_lines
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.kinds import Shown, is_unlike
 from astro_spectok.redshift.reliance import FEATURES, is_dubious
@@ -42,30 +41,6 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
 def test_kinds(spectype, z, probability, information, shown, unlike):
     rules = RedshiftRules.begin()
     assert is_unlike(spectype, z, probability, information, Shown(**shown), rules) == unlike
-
-
-def test_broad_lines():
-    """A galaxy with them is of another kind; a quasar is not."""
-    shown, rules = Shown(**BRIGHT, broad_lines=True), RedshiftRules.begin()
-    assert is_unlike("GALAXY", 0.2, 1.0, 9.0, shown, rules)
-    assert not is_unlike("QSO", 0.2, 1.0, 9.0, shown, rules)
-
-
-@pytest.mark.parametrize(
-    ("wings", "noise", "broad"),
-    [((0.0, 0.0), 0.05, False), ((0.8, 0.8), 0.05, True), ((0.8, 0.0), 0.05, False), ((0.3, 0.3), 2.0, False)],
-    ids=["narrow", "broad", "one wing", "noise"],
-)
-def test_wings_of_a_line(wings, noise, broad):
-    """H alpha and [N II] are no wings; both are asked for, and beyond the noise."""
-    x = np.log(5500) + 2e-4 * np.arange(2500)
-    flux = np.ones(2500)
-    for at, strength, width in ((-2300, wings[0], 700), (0, 5, 150), (940, 2, 150), (2300, wings[1], 700)):
-        flux += strength * np.exp(-0.5 * (((x - np.log(6564.6 * 1.1)) * 299792 - at) / width) ** 2)
-    flux += np.random.default_rng(3).normal(0, noise, len(x))
-    ivar = np.full(len(x), noise**-2)
-    assert has_broad_lines(x, flux, ivar, np.log(1.1)) == broad
-    assert not has_broad_lines(x[:700], flux[:700], ivar[:700], np.log(1.1))
 
 
 def test_answers_like_right_ones():

@@ -13,7 +13,14 @@ from astropy.table import QTable
 
 from astro_spectok.interface.columns import Column, lay_out, make_table
 from astro_spectok.interface.containment import Containment, require_finite
-from astro_spectok.interface.inputs import find_source, measure_facts, note_flags, prepare_inputs, read_inputs
+from astro_spectok.interface.inputs import (
+    describe_input,
+    find_source,
+    measure_facts,
+    note_flags,
+    prepare_inputs,
+    read_inputs,
+)
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
@@ -406,7 +413,7 @@ def _encode(contained, runner, progress):
 
 def _make_meta(made, info, flags):
     """Provenance of tokens as plain numbers and text, as it goes into files."""
-    return made | {"warn": int(flags), "medium": info.medium, "medium_source": info.medium_source}
+    return made | {"warn": int(flags)} | describe_input(info)
 
 
 def _make_decoder(runner, device):

@@ -14,7 +14,7 @@ from astro_spectok.embedding import tokenize
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import find_source, measure_medium_error, name_medium
+from astro_spectok.interface.inputs import describe_input, find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
@@ -176,8 +176,7 @@ class RedshiftEstimator(Estimator):
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
         meta = self._make_meta(prepared, call)
         if prepared.single:
-            info = prepared.batch.info[0]
-            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            meta |= describe_input(prepared.batch.info[0])
             ((_, estimate),) = self._measure(prepared, count, meta, progress)
             return estimate
         n = len(prepared.batch)

@@ -29,8 +29,6 @@ class Shown(NamedTuple):
         Of the most probable type, if it is a star; 1 for weights without a type head.
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
-    broad_lines : bool
-        As of `~astro_spectok.redshift.broad_lines.has_broad_lines`.
     """
 
     snr: float = 0.0
@@ -40,15 +38,14 @@ class Shown(NamedTuple):
     type_probability: float = 1.0
     evidence: float = np.nan
     tension: float = 0.0
-    broad_lines: bool = False
 
 
 def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """Whether an object is of another kind than those of its class, or has the velocity of a star without being one.
 
     Templates explain most of the features of a spectrum of their class, if not all; a bright quasar has a sharp
-    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. A galaxy has no
-    broad lines. Beyond that, a fitted rule compares answers with right ones.
+    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. Beyond
+    that, a fitted rule compares answers with right ones.
 
     Parameters
     ----------
@@ -77,8 +74,6 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     False
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
-        return True
-    if spectype == "GALAXY" and shown.broad_lines:
         return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):

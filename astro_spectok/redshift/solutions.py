@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from astro_spectok.interface.inputs import measure_facts
-from astro_spectok.redshift.broad_lines import has_broad_lines
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
@@ -124,8 +123,7 @@ def describe_kind(sharp, batch, i, types=None):
     pixel = measure_pixel(batch.wavelength[batch.grid(i)])
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
-    broad = has_broad_lines(*take_spectrum(batch, i), sharp.ln1pz)
-    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, broad)
+    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension)
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):

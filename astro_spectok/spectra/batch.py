@@ -43,6 +43,8 @@ class InputFlag(IntFlag):
     PIXELS_AVERAGED = 16
     #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel: they were raised
     UNCERTAINTY_RAISED = 32
+    #: a reader of files had to guess a unit, what a column holds or the like: ``meta["guesses"]`` says what
+    GUESSED = 64
     #: fewer good pixels than one patch, or none at all
     TOO_FEW_PIXELS = 256
     #: more pixels than ``conf.max_pixels``
@@ -87,6 +89,8 @@ class SpectrumInfo:
         For an unusable spectrum: the error in words.
     medium_probability : float
         Probability that it is right: 1 where it was stated, 0.5 where it was assumed.
+    guesses : tuple of str
+        What `read` guessed, in words.
 
     Examples
     --------
@@ -108,6 +112,7 @@ class SpectrumInfo:
     name: str = ""
     message: str = ""
     medium_probability: float = 0.5
+    guesses: tuple = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,11 @@ from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._options import make_options
 from astro_spectok.spectra.reading import read
 
-__all__ = ["read_files"]
+__all__ = ["KeptFiles", "read_files"]
+
+
+class KeptFiles(list):
+    """Pairs of `read_files` that were read already, and are given in place of paths."""
 
 
 def read_files(paths, *, file_format=None, medium=None, resolution=None, **options):
@@ -19,7 +23,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
 
     Parameters
     ----------
-    paths : iterable of str or path-like
+    paths : iterable of str or path-like, or `KeptFiles`
     file_format : str, optional
         ``format`` of `read`.
     medium, resolution : optional
@@ -46,6 +50,9 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     example_galaxy.fits [4015] False
     notes.txt [0] True
     """
+    if isinstance(paths, KeptFiles):
+        yield from paths
+        return
     make_options(**options)  # a misspelt option is an error, not a flag on each file
     for path in paths:
         try:

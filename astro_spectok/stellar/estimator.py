@@ -9,7 +9,7 @@ from astropy.table import QTable
 
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import name_medium
+from astro_spectok.interface.inputs import describe_input, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
@@ -208,8 +208,7 @@ class StellarParameterEstimator(Estimator):
             "assume_star": bool(self.assume_star),
         }
         if prepared.single:
-            info = prepared.batch.info[0]
-            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            meta |= describe_input(prepared.batch.info[0])
         return stars, labels, warn, meta
 
 
