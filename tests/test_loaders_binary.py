@@ -10,7 +10,9 @@ from astropy.table import Table
 from numpy.testing import assert_allclose
 from specutils import Spectrum, SpectrumList
 
-from astro_spectok import read
+from astro_spectok import embed_files, read, tokenize
+from astro_spectok.spectra import InputFlag, files, read_files, to_batch
+from astro_spectok.spectra.files import KeptFiles
 from astro_spectok.spectra.loaders import binary_tables
 
 N = 300
@@ -114,6 +116,26 @@ def test_large_and_unreadable(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(OSError, match="pip install h5py"):
         read(tmp_path / "a.h5")
+
+
+def test_guesses_are_flagged(tmp_path):
+    """In the flags, and in words in the metadata of what was measured."""
+    np.savetxt(tmp_path / "a.txt", np.c_[WAVE, FLUX])
+    np.savetxt(tmp_path / "b.txt", np.c_[WAVE, FLUX], header="wave[Angstrom] flux[Jy]")
+    flags = [int(to_batch(read(tmp_path / name)).flags[0]) & InputFlag.GUESSED for name in ("a.txt", "b.txt")]
+    assert flags == [InputFlag.GUESSED, 0]
+    tokens = tokenize(read(tmp_path / "a.txt"), medium="air", device="cpu")
+    assert tokens.meta["guesses"] == "wavelengths are Angstrom, by their values"
+
+
+def test_files_are_read_once_for_tables_and_models(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    np.savez(path, wave=WAVE, flux=FLUX, err=ERROR)
+    kept, times = KeptFiles(read_files([path])), []
+    monkeypatch.setattr(files, "read", lambda *args, **kwargs: times.append(args))
+    assert [str(place) for place, _ in read_files(kept)] == [str(path)]
+    assert embed_files(kept, device="cpu")["file"][0] == str(path)
+    assert not times
 
 
 def test_records_of_json(tmp_path):
