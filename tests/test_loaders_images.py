@@ -232,6 +232,19 @@ def test_errors_in_a_file_beside(tmp_path, flux_name, error_name, kind):
         read(tmp_path / error_name)
 
 
+@pytest.mark.parametrize(("name", "refused"), [("q_nE.fits", True), ("q.sig.fits", True), ("alphaE.fits", False)])
+def test_errors_without_their_flux(tmp_path, name, refused):
+    """Are recognised by a name that only such files have, if nothing is negative; the user may insist."""
+    header = {"CRVAL1": 3.6, "CDELT1": 1e-4, "DC-FLAG": 1}
+    path = write_image(tmp_path / name, ERROR, header)
+    if refused:
+        with pytest.raises(OSError, match="holds errors, by its name"):
+            read(path)
+    assert_array_equal(read(path, **({"hdu": 0} if refused else {})).flux.value, ERROR)
+    path.unlink()
+    assert_array_equal(read(write_image(path, FLUX - 2 * FLUX.max(), header)).flux.value, FLUX - 2 * FLUX.max())
+
+
 def test_a_file_beside_of_another_shape_is_left_alone(tmp_path):
     """And so is one that is no FITS file."""
     header = {"CRVAL1": 4000.0, "CDELT1": 1.5}

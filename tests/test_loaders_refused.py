@@ -96,7 +96,7 @@ TEXTS = {
     "empty": (b"", "is empty"),
     "blank": (b"  \n \n", "is empty"),
     "binary": (b"\x01\x00\x02\x00" * 100, "is binary, of no known kind"),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "is an HDF5 file"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "is no HDF5 file that h5py reads"),
     "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "is a PNG picture"),
     "pdf": (b"%PDF-1.4\n", "is a PDF document"),
     "json": (b'{"spectra": []}', "is a json without spectra"),

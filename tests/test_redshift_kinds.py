@@ -1,14 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Other kinds of object are recognised by the residuals of templates, and by the uncertainty of the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from astro_spectok.heads.small_numbers import RELIABLE
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.kinds import Shown, is_unlike
+from astro_spectok.redshift.reliance import FEATURES, is_dubious
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.templates import load_rest_templates
+from astro_spectok.training.redshift_reliance import fit_reliable
 
 BRIGHT = {"snr": 20.0, "pixel": 3e-4}
 STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0.3}
@@ -34,7 +39,33 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
     ],
 )
 def test_kinds(spectype, z, probability, information, shown, unlike):
-    assert is_unlike(spectype, z, probability, information, Shown(**shown), RedshiftRules.begin()) == unlike
+    rules = RedshiftRules.begin()
+    assert is_unlike(spectype, z, probability, information, Shown(**shown), rules) == unlike
+
+
+def test_answers_like_right_ones():
+    """A star of little information is flagged, one like most is not; files without the rule have none."""
+    rules = replace(RedshiftRules.begin(), reliable=RELIABLE)
+    good = Shown(snr=30, pixel=2e-4, structure=0.06, unexplained=0.01, type_probability=0.9, evidence=3000.0)
+    assert not is_unlike("STAR", 1e-4, 1.0, 4.5, good, rules, 1.0)
+    poor = good._replace(snr=3, unexplained=0.06, type_probability=0.4, evidence=1.0)
+    assert is_unlike("STAR", 1e-4, 0.9, 1.5, poor, rules, 0.9)
+    old = {name: value for name, value in rules.to_dict().items() if name != "reliable"}
+    assert RedshiftRules.from_dict(old).reliable == {}
+
+
+@pytest.mark.parametrize("wrong", [40, 150])
+def test_fit_of_the_rule(wrong):
+    """What sets wrong answers apart is found, at the price that is asked for; products only of many wrong ones."""
+    rng = np.random.default_rng(0)
+    right, features = np.arange(1000 + wrong) < 1000, rng.normal(size=(1000 + wrong, len(FEATURES)))
+    features[:, 3] += np.where(right, 0, 3)
+    rules = fit_reliable(np.full(len(right), "QSO"), features, right, lost=0.02)
+    flagged = np.array([is_dubious("QSO", one, rules) for one in features])
+    assert flagged[right].mean() == pytest.approx(0.02, abs=0.002)
+    assert flagged[~right].mean() > 0.7
+    assert len(rules["QSO"]["weights"]) == (len(FEATURES) if wrong < 100 else len(FEATURES) * (len(FEATURES) + 3) // 2)
+    assert fit_reliable(np.full(1005, "QSO"), features[:1005], right[:1005]) == {}
 
 
 def make_galaxy(seed=0, snr=30.0):

@@ -17,7 +17,7 @@ from safetensors.torch import save, save_file
 from astro_spectok import weights as room
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.heads import RedshiftConfig, StellarConfig, build_model
-from astro_spectok.heads.small_numbers import REDSHIFT_RULES, STELLAR_DOMAIN, STELLAR_RULES
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES, RELIABLE, STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.network import CONFIGS, build_network
 from astro_spectok.weights import (
     REGISTRY,
@@ -196,7 +196,7 @@ def test_format_1_is_read_as_format_2(tmp_path):
     # what it did not say, the weights that it is of have
     assert stellar.domain == STELLAR_DOMAIN | {"resolution": [500, 5000]}
     assert (stellar.calibration, stellar.rules) == ({"error_scale": {"teff": 2.0}}, STELLAR_RULES)
-    assert found.rules == REDSHIFT_RULES
+    assert found.rules == REDSHIFT_RULES | {"reliable": RELIABLE}
     assert "calibration" not in loaded.metadata
     again = load_weights(write_network(tmp_path / "new.safetensors", loaded.network, metadata={"name": "new"}))
     assert again.network.heads["redshift"].calibration == {"doubt": 0.1}

@@ -11,9 +11,16 @@ from astropy import units as u
 from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
-from astro_spectok.interface.columns import Column, make_table
+from astro_spectok.interface.columns import Column, lay_out, make_table
 from astro_spectok.interface.containment import Containment, require_finite
-from astro_spectok.interface.inputs import find_source, measure_facts, note_flags, prepare_inputs, read_inputs
+from astro_spectok.interface.inputs import (
+    describe_input,
+    find_source,
+    measure_facts,
+    note_flags,
+    prepare_inputs,
+    read_inputs,
+)
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
@@ -179,8 +186,9 @@ def embed(
 
     Returns
     -------
-    ndarray of float32, shape (E,) or (n, E)
-        (E,) for one spectrum; for several one row each, in their order, NaN for those that cannot be used.
+    ndarray of float32, shape (E,), (n, E) or (y, x, E)
+        (E,) for one spectrum; for several one row each, in their order, NaN for those that cannot be used. (y, x, E)
+        for a cube.
 
     Raises
     ------
@@ -216,6 +224,8 @@ def embed(
     contained = Containment(batch, note_flags(batch, runner.loaded, single=single), single=single)
     vectors = _embed_batch(contained, runner, parts, redshift, progress)
     contained.warn()
+    if batch.layout is not None:
+        return vectors.reshape(*batch.layout.shape, -1)
     return vectors[0] if single else vectors
 
 
@@ -248,8 +258,8 @@ def embed_table(
     `~astropy.table.QTable`
         Columns ``name``, ``embedding`` (n, E), ``snr`` (median per good pixel), ``n_good`` (pixels), ``wave_min``,
         ``wave_max`` (of the good pixels, vacuum), ``warn`` (bits of `~astro_spectok.spectra.InputFlag`) and
-        ``message``. The metadata name the weights, their sha256, the versions of the packages, the date (UTC), the
-        call, and the parts of the embedding with their sizes (``embedding_parts``).
+        ``message``; of a cube they have its shape (y, x). The metadata name the weights, their sha256, the versions of
+        the packages, the date (UTC), the call, and the parts of the embedding with their sizes (``embedding_parts``).
 
     Examples
     --------
@@ -286,7 +296,8 @@ def embed_table(
     call = word_call("embed_table", parts=parts, weights=weights, medium=medium, resolution=resolution)
     # as text, which every format of tables can hold
     sizes = ", ".join(f"{name} {runner.embedder.sizes[name]}" for name in runner.embedder.choose(parts))
-    return make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
+    made = make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
+    return lay_out(made, batch.layout)
 
 
 @own_errstate
@@ -406,7 +417,7 @@ def _encode(contained, runner, progress):
 
 def _make_meta(made, info, flags):
     """Provenance of tokens as plain numbers and text, as it goes into files."""
-    return made | {"warn": int(flags), "medium": info.medium, "medium_source": info.medium_source}
+    return made | {"warn": int(flags)} | describe_input(info)
 
 
 def _make_decoder(runner, device):

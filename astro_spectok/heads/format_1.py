@@ -2,7 +2,7 @@
 """Weights files of format 1, in which all heads stood under fixed names: what they hold, as format 2 says it."""
 
 from astro_spectok.heads.redshift import RedshiftConfig
-from astro_spectok.heads.small_numbers import REDSHIFT_RULES, STELLAR_DOMAIN, STELLAR_RULES
+from astro_spectok.heads.small_numbers import REDSHIFT_RULES, RELIABLE, STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.heads.spectral_type import SpectralTypeConfig
 from astro_spectok.heads.stellar import StellarConfig
 from astro_spectok.network.config import NetworkConfig
@@ -51,7 +51,9 @@ def convert_format_1(config, metadata, tensors=None):
         old["observed_range"] = list(made.observed_range)
         if periods:
             old["summaries"] = [["redshift", len(made.classes) * (2 * periods + 1)]]
-        heads.append(_describe("redshift", made, calibration=calibration, rules=REDSHIFT_RULES))
+        heads.append(
+            _describe("redshift", made, calibration=calibration, rules=REDSHIFT_RULES | {"reliable": RELIABLE})
+        )
     if types and step:
         heads.append(_describe("spectral_type", SpectralTypeConfig(tuple(types), step)))
     if labels:

@@ -9,7 +9,7 @@ from astropy.table import QTable
 
 from astro_spectok.utils.digits import count_decimals
 
-__all__ = ["Column", "fill_row", "make_arrays", "make_table"]
+__all__ = ["Column", "fill_row", "lay_out", "make_arrays", "make_table"]
 
 #: of a column of each kind, and what stands where nothing was measured; text is as long as it needs to be
 EMPTY = {"float": np.nan, "int": 0, "text": ""}
@@ -87,3 +87,39 @@ def make_table(columns: Mapping[str, Column], arrays: Mapping[str, np.ndarray], 
             decimals = digits if isinstance(digits, int) else count_decimals(arrays[digits])
             table[name].info.format = f".{decimals}f"
     return table
+
+
+def lay_out(table: QTable, layout: Any) -> QTable:
+    """A table in the shape of the cube that its rows are of.
+
+    Parameters
+    ----------
+    table : `~astropy.table.QTable`
+        One row for each spectrum.
+    layout : `~astro_spectok.spectra.layout.CubeLayout` or None
+        None leaves the table as it is.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Each column, of shape (n, ...), has the shape (y, x, ...): it is a map. ``meta['wcs']`` holds the cards of the
+        celestial WCS as JSON where there is one.
+
+    Examples
+    --------
+    >>> from astropy.table import QTable
+    >>> from astro_spectok.interface.columns import lay_out
+    >>> from astro_spectok.spectra.layout import CubeLayout
+    >>> lay_out(QTable({"z": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}), CubeLayout((2, 3)))["z"].shape
+    (2, 3)
+    """
+    if layout is None:
+        return table
+    out = QTable(meta=table.meta)
+    for name in table.colnames:
+        column = table[name]
+        out[name] = column.reshape(*layout.shape, *column.shape[1:])
+        out[name].info.description, out[name].info.format = column.info.description, column.info.format
+    if layout.wcs:
+        out.meta["wcs"] = layout.wcs
+    return out

@@ -13,6 +13,7 @@ from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_file
 from astro_spectok.spectra.medium import measure_refraction
 
 __all__ = [
+    "describe_input",
     "find_source",
     "find_user",
     "measure_facts",
@@ -179,6 +180,22 @@ def measure_medium_error(batch, i):
         return 0.0
     good = batch.ivar[batch.pixels(i)] > 0
     return measure_refraction(batch.wavelength[batch.grid(i)][good])
+
+
+def describe_input(info):
+    """What is remarked of a spectrum in the metadata of its result: medium, where that was learnt, and guesses.
+
+    Parameters
+    ----------
+    info : `~astro_spectok.spectra.SpectrumInfo`
+
+    Returns
+    -------
+    dict of str to str
+        ``guesses`` only where there are some.
+    """
+    said = {"medium": info.medium, "medium_source": info.medium_source}
+    return said | ({"guesses": "; ".join(info.guesses)} if info.guesses else {})
 
 
 def name_medium(info):

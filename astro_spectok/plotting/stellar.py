@@ -214,7 +214,8 @@ def plot_distributions(distributions, axes=None):
 def _plot_many(distributions, axes):
     """Medians and 68 per cent in the Kiel diagram."""
     (one,) = axes = make_axes(axes=axes, size=(5.5, 4.5))
-    places = {name: getattr(distributions, name).distribution.value for name in ("teff", "logg")}
+    n = distributions.teff.n_samples
+    places = {name: getattr(distributions, name).distribution.value.reshape(-1, n) for name in ("teff", "logg")}
     known = np.all([np.isfinite(values).all(axis=1) for values in places.values()], axis=0)
     (x, y) = (np.percentile(values[known], [16, 50, 84], axis=1) for values in places.values())
     one.errorbar(x[1], y[1], yerr=abs(y[[0, 2]] - y[1]), xerr=abs(x[[0, 2]] - x[1]), fmt="o", ms=4, color=MODEL,

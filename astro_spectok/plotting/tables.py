@@ -56,10 +56,21 @@ def plot_table(table: Table, axes: Any = None) -> np.ndarray:
     """
     for wanted, plot in KINDS:
         if set(wanted) <= set(table.colnames):
-            return plot(table, axes)
+            return plot(_flatten(table, wanted[0]), axes)
     known = "; or ".join(", ".join(wanted) for wanted, _ in KINDS)
     msg = f"table must have the columns of one of the tables that estimators make: {known}; got {table.colnames}"
     raise ValueError(msg)
+
+
+def _flatten(table, name):
+    """A table of maps as one with a row for each spaxel; any other as it is."""
+    shape = np.shape(table[name])
+    if table[name].dtype.kind == "f" and name == "embedding":
+        shape = shape[:-1]
+    if len(shape) < 2:
+        return table
+    columns = {name: table[name].reshape(-1, *np.shape(table[name])[len(shape) :]) for name in table.colnames}
+    return type(table)(columns, meta=table.meta)
 
 
 def _take(table, name):

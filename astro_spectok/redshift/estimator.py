@@ -11,10 +11,10 @@ from astropy import units as u
 from astropy.table import QTable
 
 from astro_spectok.embedding import tokenize
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import find_source, measure_medium_error, name_medium
+from astro_spectok.interface.inputs import describe_input, find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
@@ -141,8 +141,9 @@ class RedshiftEstimator(Estimator):
         Returns
         -------
         `~astro_spectok.redshift.RedshiftEstimate` or `~astropy.table.QTable`
-            The former for one spectrum. The latter for several: one row each, in their order, whose columns are the
-            attributes of the former: ``name``, ``z``, ``z_err``, ``z_lo``, ``z_hi`` (range of 68 per cent probability),
+            The former for one spectrum. The latter for several: one row each, in their order; of a cube, columns are
+            maps (y, x), for `~astro_spectok.plotting.plot_map`. Columns are the attributes of the former:
+            ``name``, ``z``, ``z_err``, ``z_lo``, ``z_hi`` (range of 68 per cent probability),
             ``spectype``, the probability of each class (``p_galaxy``, ``p_qso``, ``p_star``; 0 where it was not
             searched), ``p_best``, ``zwarn`` (bits of `~astro_spectok.redshift.RedshiftFlag`), ``z_2`` and ``p_2`` of
             the next solution, ``rv`` and ``rv_err`` (NaN but for stars), ``snr``, ``stellar_type`` and
@@ -175,8 +176,7 @@ class RedshiftEstimator(Estimator):
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
         meta = self._make_meta(prepared, call)
         if prepared.single:
-            info = prepared.batch.info[0]
-            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            meta |= describe_input(prepared.batch.info[0])
             ((_, estimate),) = self._measure(prepared, count, meta, progress)
             return estimate
         n = len(prepared.batch)
@@ -198,7 +198,7 @@ class RedshiftEstimator(Estimator):
         if posterior:
             table.update(rows)
             table.meta |= describe_grid(prepared.grid)
-        return table
+        return lay_out(table, prepared.batch.layout)
 
     def _measure(self, prepared, count, meta, progress):
         """Yield the place of each usable spectrum and its `RedshiftEstimate`."""

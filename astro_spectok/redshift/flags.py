@@ -169,7 +169,7 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
     uninformative = np.isnan(evidence) and is_sky_like(information, rules)
     if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr):
         out |= RedshiftFlag.SKY_LIKE
-    if shown is not None and is_unlike(best.spectype, best.z, best.probability, information, shown, rules):
+    if shown is not None and is_unlike(best.spectype, best.z, best.probability, information, shown, rules, probability):
         out |= RedshiftFlag.UNLIKE_CLASS
     size = dict(zip(grid.classes, grid.size, strict=True))[best.spectype]
     if min(best.lag, size - 1 - best.lag) * grid.step < rules.edge:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from astro_spectok.redshift.reliance import describe_answer, is_dubious
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["Shown", "is_unlike"]
@@ -26,6 +27,8 @@ class Shown(NamedTuple):
         As of `~astro_spectok.redshift.fit.Refined`; NaN where templates were not compared.
     type_probability : float
         Of the most probable type, if it is a star; 1 for weights without a type head.
+    evidence, tension : float
+        As of `~astro_spectok.redshift.solutions.Sharpened`.
     """
 
     snr: float = 0.0
@@ -33,13 +36,16 @@ class Shown(NamedTuple):
     structure: float = np.nan
     unexplained: float = np.nan
     type_probability: float = 1.0
+    evidence: float = np.nan
+    tension: float = 0.0
 
 
-def is_unlike(spectype, z, probability, information, shown, rules):
+def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """Whether an object is of another kind than those of its class, or has the velocity of a star without being one.
 
     Templates explain most of the features of a spectrum of their class, if not all; a bright quasar has a sharp
-    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these.
+    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. Beyond
+    that, a fitted rule compares answers with right ones.
 
     Parameters
     ----------
@@ -50,6 +56,8 @@ def is_unlike(spectype, z, probability, information, shown, rules):
         In nat, of class and redshift, before a user's prior.
     shown : `Shown`
     rules : `~astro_spectok.redshift.rules.RedshiftRules`
+    around : float, optional
+        Probability of the class and a redshift in the vicinity; that of the best solution if not given.
 
     Returns
     -------
@@ -66,6 +74,9 @@ def is_unlike(spectype, z, probability, information, shown, rules):
     False
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
+        return True
+    features = describe_answer(z, probability, probability if around is None else around, information, shown)
+    if is_dubious(spectype, features, rules.reliable):
         return True
     strange = shown.unexplained > rules.unexplained  # False for NaN
     share = shown.unexplained / shown.structure if strange else 0.0

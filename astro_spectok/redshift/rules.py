@@ -56,6 +56,10 @@ class RedshiftRules(Rules):
         together on simulated spectra of all instruments, real stars (MILES, STELIB, Indo-US, Jacoby, SpeX, CALSPEC,
         Kast) and supernovae (superfit, SNID, deepSIP, before 1990); ``benchmarks/nonsense.py --train`` shows what they
         do.
+    reliable : dict of str to dict
+        By class, the numbers of the rule of `~astro_spectok.redshift.reliance.is_dubious`, fitted by
+        `~astro_spectok.training.redshift_reliance.fit_reliable`: what is less like right answers than 99 of 100 of
+        these is flagged as unlike its class. Empty in files that were written before there was one.
     confident : float
         Probability from which a solution is relied on, for classes without one of their own.
     least_width : float
@@ -84,6 +88,7 @@ class RedshiftRules(Rules):
     faintest_star: float
     unexplained: float
     unlike: dict
+    reliable: dict
     confident: float
     least_width: float
     disagreement: dict
@@ -91,6 +96,7 @@ class RedshiftRules(Rules):
     floor: float
 
     _former_names: ClassVar[dict] = {"blunt": "least_width"}
+    _added: ClassVar[dict] = {"reliable": {}}
 
     @classmethod
     def begin(cls):

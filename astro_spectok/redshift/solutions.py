@@ -122,7 +122,8 @@ def describe_kind(sharp, batch, i, types=None):
     """
     pixel = measure_pixel(batch.wavelength[batch.grid(i)])
     likely = max(types.values()) if types else 1.0
-    return Shown(float(measure_facts(batch, i)[0]), pixel, sharp.structure, sharp.unexplained, likely)
+    snr = float(measure_facts(batch, i)[0])
+    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension)
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):

@@ -8,6 +8,8 @@ from enum import IntFlag
 import numpy as np
 from astropy import units as u
 
+from astro_spectok.spectra.layout import CubeLayout
+
 __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 
 
@@ -41,6 +43,8 @@ class InputFlag(IntFlag):
     PIXELS_AVERAGED = 16
     #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel: they were raised
     UNCERTAINTY_RAISED = 32
+    #: a reader of files had to guess a unit, what a column holds or the like: ``meta["guesses"]`` says what
+    GUESSED = 64
     #: fewer good pixels than one patch, or none at all
     TOO_FEW_PIXELS = 256
     #: more pixels than ``conf.max_pixels``
@@ -85,6 +89,8 @@ class SpectrumInfo:
         For an unusable spectrum: the error in words.
     medium_probability : float
         Probability that it is right: 1 where it was stated, 0.5 where it was assumed.
+    guesses : tuple of str
+        What `read` guessed, in words.
 
     Examples
     --------
@@ -106,6 +112,7 @@ class SpectrumInfo:
     name: str = ""
     message: str = ""
     medium_probability: float = 0.5
+    guesses: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,8 @@ class SpectrumBatch:
         Bits of `InputFlag`. Unusable spectra have no pixels.
     info : tuple of `SpectrumInfo`, length n
         Units, medium and name of each spectrum as given.
+    layout : `~astro_spectok.spectra.layout.CubeLayout` or None
+        Where they stand in the cube that they are of, all in C order; None for all else.
 
     Examples
     --------
@@ -166,6 +175,7 @@ class SpectrumBatch:
     flags: np.ndarray
     resolution: np.ndarray | None = None
     info: tuple = field(default=())
+    layout: CubeLayout | None = None
 
     def __len__(self):
         return len(self.scale)
@@ -229,6 +239,7 @@ class SpectrumBatch:
             scale=self.scale[index],
             flags=self.flags[index],
             info=tuple(self.info[i] for i in index.tolist()),
+            layout=None,
         )
 
     @classmethod

@@ -151,6 +151,8 @@ def _make_table():
 _ROLES = _make_table()
 #: units that stand at the end of names, the longest first, as in ``wave_nm`` or ``LAMBDAANG``
 _UNITS_IN_NAMES = tuple(sorted((word for word in AXIS_WORDS if _is_in_names(word)), key=len, reverse=True))
+#: of names of errors as VizieR has them: what they are of
+_ERROR_OF = re.compile(r"^(?:e|err|sig|sigma|d|unc)_(.+)$")
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 
@@ -219,6 +221,10 @@ def find_role(name, *, guess=True):
     if role is None and guess and len(squeezed) > 3:
         # flux1, flux_2, spectrum_0
         role = _ROLES.get(squeezed.rstrip("0123456789"))
+    if role is None and (found := _ERROR_OF.match(outside.lower())):
+        # e_fnu, sig_F, as in tables of VizieR
+        of = find_role(found[1], guess=guess)
+        role = Role("err", _UNLIKELY) if of is not None and of.kind == "flux" else None
     if role is None and guess and len(squeezed) > 4:
         role = _find_by_beginning(squeezed)
     if role is not None and role.kind == "wave" and inside and (role.unit is None or role.assumed):

@@ -10,6 +10,7 @@ import numpy as np
 from astro_spectok.spectra.arms import join_rows
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
+from astro_spectok.spectra.layout import find_layout
 from astro_spectok.spectra.problems import describe_error, flag_of, make_error
 from astro_spectok.spectra.reading import read_paths
 from astro_spectok.spectra.resolution import check_resolution
@@ -227,7 +228,7 @@ def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_
             row, problem = short[0]
             raise make_error(flag_of(problem), ValueError, f"{_place(position, row, len(rows.flux))}{problem}")
         packer.add(rows, wrong, short, position)
-    return packer.pack()
+    return replace(packer.pack(), layout=find_layout(obj))
 
 
 def _with_place(error, position):

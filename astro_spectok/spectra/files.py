@@ -4,12 +4,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._options import make_options
 from astro_spectok.spectra.reading import read
 
-__all__ = ["read_files"]
+__all__ = ["KeptFiles", "read_files"]
+
+
+class KeptFiles(list):
+    """Pairs of `read_files` that were read already, and are given in place of paths."""
 
 
 def read_files(paths, *, file_format=None, medium=None, resolution=None, **options):
@@ -17,7 +23,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
 
     Parameters
     ----------
-    paths : iterable of str or path-like
+    paths : iterable of str or path-like, or `KeptFiles`
     file_format : str, optional
         ``format`` of `read`.
     medium, resolution : optional
@@ -30,7 +36,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     path
         As given.
     batch : `~astro_spectok.spectra.SpectrumBatch`
-        Spectra without a name of their own are called like the file.
+        Spectra without a name of their own are called like the file, those of a cube with their place, ``[y,x]``.
 
     Examples
     --------
@@ -44,6 +50,9 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     example_galaxy.fits [4015] False
     notes.txt [0] True
     """
+    if isinstance(paths, KeptFiles):
+        yield from paths
+        return
     make_options(**options)  # a misspelt option is an error, not a flag on each file
     for path in paths:
         try:
@@ -53,5 +62,9 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
             batch = SpectrumBatch.make_unusable(str(error))
         if not len(batch):
             batch = SpectrumBatch.make_unusable(f"{path} holds no spectrum")
-        info = tuple(i if i.name else replace(i, name=Path(path).name) for i in batch.info)
-        yield path, replace(batch, info=info)
+        info = [i if i.name else replace(i, name=Path(path).name) for i in batch.info]
+        if batch.layout is not None:
+            # rows of a table of files: a spaxel is known by its place
+            places = (",".join(map(str, place)) for place in np.ndindex(batch.layout.shape))
+            info = [replace(i, name=f"{i.name}[{place}]") for i, place in zip(info, places, strict=True)]
+        yield path, replace(batch, info=tuple(info), layout=None)

@@ -304,9 +304,13 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
         medium, source, sure = _look_for_medium(order.wavelength, flux, ivar, power)
     if source == "assumed":
         flags |= InputFlag.MEDIUM_ASSUMED
+    guesses = tuple(map(str, raw.meta.get("guesses", ()))) if isinstance(raw.meta, dict) else ()
+    if guesses:
+        flags |= InputFlag.GUESSED
     info = SpectrumInfo(
-        raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest, medium_probability=sure
-    )
+        raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest, medium_probability=sure,
+        guesses=guesses,
+    )  # fmt: skip
     wavelength = convert_to_vacuum(order.wavelength) if medium == "air" else order.wavelength
     return Rows(wavelength, flux, ivar, scale, count, flags, info, raw.names, power)
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import name_medium
+from astro_spectok.interface.inputs import describe_input, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
@@ -103,8 +103,9 @@ class StellarParameterEstimator(Estimator):
         Returns
         -------
         `~astro_spectok.stellar.StellarEstimate` or `~astropy.table.QTable`
-            The former for one spectrum. The latter for several: one row each, in their order, whose columns are the
-            attributes of the former: ``name``; ``teff``, ``logg``, ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each
+            The former for one spectrum. The latter for several: one row each, in their order; of a cube, columns are
+            maps (y, x), for `~astro_spectok.plotting.plot_map`. Columns are the attributes of the former:
+            ``name``; ``teff``, ``logg``, ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each
             followed by its standard deviation (``teff_err`` ...); the probability of a star ``p_star``; the coarse type
             ``stellar_type`` and its probability ``p_stellar_type``; ``snr``; ``warn`` (bits of
             `~astro_spectok.stellar.StellarFlag`); and ``message``, which says why a spectrum could not be measured.
@@ -144,7 +145,7 @@ class StellarParameterEstimator(Estimator):
             if found is not None:
                 row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
             fill_row(arrays, i, row)
-        return make_table(STELLAR_COLUMNS, arrays, meta)
+        return lay_out(make_table(STELLAR_COLUMNS, arrays, meta), prepared.batch.layout)
 
     def sample(
         self,
@@ -170,7 +171,7 @@ class StellarParameterEstimator(Estimator):
         Returns
         -------
         `~astro_spectok.stellar.StellarDistributions`
-            Of one star, or with one entry for each of many, in their order.
+            Of one star, or with one entry for each of many, in their order or in the shape of a cube.
 
         Raises
         ------
@@ -184,7 +185,9 @@ class StellarParameterEstimator(Estimator):
         if prepared.single:
             return make_distributions(labels[0], warn[0], meta, n_samples=n_samples, seed=seed)
         warn = np.array([int(flags) for flags in warn], np.int64)
-        return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed)
+        layout = prepared.batch.layout
+        shape = None if layout is None else layout.shape
+        return make_distributions(labels, warn, meta, n_samples=n_samples, seed=seed, shape=shape)
 
     def _prepare(self, obj, medium, resolution):
         """Spectra and weights, checked."""
@@ -205,8 +208,7 @@ class StellarParameterEstimator(Estimator):
             "assume_star": bool(self.assume_star),
         }
         if prepared.single:
-            info = prepared.batch.info[0]
-            meta |= {"medium": info.medium, "medium_source": info.medium_source}
+            meta |= describe_input(prepared.batch.info[0])
         return stars, labels, warn, meta
 
 

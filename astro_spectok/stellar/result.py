@@ -84,7 +84,7 @@ class StellarDistributions(NamedTuple):
 
     def _repr_html_(self):
         if self.teff.shape:
-            facts = [("stars", str(self.teff.shape[0])), ("parameters", ", ".join(PARAMETERS))]
+            facts = [("stars", str(self.teff.size)), ("parameters", ", ".join(PARAMETERS))]
             return make_html_table("StellarDistributions", [*facts, ("samples", str(self.teff.n_samples))])
         facts, pictures = [], []
         for name, (unit, _) in PARAMETERS.items():
@@ -103,7 +103,7 @@ class StellarDistributions(NamedTuple):
 
     def __repr__(self):
         # thousands of samples are not worth printing
-        stars = f"{self.teff.shape[0]} stars" if self.teff.shape else "one star"
+        stars = f"{self.teff.size} stars" if self.teff.shape else "one star"
         return f"<StellarDistributions of {stars}: {', '.join(PARAMETERS)}; {self.teff.n_samples} samples>"
 
 
@@ -127,7 +127,7 @@ def _join_samples(samples, warn, meta):
     return StellarDistributions(**made, warn=warn, meta=meta)
 
 
-def make_distributions(labels, warn, meta, *, n_samples, seed):
+def make_distributions(labels, warn, meta, *, n_samples, seed, shape=None):
     """Labels as `StellarDistributions`.
 
     Parameters
@@ -139,6 +139,8 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
     n_samples : int
     seed : int
         With the place of each star among the others: their samples are independent.
+    shape : tuple of int, optional
+        Of the cube that many are of.
 
     Returns
     -------
@@ -156,6 +158,9 @@ def make_distributions(labels, warn, meta, *, n_samples, seed):
         if one is not None:
             for name, drawn in one.sample(n_samples, np.random.default_rng([seed, i])).items():
                 samples[name][i] = drawn
+    if shape is not None:
+        samples = {name: x.reshape(*shape, n_samples) for name, x in samples.items()}
+        warn = np.reshape(warn, shape)
     return _join_samples({name: x[0] if single else x for name, x in samples.items()}, warn, meta)
 
 

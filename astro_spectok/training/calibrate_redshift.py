@@ -21,6 +21,7 @@ from astro_spectok.redshift.flags import (
 )
 from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.reliance import describe_answer
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.solutions import describe_kind, describe_spectrum, find_solutions, sharpen_peak
 from astro_spectok.simulate import CLASSES, Survey
@@ -34,6 +35,8 @@ from astro_spectok.training.redshift_evidence import (
     fit_probabilities,
     measure_evidence,
 )
+from astro_spectok.training.redshift_reliance import fit_reliable
+from astro_spectok.training.strange_objects import draw_strange
 
 __all__ = [
     "answer",
@@ -42,8 +45,10 @@ __all__ = [
     "find_redshift_head",
     "find_right",
     "fit_calibration",
+    "fit_reliable_rules",
     "fit_reliance",
     "list_redshifts",
+    "measure_strange",
 ]
 
 #: objects drawn at a time
@@ -59,6 +64,8 @@ WIDE, NARROW = 0.01, 0.0033
 #: S/N beyond which redshifts are to be relied on; share of right ones among those that are, wished for and needed, and
 #: share of all right ones that is to be left: each a little more than what is aimed at, since wrong ones are few
 BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
+#: simulated spectra for each strange one
+STRANGE = 3
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
 
@@ -91,7 +98,48 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
     calibration, fit = fit_calibration(rows, redshifts, head.config.target_sigma)
     calibration = replace(calibration, rules=RedshiftRules.from_dict(head.rules))
     unlimited = replace(calibration, confident=dict.fromkeys(redshifts, NO_THRESHOLD))
-    return replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited))), fit
+    calibration = replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited)))
+    strange = measure_strange(runner, data, n // STRANGE, seed)
+    if report and strange:
+        report(f"measured: {len(strange)} supernovae and spectra of red noise")
+    return fit_reliable_rules(rows + strange, redshifts, calibration), fit
+
+
+def measure_strange(runner, data, n, seed):
+    """What `draw_measured` gives, of `~astro_spectok.training.strange_objects.draw_strange`."""
+    drawn, out = draw_strange(data, n, [seed, 1]), []
+    for start in range(0, len(drawn), CHUNK):
+        part = drawn[start : start + CHUNK]
+        truth = [
+            {"cls": cls, "z": z, "snr": np.nan, "family": "strange", "wide": False} for *_, cls, z in part
+        ]  # fmt: skip
+        out += _measure(runner, [spectrum[:3] for spectrum in part], truth)
+    return out
+
+
+def fit_reliable_rules(rows, redshifts, calibration):
+    """The calibration with the rules ``reliable`` fitted to answers to what is right and what cannot be.
+
+    Parameters
+    ----------
+    rows, redshifts
+        As of `draw_measured`.
+    calibration : `~astro_spectok.redshift.Calibration`
+        With all else fitted.
+
+    Returns
+    -------
+    `~astro_spectok.redshift.Calibration`
+        The same where too few answers of a class are wrong.
+    """
+    without = replace(calibration, rules=replace(calibration.rules, reliable={}))
+    table = answer(rows, redshifts, without)
+    # objects of a class without a redshift to be found have no right answer that is worse than others
+    judged = (table["zwarn"] == 0) & ((table["cls_true"] == "") | np.isfinite(table["z_true"]))
+    fitted = fit_reliable(table["cls"][judged], table["features"][judged], find_right(table)[judged])
+    if not fitted:
+        return calibration
+    return replace(calibration, rules=replace(calibration.rules, reliable=fitted))
 
 
 def find_redshift_head(runner):
@@ -128,31 +176,42 @@ def draw_measured(runner, data, n, seed, *, report=None):
         wavelengths that the weights were ``trained`` on.
     redshifts : dict of str to ndarray
     """
-    survey, out, name = Survey(data), [], runner.find_head("redshift")
+    survey, out = Survey(data), []
     redshifts = list_redshifts(runner)
     for number, start in enumerate(range(0, n, CHUNK)):
         for group in survey.draw(min(CHUNK, n - start), [seed, number]):
             spectra = to_spectra(group.observations[0])
-            batch = to_batch(to_inputs(spectra), medium="vacuum")
-            objects, trained = group.objects, runner.loaded.wavelength_range
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AstropyUserWarning)
-                flags = note_flags(batch, runner.loaded, single=False)
-            for i, measured in runner.measure(batch, [name], progress=False):
-                wavelength = batch.wavelength[batch.grid(i)]
+            objects, truth = group.objects, []
+            for i in range(len(spectra)):
                 known, cls = bool(objects.measurable[i]), int(objects.cls[i])
-                out.append({
-                    "log_probability": {cls: np.array(x) for cls, x in measured.heads[name].items()},
+                truth.append({
                     "cls": CLASSES[cls] if cls >= 0 else "", "z": float(objects.z[i]) if known else np.nan,
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
-                    "noticed": convert_flags(flags[i]), "trained": trained, "batch": batch, "i": i,
-                    "red_end": find_red_end(wavelength, batch.ivar[batch.pixels(i)]),
-                    "pixel": measure_pixel(wavelength),
                 })  # fmt: skip
+            out += _measure(runner, spectra, truth)
         if report and (number + 1) % REPORTED == 0:
             report(f"measured: {len(out)} of {n} simulated spectra")
     return out, redshifts
+
+
+def _measure(runner, spectra, truth):
+    """Rows of `draw_measured` of spectra with their truth, those that can be measured."""
+    batch, out = to_batch(to_inputs(spectra), medium="vacuum"), []
+    name, types = runner.find_head("redshift"), runner.find_head("spectral_type")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        flags = note_flags(batch, runner.loaded, single=False)
+    for i, measured in runner.measure(batch, [name] if types is None else [name, types], progress=False):
+        wavelength = batch.wavelength[batch.grid(i)]
+        found = {} if types is None else measured.heads[types]
+        out.append(truth[i] | {
+            "log_probability": {cls: np.array(x) for cls, x in measured.heads[name].items()},
+            "types": {kind: float(p) for kind, p in found.items()},
+            "noticed": convert_flags(flags[i]), "trained": runner.loaded.wavelength_range, "batch": batch, "i": i,
+            "red_end": find_red_end(wavelength, batch.ivar[batch.pixels(i)]), "pixel": measure_pixel(wavelength),
+        })  # fmt: skip
+    return out
 
 
 def fit_calibration(rows, redshifts, target_sigma):
@@ -241,24 +300,32 @@ def find_right(table):
 def answer(rows, redshifts, calibration):
     """Answers beside the truth: dict of str to ndarray, shape (n,)."""
     grid = RedshiftGrid.from_redshifts(redshifts)
-    names = ("cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit", "wide", "family", "around")
+    names = (
+        "cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit", "wide", "family", "around",
+        "features",
+    )  # fmt: skip
     table = {name: [] for name in names}
     for row in rows:
         posterior = RedshiftPosterior(grid, recalibrate(row, calibration))
         peaks, raw, sharp = find_solutions(posterior, calibration, row["batch"], row["i"], COMPARED)
         best = peaks[0]
         known = np.isfinite(row["z"])
+        shown, around = (
+            describe_kind(sharp, row["batch"], row["i"], row.get("types")),
+            sum_around(posterior, raw[0], calibration.rules),
+        )
         flags = find_flags(
             posterior, raw, posterior.information, calibration, sharp.evidence, red_end=row["red_end"],
             snr=measure_facts(row["batch"], row["i"])[0],
-            shown=describe_kind(sharp, row["batch"], row["i"]),
+            shown=shown,
         )  # fmt: skip
         zwarn = conclude_flags(row["noticed"], flags, calibration.rules, row["batch"], row["i"], row["trained"])
         values = {
             "cls": best.spectype, "cls_true": row["cls"], "z": best.z, "z_true": row["z"], "z_err": best.z_err,
             "p_best": best.probability, "zwarn": int(zwarn), "snr": row["snr"],
             "pit": find_pit(posterior, best, best.z_err, row["z"]) if known else np.nan,
-            "wide": row["wide"], "family": row["family"], "around": sum_around(posterior, raw[0], calibration.rules),
+            "wide": row["wide"], "family": row["family"], "around": around,
+            "features": describe_answer(best.z, best.probability, around, posterior.information, shown),
         }  # fmt: skip
         for name, value in values.items():
             table[name].append(value)

@@ -57,4 +57,4 @@ def format_with_error(value, error, default=3):
     ('0.085712 ± 0.000023', '5777 ± 27')
     """
     decimals = count_decimals(error, default)
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    return f"{value:z.{decimals}f} ± {error:.{decimals}f}"  # z: no minus before zeros

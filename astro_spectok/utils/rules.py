@@ -2,6 +2,7 @@
 """`Rules`: base of what code does with numbers that were fitted to a head."""
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from astro_spectok.utils.settings import Settings
 
@@ -10,7 +11,12 @@ __all__ = ["Rules"]
 
 @dataclass(frozen=True)
 class Rules(Settings):
-    """Thresholds and limits of a head: without defaults, since its numbers are those of the weights."""
+    """Thresholds and limits of a head: without defaults, since its numbers are those of the weights.
+
+    A subclass lists in ``_added`` what files written earlier have not, with what stands in its place.
+    """
+
+    _added: ClassVar[dict] = {}
 
     @classmethod
     def from_dict(cls, values):
@@ -31,7 +37,7 @@ class Rules(Settings):
             A number is missing.
         """
         names = [one.name for one in fields(cls)]
-        values = cls._rename(values)
+        values = cls._added | cls._rename(values)
         if missing := [name for name in names if name not in values]:
             msg = (
                 f"the rules of a head must hold {', '.join(names)}; {', '.join(missing)} are missing: write the "

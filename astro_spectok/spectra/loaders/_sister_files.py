@@ -7,7 +7,7 @@ import re
 import numpy as np
 from astropy.io import fits
 
-__all__ = ["find_flux_file", "read_error_file"]
+__all__ = ["find_flux_file", "is_named_error", "read_error_file"]
 
 #: end of the name without ending: what it is of the file of errors, and their kind
 _PAIRS = (
@@ -15,6 +15,8 @@ _PAIRS = (
     ("flux", "ivar", "ivar"), ("flux", "var", "var"), ("", "_err", "err"), ("", "_error", "err"), ("", "_sigma", "err"),
     ("", ".sig", "err"), ("", ".err", "err"), ("", "_var", "var"), ("", "_ivar", "ivar"),
 )  # fmt: skip
+#: ends of names that only files of errors have
+_ERROR_NAME = re.compile(r"(_nE|[_.-](err|errs|error|errors|sig|sigma|noise|var|variance|ivar))$", re.IGNORECASE)
 _NAME = re.compile(r"^(.*?)(\.fits?(?:\.gz)?)$", re.IGNORECASE)
 
 
@@ -64,3 +66,9 @@ def find_flux_file(source):
         if path is not None:
             return os.path.basename(path)
     return ""
+
+
+def is_named_error(source):
+    """Whether a file, by its name, holds errors: of a spectrum that is not beside it, or `find_flux_file` finds it."""
+    found = _NAME.match(os.path.basename(source.path)) if source.path else None
+    return bool(found and _ERROR_NAME.search(found[1]))

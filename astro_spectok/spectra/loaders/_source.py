@@ -32,17 +32,15 @@ _BLOCK = 2880
 
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _KNOWN = (
-    (b"\x89HDF", "hdf5", "is an HDF5 file"),
-    (b"\x93NUMPY", "npy", "is a numpy file"),
-    (b"PK\x03\x04", "zip", "is a zip archive"),
     (b"%PDF", "pdf", "is a PDF document"),
     (b"\x89PNG", "png", "is a PNG picture"),
     (b"\xff\xd8\xff", "jpg", "is a JPEG picture"),
-    (b"PAR1", "parquet", "is a Parquet table"),
     (b"CDF\x01", "netcdf", "is a netCDF file"),
     (b"CDF\x02", "netcdf", "is a netCDF file"),
     (b"#ASDF", "asdf", "is an ASDF file"),
 )
+#: files of arrays, which have readers of their own
+_ARRAYS = ((b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"))
 _INTEGER = re.compile(rb"^([A-Z0-9]+) *= +(-?\d+)")
 
 
@@ -206,6 +204,9 @@ def _tell_kind(head, name):
         return "fits"
     if not head.strip():
         raise refuse(name, "is empty", "fetch it again")
+    kind = next((kind for magic, kind in _ARRAYS if head.startswith(magic)), None)
+    if kind is not None:
+        return kind
     for magic, _, what in _KNOWN:
         if head.startswith(magic):
             raise refuse(name, f"{what}, which holds no spectrum in a known way", "read it and give arrays with units")

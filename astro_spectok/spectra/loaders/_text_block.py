@@ -18,7 +18,7 @@ __all__ = [
     "LEAST_ROWS", "TextBlock", "are_dates", "find_block", "guess_names", "read_block", "read_text_header", "tidy_text",
 ]  # fmt: skip
 
-_COMMENT = re.compile(r"^\s*(?:#|;|!|%|//|@|\\|\"#|\*)+\s?")
+_COMMENT = re.compile(r"^\s*(?:(?:#|;|!|%|//|@|\\|\"#|\*)+\s?)+")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 _NOTHING = re.compile(r"^(?:[-+]?(?:nan|inf|infinity)|null|none|indef|masked|n/?a|--|\.\.\.|)$", re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t", "|")

@@ -23,7 +23,7 @@ from astro_spectok.spectra.loaders._image_parts import (
     read_image,
 )
 from astro_spectok.spectra.loaders._iraf import read_multispec, wat_unit
-from astro_spectok.spectra.loaders._sister_files import find_flux_file, read_error_file
+from astro_spectok.spectra.loaders._sister_files import find_flux_file, is_named_error, read_error_file
 from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders.fits_tables import describe_fits, merge_headers
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
@@ -87,7 +87,7 @@ def read_fits_image(source, options):
     if parts.axis is None:
         raise describe_fits(source)
     if parts.flux.ndim == 1 and parts.error is None:
-        _take_error_file(parts, source)
+        _take_error_file(parts, source, options)
     if parts.flux.ndim == 3:
         _settle_bands(parts, source)
     elif parts.flux.ndim == 2:
@@ -113,7 +113,7 @@ def _take_sisters(parts, sisters):
             parts.mask = mask
 
 
-def _take_error_file(parts, source):
+def _take_error_file(parts, source, options):
     """Errors of the file beside; a file that holds the errors of another is none of a spectrum."""
     values, kind, name = read_error_file(source, parts.flux.shape)
     if values is not None:
@@ -121,6 +121,10 @@ def _take_error_file(parts, source):
         parts.guesses.append(f"errors are those of the file {name} beside it")
     elif np.nanmin(parts.flux) >= 0 and (name := find_flux_file(source)):
         raise source.refuse(f"holds the errors of {name}", f"give {name}, with which they are read")
+    elif not options.by_hand and np.nanmin(parts.flux) >= 0 and is_named_error(source):
+        raise source.refuse(
+            "holds errors, by its name, and no flux", "give the file of the flux, or hdu=0 if it is one"
+        )
 
 
 def _settle_axis(parts, sisters, hdu, source):

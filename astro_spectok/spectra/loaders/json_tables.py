@@ -24,7 +24,15 @@ def _list_entries(content):
         if {"wave", "flux"} <= set(pick_roles(lists)):
             return [content]
         content = list(content.values())
+    elif content and all(isinstance(item, dict) and not any(map(_is_nested, item.values())) for item in content):
+        # records: one object for each pixel
+        names = [name for name in content[0] if all(isinstance(item.get(name), int | float) for item in content)]
+        return _list_entries({name: [item[name] for item in content] for name in names})
     return [one for item in content if isinstance(item, dict | list) for one in _list_entries(item)]
+
+
+def _is_nested(value):
+    return isinstance(value, dict | list)
 
 
 @register_format("spectok json", kind="text", sniff=_is_json, general=True)

@@ -54,6 +54,7 @@ def read_text_table(source, options):
     block = read_block(source.text, wanted)
     if block is None:
         raise source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
+    _drop_count(block, options)
     names, guesses = (block.names, []) if block.names is not None else guess_names(block.numbers)
     if block.skipped:
         guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
@@ -69,6 +70,18 @@ def read_text_table(source, options):
         if guesses:
             spectrum.meta["guesses"] = (*guesses, *spectrum.meta.get("guesses", ()))
     return spectra
+
+
+def _drop_count(block, options):
+    """Take out a first column without a name that counts pixels, where the second holds wavelengths."""
+    if block.names is not None or options.columns is not None or block.numbers.shape[1] < 3:
+        return
+    first, second = block.numbers[:, :2].T
+    if is_pixel_axis(first) and not is_pixel_axis(second) and guess_axis_unit(second) is not None:
+        step = np.diff(second)
+        if (step > 0).all() or (step < 0).all():
+            block.numbers = block.numbers[:, 1:]
+            block.units = {k - 1: unit for k, unit in block.units.items() if k}
 
 
 def _check_first_column(block, source, options):

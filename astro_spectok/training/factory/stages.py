@@ -34,7 +34,7 @@ __all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_p
 
 #: files that stages write
 WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.safetensors"
-CALIBRATION = "calibration.json"
+CALIBRATION, RULES = "calibration.json", "rules.json"
 REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
 LABELLED = (*GridStars.needs, *ApogeeStars.needs)
@@ -184,13 +184,14 @@ def _embedding(work):
 
 
 def _calibrate_redshift(work):
-    """Probabilities and errors of redshifts."""
+    """Probabilities and errors of redshifts, and the rules of their flags."""
     settings = work.settings
     # as they are: no calibration that they may have takes part
     runner = Runner(work.base, work.device)
     calibration, fit = calibrate_redshift(runner, work.data, settings.objects, settings.seed, report=work.report)
     (work.folder / CALIBRATION).write_text(json.dumps(calibration.to_dict()))
-    return [CALIBRATION], fit
+    (work.folder / RULES).write_text(json.dumps(calibration.rules.to_dict()))
+    return [CALIBRATION, RULES], fit
 
 
 def _calibrate_stellar(work):
@@ -234,7 +235,10 @@ def gather_parts(model, done):
     for kind, stage in (("redshift", "calibrate_redshift"), ("stellar", "calibrate_stellar")):
         if stage in done:
             calibration = json.loads((done[stage] / CALIBRATION).read_text())
-            about[find_head(model, kind) or kind] = {"calibration": calibration}
+            known = {"calibration": calibration}
+            if (done[stage] / RULES).exists():
+                known["rules"] = json.loads((done[stage] / RULES).read_text())
+            about[find_head(model, kind) or kind] = known
     return heads, about
 
 

@@ -1,0 +1,107 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""How like right answers an answer is: a linear or quadratic rule over what network and templates say of it."""
+
+import numpy as np
+
+__all__ = ["FEATURES", "describe_answer", "expand_features", "is_dubious"]
+
+#: what an answer is judged by
+FEATURES = (
+    "around", "probability", "information", "snr", "evidence", "tension", "structure", "share", "unexplained", "pixel",
+    "type", "ln1pz",
+)  # fmt: skip
+#: probability of being wrong below which answers are no longer distinguished; range of S/N that is
+SUREST, SNR = 1e-4, (0.3, 300.0)
+#: amplitude over the continuum below which structure is not, and standard deviations of tension that are counted
+LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
+#: standard deviations of a feature from its mean beyond which it is as at that: nothing is extrapolated
+FARTHEST = 3.0
+
+
+def describe_answer(z, probability, around, information, shown):
+    """Features of an answer.
+
+    Parameters
+    ----------
+    z, probability : float
+        Of the best solution.
+    around : float
+        Probability of its class and a redshift in its vicinity, as of `~astro_spectok.redshift.flags.sum_around`.
+    information : float
+        In nat, of class and redshift, before a user's prior.
+    shown : `~astro_spectok.redshift.kinds.Shown`
+
+    Returns
+    -------
+    ndarray, shape (features,)
+        In the order of `FEATURES`: -ln of the probability of being wrong, the logarithms of S/N, evidence, structure
+        and what is unexplained of it; all else as it is.
+
+    Examples
+    --------
+    >>> from astro_spectok.redshift.kinds import Shown
+    >>> from astro_spectok.redshift.reliance import FEATURES, describe_answer
+    >>> values = describe_answer(0.1, 0.99, 0.999, 8.0, Shown(snr=10, pixel=2e-4, structure=0.2, unexplained=0.1))
+    >>> print({name: round(float(value), 2) for name, value in zip(FEATURES, values)}["share"])
+    0.5
+    """
+    evidence = shown.evidence if np.isfinite(shown.evidence) else 0.0
+    structure, unexplained = np.nan_to_num([shown.structure, shown.unexplained])
+    return np.array([
+        -np.log(np.clip(1 - around, SUREST, 1 - SUREST)), -np.log(np.clip(1 - probability, SUREST, 1 - SUREST)),
+        information, np.log10(np.clip(np.nan_to_num(shown.snr), *SNR)), np.sign(evidence) * np.log1p(abs(evidence)),
+        min(shown.tension, MOST_TENSION), np.log10(structure + LEAST_STRUCTURE),
+        unexplained / structure if structure > LEAST_STRUCTURE else 0.0, np.log10(unexplained + LEAST_STRUCTURE),
+        np.log10(max(shown.pixel, 1e-9)), shown.type_probability, np.log1p(max(z, 0.0)),
+    ])  # fmt: skip
+
+
+def expand_features(features, centre, scale):
+    """Features in standard deviations from the mean, and their products.
+
+    Parameters
+    ----------
+    features : ndarray, shape (..., features)
+    centre, scale : array_like, shape (features,)
+
+    Returns
+    -------
+    ndarray, shape (..., features (features + 3) / 2)
+    """
+    scaled = np.clip((features - np.asarray(centre)) / np.asarray(scale), -FARTHEST, FARTHEST)
+    first, second = np.triu_indices(scaled.shape[-1])
+    return np.concatenate([scaled, scaled[..., first] * scaled[..., second]], axis=-1)
+
+
+def is_dubious(spectype, features, reliable):
+    """Whether right answers are seldom like this one.
+
+    Parameters
+    ----------
+    spectype : str
+    features : ndarray, shape (features,)
+        As of `describe_answer`.
+    reliable : dict of str to dict
+        By class: ``offset``, a number; ``centre`` and ``scale`` of the features, and ``weights`` of what
+        `expand_features` makes of them, lists, those of the products left out where they were not fitted. Offset and
+        weighted sum together are negative for what is dubious.
+
+    Returns
+    -------
+    bool
+        False for a class without weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.redshift.reliance import FEATURES, is_dubious
+    >>> n = len(FEATURES)
+    >>> rule = {"offset": -1.0, "centre": [0.0] * n, "scale": [1.0] * n, "weights": [0.0] * (n * (n + 3) // 2)}
+    >>> is_dubious("STAR", np.zeros(n), {"STAR": rule}), is_dubious("QSO", np.zeros(n), {"STAR": rule})
+    (True, False)
+    """
+    rule = reliable.get(spectype)
+    if not rule:
+        return False
+    expanded = expand_features(features, rule["centre"], rule["scale"])
+    return bool(rule["offset"] + expanded[: len(rule["weights"])] @ rule["weights"] < 0)

@@ -1,0 +1,159 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names."""
+
+import zipfile
+
+import numpy as np
+
+from astro_spectok.spectra.column_names import pick_roles
+from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._refusal import UnreadableFileError
+from astro_spectok.spectra.loaders._source import MAX_BYTES
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+from astro_spectok.spectra.loaders._text_block import guess_names
+
+__all__ = ["read_hdf5", "read_npy", "read_npz", "read_parquet"]
+
+_GIVE = "read it and give arrays with units"
+#: groups within groups of HDF5 that are looked through
+_DEEPEST = 6
+
+
+def _check_size(source, size):
+    """Refuse arrays of more bytes than a spectrum can have."""
+    if size > MAX_BYTES:
+        raise source.refuse(f"holds arrays of more than {MAX_BYTES >> 20} MB", "take single spectra out of it")
+
+
+def _import(source, module, extra):
+    """A module that reads a format, or a message that says what to install."""
+    try:
+        return __import__(module, fromlist=["_"])
+    except ImportError as error:
+        raise source.refuse(f"needs {extra} to be read", f"pip install {extra}, or {_GIVE}") from error
+
+
+def _has_spectrum(names):
+    return {"wave", "flux"} <= set(pick_roles(list(names)))
+
+
+def _read_named(source, options, arrays, units=None, header=None):
+    """Spectra of arrays by name."""
+    if not _has_spectrum(arrays) and options.columns is None:
+        raise source.refuse(tell_what(list(arrays)), "name them with columns='WAVE,FLUX,ERR'")
+    return read_columns(Columns(list(arrays), arrays.__getitem__, units or {}, {}, header or {}), source, options)
+
+
+@register_format("spectok npz", kind="zip", sniff=lambda source: True, general=True)
+def read_npz(source, options):
+    """Read spectra from an archive of numpy (``numpy.savez``), by the names of its arrays."""
+    source.stream.seek(0)
+    try:
+        with zipfile.ZipFile(source.stream) as packed:
+            _check_size(source, sum(one.file_size for one in packed.infolist()))
+            inside = [one.filename for one in packed.infolist()]
+        if not all(name.endswith(".npy") for name in inside):
+            raise source.refuse("is a zip archive of other files", "unpack it and give the files")
+        source.stream.seek(0)
+        with np.load(source.stream, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files if stored[name].dtype.kind in "fiub"}
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
+    return _read_named(source, options, _take_lists(arrays))
+
+
+@register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True)
+def read_npy(source, options):
+    """Read a spectrum from an array of numpy: with named fields, or with columns (or rows) of wavelength and flux."""
+    source.stream.seek(0)
+    try:
+        array = np.load(source.stream, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise source.refuse(f"is no array that numpy reads: {error}", _GIVE) from error
+    if array.dtype.names:
+        return _read_named(source, options, {name: array[name] for name in array.dtype.names})
+    if array.ndim != 2 or min(array.shape) < 2 or array.dtype.kind not in "fiu":
+        raise source.refuse(f"is an array of shape {array.shape}, without wavelengths", _GIVE)
+    array = (array if array.shape[0] > array.shape[1] else array.T).astype(np.float64)
+    names, guesses = guess_names(array)
+    spectra = _read_named(source, options, dict(zip(names, array.T, strict=True)))
+    for spectrum in spectra:
+        said = ("the array holds wavelength and flux, in this order", *guesses)
+        spectrum.meta["guesses"] = (*said, *spectrum.meta.get("guesses", ()))
+    return spectra
+
+
+@register_format("spectok Parquet", kind="parquet", sniff=lambda source: True, general=True)
+def read_parquet(source, options):
+    """Read spectra from a Parquet table, by the names of its columns; needs pyarrow."""
+    parquet = _import(source, "pyarrow.parquet", "pyarrow")
+    source.stream.seek(0)
+    file = parquet.ParquetFile(source.stream)
+    _check_size(source, sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)))
+    arrays = {}
+    for name, column in zip(file.schema_arrow.names, file.read().columns, strict=True):
+        values = column.to_pylist()
+        if values and isinstance(values[0], list):
+            same = len({len(value or ()) for value in values}) == 1
+            arrays[name] = np.array(values, float) if same else np.array([np.array(v) for v in values], object)
+        elif values and all(isinstance(value, int | float | None) for value in values):
+            arrays[name] = np.array(values, float)
+    return _read_named(source, options, arrays)
+
+
+@register_format("spectok HDF5", kind="hdf5", sniff=lambda source: True, general=True)
+def read_hdf5(source, options):
+    """Read spectra from HDF5: groups whose datasets, and tables whose columns, are a spectrum; needs h5py."""
+    h5py = _import(source, "h5py", "h5py")
+    source.stream.seek(0)
+    spectra, seen = [], []
+    try:
+        with h5py.File(source.stream, "r") as file:
+            for arrays, units in _walk(file, source):
+                seen += list(arrays)
+                if _has_spectrum(arrays) or (options.columns is not None and arrays):
+                    spectra += _read_named(source, options, arrays, units)
+    except UnreadableFileError:
+        raise
+    except (OSError, RuntimeError, KeyError) as error:
+        raise source.refuse(f"is no HDF5 file that h5py reads: {error}", _GIVE) from error
+    if not spectra:
+        raise source.refuse(tell_what(seen) if seen else "is an HDF5 file without arrays", _GIVE)
+    return spectra
+
+
+def _walk(group, source, depth=0):
+    """Arrays and units of each group, and of each table in it."""
+    own, units = {}, {}
+    for name, item in group.items():
+        if hasattr(item, "items"):
+            if depth < _DEEPEST:
+                yield from _walk(item, source, depth + 1)
+            continue
+        if item.dtype.names:
+            _check_size(source, item.dtype.itemsize * item.size)
+            table = item[()]
+            yield {field: table[field] for field in item.dtype.names if table[field].dtype.kind in "fiub"}, {}
+        elif item.dtype.kind in "fiub" and item.ndim in (1, 2):
+            _check_size(source, item.dtype.itemsize * item.size)
+            own[name] = item[()]
+            unit = next((item.attrs[key] for key in ("unit", "units", "UNIT", "UNITS") if key in item.attrs), None)
+            if unit is not None:
+                units[name] = unit.decode() if isinstance(unit, bytes) else str(unit)
+    if own:
+        yield _take_lists(own), units
+
+
+def _take_lists(arrays):
+    """The arrays as long as the flux, where there is one, and those of several spectra of that length."""
+    roles = pick_roles(list(arrays))
+    if "flux" not in roles:
+        return {name: array for name, array in arrays.items() if array.ndim == 1}
+    flux = arrays[roles["flux"][0]]
+    if flux.ndim == 2:
+        return {
+            name: np.broadcast_to(array, flux.shape) if array.ndim == 1 else array
+            for name, array in arrays.items()
+            if array.shape in (flux.shape, flux.shape[1:])
+        }
+    return {name: array for name, array in arrays.items() if array.shape == flux.shape}

@@ -1,0 +1,110 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Spectra of what is in none of the classes: real supernovae, also faint and in hosts, and noise that is red."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from astro_spectok.simulate.templates import TemplateStore
+
+__all__ = ["SUPERNOVAE", "draw_strange"]
+
+#: public sets of real supernovae, those that there are
+SUPERNOVAE = ("sn_superfit_real", "snid_sesne_real", "osc_pre1990_real", "deepsip_snia_real")
+#: host galaxies
+HOSTS = "emiles_ssp"
+#: share that is red noise, and that of supernovae that are as they were observed
+RED, AS_OBSERVED = 0.15, 0.3
+#: ranges that are drawn from: redshift, share of light of the supernova, S/N per pixel, all even in the logarithm but
+#: the second
+REDSHIFT, SHARE, SNR = (0.005, 0.5), (0.1, 1.0), (0.8, 60.0)
+#: observed range in Angstrom, and widths of pixels
+RANGE, PIXELS = (3600.0, 9000.0), (1.0, 1.0, 2.0, 4.0)
+#: least ratio of the ends of a spectrum; fewest pixels of a supernova
+LEAST_RATIO, FEWEST = 1.35, 100
+#: of red noise: pixels, width over which it is smoothed, amplitude over the level, white noise over that
+RED_PIXELS, RED_WIDTH, RED_AMPLITUDE, WHITE = (300, 4000), (3.0, 300.0), (0.02, 0.5), (0.02, 1.0)
+
+
+def draw_strange(data, n, seed):
+    """Spectra of strange objects, with what would be right.
+
+    Parameters
+    ----------
+    data : path-like or None
+        Directory of the public sets.
+    n : int
+    seed : int or sequence of int
+
+    Returns
+    -------
+    list of (wavelength, flux, ivar, cls, z)
+        Of a supernova what is right is the galaxy that it is in: ``cls`` is 'GALAXY'; '' for noise, of which nothing is
+        right. Empty without any set of supernovae.
+
+    Examples
+    --------
+    >>> from astro_spectok.training.strange_objects import draw_strange
+    >>> draw_strange(None, 10, 1)
+    []
+    """
+    store, rng = TemplateStore(data), np.random.default_rng(seed)
+    known = [one for name in SUPERNOVAE if store.has(name) for one in _read(store.read(name))]
+    if not known:
+        return []
+    hosts = None
+    if store.has(HOSTS):
+        arrays = store.read(HOSTS)
+        hosts = np.asarray(arrays["wave"], np.float64), arrays["log_flux"]
+    out = []
+    while len(out) < n:
+        if rng.random() < RED:
+            out.append(_draw_red_noise(rng))
+            continue
+        one = known[rng.integers(len(known))]
+        drawn = (*one[:2], np.ones(len(one[0])), "GALAXY", one[2]) if rng.random() < AS_OBSERVED else None
+        drawn = drawn or _draw_supernova(one, hosts, rng)
+        if drawn is not None:
+            out.append(drawn)
+    return out
+
+
+def _read(arrays):
+    """Wavelength, flux and redshift of the supernovae of a set, as observed."""
+    out, offsets = [], arrays["offsets"]
+    for i in np.flatnonzero(arrays["cls"] == "SN").tolist():
+        pixels = slice(int(offsets[i]), int(offsets[i + 1]))
+        wavelength, flux, ivar = (np.asarray(arrays[name][pixels], np.float64) for name in ("wave", "flux", "ivar"))
+        good = (ivar > 0) & np.isfinite(flux)
+        if np.count_nonzero(good) >= FEWEST and np.median(flux[good]) > 0 and (np.diff(wavelength[good]) > 0).all():
+            out.append((wavelength[good], flux[good], float(np.nan_to_num(arrays["z"][i]))))
+    return out
+
+
+def _draw_supernova(one, hosts, rng):
+    """A supernova at some redshift, in a host, with noise; None where too little of it is seen."""
+    wavelength, flux, z = one
+    rest = wavelength / (1 + z)
+    z = float(np.exp(rng.uniform(*np.log(REDSHIFT))))
+    first, last = max(RANGE[0], rest[0] * (1 + z)), min(RANGE[1], rest[-1] * (1 + z))
+    if last < LEAST_RATIO * first:
+        return None
+    seen = np.arange(first, last, rng.choice(PIXELS))
+    flux = np.interp(seen, rest * (1 + z), flux)
+    share, snr = rng.uniform(*SHARE), float(np.exp(rng.uniform(*np.log(SNR))))
+    flux = share * flux / max(np.median(flux), 1e-30)
+    if hosts is not None:
+        host = np.exp(np.interp(seen, hosts[0] * (1 + z), hosts[1][rng.integers(len(hosts[1]))]))
+        flux = flux + (1 - share) * host / np.median(host)
+    return seen, flux + rng.normal(0, 1 / snr, len(seen)), np.full(len(seen), snr**2), "GALAXY", z
+
+
+def _draw_red_noise(rng):
+    """Smoothed noise on a level, with white noise, whose errors alone are stated."""
+    n = int(rng.integers(*RED_PIXELS))
+    first = np.exp(rng.uniform(np.log(1200), np.log(9000)))
+    seen = np.linspace(first, first * rng.uniform(1.2, 2.5), n)
+    noise = gaussian_filter1d(rng.normal(0, 1, n), min(np.exp(rng.uniform(*np.log(RED_WIDTH))), n / 8))
+    amplitude = np.exp(rng.uniform(*np.log(RED_AMPLITUDE)))
+    white = amplitude * np.exp(rng.uniform(*np.log(WHITE)))
+    flux = 1 + amplitude * noise / noise.std() + rng.normal(0, white, n)
+    return seen, flux, np.full(n, white**-2), "", np.nan
