@@ -74,6 +74,8 @@ SCHEDULES = (
 POOLED, SEEN = {0: 0, 1: 0, 3: 3}, {0: 2.5, 3: 5.0}
 #: share of white dwarfs among the stars of the optical windows: what they are like, errors should say
 WHITE = 0.047
+#: log10(Teff) of white dwarfs that is trusted: hotter ones than are learnt from come out between here and their end
+TRUSTED = (3.85, 4.45)
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
 WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS), (100.0, 30000.0)
 
@@ -258,5 +260,5 @@ def describe_labels(family, *, seed, windows=3, n=4000, white=False):
     """Domain of labels trained with a family of stars in the first windows, and white dwarfs: `StellarTraining`."""
     objects = family.draw(n, Randomness([seed, n]))
     hull = StellarHull.from_labels(*(objects.labels[name].numpy() for name in ("teff", "logg", "fe_h")))
-    compact = {name: tuple(map(float, pair)) for name, pair in COMPACT.items()} if white else {}
+    compact = {"log_teff": TRUSTED, "logg": COMPACT["logg"]} if white else {}
     return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION, compact=compact)
