@@ -12,10 +12,12 @@ from astro_spectok.simulate import STELLAR_TYPES, Randomness
 from astro_spectok.simulate.instruments import Instrument
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.public_sets import load_set
+from astro_spectok.simulate.star_names import name_star
+from astro_spectok.simulate.stellar_library import choose_left_out
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.training.observed import to_spectra
 
-__all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_stars"]
+__all__ = ["LABELS", "degrade", "draw_stars", "make_instrument", "read_held_out", "read_hot_stars", "read_stars"]
 
 LABELS = ("teff", "logg", "fe_h")
 LIGHT_SPEED = 299792.458
@@ -49,6 +51,38 @@ def read_stars(path):
         for name, column in names.items()
     }
     return spectra, truth | {"type": read_types(columns, np.arange(n))}
+
+
+#: libraries of which stars are held out: file, and column with the names of stars
+HELD_OUT = {"CFLIB": ("cflib_real_stars", "object"), "MILES": ("miles_real_stars", "origin")}
+#: names of hot subdwarfs among CALSPEC's stars, and of white dwarfs with lines of hydrogen
+HOT = {
+    "sdB, sdO": ("bd_28d4211", "bd_75d325", "feige110", "feige34", "feige66", "feige67", "hz44"),
+    "DA": ("gd50", "grw_70d5824", "hz4_", "hz43", "hz2_", "g191b2b", "wd0148", "wd0227", "wd0809", "wd1105", "wd1327",
+           "wd1544", "wd1713", "wd1911", "wd1919", "wd2039", "wd2126", "wd2149", "wd2341"),
+}  # fmt: skip
+
+
+def read_held_out(train, name):
+    """Stars of a library that validation leaves out, and their parameters as published: as of `read_stars`."""
+    path, column = train / f"{HELD_OUT[name][0]}.npz", HELD_OUT[name][1]
+    if not path.is_file():
+        return [], {key: np.zeros(0) for key in (*LABELS, "rv", "type")}
+    spectra, truth = read_stars(path)
+    names = load_set(path)[1][column]
+    rows = np.flatnonzero(choose_left_out([name_star(one) for one in names]))
+    return [spectra[i] for i in rows], {key: x[rows] for key, x in truth.items()}
+
+
+def read_hot_stars(train):
+    """Spectra of CALSPEC's hot subdwarfs and white dwarfs between 3600 and 9500 Angstrom, by kind."""
+    path, out = train / "calspec_real_stars.npz", {}
+    if path.is_file():
+        spectra, columns = load_set(path)
+        for kind, names in HOT.items():
+            rows = [i for i, text in enumerate(columns["id"]) if str(text).startswith(names)]
+            out[kind] = [tuple(x[(spectra[i][0] > 3600) & (spectra[i][0] < 9500)] for x in spectra[i]) for i in rows]
+    return out
 
 
 def degrade(spectrum, resolution, snr, rng):

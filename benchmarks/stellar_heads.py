@@ -4,8 +4,9 @@
     python benchmarks/stellar_heads.py --data DIR [--weights NAME|PATH] [--left-out PATH] [--steps N]
                                        [--token-steps N] [--json FILE]
 
-``--data`` is the directory of the public template sets. A quarter of the stars of the *training* library is left out,
-by star; the test sets are not touched. All see the flux over its continuum between 3600 and 7390 Angstrom, at rest:
+``--data`` is the directory of the public template sets. A fifth of the stars of the *training* libraries is left out,
+by star, and those of MILES among them are scored, with labels on the scale of CFLIB; the test sets are not
+touched. All see the flux over its continuum between 3600 and 7390 Angstrom, at rest:
 
 * the nearest labelled neighbour, ridge regression on principal components, and kernel regression
   (`astro_spectok.simulate.label_transfer`), from the other stars as they are;
@@ -39,8 +40,9 @@ from astro_spectok.network.patches import build_patches
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer
 from astro_spectok.simulate.stellar_grid import GridStars
+from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.training.stellar_head import BATCH, CLIP, DECAY, WARMUP, choose_left_out, read_library, train_head
+from astro_spectok.training.stellar_head import BATCH, CLIP, DECAY, WARMUP, train_head
 from astro_spectok.training.stellar_lines import average_bins, draw_fluxes
 from astro_spectok.weights import load_weights
 
@@ -57,15 +59,16 @@ KINDS = {"as they are": None, "S/N 20": 20.0}
 
 
 def split_stars(store):
-    """Labels, contrast and coverage of all stars of MILES, and which of them are left out."""
+    """Labels, contrast and coverage of all labelled stars, which of them are left out, and which are of MILES."""
     stars = read_library(store)
     grid = stars.grid
     reader, window = WindowReader(WINDOWS[0]), WINDOWS[0]
     place = math.log(window.low) + window.step * torch.arange(window.size + 1, dtype=torch.float64) - grid.ln_start
     place = (place / grid.ln_step + 0.5).clamp(0, grid.size)
-    covered = (average_bins(torch.isfinite(stars.flux).float(), place) > 0.99).float()
-    flux = average_bins(stars.flux.nan_to_num(), place)
-    return stars.labels[:, :3].double().numpy(), flux, covered, reader, choose_left_out(len(flux))
+    known = torch.from_numpy(np.isfinite(stars.log_flux))
+    covered = (average_bins(known.float(), place) > 0.99).float()
+    flux = average_bins(torch.from_numpy(np.exp(np.nan_to_num(stars.log_flux))).float() * known, place)
+    return stars.labels, flux, covered, reader, choose_left_out(stars.names), stars.member == 0
 
 
 def add_noise(flux, covered, snr):
@@ -193,9 +196,9 @@ def find_network(weights, left_out, family, steps):
     network = make_network(weights)
     head = network.heads["stellar"]
     if left_out:
-        head.load_state_dict(load_weights(left_out, "cpu").network.heads["stellar"].state_dict())
+        head = network.heads["stellar"] = load_weights(left_out, "cpu", shared=False).network.heads["stellar"]
     else:
-        train_head(head, [family, None, None], steps, SEED)
+        train_head(head, [[(1.0, family)], None, None, None], steps, SEED)
     return network.eval()
 
 
@@ -211,9 +214,9 @@ def train_token_readers(weights, family, steps, head):
 def compare(data, weights, left_out, steps, token_steps):
     """Scores of all ways, dict of way to dict of kind to three numbers; and the pulls of the heads alike."""
     store = TemplateStore(data)
-    labels, flux, covered, reader, unseen = split_stars(store)
+    labels, flux, covered, reader, unseen, miles = split_stars(store)
     known = np.isfinite(labels).all(1)
-    wanted = known & unseen & (labels[:, 0] > math.log10(SCORED[0])) & (labels[:, 0] < math.log10(SCORED[1]))
+    wanted = known & unseen & miles & (labels[:, 0] > math.log10(SCORED[0])) & (labels[:, 0] < math.log10(SCORED[1]))
     clean = reader.normalise(flux * covered, covered).double().numpy()
     usual = known & ~unseen & (labels[:, 0] > 3.52) & (labels[:, 0] < 4.08)
     transfer = LabelTransfer(clean[usual], labels[usual])

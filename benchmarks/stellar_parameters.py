@@ -20,7 +20,10 @@ drawn from (``train`` beside ``--data`` if not given; without it there are none)
 - ``kiel``: for each star of MILES ``teff, logg, fe_h`` as found and as known;
 - ``bars``: ``name, bar, measured, met, n``.
 
-Stars of MILES are scored between 4000 and 7500 K and all of LAMOST that have labels, whatever their flags.
+Stars of MILES and CFLIB are scored between 4000 and 7500 K and all of LAMOST that have labels, whatever their flags;
+rows ``LAMOST, 4000-7500 K`` and ``hotter`` have parts of the latter. Stars of CFLIB (and hot ones of both libraries)
+are those in ``--train`` that validation leaves out, by star, of what weights with ``hold_out`` learn from; hot
+subdwarfs and white dwarfs of CALSPEC have no labels here: of them there are flags, and what they were taken for.
 """
 
 import argparse
@@ -31,7 +34,7 @@ from pathlib import Path
 import numpy as np
 from _bars import judge
 from _stellar_scores import estimate_stars, score_flags, score_parameters
-from _stellar_sets import LABELS, degrade, draw_stars, make_instrument, read_stars
+from _stellar_sets import LABELS, degrade, draw_stars, make_instrument, read_held_out, read_hot_stars, read_stars
 from real_spectra import make_plain, report_rows
 
 import astro_spectok
@@ -63,11 +66,15 @@ BARS = {
     "MILES": {"teff": 85, "logg": 0.16, "fe_h": 0.10},
     "MILES, S/N 20, R 2000": {"teff": 110, "logg": 0.22, "fe_h": 0.13},
     "LAMOST": {"teff": 90, "logg": 0.18, "fe_h": 0.12},
+    "LAMOST, 4000-7500 K": {"teff": 90, "logg": 0.16, "fe_h": 0.11},
+    "CFLIB, held out": {"teff": 50, "logg": 0.11, "fe_h": 0.065},
     "APOGEE emulator, S/N 100": {"teff": 23, "logg": 0.07, "fe_h": 0.02, "rv": 0.5},
 }
 OFFSETS = {"LAMOST": {"teff": 100, "logg": 0.15, "fe_h": 0.1}}
 PULL, LEAST = (0.9, 1.2), 30
 UNITS = {"teff": "K", "logg": "dex", "fe_h": "dex", "rv": "km/s"}
+#: K: hot subdwarfs are hotter, so that one below without a flag is wrong
+COOLEST_SUBDWARF = 20000.0
 #: types that no parameters are trained for, and what else must not be called a dwarf of type G
 OTHERS = ("WD", "CV", "C", "M", "L", "T")
 VISIT = "apVisit-r13-5095-55844-128.fits"
@@ -101,6 +108,10 @@ def score_real(estimator, data, limit, result, report):
         found = estimate_stars(estimator, [spectra[i] for i in chosen])
         known = {key: x[chosen] for key, x in truth.items()}
         result["real"] += score_parameters(found, known, (*LABELS, "rv"), set="LAMOST")
+        usual = (known["teff"] >= SCORED[0]) & (known["teff"] <= SCORED[1])
+        for name, part in ((", 4000-7500 K", usual), (", hotter", known["teff"] > SCORED[1])):
+            one, other = ({key: x[part] for key, x in table.items()} for table in (found, known))
+            result["real"] += score_parameters(one, other, LABELS, set=f"LAMOST{name}")
         result["clear"].append(_count_clear("LAMOST", found))
         cool = np.flatnonzero(truth["type"] == "M")[:limit]
         found = estimate_stars(estimator, [spectra[i] for i in cool])
@@ -113,6 +124,32 @@ def score_real(estimator, data, limit, result, report):
         found = estimate_stars(estimator, [spectra[i] for i in rows])
         result["flags"] += score_flags(found, truth["type"][rows], set="SpeX")
         report(f"SpeX: {len(rows)}")
+
+
+def score_held_out(estimator, train, limit, result, report):
+    """Stars of the libraries that validation leaves out, and hot ones without labels: fill ``real`` and ``flags``."""
+    for name in ("CFLIB", "MILES"):
+        spectra, truth = read_held_out(train, name)
+        hot = truth["teff"] > SCORED[1]
+        for part, rows in (
+            (f"{name}, held out", _choose(truth, limit)),
+            (f"{name}, held out, hotter", np.flatnonzero(hot)[:limit]),
+        ):
+            if len(rows):
+                found = estimate_stars(estimator, [spectra[i] for i in rows], "air")
+                known = {key: x[rows] for key, x in truth.items()}
+                result["real"] += score_parameters(found, known, LABELS, set=part)
+                result["clear"].append(_count_clear(part, found))
+                report(f"{part}: {len(rows)}")
+    for kind, spectra in read_hot_stars(train).items():
+        found = estimate_stars(estimator, spectra)
+        cool = (found["warn"] == 0) & (found["teff"] < COOLEST_SUBDWARF)
+        row = {"set": "CALSPEC", "type": kind, "n": len(spectra), "flagged": float(np.mean(found["warn"] != 0)),
+               "withheld": float(np.mean(~np.isfinite(found["teff"]))), "dwarf": float(np.mean(cool))}  # fmt: skip
+        result["flags"].append(row)
+        values = ", ".join(f"{t:.0f} K {g:.1f}{'' if w == 0 else ' flagged'}" for t, g, w in
+                           zip(found["teff"], found["logg"], found["warn"], strict=True))  # fmt: skip
+        report(f"CALSPEC, {kind}: {values}")
 
 
 def _choose(truth, limit):
@@ -224,6 +261,8 @@ def run_benchmark(estimator, data, train=None, *, limit=None, simulated=300, rep
     """
     result = {"real": [], "simulated": [], "flags": [], "clear": [], "visit": None, "kiel": []}
     score_real(estimator, data, limit, result, report)
+    if train is not None:
+        score_held_out(estimator, train, limit, result, report)
     if train is not None and simulated:
         score_simulated(estimator, data, train, simulated, result, report)
     visit = data / "fits" / VISIT

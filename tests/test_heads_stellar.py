@@ -194,14 +194,24 @@ def show_window(head, number, seed=3):
 
 
 def test_untold_labels_keep_their_prior(head):
-    """Without any window labels are typical with their whole spread; the optical ones measure three of them."""
+    """Without any window labels are typical with their whole spread; the optical ones measure three of them, and two of
+    white dwarfs."""
     mean, tril = head.read_windows(blank(head))
     torch.testing.assert_close(mean[0], head.centre)
     torch.testing.assert_close(tril[0], torch.diag(head.spread))
     mean, tril = head.read_windows(show_window(head, 0))
-    torch.testing.assert_close(mean[0, 3:], head.centre[3:])
-    torch.testing.assert_close(tril[0, 3:, 3:], torch.diag(head.spread[3:]))
-    assert (mean[0, :3] != head.centre[:3]).all()
+    torch.testing.assert_close(mean[0, 3:5], head.centre[3:5])
+    torch.testing.assert_close(tril[0, 3:5, 3:5], torch.diag(head.spread[3:5]))
+    assert (mean[0, [0, 1, 2, 5, 6]] != head.centre[[0, 1, 2, 5, 6]]).all()
+
+
+def test_heads_without_labels_of_white_dwarfs():
+    """As they were before there were any: without networks for them."""
+    former = StellarHead(StellarConfig(labels=STELLAR_LABELS[:5]), make_config())
+    assert len(former.members) == 3
+    assert former.measured == ((0, 1, 2), (0, 1, 2), (0, 1, 2, 3, 4))
+    mean, _ = former.eval().read_windows(blank(former))
+    torch.testing.assert_close(mean[0], former.centre)
 
 
 def test_members_are_averaged(head):

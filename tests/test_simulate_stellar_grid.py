@@ -8,6 +8,8 @@ from _paths import TRAIN, needs
 
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.label_transfer import LabelTransfer, flatten_log_flux
+from astro_spectok.simulate.stellar_grid import GridStars
+from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.stellar_model import StarModel
 from astro_spectok.simulate.stellar_survey import StellarSurvey, choose_stellar_instrument
 from astro_spectok.simulate.templates import TemplateStore
@@ -97,10 +99,47 @@ def test_real_grid(survey):
     assert {"log_vbroad"} <= set(groups[0].objects.labels)
 
 
-@needs(TRAIN)
-def test_left_out_stars_are_left_out(survey):
-    """Stars left out for validation are not drawn from."""
-    from astro_spectok.simulate.stellar_grid import GridStars
+@pytest.fixture(scope="module")
+def store():
+    """The public sets, read once."""
+    return TemplateStore(TRAIN)
 
-    part = GridStars(TemplateStore(TRAIN), without=np.arange(691) % 5 != 0)
-    assert 0 < len(part.labels) < 0.3 * len(survey.families["grid"].labels)
+
+@needs(TRAIN)
+def test_left_out_stars_are_left_out(store):
+    """Stars left out for validation are not drawn from, in either library; stars of CFLIB have gaps."""
+    names = read_library(store).names
+    left_out = choose_left_out(names)
+    whole, part = GridStars(store), GridStars(store, without=left_out)
+    kept = {tuple(row) for row in part.labels}
+    assert 0.7 * len(whole.labels) < len(part.labels) < 0.87 * len(whole.labels)
+    assert kept <= {tuple(row) for row in whole.labels}
+    assert (np.bincount(part.member) > 400).all()
+    objects = part.draw(100, Randomness(3))
+    known = torch.isfinite(objects.flux)
+    assert known.any(1).all()
+    # what is not known of a star differs from one to the other
+    assert (known.any(0) & ~known.all(0)).any()
+
+
+@needs(TRAIN)
+def test_real_libraries(store):
+    """CFLIB beside MILES: stars that both have, labels alike, gaps unknown with a margin, lines in the same places."""
+    library = read_library(store)
+    place = {name: i for i, name in enumerate(library.names) if library.member[i] == 0}
+    second = np.flatnonzero(library.member == 1)
+    pairs = np.array([(place[library.names[i]], i) for i in second if library.names[i] in place])
+    assert len(pairs) > 280
+    first, second = library.labels[pairs.T]
+    known = np.isfinite(first).all(1)
+    assert np.allclose(first[known], second[known])
+    assert np.isfinite(library.log_flux[library.member == 1]).mean() < 0.95
+    wave = np.exp(library.grid.ln_wavelength().numpy())
+    blue = (wave > 4000) & (wave < 6700)
+    good = pairs[np.isfinite(library.log_flux[pairs][:, :, blue]).all((1, 2))][:60]
+    lines = np.diff(library.log_flux[good][:, :, blue], axis=2)
+    lines -= lines.mean(2, keepdims=True)
+    likeness = (lines[:, 0] * lines[:, 1]).sum(1) / np.sqrt((lines**2).sum(2).prod(1))
+    moved = (lines[:, 0, 2:] * lines[:, 1, :-2]).sum(1) / np.sqrt((lines**2).sum(2).prod(1))
+    assert np.median(likeness) > 0.9
+    assert (likeness > moved).mean() > 0.95

@@ -223,6 +223,36 @@ class TestFlags:
         assert np.isfinite(found.rv)
 
     @pytest.mark.parametrize(
+        ("p", "white", "flag", "given"),
+        [
+            (0.9, (4.3, 8.1, 0.02, 0.1), StellarFlag.NONE, True),
+            (0.9, (4.3, 8.1, 0.2, 0.1), StellarFlag.TYPE_NOT_COVERED, False),  # no hydrogen
+            (0.9, (4.3, 6.5, 0.02, 0.1), StellarFlag.OUT_OF_HULL, True),
+            (0.3, (4.3, 8.1, 0.02, 0.1), StellarFlag.TYPE_NOT_COVERED, True),  # as an ordinary star
+        ],
+    )
+    def test_white_dwarfs(self, redshift_weights, monkeypatch, p, white, flag, given):
+        """Have labels of their own, and no metals, where their lines say something and the type is clear."""
+        head = {"white": white}
+        found = self.find(redshift_weights, monkeypatch, types={"WD": p, "B": 1 - p}, head=head)
+        assert found.warn & ~StellarFlag.TYPE_DISAGREES == flag
+        assert bool(np.isfinite(found.teff)) is given
+        if p > 0.5:
+            assert np.isnan(found.fe_h)
+        if p > 0.5 and given:
+            assert found.teff.value == pytest.approx(10 ** white[0], rel=1e-4)
+            assert found.logg.value == pytest.approx(white[1], rel=1e-4)
+
+    def test_white_dwarfs_like_others(self, redshift_weights, monkeypatch):
+        """Labels of white dwarfs change nothing for other stars."""
+        found = self.find(redshift_weights, monkeypatch, head={"white": (4.3, 8.1, 0.02, 0.1)})
+        plain = self.find(redshift_weights, monkeypatch)
+        assert (found.teff, found.fe_h, found.warn) == (plain.teff, plain.fe_h, plain.warn)
+        found = self.find(redshift_weights, monkeypatch, types={"CV": 1.0}, head={"white": (4.3, 8.1, 0.02, 0.1)})
+        assert found.warn == StellarFlag.TYPE_NOT_COVERED
+        assert np.isnan(found.teff)
+
+    @pytest.mark.parametrize(
         ("mean", "sigma", "flag"),
         [
             ((3.76, 6.5, 0.0, 0.0, 0.4), SIGMA, StellarFlag.OUT_OF_HULL),

@@ -2,13 +2,25 @@
 """The training of the stellar head, on made-up stars."""
 
 import copy
+import math
 
 import torch
 from _stellar_lines import LabelledFamily, make_head
 
-from astro_spectok.simulate import Randomness
-from astro_spectok.training.stellar_head import describe_labels, train_head
+from astro_spectok.simulate import Randomness, RestGrid
+from astro_spectok.training import stellar_head
+from astro_spectok.training.stellar_head import Schedule, describe_labels, train_head
 from astro_spectok.training.stellar_lines import draw_windows
+
+
+class InfraredFamily(LabelledFamily):
+    """The same in the H band, without lines."""
+
+    def draw(self, n, random):
+        objects = super().draw(n, random)
+        objects.grid = RestGrid(math.log(15140.0), 3e-5, 3800)
+        objects.flux = torch.ones(n, 3800)
+        return objects
 
 
 def test_networks_learn_from_lines():
@@ -16,7 +28,7 @@ def test_networks_learn_from_lines():
     head = make_head()
     before = copy.deepcopy(head.members[1].state_dict())
     del head.members[0][1:]
-    train_head(head, [LabelledFamily(), None, None], 120, 1)
+    train_head(head, [[(1.0, LabelledFamily())], None, None, None], 120, 1)
     assert all(torch.equal(value, before[key]) for key, value in head.members[1].state_dict().items())
     windows, labels = draw_windows(LabelledFamily(), 100, Randomness(9), head.readers)
     with torch.inference_mode():
@@ -32,14 +44,38 @@ def test_networks_that_are_done_are_kept(tmp_path):
     heads = [make_head() for _ in range(2)]
     for head in heads:
         del head.members[0][2:]
-    families = [LabelledFamily(), None, None]
+    families = [[(1.0, LabelledFamily())], None, None, None]
     train_head(heads[0], families, 1, 4, keep=tmp_path)
     kept = sorted(tmp_path.iterdir())
-    assert [path.name for path in kept] == ["window-0-network-0.safetensors", "window-0-network-1.safetensors"]
-    kept[1].unlink()
+    names = ["pool.safetensors", "window-0-network-0.safetensors", "window-0-network-1.safetensors"]
+    assert [path.name for path in kept] == names
+    kept[2].unlink()
     train_head(heads[1], families, 1, 4, keep=tmp_path)
     first, second = (head.state_dict() for head in heads)
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_h_band_goes_on_with_its_last_course(monkeypatch):
+    """From the networks that are given, without forgetting anything; afterwards the head forgets as before."""
+    courses = (Schedule(5), Schedule(1, 1e-6, dropout=0.0))
+    monkeypatch.setattr(stellar_head, "SCHEDULES", ((Schedule(),), (Schedule(),), courses))
+    shown, run = [], stellar_head.train_member
+
+    def train_member(head, member, number, views, steps, schedule, report, name):
+        shown.append(schedule)
+        run(head, member, number, views, steps, schedule, report, name)
+
+    monkeypatch.setattr(stellar_head, "train_member", train_member)
+    head, start = make_head(), make_head()
+    with torch.no_grad():
+        for parameter in start.members[2].parameters():
+            parameter += 0.01
+    usual = head.members[2][0].dropout.p
+    train_head(head, [None, None, [(1.0, InfraredFamily())], None], 2, 1, start={2: start})
+    assert shown == [courses[-1]]
+    assert head.members[2][0].dropout.p == usual > 0
+    weight, given = (one.members[2][0].hidden.weight for one in (head, start))
+    torch.testing.assert_close(weight, given, atol=1e-4, rtol=0)
 
 
 def test_labels_hold_where_they_were_taught():
@@ -55,3 +91,5 @@ def test_labels_hold_where_they_were_taught():
     assert len(made.wavelength) == 2
     assert made.hull.contains(3.74, 3.5, -0.5)
     assert not made.hull.contains(3.74, 5.0, -0.5)
+    assert not made.compact
+    assert describe_labels(Stars(), seed=1, n=200, white=True).is_compact(4.2, 8.0)

@@ -17,24 +17,35 @@ from astro_spectok.network.detail import local_flux
 
 __all__ = ["STELLAR_LABELS", "LineNetwork", "StellarConfig", "StellarHead", "shape_gaussian"]
 
-#: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
+#: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s; those of white dwarfs are measured as if each
+#: star were one
 STELLAR_LABELS = (
     ("teff", 3.74, 0.1),
     ("logg", 3.3, 1.1),
     ("fe_h", -0.35, 0.6),
     ("alpha_fe", 0.1, 0.2),
     ("log_vbroad", 1.0, 0.6),
+    ("wd_teff", 4.2, 0.13),
+    ("wd_logg", 8.0, 0.4),
 )
 #: units of what is no plain dex
-_UNITS = {"teff": "log10(K)", "logg": "dex(cm / s2)", "log_vbroad": "log10(km / s)"}
+_UNITS = {
+    "teff": "log10(K)", "logg": "dex(cm / s2)", "log_vbroad": "log10(km / s)", "wd_teff": "log10(K)",
+    "wd_logg": "dex(cm / s2)",
+}  # fmt: skip
 #: share of shards in which the head is shown pixels besides tokens
 _PIXELS_SHARE = 0.7
 #: contrasts are a few per cent, and layers want numbers of order one
 _GAIN = 5.0
 _OPTICAL_LABELS = ("teff", "logg", "fe_h")
-#: for each window the labels that are measured from it, and the number of networks that do so
-_GROUPS = ((_OPTICAL_LABELS, 5), (_OPTICAL_LABELS, 1), ((*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1))
-#: window that is left alone where another one is seen in so many bins: the stars that teach the Ca II triplet have no
+#: groups of networks that read alike: the window, the labels that are measured from it, and the number of networks; of
+#: the groups in `_LATER` heads of former times have none
+_GROUPS = (
+    (0, _OPTICAL_LABELS, 5), (1, _OPTICAL_LABELS, 1), (2, (*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1),
+    (0, ("wd_teff", "wd_logg"), 1),
+)  # fmt: skip
+_LATER = 3
+#: group that is left alone where another one is seen in so many bins: the stars that teach the Ca II triplet have no
 #: labels of their own, and labels of real stars get worse with it
 _SPARE = {1: (0, 500)}
 #: channels, width and stride of the convolutions; width of the hidden layer, and what it forgets in training
@@ -132,8 +143,9 @@ class StellarHead(Head):
     Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest. Small
     convolutional networks read them: five for the optical window, whose answers are averaged (labels of a few hundred
     stars leave a single one uncertain), one for the Ca II triplet, which counts only where little of the optical one
-    is seen, and one for the H band. They are combined as independent measurements; a label that no covered window
-    constrains keeps its typical value and spread.
+    is seen, one for the H band, and one for white dwarfs, whose labels (``wd_teff``, ``wd_logg``) are their own. They
+    are combined as independent measurements; a label that no covered window constrains keeps its typical value and
+    spread.
 
     Parameters
     ----------
@@ -145,8 +157,10 @@ class StellarHead(Head):
     ----------
     names : tuple of str
         The labels.
+    windows : tuple of int
+        For each group of networks the number of the window that they read.
     measured : tuple of tuple of int
-        For each window the indices of the labels that its networks, a list in ``members``, measure.
+        For each group the indices of the labels that its networks, a list in ``members``, measure.
     """
 
     kind = "stellar"
@@ -172,10 +186,12 @@ class StellarHead(Head):
         self.register_buffer("spread", torch.tensor([s for _, _, s in labels], dtype=torch.float32), persistent=False)
         self.patch = network.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
-        self.measured = tuple(tuple(i for i, name in enumerate(self.names) if name in group) for group, _ in _GROUPS)
+        measured = [tuple(i for i, name in enumerate(self.names) if name in group) for _, group, _ in _GROUPS]
+        groups = [k for k, indices in enumerate(measured) if indices or k < _LATER]
+        self.windows, self.measured = tuple(_GROUPS[k][0] for k in groups), tuple(measured[k] for k in groups)
         self.members = nn.ModuleList(
-            nn.ModuleList(LineNetwork(window, len(labels)) for _ in range(number))
-            for window, labels, (_, number) in zip(WINDOWS, self.measured, _GROUPS, strict=True)
+            nn.ModuleList(LineNetwork(WINDOWS[_GROUPS[k][0]], len(measured[k])) for _ in range(_GROUPS[k][2]))
+            for k in groups
         )
 
     @property
@@ -255,9 +271,9 @@ class StellarHead(Head):
         precision = to_double(windows[0][0].new_zeros(len(windows[0][0]), n, n))
         weighted = precision[..., 0].clone()
         n_seen = [covered.sum(1) for _, covered in windows]
-        for number, (labels, members) in enumerate(zip(self.measured, self.members, strict=True)):
-            mean, covariance = _average([member(*windows[number]) for member in members])
-            counts = n_seen[number] >= _LEAST_BINS
+        for number, (place, labels, members) in enumerate(zip(self.windows, self.measured, self.members, strict=True)):
+            mean, covariance = _average([member(*windows[place]) for member in members])
+            counts = n_seen[place] >= _LEAST_BINS
             if number in _SPARE:
                 other, enough = _SPARE[number]
                 counts &= n_seen[other] < enough

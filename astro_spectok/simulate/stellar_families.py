@@ -133,7 +133,7 @@ class RealStars(_StoredFamily):
 
     needs = (
         "redrock_archetypes", "idlspec2d_templates", "stelib_real_stars", "pyhammer_sdss_stars",
-        "kast_optical_standards_real",
+        "kast_optical_standards_real", "jacoby_real_stars",
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Stars of MILES with labels, mixed with near neighbours, and carried on to the Ca II triplet by a model."""
+"""Stars of MILES and CFLIB with labels, mixed with near neighbours, and carried on to the Ca II triplet."""
 
 import logging
 import math
@@ -10,6 +10,7 @@ import torch
 from astro_spectok.simulate.label_transfer import STEPS, LabelTransfer, flatten_log_flux
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
 from astro_spectok.simulate.stellar_effects import StellarEffects, draw_broadening
+from astro_spectok.simulate.stellar_library import RED_START, START, STEP, STOP, read_library
 from astro_spectok.simulate.stellar_model import StarModel
 from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.stellar_types import find_type_of_teff
@@ -18,9 +19,7 @@ __all__ = ["GridStars"]
 
 log = logging.getLogger(__name__)
 
-#: what MILES covers, and how far beyond other sets carry on: with the Ca II triplet
-_STEP = 1e-4
-_START, _RED_START, _STOP = 3552.0, 7380.0, 8930.0
+_STEP, _START, _RED_START, _STOP = STEP, START, RED_START, STOP
 #: labels are transferred by this range, with so many bins averaged; and these bins join the red to the blue
 _SHARED, _AVERAGED, _JOINT = (3700.0, 7350.0), 3, (7340.0, 7395.0)
 #: temperatures in kelvin between which spectra determine labels
@@ -37,56 +36,66 @@ _LEAST_FLUX = 2e-3
 
 
 class GridStars:
-    """Real stars of MILES, each mixed with a near neighbour, drawn more evenly over their diagram than there are.
+    """Real stars of MILES and CFLIB, mixed with near neighbours, drawn more evenly over their diagram than there are.
 
-    Flux and labels are mixed alike. Labels are those of the catalogue (Cenarro et al. 2007). Beyond 7380 Angstrom the
-    flux is that of `StarModel`, learnt from stars of STELIB and from co-added SDSS stars, which get labels from their
-    blue part by `LabelTransfer`, with the residuals of a real star with labels like these.
+    Flux and labels are mixed alike, within a library. Labels are on the scale of CFLIB
+    (`~astro_spectok.simulate.stellar_library.read_library`), on that of MILES where CFLIB is absent. Beyond 7380
+    Angstrom stars of MILES get the flux of `StarModel`, learnt from CFLIB, with the residuals of a real star with
+    labels like these; without CFLIB it is learnt from stars of STELIB and from co-added SDSS stars, which get labels
+    from their blue part by `LabelTransfer`.
 
     Parameters
     ----------
     store : `~astro_spectok.simulate.templates.TemplateStore`
     device : str or `torch.device`, optional
     without : ndarray of bool, optional
-        Rows of the stars, as read, that are left out: for validation.
+        Stars, as `~astro_spectok.simulate.stellar_library.read_library` has them, that are left out: for validation.
     """
 
     needs = ("miles_real_stars",)
+    #: what it reads besides where it is there
+    uses = ("cflib_real_stars",)
 
     def __init__(self, store, device="cpu", *, without=None):
-        stars = read_stars(store, self.needs, RestGrid(math.log(_START), _STEP, _count(_START, _STOP)))
-        labels = stars.labels[:, :3].double().numpy()
-        kept = np.isfinite(labels).all(1)
+        stars = read_library(store)
+        kept = np.isfinite(stars.labels).all(1)
         if without is not None:
             kept &= ~without
+        stars = stars.take(kept)
+        self.labels, self.member = stars.labels, stars.member
+        self.red = self._fit_red(store, stars, device)
         n_blue = _count(_START, _RED_START)
-        log_flux = _take_log(stars.flux.numpy()[kept, :n_blue])
-        self.labels = labels[kept]
-        self.log_flux = torch.from_numpy(_fill(log_flux).astype(np.float32)).to(device)
-        self.red = self._fit_red(store, _fit_transfer(log_flux, self.labels), device)
         self.grid = stars.grid if self.red else RestGrid(stars.grid.ln_start, _STEP, n_blue)
+        log_flux = stars.log_flux[:, : self.grid.size]
+        # between the good bins of a star of MILES nothing is missing
+        self.is_known = torch.from_numpy(np.isfinite(log_flux) | (self.member == 0)[:, None]).to(device)
+        self.log_flux = torch.from_numpy(_fill(log_flux).astype(np.float32)).to(device)
         self.known = _find_known(self.grid).to(device)
-        self.near, self.weights = _survey_neighbours(self.labels)
+        self.near, self.weights = _survey_libraries(self.labels, self.member)
         self.device, self.effects = device, StellarEffects(self.grid, device)
-        log.info("stars with labels: %d of MILES", len(self.labels))
+        log.info("stars with labels: %d of MILES, %d of CFLIB", *np.bincount(self.member, minlength=2)[:2])
 
     @classmethod
     def usable(cls, store):
         """Whether the set is there."""
         return store.has(*cls.needs)
 
-    def _fit_red(self, store, transfer, device):
+    def _fit_red(self, store, stars, device):
         """Model of the red part over the flux at the joint, or None without the sets for it."""
-        names = [name for name in _RED_SETS if store.has(name)]
-        if not names:
-            return None
-        grid = RestGrid(math.log(_START), _STEP, _count(_START, _STOP))
-        stars = read_stars(store, names, grid)
-        log_flux = _take_log(stars.flux.numpy())
-        labels, near = transfer.predict(_prepare(log_flux[:, : _count(_START, _RED_START)]))
         joint = slice(_count(_START, _JOINT[0]), _count(_START, _JOINT[1]))
+        if (stars.member == 1).any():
+            rows = stars.member == 1
+            labels, log_flux, near = stars.labels[rows], stars.log_flux[rows], np.full(rows.sum(), True)
+        else:
+            names = [name for name in _RED_SETS if store.has(name)]
+            if not names:
+                return None
+            log_flux = _take_log(read_stars(store, names, stars.grid).flux.numpy())
+            transfer = _fit_transfer(stars.log_flux[:, : _count(_START, _RED_START)], stars.labels)
+            labels, near = transfer.predict(_prepare(log_flux[:, : _count(_START, _RED_START)]))
+            near = near > _NEAREST
         red = log_flux[:, _count(_START, _RED_START) :]
-        use = (near > _NEAREST) & (np.isfinite(log_flux[:, joint]).mean(1) > 0.5) & (np.isfinite(red).mean(1) > 0.7)
+        use = near & (np.isfinite(log_flux[:, joint]).mean(1) > 0.5) & (np.isfinite(red).mean(1) > 0.7)
         level = np.nanmean(log_flux[use, joint], axis=1, keepdims=True)
         self.red_near = _Neighbours(labels[use])
         model = StarModel(labels[use], _fill(red[use] - level), device)
@@ -101,20 +110,25 @@ class GridStars:
         share = 0.5 * random.host.random(n) * (random.host.random(n) < _MIXED)
         labels = self.labels[rows] + share[:, None] * (self.labels[others] - self.labels[rows])
         flux = torch.exp(self._compute_log_flux(labels, rows, others, share, random))
-        flux[:, ~self.known] = torch.nan
+        others = np.where(share > 0, others, rows)
+        rows, others = (torch.from_numpy(x).to(self.device) for x in (rows, others))
+        flux[~(self.is_known[rows] & self.is_known[others] & self.known)] = torch.nan
         return self._apply_effects(flux, torch.from_numpy(labels).float().to(flux.device), random)
 
     def _compute_log_flux(self, labels, rows, others, share, random):
         """Natural logarithm of flux, float32 (n, N)."""
+        carried = torch.from_numpy(self.member[rows] == 0).to(self.device)
         rows, others = (torch.from_numpy(x).to(self.device) for x in (rows, others))
         share = torch.from_numpy(share).float().to(self.device)[:, None]
-        blue = torch.lerp(self.log_flux[rows], self.log_flux[others], share)
-        if not self.red:
-            return blue
-        nearest = torch.from_numpy(self.red_near.find(labels, random)).to(self.device)
-        red = self.red(torch.from_numpy(labels).float().to(self.device)) + self.red.residuals[nearest]
-        joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
-        return torch.cat([blue, blue[:, joint].mean(1, keepdim=True) + red], 1)
+        log_flux = torch.lerp(self.log_flux[rows], self.log_flux[others], share)
+        if self.red and carried.any():
+            own = labels[carried.cpu().numpy()]
+            nearest = torch.from_numpy(self.red_near.find(own, random)).to(self.device)
+            red = self.red(torch.from_numpy(own).float().to(self.device)) + self.red.residuals[nearest]
+            joint = slice(_count(_START, _JOINT[0]), _count(_START, _RED_START))
+            level = log_flux[carried, joint].mean(1, keepdim=True)
+            log_flux[carried, _count(_START, _RED_START) :] = level + red
+        return log_flux
 
     def _apply_effects(self, flux, labels, random):
         """`Objects` with labels, [alpha/Fe] unknown."""
@@ -181,6 +195,17 @@ def _find_known(grid):
     for low, high in _UNKNOWN:
         known &= (wavelength < low) | (wavelength > high)
     return known
+
+
+def _survey_libraries(labels, member):
+    """As `_survey_neighbours`, for libraries of which each keeps to itself."""
+    near, weights = np.zeros((len(labels), _NEIGHBOURS), int), np.zeros(len(labels))
+    for number in np.unique(member):
+        rows = np.flatnonzero(member == number)
+        own, share = _survey_neighbours(labels[rows])
+        near[rows] = rows[own]
+        weights[rows] = share * len(rows)
+    return near, weights / weights.sum()
 
 
 def _survey_neighbours(labels):

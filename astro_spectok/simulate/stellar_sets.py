@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.interpolate import Akima1DInterpolator
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import binary_erosion, gaussian_filter1d, uniform_filter1d
 
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
+from astro_spectok.simulate.public_sets import MARGINS
+from astro_spectok.simulate.star_names import name_star
 from astro_spectok.simulate.stellar_types import find_type, find_type_of_teff, guess_log_teff
 from astro_spectok.simulate.stellar_zero_points import find_telluric, measure_zero_points
 from astro_spectok.simulate.templates import lay_on_grid
@@ -51,6 +53,12 @@ class StarSet:
     telluric : bool
         Whether absorption of the atmosphere was left in: then those bands count as bad, as they must not move with
         the star.
+    sharp : float
+        Resolution as observed, of a set that is broadened to ``sigma``; 0 for others.
+    margin : int
+        Pixels beside gaps that count as bad, too.
+    named : str
+        Column with the names of the stars.
     """
 
     name: str
@@ -59,16 +67,31 @@ class StarSet:
     zero: str = "exact"
     skip: tuple = ()
     telluric: bool = False
+    sharp: float = 0.0
+    margin: int = 0
+    named: str = "id"
 
 
-#: resolutions: README of each set; Le Borgne+2003 (STELIB), Falcon-Barroso+2011 (MILES), Kesseli+2017 (PyHammer)
+#: resolutions: README of each set; Le Borgne+2003 (STELIB), Falcon-Barroso+2011 (MILES), Kesseli+2017 (PyHammer),
+#: Valdes+2004 (CFLIB), Jacoby+1984
 STAR_SETS = {
     entry.name: entry
     for entry in (
         # those with a name in brackets are the idlspec2d set again
         StarSet("redrock_archetypes", 1.0e-4, skip=("(",)),
         StarSet("idlspec2d_templates", 2.3e-4, zero="unknown", skip=("Elodie",)),
-        StarSet("miles_real_stars", 2.1e-4, air=True, zero="published"),
+        StarSet("miles_real_stars", 2.1e-4, air=True, zero="published", named="origin"),
+        # R = 5000 is more than the other libraries have; what lies beside its gaps is spoilt
+        StarSet(
+            "cflib_real_stars",
+            2.1e-4,
+            air=True,
+            zero="published",
+            sharp=8.5e-5,
+            margin=MARGINS["cflib_real_stars"],
+            named="object",
+        ),
+        StarSet("jacoby_real_stars", 4.0e-4, air=True, zero="published", named="object"),
         StarSet("stelib_real_stars", 2.5e-4, air=True, zero="unknown", telluric=True),
         StarSet("pyhammer_sdss_stars", 2.3e-4, zero="published"),
         # those of Kesseli+2017 are the PyHammer set again
@@ -105,6 +128,8 @@ class StoredStars:
         Number of the set that a star is from.
     labels : float32 tensor, shape (n, 4)
         `STELLAR_LABELS`; NaN where unknown.
+    names : list of str
+        As of `~astro_spectok.simulate.star_names.name_star`; set and number of those without a name.
     """
 
     grid: RestGrid
@@ -114,6 +139,7 @@ class StoredStars:
     kind: list
     member: torch.Tensor
     labels: torch.Tensor
+    names: list
 
 
 def read_stars(store, names, grid, *, device="cpu"):
@@ -139,7 +165,7 @@ def read_stars(store, names, grid, *, device="cpu"):
     for member, name in enumerate(n for n in names if store.has(n)):
         stars = _select(STAR_SETS[name], store.read(name))
         stars = _bring_to_rest(STAR_SETS[name], stars, bases)
-        parts += [dict(star, member=member, flux=_lay(star, grid)) for star in stars]
+        parts += [dict(star, member=member, flux=_lay(star, grid, STAR_SETS[name])) for star in stars]
     parts = [part for part in parts if np.isfinite(part["flux"]).mean() > 0.02]
     flux = np.array([part["flux"] for part in parts], np.float32).reshape(-1, grid.size)
     flux /= np.nanmedian(flux, axis=1, keepdims=True)
@@ -150,14 +176,14 @@ def read_stars(store, names, grid, *, device="cpu"):
     return StoredStars(
         grid=grid, flux=torch.from_numpy(flux).to(device), sigma=gather("sigma").float(),
         log_teff=gather("log_teff").float(), kind=[part["kind"] for part in parts], member=gather("member"),
-        labels=gather("labels").float().reshape(-1, len(STELLAR_LABELS)),
+        labels=gather("labels").float().reshape(-1, len(STELLAR_LABELS)), names=[part["name"] for part in parts],
     )  # fmt: skip
 
 
 def _select(entry, arrays):
     """The usable stars of a set, each a dict of arrays."""
     offsets, n = arrays["offsets"], len(arrays["offsets"]) - 1
-    names = arrays["id"]
+    names, stars_named = (arrays.get(key, np.full(n, "")) for key in ("id", entry.named))
     types, published = (arrays.get(key, np.full(n, "")) for key in ("sptype", "subclass"))
     labels = np.stack([arrays.get(key, np.full(n, np.nan)) for key in _LABEL_KEYS.values()], 1)
     labels[:, 0] = np.log10(labels[:, 0])
@@ -176,6 +202,8 @@ def _select(entry, arrays):
         good = np.isfinite(flux) & (ivar > 0)
         if entry.zero != "exact":
             good[:_EDGE] = good[-_EDGE:] = False
+        if entry.margin:
+            good = binary_erosion(good, iterations=entry.margin, border_value=1)
         if entry.telluric:
             good &= ~find_telluric(np.exp(x))
         level = np.median(flux[good]) if np.count_nonzero(good) > 50 else 0.0
@@ -188,6 +216,7 @@ def _select(entry, arrays):
         stars.append({
             "x": x, "flux": flux, "good": good, "kind": kind, "log_teff": log_teff, "labels": labels[i],
             "step": step, "sigma": max(entry.sigma, 0.85 * step),
+            "name": name_star(stars_named[i]) or f"{entry.name} {i}",
         })  # fmt: skip
     return stars
 
@@ -216,8 +245,8 @@ def _bring_to_rest(entry, stars, bases):
     return kept
 
 
-def _lay(star, grid):
-    """Flux on the grid, float32 (N,), NaN where unknown."""
+def _lay(star, grid, entry):
+    """Flux of a star of a set on the grid, float32 (N,), NaN where unknown."""
     x, flux, good = star["x"], star["flux"], star["good"] & ~find_drowned(star["flux"], star["good"])
     target = grid.ln_wavelength().numpy()
     known = np.interp(target, x, good.astype(float), left=0, right=0) > 0.99
@@ -227,6 +256,8 @@ def _lay(star, grid):
         values = Akima1DInterpolator(x[good], flux[good])(target)
     else:
         values = lay_on_grid(x, np.interp(x, x[good], flux[good]), grid).numpy()
+    if entry.sharp:
+        values = gaussian_filter1d(np.nan_to_num(values), np.sqrt(entry.sigma**2 - entry.sharp**2) / grid.ln_step)
     return np.where(known, np.maximum(values, 0), np.nan).astype(np.float32)
 
 

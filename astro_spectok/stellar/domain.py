@@ -41,6 +41,9 @@ class StellarTraining:
         of `name_error`.
     error_floor : dict of str to float
         The same for what is added to its error in quadrature, before it is scaled; 0 where absent.
+    compact : dict of str to (float, float)
+        Lowest and highest ``log_teff`` and ``logg`` of white dwarfs that have labels, all but [Fe/H]; empty where none
+        have.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class StellarTraining:
     rules: StellarRules = field(default_factory=StellarRules.begin)
     error_scale: dict = field(default_factory=dict)
     error_floor: dict = field(default_factory=dict)
+    compact: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name, least in (("error_scale", "positive"), ("error_floor", "zero or positive")):
@@ -118,6 +122,7 @@ class StellarTraining:
             rules=StellarRules.from_dict(rules),
             error_scale=dict(errors.get("error_scale", {})),
             error_floor=dict(errors.get("error_floor", {})),
+            compact={name: tuple(map(float, pair)) for name, pair in domain.get("compact", {}).items()},
         )
 
     @classmethod
@@ -151,8 +156,48 @@ class StellarTraining:
             "label_wavelength": {name: [list(pair) for pair in x] for name, x in self.label_wavelength.items()},
             "range_resolution": dict(self.range_resolution),
         }
+        if self.compact:
+            domain["compact"] = {name: list(pair) for name, pair in self.compact.items()}
         calibration = {"error_scale": dict(self.error_scale), "error_floor": dict(self.error_floor)}
         return {"domain": domain, "calibration": calibration}
+
+    def is_white(self, types):
+        """Whether a star is taken for a white dwarf with labels of its own.
+
+        Parameters
+        ----------
+        types : dict of str to float
+            Probability of each coarse type.
+
+        Returns
+        -------
+        bool
+            False for all where white dwarfs have no labels.
+        """
+        return bool(self.compact) and types.get("WD", 0.0) > self.rules.certain
+
+    def list_covered(self, types):
+        """Coarse types that have labels if a star is taken for what it most probably is: tuple of str."""
+        return (*self.types, "WD") if self.is_white(types) else self.types
+
+    def is_compact(self, log_teff, logg):
+        """Whether labels are those of white dwarfs.
+
+        Parameters
+        ----------
+        log_teff, logg : float or ndarray
+            log10(Teff / K) and log10(g / (cm / s2)).
+
+        Returns
+        -------
+        bool or ndarray of bool
+            False for NaN.
+        """
+        inside = np.full(np.shape(log_teff), bool(self.compact))
+        for name, values in (("log_teff", log_teff), ("logg", logg)):
+            low, high = self.compact.get(name, (np.inf, np.inf))
+            inside = inside & (np.asarray(values) >= low) & (np.asarray(values) <= high)
+        return inside
 
     def find_range(self, wavelength):
         """The range that labels of a spectrum are read from for the most part.

@@ -20,6 +20,7 @@ from astro_spectok.stellar.flags import (
     find_label_flags,
     find_signal_flags,
     find_star_flags,
+    find_white_flags,
     is_refused,
     is_withheld,
 )
@@ -34,6 +35,8 @@ __all__ = ["Star", "find_labels", "find_stars", "find_stellar_head", "name_type"
 
 #: labels that not every spectrum constrains: they are given where their errors are well below the spread of the stars
 OPTIONAL = ("alpha_fe", "log_vbroad")
+#: what the names of the labels of white dwarfs begin with
+OF_WHITE = "wd_"
 
 
 class Star(NamedTuple):
@@ -72,7 +75,8 @@ def find_labels(prepared, name, training, stars, progress):
         with prepared.contained.member(i):
             velocity = (np.nan, np.nan) if star.refused else (LIGHT_SPEED * star.z, LIGHT_SPEED * star.z_err)
             size = len(names)
-            labels[i] = StellarLabels(names, np.full(size, np.nan), np.full((size, size), np.nan), *velocity)
+            unknown = _choose_labels(names, np.full(size, np.nan), np.full((size, size), np.nan), False)
+            labels[i] = StellarLabels(*unknown, *velocity)
             coverage, enough = _judge_coverage(batch, i, star, training)
             own_flags[i] = star.flags | coverage
             if enough and not star.withheld:
@@ -89,7 +93,14 @@ def find_labels(prepared, name, training, stars, progress):
             covariance = training.correct_covariance(names, covariance, training.find_range(rest))
             outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
             _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)
-            labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
+            white = training.is_white(stars[i].types)
+            found = _choose_labels(names, mean, covariance, white)
+            labels[i] = StellarLabels(*found, labels[i].rv, labels[i].rv_err)
+            if white:
+                own_flags[i] |= find_white_flags(labels[i], training, spread[names.index("wd_teff")])
+                if own_flags[i] & StellarFlag.TYPE_NOT_COVERED:
+                    labels[i].mean[:] = labels[i].covariance[:] = np.nan
+                continue
             second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
             own_flags[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
     for i in prepared.contained.failed:
@@ -103,7 +114,7 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
     """The `Star` of one spectrum."""
     velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
     p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
-    known = {"types": types, "covered": training.types, "rules": training.rules} | assume
+    known = {"types": types, "covered": training.list_covered(types), "rules": training.rules} | assume
     shown = describe_kind(velocity.sharp, prepared.batch, i, types)
     flags = find_star_flags(
         p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
@@ -177,6 +188,13 @@ def _find_second(batch, i, ln_doppler, infrared):
     return find_second_star(
         *take_spectrum(batch, i), ln_doppler, resolution=take_resolution(batch, i), templates=templates
     )
+
+
+def _choose_labels(names, mean, covariance, white):
+    """Names, mean and covariance of the labels of a star as it is taken for: of a white dwarf its own two."""
+    rows = [k for k, name in enumerate(names) if name.startswith(OF_WHITE) == white]
+    named = tuple(names[k].removeprefix(OF_WHITE) for k in rows)
+    return named, mean[rows], covariance[np.ix_(rows, rows)]
 
 
 def _drop_unconstrained(names, mean, covariance, most, outside):

@@ -13,6 +13,7 @@ from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.observe import observe
+from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.stellar_survey import LABELLED_FAMILIES, StellarSurvey, choose_stellar_instrument
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra import to_batch
@@ -21,7 +22,6 @@ from astro_spectok.stellar.measure import find_stellar_head
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.training.calibrate_redshift import find_redshift_head, list_redshifts
 from astro_spectok.training.observed import to_inputs, to_spectra
-from astro_spectok.training.stellar_head import choose_left_out, read_library
 
 __all__ = [
     "calibrate_stellar",
@@ -48,12 +48,12 @@ FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 def calibrate_stellar(runner, left_out, data, n, seed, *, report=None):
     """The domain of the stellar labels of a set of weights, with a correction of their errors.
 
-    Optical stars are drawn from those of MILES that were left out of the training of a second head, and measured with
-    that one: what is wrong with the labels of the others is wrong in the head as well. Stars of the H band are made up,
-    each one new, and measured with the weights themselves, through instruments that are as sharp as labels there need.
-    All are seen without faults of instruments: with those of a simulated survey errors of real stars, which surveys
-    correct for most of that, would come out too large. Every other star fits a scale and a floor for the error of each
-    label in each range, so that pulls are as wide at every signal-to-noise ratio.
+    Optical stars are drawn from those of MILES and CFLIB that were left out of the training of a second head, and
+    measured with that one: what is wrong with the labels of the others is wrong in the head as well. Stars of the H
+    band are made up, each one new, and measured with the weights themselves, through instruments that are as sharp as
+    labels there need. All are seen without faults of instruments: with those of a simulated survey errors of real
+    stars, which surveys correct for most of that, would come out too large. Every other star fits a scale and a floor
+    for the error of each label in each range, so that pulls are as wide at every signal-to-noise ratio.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=
         As of `draw_measured`.
     """
     store = TemplateStore(data)
-    seen = ~choose_left_out(len(read_library(store).kind))
+    seen = ~choose_left_out(read_library(store).names)
     runners = {"grid": left_out, "apogee": runner}
     known, parts = StellarTraining.from_head(_find_head(runner)), []
     for number, (family, (share, kind)) in enumerate(LABELLED_FAMILIES.items()):

@@ -5,8 +5,9 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 
-from astro_spectok.simulate.public_sets import STORED, find_sets, has_errors
+from astro_spectok.simulate.public_sets import IN_AIR, MARGINS, STORED, WITHOUT_COLOURS, find_sets, has_errors
 from astro_spectok.spectra import convert_to_vacuum
 
 __all__ = ["Corpus", "Source"]
@@ -14,8 +15,9 @@ __all__ = ["Corpus", "Source"]
 log = logging.getLogger(__name__)
 
 #: sets, or origins within a set, whose wavelengths are in air
-IN_AIR = {"miles_real_stars", "stelib_real_stars", "Marz templates.js AIR", "bc03_air", "miles_vazdekis_air",
-          "miuscat_air"}  # fmt: skip
+_IN_AIR = IN_AIR | {"Marz templates.js AIR", "bc03_air", "miles_vazdekis_air", "miuscat_air"}
+#: standard deviations, in ln(flux), of the slope and the waves that hide colours, and how many waves
+_SLOPE, _WAVE, _WAVES = 0.5, 0.2, 3
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class _StoredSet:
         grids = {}
         for i in np.nonzero(~eigen)[0]:
             pixels = slice(int(offsets[i]), int(offsets[i + 1]))
-            in_air = self.name in IN_AIR or str(origin[i]) in IN_AIR
+            in_air = self.name in _IN_AIR or str(origin[i]) in _IN_AIR
             key = in_air if shared is not None else i
             if key not in grids:
                 wavelength = (arrays["wave"][pixels] if shared is None else shared).astype(float)
@@ -111,9 +113,20 @@ class _StoredSet:
         i = rng.integers(len(self.slices))
         flux, ivar = self.flux[self.slices[i]], self.ivar[self.slices[i]]
         good = np.isfinite(flux) & (ivar > 0)
+        if self.name in MARGINS:
+            good = binary_erosion(good, iterations=MARGINS[self.name], border_value=1)
         known = has_errors(ivar, good)
         x = self.ln_wavelength[i]
+        if self.name in WITHOUT_COLOURS:
+            flux = flux * _hide_colours(x, rng)
         keep = good if not known else np.ones(len(flux), bool)
         keep[1:] &= np.diff(x) > 0
         return Source(x[keep], np.where(good, flux, 0)[keep], np.where(good, ivar, 0)[keep] if known else None,
                       self.kind, self.name)  # fmt: skip
+
+
+def _hide_colours(x, rng):
+    """A smooth factor (N,), float32, beside which the colours of a spectrum say nothing."""
+    position = (x - x[0]) / (x[-1] - x[0])
+    waves = rng.normal(0, _WAVE, _WAVES) @ np.cos(np.pi * np.arange(1, _WAVES + 1)[:, None] * position)
+    return np.exp(waves + rng.normal(0, _SLOPE) * (2 * position - 1)).astype(np.float32)

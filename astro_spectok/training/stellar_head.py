@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Training of the stellar head: labels of stars from lines, on labelled stars as its windows show them."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,23 +15,19 @@ from safetensors.torch import load_file, save_file
 from astro_spectok.heads import StellarConfig, StellarHead
 from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
-from astro_spectok.simulate import Randomness, RestGrid
+from astro_spectok.simulate import Randomness
 from astro_spectok.simulate.stellar_grid import GridStars
+from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.stellar_models import ApogeeStars
-from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.simulate.white_dwarfs import COMPACT, WhiteDwarfs
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.training.stellar_lines import draw_windows
+from astro_spectok.training.stellar_pool import draw_pool
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = [
-    "choose_left_out",
-    "describe_labels",
-    "read_library",
-    "train_head",
-    "train_stellar_head",
-]
+__all__ = ["describe_labels", "train_head", "train_stellar_head"]
 
 BATCH, RATE, DECAY, WARMUP, CLIP = 64, 2e-3, 0.05, 50, 1.0
 #: steps until it is said how far it has got
@@ -48,33 +45,51 @@ class Schedule(NamedTuple):
         Peak of the learning rate, over the usual one.
     options : dict
         Of `~astro_spectok.training.stellar_lines.draw_windows`.
+    dropout : float, optional
+        Share of the features that a network forgets; that of the network if not given.
     """
 
-    steps: int = 1
+    steps: float = 1
     rate: float = 1.0
     options: Mapping[str, Any] = MappingProxyType({})
+    dropout: float | None = None
 
 
-#: schedules of the networks of each window, in order. Stars of the H band do not repeat, residuals of air and sky are
-#: small there, and below a resolving power of 1000 there are no velocities; those of sharp spectra are good
+#: schedules of each group of networks, in order. Stars of the H band do not repeat, residuals of air and sky are
+#: small there, and below a resolving power of 1000 there are no velocities; those of sharp spectra are good. What the
+#: errors of a network say holds for what it forgot when it learnt them: the last course forgets nothing
 _SHARP = {"faults": 0.1, "least_resolution": 1000.0}
 SCHEDULES = (
     (Schedule(),),
     (Schedule(),),
-    (Schedule(12, 1.0, _SHARP), Schedule(3, 0.25, _SHARP | {"blur": 0.3})),
+    (
+        Schedule(12, 1.0, _SHARP),
+        Schedule(3, 0.25, _SHARP | {"blur": 0.3}),
+        Schedule(1.2, 0.25, _SHARP | {"blur": 0.3}, dropout=0.0),
+    ),
+    (Schedule(),),
 )
-SPLIT_SEED, LEFT_OUT = 5, 0.25
+#: groups of networks whose stars are drawn once for all of them: the group whose stars those are, and how often a
+#: network sees one of these
+POOLED, SEEN = {0: 0, 1: 0, 3: 3}, {0: 2.5, 3: 5.0}
+#: share of white dwarfs among the stars of the optical windows: what they are like, errors should say
+WHITE = 0.047
+#: log10(Teff) of white dwarfs that is trusted: hotter ones than are learnt from come out between here and their end
+TRUSTED = (3.85, 4.45)
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
 WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS), (100.0, 30000.0)
 
 
-def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="cpu", report=None, keep=None):
+def train_stellar_head(
+    network, data, *, steps, seed, go_on=False, leave_out=False, infrared=True, start=None, device="cpu", report=None,
+    keep=None,
+):  # fmt: skip
     """A new stellar head, trained on labelled stars.
 
     Stars are drawn in their rest frame, broadened, given noise and a wrong calibration
     (`astro_spectok.training.stellar_lines`), which takes a tenth of the time of whole simulated observations: real
-    stars of MILES for the networks that read the optical windows, the APOGEE emulator for the one that reads the H
-    band, whose labels are not measured where the emulator is absent.
+    stars of MILES and CFLIB, and white dwarfs, for the networks that read the optical windows, the APOGEE emulator for
+    the one that reads the H band, whose labels are not measured where the emulator is absent.
 
     Parameters
     ----------
@@ -86,9 +101,15 @@ def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="c
         Batches for each network of the optical windows; that of the H band, whose stars do not repeat, gets fifteen
         times as many.
     seed : int
+    go_on : bool, optional
+        Whether the H band goes on from the head of ``start``, with its last course alone.
     leave_out : bool, optional
-        Leave out a quarter of the stars of MILES, by star, and the H band: with such a head is measured how far off new
-        stars are.
+        Leave out a fifth of the stars of MILES and CFLIB, by star: with such a head is measured how far off new stars
+        are.
+    infrared : bool, optional
+        Whether the H band is learnt where there are stars for it.
+    start : `~astro_spectok.heads.StellarHead`, optional
+        Needed for ``go_on``.
     device : str or `torch.device`, optional
         Where the networks learn.
     report : callable, optional
@@ -103,34 +124,49 @@ def train_stellar_head(network, data, *, steps, seed, leave_out=False, device="c
         With its domain: what its labels hold for.
     """
     store = TemplateStore(data)
-    optical = GridStars(store, without=choose_left_out(len(read_library(store).kind)) if leave_out else None)
-    infrared = ApogeeStars(store) if ApogeeStars.usable(store) and not leave_out else None
+    optical = GridStars(store, without=choose_left_out(read_library(store).names) if leave_out else None)
+    white = WhiteDwarfs(store) if WhiteDwarfs.usable(store) else None
+    emulated = ApogeeStars(store) if infrared and ApogeeStars.usable(store) else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = StellarHead(StellarConfig(), network).to(device)
-    train_head(head, [optical, optical, infrared], steps, seed, report=report, keep=keep)
-    windows = len(WAVELENGTH) - (infrared is None)
-    head.domain = describe_labels(optical, seed=seed, windows=windows).to_dict()["domain"]
+    parts = [(1.0, optical)] if white is None else [(1 - WHITE, optical), (WHITE, white)]
+    families = [
+        parts,
+        parts,
+        None if emulated is None else [(1.0, emulated)],
+        None if white is None else [(1.0, white)],
+    ]
+    train_head(head, families, steps, seed, start={2: start} if go_on else None, report=report, keep=keep)
+    windows = len(WAVELENGTH) - (emulated is None)
+    head.domain = describe_labels(optical, seed=seed, windows=windows, white=white is not None).to_dict()["domain"]
     return head.cpu()
 
 
-def train_head(head, families, steps, seed, *, report=None, keep=None):
-    """Train the networks of a stellar head one after the other, each on stars of its own; returns the head.
+def train_head(head, families, steps, seed, *, start=None, report=None, keep=None):
+    """Train the networks of a stellar head one after the other; returns the head.
+
+    Those of the optical windows see the same stars, each in an order of its own: to draw a batch takes twice as long as
+    to learn from it.
 
     Parameters
     ----------
     head : `~astro_spectok.heads.StellarHead`
-    families : list
-        What draws labelled stars for each window; None leaves its networks as they are.
+    families : list of list of (float, family)
+        For each group of networks what draws labelled stars, and the share of each; None leaves them as they are.
+        Groups that see the same stars, as `POOLED` says, see those of the first.
     steps : int
-        Batches for each network, times the ``steps`` of the schedule of its window.
+        Batches for each network, times the ``steps`` of the schedule of its group.
     seed : int
+    start : dict of int to `~astro_spectok.heads.StellarHead`, optional
+        Groups whose networks go on from those of a head, with the last course of their schedule.
     report : callable, optional
         Given a text every 200 steps.
     keep : path-like, optional
         As for `train_stellar_head`.
     """
     head.train()
+    pools, start = {}, start or {}
     for number, members in enumerate(head.members):
         for k, member in enumerate(members):
             if families[number] is not None:
@@ -138,13 +174,22 @@ def train_head(head, families, steps, seed, *, report=None, keep=None):
                 if path is not None and path.is_file():
                     member.load_state_dict(load_file(path))
                     continue
+                first = POOLED.get(number)
+                if first is not None and first not in pools:
+                    pools[first] = _draw_pool(head, first, families, steps, seed, report, keep)
+                courses = list(enumerate(SCHEDULES[number]))
+                if number in start:
+                    member.load_state_dict(start[number].members[number][k].state_dict())
+                    courses = courses[-1:]
                 # of a network's own: a run that is gone on with forgets the same in training
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(np.random.SeedSequence([seed, number, k]).generate_state(1)[0]))
-                    for part, schedule in enumerate(SCHEDULES[number]):
+                    for part, schedule in courses:
                         own = [seed + part, number, k]
-                        name = f"window {number}, network {k}"
-                        train_member(head, member, number, families[number], steps, schedule, own, report, name)
+                        views = _list_views(head, number, families[number], pools.get(first), schedule, own)
+                        train_member(
+                            head, member, number, views, steps, schedule, report, f"window {number}, network {k}"
+                        )
                 if path is not None:
                     _keep_member(member, path)
     return head.eval()
@@ -156,20 +201,47 @@ def _keep_member(member, path):
         save_file({key: value.detach().cpu().contiguous() for key, value in member.state_dict().items()}, temporary)
 
 
-def train_member(head, member, number, family, steps, schedule, seed, report, name):
-    """Train one network of a window by a schedule."""
+def _list_windows(head, first):
+    """Numbers of the windows of the groups that see the stars of one of them."""
+    return [head.windows[number] for number, other in POOLED.items() if other == first and number < len(head.windows)]
+
+
+def _draw_pool(head, first, families, steps, seed, report, keep):
+    """The `~astro_spectok.training.stellar_pool.StarPool` of the groups that see the stars of one of them."""
+    readers = [head.readers[window] for window in _list_windows(head, first)]
+    n = max(1, round(steps / SEEN[first])) * BATCH
+    keep = None if keep is None else Path(keep) / f"pool-{first}.safetensors"
+    return draw_pool(families[first], n, seed, readers, head.names, report=report, keep=keep)
+
+
+def _list_views(head, number, parts, pool, schedule, seed):
+    """Contrast, coverage and labels of one batch after the other, without end."""
+    if pool is not None:
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        place = _list_windows(head, POOLED[number]).index(head.windows[number])
+        for rows in pool.order(place, BATCH, generator):
+            yield pool.take(place, rows)
+    [(_, family)] = parts
+    reader, unknown = head.readers[head.windows[number]], torch.full((BATCH,), torch.nan)
+    for step in itertools.count():
+        [shown], found = draw_windows(family, BATCH, Randomness([*seed, step]), [reader], **schedule.options)
+        yield *shown, torch.stack([found.get(name, unknown.to(shown[0])) for name in head.names], 1)
+
+
+def train_member(head, member, number, views, steps, schedule, report, name):
+    """Train one network of a window by one course of a schedule, on views as of `_list_views`."""
     measured = list(head.measured[number])
-    reader, names = head.readers[number], [head.names[i] for i in measured]
     spread, centre = head.spread[measured], head.centre[measured]
     device = spread.device
     optimizer = torch.optim.AdamW(member.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
-    total, steps, rate = 0.0, schedule.steps * steps, schedule.rate * RATE
+    total, steps, rate = 0.0, round(schedule.steps * steps), schedule.rate * RATE
+    usual = member.dropout.p
+    member.dropout.p = usual if schedule.dropout is None else schedule.dropout
     for step in range(steps):
         for values in optimizer.param_groups:
             values["lr"] = rate * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        random = Randomness([*seed, step])
-        [shown], found = draw_windows(family, BATCH, random, [reader], **schedule.options)
-        labels = (torch.stack([found[label] for label in names], 1).to(device) - centre) / spread
+        *shown, labels = next(views)
+        labels = (labels[:, measured].to(device) - centre) / spread
         with torch.autocast(device.type, torch.bfloat16):
             mean, tril = member(*(x.to(device) for x in shown))
         loss = stellar_loss(mean, tril, labels, torch.ones_like(spread))[0].mean()
@@ -181,20 +253,12 @@ def train_member(head, member, number, family, steps, schedule, seed, report, na
         if report and (step + 1) % REPORTED == 0:
             report(f"{name}, step {step + 1} of {steps}: loss {total / REPORTED:.3f}")
             total = 0.0
+    member.dropout.p = usual
 
 
-def read_library(store):
-    """The stars of MILES on the grid that they are stored on."""
-    return read_stars(store, GridStars.needs, RestGrid(math.log(3552.0), 1e-4, round(math.log(7395.0 / 3552.0) / 1e-4)))
-
-
-def choose_left_out(n):
-    """Mask of the stars of MILES, n in the order of reading, that are left out for validation."""
-    return np.random.default_rng(SPLIT_SEED).random(n) < LEFT_OUT
-
-
-def describe_labels(family, *, seed, windows=3, n=4000):
-    """Domain of labels trained with a family of stars in the first windows: `StellarTraining`."""
+def describe_labels(family, *, seed, windows=3, n=4000, white=False):
+    """Domain of labels trained with a family of stars in the first windows, and white dwarfs: `StellarTraining`."""
     objects = family.draw(n, Randomness([seed, n]))
     hull = StellarHull.from_labels(*(objects.labels[name].numpy() for name in ("teff", "logg", "fe_h")))
-    return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION)
+    compact = {"log_teff": TRUSTED, "logg": COMPACT["logg"]} if white else {}
+    return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION, compact=compact)

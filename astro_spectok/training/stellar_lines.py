@@ -128,8 +128,8 @@ def _lay(window, grid, flux, known, pixel, random, faults):
     if inside.float().mean() < _LEAST_BINS:
         return (torch.zeros(n, window.size, device=flux.device),) * 2
     place = place.clamp(0, grid.size)
-    # what a family does not know, it does not know of any star
-    covered = inside & (average_bins(known.all(0, keepdim=True).float(), place) > 0.99)
+    known = known if known.any(0).ne(known.all(0)).any() else known[:1]  # mostly the same bins of all stars
+    covered = inside & (average_bins(known.float(), place) > 0.99)
     values = average_bins(flux, place)
     covered = covered & _cut(window.size, n, random)
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)

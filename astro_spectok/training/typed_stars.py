@@ -23,6 +23,7 @@ SHARES = {
 STORED = {
     "splat_spex_real": (0.45, False), "miles_real_stars": (0.2, True), "pyhammer_sdss_stars": (0.15, False),
     "idlspec2d_templates": (0.1, False), "pickles_stars": (0.05, True), "redrock_archetypes": (0.05, False),
+    "jacoby_real_stars": (0.05, True),
 }  # fmt: skip
 #: share of stored spectra; how many are drawn, and seen, at once
 STORED_SHARE, CHUNK, AT_ONCE = 0.25, 512, 32

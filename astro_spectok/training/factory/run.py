@@ -137,10 +137,11 @@ class _Build:
                     f"{self.data}; see the documentation on training for where to get them"
                 )
                 raise FileNotFoundError(msg)
-        if "calibrate_stellar" in chosen and "stellar_left_out" not in stages:
+        held_out = getattr(stages.get("stellar"), "hold_out", False)
+        if "calibrate_stellar" in chosen and not ("stellar_left_out" in stages or held_out):
             msg = (
                 "calibrate_stellar needs a head that has not seen some of the stars; add a table [stellar_left_out] to "
-                "the recipe"
+                "the recipe, or hold_out = true to [stellar]"
             )
             raise ValueError(msg)
         for name, kind, remedy in (
@@ -214,7 +215,8 @@ class _Build:
 
     def _find_base(self, name):
         """Weights that a stage starts from: of the last pretraining before it, or those given; None for none."""
-        if name != LAST and not find_stage(name).uses_base:
+        goes_on = name != LAST and getattr(self.recipe.stages[name], "go_on", False)
+        if name != LAST and not (find_stage(name).uses_base or goes_on):
             return None
         runs = [one for one in self.recipe.stages if find_stage(one).part == "backbone"]
         before = runs[: runs.index(name)] if name in runs else runs

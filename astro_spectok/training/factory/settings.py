@@ -26,11 +26,16 @@ def _setting(default, rule):
 
 @dataclass(frozen=True)
 class StageSettings(Settings):
-    """Settings of a stage, whose numbers are checked when they are made."""
+    """Settings of a stage, which are checked when they are made."""
 
     def __post_init__(self):
         for one in fields(self):
             value = getattr(self, one.name)
+            if one.type is bool:
+                if not isinstance(value, bool):
+                    msg = f"{one.name} must be true or false, got {value!r}; give one of them"
+                    raise TypeError(msg)
+                continue
             check_number(one.name, value, one.type)
             check_rule(one.name, value, one.metadata["rule"])
 
@@ -103,10 +108,18 @@ class StellarSettings(StageSettings):
     steps : int
         Batches for each network of the optical windows; that of the H band gets fifteen times as many.
     seed : int
+    go_on : bool
+        Whether the network of the H band goes on from that of the weights that the stage starts from, with its last
+        course alone.
+    hold_out : bool
+        Whether a fifth of the stars is left out of the head itself, so that its own errors on them can be fitted, and
+        there is no need of a second head.
     """
 
     steps: int = _setting(2000, "at least 1")
     seed: int = _setting(7703, "at least 0")
+    go_on: bool = False
+    hold_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from astro_spectok.simulate.public_sets import SIMULATED, STORED
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.simulate.white_dwarfs import WhiteDwarfs
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
@@ -29,6 +30,7 @@ from astro_spectok.training.loop import pretrain
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
 from astro_spectok.training.stellar_head import train_stellar_head
+from astro_spectok.weights import load_weights
 
 __all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_parts"]
 
@@ -37,7 +39,7 @@ WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.s
 CALIBRATION, RULES = "calibration.json", "rules.json"
 REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
-LABELLED = (*GridStars.needs, *ApogeeStars.needs)
+LABELLED = (*GridStars.needs, *ApogeeStars.needs, *GridStars.uses, *WhiteDwarfs.needs, *WhiteDwarfs.uses)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
 #: sets that a library is made of, and what its simulated objects are made of
 LIBRARY_SETS = tuple(
@@ -161,19 +163,22 @@ def _spectral_type(work):
     return [HEAD], {}
 
 
-def _stellar(work, *, leave_out=False):
-    """The stellar head, or one that has not seen some of the stars."""
-    device = _choose_torch_device(work.device)
+def _stellar(work, *, second=False):
+    """The stellar head, or a second one that has not seen some of the stars."""
+    settings, start = work.settings, None
+    if settings.go_on and not second:
+        start = load_weights(work.base, "cpu").network.heads[find_head(work.model, "stellar")]
     head = train_stellar_head(
-        work.model.network, work.data, **work.settings.to_dict(), leave_out=leave_out, device=device,
-        report=work.report, keep=work.folder,
+        work.model.network, work.data, steps=settings.steps, seed=settings.seed, go_on=start is not None,
+        leave_out=second or settings.hold_out, infrared=not second, start=start,
+        device=_choose_torch_device(work.device), report=work.report, keep=work.folder,
     )  # fmt: skip
     write_head(work.folder / HEAD, head)
     return [HEAD], {}
 
 
 def _stellar_left_out(work):
-    return _stellar(work, leave_out=True)
+    return _stellar(work, second=True)
 
 
 def _embedding(work):
@@ -199,7 +204,8 @@ def _calibrate_stellar(work):
     settings, done = work.settings, work.done
     heads, about = gather_parts(work.model, done)
     whole = assemble_weights(work.base, work.folder / "whole.safetensors", heads=heads, about=about)
-    heads = heads | {(find_head(work.model, "stellar") or "stellar"): done["stellar_left_out"] / HEAD}
+    if "stellar_left_out" in done:
+        heads = heads | {(find_head(work.model, "stellar") or "stellar"): done["stellar_left_out"] / HEAD}
     other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, about=about)
     training, pulls = calibrate_stellar(
         Runner(whole, work.device), Runner(other, work.device), work.data, settings.stars, settings.seed,
