@@ -24,9 +24,8 @@ def choose_names(known, path):
     missing = [" or ".join(FIELDS[field]) for field in REQUIRED if field not in found]
     if missing:
         msg = (
-            f"{path}: a file of the Multimodal Universe must hold a spectrum with flux and lambda, got none of "
-            f"{', '.join(missing)}; write flux, ivar, lambda, mask and lsf_sigma, as spectrum_flux, ... (HDF5) or in a "
-            "struct named spectrum (Parquet)"
+            f"{path} must hold a spectrum with flux and lambda, got none of {', '.join(missing)}; write flux, ivar, "
+            "lambda, mask and lsf_sigma, as spectrum_flux, ... or in a nested column spectrum"
         )
         raise ValueError(msg)
     return found

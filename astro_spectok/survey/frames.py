@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`measure_partition`: a data frame of spectra becomes one of results, for engines with partitions of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -146,6 +146,8 @@ def _read_frame(frame, column, medium, resolution):
 
 def _to_arrow(pa, series):
     """A column as Arrow, if it may hold spectra."""
+    if series.dtype == object:
+        series = [_to_native(value) for value in series]
     try:
         array = pa.array(series, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -154,6 +156,15 @@ def _to_arrow(pa, series):
     types = pa.types
     checks = (types.is_struct, types.is_list, types.is_large_list, types.is_fixed_size_list)
     return array if any(check(array.type) for check in checks) else None
+
+
+def _to_native(value):
+    """Arrays, and those in dictionaries, in the order of bytes of this machine, which FITS files do not have."""
+    if isinstance(value, Mapping):
+        return {key: _to_native(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray) and not value.dtype.isnative:
+        return value.astype(value.dtype.newbyteorder("="))
+    return value
 
 
 def _to_series(pd, column, index):
