@@ -10,8 +10,8 @@ import numpy as np
 from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
+from astro_spectok.adapt.backbone import check_backbone, digest_backbone
 from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
-from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.reading import LinearReading, list_candidates
 from astro_spectok.adapt.sklearn_parts import BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -20,7 +20,6 @@ from astro_spectok.interface.columns import Column, make_table
 from astro_spectok.interface.inputs import find_user, read_inputs
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.spectra import READ_OPTIONS
-from astro_spectok.utils.host import own_errstate
 
 __all__ = ["SpectrumModel"]
 
@@ -61,7 +60,7 @@ class SpectrumModel(BaseEstimator):
             msg = f"adapt must be one of {', '.join(DEPTHS)}; got {self.adapt!r}"
             raise ValueError(msg)
         candidates = list_candidates(BLOCKS, self.blocks)
-        spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
+        spectra, runner, batch, readings, _, messages = self._read(X, medium, resolution, redshift, progress)
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         self._complain(messages, usable)
         groups = _check_groups(groups, len(spectra))
@@ -69,7 +68,10 @@ class SpectrumModel(BaseEstimator):
             _warn_repeated(batch, given & usable)
         labelled = given & usable
         if labelled.sum() < FEWEST:
-            msg = f"X must hold at least {FEWEST} spectra that can be used and have a label; got {labelled.sum()}"
+            msg = (
+                f"X must hold at least {FEWEST} spectra that can be used and have a label; got {labelled.sum()} "
+                f"(n_samples={len(labelled)})"
+            )
             raise ValueError(msg)
         if groups is not None and len(np.unique(groups[labelled])) < 3:
             msg = f"groups must be at least 3 among the spectra with labels; got {len(np.unique(groups[labelled]))}"
@@ -78,9 +80,9 @@ class SpectrumModel(BaseEstimator):
         blocks, _ = make_blocks(batch, readings, grid)
         self.reading_, scores = LinearReading.begin(grid, blocks)
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
+        self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
         self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
-        self._runner = None
         return scores, usable, groups, candidates
 
     def _complain(self, messages, usable):
@@ -101,15 +103,8 @@ class SpectrumModel(BaseEstimator):
     def _apply(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions, spreads, flags and messages of spectra."""
         self._check_fitted()
-        spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
-        if runner.loaded.sha256 != self.weights_sha256_:
-            msg = (
-                f"weights must be those that this estimator was fitted with, {self.weights_name_} "
-                f"({self.weights_sha256_[:12]}); got {runner.loaded.name} ({runner.loaded.sha256[:12]}); give their path"
-            )
-            from astro_spectok.exceptions import WeightsError
-
-            raise WeightsError(msg)
+        _, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
+        check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         blocks, coverage = make_blocks(batch, readings, self.reading_.grid)
         if not usable.any():
@@ -122,7 +117,13 @@ class SpectrumModel(BaseEstimator):
         return batch, usable, flags, messages, predicted, spread
 
     def estimate(
-        self, obj: Any, *, medium: Any = None, resolution: Any = None, redshift: Any = None, progress: bool | None = None
+        self,
+        obj: Any,
+        *,
+        medium: Any = None,
+        resolution: Any = None,
+        redshift: Any = None,
+        progress: bool | None = None,
     ) -> QTable:
         """Predictions with errors, flags and messages, one row for each spectrum.
 
@@ -277,7 +278,7 @@ def _warn_repeated(batch, labelled):
     if same or twice:
         what = f"{same} spectra share a name with others" if same else f"{twice} spectra are copies of others"
         msg = (
-            f"{what}: one object on both sides of a fold makes errors too small; give groups (one value for each object) "
-            "to keep its spectra together"
+            f"{what}: one object on both sides of a fold makes errors too small; give groups (one value for each object) to "
+            "keep its spectra together"
         )
         warnings.warn(msg, RepeatedObjectsWarning, stacklevel=find_user())

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectrumClassifier`: classes with probabilities from spectra, learned from a few with labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -40,8 +40,8 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         Depth: a linear reading of what the frozen network makes of a spectrum.
     frame : {'observed', 'rest'}
         'rest' reads spectra in the rest frame, and needs their redshifts.
-    class_weight : {None, 'balanced'}, optional
-        'balanced' has rare classes count as much as frequent ones.
+    class_weight : {None, 'balanced'} or dict, optional
+        'balanced' has rare classes count as much as frequent ones; a dict holds the weight of each, 1 where absent.
     blocks : str or sequence of str, optional
         As for `SpectrumRegressor`.
 
@@ -71,6 +71,8 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
     (['absorption', 'emission', 'absorption', 'emission'], True)
     """
 
+    _kind = "classifier"
+
     def __init__(
         self,
         weights: str | PathLike[str] | None = None,
@@ -79,7 +81,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         *,
         adapt: str = "linear",
         frame: str = "observed",
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         blocks: str | Sequence[str] | None = None,
     ) -> None:
         self.weights = weights
@@ -132,14 +134,14 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         RepeatedObjectsWarning
             Some spectra are of the same object, and ``groups`` is not given.
         """
-        if self.class_weight not in (None, "balanced"):
-            msg = f"class_weight must be None or 'balanced'; got {self.class_weight!r}"
+        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, Mapping)):
+            msg = f"class_weight must be None, 'balanced' or a dict of class to weight; got {self.class_weight!r}"
             raise ValueError(msg)
         spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift)
         classes, number = read_classes(y, len(spectra))
         if len(classes) < 2:
             got = f"the class {classes[0]!s} alone" if len(classes) else "none"
-            msg = f"y must hold at least two classes; got {got}"
+            msg = f"y must hold more than one class; got {got}"
             raise ValueError(msg)
         scores, usable, groups, candidates = self._begin(spectra, groups, number >= 0, None, None, None, progress)
         known = usable & (number >= 0)
@@ -150,7 +152,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             raise ValueError(msg)
         self.classes_ = classes
         own = number[known]
-        weights = (1 / counts)[own] if self.class_weight else None
+        weights = self._weigh(classes, counts)[own] if self.class_weight else None
         scored, _ = self.reading_.add_map(
             [z[known] for z in scores], np.eye(len(classes))[own], candidates,
             weights=weights, groups=None if groups is None else groups[known],
@@ -160,6 +162,32 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self.validation_ = _judge(self._to_probability(scored), own)
         self.reading_.trim()
         return self
+
+    def _weigh(self, classes, counts):
+        """Weight of a spectrum of each class."""
+        if self.class_weight == "balanced":
+            return 1 / counts
+        weights = np.array([float(self.class_weight.get(name, 1.0)) for name in classes.tolist()])
+        if not (np.isfinite(weights) & (weights > 0)).all():
+            msg = f"class_weight must hold positive numbers; got {self.class_weight!r}"
+            raise ValueError(msg)
+        return weights
+
+    def _get_state(self):
+        """What else must be kept to predict: plain values, and arrays."""
+        return {"classes": self.classes_.tolist()}, {
+            "labels.offsets": self.offsets_,
+            "labels.temperature": np.array([self.temperature_]),
+        }
+
+    def _set_state(self, state, arrays):
+        """The reverse of `_get_state`."""
+        self.classes_, self.offsets_ = np.array(state["classes"]), arrays["labels.offsets"]
+        (self.temperature_,) = arrays["labels.temperature"].tolist()
+        wanted = self.reading_.maps[0].offset.shape
+        if not self.classes_.shape == self.offsets_.shape == wanted or self.classes_.dtype.kind not in "Uiubf":
+            msg = f"classes must be text or numbers, one for each of the {wanted[0]} columns; got {self.classes_.shape}"
+            raise ValueError(msg)
 
     def _to_probability(self, scores):
         return softmax(self.temperature_ * scores + self.offsets_, axis=1)
@@ -279,11 +307,15 @@ def _fit_probabilities(scores, number, weights):
         logp = log_softmax(a * scores + b, axis=1)
         p = np.exp(logp)
         residual = weights[:, None] * (p - np.eye(k)[number])
-        value = -(weights * logp[np.arange(len(number)), number]).sum() + 0.5 * ((x[0] - 1.5) ** 2 + (b**2).sum() / PRIOR**2)
+        value = -(weights * logp[np.arange(len(number)), number]).sum() + 0.5 * (
+            (x[0] - 1.5) ** 2 + (b**2).sum() / PRIOR**2
+        )
         gradient = np.concatenate([[a * (residual * scores).sum() + x[0] - 1.5], residual.sum(0) + b / PRIOR**2])
         return value, gradient
 
-    found = minimize(loss, np.concatenate([[1.5], np.zeros(k)]), jac=True, method="L-BFGS-B", bounds=[(-3, 6)] + [(-20, 20)] * k)
+    found = minimize(
+        loss, np.concatenate([[1.5], np.zeros(k)]), jac=True, method="L-BFGS-B", bounds=[(-3, 6)] + [(-20, 20)] * k
+    )
     return float(np.exp(found.x[0])), found.x[1:]
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra at fixed wavelengths, as blocks of numbers that a linear map can read: what frozen tokens hold, and the flux."""
+"""Spectra at fixed wavelengths, as blocks of numbers for a linear map: what frozen tokens hold, and the flux."""
 
 import contextlib
 from dataclasses import dataclass

@@ -124,6 +124,8 @@ def _list_columns(y):
     if y is None:
         msg = "y must be the labels, one for each spectrum; got None"
         raise ValueError(msg)
+    if not isinstance(y, np.ndarray | list | tuple) and hasattr(y, "__array__"):
+        y = np.asarray(y)
     shape = np.shape(y)
     if len(shape) not in (1, 2):
         msg = f"y must have the shape (spectra,) or (spectra, labels); got {shape}"
@@ -216,7 +218,7 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(msg)
         values = values if mask.any() else values.astype(np.int64) if np.isfinite(values).all() else values
     elif values.dtype.kind not in "iub":
-        msg = f"y must hold text or whole numbers; got the type {values.dtype}"
+        msg = f"y: Unknown label type: classes must be text or whole numbers; got the type {values.dtype}"
         raise ValueError(msg)
     classes, inverse = np.unique(values[~mask], return_inverse=True)
     number = np.full(n, -1, np.int64)

@@ -13,10 +13,12 @@ __all__ = ["LinearReading", "list_candidates", "make_folds"]
 
 #: most folds that errors and probabilities are calibrated on
 FOLDS = 5
-#: shares of the blocks that are tried, in the order of `~astro_spectok.adapt.features.BLOCKS`
+#: spectra above which what the whole fit predicts of those left out serves in place of folds
+MANY = 300
+#: shares of the blocks of the maps that are averaged, in the order of `~astro_spectok.adapt.features.BLOCKS`
 CANDIDATES = (
-    (0, 0, 0, 0, 1), (0, 0, 0, 1, 0), (1, 0, 0, 0, 0), (0, 0, 0, 1, 1), (1, 0, 0, 1, 0), (1, 0, 0, 0, 1),
-    (0, 0, 1, 1, 0), (1, 0, 1, 1, 0), (1, 1, 1, 1, 1),
+    (0, 0, 0, 0, 1), (0, 0, 0, 1, 0), (1, 0, 0, 0, 0), (1, 0, 0, 1, 0), (1, 0, 0, 0, 1), (0, 0, 0, 1, 1),
+    (0, 0, 1, 1, 0), (1, 0, 0, 1, 1), (1, 1, 0, 1, 0), (1, 1, 1, 1, 1), (1, 1, 0, 0, 0),
 )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ class LinearReading:
     def add_map(self, scores, targets, candidates, *, weights=None, groups=None):
         """Fit one more map to targets (n, k), and return what each spectrum is predicted to be by other folds.
 
-        Each fold chooses shares and penalty for itself, so that what it predicts has seen nothing of the left-out.
+        Each fold chooses for itself, so that what it predicts has seen nothing of the left-out.
 
         Parameters
         ----------
@@ -122,8 +124,9 @@ class LinearReading:
         """
         made = fit_linear(scores, targets, candidates, weights=weights, groups=groups)
         self.maps.append(self._unfold(made))
-        number = np.arange(len(targets)) if groups is None else groups
-        folds = make_folds(number)
+        if len(targets) > MANY:
+            return made.left_out, made.spread(scores)
+        folds = make_folds(np.arange(len(targets)) if groups is None else groups)
         predicted, spread = np.empty_like(targets), np.empty(len(targets))
         for fold in np.unique(folds):
             out, kept = folds == fold, folds != fold

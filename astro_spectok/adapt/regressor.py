@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectrumRegressor`: numbers with units and errors from spectra, learned from a few with labels."""
 
-import warnings
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Self
@@ -9,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from astro_spectok.adapt.base import AFTER, BEFORE, SpectrumModel
+from astro_spectok.adapt.files import read_unit, write_unit
 from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.labels import Labels, error_unit, read_labels
 from astro_spectok.adapt.sklearn_parts import RegressorMixin
@@ -42,8 +42,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     log : str or sequence of str, optional
         Labels that are learned as their logarithm, which must be positive.
     blocks : str or sequence of str, optional
-        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``flux``. If not given, what predicts left-out
-        spectra best.
+        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``flux``; all of these if not given.
 
     Attributes
     ----------
@@ -58,8 +57,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     Notes
     -----
     Learned values of the tokens around 24 wavelengths, the embedding, levels, lines over a continuum and the flux are
-    each reduced to principal components, of which ridge regression makes the label; its penalty and the shares of the
-    blocks are those with the least error on spectra (or groups) that were left out.
+    each reduced to principal components. Ridge regressions of the label on some of these blocks, each with the penalty
+    that predicts left-out spectra (or groups) best, are averaged; those with smaller errors on these count more.
 
     Examples
     --------
@@ -79,6 +78,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     >>> print(width.unit, bool(np.all(np.abs(width.value - 10 * depth[30:]) < 1)), bool(np.all(error < 0.5 * u.AA)))
     Angstrom True True
     """
+
+    _kind = "regressor"
 
     def __init__(
         self,
@@ -151,26 +152,44 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         given = np.isfinite(targets).any(axis=1)
         scores, usable, groups, candidates = self._begin(spectra, groups, given, None, None, None, progress)
         self.labels_, self.units_, self.form_ = labels.names, labels.units, labels.form
-        self.validation_, self.noise_, self.ranges_ = {}, [], []
+        self.validation_, self.scales_ = {}, []
         for k, name in enumerate(labels.names):
             known = usable & np.isfinite(targets[:, k])
             if known.sum() < 4:
                 msg = f"y: the label {name!r} must be known of at least 4 spectra that can be used; got {known.sum()}"
                 raise ValueError(msg)
             target = targets[known, k]
+            centre, scale = target.mean(), target.std() or 1.0
             predicted, spread = self.reading_.add_map(
-                [z[known] for z in scores], target[:, None], candidates,
+                [z[known] for z in scores], ((target - centre) / scale)[:, None], candidates,
                 groups=None if groups is None else groups[known],
             )  # fmt: skip
-            error = predicted[:, 0] - target
-            ratio = np.abs(error) / spread
+            predicted = predicted[:, 0] * scale + centre
+            ratio = np.abs(predicted - target) / spread
             # the share of left-out errors within one standard deviation is that of a Gaussian
             noise = np.quantile(ratio, 0.6827) if len(ratio) >= FEW else np.sqrt((ratio**2).mean())
-            self.noise_.append(float(noise))
-            self.ranges_.append((float(target.min()), float(target.max())))
-            self.validation_[name] = _judge(target, predicted[:, 0])
+            self.scales_.append((centre, scale, noise, target.min(), target.max()))
+            self.validation_[name] = _judge(target, predicted)
         self.reading_.trim()
         return self
+
+    def _get_state(self):
+        """What else must be kept to predict: plain values, and arrays."""
+        units = [write_unit(unit) for unit in self.units_]
+        state = {"labels": list(self.labels_), "units": units, "form": self.form_}
+        return state, {"labels.scales": np.array(self.scales_)}
+
+    def _set_state(self, state, arrays):
+        """The reverse of `_get_state`."""
+        self.labels_, self.units_ = tuple(map(str, state["labels"])), tuple(map(read_unit, state["units"]))
+        self.form_, scales = state["form"], arrays["labels.scales"]
+        if scales.shape != (len(self.reading_.maps), 5) or not len(self.labels_) == len(scales) == len(self.units_):
+            msg = f"labels.scales must have five values for each of the {len(self.labels_)} labels; got {scales.shape}"
+            raise ValueError(msg)
+        if self.form_ not in ("array", "matrix", "quantity", "table"):
+            msg = f"form must be array, matrix, quantity or table; got {self.form_!r}"
+            raise ValueError(msg)
+        self.scales_ = [tuple(row) for row in scales]
 
     def _transform(self, labels):
         """Labels as they are learned: some as their logarithm."""
@@ -182,7 +201,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         for k, name in enumerate(labels.names):
             if name in wanted:
                 if (values[:, k] <= 0).any():
-                    msg = f"y: the label {name!r} must be positive to be learned as its logarithm (log); got {np.nanmin(values[:, k]):g}"
+                    got = np.nanmin(values[:, k])
+                    msg = f"y: the label {name!r} must be positive to be learned as its logarithm (log); got {got:g}"
                     raise ValueError(msg)
                 values[:, k] = np.log(values[:, k])
         return values
@@ -190,9 +210,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     def _find(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions and errors in the units of the labels, (n, k) each, with batch, flags and messages."""
         batch, usable, flags, messages, predicted, spread = self._apply(X, medium, resolution, redshift, progress)
-        values = np.concatenate([p[:, :1] for p in predicted], axis=1)
-        errors = np.stack([s * noise for s, noise in zip(spread, self.noise_, strict=True)], axis=1)
-        low, high = np.array(self.ranges_).T
+        centre, scale, noise, low, high = np.array(self.scales_).T
+        values = np.concatenate([p[:, :1] for p in predicted], axis=1) * scale + centre
+        errors = np.stack(spread, axis=1) * noise
         outside = ((values < low - errors) | (values > high + errors)).any(axis=1)
         flags = np.where(usable & outside, flags | int(AdaptFlag.LABEL_OUTSIDE), flags)
         wanted = [self.log] if isinstance(self.log, str) else list(self.log)
@@ -240,7 +260,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
 
     @own_errstate
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Coefficient of determination R2, the mean over the labels; of labels that are learned as logarithms, of these.
+        """Coefficient of determination R2, the mean over the labels; of logarithms where these are learned.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Linear maps of blocks of features to a label, with penalty and share of each block chosen by leaving out."""
+"""Linear maps of blocks of features to a label, with penalties chosen, and maps averaged, by what is left out."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ __all__ = ["Components", "LinearMap", "fit_linear", "join_first"]
 PENALTIES = 10.0 ** np.arange(-7, 1.6, 0.5)
 #: most principal components of a block, and the first ones that distances and errors are measured in
 MOST_COMPONENTS, FIRST = 150, 8
+#: to which power of its inverse mean square error a map counts: of few labels, and of many
+LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ class LinearMap:
         Of the scores of all blocks one after the other.
     offset : ndarray, shape (k,)
     shares : tuple of float
-        Of each block.
+        Of each block, in the mean.
     penalty : float
+        In the mean.
     left_out : ndarray, shape (n, k)
         What each spectrum was predicted to be by those of other groups.
-    leverage : ndarray, shape (q, r)
+    leverage : ndarray, shape (q, q)
         The variance of a prediction is 1 + |x @ leverage|^2, in units of the noise of a label, for the ``q`` scores of
         the first components of all blocks.
     error : float
@@ -101,7 +104,9 @@ def join_first(scores):
 
 
 def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
-    """Choose the shares of blocks and the penalty with the least error on what was left out, and fit.
+    """Fit with each of several shares of the blocks, and average: to choose one from few labels would be to guess.
+
+    Each has the penalty with the least error on what was left out, and counts the more the smaller that error is.
 
     Parameters
     ----------
@@ -109,7 +114,7 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
         One for each block, as of `Components.transform`.
     targets : ndarray, shape (n, k)
     candidates : sequence of tuple of float
-        Shares of the blocks that are tried.
+        Shares of the blocks.
     weights : ndarray, shape (n,), optional
         Of the spectra; the same for all if not given.
     groups : ndarray of int, shape (n,), optional
@@ -120,22 +125,34 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
     LinearMap
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
-    best = None
-    for shares in candidates:
-        x = np.concatenate([np.sqrt(share) * z for share, z in zip(shares, scores, strict=True) if share], axis=1)
-        found = _Fit(x, targets, weights).choose(groups)
-        if best is None or found[0] < best[0]:
-            best = *found, shares, x
-    error, penalty, left_out, fit, shares, x = best
-    # back to the scores of all blocks, those that are not read with a weight of zero
+    made = [_fit_one(scores, targets, shares, weights, groups) for shares in candidates]
+    errors = np.maximum([m.error for m in made], 1e-300)
+    power = max(LEAST_POWER, len(targets) / LABELS_PER_POWER)
+    count = (errors / errors.min()) ** -power
+    count /= count.sum()
+
+    def average(values):
+        return sum(c * x for c, x in zip(count, values, strict=True))
+
+    shares, left_out = average([np.array(m.shares) for m in made]), average([m.left_out for m in made])
+    penalty = float(np.exp(average([np.log(m.penalty) for m in made])))
+    return LinearMap(
+        average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty, left_out,
+        _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()),
+    )  # fmt: skip
+
+
+def _fit_one(scores, targets, shares, weights, groups):
+    """The `LinearMap` of one set of shares, without leverage."""
+    x = np.concatenate([np.sqrt(share) * z for share, z in zip(shares, scores, strict=True) if share], axis=1)
+    error, penalty, left_out, fit = _Fit(x, targets, weights).choose(groups)
     slopes = fit.solve(penalty)
+    # back to the scores of all blocks, those that are not read with a weight of zero
     factor = np.concatenate([np.full(z.shape[1], np.sqrt(share)) for share, z in zip(shares, scores, strict=True)])
     whole = np.zeros((len(factor), targets.shape[1]))
     whole[factor > 0] = slopes
-    return LinearMap(
-        whole * factor[:, None], fit.centre - fit.mean @ slopes, tuple(map(float, shares)), float(penalty), left_out,
-        _find_leverage(scores, shares, weights, penalty), float(error),
-    )  # fmt: skip
+    offset = fit.centre - fit.mean @ slopes
+    return LinearMap(whole * factor[:, None], offset, tuple(map(float, shares)), penalty, left_out, None, error)
 
 
 def _find_leverage(scores, shares, weights, penalty):

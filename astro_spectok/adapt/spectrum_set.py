@@ -133,7 +133,7 @@ def _make_batch(obj, medium, resolution, on_error):
 
 
 def _is_several(value):
-    """Whether a value stands for one of each spectrum: a list, not a text or an array, which may be one of each pixel."""
+    """Whether a value stands for one of each spectrum: a list; an array may be one of each pixel."""
     return isinstance(value, list | tuple)
 
 
