@@ -62,22 +62,22 @@ def test_a_classifier_comes_back_from_its_file(spectra, tiny_weights, tmp_path):
     path = model.save(tmp_path / "kinds.safetensors")
     loaded = SpectrumClassifier.load(path, weights=tiny_weights, device="cpu")
     assert_allclose(loaded.predict_proba(spectra), model.predict_proba(spectra), atol=1e-4)
-    with pytest.raises(WeightsError, match="load it with SpectrumClassifier.load"):
+    with pytest.raises(WeightsError, match=r"load it with SpectrumClassifier\.load"):
         SpectrumRegressor.load(path, weights=tiny_weights)
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.save(path)
 
 
 def test_another_backbone_is_refused(saved, redshift_weights):
-    with pytest.raises(WeightsError, match="weights must be those of the estimator .* 'tiny' with the backbone"):
+    with pytest.raises(WeightsError, match=r"weights must be those of the estimator .* 'tiny' with the backbone"):
         SpectrumRegressor.load(saved, weights=redshift_weights, device="cpu")
 
 
 def test_files_of_other_kinds_are_refused(saved, tiny_weights, tmp_path):
     """Weights are no estimator, an estimator is no weights, and a file that was cut is damaged."""
-    with pytest.raises(WeightsError, match="holds no fitted estimator .*but network configuration"):
+    with pytest.raises(WeightsError, match=r"holds no fitted estimator .*but network configuration"):
         SpectrumRegressor.load(tiny_weights)
-    with pytest.raises(WeightsError, match="holds no network configuration .*but fitted estimator"):
+    with pytest.raises(WeightsError, match=r"holds no network configuration .*but fitted estimator"):
         load_weights(saved)
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:-9])

@@ -51,8 +51,6 @@ class SpectrumModel(BaseEstimator):
 
         Returns
         -------
-        scores : list of ndarray
-            Of all spectra.
         usable : ndarray of bool
         groups : ndarray of int, or None
         """
@@ -78,12 +76,12 @@ class SpectrumModel(BaseEstimator):
             raise ValueError(msg)
         grid = FeatureGrid.of_batch(batch, self.frame)
         blocks, _ = make_blocks(batch, readings, grid)
-        self.reading_, scores = LinearReading.begin(grid, blocks)
+        self.reading_ = LinearReading.begin(grid, blocks)
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
         self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
-        return scores, usable, groups, candidates
+        return usable, groups, candidates
 
     def _complain(self, messages, usable):
         """Warn of spectra that could not be used."""
@@ -278,7 +276,7 @@ def _warn_repeated(batch, labelled):
     if same or twice:
         what = f"{same} spectra share a name with others" if same else f"{twice} spectra are copies of others"
         msg = (
-            f"{what}: one object on both sides of a fold makes errors too small; give groups (one value for each object) to "
+            f"{what}: one object on both sides of a fold makes errors too small; give groups (one for each object) to "
             "keep its spectra together"
         )
         warnings.warn(msg, RepeatedObjectsWarning, stacklevel=find_user())

@@ -143,7 +143,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             got = f"the class {classes[0]!s} alone" if len(classes) else "none"
             msg = f"y must hold more than one class; got {got}"
             raise ValueError(msg)
-        scores, usable, groups, candidates = self._begin(spectra, groups, number >= 0, None, None, None, progress)
+        usable, groups, candidates = self._begin(spectra, groups, number >= 0, None, None, None, progress)
         known = usable & (number >= 0)
         counts = np.bincount(number[known], minlength=len(classes))
         if (counts < 2).any():
@@ -154,7 +154,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         own = number[known]
         weights = self._weigh(classes, counts)[own] if self.class_weight else None
         scored, _ = self.reading_.add_map(
-            [z[known] for z in scores], np.eye(len(classes))[own], candidates,
+            np.flatnonzero(known), np.eye(len(classes))[own], candidates,
             weights=weights, groups=None if groups is None else groups[known],
         )  # fmt: skip
         weights = np.ones(len(own)) if weights is None else weights / weights.mean()

@@ -96,22 +96,25 @@ class LinearReading:
 
     @classmethod
     def begin(cls, grid, blocks):
-        """Components and domain of spectra, labelled or not, without a map; and the scores of the spectra."""
+        """Components and domain of spectra, labelled or not, without a map."""
         components = {name: Components.fit(values) for name, values in blocks.items()}
         scores = [components[name].transform(values) for name, values in blocks.items()]
         usable = np.isfinite(blocks["flux"]).any(axis=1)
         reading = cls(grid, components, [], TrainedDomain.fit([z[usable] for z in scores]))
-        return reading, scores
+        # for as long as it is fitted
+        reading._blocks, reading._scores, reading._left = blocks, scores, {}
+        return reading
 
-    def add_map(self, scores, targets, candidates, *, weights=None, groups=None):
-        """Fit one more map to targets (n, k), and return what each spectrum is predicted to be by other folds.
+    def add_map(self, rows, targets, candidates, *, weights=None, groups=None):
+        """Fit one more map, and return what each spectrum is predicted to be by other folds.
 
-        Each fold chooses for itself, so that what it predicts has seen nothing of the left-out.
+        Each fold has components of its own and chooses for itself, so that what it predicts has seen nothing of the
+        left-out: components that have seen a spectrum hold its noise.
 
         Parameters
         ----------
-        scores : list of ndarray
-            Of the spectra with labels.
+        rows : ndarray of int, shape (n,)
+            Of the spectra that `begin` was given, those with labels.
         targets : ndarray, shape (n, k)
         candidates : list of tuple
         weights, groups : ndarray, shape (n,), optional
@@ -122,6 +125,7 @@ class LinearReading:
         spread : ndarray, shape (n,)
             As of `~astro_spectok.adapt.ridge.LinearMap.spread`.
         """
+        scores = [z[rows] for z in self._scores]
         made = fit_linear(scores, targets, candidates, weights=weights, groups=groups)
         self.maps.append(self._unfold(made))
         if len(targets) > MANY:
@@ -130,13 +134,23 @@ class LinearReading:
         predicted, spread = np.empty_like(targets), np.empty(len(targets))
         for fold in np.unique(folds):
             out, kept = folds == fold, folds != fold
+            scores = self._score_without(rows[out])
             made = fit_linear(
-                [z[kept] for z in scores], targets[kept], candidates,
+                [z[rows[kept]] for z in scores], targets[kept], candidates,
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
             )  # fmt: skip
-            left = [z[out] for z in scores]
+            left = [z[rows[out]] for z in scores]
             predicted[out], spread[out] = made.predict(left), made.spread(left)
         return predicted, spread
+
+    def _score_without(self, rows):
+        """Scores of all spectra by components that have not seen some of them."""
+        key = rows.tobytes()
+        if key not in self._left:
+            seen = np.setdiff1d(np.arange(len(self._blocks["flux"])), rows)
+            made = {name: Components.fit(values[seen]) for name, values in self._blocks.items()}
+            self._left[key] = [made[name].transform(values) for name, values in self._blocks.items()]
+        return self._left[key]
 
     def _unfold(self, made):
         """A map of scores as one of the features themselves, of which components need not be kept."""
@@ -148,7 +162,8 @@ class LinearReading:
         return replace(made, weights=np.concatenate(parts))
 
     def trim(self):
-        """Keep of the components only those that domain and errors are measured in."""
+        """Forget the spectra, and of the components all but those that domain and errors are measured in."""
+        del self._blocks, self._scores, self._left
         self.components = {name: Components(c.mean, c.basis[:FIRST]) for name, c in self.components.items()}
 
     def transform(self, blocks):

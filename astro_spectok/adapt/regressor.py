@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from astro_spectok.adapt.base import AFTER, BEFORE, SpectrumModel
+from astro_spectok.adapt.base import AFTER, BEFORE, FEWEST, SpectrumModel
 from astro_spectok.adapt.files import read_unit, write_unit
 from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.labels import Labels, error_unit, read_labels
@@ -150,18 +150,19 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         labels = read_labels(y, len(spectra))
         targets = self._transform(labels)
         given = np.isfinite(targets).any(axis=1)
-        scores, usable, groups, candidates = self._begin(spectra, groups, given, None, None, None, progress)
+        usable, groups, candidates = self._begin(spectra, groups, given, None, None, None, progress)
         self.labels_, self.units_, self.form_ = labels.names, labels.units, labels.form
         self.validation_, self.scales_ = {}, []
         for k, name in enumerate(labels.names):
-            known = usable & np.isfinite(targets[:, k])
-            if known.sum() < 4:
-                msg = f"y: the label {name!r} must be known of at least 4 spectra that can be used; got {known.sum()}"
+            known = np.flatnonzero(usable & np.isfinite(targets[:, k]))
+            if len(known) < FEWEST:
+                got = len(known)
+                msg = f"y: the label {name!r} must be known of at least {FEWEST} spectra that can be used; got {got}"
                 raise ValueError(msg)
             target = targets[known, k]
             centre, scale = target.mean(), target.std() or 1.0
             predicted, spread = self.reading_.add_map(
-                [z[known] for z in scores], ((target - centre) / scale)[:, None], candidates,
+                known, ((target - centre) / scale)[:, None], candidates,
                 groups=None if groups is None else groups[known],
             )  # fmt: skip
             predicted = predicted[:, 0] * scale + centre

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Linear maps of blocks of features to a label, with penalties chosen, and maps averaged, by what is left out."""
+"""Linear maps of blocks of features to a label: penalties are chosen, and maps averaged, by what is left out."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,8 @@ PENALTIES = 10.0 ** np.arange(-7, 1.6, 0.5)
 MOST_COMPONENTS, FIRST = 150, 8
 #: to which power of its inverse mean square error a map counts: of few labels, and of many
 LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
+#: labels for each component of each block that errors are followed along
+LABELS_PER_COMPONENT = 25
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
     shares, left_out = average([np.array(m.shares) for m in made]), average([m.left_out for m in made])
     penalty = float(np.exp(average([np.log(m.penalty) for m in made])))
     return LinearMap(
-        average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty, left_out,
-        _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()),
+        average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty,
+        left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()),
     )  # fmt: skip
 
 
@@ -156,12 +158,15 @@ def _fit_one(scores, targets, shares, weights, groups):
 
 
 def _find_leverage(scores, shares, weights, penalty):
-    """A root (q, q) of what the noise of labels and the penalty leave open, along the first components."""
-    used = [np.sqrt(share) * z for share, z in zip(shares, scores, strict=True)]
-    first = join_first(used)
+    """A root (q, q) of what the noise of labels leaves open, along components of which there are few beside labels."""
+    number = int(np.clip(len(weights) // LABELS_PER_COMPONENT, 1, FIRST))
+    factor = join_first(
+        [np.sqrt(share) * (np.arange(z.shape[1]) < number)[None] for share, z in zip(shares, scores, strict=True)]
+    )[0]
+    first = factor * join_first(scores)
     power, vectors = np.linalg.eigh((first * weights[:, None]).T @ first)
-    factor = join_first([np.full((1, z.shape[1]), np.sqrt(share)) for share, z in zip(shares, scores, strict=True)])[0]
-    return factor[:, None] * vectors / np.sqrt(np.maximum(power, 0) + penalty)
+    # directions that hardly any spectrum varies along are not measured by them
+    return factor[:, None] * vectors / np.sqrt(np.maximum(power, 0) + max(penalty, 1e-3 * max(power.max(), 1e-12)))
 
 
 class _Fit:
