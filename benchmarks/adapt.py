@@ -74,12 +74,10 @@ def fit_adapted(spectra, labels, chosen, scored, names, weights, depth):
             found, error = model.predict(spectra[1][scored], return_std=True)
             pull = (found - labels[1][scored]) / error
             return found[:, None], fitted - start, time.process_time() - fitted, float(np.mean(np.abs(pull) < 1))
-        kept = np.isin(y, [name for name in names if np.sum(y == name) > 1])  # of one spectrum nothing can be left out
         model = SpectrumClassifier(weights, "cpu", adapt=depth, class_weight="balanced")
-        model.fit(spectra[0][chosen[kept]], y[kept], progress=False)
+        model.fit(spectra[0][chosen], y, progress=False)
         fitted = time.process_time()
-        found = np.zeros((len(scored), len(names)))
-        found[:, np.isin(names, model.classes_)] = model.predict_proba(spectra[1][scored])
+        found = model.predict_proba(spectra[1][scored])
     return found, fitted - start, time.process_time() - fitted, float("nan")
 
 

@@ -5,6 +5,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from astro_spectok.adapt.flags import AdaptFlag
+from astro_spectok.adapt.index import SpectrumIndex
+from astro_spectok.adapt.outliers import OutlierScores, outlier_score
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 
 if TYPE_CHECKING:
@@ -12,7 +14,16 @@ if TYPE_CHECKING:
     from astro_spectok.adapt.embedder import SpectrumEmbedder
     from astro_spectok.adapt.regressor import SpectrumRegressor
 
-__all__ = ["AdaptFlag", "SpectrumClassifier", "SpectrumEmbedder", "SpectrumRegressor", "SpectrumSet"]
+__all__ = [
+    "AdaptFlag",
+    "OutlierScores",
+    "SpectrumClassifier",
+    "SpectrumEmbedder",
+    "SpectrumIndex",
+    "SpectrumRegressor",
+    "SpectrumSet",
+    "outlier_score",
+]
 
 #: where what needs scikit-learn, which is an extra, is imported from once it is asked for
 _LATE = {"SpectrumClassifier": "classifier", "SpectrumEmbedder": "embedder", "SpectrumRegressor": "regressor"}

@@ -125,7 +125,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         Raises
         ------
         ValueError
-            Classes do not fit the spectra, there is one class alone, or one of a single spectrum.
+            Classes do not fit the spectra, there is one class alone, or one of spectra that cannot be used.
 
         Warns
         -----
@@ -146,9 +146,9 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         usable, groups, candidates = self._begin(spectra, groups, number >= 0, None, None, None, progress)
         known = usable & (number >= 0)
         counts = np.bincount(number[known], minlength=len(classes))
-        if (counts < 2).any():
-            few = ", ".join(map(str, classes[counts < 2]))
-            msg = f"y must hold each class at least twice among the spectra that can be used; got one or none of {few}"
+        if (counts < 1).any():
+            few = ", ".join(map(str, classes[counts < 1]))
+            msg = f"y must hold each class among the spectra that can be used; got none of {few}"
             raise ValueError(msg)
         self.classes_ = classes
         own = number[known]

@@ -199,18 +199,22 @@ class _Fit:
         return error, penalty, predicted, self
 
     def leave_out(self, penalty, groups):
-        """Residuals (n, k) of spectra that did not take part, times the root of their weights."""
-        shrink = self.size**2 / (self.size**2 + penalty)
-        residual = self.rest - self.u @ (shrink[:, None] * self.inner)
+        """Residuals (n, k) of spectra that did not take part, times the root of their weights.
+
+        One less the leverage is made of what the penalty takes away and of what no component spans, and not as a
+        difference: with more components than spectra it is next to nothing, and so is the residual that it divides.
+        """
+        taken = penalty / (self.size**2 + penalty)
         flat = self.root[:, 0] / np.sqrt(len(self.x))
+        residual = self.u @ (taken[:, None] * self.inner) + (self.rest - self.u @ self.inner)
         if groups is None:
-            share = (self.u**2 @ shrink + flat**2)[:, None]
-            return residual / (1 - share).clip(1e-3)
+            outside = np.maximum(1 - flat**2 - (self.u**2).sum(1), 0)
+            return residual / np.maximum(self.u**2 @ taken + outside, 1e-12)[:, None]
         for number in np.unique(groups):
             own = np.flatnonzero(groups == number)
-            u = self.u[own]
-            hat = (u * shrink) @ u.T + np.outer(flat[own], flat[own])
-            residual[own] = np.linalg.solve((1 + 1e-3) * np.eye(len(own)) - hat, residual[own])
+            u, eye = self.u[own], np.eye(len(own))
+            left = (u * taken) @ u.T + (eye - np.outer(flat[own], flat[own]) - u @ u.T)
+            residual[own] = np.linalg.solve(left + 1e-12 * eye, residual[own])
         return residual
 
     def solve(self, penalty):
