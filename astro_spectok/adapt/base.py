@@ -11,8 +11,9 @@ from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
 from astro_spectok.adapt.backbone import check_backbone, digest_backbone
+from astro_spectok.adapt.deep import DeepSettings
 from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
-from astro_spectok.adapt.reading import LinearReading, list_candidates
+from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
@@ -77,11 +78,27 @@ class SpectrumModel(BaseEstimator):
         grid = FeatureGrid.of_batch(batch, self.frame)
         blocks, _ = make_blocks(batch, readings, grid)
         self.reading_ = LinearReading.begin(grid, blocks)
+        self.deep_ = None
+        # for as long as it is fitted
+        self._fitting = batch, readings, runner, DeepSettings(**(self.options or {}))
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
         self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
         return usable, groups, candidates
+
+    def _deepen(self, rows, n_out, loss, validate, groups, progress):
+        """Train what goes beyond the linear reading, and return which of the rows were left out of that."""
+        from astro_spectok.adapt.deep import train_deep
+
+        batch, readings, runner, settings = self._fitting
+        folds = make_folds(np.arange(len(rows)) if groups is None else groups[rows])
+        kept = [readings[i] for i in rows]
+        deep = train_deep(
+            self.adapt, batch.take(rows), kept, runner, loss, validate, folds, settings, n_out, progress
+        )  # fmt: skip
+        self.deep_ = deep
+        return np.flatnonzero(folds == 0)
 
     def _complain(self, messages, usable):
         """Warn of spectra that could not be used."""
@@ -101,7 +118,7 @@ class SpectrumModel(BaseEstimator):
     def _apply(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions, spreads, flags and messages of spectra."""
         self._check_fitted()
-        _, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
+        spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
         check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         blocks, coverage = make_blocks(batch, readings, self.reading_.grid)
@@ -110,9 +127,10 @@ class SpectrumModel(BaseEstimator):
             blocks = {name: np.full((len(batch), width), np.nan) for name, width in widths.items()}
         scores = self.reading_.transform(blocks)
         predicted, spread = self.reading_.predict(blocks, scores)
+        added = None if self.deep_ is None else self.deep_.predict(spectra, runner, self.frame, progress)
         domain = self.reading_.domain
         flags = np.where(usable, flags | domain.flag(domain.measure(scores), coverage), flags)
-        return batch, usable, flags, messages, predicted, spread
+        return batch, usable, flags, messages, predicted, spread, added
 
     def estimate(
         self,

@@ -36,13 +36,13 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
         Most tokens that go through the network at once.
-    adapt : {'linear'}
-        Depth: a linear reading of what the frozen network makes of a spectrum.
+    adapt : {'linear', 'probe', 'lora', 'full'}
+        Depth, as for `SpectrumRegressor`.
     frame : {'observed', 'rest'}
         'rest' reads spectra in the rest frame, and needs their redshifts.
     class_weight : {None, 'balanced'} or dict, optional
         'balanced' has rare classes count as much as frequent ones; a dict holds the weight of each, 1 where absent.
-    blocks : str or sequence of str, optional
+    blocks, options
         As for `SpectrumRegressor`.
 
     Attributes
@@ -83,6 +83,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         frame: str = "observed",
         class_weight: str | Mapping[Any, float] | None = None,
         blocks: str | Sequence[str] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.weights = weights
         self.device = device
@@ -91,6 +92,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self.frame = frame
         self.class_weight = class_weight
         self.blocks = blocks
+        self.options = options
 
     @own_errstate
     def fit(
@@ -160,8 +162,32 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         weights = np.ones(len(own)) if weights is None else weights / weights.mean()
         self.temperature_, self.offsets_ = _fit_probabilities(scored, own, weights)
         self.validation_ = _judge(self._to_probability(scored), own)
+        if self.adapt != "linear":
+            self._add_depth(np.flatnonzero(known), scored, own, weights, groups, progress)
         self.reading_.trim()
+        del self._fitting
         return self
+
+    def _add_depth(self, rows, scored, own, weights, groups, progress):
+        """Train a depth on top of what the linear reading says of spectra that it has not seen."""
+        import torch
+
+        logits = self.temperature_ * scored + self.offsets_
+        base, number, weight = (
+            torch.from_numpy(logits).float(),
+            torch.from_numpy(own),
+            torch.from_numpy(weights).float(),
+        )
+
+        def loss(some, output):
+            each = torch.nn.functional.cross_entropy(base[some] + output, number[some], reduction="none")
+            return (each * weight[some]).mean()
+
+        def validate(some, output):
+            logp = log_softmax(logits[some] + output, axis=1)
+            return float(-(weights[some] * logp[np.arange(len(some)), own[some]]).mean())
+
+        self._deepen(rows, scored.shape[1], loss, validate, groups, progress)
 
     def _weigh(self, classes, counts):
         """Weight of a spectrum of each class."""
@@ -189,13 +215,13 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             msg = f"classes must be text or numbers, one for each of the {wanted[0]} columns; got {self.classes_.shape}"
             raise ValueError(msg)
 
-    def _to_probability(self, scores):
-        return softmax(self.temperature_ * scores + self.offsets_, axis=1)
+    def _to_probability(self, scores, added=0.0):
+        return softmax(self.temperature_ * scores + self.offsets_ + added, axis=1)
 
     def _find(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Probabilities (n, k), with batch, flags and messages."""
-        batch, usable, flags, messages, (scores,), _ = self._apply(X, medium, resolution, redshift, progress)
-        probability = self._to_probability(scores)
+        batch, usable, flags, messages, (scores,), _, added = self._apply(X, medium, resolution, redshift, progress)
+        probability = self._to_probability(scores, 0.0 if added is None else added)
         probability[~usable] = np.nan
         return batch, usable, flags, messages, probability
 
@@ -266,6 +292,11 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            No class is known of a spectrum that can be used.
         """
         _, usable, _, _, probability = self._find(X)
         classes, number = read_classes(y, len(probability))

@@ -129,7 +129,7 @@ def read_set(spectra, runner, frame, *, network_key=None, progress=None):
     batch = shift_to_rest(spectra.batch, spectra.redshift) if frame == "rest" else spectra.batch
     batch = fit_batch(batch, Domain.from_weights(runner.loaded))
     key = runner.loaded.sha256, network_key, frame
-    kept = spectra._shared.setdefault(key, {}) if network_key != "own" else {}
+    kept = spectra._shared.setdefault(key, {})
     rows = spectra._rows
     missing = np.array([i for i in range(len(batch)) if rows[i] not in kept and batch.lengths[i]], np.int64)
     flags = np.array(batch.flags, np.int64)

@@ -24,7 +24,7 @@ MODEL_KEY = "astro_spectok_adapted"
 FORMAT = 1
 KINDS = {"regressor": ("regressor", "SpectrumRegressor"), "classifier": ("classifier", "SpectrumClassifier")}
 #: parameters of the estimators that are kept
-KEPT = ("adapt", "frame", "log", "class_weight", "blocks")
+KEPT = ("adapt", "frame", "log", "class_weight", "blocks", "options")
 #: largest absolute value of a tensor, most labels or classes, letters of a name
 LARGEST, MOST_LABELS, LONGEST = 1e9, 4096, 200
 
@@ -58,6 +58,11 @@ def write_model(model, path, *, overwrite=False, card=""):
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(x, np.float32)) for name, x in arrays.items()}
     tensors |= {name: torch.from_numpy(np.ascontiguousarray(x, np.float64)) for name, x in more.items()}
+    if model.deep_ is not None:
+        deep = model.deep_
+        content["deep"] = {"depth": deep.depth, "gain": deep.gain, "probe": deep.probe.settings}
+        tensors |= {f"deep.probe.{name}": x for name, x in deep.probe.state_dict().items()}
+        tensors |= {f"deep.factors.{name}": x.half() for name, x in deep.factors.items()}
     return write_content(path, encode_texts({MODEL_KEY: content}), tensors, overwrite=overwrite)
 
 
@@ -127,8 +132,43 @@ def read_model(path, wanted, *, weights=None, device="auto", batch_tokens=None):
         model.n_spectra_, model.n_labelled_ = int(content["n_spectra"]), int(content["n_labelled"])
         model.validation_, model.provenance_ = content["validation"], content["provenance"]
         model.card_ = content["card"]
+        model.deep_ = _read_deep(content.get("deep"), tensors, runner.network)
         model._set_state(content["state"], arrays)
     return model
+
+
+def _read_deep(about, tensors, network):
+    """What goes beyond the linear reading, or None."""
+    if about is None:
+        return None
+    from astro_spectok.adapt.deep import DEPTHS, DeepReading
+    from astro_spectok.adapt.probe import AttentiveProbe, list_layers
+
+    settings = about["probe"]
+    _require(about["depth"] in DEPTHS, f"depth must be one of {', '.join(DEPTHS)}", about["depth"])
+    _require(0 <= about["gain"] <= 1, "gain must be from 0 to 1", about["gain"])
+    for name, most in (("queries", 64), ("size", 512), ("n_out", MOST_LABELS)):
+        fine = type(settings[name]) is int and 0 < settings[name] <= most
+        _require(fine, f"probe.{name} must be an integer up to {most}", settings[name])
+    width = network.config.width - 2
+    _require(settings["width"] == width, f"probe.width must be {width}, as in the network", settings["width"])
+    probe = AttentiveProbe(**settings)
+    prefixes = "deep.probe.", "deep.factors."
+    own, factors = ({k.removeprefix(p): x.float() for k, x in tensors.items() if k.startswith(p)} for p in prefixes)
+    probe.load_state_dict(own)
+    if about["depth"] == "full":
+        wanted = {name: tuple(p.shape) for name, p in network.named_parameters() if name.startswith("blocks.")}
+    elif about["depth"] == "lora":
+        layers = list_layers(network)
+        rank = len(next((x for k, x in factors.items() if k.endswith(".first")), []))
+        wanted = {f"{name}.first": (rank, layer.in_features) for name, layer in layers.items()}
+        wanted |= {f"{name}.second": (layer.out_features, rank) for name, layer in layers.items()}
+    else:
+        wanted = {}
+    _require(
+        {k: tuple(x.shape) for k, x in factors.items()} == wanted, "factors must be those of the encoder", "others"
+    )
+    return DeepReading(about["depth"], probe, factors, about["gain"])
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectrumRegressor`: numbers with units and errors from spectra, learned from a few with labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from astro_spectok.adapt.files import read_unit, write_unit
 from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.labels import Labels, error_unit, read_labels
 from astro_spectok.adapt.sklearn_parts import RegressorMixin
+from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column
 from astro_spectok.utils.host import own_errstate
 
@@ -35,12 +36,18 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
         Most tokens that go through the network at once.
-    adapt : {'linear'}
-        Depth: a linear reading of what the frozen network makes of a spectrum.
+    adapt : {'linear', 'probe', 'lora', 'full'}
+        Depth. A linear reading of what the frozen network makes of a spectrum; the others add to it what lessens the
+        errors on a fifth of the spectra (or groups) that is left out: a small read-out that attends to the tokens,
+        with low-rank changes of the encoder, or with all of its blocks trained.
     frame : {'observed', 'rest'}
         'rest' reads spectra in the rest frame, and needs their redshifts.
     log : str or sequence of str, optional
         Labels that are learned as their logarithm, which must be positive.
+    options : dict, optional
+        For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), and ``augment``, what
+        happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
+        depend on it ``velocity``.
     blocks : str or sequence of str, optional
         What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``flux``; all of these if not given.
 
@@ -91,6 +98,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         frame: str = "observed",
         log: str | Sequence[str] = (),
         blocks: str | Sequence[str] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.weights = weights
         self.device = device
@@ -99,6 +107,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         self.frame = frame
         self.log = log
         self.blocks = blocks
+        self.options = options
 
     @own_errstate
     def fit(
@@ -144,8 +153,6 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         RepeatedObjectsWarning
             Some spectra are of the same object, and ``groups`` is not given.
         """
-        from astro_spectok.adapt.spectrum_set import SpectrumSet
-
         spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift)
         labels = read_labels(y, len(spectra))
         targets = self._transform(labels)
@@ -153,6 +160,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         usable, groups, candidates = self._begin(spectra, groups, given, None, None, None, progress)
         self.labels_, self.units_, self.form_ = labels.names, labels.units, labels.form
         self.validation_, self.scales_ = {}, []
+        left_out = np.full(targets.shape, np.nan)
         for k, name in enumerate(labels.names):
             known = np.flatnonzero(usable & np.isfinite(targets[:, k]))
             if len(known) < FEWEST:
@@ -165,14 +173,51 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
                 known, ((target - centre) / scale)[:, None], candidates,
                 groups=None if groups is None else groups[known],
             )  # fmt: skip
+            left_out[known, k] = predicted[:, 0]
             predicted = predicted[:, 0] * scale + centre
             ratio = np.abs(predicted - target) / spread
             # the share of left-out errors within one standard deviation is that of a Gaussian
             noise = np.quantile(ratio, 0.6827) if len(ratio) >= FEW else np.sqrt((ratio**2).mean())
             self.scales_.append((centre, scale, noise, target.min(), target.max()))
             self.validation_[name] = _judge(target, predicted)
+        if self.adapt != "linear":
+            self._add_depth(targets, left_out, groups, progress)
         self.reading_.trim()
+        del self._fitting
         return self
+
+    def _add_depth(self, targets, left_out, groups, progress):
+        """Train a depth on what the linear reading leaves of spectra that it has not seen."""
+        import torch
+
+        centre, scale = np.array(self.scales_)[:, :2].T
+        rest = (targets - centre) / scale - left_out
+        rows = np.flatnonzero(np.isfinite(rest).any(axis=1))
+        rest = rest[rows]
+        known, wanted = torch.from_numpy(np.isfinite(rest)), torch.from_numpy(np.nan_to_num(rest)).float()
+
+        def loss(some, output):
+            error = torch.nn.functional.smooth_l1_loss(output, wanted[some], reduction="none")
+            return (error * known[some]).sum() / known[some].sum().clamp_min(1)
+
+        def validate(some, output):
+            return float(np.nanmean((rest[some] - output) ** 2))
+
+        held = self._deepen(rows, targets.shape[1], loss, validate, groups, progress)
+        batch, _, runner, _ = self._fitting
+        if self.deep_.gain:
+            part = SpectrumSet(batch.take(rows[held]), redshift=0.0)
+            added = self.deep_.predict(part, runner, "observed")
+            for k, name in enumerate(self.labels_):
+                fine = np.isfinite(rest[held, k])
+                if fine.sum() > 1:
+                    before, after = (
+                        np.sqrt(np.mean(x**2)) for x in (rest[held, k][fine], (rest[held] - added)[fine, k])
+                    )
+                    *others, noise, low, high = self.scales_[k]
+                    self.scales_[k] = (*others, noise * min(after / max(before, 1e-12), 1.0), low, high)
+                    self.validation_[name] |= {"n_held": int(fine.sum()), "rms_held": after * others[1],
+                                               "rms_held_linear": before * others[1]}  # fmt: skip
 
     def _get_state(self):
         """What else must be kept to predict: plain values, and arrays."""
@@ -210,9 +255,12 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
 
     def _find(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions and errors in the units of the labels, (n, k) each, with batch, flags and messages."""
-        batch, usable, flags, messages, predicted, spread = self._apply(X, medium, resolution, redshift, progress)
+        batch, usable, flags, messages, predicted, spread, added = self._apply(
+            X, medium, resolution, redshift, progress
+        )
         centre, scale, noise, low, high = np.array(self.scales_).T
-        values = np.concatenate([p[:, :1] for p in predicted], axis=1) * scale + centre
+        values = np.concatenate([p[:, :1] for p in predicted], axis=1) + (0 if added is None else added)
+        values = values * scale + centre
         errors = np.stack(spread, axis=1) * noise
         outside = ((values < low - errors) | (values > high + errors)).any(axis=1)
         flags = np.where(usable & outside, flags | int(AdaptFlag.LABEL_OUTSIDE), flags)
@@ -274,6 +322,13 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            A label is known of no spectrum that can be used, or is not there.
+        `~astropy.units.UnitsError`
+            A unit does not convert to that of ``fit``.
         """
         _, usable, _, _, values, _ = self._find(X)
         labels = read_labels(y, len(values), like=self._labels)
