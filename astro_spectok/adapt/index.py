@@ -100,7 +100,7 @@ class SpectrumIndex:
     ) -> None:
         self.weights, self.device, self.batch_tokens, self.options = weights, device, batch_tokens, options
         self.vectors, self.names = np.zeros((0, 0), np.float32), np.zeros((0, 1), np.uint8)
-        self.table, self.backbone = PlainTable({}, {}, set()), None
+        self.table, self.backbone = PlainTable({}, {}, set()), {}
         if obj is not None:
             self.add(obj, table, medium=medium, resolution=resolution, progress=progress)
 
@@ -113,7 +113,7 @@ class SpectrumIndex:
 
         loaded = load_weights(self.weights)
         own = {"name": loaded.name, "sha256": digest_backbone(loaded.network)}
-        if self.backbone is None:
+        if not self.backbone:
             self.backbone = own
         elif own["sha256"] != self.backbone["sha256"]:
             msg = (

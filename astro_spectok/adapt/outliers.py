@@ -235,8 +235,8 @@ def _find_reference(reference, vectors, runner, options):
         known, own = vectors, True
     elif isinstance(reference, SpectrumIndex):
         found = digest_backbone(runner.network)
-        if reference.backbone is None or found != reference.backbone["sha256"]:
-            name = "none" if reference.backbone is None else repr(reference.backbone["name"])
+        if found != reference.backbone.get("sha256"):
+            name = repr(reference.backbone.get("name", "none yet"))
             msg = (
                 f"weights must be those of the index, {name}; got {runner.loaded.name!r} with the backbone {found[:12]}"
             )

@@ -66,6 +66,8 @@ class SpectrumSet:
         redshift: Any = None,
         on_error: str = "flag",
     ) -> None:
+        self.batch: SpectrumBatch
+        self.redshift: np.ndarray
         if isinstance(obj, SpectrumSet):
             if medium is not None or resolution is not None:
                 msg = "medium and resolution must be given when a SpectrumSet is made; this one has them"
