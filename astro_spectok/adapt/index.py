@@ -100,7 +100,8 @@ class SpectrumIndex:
     ) -> None:
         self.weights, self.device, self.batch_tokens, self.options = weights, device, batch_tokens, options
         self.vectors, self.names = np.zeros((0, 0), np.float32), np.zeros((0, 1), np.uint8)
-        self.table, self.backbone = PlainTable({}, {}, set()), {}
+        self.table = PlainTable({}, {}, set())
+        self.backbone: dict[str, str] = {}
         if obj is not None:
             self.add(obj, table, medium=medium, resolution=resolution, progress=progress)
 
