@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from astro_spectok.adapt.spectrum_set import shift_to_rest
 from astro_spectok.interface.containment import Containment, require_finite
@@ -14,14 +14,17 @@ from astro_spectok.spectra import InputFlag
 
 __all__ = ["BLOCKS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
 
-#: learned values of tokens, the embedding, levels of the continuum, lines over it, and the flux itself
-BLOCKS = ("tokens", "embedding", "levels", "lines", "flux")
+#: learned values of tokens, the embedding, levels of the continuum, lines over it, the same over their usual size
+#: nearby, so that weak ones count as much as strong ones, and the flux itself
+BLOCKS = ("tokens", "embedding", "levels", "lines", "contrast", "flux")
 #: wavelengths around which tokens are averaged
 N_NODES = 24
 #: pixels of lines and flux, and the least width of one in ln(wavelength): 135 km/s
 N_PIXELS, FINEST = 2048, 4.5e-4
 #: width in ln(wavelength) of the running mean that lines are relative to
 CONTINUUM = 0.02
+#: parts of the grid within which the usual size of lines is measured, and the least there is
+NEARBY, LEAST_LINE = 60, 0.01
 #: per cent of the spectra of a training set that may end within its range of wavelengths, on either side
 REACH = 10
 #: memory for what was read of the spectra of a set, in bytes
@@ -191,7 +194,10 @@ def make_blocks(batch, readings, grid):
         flux, known = _resample(batch, i, grid)
         coverage[i] = known.mean()
         made["flux"].append(np.where(known, flux, np.nan))
-        made["lines"].append(np.where(known, _flatten(flux, grid), np.nan))
+        lines = _flatten(flux, grid)
+        made["lines"].append(np.where(known, lines, np.nan))
+        usual = np.sqrt(uniform_filter1d(lines**2, max(grid.n_pixels // NEARBY, 8)) + LEAST_LINE**2)
+        made["contrast"].append(np.where(known, lines / usual, np.nan))
         made["tokens"].append(_average(readings[i], readings[i].learned.astype(np.float32), grid).ravel())
         level = _average(readings[i], readings[i].level[:, None], grid)[:, 0]
         made["levels"].append(np.arcsinh(level) - np.nanmean(np.arcsinh(level)) if np.isfinite(level).any() else level)

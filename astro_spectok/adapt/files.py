@@ -227,7 +227,8 @@ def _check_component(name, arrays, grid):
     mean, basis = arrays[f"components.{name}.mean"], arrays[f"components.{name}.basis"]
     fits = mean.ndim == 1 and basis.ndim == 2 and basis.shape[1] == len(mean) and len(basis) <= FIRST
     _require(fits, f"components.{name} must be at most {FIRST} rows of the length of their mean", basis.shape)
-    wanted = {"levels": grid["n_nodes"], "lines": grid["n_pixels"], "flux": grid["n_pixels"]}.get(name, len(mean))
+    wanted = dict.fromkeys(("lines", "contrast", "flux"), grid["n_pixels"]) | {"levels": grid["n_nodes"]}
+    wanted = wanted.get(name, len(mean))
     _require(len(mean) == wanted, f"components.{name} must have {wanted} columns", len(mean))
     return len(mean), len(basis)
 

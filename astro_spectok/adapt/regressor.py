@@ -49,7 +49,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
         depend on it ``velocity``.
     blocks : str or sequence of str, optional
-        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``flux``; all of these if not given.
+        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``; all of these if not given.
 
     Attributes
     ----------
@@ -63,7 +63,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
 
     Notes
     -----
-    Learned values of the tokens around 24 wavelengths, the embedding, levels, lines over a continuum and the flux are
+    Learned values of the tokens around 24 wavelengths, the embedding, levels, lines over a continuum (also over their
+    usual size nearby, so that weak ones count) and the flux are
     each reduced to principal components. Ridge regressions of the label on some of these blocks, each with the penalty
     that predicts left-out spectra (or groups) best, are averaged; those with smaller errors on these count more.
 
