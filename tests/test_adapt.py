@@ -81,16 +81,17 @@ def test_predictions_have_the_form_of_labels(y, kind, spectra, tiny_weights):
 def test_logarithmic_units_and_logarithms(spectra, tiny_weights):
     """log g as dex(cm/s2); a label that is learned as its logarithm is never negative."""
     gravity = LABELS["depth"][TRAIN] * u.dex(u.cm / u.s**2)
-    model = SpectrumRegressor(tiny_weights, "cpu").fit(spectra[TRAIN], QTable({"logg": gravity}))
+    model = SpectrumRegressor(tiny_weights, "cpu", blocks="flux").fit(spectra[TRAIN], QTable({"logg": gravity}))
     found, error = model.predict(spectra[TEST], return_std=True)
     assert (found["logg"].unit, error["logg"].unit) == (u.dex(u.cm / u.s**2), u.dex)
-    model = SpectrumRegressor(tiny_weights, "cpu", log="label").fit(spectra[TRAIN], 1e-17 * LABELS["depth"][TRAIN] ** 4)
+    model = SpectrumRegressor(tiny_weights, "cpu", log="label", blocks="flux")
+    model.fit(spectra[TRAIN], 1e-17 * LABELS["depth"][TRAIN] ** 4)
     assert (model.predict(spectra) > 0).all()
 
 
 def test_pipeline_grid_search_groups_and_clone(spectra, tiny_weights):
     """Cross-validation splits sets and lists, without parting medium and redshift from a spectrum."""
-    model = SpectrumRegressor(tiny_weights, "cpu")
+    model = SpectrumRegressor(tiny_weights, "cpu", blocks="lines")
     groups = np.arange(24) // 2
     y = LABELS["depth"][:24] * u.m
     scores = cross_val_score(model, spectra[:24], y, cv=GroupKFold(3), groups=groups)

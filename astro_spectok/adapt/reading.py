@@ -137,7 +137,7 @@ class LinearReading:
         predicted, spread = np.empty_like(targets), np.empty(len(targets))
         for fold in np.unique(folds):
             out, kept = folds == fold, folds != fold
-            scores = self._score_without(rows[out])
+            scores = self._score_without(rows[out], np.any(candidates, axis=0))
             made = fit_linear(
                 [z[rows[kept]] for z in scores], targets[kept], candidates,
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
@@ -146,13 +146,15 @@ class LinearReading:
             predicted[out], spread[out] = made.predict(left), made.spread(left)
         return predicted, spread
 
-    def _score_without(self, rows):
-        """Scores of all spectra by components that have not seen some of them."""
-        key = rows.tobytes()
+    def _score_without(self, rows, used):
+        """Scores of all spectra by components that have not seen some of them; none of blocks that are not used."""
+        key = rows.tobytes(), used.tobytes()
         if key not in self._left:
             seen = np.setdiff1d(np.arange(len(self._blocks["flux"])), rows)
-            made = {name: Components.fit(values[seen]) for name, values in self._blocks.items()}
-            self._left[key] = [made[name].transform(values) for name, values in self._blocks.items()]
+            self._left[key] = [
+                Components.fit(values[seen]).transform(values) if wanted else np.zeros((len(values), 0))
+                for values, wanted in zip(self._blocks.values(), used, strict=True)
+            ]
         return self._left[key]
 
     def _unfold(self, made):
