@@ -112,7 +112,8 @@ def test_a_set_keeps_what_belongs_to_a_spectrum(tiny_weights):
     assert part.redshift.tolist() == [0.1, 0.3]
     assert part.batch.resolution[part.batch.grid(0)][0] == 2000
     assert np.isnan(part.batch.resolution[part.batch.grid(1)][0])
-    assert part[1]._shared is made._shared
+    assert part[1]._shared is SpectrumSet(part)._shared is made._shared
+    assert SpectrumSet(part, redshift=0.2)._shared is not made._shared
     assert pickle.loads(pickle.dumps(part))[-1].redshift.tolist() == [0.3]
     with pytest.raises(ValueError, match="medium must be one for all or one for each of the 4 spectra; got 1"):
         SpectrumSet(SPECTRA[:4], medium=["air"])

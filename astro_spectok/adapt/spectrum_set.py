@@ -76,8 +76,10 @@ class SpectrumSet:
         else:
             self.batch, own = _make_batch(obj, medium, resolution, on_error), None
         self.redshift = _check_redshift(redshift, len(self.batch), own)
-        self._rows = np.arange(len(self.batch))
-        self._shared: dict = {}  # what was computed, by the place of a spectrum in the whole set
+        # what was computed, by the place of a spectrum in the whole set; in the rest frame it depends on redshifts
+        self._rows, self._shared = np.arange(len(self.batch)), {}
+        if isinstance(obj, SpectrumSet) and redshift is None:
+            self._rows, self._shared = obj._rows, obj._shared
 
     @property
     def shape(self) -> tuple[int]:
