@@ -14,7 +14,7 @@ from astro_spectok.adapt.backbone import check_backbone, digest_backbone
 from astro_spectok.adapt.deep import DeepSettings
 from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
-from astro_spectok.adapt.sklearn_parts import BaseEstimator, NotFittedError
+from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
 from astro_spectok.interface.columns import Column, make_table
@@ -32,6 +32,10 @@ FRAMES = ("observed", "rest")
 
 class SpectrumModel(BaseEstimator):
     """Common part of the estimators for labels of one's own; see `SpectrumRegressor` and `SpectrumClassifier`."""
+
+    # what belongs to spectra travels with them, not through scikit-learn's routing of metadata
+    __metadata_request__fit = dict.fromkeys(("groups", "medium", "resolution", "redshift", "progress"), UNUSED)
+    __metadata_request__predict, __metadata_request__score = {"return_std": UNUSED}, {"sample_weight": UNUSED}
 
     def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None):
         """Any form of spectra as what is learned from: batch, readings, flags, messages, and the runner."""

@@ -77,7 +77,8 @@ class SpectrumSet:
             self.batch, own = _make_batch(obj, medium, resolution, on_error), None
         self.redshift = _check_redshift(redshift, len(self.batch), own)
         # what was computed, by the place of a spectrum in the whole set; in the rest frame it depends on redshifts
-        self._rows, self._shared = np.arange(len(self.batch)), {}
+        self._rows = np.arange(len(self.batch))
+        self._shared: dict = {}
         if isinstance(obj, SpectrumSet) and redshift is None:
             self._rows, self._shared = obj._rows, obj._shared
 
