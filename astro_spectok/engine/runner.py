@@ -173,7 +173,7 @@ class Runner:
             On the device.
         """
         for group in self._plan(batch):
-            yield group, _gather(batch, group, self.network.config.patch).to(self.device)
+            yield group, gather_patches(batch, group, self.network.config.patch).to(self.device)
 
     def embed_batch(
         self,
@@ -209,7 +209,7 @@ class Runner:
         names = self.embedder.choose(parts)
 
         def compute(group):
-            patches = _gather(batch, group, self.network.config.patch).to(self.device)
+            patches = gather_patches(batch, group, self.network.config.patch).to(self.device)
             known = None if redshift is None else np.asarray(redshift, float)[group]
             with self._computing():
                 return self.embedder(names, patches, redshift=known).cpu().numpy()
