@@ -5,6 +5,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 __all__ = [
     "FlaggedSpectraWarning",
+    "RepeatedObjectsWarning",
     "SpectokWarning",
     "UnknownWeightsError",
     "WavelengthRangeWarning",
@@ -69,6 +70,26 @@ class FlaggedSpectraWarning(SpectokWarning):
     ...     vectors = embed([(wavelength, flux), (wavelength[:20], flux[:20])], device="cpu")
     >>> np.isnan(vectors).all(axis=1).tolist()
     [False, True]
+    """
+
+
+class RepeatedObjectsWarning(SpectokWarning):
+    """Spectra of one object stand on both sides of a validation, which makes errors too small; give ``groups``.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.adapt import SpectrumRegressor
+    >>> from astro_spectok.exceptions import RepeatedObjectsWarning
+    >>> wavelength = np.linspace(4000, 5000, 200) * u.AA
+    >>> spectra = [(wavelength, (2 + np.sin(np.arange(200) / (9 + k % 4))) * u.Jy) for k in range(8)]
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", RepeatedObjectsWarning)
+    ...     model = SpectrumRegressor(device="cpu").fit(spectra, np.arange(8) % 4, medium="vacuum")
+    >>> [warning.category.__name__ for warning in caught]
+    ['RepeatedObjectsWarning']
     """
 
 

@@ -111,8 +111,10 @@ def fit_ridge(features, targets):
     inner, rest = u.T @ (targets - centre), targets - centre
     best = None
     for penalty in PENALTIES * size[0] ** 2:
-        shrink = size**2 / (size**2 + penalty)
-        left = (rest - u @ (shrink[:, None] * inner)) / (1 - 1 / len(u) - (u**2 @ shrink))[:, None].clip(1e-3)
+        # not as differences: of more features than labels next to nothing is divided by next to nothing
+        taken = penalty / (size**2 + penalty)
+        left = u @ (taken[:, None] * inner) + (rest - u @ inner)
+        left /= (u**2 @ taken + (1 - 1 / len(u) - (u**2).sum(1)).clip(0)).clip(1e-12)[:, None]
         error = float((left**2).sum())
         if best is None or error < best[0]:
             best = error, penalty

@@ -59,7 +59,7 @@ def measure_parts(spectra, weights, device, repeats):
     batch = to_batch(spectra)
     patch = runner.network.config.patch
     groups = runner_module.plan_batches(-(-batch.lengths // patch), runner.batch_tokens)
-    patches = [runner_module._gather(batch, group, patch) for group in groups]
+    patches = [runner_module.gather_patches(batch, group, patch) for group in groups]
 
     def run_network():
         with torch.inference_mode():
@@ -70,7 +70,7 @@ def measure_parts(spectra, weights, device, repeats):
 
     return (
         measure(lambda: to_batch(spectra), repeats),
-        measure(lambda: [runner_module._gather(batch, group, patch) for group in groups], repeats),
+        measure(lambda: [runner_module.gather_patches(batch, group, patch) for group in groups], repeats),
         measure(run_network, repeats),
     )
 

@@ -34,14 +34,14 @@ else:
     intersphinx_mapping = {}
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(astropy|collections|enum|matplotlib|nn|numpy|pathlib|specutils|torch)\..*"),
+    (r"py:.*", r"(astropy|collections|enum|matplotlib|nn|numpy|pathlib|sklearn|specutils|torch)\..*"),
     # named in docstrings of public functions, for developers
     (
         r"py:(class|obj)",
         r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead|RedshiftHeadConfig|EncodedSpectrum|Measured|TokenDecoder|"
         r"PatchBatch|PatchGrid|SpectralNetwork|RedshiftGrid|StellarHull|StellarLabels|StellarTraining|check_output|"
         r"read_metadata|read_weights|write_weights|HeadInputs|Truth|TrainingBatch|RedshiftRules|list_heads|read_recipe|"
-        r"config_class|Calibration|LoadedWeights|SpectrumInfo|RawSpectra|find_weights)",
+        r"config_class|Calibration|LoadedWeights|SpectrumModel|SpectrumInfo|RawSpectra|find_weights)",
     ),
     # annotations of Python's own
     (r"py:class", r"(os\.PathLike|dict\[str|Any\]?)"),

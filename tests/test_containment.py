@@ -55,14 +55,14 @@ def fail_at_conversion(patch):
 
 def fail_in_engine(patch):
     """An error of the batch that a spectrum is in."""
-    original = engine._gather
+    original = engine.gather_patches
 
     def gather(batch, group, patch_size):
         if ODD in batch.lengths[group]:
             raise RuntimeError("out of memory")
         return original(batch, group, patch_size)
 
-    patch.setattr(engine, "_gather", gather)
+    patch.setattr(engine, "gather_patches", gather)
     return InputFlag.FAILED, "RuntimeError: out of memory"
 
 

@@ -15,6 +15,7 @@ PAGE = DOCS / "api.rst"
 #: rooms of which a user is to find everything on the pages
 PUBLIC = (
     "astro_spectok",
+    "astro_spectok.adapt",
     "astro_spectok.engine",
     "astro_spectok.estimators",
     "astro_spectok.exceptions",

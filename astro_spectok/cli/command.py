@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 
+from astro_spectok.cli.adapt import add_fit, add_predict
 from astro_spectok.cli.build import add_build
 from astro_spectok.cli.estimators import add_redshift, add_stellar
 from astro_spectok.cli.inspect import add_inspect
@@ -22,6 +23,7 @@ from astro_spectok.cli.options import (
     write_line,
 )
 from astro_spectok.cli.remarks import show_warnings
+from astro_spectok.cli.search import add_index, add_outliers, add_similar
 from astro_spectok.cli.survey import add_survey
 
 __all__ = ["SUBCOMMANDS", "build_parser", "main"]
@@ -256,8 +258,8 @@ def _run_simulate(args):
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
 SUBCOMMANDS = (
-    add_build, add_demo, add_embed, add_inspect, add_pretrain, add_redshift, add_simulate, add_stellar, add_survey,
-    add_weights,
+    add_build, add_demo, add_embed, add_fit, add_index, add_inspect, add_outliers, add_predict, add_pretrain,
+    add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_weights,
 )  # fmt: skip
 
 

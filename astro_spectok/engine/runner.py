@@ -21,7 +21,7 @@ from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
 from astro_spectok.weights import load_weights
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "gather_patches"]
 
 #: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
 CPU_BATCH_TOKENS = 6144
@@ -125,7 +125,7 @@ class Runner:
         patch = self.network.config.patch
 
         def compute(group):
-            patches = _gather(batch, group, patch).to(self.device)
+            patches = gather_patches(batch, group, patch).to(self.device)
             with self._computing():
                 tokens = self.network.encode(patches)
                 solutions = {}
@@ -173,7 +173,7 @@ class Runner:
             On the device.
         """
         for group in self._plan(batch):
-            yield group, _gather(batch, group, self.network.config.patch).to(self.device)
+            yield group, gather_patches(batch, group, self.network.config.patch).to(self.device)
 
     def embed_batch(
         self,
@@ -209,7 +209,7 @@ class Runner:
         names = self.embedder.choose(parts)
 
         def compute(group):
-            patches = _gather(batch, group, self.network.config.patch).to(self.device)
+            patches = gather_patches(batch, group, self.network.config.patch).to(self.device)
             known = None if redshift is None else np.asarray(redshift, float)[group]
             with self._computing():
                 return self.embedder(names, patches, redshift=known).cpu().numpy()
@@ -277,7 +277,7 @@ class Runner:
         known = np.all([np.isfinite(values) for values in given.values()], axis=0) if given else True
 
         def compute(group):
-            patches, tokens = _gather(batch, group, network.config.patch).to(self.device), None
+            patches, tokens = gather_patches(batch, group, network.config.patch).to(self.device), None
             where = patches.mask, patches.grid.geometry
             values = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
             with self._computing():
@@ -314,7 +314,7 @@ class Runner:
         ndarray of float32, shape (blocks, heads, T, T)
             As of `~astro_spectok.tokens.TokenAttention`.
         """
-        patches = _gather(batch, np.array([i]), self.network.config.patch).to(self.device)
+        patches = gather_patches(batch, np.array([i]), self.network.config.patch).to(self.device)
         with self._computing():
             (weights,) = self.network.measure_attention(patches).cpu().numpy()
         present = patches.grid.present[0].cpu().numpy()
@@ -468,7 +468,7 @@ def _choose_budget(batch_tokens, device):
     return budget
 
 
-def _gather(batch, group, patch):
+def gather_patches(batch, group, patch):
     """Patches of the spectra at ``group`` of a batch."""
     import torch
 

@@ -16,10 +16,27 @@ from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.utils.atomic import replace_file
 from astro_spectok.weights.checks import check_header, check_metadata
 
-__all__ = ["CONFIG_KEY", "read_metadata", "read_weights", "word_remedy", "write_weights"]
+__all__ = [
+    "CONFIG_KEY",
+    "check_path",
+    "encode_texts",
+    "read_content",
+    "read_header",
+    "read_metadata",
+    "read_weights",
+    "word_remedy",
+    "write_content",
+    "write_weights",
+]
 
 #: metadata key of what describes network and heads, as JSON
 CONFIG_KEY = "astro_spectok_config"
+#: metadata keys of the kinds of files, what each holds, and what writes them
+KINDS = {
+    CONFIG_KEY: ("network configuration", "write such files with astro_spectok.weights.write_weights"),
+    "astro_spectok_adapted": ("fitted estimator", "write such files with its method save"),
+    "astro_spectok_index": ("index of spectra", "write such files with SpectrumIndex.save"),
+}
 #: of the format, and the one that is written; without it a file is of format 1
 _FORMAT_KEY, _FORMAT = "astro_spectok_format", "2"
 _VERSION_KEY = "astro_spectok_version"
@@ -68,13 +85,36 @@ def read_weights(path):
     >>> {"redshift", "spectral_type", "stellar"} <= {head["name"] for head in config["heads"]}
     True
     """
+    raw, tensors = read_content(path)
+    config, _, tensors = _convert(raw, path, tensors)
+    return config, tensors
+
+
+def read_content(path, key=CONFIG_KEY):
+    """The metadata of a file as they stand in it, decoded, and its tensors, once its digest is verified.
+
+    Parameters
+    ----------
+    path : path-like
+    key : str, optional
+        Metadata that must be there.
+
+    Returns
+    -------
+    metadata : dict
+    tensors : dict of str to `torch.Tensor`
+
+    Raises
+    ------
+    WeightsIntegrityError, WeightsError
+        As for `read_weights`.
+    """
     from safetensors.torch import load
 
-    raw = _read_header(path)
+    raw = read_header(path, key)
     content = Path(path).read_bytes()
     _verify_content(content, path)
-    config, _, tensors = _convert(raw, path, load(content))
-    return config, tensors
+    return raw, load(content)
 
 
 def read_metadata(path):
@@ -103,12 +143,12 @@ def read_metadata(path):
     >>> metadata["astro_spectok_config"]["backbone"]["name"], metadata["training"]["redshift_sigma"]
     ('small', 6e-05)
     """
-    config, metadata, _ = _convert(_read_header(path), path)
+    config, metadata, _ = _convert(read_header(path), path)
     return metadata | {CONFIG_KEY: config}
 
 
-def _read_header(path):
-    """The metadata of a file as they stand in it, decoded."""
+def read_header(path, key=CONFIG_KEY):
+    """The metadata of a file as they stand in it, decoded; those under ``key`` must be there."""
     from safetensors import SafetensorError, safe_open
 
     _check_magic(path)
@@ -123,10 +163,12 @@ def _read_header(path):
         )
         raise WeightsIntegrityError(msg) from error
     metadata = {key: _decode(value) for key, value in raw.items()}
-    if not isinstance(metadata.get(CONFIG_KEY), dict):
+    if not isinstance(metadata.get(key), dict):
+        what, remedy = KINDS[key]
+        other = next((KINDS[known][0] for known in KINDS if isinstance(metadata.get(known), dict)), "")
         msg = (
-            f"The safetensors file {os.fspath(path)} holds no network configuration (metadata {CONFIG_KEY!r}), so it "
-            "is not a set of weights of this package; write such files with astro_spectok.weights.write_weights."
+            f"The safetensors file {os.fspath(path)} holds no {what} (metadata {key!r})"
+            f"{f', but {other}' if other else ''}; {remedy}."
         )
         raise WeightsError(msg)
     check_metadata(metadata, path)
@@ -237,8 +279,12 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     >>> loaded.name, loaded.wavelength_range, "stellar" in loaded.network.heads
     ('ours', (3600.0, 9800.0), False)
     """
-    from safetensors.torch import save
+    path = check_path(path, overwrite=overwrite)
+    return write_content(path, _encode_metadata(config, metadata or {}), tensors, overwrite=overwrite)
 
+
+def check_path(path, *, overwrite):
+    """The path of a file that is to be written; its errors are those of `write_weights`."""
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         msg = f"`path` must end in .safetensors, got {str(path)!r}"
@@ -246,7 +292,27 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     if path.exists() and not overwrite:
         msg = f"`path` must not exist yet, got {str(path)!r}; pass overwrite=True to replace it"
         raise FileExistsError(msg)
-    texts = _encode_metadata(config, metadata or {})
+    return path
+
+
+def write_content(path, texts, tensors, *, overwrite=False):
+    """Write tensors and texts with a digest of both, in one step.
+
+    Parameters
+    ----------
+    path : path-like
+        As of `check_path`.
+    texts : dict of str to str
+    tensors : mapping of str to `torch.Tensor`
+    overwrite : bool, optional
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The file.
+    """
+    from safetensors.torch import save
+
     # copies, as safetensors refuses tensors that share memory
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     texts[_DIGEST_KEY] = _digest_content(*_split(save(tensors, metadata=texts)))
@@ -271,12 +337,16 @@ def _encode_metadata(config, metadata):
     if taken := reserved & set(metadata):
         msg = f"`metadata` must not hold {sorted(taken)}, which are written by themselves; leave them out"
         raise ValueError(msg)
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
-    return texts | {
+    return encode_texts(metadata) | {
         CONFIG_KEY: json.dumps(dict(config)),
         _FORMAT_KEY: _FORMAT,
-        _VERSION_KEY: version("astro_spectok"),
     }
+
+
+def encode_texts(metadata):
+    """Values as the texts that safetensors holds, with the version of the package: those that are no text as JSON."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    return texts | {_VERSION_KEY: version("astro_spectok")}
 
 
 def _split(content):

@@ -1,0 +1,304 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What `SpectrumClassifier` and `SpectrumRegressor` share: spectra in, features, folds, flags, tables out."""
+
+import warnings
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from astropy.table import Column as TableColumn
+from astropy.table import QTable
+
+from astro_spectok.adapt.backbone import check_backbone, digest_backbone
+from astro_spectok.adapt.deep import DeepSettings
+from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
+from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
+from astro_spectok.adapt.spectrum_set import SpectrumSet
+from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
+from astro_spectok.interface.columns import Column, make_table
+from astro_spectok.interface.inputs import find_user, read_inputs
+from astro_spectok.interface.provenance import make_provenance, word_call
+from astro_spectok.spectra import READ_OPTIONS
+
+__all__ = ["SpectrumModel"]
+
+#: fewest spectra with a label, and fewest groups, that anything is learned from
+FEWEST = 4
+DEPTHS = ("linear", "probe", "lora", "full")
+FRAMES = ("observed", "rest")
+
+
+class SpectrumModel(BaseEstimator):
+    """Common part of the estimators for labels of one's own; see `SpectrumRegressor` and `SpectrumClassifier`."""
+
+    # what belongs to spectra travels with them, not through scikit-learn's routing of metadata
+    __metadata_request__fit = dict.fromkeys(("groups", "medium", "resolution", "redshift", "progress"), UNUSED)
+    __metadata_request__predict, __metadata_request__score = {"return_std": UNUSED}, {"sample_weight": UNUSED}
+
+    def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None):
+        """Any form of spectra as what is learned from: batch, readings, flags, messages, and the runner."""
+        from astro_spectok.engine import Runner
+
+        if self.frame not in FRAMES:
+            msg = f"frame must be one of {', '.join(FRAMES)}; got {self.frame!r}"
+            raise ValueError(msg)
+        spectra = SpectrumSet(obj, medium=medium, resolution=resolution, redshift=redshift)
+        runner = self._open_runner(Runner)
+        return spectra, runner, *read_set(spectra, runner, self.frame, progress=progress)
+
+    def _open_runner(self, make):
+        return make(self.weights, self.device, batch_tokens=self.batch_tokens)
+
+    def _begin(self, X, groups, given, medium, resolution, redshift, progress):
+        """Read the spectra, and make components of all that can be used.
+
+        Returns
+        -------
+        usable : ndarray of bool
+        groups : ndarray of int, or None
+        """
+        if self.adapt not in DEPTHS:
+            msg = f"adapt must be one of {', '.join(DEPTHS)}; got {self.adapt!r}"
+            raise ValueError(msg)
+        candidates = list_candidates(BLOCKS, self.blocks)
+        spectra, runner, batch, readings, _, messages = self._read(X, medium, resolution, redshift, progress)
+        usable = np.array([reading is not None for reading in readings], dtype=bool)
+        self._complain(messages, usable)
+        groups = _check_groups(groups, len(spectra))
+        if groups is None:
+            _warn_repeated(batch, given & usable)
+        labelled = given & usable
+        if labelled.sum() < FEWEST:
+            msg = (
+                f"X must hold at least {FEWEST} spectra that can be used and have a label; got {labelled.sum()} "
+                f"(n_samples={len(labelled)})"
+            )
+            raise ValueError(msg)
+        if groups is not None and len(np.unique(groups[labelled])) < 3:
+            msg = f"groups must be at least 3 among the spectra with labels; got {len(np.unique(groups[labelled]))}"
+            raise ValueError(msg)
+        grid = FeatureGrid.of_batch(batch, self.frame)
+        blocks, _ = make_blocks(batch, readings, grid)
+        self.reading_ = LinearReading.begin(grid, blocks)
+        self.deep_ = None
+        # for as long as it is fitted
+        self._fitting = batch, readings, runner, DeepSettings(**(self.options or {}))
+        self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
+        self.backbone_sha256_ = digest_backbone(runner.network)
+        self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
+        self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
+        return usable, groups, candidates
+
+    def _deepen(self, rows, n_out, loss, validate, groups, progress):
+        """Train what goes beyond the linear reading, and return which of the rows were left out of that."""
+        from astro_spectok.adapt.deep import train_deep
+
+        batch, readings, runner, settings = self._fitting
+        folds = make_folds(np.arange(len(rows)) if groups is None else groups[rows])
+        kept = [readings[i] for i in rows]
+        deep = train_deep(
+            self.adapt, batch.take(rows), kept, runner, loss, validate, folds, settings, n_out, progress
+        )  # fmt: skip
+        self.deep_ = deep
+        return np.flatnonzero(folds == 0)
+
+    def _complain(self, messages, usable):
+        """Warn of spectra that could not be used."""
+        if not usable.all():
+            first = int(np.flatnonzero(~usable)[0])
+            msg = (
+                f"{np.count_nonzero(~usable)} of {len(usable)} spectra could not be used; the first is number {first}: "
+                f"{messages[first]}"
+            )
+            warnings.warn(msg, FlaggedSpectraWarning, stacklevel=find_user())
+
+    def _check_fitted(self):
+        if not hasattr(self, "reading_"):
+            msg = f"this {type(self).__name__} must be fitted, or loaded, before it predicts; call fit(X, y) first"
+            raise NotFittedError(msg)
+
+    def _apply(self, X, medium=None, resolution=None, redshift=None, progress=None):
+        """Predictions, spreads, flags and messages of spectra."""
+        self._check_fitted()
+        spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
+        check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
+        usable = np.array([reading is not None for reading in readings], dtype=bool)
+        blocks, coverage = make_blocks(batch, readings, self.reading_.grid)
+        if not usable.any():
+            widths = {name: len(made.mean) for name, made in self.reading_.components.items()}
+            blocks = {name: np.full((len(batch), width), np.nan) for name, width in widths.items()}
+        scores = self.reading_.transform(blocks)
+        predicted, spread = self.reading_.predict(blocks, scores)
+        added = None if self.deep_ is None else self.deep_.predict(spectra, runner, self.frame, progress)
+        domain = self.reading_.domain
+        flags = np.where(usable, flags | domain.flag(domain.measure(scores), coverage), flags)
+        return batch, usable, flags, messages, predicted, spread, added
+
+    def estimate(
+        self,
+        obj: Any,
+        *,
+        medium: Any = None,
+        resolution: Any = None,
+        redshift: Any = None,
+        progress: bool | None = None,
+    ) -> QTable:
+        """Predictions with errors, flags and messages, one row for each spectrum.
+
+        Parameters
+        ----------
+        obj, medium, resolution, redshift
+            Spectra, as for `SpectrumSet`.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            ``name``, the predictions, ``warn`` (bits of `AdaptFlag`) and ``message``; the metadata name the weights and
+            what was learned from.
+        """
+        columns, arrays, meta = self._tabulate(obj, medium, resolution, redshift, progress)
+        return make_table(columns, arrays, meta)
+
+    def estimate_files(
+        self,
+        paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+        *,
+        file_format: str | None = None,
+        medium: str | None = None,
+        resolution: Any = None,
+        redshift: Any = None,
+        progress: bool | None = None,
+        **kwargs: Any,
+    ) -> QTable:
+        """Predictions for the spectra in files.
+
+        Parameters
+        ----------
+        paths : str, path-like, or sequence of these
+            Files of any format that specutils or this package reads.
+        file_format : str, optional
+            specutils' name of the format of all of them; found out from each file if not given.
+        medium, resolution, redshift, progress
+            As for ``estimate``; medium and resolution of all.
+        **kwargs
+            ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join``, ``spaxel`` of `~astro_spectok.read`.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            As of ``estimate``, with the column ``file`` before the others. A file that cannot be read is one flagged
+            row.
+
+        Raises
+        ------
+        ValueError
+            ``paths`` is empty, or an option is not one of those there are.
+        """
+        reading = {name: kwargs.pop(name) for name in READ_OPTIONS if name in kwargs}
+        batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
+        table = self.estimate(batch, redshift=redshift, progress=progress, **kwargs)
+        table.add_column(TableColumn(np.array(names, dtype=str), description="file that it is from"), 0, name="file")
+        return table
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False, card: str = "") -> Any:
+        """Write what was learned, without the network, as one safetensors file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Must end in ``.safetensors``.
+        overwrite : bool, optional
+            Whether to replace a file that exists.
+        card : str, optional
+            What others should be told: where the labels come from, what it is for.
+
+        Returns
+        -------
+        `~pathlib.Path`
+            The file.
+
+        Raises
+        ------
+        FileExistsError
+            The file exists and ``overwrite`` is False.
+        """
+        from astro_spectok.adapt.files import write_model
+
+        self._check_fitted()
+        return write_model(self, path, overwrite=overwrite, card=card)
+
+    @classmethod
+    def load(
+        cls, path: str | PathLike[str], *, weights: Any = None, device: str = "auto", batch_tokens: int | None = None
+    ) -> Self:
+        """Read what ``save`` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        weights : str or path-like, optional
+            Registry name or path of the weights that it was fitted with; found by their name if not given.
+        device : str, optional
+        batch_tokens : int, optional
+            As for `~astro_spectok.tokenize`.
+
+        Returns
+        -------
+        SpectrumRegressor or SpectrumClassifier
+
+        Raises
+        ------
+        `~astro_spectok.exceptions.WeightsError`
+            The file is none of this kind, damaged or altered, or the weights are others than it needs.
+        """
+        from astro_spectok.adapt.files import read_model
+
+        return read_model(path, cls, weights=weights, device=device, batch_tokens=batch_tokens)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.allow_nan = False, True
+        tags.no_validation, tags.target_tags.required = True, True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "reading_")
+
+
+#: what every table of predictions has before and after the labels
+BEFORE = {"name": Column("name of the spectrum, where it has one", kind="text")}
+AFTER = {
+    "warn": Column("what was noticed: bits of AdaptFlag", kind="int"),
+    "message": Column("why it could not be used", kind="text"),
+}
+
+
+def _check_groups(groups, n):
+    """Groups as integers, or None."""
+    if groups is None:
+        return None
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        msg = f"groups must be one for each of the {n} spectra; got the shape {values.shape}"
+        raise ValueError(msg)
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
+def _warn_repeated(batch, labelled):
+    """Warn where the same object is there more than once, and groups are not given."""
+    names = [batch.info[i].name for i in np.flatnonzero(labelled)]
+    marks = [batch.flux[batch.pixels(i)].tobytes() for i in np.flatnonzero(labelled)]
+    same = len([x for x in names if x]) - len({x for x in names if x})
+    twice = len(marks) - len(set(marks))
+    if same or twice:
+        what = f"{same} spectra share a name with others" if same else f"{twice} spectra are copies of others"
+        msg = (
+            f"{what}: one object on both sides of a fold makes errors too small; give groups (one for each object) to "
+            "keep its spectra together"
+        )
+        warnings.warn(msg, RepeatedObjectsWarning, stacklevel=find_user())

@@ -1,0 +1,235 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Depths beyond the linear reading: what tokens, or an adapted encoder, add to it on spectra that were left out."""
+
+import copy
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astro_spectok.adapt.augment import AUGMENTATIONS, augment_batch
+from astro_spectok.adapt.features import read_set
+from astro_spectok.engine.progress import show_progress
+
+__all__ = ["DEPTHS", "DeepReading", "DeepSettings", "train_deep"]
+
+DEPTHS = ("probe", "lora", "full")
+#: spectra at once
+BATCH = 16
+#: share of the error that must go for a step to count as one forward
+LEAST_GAIN = 1e-3
+
+
+@dataclass(frozen=True)
+class DeepSettings:
+    """How the deeper parts are trained.
+
+    Attributes
+    ----------
+    rank : int
+        Of the changes of the layers of the encoder.
+    epochs : int
+        Most passes through the spectra.
+    patience : int
+        Passes without a gain on the left-out spectra after which training ends.
+    rate : float or None
+        Of learning; what suits the depth if not given.
+    augment : tuple of str
+        Out of `~astro_spectok.adapt.augment.AUGMENTATIONS`.
+    seed : int
+    """
+
+    rank: int = 4
+    epochs: int = 0
+    patience: int = 8
+    rate: float | None = None
+    augment: tuple = ("noise", "calibration", "cuts")
+    seed: int = 0
+
+    def __post_init__(self):
+        if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
+            msg = f"augment must be out of {', '.join(AUGMENTATIONS)}; got {', '.join(map(str, unknown))}"
+            raise ValueError(msg)
+
+
+#: passes and rates by depth
+USUAL = {"probe": (150, 2e-3), "lora": (30, 2e-3), "full": (30, 1e-4)}
+
+
+class DeepReading:
+    """A trained read-out, and the changes of the encoder that it goes with.
+
+    Parameters
+    ----------
+    depth : {'probe', 'lora', 'full'}
+    probe : `~astro_spectok.adapt.probe.AttentiveProbe`
+    factors : dict of str to tensor
+        Of the changes of layers of the encoder; of 'full' its parameters.
+    gain : float
+        What the output is multiplied by: from 0, nothing was gained on left-out spectra, to 1.
+    """
+
+    def __init__(self, depth, probe, factors, gain):
+        self.depth, self.probe, self.factors, self.gain = depth, probe.eval(), factors, float(gain)
+        digest = hashlib.sha256()
+        for name in sorted(factors):
+            digest.update(factors[name].float().numpy().tobytes())
+        self.key = digest.hexdigest() if factors else None
+
+    def open_runner(self, runner):
+        """The runner of the adapted network: as fast as that of the original."""
+        if not self.factors:
+            return runner
+        network = copy.deepcopy(runner.network)
+        import torch
+
+        from astro_spectok.adapt.probe import apply_factors
+
+        if self.depth == "full":
+            with torch.no_grad():
+                own = dict(network.named_parameters())
+                for name, value in self.factors.items():
+                    own[name].copy_(value)
+        else:
+            apply_factors(network, self.factors)
+        made = copy.copy(runner)
+        made.loaded = replace(runner.loaded, network=network.eval())
+        return made
+
+    def predict(self, spectra, runner, frame, progress=None):
+        """What is added to the linear reading, (n, k); zero for spectra that cannot be used."""
+        if not self.gain:
+            return np.zeros((len(spectra), self.probe.settings["n_out"]))
+        if not hasattr(self, "_runner") or self._origin is not runner.loaded.network:
+            self._runner, self._origin = self.open_runner(runner), runner.loaded.network
+        _, readings, _, _ = read_set(spectra, self._runner, frame, network_key=self.key, progress=progress)
+        return self.gain * _apply(self.probe, readings)
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k not in ("_runner", "_origin")}
+
+
+def _pad(readings):
+    """Learned values, places and mask of readings as tensors (B, T, ...)."""
+    import torch
+
+    longest = max(len(r.centre) for r in readings)
+    learned = torch.zeros(len(readings), longest, readings[0].learned.shape[1])
+    centre, mask = torch.zeros(len(readings), longest), torch.zeros(len(readings), longest, dtype=torch.bool)
+    for k, r in enumerate(readings):
+        learned[k, : len(r.centre)] = torch.from_numpy(r.learned.astype(np.float32))
+        centre[k, : len(r.centre)], mask[k, : len(r.centre)] = torch.from_numpy(r.centre), True
+    return learned, centre, mask
+
+
+def _apply(probe, readings):
+    import torch
+
+    out = np.zeros((len(readings), probe.settings["n_out"]))
+    rows = [i for i, r in enumerate(readings) if r is not None and len(r.centre)]
+    with torch.inference_mode():
+        for start in range(0, len(rows), 64):
+            part = rows[start : start + 64]
+            out[part] = probe(*_pad([readings[i] for i in part])).double().numpy()
+    return out
+
+
+def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, n_out, progress=None):
+    """Train a read-out, and with it changes of the encoder, on what the linear reading leaves.
+
+    Parameters
+    ----------
+    depth : {'probe', 'lora', 'full'}
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+        Spectra with labels, as the network takes them.
+    readings : list of `~astro_spectok.adapt.features.Reading`
+    runner : `~astro_spectok.engine.Runner`
+    loss : callable
+        Rows and outputs (B, n_out) to a scalar tensor.
+    validate : callable
+        Rows and outputs as an array to the error that is to be small.
+    folds : ndarray of int, shape (n,)
+        The first is left out, to see when to stop.
+    settings : DeepSettings
+    n_out : int
+    progress : bool, optional
+
+    Returns
+    -------
+    DeepReading
+    """
+    import torch
+
+    from astro_spectok.adapt.probe import AttentiveProbe, add_low_rank, merge_low_rank
+
+    usual, rate = USUAL[depth]
+    epochs, rate = settings.epochs or usual, settings.rate or rate
+    rng = np.random.default_rng([settings.seed, 17])
+    held, kept = np.flatnonzero(folds == 0), np.flatnonzero(folds != 0)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        torch.manual_seed(settings.seed)
+        probe = AttentiveProbe(runner.network.config.width - 2, n_out)
+        network = trained = None
+        groups = [{"params": list(probe.parameters()), "lr": rate if depth != "full" else 2e-3}]
+        if depth != "probe":
+            network = copy.deepcopy(runner.network).cpu().eval()
+            if depth == "lora":
+                trained = add_low_rank(network, settings.rank)
+            else:
+                network.requires_grad_(False)
+                trained = [p.requires_grad_(True) for p in network.blocks.parameters()]
+            groups.append({"params": trained, "lr": rate})
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
+        best = validate(held, np.zeros((len(held), n_out)))
+        kept_state, waited = None, 0
+        for _ in show_progress(range(epochs), f"adapt ({depth})", progress):
+            probe.train()
+            for rows in np.array_split(rng.permutation(kept), max(len(kept) // BATCH, 1)):
+                inputs = _draw(network, batch, readings, rows, settings.augment, rng)
+                value = loss(rows, probe(*inputs))
+                optimizer.zero_grad()
+                value.backward()
+                torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
+                optimizer.step()
+            probe.eval()
+            with torch.no_grad():
+                parts = np.array_split(held, max(len(held) // 32, 1))
+                found = np.concatenate([probe(*_draw(network, batch, readings, r, (), rng)).numpy() for r in parts])
+            error = validate(held, found)
+            waited += 1
+            if error < best * (1 - LEAST_GAIN):
+                best, waited = error, 0
+                kept_state = [copy.deepcopy(m.state_dict()) for m in (probe, network) if m is not None]
+            if waited >= settings.patience and (kept_state is not None or waited >= 2 * settings.patience):
+                break
+        if kept_state is None:
+            return DeepReading("probe", probe, {}, 0.0)
+        for module, state in zip((probe, network), kept_state, strict=False):
+            module.load_state_dict(state)
+        probe.eval()
+        with torch.no_grad():
+            found = np.concatenate([probe(*_draw(network, batch, readings, r, (), rng)).numpy() for r in parts])
+        gains = np.linspace(0, 1, 11)
+        gain = gains[np.argmin([validate(held, g * found) for g in gains])]
+        factors = {}
+        if depth == "lora":
+            factors = merge_low_rank(network)
+        elif depth == "full":
+            factors = {f"blocks.{name}": p.detach().clone() for name, p in network.blocks.named_parameters()}
+    return DeepReading(depth, probe, factors, gain)
+
+
+def _draw(network, batch, readings, rows, augment, rng):
+    """Inputs of the probe for some spectra: as they were read, or through the network that is being adapted."""
+    if network is None:
+        return _pad([readings[i] for i in rows])
+    import torch
+
+    from astro_spectok.engine.runner import gather_patches
+
+    part = batch.take(rows)
+    if augment:
+        part = augment_batch(part, augment, rng)
+    patches = gather_patches(part, np.arange(len(rows)), network.config.patch)
+    tokens = network.encode(patches, detail=False)
+    return tokens[..., 2 : network.config.width], patches.grid.geometry[..., 0].to(torch.float32), patches.mask

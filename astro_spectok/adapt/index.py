@@ -1,0 +1,399 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`SpectrumIndex`: what in an archive looks like a spectrum, exactly and at once."""
+
+import json
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from astropy.table import QTable
+
+from astro_spectok.adapt.backbone import digest_backbone
+from astro_spectok.adapt.spectrum_set import SpectrumSet
+from astro_spectok.adapt.table_columns import MOST_COLUMNS, PlainTable, choose_rows
+from astro_spectok.embedding import embed
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.spectra import is_single
+from astro_spectok.utils.host import own_errstate
+from astro_spectok.weights.checks import check_header
+from astro_spectok.weights.format import check_path, encode_texts, read_header, write_content
+
+__all__ = ["SpectrumIndex"]
+
+#: metadata key of what describes an index, as JSON
+INDEX_KEY = "astro_spectok_index"
+FORMAT = 1
+#: rows that are compared at once
+BLOCK = 2**16
+#: types of numbers in a file, as numpy has them
+TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1", "U8": "|u1", "BOOL": "|b1"}
+
+
+class SpectrumIndex:
+    """Vectors of many spectra, to be searched for those like another.
+
+    Search is exact: each vector is compared. The index remembers the backbone that its vectors are from, and takes
+    spectra and vectors of no other.
+
+    Parameters
+    ----------
+    obj : optional
+        Spectra in any form, as for `SpectrumSet`.
+    table : `~astropy.table.Table` or dict, optional
+        Columns of numbers or text, a row for each spectrum: returned with what is found, and searched by.
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once.
+    medium, resolution
+        As for `~astro_spectok.embed`.
+    progress : bool, optional
+        Show a bar; by default for long work on a terminal.
+    **options
+        Others of `~astro_spectok.embed`, remembered for what is added and searched for.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32, shape (n, E)
+        Of unit length; NaN for spectra that could not be used, which are never found.
+    backbone : dict of str to str
+        ``name`` and ``sha256`` of the weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``obj`` holds no spectra, or ``table`` does not fit them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.adapt import SpectrumIndex
+    >>> wavelength = np.linspace(4000, 7000, 640)
+    >>> spectra = [(wavelength * u.AA, (2 + np.sin(wavelength / (100 + 20 * k))) * u.Jy) for k in range(6)]
+    >>> index = SpectrumIndex(spectra, {"period": [100, 120, 140, 160, 180, 200] * u.AA}, medium="vacuum", device="cpu")
+    >>> len(index)
+    6
+    >>> found = index.search(spectra[2], 2, medium="vacuum")
+    >>> print(found["row"][0], found["period"][0], f"{found['likeness'][0]:.2f}")
+    2 140.0 Angstrom 1.00
+    >>> index.search(spectra[2], 1, where={"period": (150 * u.AA, 170 * u.AA)}, medium="vacuum")["row"].tolist()
+    [3]
+    """
+
+    def __init__(
+        self,
+        obj: Any = None,
+        table: Any = None,
+        *,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+        **options: Any,
+    ) -> None:
+        self.weights, self.device, self.batch_tokens, self.options = weights, device, batch_tokens, options
+        self.vectors, self.names = np.zeros((0, 0), np.float32), np.zeros((0, 1), np.uint8)
+        self.table = PlainTable({}, {}, set())
+        self.backbone: dict[str, str] = {}
+        if obj is not None:
+            self.add(obj, table, medium=medium, resolution=resolution, progress=progress)
+
+    def __len__(self):
+        return len(self.vectors)
+
+    def _load(self):
+        """The weights, which must be those that the vectors are from."""
+        from astro_spectok.weights import load_weights
+
+        loaded = load_weights(self.weights)
+        own = {"name": loaded.name, "sha256": digest_backbone(loaded.network)}
+        if not self.backbone:
+            self.backbone = own
+        elif own["sha256"] != self.backbone["sha256"]:
+            msg = (
+                f"weights must be those of this index, {self.backbone['name']!r} with the backbone "
+                f"{self.backbone['sha256'][:12]}; got {own['name']!r} with {own['sha256'][:12]}; give the path of the "
+                "former, or build the index anew"
+            )
+            raise WeightsError(msg)
+
+    def _embed(self, obj, medium, resolution, progress):
+        """Vectors of unit length, and names."""
+        self._load()
+        batch = SpectrumSet(obj, medium=medium, resolution=resolution).batch
+        vectors = embed(
+            batch, weights=self.weights, device=self.device, batch_tokens=self.batch_tokens, progress=progress,
+            **self.options,
+        )  # fmt: skip
+        return _unit(vectors), [info.name for info in batch.info]
+
+    @own_errstate
+    def add(
+        self,
+        obj: Any,
+        table: Any = None,
+        *,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+    ) -> Self:
+        """Add spectra at the end.
+
+        Parameters
+        ----------
+        obj, table, medium, resolution, progress
+            As for the index itself; the table has the columns of the index.
+
+        Returns
+        -------
+        SpectrumIndex
+            The same one.
+
+        Raises
+        ------
+        ValueError
+            ``table`` fits neither spectra nor index.
+        `~astro_spectok.exceptions.WeightsError`
+            The weights are others than those of the index.
+        """
+        spectra = SpectrumSet(obj, medium=medium, resolution=resolution)
+        more = PlainTable.of_table(table, len(spectra))
+        more = more if not len(self) else self.table.join(more)
+        vectors, names = self._embed(spectra, None, None, progress)
+        names = PlainTable.of_table({"name": np.array(names, dtype=str)}, len(spectra)).arrays["name"]
+        if len(self):
+            width = max(names.shape[1], self.names.shape[1])
+            old, names = (np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in (self.names, names))
+            vectors, names = np.concatenate([self.vectors, vectors]), np.concatenate([old, names])
+        self.vectors, self.names, self.table = vectors, names, more
+        return self
+
+    @own_errstate
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        where: Any = None,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+    ) -> QTable:
+        """The spectra that are most like others.
+
+        Parameters
+        ----------
+        query
+            Spectra in any form, as for `SpectrumSet`; or their vectors, an ndarray of shape (E,) or (m, E).
+        k : int, optional
+            How many for each.
+        where : dict, callable or ndarray of bool, optional
+            Which rows may be found. For some columns a value, a list of values, or a tuple (low, high) of which either
+            may be None; or a function of the table that gives a mask; or a mask.
+        medium, resolution, progress
+            As for `~astro_spectok.embed`.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            Columns ``query`` (number of the spectrum that was searched for), ``rank`` from 1, ``row`` of the index,
+            ``name``, ``likeness`` (cosine of the angle between the vectors, at most 1), and those of the table. A
+            spectrum that cannot be used has no rows.
+
+        Raises
+        ------
+        ValueError
+            The index is empty, ``k`` is not positive, or ``where`` does not fit.
+        `~astro_spectok.exceptions.WeightsError`
+            The weights are others than those of the index.
+        """
+        if not len(self):
+            msg = "the index must hold spectra before it is searched; add(...) some"
+            raise ValueError(msg)
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            msg = f"k must be a positive integer; got {k!r}"
+            raise ValueError(msg)
+        if isinstance(query, np.ndarray) and query.dtype.kind == "f":
+            vectors = _unit(np.atleast_2d(query))
+            if vectors.shape[1] != self.vectors.shape[1]:
+                msg = f"query must be spectra, or vectors of {self.vectors.shape[1]} numbers; got {vectors.shape[1]}"
+                raise ValueError(msg)
+        else:
+            vectors, _ = self._embed([query] if is_single(query) else query, medium, resolution, progress)
+        allowed = choose_rows(self.table, where, len(self))
+        number, row, likeness = self._find(vectors, allowed, int(k))
+        found = QTable()
+        found["query"], found["row"], found["likeness"] = number, row, likeness
+        rank = np.arange(len(number)) - np.searchsorted(number, number) + 1
+        found.add_column(rank, 1, "rank")
+        found.add_column(PlainTable({"name": self.names}, {}, {"name"}).read("name", row), 3, "name")
+        for name, column in self.table.take(row).items():
+            found[f"table_{name}" if name in found.colnames else name] = column
+        found.meta = {"weights": self.backbone["name"], "backbone_sha256": self.backbone["sha256"]}
+        return found
+
+    def _find(self, vectors, allowed, k):
+        """Number of the query, row and likeness of the nearest, queries in order."""
+        k = min(k, int(allowed.sum()))
+        best = [np.zeros((len(vectors), 0), np.float32), np.zeros((len(vectors), 0), np.int64)]
+        for start in range(0, len(self), BLOCK):
+            rows = start + np.flatnonzero(allowed[start : start + BLOCK])
+            likeness = vectors @ np.asarray(self.vectors[start : start + BLOCK])[rows - start].T
+            likeness = np.where(np.isfinite(likeness), likeness, -np.inf)
+            joined = np.concatenate([best[0], likeness], axis=1)
+            places = np.concatenate([best[1], np.broadcast_to(rows, likeness.shape)], axis=1)
+            if joined.shape[1] > k:
+                kept = np.argpartition(-joined, k - 1, axis=1)[:, :k] if k else np.zeros((len(joined), 0), int)
+                joined, places = np.take_along_axis(joined, kept, 1), np.take_along_axis(places, kept, 1)
+            best = [joined, places]
+        order = np.lexsort((best[1], -best[0]), axis=1)
+        likeness, rows = (np.take_along_axis(x, order, 1) for x in best)
+        there = np.isfinite(likeness)
+        number = np.broadcast_to(np.arange(len(vectors))[:, None], likeness.shape)
+        return number[there], rows[there], likeness[there]
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the index as one safetensors file, which `open` does not load into memory.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Must end in ``.safetensors``.
+        overwrite : bool, optional
+            Whether to replace a file that exists.
+
+        Returns
+        -------
+        `~pathlib.Path`
+            The file.
+
+        Raises
+        ------
+        ValueError
+            The index is empty, or the path has another ending.
+        FileExistsError
+            The file exists and ``overwrite`` is False.
+        """
+        import torch
+
+        path = check_path(path, overwrite=overwrite)
+        if not len(self):
+            msg = "the index must hold spectra before it is saved; add(...) some"
+            raise ValueError(msg)
+        arrays = {"vectors": self.vectors, "names": self.names}
+        arrays |= {f"columns.{k}": x for k, x in enumerate(self.table.arrays.values())}
+        about = {
+            "format": FORMAT,
+            "n": len(self),
+            "backbone": self.backbone,
+            "columns": self.table.names,
+            "units": self.table.units,
+            "text": sorted(self.table.text),
+            "options": {name: value for name, value in self.options.items() if value is not None},
+        }
+        tensors = {name: torch.from_numpy(np.array(x)) for name, x in arrays.items()}
+        return write_content(path, encode_texts({INDEX_KEY: about}), tensors, overwrite=overwrite)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+    ) -> Self:
+        """Open what ``save`` wrote; vectors and columns stay on the disk until they are searched.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        weights : str or path-like, optional
+            Registry name or path of the weights of the index; found by their name if not given, once they are needed.
+        device, batch_tokens
+            As for the index itself.
+
+        Returns
+        -------
+        SpectrumIndex
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        `~astro_spectok.exceptions.WeightsError`
+            It is no index, or damaged.
+        """
+        path = Path(path).expanduser()
+        if not path.is_file():
+            msg = f"path must be a file that SpectrumIndex.save wrote; got {os.fspath(path)!r}, where there is none"
+            raise FileNotFoundError(msg)
+        about = read_header(path, INDEX_KEY)[INDEX_KEY]
+        shapes = check_header(path)
+        try:
+            return cls._from_file(path, about, shapes, weights, device, batch_tokens)
+        except WeightsError:
+            raise
+        except Exception as error:
+            msg = f"The file {os.fspath(path)} cannot be used as an index: {type(error).__name__}: {error}"[:300]
+            raise WeightsError(f"{msg}; write it again with SpectrumIndex.save") from error
+
+    @classmethod
+    def _from_file(cls, path, about, shapes, weights, device, batch_tokens):
+        """The index in a file whose header was read, its arrays on the disk."""
+        n, columns = about["n"], about["columns"]
+        if about["format"] != FORMAT or len(columns) > MOST_COLUMNS:
+            msg = f"format must be {FORMAT}, of at most {MOST_COLUMNS} columns; got {about['format']}"
+            raise ValueError(msg)
+        named = {"vectors": "vectors", "names": "names"} | {f"columns.{k}": name for k, name in enumerate(columns)}
+        for key, name in named.items():
+            kind, shape = shapes[key]
+            if shape[:1] != (n,) or len(shape) != 1 + (key in ("vectors", "names") or name in about["text"]):
+                msg = f"{key} must have {n} rows; got the shape {shape}"
+                raise ValueError(msg)
+            if kind not in TYPES or (key == "vectors" and kind != "F32"):
+                msg = f"{key} must hold numbers; got {kind}"
+                raise ValueError(msg)
+        arrays = _map_arrays(path, named)
+        backbone = {key: str(about["backbone"][key]) for key in ("name", "sha256")}
+        index = cls(weights=backbone["name"] if weights is None else weights, device=device, batch_tokens=batch_tokens)
+        index.options, index.backbone = dict(about["options"]), backbone
+        index.vectors, index.names = arrays["vectors"], arrays["names"]
+        kept = {name: arrays[f"columns.{k}"] for k, name in enumerate(columns)}
+        index.table = PlainTable(kept, {str(k): str(v) for k, v in about["units"].items()}, about["text"])
+        return index
+
+    def __repr__(self):
+        name = self.backbone["name"] if self.backbone else "no weights yet"
+        return f"<SpectrumIndex of {len(self)} spectra ({name}); columns {', '.join(self.table.names) or 'none'}>"
+
+
+def _unit(vectors):
+    """Vectors over their length."""
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+
+
+def _map_arrays(path, names):
+    """Arrays of a safetensors file, mapped from the disk."""
+    with open(path, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+    out = {}
+    for name in names:
+        entry = header[name]
+        start, _ = entry["data_offsets"]
+        shape, dtype = tuple(entry["shape"]), TYPES[entry["dtype"]]
+        if 0 in shape:
+            out[name] = np.zeros(shape, dtype)
+        else:
+            out[name] = np.memmap(path, dtype, mode="r", offset=8 + length + start, shape=shape)
+    return out

@@ -1,0 +1,207 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A linear reading of spectra at fixed wavelengths: fitted, calibrated on folds, and applied to others."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astro_spectok.adapt.domain import TrainedDomain
+from astro_spectok.adapt.features import FeatureGrid
+from astro_spectok.adapt.ridge import FIRST, Components, LinearMap, fit_linear
+
+__all__ = ["LinearReading", "list_candidates", "make_folds"]
+
+#: most folds that errors and probabilities are calibrated on
+FOLDS = 5
+#: spectra above which what the whole fit predicts of those left out serves in place of folds
+MANY = 300
+#: shares of the blocks of the maps that are averaged, in the order of `~astro_spectok.adapt.features.BLOCKS`
+CANDIDATES = (
+    (0, 0, 0, 0, 0, 1), (1, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 1), (1, 1, 0, 0, 0, 0),
+    (0, 0, 0, 1, 0, 0), (1, 0, 0, 1, 0, 0), (0, 0, 0, 1, 0, 1), (0, 0, 1, 1, 0, 0), (1, 0, 0, 1, 0, 1),
+    (1, 1, 0, 1, 0, 0), (1, 1, 1, 1, 0, 1),
+    (0, 0, 0, 0, 1, 0), (1, 0, 0, 0, 1, 0), (0, 0, 0, 0, 1, 1), (0, 0, 1, 0, 1, 0), (1, 0, 0, 0, 1, 1),
+    (1, 1, 0, 0, 1, 0), (1, 1, 1, 0, 1, 1),
+)  # fmt: skip
+
+
+def list_candidates(blocks, wanted=None):
+    """Shares of the blocks that are tried, where only some blocks are wanted.
+
+    Parameters
+    ----------
+    blocks : sequence of str
+        All there are, in order.
+    wanted : str or sequence of str, optional
+        Those to use.
+
+    Returns
+    -------
+    list of tuple of float
+
+    Raises
+    ------
+    ValueError
+        There is no such block.
+    """
+    if wanted is None:
+        return list(CANDIDATES)
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    if unknown := [name for name in wanted if name not in blocks]:
+        msg = f"blocks must be out of {', '.join(blocks)}; got {', '.join(map(str, unknown))}"
+        raise ValueError(msg)
+    allowed = [name in wanted for name in blocks]
+    kept = [shares for shares in CANDIDATES if all(ok or not share for ok, share in zip(allowed, shares, strict=True))]
+    single = [tuple(float(name == one) for name in blocks) for one in wanted]
+    return list(dict.fromkeys([*kept, *(tuple(map(float, ok)) for ok in [allowed]), *single]))
+
+
+def make_folds(groups, most=FOLDS):
+    """Number of the fold of each spectrum, no group in two; groups are dealt out, the largest first.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (n,)
+    most : int
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    numbers, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(numbers))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    folds, filled = np.zeros(len(numbers), int), np.zeros(min(most, len(numbers)), int)
+    for k in order:
+        folds[k] = filled.argmin()
+        filled[folds[k]] += counts[k]
+    return folds[inverse]
+
+
+@dataclass
+class LinearReading:
+    """A linear reading of spectra at fixed wavelengths.
+
+    Attributes
+    ----------
+    grid : `~astro_spectok.adapt.features.FeatureGrid`
+    components : dict of str to `~astro_spectok.adapt.ridge.Components`
+        Of each block.
+    maps : list of `~astro_spectok.adapt.ridge.LinearMap`
+        One for each label; a single one for classes.
+    domain : `~astro_spectok.adapt.domain.TrainedDomain`
+    """
+
+    grid: FeatureGrid
+    components: dict
+    maps: list
+    domain: TrainedDomain
+
+    @classmethod
+    def begin(cls, grid, blocks):
+        """Components and domain of spectra, labelled or not, without a map."""
+        components = {name: Components.fit(values) for name, values in blocks.items()}
+        scores = [components[name].transform(values) for name, values in blocks.items()]
+        usable = np.isfinite(blocks["flux"]).any(axis=1)
+        reading = cls(grid, components, [], TrainedDomain.fit([z[usable] for z in scores]))
+        # for as long as it is fitted
+        reading._blocks, reading._scores, reading._left = blocks, scores, {}
+        return reading
+
+    def add_map(self, rows, targets, candidates, *, weights=None, groups=None):
+        """Fit one more map, and return what each spectrum is predicted to be by other folds.
+
+        Each fold has components of its own and chooses for itself, so that what it predicts has seen nothing of the
+        left-out: components that have seen a spectrum hold its noise.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n,)
+            Of the spectra that `begin` was given, those with labels.
+        targets : ndarray, shape (n, k)
+        candidates : list of tuple
+        weights, groups : ndarray, shape (n,), optional
+
+        Returns
+        -------
+        predicted : ndarray, shape (n, k)
+        spread : ndarray, shape (n,)
+            As of `~astro_spectok.adapt.ridge.LinearMap.spread`.
+        """
+        scores = [z[rows] for z in self._scores]
+        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups)
+        self.maps.append(self._unfold(made))
+        if len(targets) > MANY:
+            return made.left_out, made.spread(scores)
+        folds = make_folds(np.arange(len(targets)) if groups is None else groups)
+        predicted, spread = np.empty_like(targets), np.empty(len(targets))
+        for fold in np.unique(folds):
+            out, kept = folds == fold, folds != fold
+            scores = self._score_without(rows[out], np.any(candidates, axis=0))
+            made = fit_linear(
+                [z[rows[kept]] for z in scores], targets[kept], candidates,
+                weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
+            )  # fmt: skip
+            left = [z[rows[out]] for z in scores]
+            predicted[out], spread[out] = made.predict(left), made.spread(left)
+        return predicted, spread
+
+    def _score_without(self, rows, used):
+        """Scores of all spectra by components that have not seen some of them; none of blocks that are not used."""
+        key = rows.tobytes(), used.tobytes()
+        if key not in self._left:
+            seen = np.setdiff1d(np.arange(len(self._blocks["flux"])), rows)
+            self._left[key] = [
+                Components.fit(values[seen]).transform(values) if wanted else np.zeros((len(values), 0))
+                for values, wanted in zip(self._blocks.values(), used, strict=True)
+            ]
+        return self._left[key]
+
+    def _unfold(self, made):
+        """A map of scores as one of the features themselves, of which components need not be kept."""
+        starts = np.cumsum([0, *(len(c.basis) for c in self.components.values())])
+        parts = [
+            c.basis.T @ made.weights[start : start + len(c.basis)]
+            for c, start in zip(self.components.values(), starts[:-1], strict=True)
+        ]
+        return replace(made, weights=np.concatenate(parts))
+
+    def trim(self):
+        """Forget the spectra, and of the components all but those that domain and errors are measured in."""
+        del self._blocks, self._scores, self._left
+        self.components = {name: Components(c.mean, c.basis[:FIRST]) for name, c in self.components.items()}
+
+    def transform(self, blocks):
+        """Scores of the blocks of spectra, a list of (n, k_b)."""
+        return [made.transform(blocks[name]) for name, made in self.components.items()]
+
+    def predict(self, blocks, scores):
+        """Predictions of each map, and their spread: lists of (n, k) and of (n,)."""
+        centred = np.concatenate([made.centre(blocks[name]) for name, made in self.components.items()], axis=1)
+        return [centred @ m.weights + m.offset for m in self.maps], [m.spread(scores) for m in self.maps]
+
+    def to_arrays(self):
+        """What must be kept to predict, as (plain values, arrays)."""
+        values = {"grid": vars(self.grid), "blocks": list(self.components), "far": self.domain.far}
+        values["maps"] = [{"shares": list(m.shares), "penalty": m.penalty, "error": m.error} for m in self.maps]
+        arrays = {"domain.points": self.domain.points, "domain.scale": self.domain.scale}
+        for name, made in self.components.items():
+            arrays[f"components.{name}.mean"], arrays[f"components.{name}.basis"] = made.mean, made.basis
+        for k, m in enumerate(self.maps):
+            arrays |= {f"maps.{k}.{what}": getattr(m, what) for what in ("weights", "offset", "leverage")}
+        return values, arrays
+
+    @classmethod
+    def from_arrays(cls, values, arrays):
+        """The reverse of `to_arrays`."""
+        components = {
+            name: Components(arrays[f"components.{name}.mean"], arrays[f"components.{name}.basis"])
+            for name in values["blocks"]
+        }
+        maps = []
+        for k, m in enumerate(values["maps"]):
+            weights, offset, leverage = (arrays[f"maps.{k}.{what}"] for what in ("weights", "offset", "leverage"))
+            left_out = np.zeros((0, len(offset)))
+            maps.append(LinearMap(weights, offset, tuple(m["shares"]), m["penalty"], left_out, leverage, m["error"]))
+        domain = TrainedDomain(arrays["domain.points"], arrays["domain.scale"], values["far"])
+        return cls(FeatureGrid(**values["grid"]), components, maps, domain)

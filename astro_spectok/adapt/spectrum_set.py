@@ -1,0 +1,194 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`SpectrumSet`: many spectra, each with its medium, resolution and redshift, that can be split as arrays can."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from astropy import units as u
+
+from astro_spectok.spectra import SpectrumBatch, is_single, read_paths, to_batch
+from astro_spectok.spectra.batch import InputFlag
+
+__all__ = ["SpectrumSet", "shift_to_rest"]
+
+
+class SpectrumSet:
+    """Many spectra, each with its medium, resolution and redshift, that can be split as arrays can.
+
+    Cross-validation splits a set without parting a spectrum from what belongs to it, and parts of a set share what was
+    computed for its spectra, so that each goes through a network once. All that takes spectra in this room takes a set;
+    other forms are turned into one, the redshifts of whose spectra are not known.
+
+    Parameters
+    ----------
+    obj
+        Spectra in any form that `~astro_spectok.tokenize` takes, names of files included, or a `SpectrumSet`.
+    medium : {'vacuum', 'air'} or sequence of these, optional
+        For all, or one for each spectrum (None among them: found out).
+    resolution : float, `~astropy.units.Quantity`, or list of these, optional
+        Resolving power or FWHM with unit, for all; in a list, one for each spectrum.
+    redshift : float or array_like, optional
+        For all, or one for each spectrum; NaN where unknown. ``spec.redshift`` is not read: 0 there may mean unknown.
+    on_error : {'flag', 'raise'}, optional
+        What becomes of spectra that cannot be used.
+
+    Attributes
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    redshift : ndarray of float64, shape (n,)
+        NaN where unknown.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``obj`` holds no spectra, or ``medium``, ``resolution`` or ``redshift`` does not fit them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_spectok.adapt import SpectrumSet
+    >>> wavelength = np.linspace(4000, 7000, 640) * u.AA
+    >>> spectra = [(wavelength, (1 + 0.1 * np.sin(np.arange(640) + k)) * u.Jy) for k in range(4)]
+    >>> made = SpectrumSet(spectra, medium=["air", "vacuum", "air", "air"], redshift=[0, 0.1, np.nan, 0.3])
+    >>> len(made), made[[1, 3]].redshift.tolist(), made[:2].batch.info[0].medium
+    (4, [0.1, 0.3], 'air')
+    """
+
+    def __init__(
+        self,
+        obj: Any,
+        *,
+        medium: str | Sequence[str | None] | None = None,
+        resolution: Any = None,
+        redshift: Any = None,
+        on_error: str = "flag",
+    ) -> None:
+        self.batch: SpectrumBatch
+        self.redshift: np.ndarray
+        if isinstance(obj, SpectrumSet):
+            if medium is not None or resolution is not None:
+                msg = "medium and resolution must be given when a SpectrumSet is made; this one has them"
+                raise ValueError(msg)
+            self.batch, own = obj.batch, obj.redshift
+        else:
+            self.batch, own = _make_batch(obj, medium, resolution, on_error), None
+        self.redshift = _check_redshift(redshift, len(self.batch), own)
+        # what was computed, by the place of a spectrum in the whole set; in the rest frame it depends on redshifts
+        self._rows = np.arange(len(self.batch))
+        self._shared: dict = {}
+        if isinstance(obj, SpectrumSet) and redshift is None:
+            self._rows, self._shared = obj._rows, obj._shared
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of spectra, as a tuple: arrays of scikit-learn have it."""
+        return (len(self.batch),)
+
+    def __len__(self):
+        return len(self.batch)
+
+    def __getitem__(self, key: Any) -> Self:
+        """Some of the spectra, by number, slice, mask or numbers: a set."""
+        key = key[0] if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis else key
+        rows = np.atleast_1d(np.arange(len(self))[key])
+        part = object.__new__(type(self))
+        part.batch, part.redshift = self.batch.take(rows), self.redshift[rows]
+        part._rows, part._shared = self._rows[rows], self._shared
+        return part
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __getstate__(self):
+        return {"batch": self.batch, "redshift": self.redshift}  # what is shared would be copied with each part
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _rows=np.arange(len(state["batch"])), _shared={})
+
+    def __repr__(self):
+        known = np.isfinite(self.redshift).sum()
+        return f"<SpectrumSet of {len(self)} spectra, {known} with a redshift>"
+
+
+def _make_batch(obj, medium, resolution, on_error):
+    """Any form as a batch; media and resolutions that differ are given to each spectrum by itself."""
+    if isinstance(obj, list | tuple) and len(obj) and all(isinstance(item, SpectrumSet) for item in obj):
+        return SpectrumBatch.concatenate([item.batch for item in obj])
+    obj = read_paths(obj)
+    several = {
+        name: list(value) for name, value in (("medium", medium), ("resolution", resolution)) if _is_several(value)
+    }
+    if not several:
+        return to_batch(obj, medium=medium, resolution=resolution, on_error=on_error)
+    items = [obj] if is_single(obj) else list(obj)
+    for name, values in several.items():
+        if len(values) != len(items):
+            msg = f"{name} must be one for all or one for each of the {len(items)} spectra; got {len(values)}"
+            raise ValueError(msg)
+    media = several.get("medium", [medium] * len(items))
+    resolutions = several.get("resolution", [resolution] * len(items))
+    parts = [
+        to_batch([item], medium=m, resolution=r, on_error=on_error)
+        for item, m, r in zip(items, media, resolutions, strict=True)
+    ]
+    return SpectrumBatch.concatenate(parts)
+
+
+def _is_several(value):
+    """Whether a value stands for one of each spectrum: a list; an array may be one of each pixel."""
+    return isinstance(value, list | tuple)
+
+
+def _check_redshift(redshift, n, own):
+    """Redshifts (n,) as given, else those that the spectra have already, else NaN."""
+    if redshift is None:
+        return np.full(n, np.nan) if own is None else own
+    try:
+        values = np.asarray(u.Quantity(redshift, u.dimensionless_unscaled).value, dtype=np.float64)
+        values = np.broadcast_to(values, (n,)).copy()
+    except (TypeError, ValueError) as error:
+        got = "what is no number" if np.ndim(redshift) == 0 else f"{len(redshift)} values"
+        msg = f"redshift must be a number, or one for each of the {n} spectra (NaN: unknown); got {got}"
+        raise ValueError(msg) from error
+    if (values <= -1).any():
+        msg = f"redshift must be above -1 (NaN: unknown); got {values[values <= -1][0]:g}"
+        raise ValueError(msg)
+    return values
+
+
+def shift_to_rest(batch, redshift):
+    """Spectra with their wavelengths in the rest frame.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    redshift : ndarray, shape (n,)
+
+    Returns
+    -------
+    `~astro_spectok.spectra.SpectrumBatch`
+        Each has a grid of its own. Those without a redshift have no pixels, and say so.
+    """
+    lost = np.flatnonzero((batch.lengths > 0) & ~np.isfinite(redshift))
+    flags, info = batch.flags.copy(), list(batch.info)
+    for i in lost.tolist():
+        flags[i] |= int(InputFlag.BAD_INPUT)
+        message = "redshift must be given for spectra that are read in the rest frame (frame='rest'); got NaN"
+        info[i] = replace(info[i], message=message)
+    lengths = np.where(np.isin(np.arange(len(batch)), lost), 0, batch.lengths)
+    kept = [i for i in range(len(batch)) if lengths[i]]
+    shifted = [batch.wavelength[batch.grid(i)] / (1 + redshift[i]) for i in kept]
+    starts = np.zeros(len(batch), np.int64)
+    starts[kept] = np.cumsum([0, *(len(w) for w in shifted)])[:-1]
+    resolution = batch.resolution
+    if resolution is not None:
+        resolution = np.concatenate([resolution[:0], *(resolution[batch.grid(i)] for i in kept)])
+    pixels = [batch.pixels(i) for i in kept]
+    flux, ivar = (np.concatenate([x[:0], *(x[part] for part in pixels)]) for x in (batch.flux, batch.ivar))
+    return replace(
+        batch, wavelength=np.concatenate([np.zeros(0), *shifted]), wave_start=starts, flux=flux, ivar=ivar,
+        offsets=np.concatenate([[0], np.cumsum(lengths)]), resolution=resolution, flags=flags, info=tuple(info),
+    )  # fmt: skip

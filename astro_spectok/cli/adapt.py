@@ -1,0 +1,196 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The subcommands of ``spectok`` for labels of one's own: ``fit`` and ``predict``."""
+
+import argparse
+from pathlib import Path
+
+from astro_spectok.cli.measure import find_status, measure_files
+from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+
+__all__ = ["add_fit", "add_predict"]
+
+#: columns that are looked for where none is named
+FILE_COLUMNS = ("file", "path", "filename", "spectrum")
+
+
+def add_fit(subparsers):
+    """Add ``spectok fit``."""
+    description = "Learn labels of your own from a table that names files of spectra, and write what was learned."
+    parser = subparsers.add_parser("fit", help=description, description=description)
+    parser.add_argument("table", metavar="TABLE", help="of any format that Astropy reads: a row for each spectrum")
+    parser.add_argument(
+        "--target", action="append", default=[], type=_target, metavar="COLUMN[:UNIT]",
+        help="column of numbers to learn, and its unit where the table does not say; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--class", dest="classes", metavar="COLUMN", help="column of classes to learn, in place of numbers"
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help="output: .safetensors")
+    parser.add_argument("--files", metavar="COLUMN", help=f"names of the files (default: {', '.join(FILE_COLUMNS)})")
+    parser.add_argument("--folder", metavar="DIR", help="that the names are relative to (default: that of the table)")
+    for name, text in (
+        ("group", "object that a spectrum is of: those of one are left out together"),
+        ("redshift", "redshift, for --frame rest"),
+        ("medium", "vacuum or air (default: found out)"),
+        ("resolution", "resolving power"),
+    ):
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column: {text}")
+    parser.add_argument("--frame", default="observed", choices=("observed", "rest"))
+    parser.add_argument("--adapt", default="linear", metavar="DEPTH", help="how deep (default: linear)")
+    parser.add_argument("--log", type=split_names, default=[], metavar="A,B", help="targets learned as their logarithm")
+    parser.add_argument("--balanced", action="store_true", help="rare classes count as much as frequent ones")
+    parser.add_argument("--card", default="", metavar="TEXT", help="what others should be told, kept in the file")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_fit)
+
+
+def _target(text):
+    """``column`` or ``column:unit``."""
+    name, _, unit = text.partition(":")
+    if not name:
+        msg = f"must be COLUMN or COLUMN:UNIT, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    if unit:
+        from astropy import units as u
+
+        try:
+            return name, u.Unit(unit)
+        except (ValueError, TypeError) as error:
+            msg = f"must end in a unit that Astropy knows, got {unit!r}"
+            raise argparse.ArgumentTypeError(msg) from error
+    return name, None
+
+
+def _run_fit(args):
+    """Fit, write the file, and print how well left-out spectra were predicted."""
+    from astropy.table import Table
+
+    from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet
+    from astro_spectok.weights.format import check_path
+
+    if bool(args.target) == bool(args.classes):
+        msg = "target: give --target COLUMN:UNIT for numbers, or --class COLUMN for classes"
+        raise ValueError(msg)
+    check_path(args.out, overwrite=args.overwrite)
+    table = Table.read(args.table)
+    batch = _read_spectra(table, args)
+    redshift = None if args.redshift is None else _take(table, args.redshift)
+    spectra = SpectrumSet(batch, redshift=redshift)
+    common = {"adapt": args.adapt, "frame": args.frame}
+    if args.classes:
+        weight = "balanced" if args.balanced else None
+        model = SpectrumClassifier(args.weights, args.device, args.batch_tokens, class_weight=weight, **common)
+        labels = _take(table, args.classes)
+    else:
+        model = SpectrumRegressor(args.weights, args.device, args.batch_tokens, log=args.log, **common)
+        labels = _take_targets(table, args.target)
+    groups = None if args.group is None else _take(table, args.group)
+    model.fit(spectra, labels, groups=groups, progress=False if args.quiet else None)
+    path = model.save(args.out, overwrite=args.overwrite, card=args.card)
+    if not args.quiet:
+        write_line(f"{path}: learned from {model.n_labelled_} of {len(spectra)} spectra; on left-out ones:")
+        for line in _word_figures(model):
+            write_line(f"  {line}")
+
+
+def _word_figures(model):
+    """Figures of left-out spectra, a line each."""
+    figures = model.validation_
+    if hasattr(model, "classes_"):
+        right, mean = (100 * figures[name] for name in ("accuracy", "balanced_accuracy"))
+        yield f"{right:.1f} % right, {mean:.1f} % in the mean of the classes"
+        return
+    for (name, one), unit in zip(figures.items(), model.units_, strict=True):
+        unit = "" if unit is None else f" {unit}"
+        learned = "ln " if name in model.log else ""
+        yield f"{learned}{name}: rms {one['rms']:.3g}{'' if learned else unit}, R2 {one['r2']:.3f} ({one['n']} spectra)"
+
+
+def _take(table, name):
+    """A column of the table."""
+    if name not in table.colnames:
+        msg = f"{name}: the table must have a column of that name; it has {', '.join(table.colnames)}"
+        raise ValueError(msg)
+    return table[name]
+
+
+def _take_targets(table, targets):
+    """Columns to learn, with their units."""
+    from astropy import units as u
+    from astropy.table import QTable
+
+    out = QTable()
+    for name, unit in targets:
+        column = _take(table, name)
+        stated = column.unit
+        if unit is not None and stated is not None and not stated.is_equivalent(unit):
+            msg = f"{name}: the unit of --target must be one that {stated}, that of the table, converts to; got {unit}"
+            raise u.UnitsError(msg)
+        values = column.filled(float("nan")) if hasattr(column, "filled") else column
+        values = values.astype(float)
+        use = stated if stated is not None else unit
+        value = values.data if use is None else values.data * use
+        out[name] = value if unit is None or stated is None else value.to(unit)
+    return out
+
+
+def _read_spectra(table, args):
+    """The spectra that the rows of the table name, one each, as a batch."""
+    from astro_spectok.spectra import SpectrumBatch, read_files
+
+    name = args.files or next((one for one in FILE_COLUMNS if one in table.colnames), None)
+    if name is None:
+        msg = f"files: the table must have a column with the names of files; it has {', '.join(table.colnames)}"
+        raise ValueError(msg)
+    folder = Path(args.folder) if args.folder else Path(args.table).parent
+    media, resolutions = (
+        [None] * len(table) if c is None else list(_take(table, c)) for c in (args.medium, args.resolution)
+    )
+    parts = []
+    for file, medium, resolution in zip(_take(table, name), media, resolutions, strict=True):
+        path = folder / str(file)
+        medium = str(medium) if medium in ("air", "vacuum") else None
+        resolution = float(resolution) if _is_number(resolution) else None
+        (_, batch), *more = read_files([path], medium=medium, resolution=resolution)
+        if more or len(batch) != 1:
+            count = len(batch) + sum(len(b) for _, b in more)
+            batch = SpectrumBatch.make_unusable(f"{path} must hold one spectrum for its row; it holds {count}")
+        parts.append(batch)
+    return SpectrumBatch.concatenate(parts)
+
+
+def _is_number(value):
+    """Whether a value of a column is a positive number, and not masked."""
+    try:
+        return float(value) > 0
+    except (TypeError, ValueError):
+        return False
+
+
+def add_predict(subparsers):
+    """Add ``spectok predict``."""
+    description = "Predict what 'spectok fit' has learned for the spectra in files, in one table."
+    parser = subparsers.add_parser("predict", help=description, description=description)
+    parser.add_argument("estimator", metavar="ESTIMATOR", help=".safetensors file that 'spectok fit' wrote")
+    add_file_options(parser)
+    parser.add_argument("--redshift", type=float, metavar="Z", help="of all spectra, for what reads the rest frame")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_predict)
+
+
+def _run_predict(args):
+    """Predict for the spectra of all files and write the table."""
+    from functools import partial
+
+    from astro_spectok.adapt.base import SpectrumModel
+
+    model = SpectrumModel.load(args.estimator, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens)
+    table = measure_files(args, partial(model.estimate_files, redshift=args.redshift))
+    if not args.quiet:
+        used, sure = sum(1 for text in table["message"] if not text), sum(1 for warn in table["warn"] if warn < 65536)
+        unusable = len(table) - used
+        write_line(
+            f"{args.out}: {used} spectra measured, {max(sure - unusable, 0)} of them like those it was learned from; "
+            f"{unusable} flagged as unusable"
+        )
+    return find_status(table)
