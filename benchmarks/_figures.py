@@ -54,7 +54,7 @@ def format_figures(figures):
 
 #: what pages use of results; there is a text for each of these even without results
 ALWAYS = (
-    "recall-lamost", "recall-lamost-pca", "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
+    "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
     "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-most", "survey-rss-most",
@@ -167,10 +167,6 @@ def _find(rows, **wanted):
 def _describe_real(content):
     """Retrieval, and types of stars."""
     figures = {}
-    methods = (("recall-lamost", "embedding"), ("recall-lamost-pca", "PCA-50 of flux over running median"))
-    for key, method in methods:
-        row = _find(content["retrieval"], method=method)
-        figures[key] = row and _percent(row["recall"])
     rows = content.get("simulated", {}).get("retrieval", [])
     for name in ("GALAXY", "QSO", "STAR"):
         row = _find(rows, pair="desi", noise="as real", method="embedding", **{"class": name})

@@ -19,6 +19,7 @@ from _files_table import make_files_table
 from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
+from _representation_table import make_representation_tables
 from _robustness_table import make_robustness_tables
 from _sizes_table import make_sizes_table
 from _stellar_tables import make_heads_table, make_stellar_tables, plot_kiel_picture
@@ -149,6 +150,7 @@ def make_tables():
         make_estimator_tables(read("small_redshift_estimator")),
         make_stellar_tables(read("small_stellar_parameters")),
         make_robustness_tables(read("small_robustness")),
+        make_representation_tables(read("small_representation")),
     ):
         tables |= {f"small_{name}": text for name, text in made.items()}
     return tables
