@@ -44,7 +44,7 @@ def measure_partition(
 
     Parameters
     ----------
-    frame : `pandas.DataFrame`
+    frame : ``pandas.DataFrame``
         With a nested column of spectra, as of nested-pandas and LSDB, or of structs or dictionaries of lists, with the
         fields ``flux`` and ``lambda`` and, where they are known, ``ivar``, ``mask`` and ``lsf_sigma``; or with
         columns of lists of these names, or ``spectrum_flux`` and so on.
@@ -60,7 +60,7 @@ def measure_partition(
 
     Returns
     -------
-    `pandas.DataFrame`
+    ``pandas.DataFrame``
         The columns of the task; ``attrs['units']`` has their units. Vectors are lists of a fixed size of Arrow.
 
     Raises
