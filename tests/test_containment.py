@@ -21,7 +21,7 @@ from astro_spectok.interface.containment import Containment
 from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.redshift import estimator as redshift
 from astro_spectok.spectra import InputFlag, convert, to_batch
-from astro_spectok.stellar import estimator as stellar
+from astro_spectok.stellar import measure as stellar
 
 ROOT = Path(__file__).parents[1]
 #: pixels of the member on which the tests make something raise

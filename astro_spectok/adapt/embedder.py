@@ -29,6 +29,8 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         Of the wavelengths; what each spectrum says if not given.
     resolution : float or `~astropy.units.Quantity`, optional
         Resolving power, or FWHM with unit.
+    parts : str or sequence of str, optional
+        Parts of the embedding, as for `~astro_spectok.embed`; all by default.
 
     Examples
     --------
@@ -51,12 +53,14 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         *,
         medium: str | None = None,
         resolution: Any = None,
+        parts: Any = None,
     ) -> None:
         self.weights = weights
         self.device = device
         self.batch_tokens = batch_tokens
         self.medium = medium
         self.resolution = resolution
+        self.parts = parts
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Do nothing: there is nothing to learn.
@@ -87,7 +91,14 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
             NaN for spectra that cannot be used. ``set_output(transform="pandas")`` makes a data frame of it.
         """
         batch = SpectrumSet(X, medium=self.medium, resolution=self.resolution).batch
-        return embed(batch, weights=self.weights, device=self.device, batch_tokens=self.batch_tokens, progress=False)
+        return embed(
+            batch,
+            parts=self.parts,
+            weights=self.weights,
+            device=self.device,
+            batch_tokens=self.batch_tokens,
+            progress=False,
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns.
@@ -101,9 +112,12 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         -------
         ndarray of str, shape (E,)
         """
+        from astro_spectok.engine.embedder import Embedder
         from astro_spectok.weights import load_network
 
-        return np.array([f"embedding_{k}" for k in range(load_network(self.weights).config.embedding_size)], object)
+        embedder = Embedder(load_network(self.weights))
+        size = embedder.find_size(embedder.choose(self.parts))
+        return np.array([f"embedding_{k}" for k in range(size)], object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
