@@ -11,7 +11,6 @@ AXES = {
     "UVES.fits": (3732.0562, 4999.7384, "air"),
     "TRES.fits": (3850.1696, 9096.9313, None),
     "multispec_equispec.fits": (14740.266, 24465.757, None),
-    "UM184_nE.fits": (3042.3452, 10271.884, None),
     "SDSSJ220248.31+123656.3.fits": (3553.8574, 10356.190, "vacuum"),
     "NGC4151sic2a.fits": (917.18604, 1005.4690, None),
     "popler_sample.fits": (3045.4875, 3045.7160, None),

@@ -35,6 +35,8 @@ def _info_from_dict(values):
     if values["doppler_rest"] is not None:
         number, unit = values["doppler_rest"]
         values["doppler_rest"] = number * u.Unit(unit)
+    # tuples are lists in JSON
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return SpectrumInfo(**values)
 
 
