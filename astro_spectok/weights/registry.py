@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=18057862,
-            sha256="2fce5504b69b8441ba58f62b48defa100efef43d2c9939300b025eb78231a6f0",
+            size=18840778,
+            sha256="62bca63500e031fb0dcce6b1b9b2b31aba35d6b1ccca5890f8eb18217d017a97",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
