@@ -245,7 +245,7 @@ class TestWarnings:
 def test_progress_in_a_log(folder, run, capsys):
     """--progress shows it where there is no terminal; --quiet goes before."""
     assert run(folder, options=("--progress",))[0] == 0
-    assert "encode: 1 of 1 (100 %)" in capsys.readouterr().err
+    assert "embed: 1 of 1 (100 %)" in capsys.readouterr().err
     assert run(folder, options=("--progress", "--quiet", "--overwrite"))[0] == 0
     assert capsys.readouterr().err == ""
 
@@ -253,6 +253,6 @@ def test_progress_in_a_log(folder, run, capsys):
 def test_progress_of_python(tiny_weights, capsys):
     """``progress=True`` shows it off a terminal, None does not."""
     embed([make_spectrum()], weights=tiny_weights, device="cpu")
-    assert "encode" not in capsys.readouterr().err
+    assert "embed:" not in capsys.readouterr().err
     embed([make_spectrum()], weights=tiny_weights, device="cpu", progress=True)
-    assert capsys.readouterr().err.startswith("encode: 1 of 1 (100 %), ")
+    assert capsys.readouterr().err.startswith("embed: 1 of 1 (100 %), ")

@@ -47,7 +47,7 @@ def test_networks_that_are_done_are_kept(tmp_path):
     families = [[(1.0, LabelledFamily())], None, None, None]
     train_head(heads[0], families, 1, 4, keep=tmp_path)
     kept = sorted(tmp_path.iterdir())
-    names = ["pool.safetensors", "window-0-network-0.safetensors", "window-0-network-1.safetensors"]
+    names = ["pool-0.safetensors", "window-0-network-0.safetensors", "window-0-network-1.safetensors"]
     assert [path.name for path in kept] == names
     kept[2].unlink()
     train_head(heads[1], families, 1, 4, keep=tmp_path)
