@@ -81,8 +81,12 @@ def make_readme_block(read):
     real = make_table("Real spectra, none of which trained anything", ["what", "measured", "spectra"], rows)
     peers = make_table("Beside other tools", ["tool", "gives", "needs", "z right", "speed over redrock's"],
                        _compare(read("redrock"), read("specutils")))  # fmt: skip
-    digests = sorted({content["sha256"][:12] for file in bars if (content := read(file))})
-    note = f"Measured with the packaged weights ({', '.join(digests)})."
+    digests = {file: content["sha256"][:12] for file in bars if (content := read(file))}
+    now = digests.get("small_redshift_estimator", "")
+    note = f"Measured with the packaged weights ({now})"
+    if digests.get("redrock", now) != now:
+        note += f"; tools with those before ({digests['redrock']}), whose network finds the same redshifts"
+    note += "."
     return f"{BEGIN}\n{real}\n{peers}\n{note}\n\n{END}"
 
 

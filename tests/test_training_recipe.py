@@ -72,7 +72,7 @@ def test_former_names_are_read(write):
         ("network = 3\n[stellar]", TypeError, "network must be the name of a configuration or a table, got 3"),
         ("pretrain = 3", TypeError, r"pretrain must be tables \[\[pretrain\]\], got 3"),
         ("[[pretrain]]\nsteps = 3", ValueError, r"network must be given where there is \[\[pretrain\]\]"),
-        ("[stellar]\nstep = 3", ValueError, "stellar.step is no setting of the stage, which has steps, seed, go_on, hold_out; mend"),
+        ("[stellar]\nstep = 3", ValueError, "stellar.step is no setting of the stage, which has steps, seed, go_on"),
         ("[stellar]\nsteps = 0", ValueError, "stellar.steps must be at least 1, got 0; give another number"),
         ("[stellar]\nsteps = 1.5", TypeError, "stellar.steps must be a whole number, got 1.5"),
         ("[spectral_type]\nepochs = -1", ValueError, "spectral_type.epochs must be above 0, got -1"),

@@ -431,7 +431,8 @@ class Runner:
         from astro_spectok.network.shown import find_pixels
 
         values, good, geometry = (x.cpu() for x in tokens)
-        pixels = tuple(x[0].numpy() for x in find_pixels(values, good, geometry, self.network.config))
+        with self._computing():
+            pixels = tuple(x[0].numpy() for x in find_pixels(values, good, geometry, self.network.config))
         slot = grid.index[0].numpy() >= 0
         position = grid.ln_wavelength[0].numpy()
         half = np.abs(np.gradient(position, axis=1)) / 2 if position.shape[1] > 1 else np.full(position.shape, 5e-5)

@@ -138,8 +138,13 @@ class EmbeddingHead(Head):
         sigma = 1 / RESOLUTION / FWHM / config.step
         taps = torch.arange(-4, 5, dtype=torch.float32, device="cpu") / sigma
         self.register_buffer("kernel", torch.exp(-0.5 * taps**2)[None, None], persistent=False)
-        self.register_buffer("learned_mean", torch.zeros(config.network_size if config.learned_size else 0))
-        self.register_buffer("learned_map", torch.eye(config.network_size, config.learned_size))
+        self.register_buffer(
+            "learned_mean",
+            torch.zeros(config.network_size if config.learned_size else 0, dtype=torch.float32, device="cpu"),
+        )
+        self.register_buffer(
+            "learned_map", torch.eye(config.network_size, config.learned_size, dtype=torch.float32, device="cpu")
+        )
 
     @property
     def gives(self):

@@ -183,11 +183,12 @@ class LibraryHead(Head):
     def __init__(self, config, network=None):
         super().__init__(config, network)
         self._tables = {}
+        plain = {"dtype": torch.float32, "device": "cpu"}  # whatever the defaults of the program around are
         for family in config.list_families():
             size = len(make_edges(family.segments)) - 1
-            self.register_buffer(f"mean_{family.name}", torch.zeros(size))
-            self.register_buffer(f"basis_{family.name}", torch.zeros(family.components, size))
-            self.register_buffer(f"variance_{family.name}", torch.ones(size))
+            self.register_buffer(f"mean_{family.name}", torch.zeros(size, **plain))
+            self.register_buffer(f"basis_{family.name}", torch.zeros(family.components, size, **plain))
+            self.register_buffer(f"variance_{family.name}", torch.ones(size, **plain))
 
     @property
     def gives(self):

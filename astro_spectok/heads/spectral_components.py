@@ -43,12 +43,13 @@ class SpectralComponents(nn.Module):
 
     def __init__(self, n_bins, n_components, n_out, waves=None):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(n_bins))
-        self.register_buffer("basis", torch.zeros(n_components, n_bins))
-        self.register_buffer("sigma", torch.ones(n_bins))
-        self.register_buffer("centre", torch.zeros(n_components))
-        self.register_buffer("whiten", torch.eye(n_components, n_out))
-        self.register_buffer("waves", waves if waves is not None else torch.zeros(0, n_bins), persistent=False)
+        plain = {"dtype": torch.float32, "device": "cpu"}  # whatever the defaults of the program around are
+        self.register_buffer("mean", torch.zeros(n_bins, **plain))
+        self.register_buffer("basis", torch.zeros(n_components, n_bins, **plain))
+        self.register_buffer("sigma", torch.ones(n_bins, **plain))
+        self.register_buffer("centre", torch.zeros(n_components, **plain))
+        self.register_buffer("whiten", torch.eye(n_components, n_out, **plain))
+        self.register_buffer("waves", waves if waves is not None else torch.zeros(0, n_bins, **plain), persistent=False)
         self._products = None
 
     def forward(self, values, variance, weight):
@@ -106,7 +107,7 @@ def smooth_waves(n_bins, number, amplitude, knee):
     order = torch.arange(number, dtype=torch.float32, device="cpu")[:, None]
     size = amplitude / (1 + (order / knee) ** 2)
     size[0] = 10 * amplitude
-    return size * torch.cos(math.pi * order * torch.linspace(0, 1, n_bins, device="cpu"))
+    return size * torch.cos(math.pi * order * torch.linspace(0, 1, n_bins, dtype=torch.float32, device="cpu"))
 
 
 def smooth_boxes(values, width):
