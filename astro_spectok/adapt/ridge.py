@@ -166,7 +166,11 @@ def _find_leverage(scores, shares, weights, penalty):
     first = factor * join_first(scores)
     power, vectors = np.linalg.eigh((first * weights[:, None]).T @ first)
     # directions that hardly any spectrum varies along are not measured by them
-    return factor[:, None] * vectors / np.sqrt(np.maximum(power, 0) + max(penalty, 1e-3 * max(power.max(), 1e-12)))
+    return (
+        factor[:, None]
+        * vectors
+        / np.sqrt(np.maximum(power, 0) + max(penalty, 1e-3 * max(power.max(initial=0.0), 1e-12)))
+    )
 
 
 class _Fit:
@@ -179,7 +183,7 @@ class _Fit:
         n, d = self.x.shape
         gram = self.x @ self.x.T if n <= d else self.x.T @ self.x
         power, vectors = np.linalg.eigh(gram)
-        kept = power > 1e-12 * max(power.max(), 1e-300)
+        kept = power > 1e-12 * max(power.max(initial=0.0), 1e-300)
         self.size, vectors = np.sqrt(power[kept]), vectors[:, kept]
         self.u = vectors if n <= d else self.x @ vectors / self.size  # (n, r)
         self.v = self.x.T @ self.u / self.size if n <= d else vectors  # (d, r)
@@ -188,7 +192,7 @@ class _Fit:
     def choose(self, groups):
         """Least error, its penalty, and what spectra were predicted to be when left out."""
         best = None
-        for penalty in PENALTIES * (self.size**2).sum():
+        for penalty in PENALTIES * max((self.size**2).sum(), 1e-300):
             left = self.leave_out(penalty, groups)
             error = float((left**2).mean())
             if best is None or error < best[0]:

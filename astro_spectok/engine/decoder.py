@@ -33,8 +33,9 @@ class TokenDecoder:
     >>> decoder = pickle.loads(pickle.dumps(tokens.decoder))
     >>> decoder.weights, decoder.sha256 == tokens.meta["weights_sha256"]
     ('small', True)
-    >>> decoder.embed(tokens.values, tokens.geometry, ~tokens.mask).shape
-    (256,)
+    >>> learned = decoder.embed(tokens.values, tokens.geometry, ~tokens.mask, "learned")
+    >>> learned.shape == tokens.embed("learned").shape
+    True
     """
 
     def __init__(self, weights, sha256, device="auto", precision=None, runner=None):

@@ -130,7 +130,7 @@ class StellarConfig(HeadConfig):
     --------
     >>> from astro_spectok.heads import StellarConfig
     >>> [name for name, *_ in StellarConfig().labels]
-    ['teff', 'logg', 'fe_h', 'alpha_fe', 'log_vbroad']
+    ['teff', 'logg', 'fe_h', 'alpha_fe', 'log_vbroad', 'wd_teff', 'wd_logg']
     """
 
     labels: tuple[tuple[str, float, float], ...] = STELLAR_LABELS
