@@ -85,7 +85,7 @@ def make_readme_block(read):
     now = digests.get("small_redshift_estimator", "")
     note = f"Measured with the packaged weights ({now})"
     if digests.get("redrock", now) != now:
-        note += f"; tools with those before ({digests['redrock']}), whose network finds the same redshifts"
+        note += f"; tools with those before ({digests['redrock']}), whose network is the same"
     note += "."
     return f"{BEGIN}\n{real}\n{peers}\n{note}\n\n{END}"
 

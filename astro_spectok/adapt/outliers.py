@@ -149,7 +149,7 @@ def outlier_score(
     k : int, optional
         Neighbours that count.
     surprise : bool, optional
-        Whether pixels are compared, which takes eight times as long.
+        Whether pixels are compared: each spectrum is encoded and decoded four times more.
     weights, medium, resolution, device, batch_tokens, progress
         As for `~astro_spectok.embed`.
     **options

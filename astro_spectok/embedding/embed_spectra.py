@@ -199,7 +199,7 @@ def embed(
     Notes
     -----
     Weights without a head for the parts give ``'learned'`` alone, which is then the network's own vector as it is.
-    Lines and colours of spectra with a given redshift need no transformer, and take a sixth of the time.
+    Lines and colours of spectra with a given redshift need no transformer.
 
     Examples
     --------
