@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from astro_spectok.spectra.arms import join_rows
+from astro_spectok.spectra.arms import convert_arms, join_rows
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
 from astro_spectok.spectra.layout import find_layout
@@ -37,7 +37,7 @@ def _check_options(medium, resolution, on_error):
 
 def _read_item(reader, **options):
     """Read and convert one item of the input: rows of one spectral axis, DESI's arms joined."""
-    return join_rows([convert_rows(raw, **options) for raw in reader()])
+    return join_rows(convert_arms(list(reader()), **options))
 
 
 def _place(position, row, n):
