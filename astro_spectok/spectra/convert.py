@@ -14,7 +14,7 @@ from astro_spectok.spectra.layout import find_layout
 from astro_spectok.spectra.problems import describe_error, flag_of, make_error
 from astro_spectok.spectra.reading import read_paths
 from astro_spectok.spectra.resolution import check_resolution
-from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
+from astro_spectok.spectra.rows import Rows, read_max_pixels
 from astro_spectok.spectra.wrong_errors import correct_errors
 
 __all__ = ["MIN_GOOD_PIXELS", "is_single", "to_batch"]
