@@ -25,8 +25,8 @@ def test_pages_name_everything_that_is_drawn():
 
 
 def test_page_names_every_array_that_is_read():
-    """Who follows the layout of the training page gets files that the simulator can read."""
-    text = (Path(__file__).parents[1] / "docs" / "training.rst").read_text()
+    """Who follows the layout of the page on the data directory gets files that the simulator can read."""
+    text = (Path(__file__).parents[1] / "docs" / "data_directory.rst").read_text()
     sources = "".join(path.read_text() for path in Path(simulate.__file__).parent.glob("*.py"))
     read = set(re.findall(r'\b(?:data|arrays|bases)(?:\.get\(|\[)"(\w+)"', sources))
     read |= set(stellar_sets._LABEL_KEYS.values())

@@ -142,8 +142,10 @@ def test_flags_table_is_complete():
 
 
 def test_training_table_lists_every_set():
-    """The page on training lists every file that the corpus knows, with its kind."""
-    rows = re.findall(r"\* - ``(\w+)``\n     - (star|galaxy|observed)\n", (ROOT / "docs/training.rst").read_text())
+    """The page on the data directory lists every file that the corpus knows, with its kind."""
+    rows = re.findall(
+        r"\* - ``(\w+)``\n     - (star|galaxy|observed)\n", (ROOT / "docs/data_directory.rst").read_text()
+    )
     # the emulator stands in the table of models
     assert dict(rows) == {name: kind for name, (_, kind) in STORED.items() if name != "apogee_emulator"}
 

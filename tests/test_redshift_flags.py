@@ -6,7 +6,8 @@ import pytest
 from _redshift import GRID, STEP, make_scores
 
 from astro_spectok.redshift import Calibration, RedshiftFlag, RedshiftPosterior
-from astro_spectok.redshift.flags import combine_flags, find_flags, find_red_end, measure_outside
+from astro_spectok.redshift.flags import combine_flags, find_flags, find_red_end, lacks_features, measure_outside
+from astro_spectok.redshift.rules import RedshiftRules
 
 CALIBRATION = Calibration()
 RULES = CALIBRATION.rules
@@ -85,3 +86,24 @@ def test_share_outside_is_that_of_good_pixels():
     assert measure_outside(wavelength, ivar, (900.0, 1e4)) == 0
     assert measure_outside(wavelength, ivar, None) == 0
     assert measure_outside(wavelength, np.zeros(4), (2000.0, 6000.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("evidence", "pixel", "probability", "flagged"),
+    [
+        # noise on a flat continuum: no template of a star explains anything of it
+        (-1.0, 2e-4, 0.98, True),
+        # a very sure one, one that shows lines, and one of a prism, whose continuum is all that there is
+        (-1.0, 2e-4, 0.999, False),
+        (8.0, 2e-4, 0.98, False),
+        (-1.0, 5e-3, 0.98, False),
+    ],
+)
+def test_stars_of_narrow_pixels_need_lines(evidence, pixel, probability, flagged):
+    assert lacks_features(evidence, "STAR", probability, RedshiftRules.begin(), 5.0, pixel) is flagged
+
+
+def test_rules_of_older_files_ask_for_no_lines():
+    old = RedshiftRules.begin().to_dict()
+    del old["resolved"]
+    assert lacks_features(-1.0, "STAR", 0.98, RedshiftRules.from_dict(old), 5.0, 2e-4) is False

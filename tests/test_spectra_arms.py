@@ -287,3 +287,19 @@ def test_join_refuses(make, error, match):
     """What is no set of arms is refused."""
     with pytest.raises(error, match=match):
         join_arms(make())
+
+
+def test_an_arm_without_a_header_has_the_medium_of_the_others():
+    """Only the first of the orders of an echelle may state it; the others were taken for vacuum, 83 km/s off."""
+
+    def make_arm(first, **meta):
+        axis = np.linspace(first, first + 300, 200) * u.AA
+        error = StdDevUncertainty(np.full(200, 0.1) * u.Jy)
+        return Spectrum(flux=np.ones(200) * u.Jy, spectral_axis=axis, uncertainty=error, meta=meta)
+
+    arms = [make_arm(5000), make_arm(5400, medium="air"), make_arm(5800)]
+    joined = join_arms(arms)
+    assert joined.meta["medium"] == "air"
+    assert_allclose(joined.spectral_axis.value, np.concatenate([arm.spectral_axis.value for arm in arms]), rtol=1e-9)
+    # nothing states it: it remains unknown
+    assert "medium" not in join_arms([arms[0], arms[2]]).meta

@@ -67,6 +67,7 @@ REDSHIFT_RULES = {
     "least_evidence": 6.0,
     "stellar_evidence": -5.0,
     "sure": 0.96,
+    "resolved": {"pixel": 1.6e-3, "sure": 0.995},
     "waves": 0.1,
     "brightest": 60.0,
     "faintest_star": 2.0,

@@ -59,7 +59,7 @@ class RedshiftEstimator(Estimator):
     classes : str or sequence of str, optional
         Out of the classes of the weights, ``'GALAXY'``, ``'QSO'``, ``'STAR'``; all if not given.
     prior : dict of str to float, (array_like, array_like) or callable, optional
-        What was known before: a weight for each class; or a density over the redshift of galaxies and quasars, per
+        What is known beforehand: a weight for each class; or a density over the redshift of galaxies and quasars, per
         unit z, as from photometry, in any normalisation. That is a pair ``(z, p)``, where p has the shape (m,) of z
         or (n, m) for n spectra, interpolated linearly and zero beyond the ends of z; or a function of an array of
         redshifts. If not given, all classes are equally probable, and so are equal ranges of ln(1 + z).

@@ -167,7 +167,8 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
         out |= RedshiftFlag.LOW_CONFIDENCE
     # evidence from templates for features is more direct than that of the network
     uninformative = np.isnan(evidence) and is_sky_like(information, rules)
-    if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr):
+    pixel = np.inf if shown is None else shown.pixel
+    if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr, pixel):
         out |= RedshiftFlag.SKY_LIKE
     if shown is not None and is_unlike(best.spectype, best.z, best.probability, information, shown, rules, probability):
         out |= RedshiftFlag.UNLIKE_CLASS
@@ -179,16 +180,18 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
     return out
 
 
-def lacks_features(evidence, spectype, probability, rules, snr=0.0):
+def lacks_features(evidence, spectype, probability, rules, snr=0.0, pixel=np.inf):
     """Whether templates explain a spectrum no better than a continuum does.
 
-    For a certain star they need not, if they do not contradict; of other stars more evidence is required the brighter
-    they are.
+    For a certain star they need not, if they do not contradict, unless its ``pixel`` in ln(wavelength) is narrow enough
+    for lines; of other stars more evidence is required the brighter they are.
     """
     if np.isnan(evidence):
         return spectype == STAR and snr < rules.faintest_star
     if spectype != STAR:
         return evidence < rules.least_evidence
+    if evidence < 0 and pixel < rules.resolved["pixel"] and probability < rules.resolved["sure"]:
+        return True
     if probability > rules.sure:
         return evidence < rules.stellar_evidence
     return evidence < rules.least_evidence + rules.waves * min(max(snr, 0.0), rules.brightest) ** 2

@@ -38,6 +38,9 @@ class RedshiftRules(Rules):
     stellar_evidence, sure : float
         The same for a star whose probability is higher than ``sure``: hot ones, and those seen at low resolution, are
         recognised by their continua.
+    resolved : dict of str to float
+        Width in ln(wavelength) of pixels (``pixel``) below which stars show lines: there templates that explain nothing
+        (evidence below 0) do for a probability of at least ``sure`` only.
     waves, brightest : float
         Nat required beyond that of any other star, for each unit of its squared S/N up to ``brightest``: errors of a
         flux calibration look like weak features, the more so the brighter a featureless spectrum is.
@@ -83,6 +86,7 @@ class RedshiftRules(Rules):
     least_evidence: float
     stellar_evidence: float
     sure: float
+    resolved: dict
     waves: float
     brightest: float
     faintest_star: float
@@ -96,7 +100,7 @@ class RedshiftRules(Rules):
     floor: float
 
     _former_names: ClassVar[dict] = {"blunt": "least_width"}
-    _added: ClassVar[dict] = {"reliable": {}}
+    _added: ClassVar[dict] = {"reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}}
 
     @classmethod
     def begin(cls):

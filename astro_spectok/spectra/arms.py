@@ -11,15 +11,51 @@ from specutils import Spectrum
 
 from astro_spectok.spectra.back import make_spectrum
 from astro_spectok.spectra.batch import InputFlag
+from astro_spectok.spectra.blaze import remove_blaze
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.raw import read_spectrum
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
 
-__all__ = ["join_arms", "join_rows"]
+__all__ = ["convert_arms", "join_arms", "join_rows"]
 
 #: pixels of two arms are the same pixel if their centres differ by less than this fraction of a pixel
 _SAME_PIXEL = 0.02
+
+
+def convert_arms(raws, **options):
+    """Convert the arms of one target, or of the same targets, in one medium.
+
+    An arm that does not state its medium has that of the others: a header is often in one of them alone, and the bands
+    of the atmosphere by which it is found lie in few orders of an echelle.
+
+    Parameters
+    ----------
+    raws : list of `~astro_spectok.spectra.raw.RawSpectra`
+    **options
+        Of `~astro_spectok.spectra.rows.convert_rows`.
+
+    Returns
+    -------
+    list of Rows
+    """
+    arms = [convert_rows(raw, **options) for raw in raws]
+    known = [arm.info for arm in arms if arm.info.medium_source not in ("assumed", "axis")]
+    stated = [info for info in known if info.medium_source != "oxygen"]
+    likeliest = max(stated or known, key=lambda info: info.medium_probability, default=None)
+    if likeliest is None or len({info.medium for info in stated}) > 1:
+        return arms
+    # what bands show in one order does not stand against what is stated
+    unsure = ("assumed",) if not stated else ("assumed", "oxygen")
+    for k, (raw, arm) in enumerate(zip(raws, arms, strict=True)):
+        source, medium = arm.info.medium_source, arm.info.medium
+        if source in unsure or (not stated and medium != likeliest.medium and source == "oxygen"):
+            again = convert_rows(raw, **options | {"medium": likeliest.medium})
+            info = replace(
+                again.info, medium_source=likeliest.medium_source, medium_probability=likeliest.medium_probability
+            )
+            arms[k] = replace(again, info=info)
+    return arms
 
 
 def join_rows(arms):
@@ -28,7 +64,8 @@ def join_rows(arms):
     Where two arms overlap on the same pixels, these are averaged by inverse variance. Where
     their pixels differ the overlap is cut at the wavelength that keeps the most inverse
     variance: native pixels stay independent and their errors honest, which interpolation
-    would corrupt for at best a factor of 1.4 in a narrow range.
+    would corrupt for at best a factor of 1.4 in a narrow range. Orders of an echelle are
+    divided by their blaze first.
 
     Parameters
     ----------
@@ -42,6 +79,7 @@ def join_rows(arms):
     # an arm may hold no usable wavelength at all
     filled = [arm for arm in arms if len(arm.wavelength)] or list(arms[:1])
     filled.sort(key=lambda arm: arm.wavelength[0] if len(arm.wavelength) else 0.0)
+    filled = remove_blaze(filled)
     joined = filled[0]
     for arm in filled[1:]:
         joined = _join_two(joined, arm)
@@ -207,6 +245,6 @@ def join_arms(spectra: Sequence[Spectrum], *, medium: str | None = None) -> Any:
     if any(unit != units[0] for unit in units):
         msg = f"spectra must have flux units convertible to one another; got {[str(raw.flux_unit) for raw in raws]}"
         raise make_error(InputFlag.BAD_UNITS, u.UnitsError, msg)
-    rows = join_rows([convert_rows(raw, medium=medium, max_pixels=read_max_pixels()) for raw in raws])
+    rows = join_rows(convert_arms(raws, medium=medium, max_pixels=read_max_pixels()))
     shape = spectra[0].data.shape if spectra[0].data.ndim == 1 else (counts[0], 1)
     return make_spectrum(rows, spectra[0].meta, one=len(shape) == 1)

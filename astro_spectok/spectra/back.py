@@ -30,7 +30,8 @@ def to_spectrum(batch: SpectrumBatch, i: int = 0) -> Spectrum:
     Returns
     -------
     `~specutils.Spectrum`
-        With an `~astropy.nddata.InverseVariance`, and the medium of its wavelengths in ``meta['medium']``.
+        With an `~astropy.nddata.InverseVariance`, and the medium of its wavelengths in ``meta['medium']``, unless
+        vacuum was merely assumed.
 
     Raises
     ------
@@ -75,7 +76,9 @@ def make_spectrum(rows, meta, *, one):
         flux, ivar = flux[0], ivar[0]
     # what belongs to the pixels or the band of one arm does not belong to the whole
     kept = {key: value for key, value in meta.items() if key not in ("band", "bands", "int_mask", "resolution_data")}
-    kept["medium"] = info.medium
+    # what was assumed is no fact about the spectrum
+    if info.medium_source != "assumed":
+        kept["medium"] = info.medium
     if rows.resolution is not None:
         kept["resolution"] = rows.resolution
     return Spectrum(

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from astro_spectok.spectra.arms import join_rows
+from astro_spectok.spectra.arms import convert_arms, join_rows
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch, SpectrumInfo
 from astro_spectok.spectra.forms import is_single, list_items
 from astro_spectok.spectra.layout import find_layout
 from astro_spectok.spectra.problems import describe_error, flag_of, make_error
 from astro_spectok.spectra.reading import read_paths
 from astro_spectok.spectra.resolution import check_resolution
-from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
+from astro_spectok.spectra.rows import Rows, read_max_pixels
 from astro_spectok.spectra.wrong_errors import correct_errors
 
 __all__ = ["MIN_GOOD_PIXELS", "is_single", "to_batch"]
@@ -37,7 +37,7 @@ def _check_options(medium, resolution, on_error):
 
 def _read_item(reader, **options):
     """Read and convert one item of the input: rows of one spectral axis, DESI's arms joined."""
-    return join_rows([convert_rows(raw, **options) for raw in reader()])
+    return join_rows(convert_arms(list(reader()), **options))
 
 
 def _place(position, row, n):

@@ -97,7 +97,8 @@ def find_star_flags(
     if shown is not None and not assume_star and is_unlike(STAR, 0.0, p_star, information, shown, redshift_rules):
         out |= StellarFlag.NOT_A_STAR
     uninformative = np.isnan(evidence) and is_sky_like(information, redshift_rules)
-    if uninformative or lacks_features(evidence, STAR, p_star, redshift_rules, snr):
+    pixel = np.inf if shown is None else shown.pixel
+    if uninformative or lacks_features(evidence, STAR, p_star, redshift_rules, snr, pixel):
         out |= StellarFlag.SKY_LIKE
     if _sum_uncovered(types, covered) > rules.suspect:
         out |= StellarFlag.TYPE_NOT_COVERED

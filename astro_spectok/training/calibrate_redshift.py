@@ -65,7 +65,7 @@ WIDE, NARROW = 0.01, 0.0033
 #: share of all right ones that is to be left: each a little more than what is aimed at, since wrong ones are few
 BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
 #: simulated spectra for each strange one
-STRANGE = 3
+STRANGE = 2
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
 
@@ -101,7 +101,7 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
     calibration = replace(calibration, confident=fit_reliance(answer(rows, redshifts, unlimited)))
     strange = measure_strange(runner, data, n // STRANGE, seed)
     if report and strange:
-        report(f"measured: {len(strange)} supernovae and spectra of red noise")
+        report(f"measured: {len(strange)} supernovae and spectra of noise")
     return fit_reliable_rules(rows + strange, redshifts, calibration), fit
 
 

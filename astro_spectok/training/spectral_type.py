@@ -6,6 +6,7 @@ import math
 import torch
 from torch.nn import functional as F
 
+from astro_spectok.engine import choose_dtype
 from astro_spectok.heads import SpectralTypeConfig, SpectralTypeHead
 from astro_spectok.training.typed_stars import StoredSpectra, draw_views, open_survey
 
@@ -69,6 +70,7 @@ def train_head(head, views, epochs, seed, *, report=None):
         Is given a text every 200 steps.
     """
     device = head.out.weight.device
+    dtype = choose_dtype(device, training=True)
     optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
     steps, generator, order, total = max(1, int(epochs * len(views) / BATCH)), torch.Generator(), torch.empty(0), 0.0
     generator.manual_seed(seed)
@@ -80,7 +82,7 @@ def train_head(head, views, epochs, seed, *, report=None):
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         lines, broad, types = (x[rows].to(device) for x in (views.lines, views.broad, views.types))
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
             scores = head.score_views(lines.float(), broad.float())
         loss = F.cross_entropy(scores.float(), types, label_smoothing=SMOOTHING)
         optimizer.zero_grad()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from astro_spectok.engine import choose_dtype
 from astro_spectok.heads import StellarConfig, StellarHead
 from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
@@ -233,6 +234,7 @@ def train_member(head, member, number, views, steps, schedule, report, name):
     measured = list(head.measured[number])
     spread, centre = head.spread[measured], head.centre[measured]
     device = spread.device
+    dtype = choose_dtype(device, training=True)
     optimizer = torch.optim.AdamW(member.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
     total, steps, rate = 0.0, round(schedule.steps * steps), schedule.rate * RATE
     usual = member.dropout.p
@@ -242,7 +244,7 @@ def train_member(head, member, number, views, steps, schedule, report, name):
             values["lr"] = rate * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         *shown, labels = next(views)
         labels = (labels[:, measured].to(device) - centre) / spread
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
             mean, tril = member(*(x.to(device) for x in shown))
         loss = stellar_loss(mean, tril, labels, torch.ones_like(spread))[0].mean()
         optimizer.zero_grad()

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra of what is in none of the classes: real supernovae, also faint and in hosts, and noise that is red."""
+"""Spectra of what is in none of the classes: real supernovae, also faint and in hosts, and noise, red or white."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -12,8 +12,9 @@ __all__ = ["SUPERNOVAE", "draw_strange"]
 SUPERNOVAE = ("sn_superfit_real", "snid_sesne_real", "osc_pre1990_real", "deepsip_snia_real")
 #: host galaxies
 HOSTS = "emiles_ssp"
-#: share that is red noise, and that of supernovae that are as they were observed
-RED, AS_OBSERVED = 0.15, 0.3
+#: shares that are red noise, and white noise on a continuum without lines; that of supernovae that are as they were
+#: observed
+RED, FEATURELESS, AS_OBSERVED = 0.12, 0.25, 0.3
 #: ranges that are drawn from: redshift, share of light of the supernova, S/N per pixel, all even in the logarithm but
 #: the second
 REDSHIFT, SHARE, SNR = (0.005, 0.5), (0.1, 1.0), (0.8, 60.0)
@@ -23,6 +24,8 @@ RANGE, PIXELS = (3600.0, 9000.0), (1.0, 1.0, 2.0, 4.0)
 LEAST_RATIO, FEWEST = 1.35, 100
 #: of red noise: pixels, width over which it is smoothed, amplitude over the level, white noise over that
 RED_PIXELS, RED_WIDTH, RED_AMPLITUDE, WHITE = (300, 4000), (3.0, 300.0), (0.02, 0.5), (0.02, 1.0)
+#: of continua without lines: powers of the wavelength that are added up, and logarithm of the share of a second one
+POWERS, SECOND = (-4.0, 4.0), (-3.0, 0.0)
 
 
 def draw_strange(data, n, seed):
@@ -57,8 +60,8 @@ def draw_strange(data, n, seed):
         hosts = np.asarray(arrays["wave"], np.float64), arrays["log_flux"]
     out = []
     while len(out) < n:
-        if rng.random() < RED:
-            out.append(_draw_red_noise(rng))
+        if (kind := rng.random()) < RED + FEATURELESS:
+            out.append(_draw_red_noise(rng) if kind < RED else _draw_featureless(rng))
             continue
         one = known[rng.integers(len(known))]
         drawn = (*one[:2], np.ones(len(one[0])), "GALAXY", one[2]) if rng.random() < AS_OBSERVED else None
@@ -98,11 +101,25 @@ def _draw_supernova(one, hosts, rng):
     return seen, flux + rng.normal(0, 1 / snr, len(seen)), np.full(len(seen), snr**2), "GALAXY", z
 
 
+def _draw_axis(rng):
+    """Wavelengths in Angstrom, evenly spaced, anywhere."""
+    first = np.exp(rng.uniform(np.log(1200), np.log(9000)))
+    return np.linspace(first, first * rng.uniform(1.2, 2.5), int(rng.integers(*RED_PIXELS)))
+
+
+def _draw_featureless(rng):
+    """White noise with true errors on a level, or on powers of the wavelength."""
+    seen, snr = _draw_axis(rng), float(np.exp(rng.uniform(*np.log(SNR))))
+    x = seen / np.sqrt(seen[0] * seen[-1])
+    flux = x ** rng.uniform(*POWERS) + np.exp(rng.uniform(*SECOND)) * x ** rng.uniform(*POWERS)
+    flux = np.ones(len(x)) if rng.random() < 0.3 else flux / np.median(flux)
+    return seen, flux + rng.normal(0, 1 / snr, len(x)), np.full(len(x), snr**2), "", np.nan
+
+
 def _draw_red_noise(rng):
     """Smoothed noise on a level, with white noise, whose errors alone are stated."""
-    n = int(rng.integers(*RED_PIXELS))
-    first = np.exp(rng.uniform(np.log(1200), np.log(9000)))
-    seen = np.linspace(first, first * rng.uniform(1.2, 2.5), n)
+    seen = _draw_axis(rng)
+    n = len(seen)
     noise = gaussian_filter1d(rng.normal(0, 1, n), min(np.exp(rng.uniform(*np.log(RED_WIDTH))), n / 8))
     amplitude = np.exp(rng.uniform(*np.log(RED_AMPLITUDE)))
     white = amplitude * np.exp(rng.uniform(*np.log(WHITE)))
