@@ -209,9 +209,7 @@ def make_task(
             msg = "predict needs model, the file that 'spectok fit' wrote"
             raise TypeError(msg)
         if what != "predict" and any(value not in (None, "auto") for value in common.values()):
-            msg = (
-                f"weights, device and batch_tokens are those of the estimator, got others beside {what!r}"
-            )
+            msg = f"weights, device and batch_tokens are those of the estimator, got others beside {what!r}"
             raise ValueError(msg)
         return _make_predict_task(options.get("model", what), common, options.get("redshift"))
     if isinstance(what, Estimator):
