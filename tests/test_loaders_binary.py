@@ -12,7 +12,7 @@ from specutils import Spectrum, SpectrumList
 
 from astro_spectok import embed_files, read, tokenize
 from astro_spectok.spectra import InputFlag, files, read_files, to_batch
-from astro_spectok.spectra.files import KeptFiles
+from astro_spectok.spectra.files import OpenFiles
 from astro_spectok.spectra.loaders import binary_tables
 
 N = 300
@@ -131,10 +131,10 @@ def test_guesses_are_flagged(tmp_path):
 def test_files_are_read_once_for_tables_and_models(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     np.savez(path, wave=WAVE, flux=FLUX, err=ERROR)
-    kept, times = KeptFiles(read_files([path])), []
+    pairs, times = list(read_files([path])), []
     monkeypatch.setattr(files, "read", lambda *args, **kwargs: times.append(args))
-    assert [str(place) for place, _ in read_files(kept)] == [str(path)]
-    assert embed_files(kept, device="cpu")["file"][0] == str(path)
+    assert [str(place) for place, _ in read_files(OpenFiles(pairs, 1))] == [str(path)]
+    assert embed_files(OpenFiles(pairs, 1), device="cpu")["file"][0] == str(path)
     assert not times
 
 

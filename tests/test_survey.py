@@ -260,3 +260,37 @@ def test_desi_arms_that_do_not_match_are_refused(tmp_path, tiny_weights, monkeyp
     monkeypatch.setattr(plan, "LARGE_BYTES", 1000)
     found = survey.run(tmp_path / "coadd-bad.fits", tmp_path / "out", "embed", weights=tiny_weights, progress=False)
     assert (len(found), found.n_errors) == (0, 1)
+
+
+@pytest.fixture(scope="module")
+def regressor(tiny_weights):
+    """What was learned from the level of the spectra of the survey's kind."""
+    pytest.importorskip("sklearn")
+    from _adapt import make_labelled
+
+    from astro_spectok.adapt import SpectrumRegressor, SpectrumSet
+
+    spectra, labels = make_labelled(16)
+    return SpectrumRegressor(tiny_weights, "cpu").fit(SpectrumSet(spectra, medium="vacuum"), labels["depth"] * u.K)
+
+
+def test_what_was_learned_is_predicted_for_a_survey(regressor, tree, tiny_weights, tmp_path):
+    """In Python and in the shell, as the estimator itself predicts; another estimator is another run."""
+    path = regressor.save(tmp_path / "mine.safetensors")
+    galaxy, out = tree / "galaxy.fits", tmp_path / "out"
+    options = ["--model", path, "-o", out, "--weights", tiny_weights, "--quiet"]
+    assert main(["survey", "predict", str(galaxy), *map(str, options)]) == 0
+    table = survey.Survey(out).read()
+    alone = regressor.estimate_files([galaxy], progress=False)
+    name = next(name for name in alone.colnames if name.endswith("_err")).removesuffix("_err")
+    assert table[name].unit == u.K
+    np.testing.assert_allclose(table[name].value, alone[name].value, rtol=1e-4)
+    # the same file is the same run, however it is asked for
+    again = survey.run(galaxy, out, "predict", model=path, weights=tiny_weights, device="cpu", progress=False)
+    assert len(again) == 1
+    with pytest.raises(ValueError, match="options"):
+        survey.run(galaxy, out, regressor, redshift=0.1, progress=False)
+    with pytest.raises(TypeError, match="needs model, the file that 'spectok fit' wrote"):
+        survey.run(galaxy, tmp_path / "other", "predict")
+    with pytest.raises(TypeError, match="predict has no option depth"):
+        survey.run(galaxy, tmp_path / "other", "predict", model=path, depth=3)

@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
 from astro_spectok.adapt.backbone import check_backbone, digest_backbone
@@ -18,8 +17,9 @@ from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedEr
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
 from astro_spectok.interface.columns import Column, make_table
-from astro_spectok.interface.inputs import find_user, read_inputs
+from astro_spectok.interface.inputs import find_user
 from astro_spectok.interface.provenance import make_provenance, word_call
+from astro_spectok.interface.streaming import measure_files
 from astro_spectok.spectra import READ_OPTIONS
 
 __all__ = ["SpectrumModel"]
@@ -199,10 +199,14 @@ class SpectrumModel(BaseEstimator):
             ``paths`` is empty, or an option is not one of those there are.
         """
         reading = {name: kwargs.pop(name) for name in READ_OPTIONS if name in kwargs}
-        batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
-        table = self.estimate(batch, redshift=redshift, progress=progress, **kwargs)
-        table.add_column(TableColumn(np.array(names, dtype=str), description="file that it is from"), 0, name="file")
-        return table
+
+        def measure(batch, progress):
+            return self.estimate(batch, redshift=redshift, progress=progress, **kwargs)
+
+        return measure_files(
+            paths, measure, label=type(self).__name__, file_format=file_format, medium=medium, resolution=resolution,
+            progress=progress, **reading,
+        )  # fmt: skip
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False, card: str = "") -> Any:
         """Write what was learned, without the network, as one safetensors file.

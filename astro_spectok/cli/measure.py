@@ -39,16 +39,14 @@ def measure_files(args, measure):
         check_folder(args.model, overwrite=args.overwrite)
     reading = collect_reading(args)
     if args.model:
-        from astro_spectok.spectra.files import KeptFiles, read_files
+        from astro_spectok.spectra.files import OpenFiles, read_files
 
-        # once, for the table and for the models
-        paths = KeptFiles(read_files(paths, **reading))
+        options = {"weights": args.weights, "device": args.device, "overwrite": args.overwrite}
+        # each file is read once, for the table and for the model
+        paths = OpenFiles(write_models(args.model, read_files(paths, **reading), **options), len(paths))
     table = measure(paths, **reading, progress=False if args.quiet else (args.progress or None))
     note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)
-    if args.model:
-        options = {"weights": args.weights, "device": args.device, "overwrite": args.overwrite}
-        write_models(args.model, paths, **options)
     return table
 
 

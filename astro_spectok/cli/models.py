@@ -4,8 +4,6 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["check_folder", "write_models"]
@@ -36,7 +34,7 @@ def check_folder(folder, *, overwrite=False):
 
 
 def write_models(folder, pairs, *, weights=None, device="auto", overwrite=False):
-    """Write the decoded model of each spectrum, on its own pixels.
+    """Write the decoded model of each spectrum, on its own pixels, as the pairs pass.
 
     Parameters
     ----------
@@ -51,10 +49,10 @@ def write_models(folder, pairs, *, weights=None, device="auto", overwrite=False)
     overwrite : bool, optional
         Whether to replace files that exist.
 
-    Returns
-    -------
-    int
-        Number of models that were written; spectra that cannot be used have none.
+    Yields
+    ------
+    path, batch
+        The pairs, once their models are written; spectra that cannot be used have none.
 
     Raises
     ------
@@ -65,10 +63,10 @@ def write_models(folder, pairs, *, weights=None, device="auto", overwrite=False)
     from astro_spectok.spectra import to_spectrum
 
     check_folder(folder, overwrite=overwrite)
-    names, written = {}, 0
+    names = {}
     for path, batch in pairs:
-        usable = np.flatnonzero(batch.lengths).tolist()
-        if not usable:
+        if not batch.lengths.any():
+            yield path, batch
             continue
         stem = _find_free(re.sub(r"(\.fits?|\.txt|\.dat|\.csv)?(\.gz)?$", "", Path(path).name) or "spectrum", names)
         for i, tokens in enumerate(tokenize(batch, weights=weights, device=device, progress=False)):
@@ -78,8 +76,7 @@ def write_models(folder, pairs, *, weights=None, device="auto", overwrite=False)
             out = Path(folder) / f"{stem}{'' if len(batch) == 1 else f'-{i}'}.model.fits"
             with replace_file(out, overwrite=overwrite) as temporary:
                 model.write(temporary, format="tabular-fits", update_header=False)
-            written += 1
-    return written
+        yield path, batch
 
 
 def _find_free(stem, names):

@@ -16,16 +16,24 @@ from astro_spectok.cli.options import (
 
 __all__ = ["add_survey"]
 
+
+def _add_predict_options(parser):
+    """Add what was learned, and where spectra lie."""
+    parser.add_argument("--model", required=True, metavar="FILE", help=".safetensors file that 'spectok fit' wrote")
+    parser.add_argument("--redshift", type=float, metavar="Z", help="of all spectra, for what reads the rest frame")
+
+
 #: of each task: what it does, and what adds its own options
 TASKS = {
     "redshift": ("measure class and redshift", add_redshift_options),
     "stellar": ("measure parameters and radial velocities of stars", add_stellar_options),
     "embed": ("turn spectra into vectors", lambda parser: None),
+    "predict": ("predict what 'spectok fit' has learned", _add_predict_options),
 }
 
 
 def add_survey(subparsers):
-    """Add ``spectok survey redshift|stellar|embed``."""
+    """Add ``spectok survey redshift|stellar|embed|predict``."""
     description = (
         "Measure whole surveys into a dataset of Parquet files, with memory that does not grow with their size. "
         "The same command goes on where one before it was stopped or killed."
@@ -71,10 +79,14 @@ def _run_survey(args):
     from astro_spectok import survey
 
     options = {
-        name: getattr(args, name) for name in ("classes", "posterior", "assume_star") if getattr(args, name, None)
+        name: getattr(args, name)
+        for name in ("classes", "posterior", "assume_star", "model")
+        if getattr(args, name, None)
     }
     if getattr(args, "z_range", None):
         options["z_range"] = tuple(args.z_range)
+    if getattr(args, "redshift", None) is not None:
+        options["redshift"] = args.redshift
     found = survey.run(
         args.inputs, args.out, args.task, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens,
         workers=args.workers, scheduler=args.scheduler, partition=args.partition, ids=args.ids, keep=args.keep,

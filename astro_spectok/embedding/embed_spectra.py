@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Column as TableColumn
 from astropy.table import QTable
 
 from astro_spectok.interface.columns import Column, lay_out, make_table
@@ -19,9 +18,9 @@ from astro_spectok.interface.inputs import (
     measure_facts,
     note_flags,
     prepare_inputs,
-    read_inputs,
 )
 from astro_spectok.interface.provenance import make_provenance, word_call
+from astro_spectok.interface.streaming import measure_files
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
 from astro_spectok.utils.host import own_errstate
@@ -355,12 +354,16 @@ def embed_files(
     made-up galaxy (1, 256)
     """
     check_parts(parts)
-    batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
-    table = embed_table(
-        batch, parts=parts, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress
-    )
-    file = TableColumn(np.array(names, dtype=str), description="file that it is from")
-    table.add_column(file, index=0, name="file")
+
+    def measure(batch, progress):
+        return embed_table(
+            batch, parts=parts, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress
+        )
+
+    table = measure_files(
+        paths, measure, label="embed", file_format=file_format, medium=medium, resolution=resolution,
+        progress=progress, **reading,
+    )  # fmt: skip
     table.meta["call"] = word_call(
         "embed_files",
         parts=parts,

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Self
 
-import numpy as np
-from astropy.table import Column, QTable
+from astropy.table import QTable
 
-from astro_spectok.interface.inputs import read_inputs
 from astro_spectok.interface.provenance import word_call, word_options
+from astro_spectok.interface.streaming import measure_files
 from astro_spectok.spectra import READ_OPTIONS
 from astro_spectok.utils.html import make_html_table
 
@@ -112,7 +111,7 @@ class Estimator:
         progress: bool | None = None,
         **kwargs: Any,
     ) -> QTable:
-        """Estimate for the spectra in files.
+        """Estimate for the spectra in files, which are read some hundred at a time: memory does not grow with them.
 
         Parameters
         ----------
@@ -138,9 +137,14 @@ class Estimator:
             ``paths`` is empty, or an option is not one of those there are.
         """
         reading = {name: kwargs.pop(name) for name in READ_OPTIONS if name in kwargs}
-        batch, names = read_inputs(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
-        table = self.estimate(batch, progress=progress, **kwargs)
-        table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), index=0, name="file")
+
+        def measure(batch, progress):
+            return self.estimate(batch, progress=progress, **kwargs)
+
+        table = measure_files(
+            paths, measure, label=type(self).__name__, file_format=file_format, medium=medium, resolution=resolution,
+            progress=progress, **reading,
+        )  # fmt: skip
         options = {"file_format": file_format, "medium": medium, "resolution": resolution} | reading | kwargs
         table.meta["call"] = self._word_call("estimate_files", **options)
         return table

@@ -11,11 +11,26 @@ from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._options import make_options
 from astro_spectok.spectra.reading import read
 
-__all__ = ["KeptFiles", "read_files"]
+__all__ = ["OpenFiles", "read_files"]
 
 
-class KeptFiles(list):
-    """Pairs of `read_files` that were read already, and are given in place of paths."""
+class OpenFiles:
+    """Pairs of `read_files`, as something else reads them, given in place of paths.
+
+    Parameters
+    ----------
+    pairs : iterable of (path, `~astro_spectok.spectra.SpectrumBatch`)
+    n_files : int
+    """
+
+    def __init__(self, pairs, n_files):
+        self.pairs, self.n_files = pairs, n_files
+
+    def __iter__(self):
+        return iter(self.pairs)
+
+    def __len__(self):
+        return self.n_files
 
 
 def read_files(paths, *, file_format=None, medium=None, resolution=None, **options):
@@ -23,7 +38,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
 
     Parameters
     ----------
-    paths : iterable of str or path-like, or `KeptFiles`
+    paths : iterable of str or path-like, or `OpenFiles`
     file_format : str, optional
         ``format`` of `read`.
     medium, resolution : optional
@@ -50,7 +65,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     example_galaxy.fits [4015] False
     notes.txt [0] True
     """
-    if isinstance(paths, KeptFiles):
+    if isinstance(paths, OpenFiles):
         yield from paths
         return
     make_options(**options)  # a misspelt option is an error, not a flag on each file

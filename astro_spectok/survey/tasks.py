@@ -1,27 +1,35 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What a survey measures: an estimator or embeddings, with its settings, for many batches one after the other."""
 
+import copy
 import hashlib
 import inspect
 import json
 import pickle
 import warnings
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from astro_spectok.adapt.base import SpectrumModel
 from astro_spectok.embedding import embed_table
 from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.interface import Estimator
 from astro_spectok.interface.inputs import find_source
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.stellar.estimator import StellarParameterEstimator
+from astro_spectok.weights.integrity import compute_sha256
 
 __all__ = ["TASKS", "Task", "make_task"]
 
 #: names of what can be measured
-TASKS = ("redshift", "stellar", "embed")
+TASKS = ("redshift", "stellar", "embed", "predict")
 ESTIMATORS: dict[str, type] = {"redshift": RedshiftEstimator, "stellar": StellarParameterEstimator}
 #: options of ``estimate`` rather than of an estimator
 ESTIMATE_OPTIONS = ("posterior",)
+#: options of the task ``predict``
+PREDICT_OPTIONS = ("model", "redshift")
 
 
 class Task:
@@ -102,6 +110,56 @@ class Task:
         return {"task": kind} | {name: _describe_value(name, x) for name, x in settings.items()}
 
 
+class PredictTask(Task):
+    """Predicts what was learned from labels of one's own; can be pickled.
+
+    Parameters
+    ----------
+    model : `~astro_spectok.adapt.SpectrumRegressor` or `~astro_spectok.adapt.SpectrumClassifier`
+        Fitted.
+    options : dict
+        Of its ``estimate``.
+    digest : str
+        Of the model.
+    """
+
+    def __init__(self, model: SpectrumModel, options: dict[str, Any], digest: str) -> None:
+        super().__init__("predict", None, options)
+        self.model, self.digest = model, digest
+
+    def load(self) -> None:
+        """Find the weights that the model was fitted with; see `Task.load`."""
+        from astro_spectok.weights import load_weights
+
+        loaded = load_weights(self.model.weights)
+        self.weights, self.sha256 = loaded.name, loaded.sha256
+        self.model.weights = find_source(loaded)
+
+    def measure(self, batch: Any) -> Any:
+        """The table of a batch, a row for each spectrum; see `Task.measure`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SpectokWarning)
+            return self.model.estimate(batch, progress=False, **self.options)
+
+    def describe(self) -> dict[str, str]:
+        """The digest of the model, and the options; see `Task.describe`."""
+        settings = {name: _describe_value(name, x) for name, x in self.options.items()}
+        return {"task": "predict", "model": self.digest} | settings
+
+
+def _make_predict_task(model, options, redshift=None):
+    """The task of a fitted model, or of the file that it was saved to."""
+    if isinstance(model, SpectrumModel):
+        model._check_fitted()
+        with TemporaryDirectory() as folder:
+            digest = compute_sha256(model.save(Path(folder) / "model.safetensors"))
+        return PredictTask(copy.copy(model), {"redshift": redshift}, digest)
+    if not isinstance(model, str | PathLike):
+        msg = f"model must be what 'spectok fit' wrote, or a fitted estimator; got {model!r}"
+        raise TypeError(msg)
+    return PredictTask(SpectrumModel.load(model, **options), {"redshift": redshift}, compute_sha256(model))
+
+
 def _describe_value(name, value):
     """Plain values as JSON, others by their digest."""
     try:
@@ -122,11 +180,13 @@ def make_task(
 
     Parameters
     ----------
-    what : {'redshift', 'stellar', 'embed'} or `~astro_spectok.interface.Estimator`
+    what : {'redshift', 'stellar', 'embed', 'predict'} or an estimator
+        Also one of `astro_spectok.adapt` that is fitted.
     weights, device, batch_tokens : optional
         As for `~astro_spectok.tokenize`; an estimator has its own.
     **options
-        Of the estimator or its ``estimate``.
+        Of the estimator or its ``estimate``; ``model`` of the task ``predict``, what ``spectok fit`` wrote, and
+        ``redshift`` of all spectra.
 
     Returns
     -------
@@ -139,6 +199,19 @@ def make_task(
     ValueError
         There is no such task, or options are given beside an estimator.
     """
+    common = {"weights": weights, "device": device, "batch_tokens": batch_tokens}
+    if isinstance(what, SpectrumModel) or what == "predict":
+        wanted = PREDICT_OPTIONS if what == "predict" else PREDICT_OPTIONS[1:]
+        if unknown := sorted(set(options) - set(wanted)):
+            msg = f"predict has no option {', '.join(unknown)}; there are {', '.join(wanted)}"
+            raise TypeError(msg)
+        if what == "predict" and "model" not in options:
+            msg = "predict needs model, the file that 'spectok fit' wrote"
+            raise TypeError(msg)
+        if what != "predict" and any(value not in (None, "auto") for value in common.values()):
+            msg = f"weights, device and batch_tokens are those of the estimator, got others beside {what!r}"
+            raise ValueError(msg)
+        return _make_predict_task(options.get("model", what), common, options.get("redshift"))
     if isinstance(what, Estimator):
         known = [name for name in ESTIMATE_OPTIONS if name in inspect.signature(what.estimate).parameters]
         extra = {name for name in options if name not in known}
@@ -150,7 +223,6 @@ def make_task(
     if what not in TASKS:
         msg = f"task must be one of {', '.join(TASKS)}, or an estimator, got {what!r}"
         raise ValueError(msg)
-    common = {"weights": weights, "device": device, "batch_tokens": batch_tokens}
     if what == "embed":
         if options:
             msg = f"embed has no option {', '.join(sorted(options))}"
