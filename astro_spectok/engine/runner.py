@@ -399,7 +399,8 @@ class Runner:
             else:
                 vector = torch.from_numpy(np.asarray(embedding, np.float32))[None].to(self.device)
             answer = asked.decode(self.network, tokens, vector, self.device)
-            pixels = find_pixels(*(x.cpu() for x in tokens), self.network.config)
+            given, good_tokens, places = (x.cpu() for x in tokens)
+            pixels = find_pixels(given, good_tokens, places, self.network.config)
         library = self.find_head("library")
         if shown is None or library is None:
             return answer
