@@ -11,6 +11,7 @@ from astropy.table import Column, MaskedColumn, QTable, Table
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.spectra import read_files, to_spectrum
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.optional import import_optional
 
 __all__ = ["apply_corrections", "write_inspection"]
 
@@ -115,12 +116,8 @@ def write_inspection(
     if corrections.exists():
         msg = f"{corrections} exists and may hold corrections; move it away, or give another name to out"
         raise FileExistsError(msg)
-    try:
-        from matplotlib.backends.backend_pdf import PdfPages
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        msg = "pages need matplotlib: pip install 'astro_spectok[plot]'"
-        raise ImportError(msg) from error
+    Figure = import_optional("matplotlib.figure", "pages need matplotlib", "plot").Figure
+    PdfPages = import_optional("matplotlib.backends.backend_pdf", "pages need matplotlib", "plot").PdfPages
     table = _read(table)
     _require(table, ("file", "spectype", "z", "p_best", "zwarn"))
     order = rank_for_inspection(table)[:limit]
@@ -133,21 +130,11 @@ def write_inspection(
             batch = _read_file(file, int(np.count_nonzero(table["file"] == file)), options)
             result = estimator.estimate(to_spectrum(batch, number[row]))
             figure = Figure(figsize=(11, 7.5), layout="constrained")
-            result.plot(figure.subplots(2, height_ratios=(2, 1)))
-            flags = ", ".join(flag.name for flag in result.zwarn) or "no flags"
-            figure.suptitle(f"{page}. {Path(file).name} [{number[row]}]  {result.name}\n{flags}", fontsize=10)
+            _draw_page(figure, result, f"{page}. {Path(file).name} [{number[row]}]")
             pages.savefig(figure)
         if not len(order):
             pages.savefig(Figure(figsize=(11, 7.5)))
-    lines = Table({"page": np.arange(1, len(order) + 1), "number": [number[row] for row in order]})
-    for key in KEYS:
-        if key not in lines.colnames:
-            values = table[key][order] if key in table.colnames else [""] * len(order)
-            lines[key] = getattr(values, "value", values)
-    for key in ANSWERS:
-        lines[key] = [""] * len(order)
-    with replace_file(corrections) as temporary:
-        lines[[*KEYS, *ANSWERS]].write(temporary, format="ascii.csv", overwrite=True)
+    _write_lines(corrections, table, order, number)
     return corrections
 
 
@@ -221,6 +208,26 @@ def apply_corrections(table: Table | str | PathLike[str], corrections: str | Pat
     table["quality_vi"] = MaskedColumn(quality, mask=quality < 0, description=QUALITY)
     table["comment_vi"] = Column(comment.astype(str), description="remark of the visual inspection")
     return table
+
+
+def _draw_page(figure, result, title):
+    """Draw an estimate on a page, with its name and flags."""
+    result.plot(figure.subplots(2, height_ratios=(2, 1)))
+    flags = ", ".join(flag.name for flag in result.zwarn) or "no flags"
+    figure.suptitle(f"{title}  {result.name}\n{flags}", fontsize=10)
+
+
+def _write_lines(path, table, order, number):
+    """Write the file of corrections: a line for each row of ``order``, with what was measured and empty columns."""
+    lines = Table({"page": np.arange(1, len(order) + 1), "number": [number[row] for row in order]})
+    for key in KEYS:
+        if key not in lines.colnames:
+            values = table[key][order] if key in table.colnames else [""] * len(order)
+            lines[key] = getattr(values, "value", values)
+    for key in ANSWERS:
+        lines[key] = [""] * len(order)
+    with replace_file(path) as temporary:
+        lines[[*KEYS, *ANSWERS]].write(temporary, format="ascii.csv", overwrite=True)
 
 
 def _read(table):

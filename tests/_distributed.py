@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A short training run with every part of the objective, for one process or for PyTorch's launcher.
+"""A short training run with every part of the objective, for one process or for several.
 
-``python tests/_distributed.py OUT STEPS [REAL]`` trains until ``STEPS`` of 4 steps are done;
 ``python tests/_distributed.py --parts MEETING NAMES ...`` takes two steps in which only the parts of each NAMES, with
 commas between them, are trained, through the wrapper of processes that train together.
 """
@@ -73,6 +72,4 @@ def check_parts(meeting, *groups):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    if sys.argv[1] == "--parts":
-        check_parts(*sys.argv[2:])
-    train(*sys.argv[1:])
+    check_parts(*sys.argv[2:])

@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What several rooms' tests share: weights, and synthetic spectra."""
 
+import importlib
+import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,10 @@ from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from hypothesis import HealthCheck, settings
 from specutils import Spectrum
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # workers share the cores; PyTorch reads this when it is first imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # the same examples in every run; fixtures that are made once are fine for all examples
 settings.register_profile(
@@ -22,6 +29,14 @@ settings.load_profile("package")
 
 PACKAGED = Path(__file__).parents[1] / "astro_spectok" / "weights" / "data" / "small.safetensors"
 FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """All tests of a file go to one worker, with what they share."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +83,46 @@ def packaged_weights():
     """The packaged default, as what to pass as ``weights``."""
     if not PACKAGED.is_file():
         pytest.skip("no weights are packaged in this checkout yet")
+
+
+@pytest.fixture(scope="module")
+def load():
+    """Import a script of the benchmarks by its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Processes that do not begin with the state of this one, and need not import all anew."""
+    context = multiprocessing.get_context("forkserver")
+    # the optimisers of PyTorch import its compiler, which takes as long as all else
+    context.set_forkserver_preload(
+        ["torch._dynamo", "specutils", "matplotlib.figure", "astro_spectok.cli", "astro_spectok.survey",
+         "astro_spectok.training.factory"]
+    )  # fmt: skip
+    return context
+
+
+@pytest.fixture(scope="module")
+def single_thread():
+    """One core, and with it sums in one order, as in processes that are launched."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Names of two files of a spectrum each."""
+    paths = [tmp_path / f"s{k}.fits" for k in range(2)]
+    for k, path in enumerate(paths):
+        make_spectrum(200 + 50 * k, seed=k).write(path, format="tabular-fits")
+    return [str(path) for path in paths]
 
 
 @pytest.fixture(params=["tiny", "packaged"])

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from _adapt import make_labelled
+from conftest import assert_same_vectors
 from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_spectok.adapt import SpectrumSet
 from astro_spectok.adapt.augment import augment_batch
 from astro_spectok.adapt.deep import DeepReading
 from astro_spectok.adapt.probe import AttentiveProbe, add_low_rank, apply_factors, list_layers, merge_low_rank
-from astro_spectok.engine.runner import gather_patches
+from astro_spectok.engine.batching import gather_patches
 from astro_spectok.network.linear import Linear, is_plain
 from astro_spectok.weights import load_network
 
@@ -39,7 +40,7 @@ def test_changes_of_low_rank_are_merged_exactly(spectra, tiny_weights):
     patches = gather_patches(spectra.batch, np.arange(3), network.config.patch)
     trained = add_low_rank(network, 2)
     with torch.inference_mode():
-        assert_allclose(network.encode(patches), plain.encode(patches), atol=1e-5)
+        assert_same_vectors(network.encode(patches), plain.encode(patches))
     for p in trained:
         p.data += 0.1
     with torch.no_grad():
@@ -49,19 +50,20 @@ def test_changes_of_low_rank_are_merged_exactly(spectra, tiny_weights):
     assert all(is_plain(layer, Linear) for layer in list_layers(network).values())
     for one in (network, plain):
         with torch.no_grad():
-            assert_allclose(one.encode(patches), changed, atol=1e-5)
+            assert_same_vectors(one.encode(patches), changed)
     assert not any(p.requires_grad for p in network.parameters())
 
 
 def test_a_probe_sees_good_tokens_alone_and_begins_at_zero():
     probe = AttentiveProbe(6, 2).eval()
-    learned, centre = torch.randn(2, 5, 6), torch.linspace(8, 9, 5).repeat(2, 1)
+    learned = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(0))
+    centre = torch.linspace(8, 9, 5).repeat(2, 1)
     mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     assert (probe(learned, centre, mask) == 0).all()
-    torch.nn.init.normal_(probe.out.weight)
+    torch.nn.init.constant_(probe.out.weight, 0.5)
     changed = learned.clone()
     changed[1, 3:] += 9
-    assert_allclose(probe(changed, centre, mask).detach(), probe(learned, centre, mask).detach(), atol=1e-6)
+    assert_allclose(probe(changed, centre, mask).detach(), probe(learned, centre, mask).detach(), atol=1e-5)
 
 
 def test_augmentation_keeps_errors_true(spectra):

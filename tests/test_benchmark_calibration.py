@@ -1,23 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of a calibration: its figures mean what they say, and it runs."""
 
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from astro_spectok.weights import load_weights
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a script of the benchmarks by its name."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
 
 
 def test_ks(load):

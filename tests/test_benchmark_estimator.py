@@ -1,24 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of `RedshiftEstimator` counts what it says, and its tables and picture can be made."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.redshift import RedshiftFlag
 
-ROOT = Path(__file__).parents[1]
 LIGHT_SPEED = 299792.458
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a script of the benchmarks by its name."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
 
 
 def make_table(**columns):

@@ -1,23 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of single files as archives serve them."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from _paths import FITS, needs
 from astropy.io import fits
 from astropy.table import Table
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
-def script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("archive_files")
+def script(load):
+    return load("archive_files")
 
 
 def test_known_class_and_redshift_are_found(script, tmp_path):

@@ -1,21 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of nonsense: its inputs are what their names say, and its shares those of what is right and kept."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
-def modules():
+def modules(load):
     """The benchmark and its sets."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("nonsense"), importlib.import_module("_nonsense_sets")
+    return load("nonsense"), load("_nonsense_sets")
 
 
 @pytest.fixture

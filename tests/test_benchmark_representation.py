@@ -1,9 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of the representation: its figures of merit, its baselines, and what it opens."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,15 +11,6 @@ from astro_spectok.heads import ModelConfig
 from astro_spectok.network import build_network, get_config
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.checkpoint import write_checkpoint
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a module of the benchmarks by its name."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
 
 
 def make_batch(n=6, pixels=400):

@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Each fault damages what it says and nothing else, and its cost is counted right."""
 
-import importlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,16 +12,7 @@ from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.weights import load_weights
 
-ROOT = Path(__file__).parents[1]
 SIZE, JOINT = 4000, 1500
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Import a script of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")

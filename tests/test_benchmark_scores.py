@@ -1,25 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark on real spectra: its figures of merit, the rows it scores, and its bars."""
 
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from _paths import TEST, needs
 from _runners import KnownRunner
 
-ROOT = Path(__file__).parents[1]
 LIGHT_SPEED = 299792.458
 STEP = 2e-4
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a script of the benchmarks by its name."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The simulated half of the benchmark: matched instruments, pairs of views, truth beside answers, and its figures."""
 
-import importlib
 import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,16 +17,7 @@ from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import HELD_OUT, NAMED, choose_instrument, random_instrument
 from astro_spectok.weights import write_network
 
-ROOT = Path(__file__).parents[1]
 STEP = 2e-4
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Import a script of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The trials of sizes: variants are what their names say, and a run is measured, kept and not repeated."""
 
-import importlib
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
 from astro_spectok.heads import RedshiftConfig
 from astro_spectok.network import get_config
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
-def sizes():
+def sizes(load):
     """The script as a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("sizes")
+    return load("sizes")
 
 
 def test_run_is_kept(sizes, monkeypatch, tmp_path, capsys):

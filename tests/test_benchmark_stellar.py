@@ -1,24 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of stellar parameters: what it makes of known answers, and that it runs."""
 
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from _paths import TEST, TRAIN, needs
 from _stellar import SUN, add_stellar_head
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Import a script of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        yield importlib.import_module
 
 
 def make_answers(n=400, offset=50.0, scatter=80.0, stated=40.0, seed=0):

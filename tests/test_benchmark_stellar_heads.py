@@ -2,9 +2,7 @@
 """The comparison of ways to read stellar labels, and the training of the head, on made-up stars."""
 
 import copy
-import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +14,9 @@ from astro_spectok.weights import write_network
 
 
 @pytest.fixture
-def stellar_heads(monkeypatch):
+def stellar_heads(load):
     """The script of the benchmark."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
-    return importlib.import_module("stellar_heads")
+    return load("stellar_heads")
 
 
 def make_stars(n, seed):

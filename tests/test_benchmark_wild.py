@@ -1,24 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The benchmark of files as people have them, and what it asks of the real ones."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from _paths import TEST, needs
 from astropy.io import fits
 from astropy.table import Table
 
-ROOT = Path(__file__).parents[1]
 WILD = TEST / "wild"
 
 
 @pytest.fixture(scope="module")
-def script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("wild_files")
+def script(load):
+    return load("wild_files")
 
 
 @pytest.fixture

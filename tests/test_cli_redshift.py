@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from _redshift import fake_measure, make_scores
 from astropy.table import QTable
-from conftest import make_spectrum
 
 from astro_spectok import conf
 from astro_spectok.cli import main
@@ -14,14 +13,6 @@ from astro_spectok.redshift import RedshiftPosterior
 
 GALAXY = make_scores(("GALAXY", 0.5, 5e-4, 0.97), ("QSO", 1.0, 5e-4, 0.03))
 STAR = make_scores(("STAR", 2e-4, 5e-4, 0.5), ("GALAXY", 0.7, 5e-4, 0.5))
-
-
-@pytest.fixture
-def files(tmp_path):
-    paths = [tmp_path / f"s{k}.fits" for k in range(2)]
-    for k, path in enumerate(paths):
-        make_spectrum(200 + 50 * k, seed=k).write(path, format="tabular-fits")
-    return [str(path) for path in paths]
 
 
 @pytest.mark.parametrize("ending", ["ecsv", "fits", "parquet"])

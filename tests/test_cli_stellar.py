@@ -7,17 +7,8 @@ from _redshift import GALAXY, STAR, fake_measure
 from _stellar import add_stellar_head
 from astropy import units as u
 from astropy.table import QTable
-from conftest import make_spectrum
 
 from astro_spectok.cli import main
-
-
-@pytest.fixture
-def files(tmp_path):
-    paths = [tmp_path / f"s{k}.fits" for k in range(2)]
-    for k, path in enumerate(paths):
-        make_spectrum(200 + 50 * k, seed=k).write(path, format="tabular-fits")
-    return [str(path) for path in paths]
 
 
 @pytest.mark.parametrize("ending", ["ecsv", "fits", "parquet"])

@@ -1,9 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """One spectrum of a list never stops or changes the others, whatever it raises and wherever."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy import units as u
@@ -23,7 +20,6 @@ from astro_spectok.redshift import estimator as redshift
 from astro_spectok.spectra import InputFlag, convert, to_batch
 from astro_spectok.stellar import measure as stellar
 
-ROOT = Path(__file__).parents[1]
 #: pixels of the member on which the tests make something raise
 ODD = 257
 
@@ -205,10 +201,8 @@ def test_impossible_resolution_in_the_metadata():
 
 
 @pytest.fixture(scope="module")
-def strange():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("_strange_spectra")
+def strange(load):
+    return load("_strange_spectra")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,21 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Figures in sentences, the table of the README, the comparison and the pictures are what the results say."""
 
-import importlib
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Import a script of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")

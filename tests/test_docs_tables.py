@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The tables of the documentation say what the results say."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -17,14 +16,6 @@ FIGURES = {
     "n": 7, "class_right": 0.5, "within_0033": 0.25, "within_01": 1.0, "median_dv": -12.34, "nmad_dv": 4321.0,
     "median_abs_dv": 5.0, "confident": 0.125, "purity": None, "coverage": 0.75, "pull_width": 1.0,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Import a script of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ from hypothesis.extra import numpy as hnp
 from astro_spectok import conf, embed, tokenize
 from astro_spectok.engine import Runner, TokenDecoder, choose_device, choose_dtype, plan_batches, progress
 from astro_spectok.engine import device as device_module
+from astro_spectok.engine import requested as requested_module
 from astro_spectok.engine import runner as runner_module
+from astro_spectok.engine.batching import CPU_BATCH_TOKENS, choose_budget
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.spectra import to_batch
@@ -173,9 +175,9 @@ class TestRunner:
 
     def test_default_of_budget(self, tiny_weights):
         """The setting; a CPU takes less unless asked for more."""
-        assert Runner(tiny_weights, "cpu").batch_tokens == runner_module.CPU_BATCH_TOKENS < conf.batch_tokens
+        assert Runner(tiny_weights, "cpu").batch_tokens == CPU_BATCH_TOKENS < conf.batch_tokens
         assert Runner(tiny_weights, "cpu", batch_tokens=np.int64(10**6)).batch_tokens == 10**6
-        assert runner_module._choose_budget(None, torch.device("cuda")) == conf.batch_tokens
+        assert choose_budget(None, torch.device("cuda")) == conf.batch_tokens
         with conf.set_temp("batch_tokens", 77):
             assert Runner(tiny_weights, "cpu").batch_tokens == 77
             assert Runner(tiny_weights, "cpu", batch_tokens=5).batch_tokens == 5
@@ -187,7 +189,7 @@ class TestRunner:
         arguments = (tokens.values, tokens.geometry, ~tokens.mask, spacing)
         results = []
         for size in (10**6, 1000):
-            monkeypatch.setattr(runner_module, "DECODE_PATCHES", size)
+            monkeypatch.setattr(requested_module, "DECODE_PATCHES", size)
             results.append(tokens.decoder.decode(*arguments))
         (flux, sigma), (flux_in_parts, sigma_in_parts) = results
         np.testing.assert_allclose(flux_in_parts, flux, rtol=1e-4, atol=1e-5 * np.abs(flux).max())

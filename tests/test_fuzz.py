@@ -1,21 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Damaged weights, checkpoints and files: the first cases of ``benchmarks/fuzz.py``."""
 
-import importlib
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
-def fuzz():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        yield importlib.import_module("fuzz")
+def fuzz(load):
+    return load("fuzz")
 
 
 @pytest.mark.parametrize("kind", ["weights", "checkpoint", "file"])

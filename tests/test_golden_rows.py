@@ -6,7 +6,9 @@ A change of code that is not meant to change results must pass; one that is mean
 
 Tolerances. Processors and libraries add products of single precision in other orders. Between builds of PyTorch for
 SSE4.1, AVX2 and AVX-512, BLAS for five processors, one thread and two, that moved tokens by up to 1e-5 of their size,
-probabilities by 2e-6 and parameters of stars by 1e-4 of their errors. Redshifts moved by 3e-3 of their errors, but by
+probabilities by 2e-6 and parameters of stars by 1e-4 of their errors. The embedding holds lines at the redshift that is
+found, and fast periods of it, which the rounding of tokens moves more: half of its sums by 2e-5, the worst by 4e-4.
+Redshifts moved by 3e-3 of their errors, but by
 0.07 where the fit of templates, which ends with a step below 0.05 of the error, took one step more. Limits lie above
 what a processor does, and the median difference of a column, which no single fit moves, lies far below its limit: a
 change of code moves many rows.
@@ -25,8 +27,8 @@ OF_ERROR, OF_LABEL_ERROR = 0.1, 0.02
 OF_WIDTH, OF_LABEL_WIDTH = 0.05, 0.01
 #: of probabilities
 OF_PROBABILITY = 0.01
-#: what of a limit the median difference may be
-OF_LIMIT = 0.02
+#: what of a limit the median difference may be, and that of the embedding
+OF_LIMIT, OF_EMBEDDING_LIMIT = 0.02, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def take(table, name):
     return np.asarray(getattr(table[name], "value", table[name]))
 
 
-def assert_within(rows, golden, name, limit):
+def assert_within(rows, golden, name, limit, of_limit=OF_LIMIT):
     """Values differ by no more than ``limit``; what is not known is not known in both."""
     got, expected = take(rows, name), take(golden, name)
     assert getattr(rows[name], "unit", None) == getattr(golden[name], "unit", None), name
@@ -58,7 +60,7 @@ def assert_within(rows, golden, name, limit):
     worse = known & ~(np.abs(got - expected) <= limit)
     listed = [f"{golden['name'][i[0]]}: {got[tuple(i)]} for {expected[tuple(i)]}" for i in np.argwhere(worse)]
     assert not worse.any(), f"{name} differs: {'; '.join(listed)}"
-    assert (np.abs(got - expected)[known] <= OF_LIMIT * limit[known]).mean() > 0.5, f"most of {name} differ a little"
+    assert (np.abs(got - expected)[known] <= of_limit * limit[known]).mean() > 0.5, f"most of {name} differ a little"
 
 
 def test_weights(rows, golden):
@@ -77,7 +79,8 @@ def test_representation(rows, golden, name):
     """Each part of tokens, and the embedding, in sums that any change of their values moves."""
     size = take(golden, f"{name}_rms")
     assert_within(rows, golden, f"{name}_rms", OF_SIZE * size)
-    assert_within(rows, golden, name, OF_SIZE * size[:, None])
+    of_limit = OF_EMBEDDING_LIMIT if name == "embedding" else OF_LIMIT
+    assert_within(rows, golden, name, OF_SIZE * size[:, None], of_limit)
 
 
 @pytest.mark.parametrize("name", ["p_galaxy", "p_qso", "p_star", "p_2", "p_stellar_type"])

@@ -66,11 +66,10 @@ class TestComponents:
         values = make_values(components, torch.tensor([[1.0, -1, 2, 0.5]]))
         weight = torch.ones(1, N)
         weight[:, 50:90] = 0
-        spoilt = torch.where(weight > 0, values, 1e3)
+        changed = torch.where(weight > 0, values, 1e3)
         variance = torch.full((1, N), 1e-4)
-        assert torch.equal(*(components.find_coefficients(x, variance, weight) for x in (spoilt, values * 1.0))) or (
-            torch.allclose(*(components.find_coefficients(x, variance, weight) for x in (spoilt, values)), atol=1e-5)
-        )
+        found, wanted = (components.find_coefficients(x, variance, weight) for x in (changed, values))
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
     def test_smooth_curves_are_nobodys(self):
         """A wrong calibration goes into the curves, and not into the coefficients."""

@@ -193,7 +193,7 @@ def show_window(head, number, seed=3):
     return windows
 
 
-def test_untold_labels_keep_their_prior(head):
+def test_unknown_labels_keep_their_prior(head):
     """Without any window labels are typical with their whole spread; the optical ones measure three of them, and two of
     white dwarfs."""
     mean, tril = head.read_windows(blank(head))

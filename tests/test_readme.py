@@ -47,7 +47,7 @@ def test_readme_has_two_commands():
     """One command installs and runs, one installs and tests."""
     run, test = read_commands()
     assert run == 'pip install -c constraints.txt ".[plot]" && spectok demo'
-    assert test == 'pip install -c constraints.txt ".[test]" && pytest'
+    assert test == 'pip install -c constraints.txt ".[test]" && pytest -n 2'
 
 
 def test_ci_runs_the_commands_of_the_readme():

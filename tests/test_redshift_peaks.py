@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_spectok.redshift.peaks import WINDOW, _sum_windows, _take_out, find_peaks, sum_classes
+from astro_spectok.redshift.peaks import WINDOW, _sum_windows, _take_out, find_peaks
 
 STEP = 2e-4
 AXES = {"GALAXY": STEP * np.arange(-15, 3000), "QSO": STEP * np.arange(4000), "STAR": STEP * np.arange(-12, 13)}
@@ -118,14 +118,6 @@ def test_invariances(seed, constant, width):
     probability = [peak.probability for peak in peaks]
     assert probability == sorted(probability, reverse=True)
     assert sum(probability) <= 1 + 1e-9
-    assert sum(sum_classes(scores).values()) == pytest.approx(1)
-
-
-def test_classes_add_up():
-    scores = make_posterior(("GALAXY", 0.4, STEP, 0.5), ("GALAXY", 0.1, STEP, 0.2), ("STAR", 0.0, STEP, 0.3))
-    classes = sum_classes(scores)
-    assert list(classes) == list(AXES)
-    assert classes == pytest.approx({"GALAXY": 0.7, "QSO": 0.0, "STAR": 0.3}, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,21 @@ SPEED_OF_LIGHT = 299792.458
 
 
 @pytest.fixture(scope="module")
-def families():
+def store():
+    """The public sets."""
+    return TemplateStore(TRAIN)
+
+
+@pytest.fixture(scope="module")
+def families(store):
     """Every family, made once."""
-    store = TemplateStore(TRAIN)
     return {name: family(store) for name, (_, family) in STAR_FAMILIES.items() if family.usable(store)}
+
+
+@pytest.fixture(scope="module")
+def bases(store):
+    """Model stars."""
+    return store.read("redrock_bases")
 
 
 def check_objects(objects, n):
@@ -188,34 +199,32 @@ def test_apogee_stars_have_all_labels(families):
 
 @needs_data
 @pytest.mark.parametrize("shift", [-200.0, -40.0, -25.0, 0.0, 65.0, 180.0])
-def test_shifts_are_measured(shift):
+def test_shifts_are_measured(bases, shift):
     """Model stars moved by a known velocity, resampled to the pixels of SDSS, are found to have it."""
-    data = TemplateStore(TRAIN).read("redrock_bases")
-    x, target = np.log(data["wave"]), np.arange(np.log(3700), np.log(9200), 2.3e-4)
-    stars = np.concatenate([data[f"coeff_{kind}"][5:9] @ data[f"basis_{kind}"] for kind in "BAFGKM"])
+    x, target = np.log(bases["wave"]), np.arange(np.log(3700), np.log(9200), 2.3e-4)
+    stars = np.concatenate([bases[f"coeff_{kind}"][5:9] @ bases[f"basis_{kind}"] for kind in "BAFGKM"])
     stars = gaussian_filter1d(stars, 2.5)  # about the resolution of SDSS
     moved = [np.interp(target - shift / SPEED_OF_LIGHT, x, star) for star in stars]
     every = np.ones(len(target), bool)
-    found = measure_zero_points([target] * 24, moved, [every] * 24, data)
+    found = measure_zero_points([target] * 24, moved, [every] * 24, bases)
     assert found.measured.all()
     assert found.consistent.all()
     np.testing.assert_allclose(found.shift * SPEED_OF_LIGHT, shift, atol=8)
 
 
 @needs_data
-def test_noise_has_no_zero_point():
-    data = TemplateStore(TRAIN).read("redrock_bases")
+def test_noise_has_no_zero_point(bases):
     x = np.arange(np.log(3700), np.log(9200), 2e-4)
     noise = np.random.default_rng(0).normal(1, 0.1, (4, len(x)))
-    found = measure_zero_points([x] * 4, list(noise), [np.ones(len(x), bool)] * 4, data)
+    found = measure_zero_points([x] * 4, list(noise), [np.ones(len(x), bool)] * 4, bases)
     assert not found.measured.any()
     assert (found.shift == 0).all()
 
 
 @needs_data
-def test_stelib_is_brought_to_rest():
+def test_stelib_is_brought_to_rest(store):
     """The calcium triplet of the cool stars of STELIB, which are not all published at rest."""
-    stars = read_stars(TemplateStore(TRAIN), ["stelib_real_stars"], OPTICAL)
+    stars = read_stars(store, ["stelib_real_stars"], OPTICAL)
     x = OPTICAL.ln_wavelength()
     inside = (x - np.log(8544.44)).abs() < 0.0012
     rows = [i for i, kind in enumerate(stars.kind) if kind in "GK" and torch.isfinite(stars.flux[i, inside]).all()]

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from _survey import write_survey
+from conftest import SAME_TOKENS
 
 from astro_spectok import survey
 from astro_spectok.survey import cluster
@@ -36,7 +37,9 @@ def test_cluster_gives_the_same_rows(scheduler, tree, tiny_weights, tmp_path):
     there = survey.run(tree, tmp_path / "there", "embed", scheduler=scheduler.scheduler_address, **call)
     table = there.read()
     assert table["file"].tolist() == here["file"].tolist()
-    np.testing.assert_array_equal(table["embedding"], here["embedding"])
+    # workers may add up in another order
+    found, wanted = (np.asarray(one["embedding"]) for one in (table, here))
+    np.testing.assert_allclose(found, wanted, atol=SAME_TOKENS * np.nanmax(np.abs(wanted)))
     assert there.n_errors == 2
     # another number of workers is the same run
     survey.run(tree, tmp_path / "there", "embed", **call)

@@ -3,8 +3,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 
 import _distributed
@@ -18,18 +16,15 @@ from astro_spectok.training.history import AVERAGES, read_log
 from astro_spectok.training.loop import CHECKPOINT, LOG
 
 STEPS = _distributed.CONFIG.steps
-pytestmark = pytest.mark.skipif(
-    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()), reason="this PyTorch has no gloo"
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_thread():
-    """One core for each process, as the launched ones have."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+#: seconds that are long enough for any machine; nothing waits for it but a fault
+LIMIT = 240
+pytestmark = [
+    pytest.mark.usefixtures("single_thread"),
+    pytest.mark.skipif(
+        not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
+        reason="this PyTorch has no gloo",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,29 +43,41 @@ def alone(real, tmp_path_factory):
     return out
 
 
-def launch(out, steps, real, *, processes=2):
-    """Run on several processes of this machine, as ``torchrun`` does."""
+def run_rank(rank, size, port, out, steps, real):
+    """One of several processes, with what ``torchrun`` sets for it; what it says goes into a file beside ``out``."""
+    with out.with_name(f"{out.name}-{rank}.txt").open("w") as text:
+        os.dup2(text.fileno(), 2)
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": "",
+    }  # fmt: skip
+    torch.set_num_threads(1)
+    _distributed.train(out, steps, real)
+
+
+def launch(processes, out, steps, real, *, size=2):
+    """Run on several processes of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", processes, "--master-addr", "127.0.0.1",
-        "--master-port", port, _distributed.__file__, out, steps, real,
-    ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    result = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert result.returncode == 0, result.stderr[-8000:]
-    assert "Warning" not in result.stderr, result.stderr[-8000:]
+    started = [processes.Process(target=run_rank, args=(rank, size, port, out, steps, real)) for rank in range(size)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(LIMIT)
+        process.kill()
+        process.join()
+    said = "".join(path.read_text() for path in sorted(out.parent.glob(f"{out.name}-*.txt")))
+    assert [process.exitcode for process in started] == [0] * size, said[-8000:]
+    assert "Warning" not in said, said[-8000:]
 
 
 @pytest.fixture(scope="module")
-def together(real, tmp_path_factory):
+def together(processes, real, tmp_path_factory):
     """Directory of a run that one process began and that two went on with to the end."""
     out = tmp_path_factory.mktemp("together") / "run"
     assert _distributed.train(out, 2, real) is None
-    launch(out, STEPS, real)
+    launch(processes, out, STEPS, real)
     return out
 
 

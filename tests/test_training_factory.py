@@ -1,10 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The building of weights: from beginning to end, killed and gone on with, and what it refuses."""
 
+import contextlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 
@@ -19,6 +18,7 @@ from astro_spectok.redshift import Calibration
 from astro_spectok.redshift.templates import read_templates
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.training import stellar_head
 from astro_spectok.training.factory import build_weights, read_recipe
 from astro_spectok.training.factory.folders import StageFolder
 from astro_spectok.training.factory.recipe import RECIPES
@@ -35,21 +35,34 @@ def data(tmp_path_factory):
     return write_labelled_stars(tmp_path_factory.mktemp("sets"))
 
 
-def start_build(data, out, *more):
-    """Start the command in a process of its own, on one thread: what is compared comes about in the same way."""
-    command = [sys.executable, "-m", "astro_spectok", "build", "tiny", "--data", str(data), "-o", str(out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*command, "--device", "cpu", *more], env=environment, stdout=subprocess.PIPE, text=True)
+def run_command(data, out, *more):
+    """The command on one thread, with few stars in a batch: what is compared comes about in the same way."""
+    torch.set_num_threads(1)
+    stellar_head.BATCH = 8
+    with out.with_suffix(".txt").open("w") as text, contextlib.redirect_stdout(text):
+        code = main(["build", "tiny", "--data", str(data), "-o", str(out), "--device", "cpu", *more])
+    sys.exit(code)
+
+
+def start_build(processes, *arguments):
+    """Start the command in a process of its own."""
+    process = processes.Process(target=run_command, args=arguments)
+    process.start()
+    return process
+
+
+def finish(process, out):
+    """Wait for the end of a build; what it wrote."""
+    process.join(LIMIT)
+    assert process.exitcode == 0
+    return out.with_suffix(".txt").read_text()
 
 
 @pytest.fixture(scope="module")
-def built(data, tmp_path_factory):
+def built(processes, data, tmp_path_factory):
     """A whole build that nothing disturbs: its directory and what the command wrote."""
-    out = tmp_path_factory.mktemp("build")
-    process = start_build(data, out)
-    text, _ = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0
-    return out, text
+    out = tmp_path_factory.mktemp("build") / "out"
+    return out, finish(start_build(processes, data, out), out)
 
 
 @pytest.fixture
@@ -149,22 +162,21 @@ class TestWholeBuild:
 
 
 class TestInterruption:
-    def test_killed_build_goes_on(self, built, data, tmp_path):
+    def test_killed_build_goes_on(self, processes, built, data, tmp_path):
         """Killed in pretraining and between two networks of the stellar head: what comes out is the same."""
         stages, out = ("--stages", "pretrain,stellar"), tmp_path / "killed"
         for mark in ("pretrain-1.part/checkpoint.safetensors", "stellar.part/window-0-network-1.safetensors"):
-            process = start_build(data, out, *stages)
+            process = start_build(processes, data, out, *stages)
             begin = time.monotonic()
-            while not (out / mark).is_file() and process.poll() is None and time.monotonic() < begin + LIMIT:
+            while not (out / mark).is_file() and process.is_alive() and time.monotonic() < begin + LIMIT:
                 time.sleep(0.01)
             process.kill()
-            assert process.wait(LIMIT) == -9
-            process.stdout.close()
+            process.join(LIMIT)
+            assert process.exitcode == -9
             assert (out / mark).parent.is_dir()
             assert not (out / mark.partition(".")[0]).exists()
         kept = (out / mark).stat().st_mtime_ns
-        process = start_build(data, out, *stages)
-        text, _ = process.communicate(timeout=LIMIT)
+        text = finish(start_build(processes, data, out, *stages), out)
         assert "pretrain-2: taken as it is" in text
         assert kept < time.time_ns()
         for path in ("pretrain-1/weights.safetensors", "pretrain-2/weights.safetensors", "stellar/head.safetensors"):

@@ -29,17 +29,9 @@ from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.weights import load_weights, read_metadata
 
 TINY = get_config("tiny")
+pytestmark = pytest.mark.usefixtures("single_thread")
 #: stored spectra in many batches
 QUICK = dataclasses.replace(SHORT, stored_fraction=0.3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_thread():
-    """One core, and with it sums in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", autouse=True)

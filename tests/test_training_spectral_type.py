@@ -1,9 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The training of the spectral type head: that it learns, from what it is meant to."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,10 +10,9 @@ from astro_spectok.training import spectral_type, typed_stars
 
 
 @pytest.fixture
-def script(monkeypatch):
+def script(load):
     """The benchmark of spectral types."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
-    return importlib.import_module("spectral_types")
+    return load("spectral_types")
 
 
 def test_head_is_that_of_its_seed():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from astro_spectok.spectra import MIN_GOOD_PIXELS
+from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["AUGMENTATIONS", "augment_batch"]
 
@@ -13,7 +14,6 @@ __all__ = ["AUGMENTATIONS", "augment_batch"]
 AUGMENTATIONS = ("noise", "calibration", "cuts", "velocity")
 #: most noise added, over that of the spectrum; size and waves of the error of calibration; share cut; km/s
 NOISE, WARP, WAVES, CUT, VELOCITY = 1.0, 0.1, 3, 0.15, 100.0
-LIGHT_SPEED = 299792.458
 
 
 def augment_batch(batch, names, rng):

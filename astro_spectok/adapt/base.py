@@ -218,7 +218,7 @@ class SpectrumModel(BaseEstimator):
         overwrite : bool, optional
             Whether to replace a file that exists.
         card : str, optional
-            What others should be told: where the labels come from, what it is for.
+            A note for others: where the labels come from, what it is for.
 
         Returns
         -------

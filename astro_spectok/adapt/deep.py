@@ -160,7 +160,7 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
     """
     import torch
 
-    from astro_spectok.adapt.probe import AttentiveProbe, add_low_rank, merge_low_rank
+    from astro_spectok.adapt.probe import AttentiveProbe
 
     usual, rate = USUAL[depth]
     epochs, rate = settings.epochs or usual, settings.rate or rate
@@ -169,15 +169,9 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(settings.seed)
         probe = AttentiveProbe(runner.network.config.width - 2, n_out)
-        network = trained = None
+        network, trained = _open_network(depth, runner, settings.rank)
         groups = [{"params": list(probe.parameters()), "lr": rate if depth != "full" else 2e-3}]
-        if depth != "probe":
-            network = copy.deepcopy(runner.network).cpu().eval()
-            if depth == "lora":
-                trained = add_low_rank(network, settings.rank)
-            else:
-                network.requires_grad_(False)
-                trained = [p.requires_grad_(True) for p in network.blocks.parameters()]
+        if trained:
             groups.append({"params": trained, "lr": rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
         best = validate(held, np.zeros((len(held), n_out)))
@@ -185,17 +179,12 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
         for _ in show_progress(range(epochs), f"adapt ({depth})", progress):
             probe.train()
             for rows in np.array_split(rng.permutation(kept), max(len(kept) // BATCH, 1)):
-                inputs = _draw(network, batch, readings, rows, settings.augment, rng)
-                value = loss(rows, probe(*inputs))
+                value = loss(rows, probe(*_draw(network, batch, readings, rows, settings.augment, rng)))
                 optimizer.zero_grad()
                 value.backward()
                 torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
                 optimizer.step()
-            probe.eval()
-            with torch.no_grad():
-                parts = np.array_split(held, max(len(held) // 32, 1))
-                found = np.concatenate([probe(*_draw(network, batch, readings, r, (), rng)).numpy() for r in parts])
-            error = validate(held, found)
+            error = validate(held, _read_out(probe, network, batch, readings, held, rng))
             waited += 1
             if error < best * (1 - LEAST_GAIN):
                 best, waited = error, 0
@@ -206,17 +195,44 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
             return DeepReading("probe", probe, {}, 0.0)
         for module, state in zip((probe, network), kept_state, strict=False):
             module.load_state_dict(state)
-        probe.eval()
-        with torch.no_grad():
-            found = np.concatenate([probe(*_draw(network, batch, readings, r, (), rng)).numpy() for r in parts])
+        found = _read_out(probe, network, batch, readings, held, rng)
         gains = np.linspace(0, 1, 11)
         gain = gains[np.argmin([validate(held, g * found) for g in gains])]
-        factors = {}
-        if depth == "lora":
-            factors = merge_low_rank(network)
-        elif depth == "full":
-            factors = {f"blocks.{name}": p.detach().clone() for name, p in network.blocks.named_parameters()}
-    return DeepReading(depth, probe, factors, gain)
+        return DeepReading(depth, probe, _list_factors(depth, network), gain)
+
+
+def _open_network(depth, runner, rank):
+    """A copy of the network to be changed, and its parameters that are trained; None and [] for the probe alone."""
+    if depth == "probe":
+        return None, []
+    from astro_spectok.adapt.probe import add_low_rank
+
+    network = copy.deepcopy(runner.network).cpu().eval()
+    if depth == "lora":
+        return network, add_low_rank(network, rank)
+    network.requires_grad_(False)
+    return network, [p.requires_grad_(True) for p in network.blocks.parameters()]
+
+
+def _list_factors(depth, network):
+    """What a trained network differs by from the original, as of `DeepReading`."""
+    if depth == "probe":
+        return {}
+    if depth == "full":
+        return {f"blocks.{name}": p.detach().clone() for name, p in network.blocks.named_parameters()}
+    from astro_spectok.adapt.probe import merge_low_rank
+
+    return merge_low_rank(network)
+
+
+def _read_out(probe, network, batch, readings, rows, rng):
+    """Output (n, n_out) of the probe for some spectra as they are."""
+    import torch
+
+    probe.eval()
+    with torch.no_grad():
+        parts = np.array_split(rows, max(len(rows) // 32, 1))
+        return np.concatenate([probe(*_draw(network, batch, readings, part, (), rng)).numpy() for part in parts])
 
 
 def _draw(network, batch, readings, rows, augment, rng):
@@ -225,7 +241,7 @@ def _draw(network, batch, readings, rows, augment, rng):
         return _pad([readings[i] for i in rows])
     import torch
 
-    from astro_spectok.engine.runner import gather_patches
+    from astro_spectok.engine.batching import gather_patches
 
     part = batch.take(rows)
     if augment:

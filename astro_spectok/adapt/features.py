@@ -11,6 +11,7 @@ from astro_spectok.adapt.spectrum_set import shift_to_rest
 from astro_spectok.interface.containment import Containment, require_finite
 from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = ["BLOCKS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
 
@@ -255,7 +256,7 @@ def _resample(batch, i, grid):
 def _flatten(flux, grid):
     """Flux over its running mean, less one, at a resolving power of about 1000."""
     step = (grid.high - grid.low) / grid.n_pixels
-    smooth = gaussian_filter1d(flux, 1 / 1500 / 2.355 / step) if step < 4e-4 else flux
+    smooth = gaussian_filter1d(flux, 1 / 1500 / FWHM_PER_SIGMA / step) if step < 4e-4 else flux
     continuum = gaussian_filter1d(flux, CONTINUUM / step)
     floor = 0.1 * np.median(np.abs(flux))
     with contextlib.suppress(FloatingPointError):

@@ -14,6 +14,7 @@ from astro_spectok.adapt.labels import Labels, error_unit, read_labels
 from astro_spectok.adapt.sklearn_parts import RegressorMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column
+from astro_spectok.utils.constants import SIGMA_PER_MAD
 from astro_spectok.utils.host import own_errstate
 
 __all__ = ["SpectrumRegressor"]
@@ -373,5 +374,5 @@ def _judge(true, found):
         "n": len(true),
         "r2": float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
         "rms": float(np.sqrt((error**2).mean())),
-        "scatter": float(1.4826 * np.median(np.abs(error - np.median(error)))),
+        "scatter": float(SIGMA_PER_MAD * np.median(np.abs(error - np.median(error)))),
     }

@@ -39,7 +39,7 @@ def add_fit(subparsers):
     parser.add_argument("--adapt", default="linear", metavar="DEPTH", help="how deep (default: linear)")
     parser.add_argument("--log", type=split_names, default=[], metavar="A,B", help="targets learned as their logarithm")
     parser.add_argument("--balanced", action="store_true", help="rare classes count as much as frequent ones")
-    parser.add_argument("--card", default="", metavar="TEXT", help="what others should be told, kept in the file")
+    parser.add_argument("--card", default="", metavar="TEXT", help="a note for those who use the file, kept in it")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_fit)
 

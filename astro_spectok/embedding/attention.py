@@ -4,7 +4,7 @@
 from os import PathLike
 from typing import Any, cast
 
-from astro_spectok.embedding.embed_spectra import tokenize
+from astro_spectok.embedding.tokenize_spectra import tokenize
 from astro_spectok.interface.inputs import prepare_inputs
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.token_attention import TokenAttention

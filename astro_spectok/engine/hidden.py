@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 
-from astro_spectok.heads.library_fit import Evidence, infer_family, scan_redshift
+from astro_spectok.heads.library_fit import infer_family, scan_redshift
+from astro_spectok.heads.library_posterior import Evidence
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = ["fill_hidden"]
 
 #: pixels of FWHM that an instrument of unknown resolution is taken to have
 USUAL_FWHM = 2.5
-#: a Gaussian's FWHM over its standard deviation
-FWHM = 2 * math.sqrt(2 * math.log(2))
 #: width of a pair of evidence that is fine enough for any library
 FINE = 3e-4
 #: distance from the centre of the last good pixel, in pixels, at which the library begins to take part, and over which
@@ -108,7 +108,7 @@ def _gather_evidence(position, width, flux, shown):
     number_of = np.broadcast_to((np.cumsum(shown.good.any(1)) - 1)[:, None] // BLOCK, count.shape)[there]
     order = np.argsort(x, kind="stable")
     variance = noise.astype(float) ** 2 / count[there]
-    values = x, wide * count[there] / 2, sigma / FWHM, mean.astype(float), variance, count[there], number_of
+    values = x, wide * count[there] / 2, sigma / FWHM_PER_SIGMA, mean.astype(float), variance, count[there], number_of
     return Evidence(*(value[order] for value in values))
 
 
@@ -117,7 +117,7 @@ def _request_sigma(evidence, x, resolution):
     own = np.interp(x, evidence.x, evidence.sigma)
     if resolution is None:
         return own
-    return np.where(np.isfinite(resolution), 1 / (FWHM * np.where(resolution > 0, resolution, 1)), own)
+    return np.where(np.isfinite(resolution), 1 / (FWHM_PER_SIGMA * np.where(resolution > 0, resolution, 1)), own)
 
 
 def _try_solutions(library, solutions, evidence):

@@ -2,7 +2,6 @@
 """Spectra through a network: from a `SpectrumBatch` to the tokens of each spectrum, and from tokens to flux."""
 
 import contextlib
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
@@ -11,26 +10,21 @@ from typing import Any
 import numpy as np
 
 from astro_spectok.config import conf
-from astro_spectok.engine.batching import plan_batches
+from astro_spectok.engine.batching import choose_budget, gather_patches, plan_batches
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.embedder import Embedder
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured, ShownPixels
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.engine.threads import map_groups
 from astro_spectok.spectra import SpectrumBatch
-from astro_spectok.spectra.hot_pixels import find_hot_pixels
 from astro_spectok.weights import load_weights
 
-__all__ = ["Runner", "gather_patches"]
+__all__ = ["Runner"]
 
-#: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
-CPU_BATCH_TOKENS = 6144
 #: what a batch costs on a CPU besides its tokens, in tokens
 CPU_OVERHEAD = 150
 #: most spectra that heads read at once
 MOST_MEASURED = 64
-#: most requested patches decoded at once
-DECODE_PATCHES = 2048
 
 
 class Runner:
@@ -81,7 +75,7 @@ class Runner:
         self.device = choose_device(device)
         self.loaded = load_weights(weights, self.device)
         self.dtype = choose_dtype(self.device, precision or conf.precision)
-        self.batch_tokens = _choose_budget(batch_tokens, self.device)
+        self.batch_tokens = choose_budget(batch_tokens, self.device)
 
     @property
     def network(self) -> Any:
@@ -394,53 +388,23 @@ class Runner:
         """
         import torch
 
-        from astro_spectok.network import arrange_patches
+        from astro_spectok.engine.requested import RequestedPixels
+        from astro_spectok.network.shown import find_pixels
 
-        requested = torch.from_numpy(np.ascontiguousarray(ln_wavelength, dtype=np.float64))
-        grid = arrange_patches(requested, torch.tensor([0, len(requested)], device="cpu"), self.network.config.patch)
-        if resolution is None:
-            resolving = torch.full(grid.present.shape, torch.nan, dtype=torch.float32, device="cpu")
-        else:
-            resolving = torch.from_numpy(np.full(len(requested), resolution, np.float32))
-            resolving = torch.where(grid.index >= 0, resolving[grid.index.clamp_min(0)], torch.nan).nanmean(dim=2)
         tokens = self._tokens(values, geometry, good)
-        out = np.empty((2, len(requested)), np.float32)
+        asked = RequestedPixels(ln_wavelength, resolution, self.network.config.patch)
         with self._computing():
             if embedding is None:
                 vector = self.network.embed(*tokens)
             else:
                 vector = torch.from_numpy(np.asarray(embedding, np.float32))[None].to(self.device)
-            for start in range(0, grid.index.shape[1], DECODE_PATCHES):
-                # a patch more on either side: the last layers look at neighbouring pixels
-                part = slice(max(start - 1, 0), start + DECODE_PATCHES + 1)
-                wanted = type(grid)(*(x[:, part] for x in vars(grid).values())).to(self.device)
-                result = self.network.decode(*tokens, wanted, resolving[:, part].to(self.device), vector)
-                kept = slice(start - part.start, start - part.start + DECODE_PATCHES)
-                index = wanted.index[:, kept].cpu().numpy()
-                for row, x in zip(out, result, strict=True):
-                    row[index[index >= 0]] = x[:, kept].cpu().numpy()[index >= 0]
-        answer = out[0], np.exp(out[1])
-        library = None if shown is None else next((x for x in self.network.heads.values() if x.kind == "library"), None)
-        if library is None:
+            answer = asked.decode(self.network, tokens, vector, self.device)
+            given, good_tokens, places = (x.cpu() for x in tokens)
+            pixels = find_pixels(given, good_tokens, places, self.network.config)
+        library = self.find_head("library")
+        if shown is None or library is None:
             return answer
-        return self._fill(library, tokens, shown, solutions, grid, resolution, answer)
-
-    def _fill(self, library, tokens, shown, solutions, grid, resolution, answer):
-        """The answer of the network with what was not shown inferred from the library, on the processor."""
-        from astro_spectok.engine.hidden import fill_hidden
-        from astro_spectok.network.shown import find_pixels
-
-        values, good, geometry = (x.cpu() for x in tokens)
-        with self._computing():
-            pixels = tuple(x[0].numpy() for x in find_pixels(values, good, geometry, self.network.config))
-        slot = grid.index[0].numpy() >= 0
-        position = grid.ln_wavelength[0].numpy()
-        half = np.abs(np.gradient(position, axis=1)) / 2 if position.shape[1] > 1 else np.full(position.shape, 5e-5)
-        if resolution is not None:
-            resolution = np.broadcast_to(np.asarray(resolution, float), len(answer[0]))
-        return fill_hidden(
-            library, pixels, shown, solutions, (position[slot], half[slot], resolution), answer
-        )  # fmt: skip
+        return asked.fill(self.network.heads[library], [x[0].numpy() for x in pixels], shown, solutions, answer)
 
     def _tokens(self, values, geometry, good):
         """Tokens of one spectrum as a batch of one, on the device."""
@@ -452,55 +416,3 @@ class Runner:
             torch.from_numpy(np.asarray(good, bool))[None].to(self.device),
             torch.from_numpy(np.asarray(geometry, np.float64))[None].to(exact),
         )
-
-
-def _choose_budget(batch_tokens, device):
-    """Most tokens at once: as given, if that is a positive integer, or what suits the device."""
-    if batch_tokens is None:
-        return min(conf.batch_tokens, CPU_BATCH_TOKENS) if device.type == "cpu" else conf.batch_tokens
-    try:
-        budget = operator.index(batch_tokens)
-    except TypeError as error:
-        msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}"
-        raise TypeError(msg) from error
-    if budget < 1:
-        msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}; conf.batch_tokens is the default"
-        raise ValueError(msg)
-    return budget
-
-
-def gather_patches(batch, group, patch):
-    """Patches of the spectra at ``group`` of a batch."""
-    import torch
-
-    from astro_spectok.network.patches import fill_patches
-
-    def join(parts, dtype):
-        return np.concatenate(list(parts)).astype(dtype, copy=False)
-
-    lengths = batch.lengths[group]
-    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
-    resolution = None
-    if batch.resolution is not None:
-        resolution = torch.from_numpy(join((batch.resolution[batch.grid(i)] for i in group), np.float32))
-    flux, ivar = (join((values[batch.pixels(i)] for i in group), np.float32) for values in (batch.flux, batch.ivar))
-    # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost at S/N 5
-    ivar[find_hot_pixels(flux, ivar, lengths=lengths)] = 0
-    grid = _arrange(batch, group, offsets, patch)
-    return fill_patches(grid, torch.from_numpy(flux), torch.from_numpy(ivar), resolution=resolution)
-
-
-def _arrange(batch, group, offsets, patch):
-    """Positions of the patches of the spectra: spectra that share a grid are arranged once."""
-    import torch
-
-    from astro_spectok.network import arrange_patches
-
-    lengths = batch.lengths[group]
-    _, first, number = np.unique(
-        np.stack([batch.wave_start[group], lengths]), axis=1, return_index=True, return_inverse=True
-    )
-    wavelength = np.concatenate([batch.wavelength[batch.grid(group[k])] for k in first])
-    starts = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths[first])]))
-    grid = arrange_patches(torch.log(torch.from_numpy(wavelength)), starts, patch)
-    return grid.repeat(torch.from_numpy(number.reshape(-1)), starts[:-1], offsets[:-1])

@@ -14,6 +14,7 @@ from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
 from astro_spectok.network.level import LARGEST
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 from astro_spectok.utils.parts import PARTS
 
 __all__ = ["EmbeddingConfig", "EmbeddingHead"]
@@ -27,7 +28,7 @@ LEAST_CONTINUUM, CONTRAST = 0.1, (-2.0, 4.0)
 #: flux over its mean below which colours are no longer logarithms
 FAINT = 0.1
 #: resolving power that lines are smoothed to, besides their own
-RESOLUTION, FWHM = 1500.0, 2.3548200450309493
+RESOLUTION = 1500.0
 #: bins without pixels that are a gap, and how near to it lines are not trusted
 GAP, NEAR = 10, 14
 #: knee of the smooth curves of colours, in half waves over the grid
@@ -135,7 +136,7 @@ class EmbeddingHead(Head):
         waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)
         self.colours = SpectralComponents(number, config.colour_components, config.colour_components, waves)
         self.window = 2 * round(config.continuum / config.step) + 1
-        sigma = 1 / RESOLUTION / FWHM / config.step
+        sigma = 1 / RESOLUTION / FWHM_PER_SIGMA / config.step
         taps = torch.arange(-4, 5, dtype=torch.float32, device="cpu") / sigma
         self.register_buffer("kernel", torch.exp(-0.5 * taps**2)[None, None], persistent=False)
         self.register_buffer(

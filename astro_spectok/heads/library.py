@@ -11,7 +11,7 @@ import torch
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 
-__all__ = ["LIBRARY_FAMILIES", "FamilyConfig", "FamilyTable", "LibraryConfig", "LibraryHead", "make_edges"]
+__all__ = ["FamilyConfig", "FamilyTable", "LibraryConfig", "LibraryHead", "make_edges"]
 
 
 #: standard deviation of the line spread function of a library, in bins: two of them to a FWHM
@@ -54,8 +54,6 @@ _FAMILIES = (
     ("quasars", "QSO", ((900.0, 10000.0, 1.2e-3), (10000.0, 26000.0, 3e-3)), 30),
     ("supernovae", "", ((1500.0, 11000.0, 2e-3),), 48),
 )
-#: names of the families
-LIBRARY_FAMILIES = tuple(name for name, *_ in _FAMILIES)
 
 
 @dataclass(frozen=True)

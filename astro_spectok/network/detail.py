@@ -12,7 +12,7 @@ import math
 import torch
 
 from astro_spectok.network.level import LARGEST, interpolate_level
-from astro_spectok.network.patches import patch_positions
+from astro_spectok.network.patch_grid import patch_positions
 
 __all__ = ["detail_basis", "expand_detail", "filter_detail", "local_flux"]
 

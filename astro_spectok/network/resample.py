@@ -3,7 +3,7 @@
 
 import torch
 
-from astro_spectok.network.patches import patch_positions
+from astro_spectok.network.patch_grid import patch_positions
 
 __all__ = ["resample_features"]
 

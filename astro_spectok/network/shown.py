@@ -4,7 +4,7 @@
 import torch
 
 from astro_spectok.network.detail import local_flux
-from astro_spectok.network.patches import patch_positions
+from astro_spectok.network.patch_grid import patch_positions
 
 __all__ = ["find_noise", "find_pixels"]
 

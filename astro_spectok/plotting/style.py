@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from astro_spectok.utils.optional import import_optional
+
 __all__ = [
     "COLOURS", "DATA", "LINES", "MARKERS", "MODEL", "QUIET", "RANKED", "list_styles", "make_axes", "name_spectral",
     "set_flux_limits", "set_unit", "show_unit",
@@ -63,11 +65,7 @@ def make_axes(rows=1, columns=1, *, axes=None, size=(8, 4), **kwargs):
         Another number of axes is given.
     """
     if axes is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            msg = "plots need matplotlib: pip install 'astro_spectok[plot]'"
-            raise ImportError(msg) from error
+        plt = import_optional("matplotlib.pyplot", "plots need matplotlib", "plot")
         return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **kwargs)[1].ravel()
     axes = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
     if len(axes) != rows * columns:

@@ -7,7 +7,7 @@ import numpy as np
 
 from astro_spectok.utils.html import make_html_table
 
-__all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "search_peaks", "sum_classes"]
+__all__ = ["CORE", "SPREAD", "WINDOW", "Peak", "find_peaks", "search_peaks"]
 
 #: a redshift is right within 1000 km/s: what the probability of a peak is counted in, in ln(1 + z) on either side
 WINDOW = 0.0033
@@ -62,28 +62,6 @@ class Peak:
         return make_html_table("Peak", [*facts, ("probability", f"{self.probability:.3f}")])
 
 
-def sum_classes(log_probability):
-    """Probability of each class, whatever the redshift.
-
-    Parameters
-    ----------
-    log_probability : dict of str to ndarray, shape (lags,)
-        Log of the probability of each bin in redshift, per class; any constant may be added to all of them.
-        No NaN; minus infinity is a probability of zero.
-
-    Returns
-    -------
-    dict of str to float
-        In the order given; the sum is 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no class, an array is not one-dimensional or empty, holds NaN, or all are minus infinity.
-    """
-    return {name: float(p.sum()) for name, p in _normalize(log_probability).items()}
-
-
 def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spread=SPREAD):
     """Find the most probable solutions of a joint posterior over class and redshift.
 
@@ -100,7 +78,8 @@ def find_peaks(log_probability, ln1pz, *, count=2, window=WINDOW, core=CORE, spr
     Parameters
     ----------
     log_probability : dict of str to ndarray, shape (lags,)
-        As of `sum_classes`; classes may differ in length. NaN is refused.
+        Log of the probability of each bin in redshift, per class, which may differ in length; any constant may be added
+        to all of them. Minus infinity is a probability of zero; NaN is refused.
     ln1pz : dict of str to ndarray, shape (lags,)
         ln(1 + z) of each bin in equal steps, increasing, for the same classes.
     count : int, optional

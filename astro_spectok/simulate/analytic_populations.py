@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Stellar populations without data: black bodies, breaks and a list of absorption lines."""
 
+import functools
 import math
 
 import numpy as np
@@ -32,8 +33,11 @@ def _black_body(ln_wavelength, temperature):
     )
 
 
+# made once: they are shared, and whatever the program around has set is not kept with them
+@functools.lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def make_populations(grid):
-    """Coarse single stellar populations.
+    """Coarse single stellar populations; what is given is shared and must stay as it is.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def make_populations(grid):
     ln_wavelength = grid.ln_wavelength()
     wavelength = torch.exp(ln_wavelength)
     ages = np.concatenate([[0.004, 0.012, 0.035], AGES])
-    centre, old, young, width = torch.tensor(LINES, dtype=torch.float64).T
+    centre, old, young, width = torch.tensor(LINES, dtype=torch.float64, device="cpu").T
     rows, row_age, row_metallicity = [], [], []
     for metallicity in METALLICITIES:
         for age in ages:
@@ -70,7 +74,7 @@ def make_populations(grid):
             # Balmer lines are strongest half a Gyr after the stars form
             balmer_width = (0.25 + balmer) * young
             strength = (1 - maturity) * balmer_width + maturity * old * 10 ** (0.3 * metallicity)
-            depth = torch.zeros(1, grid.size)
+            depth = torch.zeros(1, grid.size, dtype=torch.float32, device="cpu")
             peak = (strength / (width * math.sqrt(2 * math.pi))).float()
             add_gaussians(depth, grid, centre.log(), (width / centre).float(), peak)
             rows.append(flux.float() * torch.exp(-depth[0]))

@@ -8,7 +8,7 @@ from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 __all__ = ["FWHM", "GAUSS_AREA", "HC_OVER_K", "LIGHT_SPEED", "MAGNITUDE"]
 
 #: full width at half maximum of a Gaussian over its standard deviation
-FWHM = float(FWHM_PER_SIGMA)
+FWHM = FWHM_PER_SIGMA
 #: area of a Gaussian over its height and standard deviation
 GAUSS_AREA = math.sqrt(2 * math.pi)
 #: natural logarithm of the flux ratio that a magnitude is

@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from astro_spectok.utils.constants import SIGMA_PER_MAD
+
 __all__ = ["STEPS", "LabelTransfer", "flatten_log_flux", "kernel"]
 
 #: what counts as one step in log10(Teff), logg and [Fe/H]
@@ -86,7 +88,7 @@ class LabelTransfer:
                 inverse = np.linalg.inv(covariance + _VARIANCE * _NOISE * np.diag(1 / trust))
                 solved = inverse @ y
                 residual = solved / np.diag(inverse)
-                scatter = 1.4826 * np.median(np.abs(residual))
+                scatter = SIGMA_PER_MAD * np.median(np.abs(residual))
                 trust = np.maximum(1 / (1 + (residual / (_HALF * scatter)) ** 2), _LEAST)
             self.weights[:, k] = solved * step
             self.left_out[:, k] = (y - residual) * step

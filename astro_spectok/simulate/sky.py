@@ -7,6 +7,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from astro_spectok.utils.constants import SIGMA_PER_MAD
+
 __all__ = ["SKY_GRID", "SkyFibres", "make_absorption", "make_emission", "oh_lines"]
 
 #: ln(vacuum Angstrom) of the first bin, step and number of bins of the model of the sky: 2950 to 26000 A
@@ -186,7 +188,7 @@ class SkyFibres:
         out = np.zeros((2, self.size), np.float32)
         error = 1 / np.sqrt(ivar[good])
         # scatter of quiet pixels sets the scale: stated errors of sky fibres are some 20 % too large
-        scatter = 1.4826 * np.median(np.abs(np.diff(flux[good] / error))) / np.sqrt(2)
+        scatter = SIGMA_PER_MAD * np.median(np.abs(np.diff(flux[good] / error))) / np.sqrt(2)
         out[0, index[good]] = np.clip(flux[good] / error / scatter, -30, 30)
         out[1, index[good]] = error / np.median(error)
         return out

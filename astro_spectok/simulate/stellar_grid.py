@@ -10,20 +10,21 @@ import torch
 from astro_spectok.simulate.label_transfer import STEPS, LabelTransfer, flatten_log_flux
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
 from astro_spectok.simulate.stellar_effects import StellarEffects, draw_broadening
-from astro_spectok.simulate.stellar_library import RED_START, START, STEP, STOP, read_library
+from astro_spectok.simulate.stellar_library import RED_START, START, STEP, read_library
 from astro_spectok.simulate.stellar_model import StarModel
 from astro_spectok.simulate.stellar_sets import read_stars
 from astro_spectok.simulate.stellar_types import find_type_of_teff
+from astro_spectok.utils.constants import SIGMA_PER_MAD
 
 __all__ = ["GridStars"]
 
 log = logging.getLogger(__name__)
 
-_STEP, _START, _RED_START, _STOP = STEP, START, RED_START, STOP
+_STEP, _START, _RED_START = STEP, START, RED_START
 #: labels are transferred by this range, with so many bins averaged; and these bins join the red to the blue
 _SHARED, _AVERAGED, _JOINT = (3700.0, 7350.0), 3, (7340.0, 7395.0)
 #: temperatures in kelvin between which spectra determine labels
-_TOLD = (3500.0, 10000.0)
+_DETERMINED = (3500.0, 10000.0)
 #: sets without labels that reach the Ca II triplet, and how near their stars must be to labelled ones
 _RED_SETS, _NEAREST = ("stelib_real_stars", "pyhammer_sdss_stars"), 0.8
 #: absorption by the air was left in one of them: these ranges are unknown
@@ -181,9 +182,9 @@ def _prepare(log_flux):
 def _fit_transfer(log_flux, labels):
     """Transfer of labels to stars of other sets."""
     teff = 10 ** labels[:, 0]
-    some = (teff > _TOLD[0]) & (teff < _TOLD[1])
+    some = (teff > _DETERMINED[0]) & (teff < _DETERMINED[1])
     transfer = LabelTransfer(_prepare(log_flux[some]), labels[some])
-    error = 1.4826 * np.median(np.abs(transfer.left_out - labels[some]), axis=0)
+    error = SIGMA_PER_MAD * np.median(np.abs(transfer.left_out - labels[some]), axis=0)
     log.info("labels of stars left out: to %.3f, %.2f and %.2f dex", *error)
     return transfer
 

@@ -49,8 +49,8 @@ class StellarSurvey(Survey):
 
     Parameters
     ----------
-    data : path-like
-        Directory of the public template sets.
+    data : path-like or `~astro_spectok.simulate.templates.TemplateStore`
+        Directory of the public template sets, or these as they are shared with others.
     device : str or `torch.device`
     snr : (float, float), optional
         Signal-to-noise ratio per pixel: the range of a log-uniform draw.
@@ -66,14 +66,14 @@ class StellarSurvey(Survey):
     """
 
     def __init__(self, data, *, device="cpu", snr=_SNR, shares=None, without=None):
-        super().__init__(data, device=device, families=("sky",), snr=snr)
-        store = TemplateStore(data)
+        store = TemplateStore.of(data)
+        super().__init__(store, device=device, families=("sky",), snr=snr)
         wanted = {name: share for name, (share, _) in LABELLED_FAMILIES.items()} | (shares or {})
         there = [n for n, (_, family) in LABELLED_FAMILIES.items() if wanted[n] > 0 and family.usable(store)]
         if not there:
             msg = (
-                f"data must hold labelled stars, miles_real_stars or apogee_emulator_binspec; got {data}; see the "
-                "documentation on training for where to get them"
+                "data must hold labelled stars, miles_real_stars or apogee_emulator_binspec; got "
+                f"{store.directory}; see the documentation on training for where to get them"
             )
             raise ValueError(msg)
         self.families = {name: store.make(LABELLED_FAMILIES[name][1], torch.device(device)) for name in there}

@@ -84,8 +84,9 @@ class Survey:
 
     Parameters
     ----------
-    data : path-like, optional
-        Directory of the public template sets; without it, or where a set is absent, analytic templates are used.
+    data : path-like or `~astro_spectok.simulate.templates.TemplateStore`, optional
+        Directory of the public template sets, or these as they are shared with others; without it, or where a set is
+        absent, analytic templates are used.
     device : str or `torch.device`
         Where arrays are made; it must have float64.
     families : sequence of str, optional
@@ -120,12 +121,13 @@ class Survey:
             raise ValueError(msg)
         _check_snr(snr)
         names = [name for name in FAMILIES if name in names]
-        store = TemplateStore(data)
+        store = TemplateStore.of(data)
         absent = [name for name in MAIN_SETS if not store.has(name)]
-        if data is not None and absent:
-            log.warning("%s: no %s; analytic templates, which are coarser, take their place", data, ", ".join(absent))
+        if store.directory is not None and absent:
+            text = "%s: no %s; analytic templates, which are coarser, take their place"
+            log.warning(text, store.directory, ", ".join(absent))
         self.device, self.instruments, self.snr = torch.device(device), instruments, snr
-        self.sky = SkyFibres(store)
+        self.sky = store.make(SkyFibres, self.device)
         self.families = {name: store.make(FAMILIES[name][1], self.device) for name in names}
         shares = np.array([FAMILIES[name][0] for name in names])
         self.shares = shares / shares.sum()

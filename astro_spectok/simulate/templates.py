@@ -22,6 +22,11 @@ class TemplateStore:
         self.directory = None if directory is None else Path(directory)
         self._made = {}
 
+    @classmethod
+    def of(cls, data):
+        """The store of a directory, or ``data`` itself where that is one."""
+        return data if isinstance(data, cls) else cls(data)
+
     def make(self, family, device):
         """A family of these templates on a device, ``family(self, device)``: made once and shared."""
         key = family, str(device)

@@ -12,6 +12,7 @@ from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.nested import choose_names, find_columns, list_leaves, read_fields
 from astro_spectok.spectra.problems import describe_error, flag_of
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
+from astro_spectok.utils.optional import import_optional
 
 __all__ = [
     "HDF5_ENDINGS",
@@ -35,43 +36,13 @@ PLAUSIBLE_FWHM = (1.2, 30.0)
 
 
 def import_h5py():
-    """Import h5py.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        It is not installed; the message says how to get it.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        msg = "HDF5 files of spectra need h5py: pip install 'astro_spectok[survey]'"
-        raise ImportError(msg) from error
-    return h5py
+    """The module `h5py`; an `ImportError` says how to get it."""
+    return import_optional("h5py", "HDF5 files of spectra need h5py", "survey")
 
 
 def import_parquet():
-    """Import `pyarrow.parquet`.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        It is not installed; the message says how to get it.
-    """
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        msg = "Parquet files of spectra need pyarrow: pip install 'astro_spectok[survey]'"
-        raise ImportError(msg) from error
-    return parquet
+    """The module `pyarrow.parquet`; an `ImportError` says how to get it."""
+    return import_optional("pyarrow.parquet", "Parquet files of spectra need pyarrow", "survey")
 
 
 def count_rows(path):

@@ -3,10 +3,12 @@
 
 import numpy as np
 
+from astro_spectok.utils.constants import SIGMA_PER_MAD
+
 __all__ = ["count_interpolated", "measure_scatter", "measure_tail", "measure_windows", "take_differences"]
 
 #: median |2 f(i) - f(i-L) - f(i+L)| times this is the standard deviation of white noise (Stoehr+2008)
-TO_SIGMA = 1.482602 / np.sqrt(6.0)
+TO_SIGMA = SIGMA_PER_MAD / np.sqrt(6.0)
 #: good pixels that share one value of the noise; linear in between
 WINDOW = 192
 #: 0.9 over 0.5 quantile of the absolute value of a Gaussian variable

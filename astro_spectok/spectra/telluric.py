@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
 
-from astro_spectok.utils.constants import LIGHT_SPEED
+from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 
 __all__ = ["OxygenMedium", "find_medium_by_oxygen", "list_oxygen_lines"]
 
@@ -105,7 +105,7 @@ def _make_absorption(band, depth, resolution):
     reach = round(WINGS / LIGHT_SPEED / FINE)
     pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * LIGHT_SPEED / HALF_WIDTH) ** 2)
     absorbed = 1 - np.exp(-depth * np.maximum(fftconvolve(tau, pressure, mode="same"), 0))
-    return low, gaussian_filter1d(absorbed, 1 / (resolution * FINE * 2.355))
+    return low, gaussian_filter1d(absorbed, 1 / (resolution * FINE * FWHM_PER_SIGMA))
 
 
 def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):

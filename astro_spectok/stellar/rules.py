@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from astro_spectok.heads.small_numbers import STELLAR_RULES
-from astro_spectok.utils.rules import Rules
+from astro_spectok.utils.settings import Rules
 
 __all__ = ["StellarRules"]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from astro_spectok.survey.reading import ChangedInputError
 from astro_spectok.survey.work import work
+from astro_spectok.utils.optional import import_optional
 
 __all__ = ["Failure", "import_distributed", "measure_all"]
 
@@ -33,24 +34,9 @@ class Failure:
 
 
 def import_distributed():
-    """Import `dask` and `distributed`.
-
-    Returns
-    -------
-    dask, distributed : module
-
-    Raises
-    ------
-    ImportError
-        They are not installed; the message says how to get them.
-    """
-    try:
-        import dask
-        import distributed
-    except ImportError as error:
-        msg = "more than one worker, or a scheduler, needs dask: pip install 'astro_spectok[survey]'; or workers=1"
-        raise ImportError(msg) from error
-    return dask, distributed
+    """The modules `dask` and `distributed`; an `ImportError` says how to get them."""
+    needed = "more than one worker, or a scheduler, needs dask"
+    return tuple(import_optional(name, needed, "survey", "workers=1") for name in ("dask", "distributed"))
 
 
 def measure_all(job, partitions, *, workers=1, scheduler=None, tick=None):

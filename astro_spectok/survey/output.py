@@ -11,6 +11,7 @@ from astropy.units import UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.optional import import_optional
 
 __all__ = ["RUN_KEY", "import_pyarrow", "read_parts", "to_arrow", "write_part"]
 
@@ -21,24 +22,9 @@ VO_TYPES = {"f8": "double", "f4": "float", "i8": "long", "i4": "int", "i2": "sho
 
 
 def import_pyarrow():
-    """Import pyarrow.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        It is not installed; the message says how to get it.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        msg = "surveys are written as Parquet, which needs pyarrow: pip install 'astro_spectok[survey]'"
-        raise ImportError(msg) from error
-    return pyarrow
+    """The module `pyarrow`, with its `parquet`; an `ImportError` says how to get it."""
+    import_optional("pyarrow.parquet", "surveys are written as Parquet, which needs pyarrow", "survey")
+    return import_optional("pyarrow", "surveys need pyarrow", "survey")
 
 
 def to_arrow(table):

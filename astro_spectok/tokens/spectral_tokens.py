@@ -11,17 +11,8 @@ from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from specutils import SpectralAxis, Spectrum
 
-from astro_spectok.spectra import (
-    InputFlag,
-    SpectrumInfo,
-    axis_to_wavelength,
-    convert_to_air,
-    convert_to_vacuum,
-    depends_on_medium,
-    find_flux_conversion,
-    wavelength_to_axis,
-)
-from astro_spectok.spectra.resolution import find_resolution
+from astro_spectok.spectra import InputFlag, SpectrumInfo, convert_to_air, find_flux_conversion
+from astro_spectok.tokens.token_axis import check_resolution, express_wavelength, fill_slots, is_in_air, read_request
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.html import make_html_table, make_sparkline
@@ -125,10 +116,7 @@ class SpectralTokens:
     @property
     def wavelength(self) -> u.Quantity:
         """Centre of each patch, `~astropy.units.Quantity` of shape (T,), in the unit and medium of the spectrum."""
-        wavelength = np.exp(self.geometry[:, 0])
-        if self._in_air:
-            wavelength = convert_to_air(wavelength)
-        return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
+        return express_wavelength(np.exp(self.geometry[:, 0]), self.info)
 
     @property
     def embedding(self) -> np.ndarray:
@@ -183,14 +171,6 @@ class SpectralTokens:
         ]
         return np.concatenate(chosen)
 
-    @property
-    def _in_air(self):
-        return self.info.medium == "air" and depends_on_medium(self.info.spectral_unit, self.info.doppler_rest)
-
-    @property
-    def _doppler(self):
-        return {"doppler_rest": self.info.doppler_rest, "doppler_convention": self.info.doppler_convention}
-
     @own_errstate
     def decode(self, spectral_axis, *, resolution=None):
         """Turn the tokens back into a spectrum, on any spectral axis.
@@ -239,8 +219,8 @@ class SpectralTokens:
         if not len(self):
             msg = f"there are no tokens to decode: {self.info.message or 'the spectrum could not be used'}"
             raise ValueError(msg)
-        wavelength, order = self._requested_wavelength(spectral_axis)
-        resolution = _check_resolution(resolution, wavelength[order], spectral_axis)
+        wavelength, order = read_request(spectral_axis, self.info)
+        resolution = check_resolution(resolution, wavelength[order], spectral_axis)
         flux, sigma = self.decoder.decode(
             self.values,
             self.geometry,
@@ -249,7 +229,7 @@ class SpectralTokens:
             None if resolution is None else resolution[order],
             **self._explicit(),
         )
-        given = convert_to_air(wavelength) if self._in_air else wavelength
+        given = convert_to_air(wavelength) if is_in_air(self.info) else wavelength
         unit = self.info.flux_unit
         factor = self.scale / find_flux_conversion(unit).evaluate(given)
         flux, sigma = (np.asarray(x, np.float64) * factor for x in (flux, sigma))
@@ -278,41 +258,6 @@ class SpectralTokens:
             "embedding": known if whole and known is not None and np.isfinite(known).all() else None,
         }  # fmt: skip
 
-    def _requested_wavelength(self, spectral_axis):
-        """Increasing vacuum wavelengths of the requested pixels, and the order that leads there (and back)."""
-        unit = getattr(spectral_axis, "unit", None)
-        if unit is None:
-            msg = (
-                f"spectral_axis must be a Quantity with a spectral unit, got {type(spectral_axis).__name__}; "
-                "give for instance np.linspace(4000, 9000, 500) * u.AA, or spectrum.spectral_axis"
-            )
-            raise TypeError(msg)
-        values = np.asarray(spectral_axis.value, dtype=np.float64)
-        if values.ndim != 1 or not len(values):
-            msg = (
-                f"spectral_axis must be one-dimensional and not empty, got the shape {values.shape}; "
-                "one pixel is [5000] * u.AA"
-            )
-            raise ValueError(msg)
-        doppler = self._doppler
-        if getattr(spectral_axis, "doppler_rest", None) is not None:
-            doppler = {
-                "doppler_rest": spectral_axis.doppler_rest,
-                "doppler_convention": spectral_axis.doppler_convention,
-            }
-        wavelength = axis_to_wavelength(values, unit, **doppler)
-        order = slice(None, None, -1) if wavelength[-1] < wavelength[0] else slice(None)
-        wavelength = wavelength[order]
-        if not (np.isfinite(wavelength).all() and (wavelength > 0).all() and (np.diff(wavelength) > 0).all()):
-            msg = (
-                "spectral_axis must be strictly monotonic, with finite, positive wavelengths; sort it and drop "
-                "repeated values (np.unique)"
-            )
-            raise ValueError(msg)
-        if self.info.medium == "air" and depends_on_medium(unit, doppler["doppler_rest"]):
-            wavelength = convert_to_vacuum(wavelength)
-        return wavelength, order
-
     def own_axis(self) -> u.Quantity:
         """The spectral axis of the pixels that the tokens stand for, without those of masked tokens.
 
@@ -324,14 +269,7 @@ class SpectralTokens:
         `~astropy.units.Quantity`, shape (N,)
             Strictly monotonic, in order of increasing wavelength, in the unit and medium of the spectrum.
         """
-        offsets = np.arange(self.meta.get("patch", 32)) - (self.meta.get("patch", 32) - 1) / 2
-        geometry = self.geometry[~self.mask]
-        positions = geometry[:, :1] + geometry[:, 1:2] * offsets + geometry[:, 2:] * offsets**2  # (T, P)
-        next_start = np.append(positions[1:, 0], np.inf)
-        wavelength = np.exp(positions[positions < next_start[:, None] - geometry[:, 1:2] / 2])
-        if self._in_air:
-            wavelength = convert_to_air(wavelength)
-        return wavelength_to_axis(wavelength, self.info.spectral_unit, **self._doppler) * self.info.spectral_unit
+        return express_wavelength(fill_slots(self.geometry[~self.mask], self.meta.get("patch", 32)), self.info)
 
     def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the tokens over wavelength, under the spectrum they decode to.
@@ -425,19 +363,3 @@ class SpectralTokens:
             level = np.where(self.mask, np.nan, np.sinh(self.values[:, 0]))
             pictures = [("mean flux", make_sparkline(self.wavelength.value, level, label="mean flux of each token"))]
         return make_html_table("SpectralTokens", self._facts(), pictures)
-
-
-def _check_resolution(resolution, wavelength, axis):
-    """Requested resolving power for each pixel of an axis (``wavelength`` in the same order), or None; positive."""
-    if resolution is None:
-        return None
-    if not isinstance(resolution, u.Quantity) and np.asarray(resolution).dtype.kind not in "iuf":
-        msg = (
-            f"resolution must be a resolving power R or a FWHM with unit, one or one for each pixel, got {resolution!r}"
-        )
-        raise TypeError(msg)
-    found = find_resolution(resolution, wavelength=wavelength, axis=axis.value, unit=axis.unit)
-    if not np.isfinite(found).all():
-        msg = f"resolution must be positive and finite, got {resolution!r}; None asks for that of the spectrum"
-        raise ValueError(msg)
-    return found

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from astro_spectok.heads import ModelConfig
-from astro_spectok.network.patches import PatchBatch, PatchGrid, arrange_patches, build_patches
+from astro_spectok.network.patch_grid import PatchGrid, arrange_patches
+from astro_spectok.network.patches import PatchBatch, build_patches
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.training.corpus import Corpus

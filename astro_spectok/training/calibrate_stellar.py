@@ -104,7 +104,7 @@ def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=
         if not kind.usable(store):
             continue
         others = {name: 0 for name in LABELLED_FAMILIES if name != family}
-        survey = StellarSurvey(data, shares=others, without=seen)
+        survey = StellarSurvey(store, shares=others, without=seen)
         if family == "apogee":
             survey.instruments = partial(choose_sharp, known.limit_resolution(INFRARED)[0])
         parts.append(draw_measured(runners[family], survey, round(share * n), [seed, number], faults=faults))

@@ -96,7 +96,7 @@ def _scatter(one, other):
 
 
 def fit_discriminants(pairs, number):
-    """Mean (E,) of vectors, and the map (E, number) to the directions that tell objects apart best.
+    """Mean (E,) of vectors, and the map (E, number) to the directions that separate objects best.
 
     Linear discriminant analysis with a class for each object (Fisher 1936, Ann. Eugen. 7, 179).
 

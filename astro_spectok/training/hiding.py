@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from astro_spectok.network.patches import PatchBatch, PatchGrid
+from astro_spectok.network.patch_grid import PatchGrid
+from astro_spectok.network.patches import PatchBatch
 from astro_spectok.training.views import finish_view
 
 __all__ = ["ask_hidden", "choose_spans", "drop_patches"]

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = ["learning_rate", "pretrain"]
 log = logging.getLogger(__name__)
 
 CHECKPOINT, LOG, CURVE = "checkpoint.safetensors", "log.csv", "loss.png"
+#: seconds between two pictures of the loss at least; the last step has one in any case
+PICTURE_EVERY = 60.0
 #: what may differ when a run is resumed: how long it is to be, and what changes the speed but not the result
 FREE_SETTINGS = ("steps", "workers", "log_every", "checkpoint_every")
 
@@ -283,6 +286,7 @@ class _Run:
         self.optimizer, self.processes, self.on_step = optimizer, processes, on_step
         heads = step_module.network.heads.values()
         self.meter = Meter([figure for head in heads for figure in head.figures])
+        self.plotted = time.monotonic()
 
     def train(self, batches, step, last):
         """Steps from ``step`` up to ``last``."""
@@ -297,7 +301,7 @@ class _Run:
                 if step % self.config.log_every == 0 or step == last:
                     self._write_log(step)
                 if step % self.config.checkpoint_every == 0 or step == last:
-                    self._write_checkpoint(step)
+                    self._write_checkpoint(step, last=step == last)
 
     def _train_step(self, batches, rate, step=0):
         """One optimiser step over the shards of this process."""
@@ -338,11 +342,13 @@ class _Run:
             if self.on_step is not None:
                 self.on_step(step, row)
 
-    def _write_checkpoint(self, step):
+    def _write_checkpoint(self, step, *, last):
         if self.processes.rank == 0:
             network = self.step_module.network
             write_checkpoint(self.out / CHECKPOINT, network, self.optimizer, step, self.configs)
-            plot_curve(self.out / LOG, self.out / CURVE)
+            if last or time.monotonic() - self.plotted > PICTURE_EVERY:
+                plot_curve(self.out / LOG, self.out / CURVE)
+                self.plotted = time.monotonic()
 
 
 def _export(out, network, training, parts):

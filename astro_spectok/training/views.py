@@ -265,10 +265,10 @@ def _random_instrument(source, shift, rng, max_pixels):
         flux = flux * np.exp(np.polynomial.chebyshev.chebval(np.linspace(-1, 1, len(flux)), rng.normal(0, 0.08, 6)))
     fwhm = max(fwhm, 2 * own)
     x_in, shown = (edges[1:] + edges[:-1]) / 2, _rebin(fine, flux, edges)
-    x_out, wanted, told_in, told_out = _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng)
+    x_out, wanted, sharp_in, sharp_out = _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng)
     noisy, ivar = _observe(shown, rng)
-    return View(x_in, np.nan_to_num(noisy), hide_pixels(ivar, rng), told_in, x_out, np.nan_to_num(wanted),
-                trust_template(wanted), told_out, source.name)  # fmt: skip
+    return View(x_in, np.nan_to_num(noisy), hide_pixels(ivar, rng), sharp_in, x_out, np.nan_to_num(wanted),
+                trust_template(wanted), sharp_out, source.name)  # fmt: skip
 
 
 def _broaden(x, flux, edges, pixel, fwhm, own):

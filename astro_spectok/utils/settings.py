@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`Settings`: base of dataclasses that are stored in files, and read from them."""
+"""`Settings`: base of dataclasses that are stored in files, and read from them; `Rules`: those of a head."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
-__all__ = ["Settings"]
+__all__ = ["Rules", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,44 @@ class Settings:
     def _rename(cls, values):
         """The values by the names that they have now."""
         return {cls._former_names.get(name, name): value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Rules(Settings):
+    """Thresholds and limits of a head: without defaults, since its numbers are those of the weights.
+
+    A subclass lists in ``_added`` what files written earlier have not, with what stands in its place.
+    """
+
+    _added: ClassVar[dict] = {}
+
+    @classmethod
+    def from_dict(cls, values):
+        """The rules that a head holds.
+
+        Parameters
+        ----------
+        values : dict
+            As of `to_dict`; what is not known here is left out.
+
+        Returns
+        -------
+        Rules
+
+        Raises
+        ------
+        ValueError
+            A number is missing.
+        """
+        names = [one.name for one in fields(cls)]
+        values = cls._added | cls._rename(values)
+        if missing := [name for name in names if name not in values]:
+            msg = (
+                f"the rules of a head must hold {', '.join(names)}; {', '.join(missing)} are missing: write the "
+                "weights again with this version, which puts them in"
+            )
+            raise ValueError(msg)
+        return cls(**{name: values[name] for name in names})
 
 
 def _to_tuple(value):

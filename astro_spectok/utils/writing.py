@@ -14,6 +14,7 @@ from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.optional import import_optional
 
 __all__ = ["FORMATS", "check_output", "find_format", "write_table"]
 
@@ -60,11 +61,7 @@ def find_format(path, *, lossless=False):
         msg = f"path must end in {', '.join(formats)}, got {path.name!r}"
         raise ValueError(msg)
     if kind == "parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError as error:
-            msg = "Parquet files need pyarrow: pip install 'astro_spectok[parquet]'; or use .fits or .ecsv"
-            raise ImportError(msg) from error
+        import_optional("pyarrow", "Parquet files need pyarrow", "parquet", "use .fits or .ecsv")
     return kind
 
 

@@ -11,7 +11,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "tell_what"]
+__all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
@@ -42,7 +42,7 @@ class Columns:
     header: object = None
 
 
-def tell_what(names):
+def say_what(names):
     """Description of a table without wavelengths, for a message."""
     shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
     roles = pick_roles(names)
@@ -142,7 +142,7 @@ def make_drafts(columns, source, options, *, number=None):
     """
     roles = _choose_roles(columns, options.columns)
     if "flux" not in roles or "wave" not in roles:
-        raise source.refuse(tell_what(columns.names), "name them with columns='WAVE,FLUX,ERR'")
+        raise source.refuse(say_what(columns.names), "name them with columns='WAVE,FLUX,ERR'")
     flux_name, wave_name = roles["flux"][0], roles["wave"][0]
     guesses = [f"column {flux_name} is the flux: no other is left"] if roles["flux"][1].rank == LEFT_OVER else []
     wave, flux = columns.read(wave_name), columns.read(flux_name)

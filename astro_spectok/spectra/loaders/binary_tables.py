@@ -9,7 +9,7 @@ from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._source import MAX_BYTES
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
 __all__ = ["read_hdf5", "read_npy", "read_npz", "read_parquet"]
@@ -40,7 +40,7 @@ def _has_spectrum(names):
 def _read_named(source, options, arrays, units=None, header=None):
     """Spectra of arrays by name."""
     if not _has_spectrum(arrays) and options.columns is None:
-        raise source.refuse(tell_what(list(arrays)), "name them with columns='WAVE,FLUX,ERR'")
+        raise source.refuse(say_what(list(arrays)), "name them with columns='WAVE,FLUX,ERR'")
     return read_columns(Columns(list(arrays), arrays.__getitem__, units or {}, {}, header or {}), source, options)
 
 
@@ -118,7 +118,7 @@ def read_hdf5(source, options):
     except (OSError, RuntimeError, KeyError) as error:
         raise source.refuse(f"is no HDF5 file that h5py reads: {error}", _GIVE) from error
     if not spectra:
-        raise source.refuse(tell_what(seen) if seen else "is an HDF5 file without arrays", _GIVE)
+        raise source.refuse(say_what(seen) if seen else "is an HDF5 file without arrays", _GIVE)
     return spectra
 
 

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 
 __all__ = ["read_fits_table", "table_columns"]
 
@@ -144,7 +144,7 @@ def describe_fits(source):
     wide = [hdu for hdu in images if len(hdu.shape) >= 2]
     if tables and not [hdu for hdu in images if len(hdu.shape) == 1]:
         return source.refuse(
-            tell_what([name for name in tables[0].columns.names if name]), "name columns or extension with columns, hdu"
+            say_what([name for name in tables[0].columns.names if name]), "name columns or extension with columns, hdu"
         )
     if wide:
         shape = " x ".join(str(n) for n in wide[0].shape[::-1])

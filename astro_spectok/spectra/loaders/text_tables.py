@@ -6,7 +6,7 @@ import numpy as np
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._draft import break_orders, guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, tell_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import (
     LEAST_ROWS,
     are_dates,
@@ -61,7 +61,7 @@ def read_text_table(source, options):
     if options.columns is None and block.names is None:
         _check_first_column(block, source, options)
     elif options.columns is None and "flux" not in pick_roles(names):
-        raise source.refuse(tell_what(names), "name them with columns='WAVE,FLUX,ERR'")
+        raise source.refuse(say_what(names), "name them with columns='WAVE,FLUX,ERR'")
     names = [name if name not in names[:k] else f"{name} ({k + 1})" for k, name in enumerate(names)]
     units = {names[k]: unit for k, unit in block.units.items()}
     columns = Columns(names, lambda name: block.numbers[:, names.index(name)], units, {}, block.header)
