@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
-from conftest import FLAM, assert_same_vectors, make_spectrum, rewrite
+from conftest import FLAM, SAME_EMBEDDING, assert_same_vectors, make_spectrum, rewrite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from specutils import Spectrum, SpectrumCollection, SpectrumList
@@ -24,7 +24,7 @@ def assert_same(spectrum, other, weights, **kwargs):
     assert_same_vectors(actual.values, expected.values)
     np.testing.assert_allclose(actual.geometry[:, 0], expected.geometry[:, 0], rtol=1e-10)
     # redshifts in the embedding follow the rounding of the tokens, several times as large
-    assert_same_vectors(embed(other, weights=weights, **kwargs), expected.embedding, rtol=5e-5)
+    assert_same_vectors(embed(other, weights=weights, **kwargs), expected.embedding, rtol=SAME_EMBEDDING)
 
 
 class TestNotation:
@@ -121,7 +121,7 @@ class TestNotation:
             )
             actual = tokenize(other, weights=tiny_weights)
             assert_same_vectors(actual.values, tokens.values)
-            assert_same_vectors(actual.embedding, tokens.embedding)
+            assert_same_vectors(actual.embedding, tokens.embedding, rtol=SAME_EMBEDDING)
 
     def test_junk_without_errors(self, tiny_weights):
         """The estimate of the noise does not look under the mask either."""
@@ -154,9 +154,9 @@ class TestNotation:
         for obj in several:
             vectors = embed(obj, weights=weights)
             assert vectors.dtype == np.float32
-            assert_same_vectors(vectors, expected)
+            assert_same_vectors(vectors, expected, rtol=SAME_EMBEDDING)
             assert isinstance(tokenize(obj, weights=weights), SpectralTokensList)
-        assert_same_vectors(embed((axis, flux[1], sigma[1]), weights=weights), expected[1])
+        assert_same_vectors(embed((axis, flux[1], sigma[1]), weights=weights), expected[1], rtol=SAME_EMBEDDING)
 
     def test_different_spectra_differ(self, weights):
         """All of the above would hold for a constant, too."""
@@ -191,7 +191,7 @@ class TestCompany:
     def test_make_up_and_order(self, spectra, alone, tiny_weights, order, number, budget):
         order = order[:number]
         vectors = embed([spectra[i] for i in order], weights=tiny_weights, batch_tokens=budget)
-        assert_same_vectors(vectors, alone[order])
+        assert_same_vectors(vectors, alone[order], rtol=SAME_EMBEDDING)
 
     def test_packaged(self, spectra, weights):
         together = tokenize(spectra, weights=weights)
@@ -199,14 +199,14 @@ class TestCompany:
             expected = tokenize(spectrum, weights=weights)
             assert_same_vectors(tokens.values, expected.values)
             # the redshifts in it follow the rounding of the tokens, several times as large
-            assert_same_vectors(tokens.embedding, expected.embedding, rtol=5e-5)
+            assert_same_vectors(tokens.embedding, expected.embedding, rtol=SAME_EMBEDDING)
             # a curvature is a small difference of ln(wavelength), in which rounding is 1e-15
             np.testing.assert_allclose(tokens.geometry, expected.geometry, rtol=1e-12, atol=1e-15)
 
     def test_flagged_neighbours(self, spectra, alone, tiny_weights):
         with pytest.warns(FlaggedSpectraWarning):
             vectors = embed([make_spectrum(5), spectra[2], "no spectrum", spectra[5]], weights=tiny_weights)
-        assert_same_vectors(vectors[[1, 3]], alone[[2, 5]])
+        assert_same_vectors(vectors[[1, 3]], alone[[2, 5]], rtol=SAME_EMBEDDING)
         assert np.isnan(vectors[[0, 2]]).all()
 
 

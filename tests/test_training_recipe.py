@@ -109,7 +109,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    names = "calibrate, embedding, heads, library, small, tiny"
+    names = "calibrate, embedding, heads, library, small, stars, tiny"
     with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
@@ -117,7 +117,13 @@ def test_recipe_that_is_not_there(tmp_path):
 def test_packaged_recipes():
     """All can be read; the names of their files are those of what they make, unless that is for other weights."""
     recipes = {name: read_recipe(name) for name in list_recipes()}
-    assert {name for name, recipe in recipes.items() if recipe.name == name} == {"heads", "library", "small", "tiny"}
+    assert {name for name, recipe in recipes.items() if recipe.name == name} == {
+        "heads",
+        "library",
+        "small",
+        "stars",
+        "tiny",
+    }
     assert list(recipes["small"].stages)[6:] == list(recipes["tiny"].stages)[2:]
 
 

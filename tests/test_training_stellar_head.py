@@ -78,6 +78,19 @@ def test_h_band_goes_on_with_its_last_course(monkeypatch):
     torch.testing.assert_close(weight, given, atol=1e-4, rtol=0)
 
 
+def test_optical_networks_are_refined(monkeypatch):
+    """They go on from those that are given, at a lower rate; others stay, and so does what is known of the head."""
+    monkeypatch.setattr(stellar_head, "BATCH", 8)
+    start = make_head()
+    start.domain = {"known": True}
+    refined = stellar_head._refine_head(start, LabelledFamily(), 1, 3, "cpu")
+    assert refined.domain == {"known": True}
+    assert not refined.training
+    before = start.state_dict()
+    changed = {key.split(".")[1] for key, x in refined.state_dict().items() if not torch.equal(x, before[key])}
+    assert changed == {"0", "1"}
+
+
 def test_labels_hold_where_they_were_taught():
     """The hull is that of the stars, and there are as many ranges as windows."""
 

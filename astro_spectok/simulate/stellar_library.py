@@ -16,7 +16,7 @@ __all__ = ["LIBRARIES", "StarLibrary", "choose_left_out", "read_library"]
 
 log = logging.getLogger(__name__)
 
-#: the first has to be there; the second gives the scale of the labels where it is
+#: the first has to be there, and gives the scale of the labels
 LIBRARIES = ("miles_real_stars", "cflib_real_stars")
 #: what MILES covers, and how far CFLIB and others carry on: with the Ca II triplet
 STEP = 1e-4
@@ -63,7 +63,7 @@ class StarLibrary:
 
 
 def read_library(store):
-    """The stars of MILES and, where they are there, of CFLIB, with labels on the scale of the latter.
+    """The stars of MILES and, where they are there, of CFLIB, with labels on the scale of MILES.
 
     Parameters
     ----------
@@ -91,12 +91,12 @@ def _read(store, device):
 
 
 def bring_to_scale(library):
-    """Labels of MILES on the scale of CFLIB.
+    """Labels of CFLIB on the scale of MILES.
 
     Labels of MILES are collected from the literature, those of CFLIB are all from spectra alike (Wu et al. 2011) and
-    agree three times as well with what other spectra say. Stars in both libraries get those of CFLIB; the rest of MILES
-    is moved by what these stars differ by, which is fitted as linear in the labels and quadratic in the temperature,
-    by iterated weights, so that errors of single labels do not lead it astray.
+    agree three times as well with what other spectra say. By what stars in both libraries differ, which is fitted as
+    linear in the labels and quadratic in the temperature, with iterated weights so that errors of single labels do not
+    lead it astray, labels of CFLIB are moved; stars in both libraries get these, the rest of MILES keeps its own.
 
     Parameters
     ----------
@@ -125,9 +125,10 @@ def bring_to_scale(library):
         ], 1)  # fmt: skip
         weight = 1 / np.maximum(1, np.abs(y - x @ solved) / _ODD)
     offset = np.median(STEPS * (x @ solved), axis=0)
-    log.info("labels of MILES moved by %.4f, %.2f and %.2f dex in the median, %d stars shared", *offset, len(rows))
-    labels[first] += STEPS * np.nan_to_num(design[first] @ solved)
+    log.info("labels of CFLIB moved by %.4f, %.2f and %.2f dex in the median, %d stars shared", *-offset, len(rows))
     labels[rows] = wanted
+    moved = np.append(rows, np.flatnonzero(~first))
+    labels[moved] -= STEPS * np.nan_to_num(_make_design(labels[moved]) @ solved)
     return labels
 
 
@@ -137,12 +138,15 @@ def _make_design(labels):
     return np.column_stack([np.ones(len(x)), x[:, 0], x[:, 0] ** 2, x[:, 1], x[:, 2]])
 
 
-def choose_left_out(names):
+def choose_left_out(names, member=None):
     """Mask of the stars that are left out for validation: a star in two libraries is left out of both.
 
     Parameters
     ----------
     names : sequence of str
+    member : ndarray of int, optional
+        Number of the library that a star is from. Where it is given only stars that the first has not are left out:
+        what a network that was trained on the first has not seen.
 
     Returns
     -------
@@ -154,4 +158,8 @@ def choose_left_out(names):
     >>> choose_left_out(["HD4628", "HD10307", "HD4628"]).tolist()
     [False, True, False]
     """
-    return np.array([zlib.crc32(name.encode()) % 1000 < 1000 * LEFT_OUT for name in names], bool)
+    left = np.array([zlib.crc32(name.encode()) % 1000 < 1000 * LEFT_OUT for name in names], bool)
+    if member is None:
+        return left
+    first = {name for name, number in zip(names, member, strict=True) if number == 0}
+    return left & (np.asarray(member) != 0) & np.array([name not in first for name in names], bool)

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Training of the stellar head: labels of stars from lines, on labelled stars as its windows show them."""
 
+import copy
 import itertools
 import math
 from collections.abc import Mapping
@@ -72,7 +73,9 @@ SCHEDULES = (
 )
 #: groups of networks whose stars are drawn once for all of them: the group whose stars those are, and how often a
 #: network sees one of these
-POOLED, SEEN = {0: 0, 1: 0, 3: 3}, {0: 2.5, 3: 5.0}
+POOLED, SEEN = {0: 0, 1: 0, 3: 3}, {0: 1.5, 3: 5.0}
+#: schedule of networks of the optical windows that go on, as `Schedule`, and the groups that do
+REFINED, OPTICAL = Schedule(1, 0.5, dropout=0.05), (0, 1)
 #: share of white dwarfs among the stars of the optical windows: what they are like, errors should say
 WHITE = 0.047
 #: log10(Teff) of white dwarfs that is trusted: hotter ones than are learnt from come out between here and their end
@@ -82,8 +85,8 @@ WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS),
 
 
 def train_stellar_head(
-    network, data, *, steps, seed, go_on=False, leave_out=False, infrared=True, start=None, device="cpu", report=None,
-    keep=None,
+    network, data, *, steps, seed, go_on=False, refine=False, leave_out=False, infrared=True, start=None, device="cpu",
+    report=None, keep=None,
 ):  # fmt: skip
     """A new stellar head, trained on labelled stars.
 
@@ -104,13 +107,16 @@ def train_stellar_head(
     seed : int
     go_on : bool, optional
         Whether the H band goes on from the head of ``start``, with its last course alone.
+    refine : bool, optional
+        Whether the networks of the optical windows go on from the head of ``start``, at half the rate, and all others
+        stay as they are there: for more stars than it has seen.
     leave_out : bool, optional
         Leave out a fifth of the stars of MILES and CFLIB, by star: with such a head is measured how far off new stars
-        are.
+        are. With ``refine``, of those that MILES has not.
     infrared : bool, optional
         Whether the H band is learnt where there are stars for it.
     start : `~astro_spectok.heads.StellarHead`, optional
-        Needed for ``go_on``.
+        Needed for ``go_on`` and ``refine``.
     device : str or `torch.device`, optional
         Where the networks learn.
     report : callable, optional
@@ -125,7 +131,12 @@ def train_stellar_head(
         With its domain: what its labels hold for.
     """
     store = TemplateStore(data)
-    optical = GridStars(store, without=choose_left_out(read_library(store).names) if leave_out else None)
+    library = read_library(store)
+    without = choose_left_out(library.names, library.member if refine else None) if leave_out else None
+    optical = GridStars(store, without=without)
+    if refine:
+        head = _refine_head(start, optical, steps, seed, device, report=report, keep=keep)
+        return head.cpu()
     white = WhiteDwarfs(store) if WhiteDwarfs.usable(store) else None
     emulated = ApogeeStars(store) if infrared and ApogeeStars.usable(store) else None
     with torch.random.fork_rng(devices=[]):
@@ -144,7 +155,19 @@ def train_stellar_head(
     return head.cpu()
 
 
-def train_head(head, families, steps, seed, *, start=None, report=None, keep=None):
+def _refine_head(start, optical, steps, seed, device, **options):
+    """The head with its networks of the optical windows trained further; its domain stays."""
+    with torch.random.fork_rng(devices=[]):
+        head = type(start)(start.config, start.network_config)
+    head.load_state_dict(start.state_dict())
+    head = head.float().to(device)
+    for name in ("domain", "calibration", "rules"):
+        setattr(head, name, copy.deepcopy(getattr(start, name)))
+    families = [[(1.0, optical)] if number in OPTICAL else None for number in range(len(head.members))]
+    return train_head(head, families, steps, seed, start=dict.fromkeys(OPTICAL, start), refine=True, **options)
+
+
+def train_head(head, families, steps, seed, *, start=None, refine=False, report=None, keep=None):
     """Train the networks of a stellar head one after the other; returns the head.
 
     Those of the optical windows see the same stars, each in an order of its own: to draw a batch takes twice as long as
@@ -161,6 +184,8 @@ def train_head(head, families, steps, seed, *, start=None, report=None, keep=Non
     seed : int
     start : dict of int to `~astro_spectok.heads.StellarHead`, optional
         Groups whose networks go on from those of a head, with the last course of their schedule.
+    refine : bool, optional
+        Whether the schedule is that of networks which go on.
     report : callable, optional
         Given a text every 200 steps.
     keep : path-like, optional
@@ -178,7 +203,7 @@ def train_head(head, families, steps, seed, *, start=None, report=None, keep=Non
                 first = POOLED.get(number)
                 if first is not None and first not in pools:
                     pools[first] = _draw_pool(head, first, families, steps, seed, report, keep)
-                courses = list(enumerate(SCHEDULES[number]))
+                courses = list(enumerate((REFINED,) if refine else SCHEDULES[number]))
                 if number in start:
                     member.load_state_dict(start[number].members[number][k].state_dict())
                     courses = courses[-1:]

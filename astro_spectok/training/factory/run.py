@@ -215,7 +215,8 @@ class _Build:
 
     def _find_base(self, name):
         """Weights that a stage starts from: of the last pretraining before it, or those given; None for none."""
-        goes_on = name != LAST and getattr(self.recipe.stages[name], "go_on", False)
+        settings = None if name == LAST else self.recipe.stages[name]
+        goes_on = getattr(settings, "go_on", False) or getattr(settings, "refine", False)
         if name != LAST and not (find_stage(name).uses_base or goes_on):
             return None
         runs = [one for one in self.recipe.stages if find_stage(one).part == "backbone"]

@@ -111,6 +111,9 @@ class StellarSettings(StageSettings):
     go_on : bool
         Whether the network of the H band goes on from that of the weights that the stage starts from, with its last
         course alone.
+    refine : bool
+        Whether the networks of the optical windows go on from those of the weights that the stage starts from, and all
+        others stay as they are.
     hold_out : bool
         Whether a fifth of the stars is left out of the head itself, so that its own errors on them can be fitted, and
         there is no need of a second head.
@@ -119,6 +122,7 @@ class StellarSettings(StageSettings):
     steps: int = _setting(2000, "at least 1")
     seed: int = _setting(7703, "at least 0")
     go_on: bool = False
+    refine: bool = False
     hold_out: bool = False
 
 
@@ -164,10 +168,13 @@ class CalibrateStellarSettings(StageSettings):
     stars : int
         Simulated ones that are drawn; half of them are measured, and half of those fit.
     seed : int
+    refined : bool
+        Whether the head was refined with ``hold_out``: stars are left out that MILES has not.
     """
 
     stars: int = _setting(8000, "at least 1")
     seed: int = _setting(5501, "at least 0")
+    refined: bool = False
 
 
 def read_settings(kind, table, stage):

@@ -166,10 +166,11 @@ def _spectral_type(work):
 def _stellar(work, *, second=False):
     """The stellar head, or a second one that has not seen some of the stars."""
     settings, start = work.settings, None
-    if settings.go_on and not second:
+    if (settings.go_on or settings.refine) and not second:
         start = load_weights(work.base, "cpu").network.heads[find_head(work.model, "stellar")]
     head = train_stellar_head(
-        work.model.network, work.data, steps=settings.steps, seed=settings.seed, go_on=start is not None,
+        work.model.network, work.data, steps=settings.steps, seed=settings.seed,
+        go_on=settings.go_on and not second, refine=settings.refine and not second,
         leave_out=second or settings.hold_out, infrared=not second, start=start,
         device=_choose_torch_device(work.device), report=work.report, keep=work.folder,
     )  # fmt: skip
@@ -209,7 +210,7 @@ def _calibrate_stellar(work):
     other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, about=about)
     training, pulls = calibrate_stellar(
         Runner(whole, work.device), Runner(other, work.device), work.data, settings.stars, settings.seed,
-        report=work.report,
+        refined=settings.refined, report=work.report,
     )  # fmt: skip
     (work.folder / CALIBRATION).write_text(json.dumps(training.to_dict()["calibration"]))
     return [CALIBRATION, LEFT_OUT], {"pulls": pulls}
