@@ -59,7 +59,10 @@ def make_galaxy(*, z=0.05, sigma_v=180.0, snr=60.0, seed=0, lines=FLUXES, sigma_
 
     config = GalaxyConfig(n_components=4)
     starlight = Starlight(
-        make_features(config.stars_size, config.stars_step, config.stars_low), config.stars_low, config.stars_step, SHARP
+        make_features(config.stars_size, config.stars_step, config.stars_low),
+        config.stars_low,
+        config.stars_step,
+        SHARP,
     )
     wavelength = np.exp(np.log(3700.0) + 1.4e-4 * np.arange(5200))
     ln_rest = np.log(wavelength) - np.log1p(z)

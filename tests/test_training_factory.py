@@ -114,11 +114,7 @@ class TestWholeBuild:
             own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
             assert own.keys() == head.keys()
             assert all(torch.equal(own[key], head[key]) for key in head)
-        others = [
-            key
-            for key in tensors
-            if not key.startswith(tuple(f"heads.{x}." for x in HEADS))
-        ]
+        others = [key for key in tensors if not key.startswith(tuple(f"heads.{x}." for x in HEADS))]
         assert all(torch.equal(tensors[key], base[key]) for key in others)
 
     def test_provenance(self, built, data):

@@ -88,9 +88,7 @@ def _run_stellar(args):
 
 def add_galaxy(subparsers):
     """Add ``spectok galaxy``."""
-    description = (
-        "Measure populations, velocity dispersions and lines of the galaxies in files, in one table with a row for each."
-    )
+    description = "Measure populations, velocity dispersions and lines of the galaxies in files, in one table."
     parser = subparsers.add_parser("galaxy", help=description, description=description)
     add_file_options(parser)
     add_galaxy_options(parser)

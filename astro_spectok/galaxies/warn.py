@@ -44,13 +44,13 @@ class GalaxyFlag(IntFlag):
     #: the resolving power is not known, so that no velocity dispersion is given. A remark that is set only beside
     #: another bit
     RESOLUTION_UNKNOWN = 2097152
-    #: line fluxes are in another unit than those of the first row, into which they do not convert, and are not given
+    #: fluxes of lines are not given: their unit does not convert to that of the first row
     OTHER_FLUX_UNIT = 4194304
-    #: it is not stated whether wavelengths are in air or in vacuum; vacuum was assumed. A remark that is set only beside
-    #: another bit
+    #: it is not stated whether wavelengths are in air or in vacuum; vacuum was assumed. A remark that is set only
+    #: beside another bit
     MEDIUM_UNKNOWN = 8388608
-    #: the lines are much broader than those of a galaxy, as of an active nucleus seen directly: fluxes are lower limits,
-    #: and populations are those of a mixture with its light
+    #: the lines are much broader than those of a galaxy, as of an active nucleus seen directly: fluxes are lower
+    #: limits, and populations are those of a mixture with its light
     BROAD_LINES = 16777216
 
     @property

@@ -56,10 +56,9 @@ def measure_galaxies(weights, data, n, seed, *, instruments=None, snr=SNR, repor
     survey, random = Survey(data, families=("galaxies",)), Randomness([seed, 2])
     estimator, parts, done = GalaxyPropertyEstimator(weights, "cpu", assume_galaxy=True), [], 0
     while done < n:
-        drawn = draw_galaxies(
-            survey.families["galaxies"], min(AT_ONCE, n - done), random, snr=snr, instruments=instruments, sky=survey.sky
-        )
-        done += min(AT_ONCE, n - done)
+        galaxies, number = survey.families["galaxies"], min(AT_ONCE, n - done)
+        drawn = draw_galaxies(galaxies, number, random, snr=snr, instruments=instruments, sky=survey.sky)
+        done += number
         if drawn is not None:
             parts.append(_measure(estimator, *drawn, random))
             if report:
@@ -114,7 +113,7 @@ def read_pulls(measured, name):
 def fit_errors(value, error, true):
     """Scale, share and floor under which deviations are as wide as errors.
 
-    The largest likelihood of a Gaussian with a heavier tail: what is wrong altogether is not to widen the errors of all.
+    The largest likelihood of Student's t: what is wrong altogether is not to widen the errors of all.
 
     Returns
     -------
@@ -141,7 +140,7 @@ def fit_errors(value, error, true):
 
 
 def find_excess(value, error, true):
-    """Median of the square by which velocity dispersions that are well known are too large, (km/s)^2; never negative."""
+    """Median of the square by which well-known velocity dispersions are too large, (km/s)^2; never negative."""
     sure = error < PRECISE * value
     return float(max(np.median((value**2 - true**2)[sure]), 0.0)) if sure.sum() >= LEAST else 0.0
 

@@ -16,7 +16,7 @@ __all__ = ["SNR", "score_views", "train_galaxy_head", "train_populations"]
 BATCH, RATE, DECAY, WARMUP, CLIP = 128, 2e-3, 0.05, 50, 1.0
 #: signal-to-noise ratio per pixel of the galaxies that are learned from
 SNR = (2.0, 120.0)
-#: share of the galaxies that only say which course to keep; steps between two looks, which is also when progress is told
+#: share of the galaxies that only say which course to keep; steps between two looks and reports
 HELD, LOOK = 0.08, 200
 #: how often, in training, the ends of a galaxy are hidden, and the least part that stays
 CUT, LEAST_PART = 0.3, 0.4

@@ -9,7 +9,13 @@ from astro_spectok.simulate.constants import LIGHT_SPEED
 from astro_spectok.simulate.instruments import choose_instrument
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.populations import EMILES_SIGMA
-from astro_spectok.training.rest_templates import find_components, make_instrument, measure_left, scale_components, smooth
+from astro_spectok.training.rest_templates import (
+    find_components,
+    make_instrument,
+    measure_left,
+    scale_components,
+    smooth,
+)
 from astro_spectok.training.typed_stars import make_patches
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
