@@ -166,7 +166,9 @@ class SpectrumModel(BaseEstimator):
         predicted, spread = self.reading_.predict(blocks, scores)
         added = None if self.deep_ is None else self.deep_.predict(spectra, runner, self.frame, progress)
         domain = self.reading_.domain
-        flags = np.where(usable, flags | domain.flag(domain.measure(scores), coverage), flags)
+        distance = domain.measure(scores)
+        flags = np.where(usable, flags | domain.flag(distance, coverage), flags)
+        spread = [one * domain.widen(distance) for one in spread]
         return batch, usable, flags, messages, predicted, spread, added
 
     def estimate(
