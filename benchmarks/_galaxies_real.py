@@ -9,9 +9,11 @@ from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 from specutils import SpectralRegion, Spectrum
 from specutils.analysis import equivalent_width, line_flux
+from specutils.manipulation import extract_region
 
+from astro_spectok.galaxies.breaks import D4000_BANDS
 from astro_spectok.simulate.public_sets import load_set
-from astro_spectok.spectra import to_batch
+from astro_spectok.spectra import convert_to_vacuum, to_batch
 from astro_spectok.training.observed import to_inputs
 
 __all__ = ["compare_lines", "read_galaxies", "read_shipped"]
@@ -70,7 +72,7 @@ def compare_lines(batch, z, table):
     -------
     dict of str to list of float
         By line, of fluxes (``flux NAME``) and of equivalent widths (``ew NAME``), in standard deviations; of the lines
-        that both measure and the estimator finds at more than five standard deviations.
+        that both measure and the estimator finds at more than five standard deviations; and ``d4000`` of the break.
     """
     out = {}
     for i in range(len(batch)):
@@ -78,6 +80,13 @@ def compare_lines(batch, z, table):
             continue
         wave = batch.wavelength[batch.grid(i)] / (1 + z[i])
         flux, ivar = batch.flux[batch.pixels(i)].astype(float), batch.ivar[batch.pixels(i)].astype(float)
+        mine, direct = (
+            (float(table[f"d4000{more}"].value[i]) for more in ("", "_err")),
+            _measure_break(wave, flux, ivar),
+        )
+        value, error = mine
+        if np.isfinite(value) and direct is not None:
+            out.setdefault("d4000", []).append((value - direct[0]) / np.hypot(error, direct[1]))
         for name, (columns, centre, half, side) in REGIONS.items():
             mine = _sum_own(table, columns, i, float(batch.scale[i]))
             if mine is None:
@@ -90,6 +99,24 @@ def compare_lines(batch, z, table):
                     value, error = value / (1 + z[i]), error / (1 + z[i])  # the spectrum is laid at rest
                 out.setdefault(f"{kind} {name}", []).append((value - other) / np.hypot(error, other_err))
     return out
+
+
+def _measure_break(wave, flux, ivar):
+    """The break at 4000 Angstrom of regions that specutils cuts out, and its error; None where pixels are missing."""
+    good, means = ivar > 0, []
+    low, high = convert_to_vacuum(np.array(D4000_BANDS)).T
+    per_frequency = Spectrum(flux * wave**2 * u.Jy, wave * u.AA)
+    for first, last in zip(low, high, strict=True):
+        inside = (wave >= first) & (wave < last)
+        if inside.sum() < 10 or not good[inside].all() or wave[inside][-1] < last - 3 or wave[inside][0] > first + 3:
+            return None
+        part = extract_region(per_frequency, SpectralRegion(first * u.AA, last * u.AA))
+        noise = np.sqrt(np.sum(wave[inside] ** 4 / ivar[inside])) / inside.sum()
+        means.append((float(part.flux.value.mean()), float(noise)))
+    (blue, blue_err), (red, red_err) = means
+    if not (blue > 0 and red > 0):
+        return None
+    return red / blue, red / blue * float(np.hypot(blue_err / blue, red_err / red))
 
 
 def _sum_own(table, columns, i, scale):
