@@ -77,6 +77,14 @@ class TestCheckpoints:
         with pytest.raises(ValueError, match="remove it to begin anew"):
             FitCheckpoint(tmp_path, "a").read(np.random.default_rng(0))
 
+    @pytest.mark.parametrize(
+        ("options", "error", "text"),
+        [({"epoch": 3}, ValueError, "out of rank, epochs"), (["rank"], TypeError, "options must be a dict")],
+    )
+    def test_options(self, options, error, text):
+        with pytest.raises(error, match=text):
+            DeepSettings.read(options)
+
     def test_no_folder(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ValueError, match="checkpoint must be a folder"):

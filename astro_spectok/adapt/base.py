@@ -87,7 +87,7 @@ class SpectrumModel(BaseEstimator):
         self.deep_ = None
         self._begun = None
         # for as long as it is fitted
-        self._fitting = batch, readings, runner, DeepSettings(**(self.options or {}))
+        self._fitting = batch, readings, runner, DeepSettings.read(self.options)
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())

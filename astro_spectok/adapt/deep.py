@@ -3,6 +3,7 @@
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -49,6 +50,24 @@ class DeepSettings:
     augment: tuple = ("noise", "calibration", "cuts")
     seed: int = 0
     checkpoint: Any = None
+
+    @classmethod
+    def read(cls, options):
+        """Settings from what a user gives, a mapping or None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is no mapping, or holds what is no option.
+        """
+        if options is not None and not isinstance(options, Mapping):
+            msg = f"options must be a dict of settings by name, or None; got {type(options).__name__}"
+            raise TypeError(msg)
+        known = [one.name for one in fields(cls)]
+        if unknown := [name for name in options or {} if name not in known]:
+            msg = f"options must be out of {', '.join(known)}; got {', '.join(map(str, unknown))}"
+            raise ValueError(msg)
+        return cls(**(options or {}))
 
     def describe(self):
         """What a result depends on: dict."""

@@ -46,7 +46,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     log : str or sequence of str, optional
         Labels that are learned as their logarithm, which must be positive.
     options : dict, optional
-        For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), and ``augment``, what
+        For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), ``checkpoint``, a
+        folder from which a training that was cut short goes on, and ``augment``, what
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
         depend on it ``velocity``.
     blocks : str or sequence of str, optional

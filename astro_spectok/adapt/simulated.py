@@ -99,7 +99,8 @@ def simulate_like(
         return instrument.crop(int(inside[0]), int(inside[-1]) + 1)
 
     survey = Survey(data, families=(family,), snr=(max(low, 0.3), max(high, low, 0.3) * 1.001))
-    rows, part = [], 0
+    rows: list[Any] = []
+    part = 0
     while len(rows) < n:
         groups = survey.draw(min(AT_ONCE, n - len(rows)), [seed, part], instruments=[choose])
         rows += [views[0] for group in groups for views in list_objects(group)]
