@@ -109,7 +109,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    names = "calibrate, embedding, heads, library, small, stars, tiny"
+    names = "calibrate, embedding, galaxy, heads, library, small, stars, tiny"
     with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
@@ -118,6 +118,7 @@ def test_packaged_recipes():
     """All can be read; the names of their files are those of what they make, unless that is for other weights."""
     recipes = {name: read_recipe(name) for name in list_recipes()}
     assert {name for name, recipe in recipes.items() if recipe.name == name} == {
+        "galaxy",
         "heads",
         "library",
         "small",

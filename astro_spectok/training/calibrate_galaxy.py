@@ -136,7 +136,9 @@ def fit_errors(value, error, true):
     # two thirds of all deviations lie within the errors that are given
     wide = np.sqrt((scale * error) ** 2 + (share * value) ** 2 + (floor * unit) ** 2)
     factor = float(np.quantile(np.abs(deviation) / wide, 0.6827))
-    return {"scale": factor * scale, "share": factor * share, "floor": factor * floor * unit}
+    # what counts for less than a thousandth of an error is nothing
+    share, floor = (x if x > 1e-3 else 0.0 for x in (share, floor))
+    return {"scale": float(factor * scale), "share": float(factor * share), "floor": float(factor * floor * unit)}
 
 
 def find_excess(value, error, true):

@@ -165,7 +165,7 @@ class GalaxySettings(StageSettings):
     galaxies: int = _setting(16000, "at least 1")
     epochs: float = _setting(10.0, "above 0")
     stars: int = _setting(600, "at least 2")
-    calibrated: int = _setting(1500, "at least 0")
+    calibrated: int = _setting(1200, "at least 0")
     seed: int = _setting(17, "at least 0")
 
 
