@@ -16,6 +16,7 @@ from _diagrams import plot_diagrams
 from _estimator_tables import make_estimator_tables, plot_reliability
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
+from _galaxies_table import make_galaxies_tables
 from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
@@ -151,6 +152,7 @@ def make_tables():
         make_stellar_tables(read("small_stellar_parameters")),
         make_robustness_tables(read("small_robustness")),
         make_representation_tables(read("small_representation")),
+        make_galaxies_tables(read("small_galaxies")),
     ):
         tables |= {f"small_{name}": text for name, text in made.items()}
     return tables

@@ -108,11 +108,18 @@ def test_pretrain_needs_no_data(tmp_path, tiny_weights, capsys):
         "2",
         "--start-from",
         str(tiny_weights),
+        "--check",
+        "3",
     ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert "simulating from analytic ones, which are coarser" in err
-    assert [line.split()[:2] for line in out.splitlines()[:-1]] == [["step", "3/3"]]
+    first, residual, last = out.splitlines()
+    assert first.split()[:2] == ["step", "3/3"]
+    # what decoding leaves, of weights without a head for redshifts
+    assert residual.startswith("residual: ")
+    assert " before, " in residual
+    assert last.startswith("weights: ")
     assert "spectra/s" in out
 
 
@@ -152,6 +159,7 @@ def test_pretrain_takes_every_setting(tmp_path, monkeypatch, capsys):
         (["--data", "nowhere"], "data: nowhere is no directory"),
         (["--real", "nowhere"], "directory: nowhere is no directory"),
         (["--start-from", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--check", "-1"], "check must be 0 or a number of spectra; got -1"),
     ],
 )
 def test_pretrain_tells_what_is_not_there(tmp_path, capsys, option, message):

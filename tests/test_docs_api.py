@@ -19,6 +19,7 @@ PUBLIC = (
     "astro_spectok.engine",
     "astro_spectok.estimators",
     "astro_spectok.exceptions",
+    "astro_spectok.galaxies",
     "astro_spectok.heads",
     "astro_spectok.interface",
     "astro_spectok.network",

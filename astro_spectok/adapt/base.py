@@ -34,7 +34,9 @@ class SpectrumModel(BaseEstimator):
     """Common part of the estimators for labels of one's own; see `SpectrumRegressor` and `SpectrumClassifier`."""
 
     # what belongs to spectra travels with them, not through scikit-learn's routing of metadata
-    __metadata_request__fit = dict.fromkeys(("groups", "medium", "resolution", "redshift", "progress"), UNUSED)
+    __metadata_request__fit = dict.fromkeys(
+        ("groups", "simulated", "medium", "resolution", "redshift", "progress"), UNUSED
+    )
     __metadata_request__predict, __metadata_request__score = {"return_std": UNUSED}, {"sample_weight": UNUSED}
 
     def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None):
@@ -83,26 +85,57 @@ class SpectrumModel(BaseEstimator):
         blocks, _ = make_blocks(batch, readings, grid)
         self.reading_ = LinearReading.begin(grid, blocks)
         self.deep_ = None
+        self._begun = None
         # for as long as it is fitted
-        self._fitting = batch, readings, runner, DeepSettings(**(self.options or {}))
+        self._fitting = batch, readings, runner, DeepSettings.read(self.options)
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
         self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
         return usable, groups, candidates
 
-    def _deepen(self, rows, n_out, loss, validate, groups, progress):
-        """Train what goes beyond the linear reading, and return which of the rows were left out of that."""
+    def _deepen(self, rows, rest, loss, validate, groups, progress):
+        """Train what goes beyond the linear reading, and return which of the rows were left out of that.
+
+        ``rest`` (n, k) is what that leaves of the labels of these rows.
+        """
+        from astro_spectok.adapt.checkpoint import FitCheckpoint, digest_fit
         from astro_spectok.adapt.deep import train_deep
 
         batch, readings, runner, settings = self._fitting
         folds = make_folds(np.arange(len(rows)) if groups is None else groups[rows])
         kept = [readings[i] for i in rows]
+        part = batch.take(rows)
+        about = {"adapt": self.adapt, "backbone": self.backbone_sha256_} | settings.describe()
+        begun = self._begun
+        key = digest_fit(part, about, rest, folds, "" if begun is None else begun.digest)
         deep = train_deep(
-            self.adapt, batch.take(rows), kept, runner, loss, validate, folds, settings, n_out, progress
+            self.adapt, part, kept, runner, loss, validate, folds, settings, rest.shape[1], progress,
+            start=begun, checkpoint=FitCheckpoint(settings.checkpoint, key),
         )  # fmt: skip
         self.deep_ = deep
         return np.flatnonzero(folds == 0)
+
+    def _learn_simulated(self, simulated, progress, read):
+        """The deeper part of an estimator that has learned from simulated spectra, None without; ``read`` says of
+        labels and the number of spectra what they are as labels of this one."""
+        if simulated is None:
+            return None
+        if self.adapt == "linear":
+            msg = (
+                "simulated is for what is trained in stages: adapt must be 'probe', 'lora' or 'full'; got 'linear', "
+                "which is solved at once; give the spectra among those of X, or leave simulated out"
+            )
+            raise ValueError(msg)
+        try:
+            spectra, y = simulated
+        except (TypeError, ValueError) as error:
+            msg = f"simulated must be spectra and their labels, (spectra, y); got {type(simulated).__name__}"
+            raise TypeError(msg) from error
+        spectra = SpectrumSet(spectra)
+        first = type(self)(**self.get_params()).fit(spectra, read(y, len(spectra)), progress=progress)
+        self.simulated_ = {"n": first.n_labelled_, "gain": first.deep_.gain}
+        return first.deep_ if first.deep_.gain else None
 
     def _complain(self, messages, usable):
         """Warn of spectra that could not be used."""
@@ -133,7 +166,9 @@ class SpectrumModel(BaseEstimator):
         predicted, spread = self.reading_.predict(blocks, scores)
         added = None if self.deep_ is None else self.deep_.predict(spectra, runner, self.frame, progress)
         domain = self.reading_.domain
-        flags = np.where(usable, flags | domain.flag(domain.measure(scores), coverage), flags)
+        distance = domain.measure(scores)
+        flags = np.where(usable, flags | domain.flag(distance, coverage), flags)
+        spread = [one * domain.widen(distance) for one in spread]
         return batch, usable, flags, messages, predicted, spread, added
 
     def estimate(
@@ -263,6 +298,90 @@ class SpectrumModel(BaseEstimator):
         from astro_spectok.adapt.files import read_model
 
         return read_model(path, cls, weights=weights, device=device, batch_tokens=batch_tokens)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        message: str = "",
+        card: str = "",
+    ) -> str:
+        """Write what was learned to a repository of the Hugging Face hub, with a card; needs the extra ``hub``.
+
+        Parameters
+        ----------
+        repo_id : str
+            ``owner/name``; made if it is not there.
+        token : str, optional
+            Of the owner; that of ``hf auth login`` if not given.
+        private : bool, optional
+            Whether a new repository is.
+        message : str, optional
+            Of the commit.
+        card : str, optional
+            As for ``save``; it heads the page of the repository, whose figures are those of the validation.
+
+        Returns
+        -------
+        str
+            Where it is.
+
+        Raises
+        ------
+        ImportError
+            The library of the hub is not installed.
+        ValueError
+            ``repo_id`` is no name of a repository.
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted yet.
+        """
+        from astro_spectok.adapt.hub import upload_model
+
+        return upload_model(self, repo_id, token=token, private=private, message=message, card=card)
+
+    @classmethod
+    def from_hub(
+        cls,
+        repo_id: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        weights: Any = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+    ) -> Self:
+        """Read what ``push_to_hub`` wrote; needs the extra ``hub``, but for a local folder.
+
+        Parameters
+        ----------
+        repo_id : str or path-like
+            ``owner/name``, or a folder on this machine that holds such a repository.
+        revision : str, optional
+            Branch, tag or commit.
+        token : str, optional
+            For what is private.
+        weights, device, batch_tokens
+            As for ``load``.
+
+        Returns
+        -------
+        SpectrumRegressor or SpectrumClassifier
+
+        Raises
+        ------
+        ImportError
+            The library of the hub is not installed.
+        ValueError
+            ``repo_id`` is neither a name nor a folder.
+        `~astro_spectok.exceptions.WeightsError`
+            The file is none of this kind, damaged or altered, or the weights are others than it needs.
+        """
+        from astro_spectok.adapt.hub import download_model
+
+        path = download_model(repo_id, revision=revision, token=token)
+        return cls.load(path, weights=weights, device=device, batch_tokens=batch_tokens)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -101,6 +101,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         y: Any,
         *,
         groups: Any = None,
+        simulated: Any = None,
         medium: Any = None,
         resolution: Any = None,
         redshift: Any = None,
@@ -116,6 +117,9 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             One class for each spectrum; '', None or NaN where unknown.
         groups : array_like, optional
             Object that each spectrum is of: those of one object are left out together.
+        simulated : (spectra, y), optional
+            What the deeper parts learn from first: simulated spectra with the same classes, such as
+            `~astro_spectok.adapt.simulated.simulate_like` makes. They learn clean physics; then what these spectra are.
         progress : bool, optional
             Show a bar; by default for long work on a terminal.
 
@@ -162,10 +166,11 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         weights = np.ones(len(own)) if weights is None else weights / weights.mean()
         self.temperature_, self.offsets_ = _fit_probabilities(scored, own, weights)
         self.validation_ = _judge(self._to_probability(scored), own)
+        self._begun = self._learn_simulated(simulated, progress, self._read_simulated)
         if self.adapt != "linear":
             self._add_depth(np.flatnonzero(known), scored, own, weights, groups, progress)
         self.reading_.trim()
-        del self._fitting
+        del self._fitting, self._begun
         return self
 
     def _add_depth(self, rows, scored, own, weights, groups, progress):
@@ -187,7 +192,18 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             logp = log_softmax(logits[some] + output, axis=1)
             return float(-(weights[some] * logp[np.arange(len(some)), own[some]]).mean())
 
-        self._deepen(rows, scored.shape[1], loss, validate, groups, progress)
+        self._deepen(rows, scored - np.eye(scored.shape[1])[own], loss, validate, groups, progress)
+
+    def _read_simulated(self, y, n):
+        """Classes of simulated spectra, which must be the same."""
+        classes, number = read_classes(y, n)
+        if classes.tolist() != self.classes_.tolist():
+            msg = (
+                f"simulated: y must hold the classes {', '.join(map(str, self.classes_))}, as y does; got "
+                f"{', '.join(map(str, classes))}"
+            )
+            raise ValueError(msg)
+        return np.where(number < 0, "", classes[number].astype(str)) if (number < 0).any() else classes[number]
 
     def _weigh(self, classes, counts):
         """Weight of a spectrum of each class."""

@@ -3,7 +3,9 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,8 @@ class DeepSettings:
     augment : tuple of str
         Out of `~astro_spectok.adapt.augment.AUGMENTATIONS`.
     seed : int
+    checkpoint : str, path-like or None
+        Folder in which a training that is cut short leaves what it needs to go on.
     """
 
     rank: int = 4
@@ -45,6 +49,29 @@ class DeepSettings:
     rate: float | None = None
     augment: tuple = ("noise", "calibration", "cuts")
     seed: int = 0
+    checkpoint: Any = None
+
+    @classmethod
+    def read(cls, options):
+        """Settings from what a user gives, a mapping or None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is no mapping, or holds what is no option.
+        """
+        if options is not None and not isinstance(options, Mapping):
+            msg = f"options must be a dict of settings by name, or None; got {type(options).__name__}"
+            raise TypeError(msg)
+        known = [one.name for one in fields(cls)]
+        if unknown := [name for name in options or {} if name not in known]:
+            msg = f"options must be out of {', '.join(known)}; got {', '.join(map(str, unknown))}"
+            raise ValueError(msg)
+        return cls(**(options or {}))
+
+    def describe(self):
+        """What a result depends on: dict."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "checkpoint"}
 
     def __post_init__(self):
         if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
@@ -75,6 +102,9 @@ class DeepReading:
         for name in sorted(factors):
             digest.update(factors[name].float().numpy().tobytes())
         self.key = digest.hexdigest() if factors else None
+        for tensor in probe.state_dict().values():
+            digest.update(tensor.detach().float().numpy().tobytes())
+        self.digest = digest.hexdigest()
 
     def open_runner(self, runner):
         """The runner of the adapted network: as fast as that of the original."""
@@ -134,7 +164,8 @@ def _apply(probe, readings):
     return out
 
 
-def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, n_out, progress=None):
+def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, n_out, progress=None, *, start=None,
+               checkpoint=None):  # fmt: skip
     """Train a read-out, and with it changes of the encoder, on what the linear reading leaves.
 
     Parameters
@@ -153,6 +184,10 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
     settings : DeepSettings
     n_out : int
     progress : bool, optional
+    start : DeepReading, optional
+        Of the same depth, to go on from.
+    checkpoint : `~astro_spectok.adapt.checkpoint.FitCheckpoint`, optional
+        A training that was cut short goes on from it, and gives what it would have given.
 
     Returns
     -------
@@ -160,7 +195,10 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
     """
     import torch
 
+    from astro_spectok.adapt.checkpoint import FitCheckpoint
     from astro_spectok.adapt.probe import AttentiveProbe
+
+    checkpoint = checkpoint or FitCheckpoint(None, "")
 
     usual, rate = USUAL[depth]
     epochs, rate = settings.epochs or usual, settings.rate or rate
@@ -173,10 +211,19 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
         groups = [{"params": list(probe.parameters()), "lr": rate if depth != "full" else 2e-3}]
         if trained:
             groups.append({"params": trained, "lr": rate})
+        _begin_from(start, depth, probe, network)
         optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
         best = validate(held, np.zeros((len(held), n_out)))
-        kept_state, waited = None, 0
-        for _ in show_progress(range(epochs), f"adapt ({depth})", progress):
+        kept_state, waited, first, modules = None, 0, 0, [m for m in (probe, network) if m is not None]
+        before = checkpoint.read(rng)
+        if before is not None:
+            for module, state in zip(modules, before["modules"], strict=True):
+                module.load_state_dict(state)
+            optimizer.load_state_dict(before["optimizer"])
+            best, kept_state, waited, first = (before[k] for k in ("best", "kept", "waited", "epoch"))
+        for epoch in show_progress(range(first, epochs), f"adapt ({depth})", progress):
+            if waited >= settings.patience and (kept_state is not None or waited >= 2 * settings.patience):
+                break
             probe.train()
             for rows in np.array_split(rng.permutation(kept), max(len(kept) // BATCH, 1)):
                 value = loss(rows, probe(*_draw(network, batch, readings, rows, settings.augment, rng)))
@@ -188,12 +235,15 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
             waited += 1
             if error < best * (1 - LEAST_GAIN):
                 best, waited = error, 0
-                kept_state = [copy.deepcopy(m.state_dict()) for m in (probe, network) if m is not None]
-            if waited >= settings.patience and (kept_state is not None or waited >= 2 * settings.patience):
-                break
+                kept_state = [copy.deepcopy(m.state_dict()) for m in modules]
+            checkpoint.write(
+                rng, modules=[m.state_dict() for m in modules], optimizer=optimizer.state_dict(), best=float(best),
+                kept=kept_state, waited=waited, epoch=epoch + 1,
+            )  # fmt: skip
+        checkpoint.remove()
         if kept_state is None:
             return DeepReading("probe", probe, {}, 0.0)
-        for module, state in zip((probe, network), kept_state, strict=False):
+        for module, state in zip(modules, kept_state, strict=True):
             module.load_state_dict(state)
         found = _read_out(probe, network, batch, readings, held, rng)
         gains = np.linspace(0, 1, 11)
@@ -212,6 +262,24 @@ def _open_network(depth, runner, rank):
         return network, add_low_rank(network, rank)
     network.requires_grad_(False)
     return network, [p.requires_grad_(True) for p in network.blocks.parameters()]
+
+
+def _begin_from(start, depth, probe, network):
+    """Give a read-out, and the network that is trained with it, what a `DeepReading` of the same depth has."""
+    if start is None:
+        return
+    import torch
+
+    from astro_spectok.adapt.probe import set_low_rank
+
+    probe.load_state_dict(start.probe.state_dict())
+    if depth == "lora" and start.factors:
+        set_low_rank(network, start.factors)
+    elif depth == "full" and start.factors:
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name in start.factors:
+                    parameter.copy_(start.factors[name])
 
 
 def _list_factors(depth, network):

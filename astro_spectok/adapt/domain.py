@@ -54,6 +54,15 @@ class TrainedDomain:
         """Distance (n,) of spectra from those that were learned from, over the one beyond which they are unlike."""
         return _find_nearest(self.points, join_first(scores) / self.scale) / max(self.far, 1e-12)
 
+    @staticmethod
+    def widen(distance):
+        """What errors of spectra at these distances (n,), as of `measure`, are multiplied by: at least 1.
+
+        Of spectra no farther than all but one in two hundred of those that were learned from errors stay as folds have
+        them; of others they grow as the distance does, since nothing was learned so far away.
+        """
+        return np.maximum(np.where(np.isfinite(distance), distance, 1.0) * FAR, 1.0)
+
     def flag(self, distance, coverage):
         """Bits of `AdaptFlag`, ndarray of int64 (n,)."""
         flags = np.where(distance > 1, int(AdaptFlag.UNLIKE_TRAINING), 0)

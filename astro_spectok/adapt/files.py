@@ -42,7 +42,7 @@ def write_model(model, path, *, overwrite=False, card=""):
     content = {
         "format": FORMAT,
         "kind": model._kind,
-        "parameters": {name: _plain(getattr(model, name)) for name in KEPT if hasattr(model, name)},
+        "parameters": {name: _plain(_keep(name, model)) for name in KEPT if hasattr(model, name)},
         "backbone": {
             "sha256": model.backbone_sha256_,
             "name": model.weights_name_,
@@ -64,6 +64,14 @@ def write_model(model, path, *, overwrite=False, card=""):
         tensors |= {f"deep.probe.{name}": x for name, x in deep.probe.state_dict().items()}
         tensors |= {f"deep.factors.{name}": x.half() for name, x in deep.factors.items()}
     return write_content(path, encode_texts({MODEL_KEY: content}), tensors, overwrite=overwrite)
+
+
+def _keep(name, model):
+    """A parameter as it is written: where a training left its checkpoints is of no use to others."""
+    value = getattr(model, name)
+    if name == "options" and value:
+        return {key: one for key, one in value.items() if key != "checkpoint"}
+    return value
 
 
 def _plain(value):

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.adapt.backbone import digest_backbone
+from astro_spectok.adapt.cells import VectorCells, import_faiss
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.adapt.table_columns import MOST_COLUMNS, PlainTable, choose_rows
 from astro_spectok.embedding import embed
@@ -34,8 +35,8 @@ TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "
 class SpectrumIndex:
     """Vectors of many spectra, to be searched for those like another.
 
-    Search is exact: each vector is compared. The index remembers the backbone that its vectors are from, and takes
-    spectra and vectors of no other.
+    Search is exact unless asked for otherwise: each vector is compared. The index remembers the backbone that its
+    vectors are from, and takes spectra and vectors of no other.
 
     Parameters
     ----------
@@ -102,6 +103,7 @@ class SpectrumIndex:
         self.vectors, self.names = np.zeros((0, 0), np.float32), np.zeros((0, 1), np.uint8)
         self.table = PlainTable({}, {}, set())
         self.backbone: dict[str, str] = {}
+        self._cells: VectorCells | None = None
         if obj is not None:
             self.add(obj, table, medium=medium, resolution=resolution, progress=progress)
 
@@ -182,6 +184,7 @@ class SpectrumIndex:
         k: int = 10,
         *,
         where: Any = None,
+        exact: bool = True,
         medium: str | None = None,
         resolution: Any = None,
         progress: bool | None = None,
@@ -197,6 +200,10 @@ class SpectrumIndex:
         where : dict, callable or ndarray of bool, optional
             Which rows may be found. For some columns a value, a list of values, or a tuple (low, high) of which either
             may be None; or a function of the table that gives a mask; or a mask.
+        exact : bool, optional
+            Whether each vector is compared. False looks into the nearest cells alone, through faiss (the extra
+            ``faiss``): for more than a million vectors. The cells are made at the first such search, and the nearest
+            few are compared exactly; one in a hundred neighbours may be missed.
         medium, resolution, progress
             As for `~astro_spectok.embed`.
 
@@ -209,8 +216,10 @@ class SpectrumIndex:
 
         Raises
         ------
+        ImportError
+            ``exact`` is False, and there is no faiss.
         ValueError
-            The index is empty, ``k`` is not positive, or ``where`` does not fit.
+            The index is empty, ``k`` is not positive, ``where`` does not fit, or is given with ``exact=False``.
         `~astro_spectok.exceptions.WeightsError`
             The weights are others than those of the index.
         """
@@ -220,6 +229,11 @@ class SpectrumIndex:
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
             msg = f"k must be a positive integer; got {k!r}"
             raise ValueError(msg)
+        if not exact:
+            if where is not None:
+                msg = "where must be left out with exact=False, which knows no columns; search with exact=True"
+                raise ValueError(msg)
+            import_faiss()  # before anything is embedded
         if isinstance(query, np.ndarray) and query.dtype.kind == "f":
             vectors = _unit(np.atleast_2d(query))
             if vectors.shape[1] != self.vectors.shape[1]:
@@ -228,7 +242,12 @@ class SpectrumIndex:
         else:
             vectors, _ = self._embed([query] if is_single(query) else query, medium, resolution, progress)
         allowed = choose_rows(self.table, where, len(self))
-        number, row, likeness = self._find(vectors, allowed, int(k))
+        if exact:
+            number, row, likeness = self._find(vectors, allowed, int(k))
+        else:
+            if self._cells is None or self._cells.n != len(self):
+                self._cells = VectorCells(self.vectors)
+            number, row, likeness = self._cells.find(vectors, int(k))
         found = QTable()
         found["query"], found["row"], found["likeness"] = number, row, likeness
         rank = np.arange(len(number)) - np.searchsorted(number, number) + 1

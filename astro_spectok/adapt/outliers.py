@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 
 from astro_spectok.adapt.backbone import digest_backbone
 from astro_spectok.adapt.index import SpectrumIndex
@@ -28,6 +28,9 @@ __all__ = ["OutlierScores", "outlier_score"]
 STRETCH, PARTS = 48, 4
 #: pixels that deviations are averaged over before the oddest place is looked for
 WINDOW = 9
+#: pixels of the continuum that lines stand out from, and the share of a line that is expected by which it may differ
+#: without being odd: lines of one kind of object are as strong as they like, and a strong one has next to no noise
+CONTINUUM, LINE_SHARE = 101, 0.3
 #: a deviation of more sigma counts as so many: one cosmic ray makes no odd spectrum
 MOST_SIGMA = 10.0
 #: vectors of a reference among which the usual distance is measured
@@ -273,6 +276,12 @@ def _nearest(vectors, known, k, skip):
     return out
 
 
+def _find_contrast(expected):
+    """How far what is expected of pixels (n,) is from its continuum, there or a few pixels away."""
+    contrast = np.abs(expected - median_filter(expected, CONTINUUM, mode="nearest"))
+    return maximum_filter1d(contrast, WINDOW)
+
+
 def _compare_pixels(batch, runner, progress):
     """Yield for each spectrum what its pixels are, and what they are expected to be when they are hidden."""
     good = [batch.ivar[batch.pixels(i)] > 0 for i in range(len(batch))]
@@ -296,6 +305,7 @@ def _compare_pixels(batch, runner, progress):
         if known.any():
             flux = batch.flux[batch.pixels(i)][known].astype(float)
             variance = sigma[i][known] ** 2 + 1 / batch.ivar[batch.pixels(i)][known]
+            variance += (LINE_SHARE * _find_contrast(expected[i][known])) ** 2
             scale = np.median(np.abs(flux)) or 1.0
             yield (
                 i,

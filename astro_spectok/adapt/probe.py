@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-__all__ = ["AttentiveProbe", "add_low_rank", "apply_factors", "list_layers", "merge_low_rank"]
+__all__ = ["AttentiveProbe", "add_low_rank", "apply_factors", "list_layers", "merge_low_rank", "set_low_rank"]
 
 #: periods in ln(wavelength) of the phases that a token's place is given by
 PERIODS = tuple(4.0 / 2.0**k for k in range(10))
@@ -86,6 +86,15 @@ def add_low_rank(network, rank):
         parametrize.register_parametrization(layer, "weight", change)
         out += list(change.parameters())
     return out
+
+
+def set_low_rank(network, factors):
+    """Give changes that `add_low_rank` has made the values of stored factors, of the same rank."""
+    with torch.no_grad():
+        for name, layer in list_layers(network).items():
+            (change,) = layer.parametrizations.weight
+            change.first.copy_(factors[f"{name}.first"])
+            change.second.copy_(factors[f"{name}.second"])
 
 
 def merge_low_rank(network):

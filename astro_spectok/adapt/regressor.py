@@ -46,7 +46,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     log : str or sequence of str, optional
         Labels that are learned as their logarithm, which must be positive.
     options : dict, optional
-        For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), and ``augment``, what
+        For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), ``checkpoint``, a
+        folder from which a training that was cut short goes on, and ``augment``, what
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
         depend on it ``velocity``.
     blocks : str or sequence of str, optional
@@ -119,6 +120,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         y: Any,
         *,
         groups: Any = None,
+        simulated: Any = None,
         medium: Any = None,
         resolution: Any = None,
         redshift: Any = None,
@@ -134,6 +136,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             One number for each spectrum, or a column for each label; NaN or masked where unknown.
         groups : array_like, optional
             Object that each spectrum is of: those of one object are left out together.
+        simulated : (spectra, y), optional
+            What the deeper parts learn from first: simulated spectra with the same labels, such as
+            `~astro_spectok.adapt.simulated.simulate_like` makes. They learn clean physics; then what these spectra are.
         progress : bool, optional
             Show a bar; by default for long work on a terminal.
 
@@ -183,10 +188,13 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             noise = np.quantile(ratio, 0.6827) if len(ratio) >= FEW else np.sqrt((ratio**2).mean())
             self.scales_.append((centre, scale, noise, target.min(), target.max()))
             self.validation_[name] = _judge(target, predicted)
+        self._begun = self._learn_simulated(
+            simulated, progress, lambda more, n: labels.give_back(read_labels(more, n, like=labels).values)
+        )
         if self.adapt != "linear":
             self._add_depth(targets, left_out, groups, progress)
         self.reading_.trim()
-        del self._fitting
+        del self._fitting, self._begun
         return self
 
     def _add_depth(self, targets, left_out, groups, progress):
@@ -206,7 +214,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         def validate(some, output):
             return float(np.nanmean((rest[some] - output) ** 2))
 
-        held = self._deepen(rows, targets.shape[1], loss, validate, groups, progress)
+        held = self._deepen(rows, rest, loss, validate, groups, progress)
         batch, _, runner, _ = self._fitting
         if self.deep_.gain:
             part = SpectrumSet(batch.take(rows[held]), redshift=0.0)

@@ -11,7 +11,7 @@ import traceback
 
 from astro_spectok.cli.adapt import add_fit, add_predict
 from astro_spectok.cli.build import add_build
-from astro_spectok.cli.estimators import add_redshift, add_stellar
+from astro_spectok.cli.estimators import add_galaxy, add_redshift, add_stellar
 from astro_spectok.cli.inspect import add_inspect
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import (
@@ -135,6 +135,11 @@ def add_pretrain(subparsers):
     parser.add_argument("--real", action="append", default=[], metavar="DIR", help="real spectra; may be repeated")
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
     parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
+    parser.add_argument(
+        "--check", type=int, default=200, metavar="N",
+        help="with --start-from: simulated spectra that are measured before and after, to see that nothing known is "
+        "forgotten; 0 for none (default: 200)",
+    )  # fmt: skip
     parts = "parts to train: encoder, pooling, decoder, or heads; a wrong name lists them (default: all)"
     parser.add_argument("--train-only", type=split_names, default=[], metavar="A,B", help=parts)
     parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
@@ -172,6 +177,9 @@ def _run_pretrain(args):
     from astro_spectok.training.loop import pretrain
 
     config = _read_training_config(args)
+    if args.check < 0:
+        msg = f"check must be 0 or a number of spectra; got {args.check}"
+        raise ValueError(msg)
     if args.threads:
         torch.set_num_threads(args.threads)
 
@@ -182,15 +190,30 @@ def _run_pretrain(args):
             write_line(f"step {step}/{config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
             sys.stdout.flush()
 
+    checked = args.check if args.start_from and os.environ.get("RANK", "0") == "0" else 0
     path = pretrain(
         args.data, args.out, get_model_config(args.config), config, real=args.real, real_medium=args.medium,
         start=args.start_from, train_only=args.train_only, resume=args.resume, device=args.device,
         precision=args.precision, stop_after=args.stop_after, on_step=show,
     )  # fmt: skip
+    if path and checked:
+        _check_retention(path, args, checked)
     if path:
         write_line(f"weights: {path}")
     elif os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
         write_line(f"stopped; go on with --resume --out {args.out}")
+
+
+def _check_retention(path, args, n):
+    """Measure weights before and after, write that into the file, and say it."""
+    from astro_spectok.training.retention import check_retention, measure_known
+
+    before = measure_known(args.start_from, args.data, n, device=args.device)
+    report = check_retention(path, before, args.data, n, device=args.device)
+    for name, value in report["before"].items():
+        if not name.startswith("n_") and name in report["after"] and not args.quiet:
+            worse = "  (worse)" if name in report["forgotten"] else ""
+            write_line(f"{name}: {value:.3f} before, {report['after'][name]:.3f} after{worse}")
 
 
 def _read_training_config(args):
@@ -258,8 +281,8 @@ def _run_simulate(args):
 
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
 SUBCOMMANDS = (
-    add_build, add_demo, add_embed, add_fit, add_index, add_inspect, add_outliers, add_predict, add_pretrain,
-    add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_weights,
+    add_build, add_demo, add_embed, add_fit, add_galaxy, add_index, add_inspect, add_outliers, add_predict,
+    add_pretrain, add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_weights,
 )  # fmt: skip
 
 

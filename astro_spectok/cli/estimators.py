@@ -1,10 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
+"""The subcommands of ``spectok`` that measure what is in files: ``redshift``, ``stellar`` and ``galaxy``."""
 
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
 
-__all__ = ["add_redshift", "add_redshift_options", "add_stellar", "add_stellar_options"]
+__all__ = [
+    "add_galaxy",
+    "add_galaxy_options",
+    "add_redshift",
+    "add_redshift_options",
+    "add_stellar",
+    "add_stellar_options",
+]
 
 
 def add_redshift(subparsers):
@@ -75,6 +82,46 @@ def _run_stellar(args):
         write_line(
             f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
             f"{np.count_nonzero(~given)} flagged without parameters"
+        )
+    return find_status(table)
+
+
+def add_galaxy(subparsers):
+    """Add ``spectok galaxy``."""
+    description = "Measure populations, velocity dispersions and lines of the galaxies in files, in one table."
+    parser = subparsers.add_parser("galaxy", help=description, description=description)
+    add_file_options(parser)
+    add_galaxy_options(parser)
+    parser.add_argument("--redshift", type=float, metavar="Z", help="redshift of all of them (default: found)")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_galaxy)
+
+
+def add_galaxy_options(parser):
+    """Add what is asked of galaxies, here and in ``spectok survey galaxy``."""
+    parser.add_argument(
+        "--assume-galaxy",
+        action="store_true",
+        help="all are galaxies: give properties however little they look like one",
+    )
+
+
+def _run_galaxy(args):
+    """Measure the galaxies of all files and write the table."""
+    import numpy as np
+
+    from astro_spectok.estimators import GalaxyPropertyEstimator
+
+    estimator = GalaxyPropertyEstimator(
+        args.weights, args.device, args.batch_tokens, assume_galaxy=args.assume_galaxy
+    )  # fmt: skip
+    table = _estimate_files(estimator, args, redshift=args.redshift)
+    if not args.quiet:
+        given = np.isfinite(table["z"].value)
+        n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
+        write_line(
+            f"{args.out}: properties of {n} {'galaxy' if n == 1 else 'galaxies'}, {sure} with warn 0; "
+            f"{np.count_nonzero(~given)} flagged without properties"
         )
     return find_status(table)
 

@@ -10,7 +10,7 @@ from astro_spectok.plotting.spectra import mark_lines
 from astro_spectok.plotting.style import DATA, MODEL, QUIET, make_axes, set_flux_limits, set_unit, show_unit
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["list_stellar_lines", "plot_distributions", "plot_kiel", "plot_stellar"]
+__all__ = ["list_stellar_lines", "plot_at_rest", "plot_distributions", "plot_kiel", "plot_stellar"]
 
 #: upper levels of the Brackett lines in the H band, and 1 / R for hydrogen in vacuum Angstrom
 BRACKETT, INVERSE_RYDBERG = range(10, 19), 911.7633
@@ -73,8 +73,10 @@ def plot_stellar(estimate, batch, hull, axes=None):
     >>> axes[0].get_ylabel()
     'Flux per unit wavelength, any scale'
     """
+    from astropy import constants as const
+
     axes = make_axes(1, 2, axes=axes, size=(10, 4.2), width_ratios=(2.2, 1))
-    _plot_at_rest(axes[0], batch, estimate.rv.value)
+    plot_at_rest(axes[0], batch, estimate.rv.value / const.c.to_value("km/s"), list_stellar_lines())
     plot_kiel(axes[1], hull)
     if np.isfinite(estimate.teff.value):
         k = [estimate.labels.index(name) for name in ("teff", "logg")]
@@ -89,22 +91,20 @@ def plot_stellar(estimate, batch, hull, axes=None):
     return axes
 
 
-def _plot_at_rest(axes, batch, rv):
-    """Plot a spectrum in the frame of the star, as observed if its velocity is not known, and name the lines."""
-    from astropy import constants as const
+def plot_at_rest(axes, batch, z, lines):
+    """Plot a spectrum in the frame of the object, as observed if its redshift is not known, and name the lines."""
     from astropy import units as u
 
-    beta = np.nan_to_num(rv) / const.c.to_value("km/s")
     good = batch.ivar[batch.pixels(0)] > 0
-    x = batch.wavelength[batch.grid(0)] / (1 + beta)
+    x = batch.wavelength[batch.grid(0)] / (1 + np.nan_to_num(z))
     flux = np.where(good, batch.flux[batch.pixels(0)], np.nan)
     axes.plot(x, flux, color=DATA, lw=0.6, drawstyle="steps-mid")
     set_flux_limits(axes, flux)
     set_unit(axes.xaxis, u.AA)
-    frame = "at rest" if np.isfinite(rv) else "as observed"
+    frame = "at rest" if np.isfinite(z) else "as observed"
     axes.set_xlabel(f"Wavelength {frame}, vacuum [$\\mathrm{{\\AA}}$]")
     axes.set_ylabel("Flux per unit wavelength, any scale")
-    mark_lines(axes, list_stellar_lines(), x[good].min(), x[good].max())
+    mark_lines(axes, lines, x[good].min(), x[good].max())
 
 
 def plot_kiel(axes: Any, hull: Any = None) -> None:

@@ -30,7 +30,7 @@ from astro_spectok.redshift.solutions import describe_kind, find_solutions, move
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.utils.host import own_errstate
 
-__all__ = ["RedshiftEstimator"]
+__all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
 
 #: solutions that are compared with each other for ``zwarn``, however many are asked for
 COMPARED = 3
@@ -209,7 +209,7 @@ class RedshiftEstimator(Estimator):
         for i, posterior, information, types in prepared.measure(progress):
             solved = None
             with prepared.contained.member(i):
-                solved = _solve(prepared, i, posterior, information, types, count)
+                solved = solve_spectrum(prepared, i, posterior, information, types, count)
             if solved is None:
                 continue
             peaks, interval, zwarn, snr = solved
@@ -263,7 +263,7 @@ def _check_count(n_best):
     return count
 
 
-def _solve(prepared, i, posterior, information, types, count):
+def solve_spectrum(prepared, i, posterior, information, types, count):
     """Solutions with their errors calibrated, the interval of probability around the best, flags, and S/N."""
     batch, grid = prepared.batch, prepared.grid
     peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))

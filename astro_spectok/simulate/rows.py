@@ -11,7 +11,7 @@ from specutils import Spectrum
 
 from astro_spectok.utils.constants import LIGHT_SPEED
 
-__all__ = ["TRUTH", "SimulatedRow", "Simulation", "make_spectrum"]
+__all__ = ["TRUTH", "SimulatedRow", "Simulation", "list_objects", "make_spectrum"]
 
 #: objects drawn together
 OBJECTS_AT_ONCE = 128
@@ -197,7 +197,7 @@ class Simulation:
             size, part = min(OBJECTS_AT_ONCE, self.n - first), first // OBJECTS_AT_ONCE
             with set_apart(self._device):
                 groups = self._survey.draw(size, [self.seed, part], views=self.views, max_pixels=self._max_pixels)
-            objects = [seen for group in groups for seen in _list_objects(group)]
+            objects = [seen for group in groups for seen in list_objects(group)]
             # families are drawn one after the other: mix them
             order = np.random.default_rng([self.seed, part, 1]).permutation(size)
             rows = []
@@ -208,7 +208,7 @@ class Simulation:
             yield rows
 
 
-def _list_objects(group):
+def list_objects(group):
     """For each object of a group the list of `SimulatedRow` of its views."""
     from astro_spectok.simulate import CLASSES
 

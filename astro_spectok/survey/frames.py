@@ -48,7 +48,7 @@ def measure_partition(
         With a nested column of spectra, as of nested-pandas and LSDB, or of structs or dictionaries of lists, with the
         fields ``flux`` and ``lambda`` and, where they are known, ``ivar``, ``mask`` and ``lsf_sigma``; or with
         columns of lists of these names, or ``spectrum_flux`` and so on.
-    task : {'redshift', 'stellar', 'embed', 'predict'} or an estimator, optional
+    task : {'redshift', 'stellar', 'galaxy', 'embed', 'predict'} or an estimator, optional
     weights, medium, resolution, device, batch_tokens
         As for `~astro_spectok.tokenize`; an estimator has its own weights, device and batch_tokens.
     column : str, optional

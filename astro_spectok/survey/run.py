@@ -66,7 +66,7 @@ def run(
     out : path-like
         Folder of the run, made if need be. The dataset is ``out/results``, what could not be read ``out/errors``; there
         is a log file besides.
-    task : {'redshift', 'stellar', 'embed', 'predict'} or an estimator, optional
+    task : {'redshift', 'stellar', 'galaxy', 'embed', 'predict'} or an estimator, optional
         Of `astro_spectok.estimators`, or of `astro_spectok.adapt` and fitted.
     weights, medium, resolution, device, batch_tokens
         As for `~astro_spectok.tokenize`; an estimator has its own weights, device and batch_tokens.

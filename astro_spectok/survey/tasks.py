@@ -15,6 +15,7 @@ from typing import Any
 from astro_spectok.adapt.base import SpectrumModel
 from astro_spectok.embedding import embed_table
 from astro_spectok.exceptions import SpectokWarning
+from astro_spectok.galaxies.estimator import GalaxyPropertyEstimator
 from astro_spectok.interface import Estimator
 from astro_spectok.interface.inputs import find_source
 from astro_spectok.redshift.estimator import RedshiftEstimator
@@ -24,8 +25,12 @@ from astro_spectok.weights.integrity import compute_sha256
 __all__ = ["TASKS", "Task", "make_task"]
 
 #: names of what can be measured
-TASKS = ("redshift", "stellar", "embed", "predict")
-ESTIMATORS: dict[str, type] = {"redshift": RedshiftEstimator, "stellar": StellarParameterEstimator}
+TASKS = ("redshift", "stellar", "galaxy", "embed", "predict")
+ESTIMATORS: dict[str, type] = {
+    "redshift": RedshiftEstimator,
+    "stellar": StellarParameterEstimator,
+    "galaxy": GalaxyPropertyEstimator,
+}
 #: options of ``estimate`` rather than of an estimator
 ESTIMATE_OPTIONS = ("posterior",)
 #: options of the task ``predict``
@@ -180,7 +185,7 @@ def make_task(
 
     Parameters
     ----------
-    what : {'redshift', 'stellar', 'embed', 'predict'} or an estimator
+    what : {'redshift', 'stellar', 'galaxy', 'embed', 'predict'} or an estimator
         Also one of `astro_spectok.adapt` that is fitted.
     weights, device, batch_tokens : optional
         As for `~astro_spectok.tokenize`; an estimator has its own.

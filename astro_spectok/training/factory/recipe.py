@@ -14,6 +14,7 @@ from astro_spectok.training.factory.settings import (
     CalibrateRedshiftSettings,
     CalibrateStellarSettings,
     EmbeddingSettings,
+    GalaxySettings,
     LibrarySettings,
     SpectralTypeSettings,
     StellarSettings,
@@ -33,6 +34,7 @@ SETTINGS = {
     "stellar": StellarSettings,
     "stellar_left_out": StellarSettings,
     "embedding": EmbeddingSettings,
+    "galaxy": GalaxySettings,
     "calibrate_redshift": CalibrateRedshiftSettings,
     "calibrate_stellar": CalibrateStellarSettings,
 }

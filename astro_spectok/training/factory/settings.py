@@ -10,6 +10,7 @@ __all__ = [
     "CalibrateRedshiftSettings",
     "CalibrateStellarSettings",
     "EmbeddingSettings",
+    "GalaxySettings",
     "LibrarySettings",
     "SpectralTypeSettings",
     "StageSettings",
@@ -142,6 +143,30 @@ class EmbeddingSettings(StageSettings):
     objects: int = _setting(600, "at least 1")
     pairs: int = _setting(500, "at least 1")
     seed: int = _setting(9, "at least 0")
+
+
+@dataclass(frozen=True)
+class GalaxySettings(StageSettings):
+    """Settings of the head for galaxies.
+
+    Attributes
+    ----------
+    galaxies : int
+        Simulated ones that populations are learned from.
+    epochs : float
+        How often each of them is seen.
+    stars : int
+        Simulated galaxies that the components of starlight are made of.
+    calibrated : int
+        Others that are drawn to calibrate errors; 0 for none.
+    seed : int
+    """
+
+    galaxies: int = _setting(16000, "at least 1")
+    epochs: float = _setting(10.0, "above 0")
+    stars: int = _setting(600, "at least 2")
+    calibrated: int = _setting(1200, "at least 0")
+    seed: int = _setting(17, "at least 0")
 
 
 @dataclass(frozen=True)

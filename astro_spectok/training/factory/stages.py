@@ -19,10 +19,12 @@ from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.white_dwarfs import WhiteDwarfs
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
+from astro_spectok.training.calibrate_galaxy import calibrate_galaxy
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
 from astro_spectok.training.embedding_parts import make_embedding_head
 from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
+from astro_spectok.training.galaxy_head import train_galaxy_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
 from astro_spectok.training.library import make_library
 from astro_spectok.training.library_rows import SETS as LIBRARY_SPECTRA
@@ -189,6 +191,20 @@ def _embedding(work):
     return [HEAD], {}
 
 
+def _galaxy(work):
+    """The head for galaxies, with its errors calibrated on galaxies that it has not seen."""
+    numbers = work.settings.to_dict()
+    calibrated = numbers.pop("calibrated")
+    head = train_galaxy_head(work.data, **numbers, report=work.report, keep=work.folder)
+    write_head(work.folder / HEAD, head)
+    if calibrated:
+        name = find_head(work.model, "galaxy") or "galaxy"
+        whole = assemble_weights(work.base, work.folder / "whole.safetensors", heads={name: work.folder / HEAD})
+        head.calibration = calibrate_galaxy(whole, work.data, calibrated, numbers["seed"] + 1, report=work.report)
+        write_head(work.folder / HEAD, head)
+    return [HEAD], {"domain": head.domain, "calibration": head.calibration}
+
+
 def _calibrate_redshift(work):
     """Probabilities and errors of redshifts, and the rules of their flags."""
     settings = work.settings
@@ -236,6 +252,7 @@ def gather_parts(model, done):
     heads, about = {}, {}
     for kind, stage in (
         ("library", "library"), ("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding"),
+        ("galaxy", "galaxy"),
     ):  # fmt: skip
         if stage in done:
             heads[find_head(model, kind) or kind] = done[stage] / HEAD
@@ -264,6 +281,7 @@ STAGES = {
     "stellar": Stage("stellar", _stellar, sets=LABELLED, sizes=SIZES, needs_data=True),
     "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
     "embedding": Stage("embedding", _embedding, uses_base=True),
+    "galaxy": Stage("galaxy", _galaxy, uses_base=True),
     "calibrate_redshift": Stage("redshift", _calibrate_redshift, uses_base=True, uses_templates=True),
     "calibrate_stellar": Stage(
         "stellar",
