@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The subcommands of ``spectok`` that measure what is in files: ``redshift`` and ``stellar``."""
+"""The subcommands of ``spectok`` that measure what is in files: ``redshift``, ``stellar``, ``transient``."""
 
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
 
-__all__ = ["add_redshift", "add_redshift_options", "add_stellar", "add_stellar_options"]
+__all__ = ["add_redshift", "add_redshift_options", "add_stellar", "add_stellar_options", "add_transient"]
 
 
 def add_redshift(subparsers):
@@ -75,6 +75,31 @@ def _run_stellar(args):
         write_line(
             f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
             f"{np.count_nonzero(~given)} flagged without parameters"
+        )
+    return find_status(table)
+
+
+def add_transient(subparsers):
+    """Add ``spectok transient``."""
+    description = "Type supernovae and other transients in files, with phase and redshift, a row for each spectrum."
+    parser = subparsers.add_parser("transient", help=description, description=description)
+    add_file_options(parser)
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_transient)
+
+
+def _run_transient(args):
+    """Type the transients of all files and write the table."""
+    from astro_spectok.estimators import TransientEstimator
+
+    table = _estimate_files(TransientEstimator(args.weights, args.device, args.batch_tokens), args)
+    if not args.quiet:
+        n = sum(1 for p in table["p_transient"] if p > 0.5)
+        unusable = sum(1 for name in table["type"] if not name)
+        sure = sum(1 for p, flags in zip(table["p_transient"], table["warn"], strict=True) if p > 0.5 and not flags)
+        write_line(
+            f"{args.out}: {n} {'transient' if n == 1 else 'transients'} in {len(table)} spectra, {sure} with warn 0; "
+            f"{unusable} flagged as unusable"
         )
     return find_status(table)
 
