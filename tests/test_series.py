@@ -64,7 +64,7 @@ class TestSeries:
             ([1], None, TypeError, "number 0 is int"),
             ([make_spectrum()], [59000.0], TypeError, "astropy.time.Time"),
             ([make_spectrum()], DAYS, ValueError, r"shape \(1,\)"),
-            ([make_spectrum()], Time([np.nan], format="mjd"), ValueError, "finite"),
+            ([make_spectrum()], Time(np.ma.masked_array([59000.0], [True]), format="mjd"), ValueError, "finite"),
         ],
     )
     def test_bad_input(self, spectra, times, error, words):
@@ -132,7 +132,7 @@ def transient_weights(tmp_path_factory, redshift_weights):
     return write_transient_weights(tmp_path_factory.mktemp("transient") / "transient.safetensors", redshift_weights)
 
 
-def make_transients(phases, z, *, snr=8.0):
+def make_transients(phases, z, *, snr=30.0):
     spectra = []
     for k, phase in enumerate(phases):
         wavelength, flux, sigma = draw_observation("Ia", phase, z, snr=snr, seed=k)

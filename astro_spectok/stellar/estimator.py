@@ -182,8 +182,8 @@ class StellarParameterEstimator(Estimator):
         `~astropy.table.QTable`
             A row for each epoch, by time: ``time`` (MJD in days, NaN where unknown), ``rv``, ``rv_err`` (with the
             stability, without what is common to all), ``snr``, ``p_star``, ``message``. The metadata hold
-            ``rv_mean`` and ``rv_mean_err`` in km/s, ``chi2`` of a constant velocity, ``dof``, ``p_constant`` and ``p_variable``, of
-            which `~astro_spectok.stellar.series.Variability` says more, besides the provenance.
+            ``rv_mean`` and ``rv_mean_err`` in km/s, ``chi2`` of a constant velocity, ``dof``, ``p_constant`` and
+            ``p_variable``, the probability that it varies by 2 to 200 km/s, besides the provenance.
 
         Raises
         ------

@@ -15,6 +15,8 @@ from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["Variability", "compare_velocities", "find_variability", "make_velocity_rows"]
 
+#: how often spectra are laid over each other: the first time they are by velocities from templates
+ROUNDS = 2
 #: bins of the common star, per resolution element
 FINER = 4
 #: share of stars that vary, before anything is seen (Raghavan et al. 2010, ApJS 190, 1: close companions), and standard
@@ -112,6 +114,14 @@ def compare_velocities(batch, places, ln_doppler, width):
     ln_doppler, width : ndarray, shape (n,)
         As they were where a spectrum cannot be compared.
     """
+    found = ln_doppler, width
+    for _ in range(ROUNDS):
+        found = _compare_once(batch, places, found[0], width)
+    return found
+
+
+def _compare_once(batch, places, ln_doppler, width):
+    """As `compare_velocities`, with spectra laid over each other by the velocities that are given."""
     n, star = len(places), [_lay_out(batch, i, shift) for i, shift in zip(places, ln_doppler, strict=True)]
     resolution = min(one[2] for one in star)
     step = 1 / (FINER * resolution)
