@@ -126,8 +126,8 @@ def _compare_once(batch, places, ln_doppler, width):
     resolution = min(one[2] for one in star)
     step = 1 / (FINER * resolution)
     low, high = min(one[0][0] for one in star), max(one[0][-1] for one in star)
-    edges = np.arange(low, high + step, step)
-    sums = np.array([_bin(*one[0:2], one[3], edges) for one in star])  # (n, 2, bins)
+    centre = np.arange(low, high, step)
+    sums = np.array([_resample(*one[0:2], one[3], centre) for one in star])  # (n, 2, bins)
     shift, sigma, share = np.full(n, np.nan), np.full(n, np.nan), np.zeros((n, n))
     strength = sums[:, 1].sum(axis=1)
     for k in range(n):
@@ -136,7 +136,7 @@ def _compare_once(batch, places, ln_doppler, width):
         mean = sums[others, 0].sum(axis=0) / np.maximum(weight, 1e-12)
         filled = np.interp(np.arange(len(mean)), np.flatnonzero(weight > 0), mean[weight > 0]) if weight.any() else mean
         templates = RestTemplates(
-            {STAR: filled[:, None].astype(np.float32)}, edges[0] + step / 2, step, resolution=resolution,
+            {STAR: filled[:, None].astype(np.float32)}, centre[0], step, resolution=resolution,
             levels=(resolution,),
         )  # fmt: skip
         fit = refine_redshift(
@@ -163,10 +163,10 @@ def _lay_out(batch, i, shift):
     return x - shift, ratio, take_resolution(batch, i) or assume_resolution(x), weight
 
 
-def _bin(x, ratio, weight, edges):
-    """Sums of weighted contrast and of weights in bins, (2, bins)."""
-    place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 1)
-    return [np.bincount(place, values, len(edges)) for values in (weight * ratio, weight)]
+def _resample(x, ratio, weight, wanted):
+    """Weighted contrast and weight at places of the common grid, (2, bins): between pixels, so nothing is moved."""
+    seen = np.interp(wanted, x, weight, left=0.0, right=0.0)
+    return [seen * np.interp(wanted, x, ratio), seen]
 
 
 def make_velocity_rows(batch, stars, floor):

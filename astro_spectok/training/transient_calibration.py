@@ -149,7 +149,7 @@ def fit_types(kept, kinds, types, ln1pz):
             if found is None or score < found[0]:
                 wanted = sharpness * np.array(whole) + offset
                 figures = {
-                    "loss_type": round(loss, 4), "loss_z": round(score - loss, 4), "n": len(kept),
+                    "loss_type": round(float(loss), 4), "loss_z": round(float(score - loss), 4), "n": len(kept),
                     "right_type": round(float(share @ (wanted.argmax(1) == truth)), 4),
                     "right_z": round(float(share @ np.array(right)), 4),
                 }  # fmt: skip

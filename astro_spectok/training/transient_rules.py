@@ -25,8 +25,8 @@ __all__ = ["choose_templates", "fit_transient_rules"]
 
 #: templates of each type that are compared
 OF_TYPE = 8
-#: objects that are drawn at a time, and real stars of each set
-CHUNK, STARS = 200, 60
+#: real stars of each set
+STARS = 30
 #: sets of real stars, and whether their wavelengths are in air
 STAR_SETS = {
     "miles_real_stars": True, "cflib_real_stars": True, "stelib_real_stars": True, "splat_spex_real": False,
@@ -84,9 +84,8 @@ def fit_transient_rules(runner, head, cases, data, n, seed, *, report=None):
     parts = [_describe(runner, rule, measure_rows(runner, [one[:3] for one in cases], truth), library)]
     if report:
         report(f"described: {len(cases)} transients")
-    for number, start in enumerate(range(0, n, CHUNK)):
-        rows, _ = draw_measured(runner, data, min(CHUNK, n - start), seed + number)
-        parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library))
+    rows, _ = draw_measured(runner, data, n, seed)
+    parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library))
     stars = _read_stars(data, np.random.default_rng(seed))
     known = [{"cls": "STAR", "z": np.nan, "snr": np.nan, "family": "stars", "wide": True} for _ in stars]
     parts.append(_describe(runner, rule, measure_rows(runner, stars, known), library))

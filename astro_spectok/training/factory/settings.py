@@ -194,8 +194,8 @@ class TransientSettings(StageSettings):
     """
 
     hosts: int = _setting(300, "at least 2")
-    cases: int = _setting(600, "at least 1")
-    objects: int = _setting(800, "at least 1")
+    cases: int = _setting(260, "at least 1")
+    objects: int = _setting(400, "at least 1")
     seed: int = _setting(31, "at least 0")
 
 
