@@ -18,6 +18,10 @@ __all__ = ["TRANSIENT_TYPES", "TransientConfig", "TransientHead", "TransientLibr
 TRANSIENT_TYPES = ("Ia", "Iax", "II", "IIn", "IIb", "Ib", "Ic", "Ic-BL", "Ibn", "SLSN", "TDE")
 
 
+#: stands for a phase that is not known: weights hold no NaN
+_UNKNOWN = -999.0
+
+
 @dataclass(frozen=True)
 class TransientConfig(HeadConfig):
     """Grid and sizes of a library of transients.
@@ -112,7 +116,7 @@ class TransientHead(Head):
     rows : tensor, shape (1 + K + G, N)
     templates : tensor, shape (T, K)
     labels : tensor, shape (T, 3)
-        Numbers of type and object, and phase in days, NaN where unknown.
+        Numbers of type and object, and phase in days, -999 where unknown.
     """
 
     kind = "transient"
@@ -133,7 +137,8 @@ class TransientHead(Head):
         return {}
 
     def set_library(self, rows, templates, labels):
-        """Give the head its numbers: ndarrays of the shapes of the attributes."""
+        """Give the head its numbers: ndarrays of the shapes of the attributes; phases may be NaN."""
+        labels = np.where(np.isnan(labels), _UNKNOWN, labels)
         for name, values in (("rows", rows), ("templates", templates), ("labels", labels)):
             getattr(self, name).copy_(torch.as_tensor(np.array(values), dtype=torch.float32))
         self._kept = {}
@@ -163,5 +168,5 @@ class TransientHead(Head):
         )
         kind, group = (np.rint(labels[:, k]).astype(np.int64) for k in (0, 1))
         full = np.concatenate([np.ones((len(templates), 1), np.float32), templates], axis=1)
-        phase = labels[:, 2].astype(np.float64)
+        phase = np.where(labels[:, 2] == _UNKNOWN, np.nan, labels[:, 2]).astype(np.float64)
         return TransientLibrary(self.config, np.asarray(rows, np.float32), full, kind, group, phase)
