@@ -64,7 +64,8 @@ def score_answers(items, kinds, redshifts, phases, p_type=None):
     Returns
     -------
     dict
-        ``n``, ``objects``, ``balanced`` and ``groups`` (Ia, II, Ibc), ``fine`` and ``types`` (as labelled),
+        ``n``, ``objects``, ``balanced`` and ``groups`` (Ia, II, Ibc), ``balanced_iib`` (IIb is right for both II
+        and Ibc), ``fine`` and ``types`` (as labelled),
         ``z_right``, ``z_right_ia``, ``phase_rms``, ``phase_mad``, ``phase_n``, and ``reliability`` of ``p_type``.
     """
     objects = np.array([one.object for one in items])
@@ -86,9 +87,13 @@ def score_answers(items, kinds, redshifts, phases, p_type=None):
     scored = (truth == "Ia") & (found == "Ia") & np.isfinite(phase)
     scored &= (true_phase >= PHASES[0]) & (true_phase <= PHASES[1])
     off = (phase - true_phase)[scored]
+    # sets call the same objects of type IIb II or Ib: with either label IIb is no mistake
+    lenient = right | ((found == "IIb") & np.isin(broad, ("II", "Ibc")))
+    kindly = [share_by_object(lenient[broad == name], objects[broad == name]) for name in groups]
     out = {
         "n": len(items), "objects": len(np.unique(objects)), "groups": groups,
         "balanced": float(np.mean(list(groups.values()))) if groups else None,
+        "balanced_iib": float(np.mean(kindly)) if kindly else None,
         "types": {str(name): share for name, share in fine.items()},
         "fine": float(np.mean(list(fine.values()))) if fine else None,
         "z_right": share_by_object(near[known], objects[known]), "z_right_ia": share_by_object(near[ia], objects[ia]),

@@ -4,6 +4,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.special import logsumexp
 from scipy.stats import chi2 as chi_squared
 
@@ -19,6 +20,8 @@ __all__ = ["Variability", "compare_velocities", "find_variability", "make_veloci
 ROUNDS = 2
 #: bins of the common star, per resolution element
 FINER = 4
+#: bins that it is smoothed by, more than a pixel
+SMOOTHED = 2.5
 #: share of stars that vary, before anything is seen (Raghavan et al. 2010, ApJS 190, 1: close companions), and standard
 #: deviations in km/s that they may have
 VARIABLE, AMPLITUDES = 0.1, np.geomspace(2.0, 200.0, 40)
@@ -166,7 +169,8 @@ def _lay_out(batch, i, shift):
 def _resample(x, ratio, weight, wanted):
     """Weighted contrast and weight at places of the common grid, (2, bins): between pixels, so nothing is moved."""
     seen = np.interp(wanted, x, weight, left=0.0, right=0.0)
-    return [seen * np.interp(wanted, x, ratio), seen]
+    # noise that is averaged between pixels, and not at them, would draw shifts to half a pixel
+    return [gaussian_filter1d(values, SMOOTHED) for values in (seen * np.interp(wanted, x, ratio), seen)]
 
 
 def make_velocity_rows(batch, stars, floor):
