@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from _reliability import measure_reliability
 from _transient_rivals import NearestCoefficients, SnidLike
-from _transient_sets import NONE, Item, group_type, read_none, read_ozdes, read_superfit
+from _transient_sets import LITERATURE, NONE, Item, group_type, read_none, read_ozdes, read_superfit
 from astropy import units as u
 from astropy.stats import mad_std
 
@@ -206,6 +206,10 @@ def main(argv=None):
             *(table[key][sure] for key in ("type", "z", "phase")),
         )  # fmt: skip
         content["sets"][name] = {"astro_spectok": row}
+        better = [one._replace(kind=LITERATURE.get(one.object, one.kind)) for one in items]
+        content["sets"][name]["astro_spectok, types of the literature"] = score_answers(
+            better, table["type"], table["z"], table["phase"], table["p_type"]
+        )
         if options.rivals and spectra:
             content["sets"][name] |= run_rivals(items, spectra)
         for method, values in content["sets"][name].items():
