@@ -17,9 +17,9 @@ BROAD = {
     "Ia": "Ia", "Iax": "Ia", "2002cx": "Ia", "II": "II", "IIn": "II", "IIb": "II", "Ib": "Ibc", "Ic": "Ibc",
     "Ic-BL": "Ibc", "Ibn": "Ibc",
 }  # fmt: skip
-#: types that objects of the superfit test set have in the literature where its own are coarser: Richmond et al. 1994, AJ
-#: 107, 1022 (1993J); Pastorello et al. 2008, MNRAS 389, 955 (2008ax); Matheson et al. 2001, AJ 121, 1648 (1996cb, 1997dd);
-#: Pastorello et al. 2008, MNRAS 389, 131 (2005la, Ibn with hydrogen)
+#: types that objects of the superfit test set have in the literature where its own are coarser: Richmond et al. 1994,
+#: AJ 107, 1022 (1993J); Pastorello et al. 2008, MNRAS 389, 955 (2008ax); Matheson et al. 2001, AJ 121, 1648 (1996cb,
+#: 1997dd); Pastorello et al. 2008, MNRAS 389, 131 (2005la, Ibn with hydrogen)
 LITERATURE = {
     "1993j": "IIb", "2008ax": "IIb", "1996cb": "IIb", "1997dd": "IIb", "2005la": "Ibn", "2002cx": "Iax",
 }  # fmt: skip
