@@ -210,6 +210,10 @@ def main(argv=None):
         content["sets"][name]["astro_spectok, types of the literature"] = score_answers(
             better, table["type"], table["z"], table["phase"], table["p_type"]
         )
+        known = estimate(items, TransientEstimator(options.weights, options.device, assume_transient=True))
+        content["sets"][name]["astro_spectok, known to be transients"] = score_answers(
+            better, known["type"], known["z"], known["phase"], known["p_type"]
+        )
         if options.rivals and spectra:
             content["sets"][name] |= run_rivals(items, spectra)
         for method, values in content["sets"][name].items():

@@ -137,6 +137,16 @@ class TestEstimate:
         assert np.isnan(found.phase)
         assert np.isnan(found.p_host)
 
+    def test_known_to_be_one(self, transient_weights, monkeypatch):
+        """Then it is given a type, however little it looks so."""
+        fake_measure(monkeypatch, QUASAR)
+        rng = np.random.default_rng(2)
+        flux = 1 + 0.3 * np.sin(np.linspace(0, 90, 1200)) + rng.normal(0, 0.02, 1200)
+        one = as_input(np.linspace(4000, 8800, 1200), flux, np.full(1200, 0.02))
+        found = TransientEstimator(transient_weights, "cpu", assume_transient=True).estimate(one)
+        assert found.type in ("Ia", "II", "Ic")
+        assert found.p_transient == 1.0
+
     def test_one_is_like_many(self, transient_weights, monkeypatch):
         fake_measure(monkeypatch, GALAXY)
         estimator, one = TransientEstimator(transient_weights, "cpu"), as_input(*draw_observation("Ia", 2.0, 0.05))

@@ -84,6 +84,9 @@ def add_transient(subparsers):
     description = "Type supernovae and other transients in files, with phase and redshift, a row for each spectrum."
     parser = subparsers.add_parser("transient", help=description, description=description)
     add_file_options(parser)
+    parser.add_argument(
+        "--assume-transient", action="store_true", help="all are transients: none is taken for a galaxy, quasar or star"
+    )
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_transient)
 
@@ -92,7 +95,8 @@ def _run_transient(args):
     """Type the transients of all files and write the table."""
     from astro_spectok.estimators import TransientEstimator
 
-    table = _estimate_files(TransientEstimator(args.weights, args.device, args.batch_tokens), args)
+    estimator = TransientEstimator(args.weights, args.device, args.batch_tokens, assume_transient=args.assume_transient)
+    table = _estimate_files(estimator, args)
     if not args.quiet:
         n = sum(1 for p in table["p_transient"] if p > 0.5)
         unusable = sum(1 for name in table["type"] if not name)

@@ -49,9 +49,9 @@ class Changes:
     >>> import numpy as np
     >>> from astropy import units as u
     >>> from astro_spectok.transients import Changes
-    >>> difference, changed = np.array([[0.0, 0.0], [0.5, 0.6]]), np.array([False, True])
+    >>> difference, changed = np.array([[0.0, 0.0], [0.5, 0.75]]), np.array([False, True])
     >>> ranges = ([], [(4975.0, 5075.0)])
-    >>> found = Changes([5000, 5050] * u.AA, difference, np.full((2, 2), 0.1), changed, ranges, None)
+    >>> found = Changes([5000, 5050] * u.AA, difference, np.full((2, 2), 0.125), changed, ranges, None)
     >>> found.to_table()["most"].tolist()
     [0.0, 6.0]
     """

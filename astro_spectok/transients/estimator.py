@@ -40,6 +40,9 @@ class TransientEstimator(Estimator):
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
         Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+    assume_transient : bool
+        Whether all spectra are known to be of transients, as by their light curves: then none is taken for a galaxy,
+        quasar or star.
 
     See Also
     --------
@@ -62,11 +65,17 @@ class TransientEstimator(Estimator):
     """
 
     def __init__(
-        self, weights: str | PathLike[str] | None = None, device: str = "auto", batch_tokens: int | None = None
+        self,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        *,
+        assume_transient: bool = False,
     ) -> None:
         self.weights = weights
         self.device = device
         self.batch_tokens = batch_tokens
+        self.assume_transient = assume_transient
 
     @own_errstate
     def estimate(
@@ -130,7 +139,7 @@ class TransientEstimator(Estimator):
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
         for i, *measured in prepared.measure(progress):
             with prepared.contained.member(i):
-                found = find_transient(prepared, i, *measured, head, rule)
+                found = find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient))
                 estimate = _make_estimate(prepared, i, found, meta)
                 if prepared.single:
                     return estimate
@@ -156,7 +165,10 @@ class TransientEstimator(Estimator):
         found, classes = {}, {}
         for i, *measured in prepared.measure(progress):
             with prepared.contained.member(i):
-                found[i], classes[i] = find_transient(prepared, i, *measured, head, rule), measured[0]
+                found[i], classes[i] = (
+                    find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient)),
+                    measured[0],
+                )
         prepared.contained.warn()
         if not found:
             msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"

@@ -79,22 +79,25 @@ def find_transient_head(runner):
     return runner.network.heads[name], rule
 
 
-def find_transient(prepared, i, posterior, information, types, head, rule):
+def find_transient(prepared, i, measured, head, rule, *, assume_transient=False):
     """The `Found` of one usable spectrum.
 
     Parameters
     ----------
     prepared : `~astro_spectok.redshift.measure.Prepared`
     i : int
-    posterior, information, types
+    measured : (RedshiftPosterior, float, dict)
         As of `~astro_spectok.redshift.measure.Prepared.measure`.
     head : `~astro_spectok.heads.TransientHead`
     rule : `~astro_spectok.redshift.transient_rule.TransientRule`
+    assume_transient : bool, optional
+        Whether it is known to be one.
 
     Returns
     -------
     Found
     """
+    posterior, information, types = measured
     batch, spectrum = prepared.batch, take_spectrum(prepared.batch, i)
     peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, 1)
     shown = describe_kind(sharp, batch, i, types)
@@ -103,7 +106,9 @@ def find_transient(prepared, i, posterior, information, types, head, rule):
     if view is None:
         p_transient, made = 0.0, None
     else:
-        p_transient = judge_transient(rule, spectrum, raw[0], information, shown, around)
+        p_transient = 1.0
+        if not assume_transient:
+            p_transient = judge_transient(rule, spectrum, raw[0], information, shown, around)
         made = TransientCalibration.from_head(head)
         scan = scan_templates(view, head.get_sums())
         made = make_posterior(view, scan, head.get_library(), made)
