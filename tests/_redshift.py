@@ -54,6 +54,10 @@ def fake_measure(monkeypatch, *scores, types=None):
     find_head, real = Runner.find_head, Runner.measure
     monkeypatch.setattr(Runner, "measure", measure)
     if types:
-        monkeypatch.setattr(Runner, "find_head", lambda self, kind: find_head(self, kind) or "spectral_type")
+        monkeypatch.setattr(
+            Runner,
+            "find_head",
+            lambda self, kind: find_head(self, kind) or ("spectral_type" if kind == "spectral_type" else None),
+        )
         monkeypatch.setattr("astro_spectok.redshift.measure.Prepared.types", tuple(types))
     monkeypatch.setattr("astro_spectok.redshift.solutions.refine_redshift", lambda *args, **kwargs: None)

@@ -11,7 +11,7 @@ import traceback
 
 from astro_spectok.cli.adapt import add_fit, add_predict
 from astro_spectok.cli.build import add_build
-from astro_spectok.cli.estimators import add_galaxy, add_redshift, add_stellar
+from astro_spectok.cli.estimators import add_galaxy, add_redshift, add_stellar, add_transient
 from astro_spectok.cli.inspect import add_inspect
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import (
@@ -282,7 +282,7 @@ def _run_simulate(args):
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
 SUBCOMMANDS = (
     add_build, add_demo, add_embed, add_fit, add_galaxy, add_index, add_inspect, add_outliers, add_predict,
-    add_pretrain, add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_weights,
+    add_pretrain, add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_transient, add_weights,
 )  # fmt: skip
 
 

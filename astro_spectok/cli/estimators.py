@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The subcommands of ``spectok`` that measure what is in files: ``redshift``, ``stellar`` and ``galaxy``."""
+"""The subcommands of ``spectok`` for what is in files: ``redshift``, ``stellar``, ``galaxy``, ``transient``."""
 
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
@@ -11,6 +11,7 @@ __all__ = [
     "add_redshift_options",
     "add_stellar",
     "add_stellar_options",
+    "add_transient",
 ]
 
 
@@ -122,6 +123,35 @@ def _run_galaxy(args):
         write_line(
             f"{args.out}: properties of {n} {'galaxy' if n == 1 else 'galaxies'}, {sure} with warn 0; "
             f"{np.count_nonzero(~given)} flagged without properties"
+        )
+    return find_status(table)
+
+
+def add_transient(subparsers):
+    """Add ``spectok transient``."""
+    description = "Type supernovae and other transients in files, with phase and redshift, a row for each spectrum."
+    parser = subparsers.add_parser("transient", help=description, description=description)
+    add_file_options(parser)
+    parser.add_argument(
+        "--assume-transient", action="store_true", help="all are transients: none is taken for a galaxy, quasar or star"
+    )
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_transient)
+
+
+def _run_transient(args):
+    """Type the transients of all files and write the table."""
+    from astro_spectok.estimators import TransientEstimator
+
+    estimator = TransientEstimator(args.weights, args.device, args.batch_tokens, assume_transient=args.assume_transient)
+    table = _estimate_files(estimator, args)
+    if not args.quiet:
+        n = sum(1 for p in table["p_transient"] if p > 0.5)
+        unusable = sum(1 for name in table["type"] if not name)
+        sure = sum(1 for p, flags in zip(table["p_transient"], table["warn"], strict=True) if p > 0.5 and not flags)
+        write_line(
+            f"{args.out}: {n} {'transient' if n == 1 else 'transients'} in {len(table)} spectra, {sure} with warn 0; "
+            f"{unusable} flagged as unusable"
         )
     return find_status(table)
 

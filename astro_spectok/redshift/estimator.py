@@ -3,6 +3,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -23,11 +24,23 @@ from astro_spectok.redshift.flags import (
     convert_flags,
     find_flags,
     find_red_end,
+    sum_around,
 )
 from astro_spectok.redshift.measure import prepare
+from astro_spectok.redshift.priors import PriorFactors
 from astro_spectok.redshift.result import RedshiftEstimate
-from astro_spectok.redshift.solutions import describe_kind, find_solutions, move_interval, widen_solutions
+from astro_spectok.redshift.series import join_posteriors, sharpen_series
+from astro_spectok.redshift.solutions import (
+    describe_kind,
+    find_solutions,
+    move_interval,
+    take_spectrum,
+    widen_solutions,
+)
 from astro_spectok.redshift.spectral_type import choose_type
+from astro_spectok.redshift.transient_rule import find_transient_rule, judge_transient
+from astro_spectok.redshift.zwarn import RedshiftFlag
+from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.utils.host import own_errstate
 
 __all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
@@ -127,7 +140,8 @@ class RedshiftEstimator(Estimator):
         ----------
         obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
             One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
-            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``. A
+            `~astro_spectok.spectra.SpectrumSeries` is one object, with one answer by all of its spectra.
         medium : {'vacuum', 'air'}, optional
             Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
@@ -171,6 +185,8 @@ class RedshiftEstimator(Estimator):
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """
+        if isinstance(obj, SpectrumSeries):
+            return self._estimate_series(obj, medium, resolution, progress)
         count = _check_count(self.n_best)
         prepared = prepare(self, obj, medium=medium, resolution=resolution)
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
@@ -212,32 +228,55 @@ class RedshiftEstimator(Estimator):
                 solved = solve_spectrum(prepared, i, posterior, information, types, count)
             if solved is None:
                 continue
-            peaks, interval, zwarn, snr = solved
-            best, info = peaks[0], prepared.batch.info[i]
-            stellar_type, p_stellar_type = choose_type(best.spectype, types)
-            yield (
-                i,
-                RedshiftEstimate(
-                    name=info.name,
-                    z=u.Quantity(best.z),
-                    z_err=u.Quantity(best.z_err),
-                    z_lo=u.Quantity(interval[0]),
-                    z_hi=u.Quantity(interval[1]),
-                    spectype=best.spectype,
-                    class_probability=dict.fromkeys(prepared.whole.classes, 0.0) | posterior.class_probability,
-                    p_best=best.probability,
-                    zwarn=zwarn,
-                    alternatives=tuple(peaks[1:count]),
-                    posterior=posterior,
-                    snr=snr,
-                    stellar_type=stellar_type,
-                    p_stellar_type=p_stellar_type,
-                    medium=name_medium(info),
-                    message=info.message,
-                    meta=meta,
-                    **alone,
-                ),
-            )
+            yield i, self._make_result(prepared, i, posterior, types, solved, count, meta | alone)
+
+    def _make_result(self, prepared, i, posterior, types, solved, count, meta):
+        """The `RedshiftEstimate` of a spectrum; what it keeps for pictures stands in ``meta`` under its own names."""
+        peaks, interval, zwarn, snr = solved
+        best, info = peaks[0], prepared.batch.info[i]
+        stellar_type, p_stellar_type = choose_type(best.spectype, types)
+        kept = {name: meta[name] for name in meta if name.startswith("_")}
+        return RedshiftEstimate(
+            name=info.name,
+            z=u.Quantity(best.z),
+            z_err=u.Quantity(best.z_err),
+            z_lo=u.Quantity(interval[0]),
+            z_hi=u.Quantity(interval[1]),
+            spectype=best.spectype,
+            class_probability=dict.fromkeys(prepared.whole.classes, 0.0) | posterior.class_probability,
+            p_best=best.probability,
+            zwarn=zwarn,
+            alternatives=tuple(peaks[1:count]),
+            posterior=posterior,
+            snr=snr,
+            stellar_type=stellar_type,
+            p_stellar_type=p_stellar_type,
+            medium=name_medium(info),
+            message=info.message,
+            meta={name: value for name, value in meta.items() if name not in kept},
+            **kept,
+        )
+
+    def _estimate_series(self, series, medium, resolution, progress):
+        """The `RedshiftEstimate` of one object by several spectra."""
+        count = _check_count(self.n_best)
+        prepared = prepare(self, series.to_batch(medium=medium, resolution=resolution), medium=None, resolution=None)
+        call = self._word_call("estimate", medium=medium, resolution=resolution)
+        meta = self._make_meta(prepared, call) | describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
+        # a prior counts once, not once for each spectrum
+        flat = replace(prepared, prior=PriorFactors(None, prepared.grid, len(prepared.batch)))
+        found = {i: tuple(measured) for i, *measured in flat.measure(progress)}
+        prepared.contained.warn()
+        if not found:
+            msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"
+            raise ValueError(msg)
+        joint, place, types, flags = join_posteriors(prepared, found)
+        if not prepared.prior.is_flat:
+            joint = joint.apply_factors(prepared.prior.take(0))
+        peaks, interval, zwarn, snr = solve_spectrum(prepared, place, joint, joint.information, types, count)
+        peaks = sharpen_series(peaks, prepared.calibration, prepared, found, joint.find_peaks(1)[0])
+        solved = peaks, interval, zwarn | flags, snr
+        return self._make_result(prepared, place, joint, types, solved, count, meta | {"measured": len(found)})
 
     def _make_meta(self, prepared, call):
         """Provenance of the result: plain numbers and text, as it goes into headers."""
@@ -277,4 +316,10 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     require_finite("redshift", peaks[0].z, peaks[0].z_err, peaks[0].probability, interval, shown.snr)
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), flags, calibration.rules, batch, i, trained)
+    rule = find_transient_rule(prepared.runner)
+    # nothing to add where an answer is not relied on
+    if rule is not None and not zwarn:
+        around = sum_around(posterior, raw[0], calibration.rules)
+        if judge_transient(rule, take_spectrum(batch, i), raw[0], information, shown, around) > rule.flagged:
+            zwarn |= RedshiftFlag.TRANSIENT_LIKE
     return peaks, interval, zwarn, shown.snr

@@ -49,6 +49,11 @@ class RedshiftFlag(IntFlag):
     ERRORS_ESTIMATED = 16384
     #: fewer than 300 good pixels, which fill less than a tenth in ln(wavelength)
     LITTLE_COVERAGE = 32768
+    #: templates of supernovae and other transients explain it better than those of its class (weights with a head
+    #: ``transient``)
+    TRANSIENT_LIKE = 65536
+    #: of a series: one spectrum alone is sure of another class or redshift than all together, as of another object
+    EPOCHS_DISAGREE = 131072
     #: it is not stated whether wavelengths are in air or in vacuum; vacuum was assumed, and the errors include the
     #: possible shift, 83 km/s in the optical. A remark that is set only beside another bit
     MEDIUM_UNKNOWN = 8388608

@@ -51,8 +51,11 @@ SIMULATED = (
 )  # fmt: skip
 #: sets that only heads are made of
 OTHERS = ("cflib_real_stars",)
-#: sets that only the library of spectra at rest is made of
-LIBRARY = ("cflib_real_stars", "deepsip_snia_real", "jacoby_real_stars", "osc_pre1990_real", "snid_sesne_real")
+#: sets that only the libraries of spectra at rest and of transients are made of
+LIBRARY = (
+    "cflib_real_stars", "deepsip_snia_real", "jacoby_real_stars", "osc_pre1990_real", "snid_sesne_real",
+    "snidsage_rare_real",
+)  # fmt: skip
 #: sets whose wavelengths are in air; of the others those that are not have their medium in ``origin``, or vacuum
 IN_AIR = {"miles_real_stars", "stelib_real_stars", "cflib_real_stars", "jacoby_real_stars"}
 #: pixels beside gaps that are spoilt

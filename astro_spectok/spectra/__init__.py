@@ -12,11 +12,13 @@ from astro_spectok.spectra.forms import is_single
 from astro_spectok.spectra.medium import convert_to_air, convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
 from astro_spectok.spectra.reading import READ_OPTIONS, read, read_paths
+from astro_spectok.spectra.series import SpectrumSeries
 
 # what else is imported here is for other rooms
 __all__ = [
     "InputFlag",
     "SpectrumBatch",
+    "SpectrumSeries",
     "join_arms",
     "read",
     "to_batch",

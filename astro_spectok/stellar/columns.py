@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The columns of a table of stellar parameters, which are the attributes of those of a single star."""
 
+from astropy import units as u
+
 from astro_spectok.interface.columns import Column
 from astro_spectok.stellar.labels import PARAMETERS
 
-__all__ = ["STELLAR_COLUMNS"]
+__all__ = ["STELLAR_COLUMNS", "VELOCITY_COLUMNS"]
 
 MEANINGS = {
     "teff": "effective temperature",
@@ -37,3 +39,12 @@ def _list_columns():
 
 #: in their order
 STELLAR_COLUMNS = _list_columns()
+#: of a table of velocities of one star
+VELOCITY_COLUMNS = {
+    "time": Column("middle of the exposure, MJD", u.day, digits=5),
+    "rv": Column("radial velocity, as observed", u.km / u.s, digits="rv_err"),
+    "rv_err": Column("standard deviation of rv, relative to the other epochs", u.km / u.s, digits="rv_err"),
+    "snr": Column("median signal-to-noise ratio of the good pixels", digits=1),
+    "p_star": Column("probability that it is a star", digits=3),
+    "message": Column("why it could not be measured", kind="text"),
+}

@@ -5,6 +5,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from astropy.table import QTable
 
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
@@ -13,14 +14,19 @@ from astro_spectok.interface.inputs import describe_input, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
-from astro_spectok.stellar.columns import STELLAR_COLUMNS
+from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.stellar.columns import STELLAR_COLUMNS, VELOCITY_COLUMNS
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.measure import find_labels, find_stars, find_stellar_head, name_type
 from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
+from astro_spectok.stellar.series import find_variability, make_velocity_rows
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.weights.checks import naming
 
 __all__ = ["StellarParameterEstimator"]
+
+#: of the zero point of wavelengths from epoch to epoch: repeat visits of LAMOST, at low resolution
+STABILITY = 3.5 * u.km / u.s
 
 
 class StellarParameterEstimator(Estimator):
@@ -146,6 +152,67 @@ class StellarParameterEstimator(Estimator):
                 row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
             fill_row(arrays, i, row)
         return lay_out(make_table(STELLAR_COLUMNS, arrays, meta), prepared.batch.layout)
+
+    @own_errstate
+    def estimate_velocities(
+        self,
+        series: SpectrumSeries,
+        *,
+        stability: u.Quantity = STABILITY,
+        medium: str | None = None,
+        resolution: Any = None,
+        progress: bool | None = None,
+    ) -> QTable:
+        """Estimate the velocities of one star at several times, and whether they vary.
+
+        Each spectrum is compared with the mean of the others, so that what templates lack cancels: velocities relative
+        to each other are better than they are by themselves.
+
+        Parameters
+        ----------
+        series : `~astro_spectok.spectra.SpectrumSeries`
+            Of one star; it is taken for one however little it looks so.
+        stability : `~astropy.units.Quantity`, optional
+            Standard deviation of the zero point of the wavelengths from one epoch to the next, as a speed.
+        medium, resolution, progress
+            As for `estimate`.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            A row for each epoch, by time: ``time`` (MJD in days, NaN where unknown), ``rv``, ``rv_err`` (with the
+            stability, without what is common to all), ``snr``, ``p_star``, ``message``. The metadata hold
+            ``rv_mean`` and ``rv_mean_err`` in km/s, ``chi2`` of a constant velocity, ``dof``, ``p_constant`` and
+            ``p_variable``, the probability that it varies by 2 to 200 km/s, besides the provenance.
+
+        Raises
+        ------
+        TypeError
+            ``series`` is no `~astro_spectok.spectra.SpectrumSeries`.
+        `~astropy.units.UnitsError`
+            ``stability`` is no speed.
+        `~astro_spectok.exceptions.WeightsError`
+            As for `estimate`.
+        """
+        if not isinstance(series, SpectrumSeries):
+            msg = f"series must be a SpectrumSeries; got {type(series).__name__}; write SpectrumSeries(spectra), say"
+            raise TypeError(msg)
+        floor = float(u.Quantity(stability).to_value(u.km / u.s))
+        call = self._word_call("estimate_velocities", stability=stability, medium=medium, resolution=resolution)
+        prepared = self._prepare(series.to_batch(medium=medium, resolution=resolution), None, None)
+        name = find_stellar_head(prepared.runner)
+        training = StellarTraining.from_head(prepared.runner.network.heads[name])
+        stars = find_stars(prepared, training, True, progress)
+        prepared.contained.warn()
+        rows = make_velocity_rows(prepared.batch, stars, floor)
+        arrays = make_arrays(VELOCITY_COLUMNS, len(series)) | rows
+        arrays["message"] = np.array(prepared.contained.messages, dtype=object)
+        if series.times is not None:
+            arrays["time"] = series.times.mjd
+        meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
+        varied = find_variability(arrays["rv"], arrays["rv_err"])._asdict()
+        varied = {"rv_mean": varied.pop("mean"), "rv_mean_err": varied.pop("mean_err")} | varied
+        return make_table(VELOCITY_COLUMNS, arrays, meta | varied)
 
     def sample(
         self,

@@ -48,6 +48,7 @@ __all__ = [
     "fit_reliable_rules",
     "fit_reliance",
     "list_redshifts",
+    "measure_rows",
     "measure_strange",
 ]
 
@@ -113,7 +114,7 @@ def measure_strange(runner, data, n, seed):
         truth = [
             {"cls": cls, "z": z, "snr": np.nan, "family": "strange", "wide": False} for *_, cls, z in part
         ]  # fmt: skip
-        out += _measure(runner, [spectrum[:3] for spectrum in part], truth)
+        out += measure_rows(runner, [spectrum[:3] for spectrum in part], truth)
     return out
 
 
@@ -189,13 +190,13 @@ def draw_measured(runner, data, n, seed, *, report=None):
                     "snr": float(group.snr[0][i]), "family": group.family,
                     "wide": bool(np.median(group.instruments[0][i].resolution) <= WIDE_RESOLUTION),
                 })  # fmt: skip
-            out += _measure(runner, spectra, truth)
+            out += measure_rows(runner, spectra, truth)
         if report and (number + 1) % REPORTED == 0:
             report(f"measured: {len(out)} of {n} simulated spectra")
     return out, redshifts
 
 
-def _measure(runner, spectra, truth):
+def measure_rows(runner, spectra, truth):
     """Rows of `draw_measured` of spectra with their truth, those that can be measured."""
     batch, out = to_batch(to_inputs(spectra), medium="vacuum"), []
     name, types = runner.find_head("redshift"), runner.find_head("spectral_type")

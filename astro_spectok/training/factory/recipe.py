@@ -19,6 +19,7 @@ from astro_spectok.training.factory.settings import (
     SpectralTypeSettings,
     StellarSettings,
     TemplateSettings,
+    TransientSettings,
     read_settings,
 )
 
@@ -37,6 +38,7 @@ SETTINGS = {
     "galaxy": GalaxySettings,
     "calibrate_redshift": CalibrateRedshiftSettings,
     "calibrate_stellar": CalibrateStellarSettings,
+    "transients": TransientSettings,
 }
 #: settings of a training run that change its speed and not its result
 FREE = ("workers", "log_every", "checkpoint_every")

@@ -16,6 +16,7 @@ __all__ = [
     "StageSettings",
     "StellarSettings",
     "TemplateSettings",
+    "TransientSettings",
     "read_settings",
 ]
 
@@ -200,6 +201,27 @@ class CalibrateStellarSettings(StageSettings):
     stars: int = _setting(8000, "at least 1")
     seed: int = _setting(5501, "at least 0")
     refined: bool = False
+
+
+@dataclass(frozen=True)
+class TransientSettings(StageSettings):
+    """Settings of the library of transients.
+
+    Attributes
+    ----------
+    hosts : int
+        Simulated galaxies that components of hosts are made of, and that transients are mixed with.
+    cases : int
+        Observations of transients that types, redshifts and phases are calibrated on.
+    objects : int
+        Simulated galaxies, quasars and stars that transients are told from.
+    seed : int
+    """
+
+    hosts: int = _setting(300, "at least 2")
+    cases: int = _setting(260, "at least 1")
+    objects: int = _setting(400, "at least 1")
+    seed: int = _setting(31, "at least 0")
 
 
 def read_settings(kind, table, stage):

@@ -32,6 +32,9 @@ from astro_spectok.training.loop import pretrain
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
 from astro_spectok.training.stellar_head import train_stellar_head
+from astro_spectok.training.transient_head import make_transient_head
+from astro_spectok.training.transient_rules import STAR_SETS
+from astro_spectok.training.transient_types import TRANSIENT_SETS
 from astro_spectok.weights import load_weights
 
 __all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_parts"]
@@ -47,6 +50,8 @@ STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
 LIBRARY_SETS = tuple(
     dict.fromkeys([*SIMULATED, *STORED, *(name for sets in LIBRARY_SPECTRA.values() for name in sets)])
 )
+#: sets that a library of transients is made of, and what it is told from
+TRANSIENT = tuple(dict.fromkeys([*TRANSIENT_SETS, *STAR_SETS, *SIMULATED, *STORED]))
 #: what a stellar head depends on
 SIZES = ("patch", "dct_coefficients")
 
@@ -205,6 +210,19 @@ def _galaxy(work):
     return [HEAD], {"domain": head.domain, "calibration": head.calibration}
 
 
+def _transients(work):
+    """The library of transients, its calibration, and the rule that tells them from all else."""
+    base = work.base
+    if "calibrate_redshift" in work.done:
+        heads, about = gather_parts(work.model, work.done)
+        base = assemble_weights(base, work.folder / "whole.safetensors", heads=heads, about=about)
+    head, figures = make_transient_head(
+        Runner(base, work.device), work.data, **work.settings.to_dict(), report=work.report
+    )
+    write_head(work.folder / HEAD, head)
+    return [HEAD], figures
+
+
 def _calibrate_redshift(work):
     """Probabilities and errors of redshifts, and the rules of their flags."""
     settings = work.settings
@@ -253,6 +271,7 @@ def gather_parts(model, done):
     for kind, stage in (
         ("library", "library"), ("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding"),
         ("galaxy", "galaxy"),
+        ("transient", "transients"),
     ):  # fmt: skip
         if stage in done:
             heads[find_head(model, kind) or kind] = done[stage] / HEAD
@@ -288,6 +307,15 @@ STAGES = {
         _calibrate_stellar,
         needs=("calibrate_redshift", "stellar", "stellar_left_out"),
         sets=STELLAR_SURVEY,
+        uses_base=True,
+        needs_data=True,
+        uses_templates=True,
+    ),
+    "transients": Stage(
+        "transient",
+        _transients,
+        needs=("library", "spectral_type", "calibrate_redshift"),
+        sets=TRANSIENT,
         uses_base=True,
         needs_data=True,
         uses_templates=True,

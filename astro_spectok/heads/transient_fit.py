@@ -1,0 +1,237 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Transients compared with a library at all redshifts at once: weighted least squares in its components.
+
+A spectrum over its smooth continuum is a template of some strength, as the light of the host dilutes it, components of
+galaxies, smooth curves that are nobody's, and noise. What is not a template has a Gaussian prior and is marginalised
+over. Sums over the components are made once for each redshift, and the hundreds of templates are compared by their
+coefficients alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import gaussian_filter1d
+
+__all__ = ["SMOOTH", "Scan", "TemplateSums", "View", "make_waves", "scan_templates", "view_spectrum"]
+
+#: inverse variance, over its median, below which a pixel counts less
+NOISY = 0.1
+#: continuum, over its median, below which a bin says nothing; limits of the contrast
+FAINT, CONTRAST = 0.05, (-1.0, 3.0)
+#: how far templates are from any real spectrum, over the continuum
+MISFIT = 0.1
+#: smooth curves, and the standard deviation of their coefficients
+WAVES, SMOOTH = 6, 0.3
+#: standard deviation of the coefficients of galaxies, whose components have unit variance
+HOST = 1.0
+#: limits of the strength of a template
+STRENGTH = (0.1, 1.3)
+#: bins that weights are averaged over for products, not for what is projected
+JOINED = 4
+#: fewest bins within the library at a redshift, and fewest of a spectrum
+LEAST = 60
+
+
+@dataclass(frozen=True)
+class View:
+    """A spectrum on the bins of a library, continued to the red.
+
+    Attributes
+    ----------
+    first : int
+        Place of the first bin among those at rest.
+    ratio, weight : ndarray, shape (M,)
+        Flux over the continuum, less one, and its inverse variance with the misfit of templates; both 0 in empty bins.
+    """
+
+    first: int
+    ratio: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a library says of a spectrum, for S shifts and T templates.
+
+    Attributes
+    ----------
+    ln1pz : ndarray, shape (S,)
+    gain : ndarray of float32, shape (S, T)
+        Half of the fall of chi squared by each template beside galaxies and smooth curves; 0 where too little is seen.
+    host : ndarray, shape (S,)
+        The same by the galaxies alone.
+    strength : ndarray of float32, shape (S, T)
+    """
+
+    ln1pz: np.ndarray
+    gain: np.ndarray
+    host: np.ndarray
+    strength: np.ndarray
+
+
+def view_spectrum(ln_wavelength, flux, ivar, config):
+    """A spectrum over its continuum, on the bins of a library.
+
+    Parameters
+    ----------
+    ln_wavelength : ndarray of float64, shape (n,)
+        Increasing, vacuum.
+    flux, ivar : ndarray, shape (n,)
+        In any unit; pixels with ``ivar`` 0 do not count.
+    config : `~astro_spectok.heads.transient.TransientConfig`
+
+    Returns
+    -------
+    View or None
+        None of a spectrum with too few good bins, or without light.
+    """
+    good = (ivar > 0) & np.isfinite(flux) & np.isfinite(ivar)
+    if not good.any():
+        return None
+    x, flux, ivar = (np.asarray(a, np.float64)[good] for a in (ln_wavelength, flux, ivar))
+    place = np.floor((x - np.log(config.low)) / config.step).astype(np.int64)
+    first, size = int(place[0]), int(place[-1] - place[0]) + 1
+    place -= first
+    trust = np.minimum(ivar / (NOISY * np.median(ivar)), 1.0)
+    known = np.bincount(place, trust, size)
+    there = known > 0
+    if np.count_nonzero(there) < LEAST:
+        return None
+    divisor = np.where(there, known, 1.0)
+    mean = np.bincount(place, trust * flux, size) / divisor
+    variance = np.bincount(place, trust**2 / ivar, size) / divisor**2
+    width = config.continuum / config.step
+    total, share = (
+        gaussian_filter1d(a, width, mode="constant", truncate=3)
+        for a in (np.where(there, mean, 0.0), there.astype(float))
+    )
+    level = total / np.maximum(share, 1e-6)
+    typical = np.median(np.abs(level[there]))
+    seen = there & (level > FAINT * typical) & (typical > 0)
+    if np.count_nonzero(seen) < LEAST:
+        return None
+    level = np.where(seen, level, 1.0)
+    ratio = np.where(seen, np.clip(mean / level - 1, *CONTRAST), 0.0)
+    weight = np.where(seen, 1 / (variance / level**2 + MISFIT**2), 0.0)
+    return View(first, ratio, weight)
+
+
+def make_waves(size):
+    """Cosines over the bins of a spectrum, (WAVES, size)."""
+    return np.cos(np.pi * np.arange(WAVES)[:, None] * (np.arange(size) + 0.5) / size)
+
+
+def _multiply_pairs(rows):
+    """Products of each two rows in joined bins, (N / `JOINED`, pairs), and the places of the pairs."""
+    one, other = np.triu_indices(len(rows))
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % JOINED)))
+    products = padded[one] * padded[other]
+    return products.reshape(len(one), -1, JOINED).sum(2).T, (one, other)
+
+
+class TemplateSums:
+    """What is the same for all spectra: products of the rows of a library and of the coefficients of its templates.
+
+    Parameters
+    ----------
+    library : `~astro_spectok.heads.transient.TransientLibrary`
+    """
+
+    def __init__(self, library):
+        self.library = library
+        products, (one, other) = _multiply_pairs(library.rows)
+        self.products = np.ascontiguousarray(products, np.float32)
+        size = len(library.rows)
+        self.place = np.empty((size, size), np.int64)
+        self.place[one, other] = self.place[other, one] = np.arange(len(one))
+        templates = library.templates
+        self.one, self.other = np.triu_indices(templates.shape[1])
+        double = np.where(self.one == self.other, 1.0, 2.0).astype(np.float32)
+        self.squares = np.ascontiguousarray((templates[:, self.one] * templates[:, self.other] * double).T)
+
+
+def scan_templates(view, sums, *, every=1):
+    """Compare a spectrum with all templates at all redshifts.
+
+    Parameters
+    ----------
+    view : `View`
+    sums : `TemplateSums`
+    every : int, optional
+        Of the redshifts only every so manieth is tried.
+
+    Returns
+    -------
+    Scan
+    """
+    library = sums.library
+    config, rows = library.config, library.rows
+    n_own = library.templates.shape[1]
+    normal, right, number = _sum_all(view, sums, every)
+    # nuisance: galaxies and smooth curves, each with its prior
+    hosts = len(rows) - n_own
+    prior = np.concatenate([np.full(hosts, HOST**-2), np.full(WAVES, SMOOTH**-2)])
+    inner = normal[:, n_own:, n_own:] + np.diag(prior)
+    cross = normal[:, n_own:, :n_own]
+    solved = np.linalg.solve(inner, np.concatenate([cross, right[:, n_own:, None]], axis=2))
+    own = normal[:, :n_own, :n_own] - np.swapaxes(cross, 1, 2) @ solved[:, :, :-1]
+    pull = right[:, :n_own] - (np.swapaxes(cross, 1, 2) @ solved[:, :, -1:])[..., 0]
+    waves = normal[:, len(rows) :, len(rows) :] + np.diag(prior[hosts:])
+    smooth = right[:, len(rows) :]
+    alone = np.einsum("sj,sj->s", smooth, np.linalg.solve(waves, smooth[..., None])[..., 0])
+    host = 0.5 * (np.einsum("sj,sj->s", right[:, n_own:], solved[:, :, -1]) - alone)
+    overlap = pull.astype(np.float32) @ library.templates.T  # (S, T)
+    size = own[:, sums.one, sums.other].astype(np.float32) @ sums.squares
+    size = np.maximum(size, 1e-6)
+    best = np.clip(overlap / size, *STRENGTH)
+    gain = best * (overlap - 0.5 * best * size)
+    gain[number < LEAST] = 0.0
+    first, n_lags = config.lags
+    ln1pz = config.step * (first + np.arange(0, n_lags, every))
+    return Scan(ln1pz, gain, np.where(number < LEAST, 0.0, host), best)
+
+
+def _sum_all(view, sums, every):
+    """Normal matrices (S, R + J, R + J), right sides (S, R + J), and numbers of bins that are seen (S,)."""
+    rows, config = sums.library.rows, sums.library.config
+    (first, n_lags), n_rows, bins = config.lags, len(rows), config.bins
+    lags = slice(0, n_lags, every)
+    # the bins that lie within the library at one redshift at least
+    ratio, weight, *waves = (
+        _cut(a, first - view.first, n_lags - 1 + bins)
+        for a in (view.ratio, view.weight, *make_waves(len(view.ratio)))
+    )  # fmt: skip
+    joined = np.convolve(np.pad(weight, (0, JOINED)), np.full(JOINED, 1 / JOINED), mode="valid")
+    span = JOINED * (sums.products.shape[0] - 1) + 1
+    blocks = sliding_window_view(np.pad(joined, (0, JOINED)).astype(np.float32), span)[lags, ::JOINED]
+    products = np.ascontiguousarray(blocks) @ sums.products  # (S, pairs)
+    normal = np.zeros((len(blocks), n_rows + WAVES, n_rows + WAVES))
+    normal[:, :n_rows, :n_rows] = products[:, sums.place]
+    right = np.empty((len(blocks), n_rows + WAVES))
+    right[:, :n_rows] = _correlate(weight * ratio, rows, lags)
+    for j, wave in enumerate(waves, n_rows):
+        part = _correlate(weight * wave, rows, lags)
+        normal[:, j, :n_rows] = normal[:, :n_rows, j] = part
+        right[:, j] = _sum_windows(weight * ratio * wave, bins, lags)
+        for k, other in enumerate(waves[: j - n_rows + 1], n_rows):
+            normal[:, j, k] = normal[:, k, j] = _sum_windows(weight * wave * other, bins, lags)
+    return normal, right, _sum_windows((weight > 0).astype(float), bins, lags)
+
+
+def _correlate(values, rows, lags):
+    return np.ascontiguousarray(sliding_window_view(values.astype(np.float32), rows.shape[1])[lags]) @ rows.T
+
+
+def _sum_windows(values, width, lags):
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return (total[width:] - total[:-width])[lags]
+
+
+def _cut(values, start, size):
+    """Entries ``start`` to ``start + size``, zero where there are none."""
+    out = np.zeros(size)
+    low, high = max(start, 0), min(start + size, len(values))
+    if high > low:
+        out[low - start : high - start] = values[low:high]
+    return out

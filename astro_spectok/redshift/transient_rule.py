@@ -1,0 +1,116 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Whether a spectrum is that of a transient rather than of a galaxy, quasar or star: one rule for both estimators."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import expit
+
+from astro_spectok.heads.transient_fit import TemplateSums, scan_templates, view_spectrum
+from astro_spectok.redshift.reliance import describe_answer, expand_features
+
+__all__ = ["EVERY", "TransientRule", "describe_transient", "find_transient_rule", "judge_transient"]
+
+#: of the redshifts of a library every so manieth is tried: features are thousands of km/s wide
+EVERY = 3
+#: gain below which there is none
+LEAST_GAIN = 1.0
+
+
+def describe_transient(view, scan, ln1pz):
+    """What a scan says of a spectrum beside the answer of the redshift head.
+
+    Parameters
+    ----------
+    view : `~astro_spectok.heads.transient_fit.View`
+    scan : `~astro_spectok.heads.transient_fit.Scan`
+    ln1pz : float
+        Of that answer.
+
+    Returns
+    -------
+    ndarray, shape (6,)
+        Logarithm of the gain by the best template; share of the structure that it explains; that by galaxies at its
+        redshift, and at that of the answer; logarithm of the structure per bin; strength of the template.
+    """
+    whole = max(float(view.weight @ view.ratio**2), 1e-9)
+    shift, one = np.unravel_index(np.argmax(scan.gain + scan.host[:, None]), scan.gain.shape)
+    gain = max(float(scan.gain[shift, one]), 0.0)
+    there = scan.host[np.argmin(np.abs(scan.ln1pz - ln1pz))]
+    return np.array([
+        np.log(LEAST_GAIN + gain), 2 * gain / whole, 2 * scan.host[shift] / whole, 2 * there / whole,
+        np.log(whole / np.count_nonzero(view.weight)), scan.strength[shift, one],
+    ])  # fmt: skip
+
+
+class TransientRule:
+    """A logistic rule over `describe_transient` and the features of the answer of the redshift head, by class.
+
+    Parameters
+    ----------
+    head : `~astro_spectok.heads.TransientHead`
+        Whose rules hold by class ``constant``, ``centre``, ``scale`` and ``weights``; ``flagged``, the probability of
+        a transient from which an answer is; and ``few``, the templates that are compared.
+    """
+
+    def __init__(self, head):
+        library, few = head.get_library(), np.asarray(head.rules["few"], np.int64)
+        parts = {name: getattr(library, name)[few] for name in ("templates", "kind", "group", "phase")}
+        self.sums = TemplateSums(replace(library, **parts))
+        self.classes, self.flagged = head.rules["classes"], head.rules["flagged"]
+
+    def describe(self, ln_wavelength, flux, ivar, answer, ln1pz, *, left_out=None):
+        """Features, (n,), of a spectrum and an answer; None where there is too little to compare.
+
+        Parameters
+        ----------
+        ln_wavelength, flux, ivar : ndarray, shape (n,)
+        answer : ndarray
+            As of `~astro_spectok.redshift.reliance.describe_answer`.
+        ln1pz : float
+        left_out : int, optional
+            Number of an object whose templates are not used, for tests on its own spectra.
+        """
+        library = self.sums.library
+        view = view_spectrum(ln_wavelength, flux, ivar, library.config)
+        if view is None:
+            return None
+        scan = scan_templates(view, self.sums, every=EVERY)
+        if left_out is not None:
+            scan = replace(scan, gain=np.where(library.group == left_out, 0.0, scan.gain))
+        return np.concatenate([answer, describe_transient(view, scan, ln1pz)])
+
+    def find_probability(self, spectype, features):
+        """Probability of a transient, before which a transient and a right answer are as probable: float."""
+        rule = self.classes.get(spectype)
+        if rule is None or features is None:
+            return 0.0
+        expanded = expand_features(features, rule["centre"], rule["scale"])
+        return float(expit(rule["constant"] + expanded[: len(rule["weights"])] @ np.asarray(rule["weights"])))
+
+
+def find_transient_rule(runner):
+    """The `TransientRule` of the weights of a runner; None where they have no transient head, or one without rules."""
+    name = runner.find_head("transient")
+    head = None if name is None else runner.network.heads[name]
+    return head.keep("rule", TransientRule) if head is not None and head.rules.get("few") else None
+
+
+def judge_transient(rule, spectrum, solved, information, shown, around):
+    """Probability of a transient of one spectrum with its best solution.
+
+    Parameters
+    ----------
+    rule : `TransientRule`
+    spectrum : (ndarray, ndarray, ndarray)
+        ln(wavelength), flux and inverse variance.
+    solved : `~astro_spectok.redshift.peaks.Peak`
+    information, shown, around
+        As for `~astro_spectok.redshift.reliance.describe_answer`.
+
+    Returns
+    -------
+    float
+    """
+    answer = describe_answer(solved.z, solved.probability, around, information, shown)
+    return rule.find_probability(solved.spectype, rule.describe(*spectrum, answer, np.log1p(solved.z)))

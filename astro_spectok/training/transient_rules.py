@@ -1,0 +1,161 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Fit of the rule that tells transients from galaxies, quasars and stars, on simulated and real spectra."""
+
+from pathlib import Path
+
+import numpy as np
+
+from astro_spectok.redshift import Calibration
+from astro_spectok.redshift.reliance import expand_features
+from astro_spectok.redshift.solutions import take_spectrum
+from astro_spectok.redshift.transient_rule import TransientRule
+from astro_spectok.simulate.public_sets import load_set
+from astro_spectok.spectra import convert_to_vacuum
+from astro_spectok.training.calibrate_redshift import (
+    answer,
+    draw_measured,
+    find_redshift_head,
+    find_right,
+    list_redshifts,
+    measure_rows,
+)
+from astro_spectok.training.redshift_reliance import fit_logistic
+
+__all__ = ["choose_templates", "fit_transient_rules"]
+
+#: templates of each type that are compared
+OF_TYPE = 8
+#: real stars of each set
+STARS = 30
+#: sets of real stars, and whether their wavelengths are in air
+STAR_SETS = {
+    "miles_real_stars": True, "cflib_real_stars": True, "stelib_real_stars": True, "splat_spex_real": False,
+    "calspec_real_stars": False, "pyhammer_sdss_stars": False,
+}  # fmt: skip
+#: families that are drawn: blends and blank sky are neither what is meant nor transients
+FAMILIES = ("galaxies", "quasars", "stars", "blazars")
+#: share of right answers of a class that is flagged; least probability from which any is
+LOST, LEAST = 0.002, 0.5
+#: fewest spectra of each kind of a class
+FEWEST = 12
+
+
+def choose_templates(library, number=OF_TYPE):
+    """Templates of each type that are as unlike each other as they can be: list of int."""
+    out = []
+    for kind in range(len(library.config.types)):
+        rows = np.flatnonzero(library.kind == kind)
+        values = library.templates[rows, 1:]
+        # the most usual one first, then always the one that is farthest from those chosen
+        chosen = [int(np.argmin(((values - np.median(values, axis=0)) ** 2).sum(1)))]
+        while len(chosen) < min(number, len(rows)):
+            distance = ((values[:, None] - values[chosen]) ** 2).sum(2).min(1)
+            chosen.append(int(np.argmax(distance)))
+        out += rows[chosen].tolist()
+    return out
+
+
+def fit_transient_rules(runner, head, cases, data, n, seed, *, report=None):
+    """Rules of a head, as `~astro_spectok.redshift.transient_rule.TransientRule` takes them.
+
+    Parameters
+    ----------
+    runner : `~astro_spectok.engine.Runner`
+        With a head for redshifts, calibrated.
+    head : `~astro_spectok.heads.TransientHead`
+        Its rules are set.
+    cases : list of `~astro_spectok.training.transient_calibration.Case`
+        Transients.
+    data : path-like
+    n, seed : int
+        Objects without a transient that are simulated.
+    report : callable, optional
+
+    Returns
+    -------
+    dict
+        By class, how many of each kind there are, and the shares that are flagged.
+    """
+    head.rules = {"few": choose_templates(head.get_library()), "classes": {}, "flagged": LEAST}
+    rule, library = TransientRule(head), head.get_library()
+    truth = [
+        {"cls": "", "z": np.nan, "snr": np.nan, "family": "transient", "wide": False, "row": one.row} for one in cases
+    ]
+    parts = [_describe(runner, rule, measure_rows(runner, [one[:3] for one in cases], truth), library)]
+    if report:
+        report(f"described: {len(cases)} transients")
+    rows, _ = draw_measured(runner, data, n, seed)
+    parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library))
+    stars = _read_stars(data, np.random.default_rng(seed))
+    known = [{"cls": "STAR", "z": np.nan, "snr": np.nan, "family": "stars", "wide": True} for _ in stars]
+    parts.append(_describe(runner, rule, measure_rows(runner, stars, known), library))
+    if report:
+        report(f"described: {sum(len(part[0]) for part in parts[1:])} galaxies, quasars and stars")
+    cls, features, transient, right = (np.concatenate(values) for values in zip(*parts, strict=True))
+    classes, figures, scores = _fit(cls, features, transient)
+    head.rules |= {"classes": classes}
+    kept = [p for p, own, good in zip(scores, transient, right, strict=True) if good and not own]
+    head.rules["flagged"] = round(max(LEAST, float(np.quantile(kept, 1 - LOST)) if kept else LEAST), 4)
+    figures["flagged"] = {
+        "transients": round(float(np.mean(scores[transient] > head.rules["flagged"])), 4),
+        "right": round(float(np.mean(np.array(kept) > head.rules["flagged"])), 4) if kept else None,
+    }
+    return figures
+
+
+def _describe(runner, rule, rows, library):
+    """Classes of answers, features, whether they are of transients, whether right and unflagged: (n, ...) each."""
+    if not rows:
+        return np.empty(0, "U6"), np.empty((0, 18)), np.empty(0, bool), np.empty(0, bool)
+    table = answer(rows, list_redshifts(runner), Calibration.from_head(find_redshift_head(runner)))
+    right = find_right(table) | (~np.isfinite(table["z_true"]) & (table["cls"] == table["cls_true"]))
+    right &= table["zwarn"] == 0
+    out = []
+    for k, row in enumerate(rows):
+        own = library.group[row["row"]] if "row" in row else None
+        spectrum = take_spectrum(row["batch"], row["i"])
+        found = rule.describe(*spectrum, table["features"][k], np.log1p(table["z"][k]), left_out=own)
+        if found is not None and np.isfinite(found).all():
+            out.append((table["cls"][k], found, row["family"] == "transient", right[k]))
+    cls, features, transient, good = zip(*out, strict=True)
+    return np.array(cls), np.array(features), np.array(transient), np.array(good)
+
+
+def _fit(cls, features, transient):
+    """Rules by class, how many there are, and probabilities (n,)."""
+    classes, figures, scores = {}, {}, np.zeros(len(cls))
+    for name in np.unique(cls).tolist():
+        own = cls == name
+        x, y = features[own], transient[own]
+        count = np.count_nonzero(y), np.count_nonzero(~y)
+        if min(count) < FEWEST:
+            continue
+        centre, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
+        centre, scale = (np.array([float(f"{v:.4g}") for v in values]) for values in (centre, scale))
+        expanded = expand_features(x, centre, scale)
+        if min(count) < 6 * x.shape[1]:
+            expanded = expanded[:, : x.shape[1]]
+        # both kinds count the same
+        weight = np.where(y, 0.5 / count[0], 0.5 / count[1]) * len(y)
+        constant, *weights = fit_logistic(expanded, y, weight).tolist()
+        classes[name] = {
+            "constant": float(f"{constant:.4g}"), "centre": centre.tolist(), "scale": scale.tolist(),
+            "weights": [float(f"{value:.4g}") for value in weights],
+        }  # fmt: skip
+        scores[own] = 1 / (1 + np.exp(-(constant + expanded @ weights)))
+        figures[name] = {"transients": int(count[0]), "others": int(count[1])}
+    return classes, figures, scores
+
+
+def _read_stars(data, rng):
+    """Some real stars of each set there is, as (wavelength in vacuum, flux, ivar)."""
+    out = []
+    for name, in_air in STAR_SETS.items():
+        path = Path(data) / f"{name}.npz"
+        if not path.is_file():
+            continue
+        spectra, _ = load_set(path)
+        for i in np.sort(rng.permutation(len(spectra))[:STARS]).tolist():
+            wavelength, flux, ivar = (np.asarray(values, np.float64) for values in spectra[i])
+            out.append((convert_to_vacuum(wavelength) if in_air else wavelength, flux, ivar))
+    return out

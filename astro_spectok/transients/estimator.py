@@ -1,0 +1,207 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""`TransientEstimator`: type, phase and redshift of supernovae and other transients from any instrument."""
+
+from os import PathLike
+from typing import Any
+
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
+from astro_spectok.interface.estimator import Estimator
+from astro_spectok.interface.inputs import describe_input, name_medium
+from astro_spectok.interface.provenance import make_provenance
+from astro_spectok.redshift.estimator import RedshiftEstimator
+from astro_spectok.redshift.measure import prepare
+from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.transients.columns import TRANSIENT_COLUMNS
+from astro_spectok.transients.measure import combine_flags, find_transient, find_transient_head
+from astro_spectok.transients.result import TransientEstimate
+from astro_spectok.transients.series import join_found
+from astro_spectok.transients.warn import TransientFlag
+from astro_spectok.utils.host import own_errstate
+
+__all__ = ["TransientEstimator"]
+
+
+class TransientEstimator(Estimator):
+    """Type, phase and redshift of supernovae and other transients, also in the light of their hosts.
+
+    A spectrum over its smooth continuum is compared with a library of real ones at all redshifts up to 1, beside
+    components of galaxies; what `RedshiftEstimator` says of it decides with the best template whether it is a transient
+    at all. Input forms, units and bad pixels are as for `~astro_spectok.tokenize`. Parameters are stored as they are
+    and checked when `estimate` uses them.
+
+    Parameters
+    ----------
+    weights : str or path-like, optional
+        Registry name or path; the packaged default if not given.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
+    batch_tokens : int, optional
+        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+    assume_transient : bool
+        Whether all spectra are known to be of transients, as by their light curves: then none is taken for a galaxy,
+        quasar or star.
+
+    See Also
+    --------
+    astro_spectok.transients.TransientFlag : the bits of ``warn``.
+
+    References
+    ----------
+    Blondin & Tonry 2007, ApJ 666, 1024, for types by comparison with templates at all redshifts; here in their
+    components, weighted by the noise, beside galaxies.
+
+    Examples
+    --------
+    >>> from astro_spectok.estimators import TransientEstimator
+    >>> estimator = TransientEstimator(device="cpu")
+    >>> estimator
+    TransientEstimator(device='cpu')
+
+    ``estimator.estimate(spectrum)`` needs weights with a head ``transient``; others raise
+    `~astro_spectok.exceptions.WeightsError`.
+    """
+
+    def __init__(
+        self,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        *,
+        assume_transient: bool = False,
+    ) -> None:
+        self.weights = weights
+        self.device = device
+        self.batch_tokens = batch_tokens
+        self.assume_transient = assume_transient
+
+    @own_errstate
+    def estimate(
+        self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
+    ) -> TransientEstimate | QTable:
+        """Estimate type, phase and redshift of one or many spectra.
+
+        Parameters
+        ----------
+        obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
+            One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
+            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``. A
+            `~astro_spectok.spectra.SpectrumSeries` is one object, with one answer by all of its spectra: its phase is
+            that of the first, and consistent with the dates.
+        medium : {'vacuum', 'air'}, optional
+            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+        resolution : float, array_like or `~astropy.units.Quantity`, optional
+            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+        progress : bool, optional
+            Show a bar; by default for long work on a terminal.
+
+        Returns
+        -------
+        `~astro_spectok.transients.TransientEstimate` or `~astropy.table.QTable`
+            The former for one spectrum. The latter for several: one row each, in their order; of a cube, columns are
+            maps (y, x). Columns are the attributes of the former: ``name``, ``type`` and ``p_type``, ``type_2`` and
+            ``p_type_2``, ``phase`` and ``phase_err`` in days, ``z`` and ``z_err``, ``p_z``, ``p_transient``,
+            ``p_host``, ``snr``, ``warn`` (bits of `~astro_spectok.transients.TransientFlag`), ``medium``, and
+            ``message``, which says why a spectrum could not be measured. The metadata name the weights, their sha256,
+            the versions of the packages, the date (UTC) and the call.
+
+        Raises
+        ------
+        TypeError
+            ``obj`` is no spectrum, or a parameter has another form than it may.
+        `~astropy.units.UnitsError`
+            The axis of a single spectrum cannot be converted.
+        ValueError
+            A single spectrum has too few good pixels, or too many pixels.
+        `~astro_spectok.exceptions.WeightsError`
+            The weights have no head for transients, or none for redshifts.
+
+        Warns
+        -----
+        WavelengthRangeWarning
+            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+        FlaggedSpectraWarning
+            Some of several spectra cannot be used.
+        """
+        if isinstance(obj, SpectrumSeries):
+            return self._estimate_series(obj, medium, resolution, progress)
+        redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
+        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
+        head, rule = find_transient_head(prepared.runner)
+        call = self._word_call("estimate", medium=medium, resolution=resolution)
+        meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
+        if prepared.single:
+            meta |= describe_input(prepared.batch.info[0])
+        arrays = make_arrays(TRANSIENT_COLUMNS, len(prepared.batch))
+        arrays["name"][:] = [info.name for info in prepared.batch.info]
+        arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
+        for i, *measured in prepared.measure(progress):
+            with prepared.contained.member(i):
+                found = find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient))
+                estimate = _make_estimate(prepared, i, found, meta)
+                if prepared.single:
+                    return estimate
+                fill_row(arrays, i, estimate.list_values())
+        unmeasured = arrays["type"] == ""
+        arrays["warn"][unmeasured] = [
+            int(combine_flags(flags, TransientFlag.NONE)) for flags in prepared.flags[unmeasured]
+        ]
+        arrays["message"][:] = prepared.contained.messages
+        prepared.contained.warn()
+        return lay_out(make_table(TRANSIENT_COLUMNS, arrays, meta), prepared.batch.layout)
+
+    def _estimate_series(self, series, medium, resolution, progress):
+        """The `TransientEstimate` of one object by several spectra."""
+        redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
+        prepared = prepare(
+            redshifts, series.to_batch(medium=medium, resolution=resolution), medium=None, resolution=None
+        )
+        head, rule = find_transient_head(prepared.runner)
+        call = self._word_call("estimate", medium=medium, resolution=resolution)
+        meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
+        meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
+        found, classes = {}, {}
+        for i, *measured in prepared.measure(progress):
+            with prepared.contained.member(i):
+                found[i], classes[i] = (
+                    find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient)),
+                    measured[0],
+                )
+        prepared.contained.warn()
+        if not found:
+            msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"
+            raise ValueError(msg)
+        places = sorted(found)
+        days = None if series.times is None else series.times.mjd[places] - series.times.mjd[places[0]]
+        joint = join_found([found[i] for i in places], [classes[i] for i in places], days, head)
+        return _make_estimate(prepared, places[0], joint, meta | {"measured": len(found)})
+
+
+def _make_estimate(prepared, i, found, meta):
+    """The `TransientEstimate` of one spectrum of a batch."""
+    info = prepared.batch.info[i]
+    (best, p_best), (other, p_other) = sorted(found.probabilities.items(), key=lambda one: -one[1])[:2]
+    return TransientEstimate(
+        type=best,
+        p_type=p_best,
+        type_2=other,
+        p_type_2=p_other,
+        type_probability=found.probabilities,
+        phase=found.phase.mean * u.day,
+        phase_err=found.phase.sigma * u.day,
+        z=u.Quantity(found.z),
+        z_err=u.Quantity(found.z_err),
+        p_z=found.p_z,
+        p_transient=found.p_transient,
+        p_host=found.p_host,
+        snr=found.snr,
+        warn=combine_flags(prepared.flags[i], found.flags),
+        name=info.name,
+        medium=name_medium(info),
+        message=info.message,
+        meta=meta,
+        _posterior=found.posterior,
+        _batch=prepared.batch if prepared.single else None,
+    )

@@ -1,0 +1,169 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From prepared spectra to types, phases and redshifts of transients, and their flags."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
+from astro_spectok.interface.containment import require_finite
+from astro_spectok.interface.inputs import measure_medium_error
+from astro_spectok.redshift.flags import convert_flags, sum_around
+from astro_spectok.redshift.signal import lacks_signal
+from astro_spectok.redshift.solutions import describe_kind, find_solutions, take_spectrum
+from astro_spectok.redshift.transient_rule import find_transient_rule, judge_transient
+from astro_spectok.transients.posterior import (
+    Phase,
+    TransientCalibration,
+    TransientPosterior,
+    describe_host,
+    make_posterior,
+)
+from astro_spectok.transients.warn import TransientFlag
+
+__all__ = [
+    "Found",
+    "combine_flags",
+    "find_flags",
+    "find_transient",
+    "find_transient_head",
+    "join_probabilities",
+]
+
+#: probabilities below which an answer is unsure; days beyond which a phase is; objects below which a type is thin
+SURE, SURE_TRANSIENT, UNSURE_PHASE, THIN = 0.7, 0.9, 15.0, 6
+#: bits of `~astro_spectok.redshift.RedshiftFlag` of the input, and those of them that are remarks
+SHARED = (
+    TransientFlag.TOO_FEW_PIXELS
+    | TransientFlag.NO_DATA
+    | TransientFlag.OUTSIDE_TRAINED_RANGE
+    | TransientFlag.ERRORS_ESTIMATED
+    | TransientFlag.MEDIUM_UNKNOWN
+)
+REMARKS = TransientFlag.OUTSIDE_TRAINED_RANGE | TransientFlag.ERRORS_ESTIMATED | TransientFlag.MEDIUM_UNKNOWN
+
+
+class Found(NamedTuple):
+    """Answer of one spectrum: as the attributes of `~astro_spectok.transients.TransientEstimate`, in plain numbers."""
+
+    probabilities: dict
+    phase: Phase
+    z: float
+    z_err: float
+    p_z: float
+    p_transient: float
+    p_host: float
+    snr: float
+    flags: TransientFlag
+    posterior: TransientPosterior | None
+
+
+def find_transient_head(runner):
+    """The transient head of the weights of a runner, and its rule.
+
+    Raises
+    ------
+    WeightsError
+        The weights have none, or one without rules.
+    """
+    name, rule = runner.find_head("transient"), find_transient_rule(runner)
+    if name is None or rule is None:
+        what = "their network has no transient head" if name is None else "their transient head has no rules"
+        msg = (
+            f"weights {runner.loaded.name!r} give no types of transients: {what}; use others, see `spectok weights "
+            "list`, or give them one with `spectok build transients`"
+        )
+        raise WeightsError(msg)
+    return runner.network.heads[name], rule
+
+
+def find_transient(prepared, i, measured, head, rule, *, assume_transient=False):
+    """The `Found` of one usable spectrum.
+
+    Parameters
+    ----------
+    prepared : `~astro_spectok.redshift.measure.Prepared`
+    i : int
+    measured : (RedshiftPosterior, float, dict)
+        As of `~astro_spectok.redshift.measure.Prepared.measure`.
+    head : `~astro_spectok.heads.TransientHead`
+    rule : `~astro_spectok.redshift.transient_rule.TransientRule`
+    assume_transient : bool, optional
+        Whether it is known to be one.
+
+    Returns
+    -------
+    Found
+    """
+    posterior, information, types = measured
+    batch, spectrum = prepared.batch, take_spectrum(prepared.batch, i)
+    peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, 1)
+    shown = describe_kind(sharp, batch, i, types)
+    around = sum_around(posterior, raw[0], prepared.calibration.rules)
+    view = view_spectrum(*spectrum, head.config)
+    if view is None:
+        p_transient, made = 0.0, None
+    else:
+        p_transient = 1.0
+        if not assume_transient:
+            p_transient = judge_transient(rule, spectrum, raw[0], information, shown, around)
+        made = TransientCalibration.from_head(head)
+        scan = scan_templates(view, head.get_sums())
+        made = make_posterior(view, scan, head.get_library(), made)
+    probabilities = join_probabilities(p_transient, made, posterior.class_probability)
+    best, p_host, phase = max(probabilities, key=probabilities.get), np.nan, Phase(np.nan, np.nan)
+    z, z_err, p_z = peaks[0].z, peaks[0].z_err, around
+    if made is not None and best in made.types:
+        ln1pz, width, p_z = made.find_redshift()
+        width = float(np.hypot(width, measure_medium_error(batch, i)))
+        z, z_err = float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)
+        phase = made.find_phase(best, head.get_library(), ln1pz)
+        constant, *slopes = made.calibration.host
+        p_host = float(expit(constant + describe_host(scan, ln1pz) @ slopes))
+    require_finite("type and redshift", z, z_err, p_z, p_transient, shown.snr)
+    objects = head.domain.get("objects", {})
+    flags = find_flags(best, probabilities[best], p_z, p_transient, phase, objects)
+    if view is None:
+        flags |= TransientFlag.LITTLE_COVERAGE
+    if lacks_signal(*spectrum[1:]):
+        flags |= TransientFlag.SKY_LIKE
+    return Found(probabilities, phase, z, z_err, p_z, p_transient, p_host, shown.snr, flags, made)
+
+
+def join_probabilities(p_transient, posterior, class_probability):
+    """Probability of each type and of each class of what is no transient: dict of str to float."""
+    out = {} if posterior is None else {name: p_transient * p for name, p in posterior.type_probability.items()}
+    return out | {name: (1 - p_transient) * float(p) for name, p in class_probability.items()}
+
+
+def find_flags(best, p_type, p_z, p_transient, phase, objects):
+    """Flags of an answer: `TransientFlag`.
+
+    Parameters
+    ----------
+    best : str
+    p_type, p_z, p_transient : float
+    phase : Phase
+    objects : dict of str to int
+        How many of each type the library has; a type that is not there is none of a transient.
+    """
+    out = TransientFlag.NONE
+    if p_transient < SURE_TRANSIENT:
+        out |= TransientFlag.NOT_A_TRANSIENT
+    if p_type < SURE:
+        out |= TransientFlag.TYPE_UNSURE
+    if p_z < SURE:
+        out |= TransientFlag.LOW_CONFIDENCE
+    if phase.sigma > UNSURE_PHASE:  # False for NaN
+        out |= TransientFlag.PHASE_UNSURE
+    if best in objects and objects[best] < THIN:
+        out |= TransientFlag.THIN_TYPE
+    return out
+
+
+def combine_flags(noticed, flags):
+    """``warn`` from the flags of an input, bits of `~astro_spectok.spectra.InputFlag`, and those of its answer."""
+    warn = TransientFlag(int(convert_flags(noticed)) & int(SHARED)) | flags
+    return warn if warn & ~REMARKS else TransientFlag.NONE

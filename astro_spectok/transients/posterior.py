@@ -1,0 +1,210 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From the comparison with a library to probabilities of type and redshift together, and to a phase."""
+
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+
+__all__ = [
+    "Phase",
+    "TransientCalibration",
+    "TransientPosterior",
+    "calibrate_types",
+    "describe_host",
+    "join_objects",
+    "join_types",
+    "make_posterior",
+    "score_templates",
+]
+
+#: reach of a peak in ln(1 + z): a redshift is right within 0.01
+REACH = 0.01
+
+
+@dataclass(frozen=True)
+class TransientCalibration:
+    """Numbers that make scores probabilities, fitted to observations of objects that the library does not hold.
+
+    Attributes
+    ----------
+    temperature : float
+        What scores are divided by.
+    softness : float
+        Chi squared per bin that is left of the best template in any case.
+    sharpness : float
+        Power of the probabilities of types.
+    offset : dict of str to float
+        Of the logarithm of the probability of each type.
+    z_floor, z_scale : float
+        Least error in ln(1 + z), and factor of it.
+    phase_floor, phase_scale : float
+        The same in days.
+    phase_power : float
+        Power of the shares of templates that a phase is averaged with.
+    host : tuple of float
+        Coefficients of the logistic probability that light of a host is seen: constant, of the logarithm of what
+        galaxies explain, and of the strength of the transient.
+    """
+
+    temperature: float = 4.0
+    softness: float = 0.3
+    sharpness: float = 1.0
+    offset: dict = field(default_factory=dict)
+    z_floor: float = 0.003
+    z_scale: float = 1.0
+    phase_floor: float = 2.0
+    phase_scale: float = 1.0
+    phase_power: float = 1.5
+    host: tuple = (0.0, 0.5, -3.0)
+
+    @classmethod
+    def from_head(cls, head):
+        """The calibration that a head holds; the one it begins with where it holds none."""
+        known = {name: head.calibration[name] for name in cls.__dataclass_fields__ if name in head.calibration}
+        if "host" in known:
+            known["host"] = tuple(known["host"])
+        return cls(**known)
+
+    def to_dict(self):
+        """As JSON holds it."""
+        return asdict(self) | {"host": list(self.host)}
+
+
+class Phase(NamedTuple):
+    """Phase of a type and a redshift: mean and standard deviation in days at rest; NaN where it is not known."""
+
+    mean: float
+    sigma: float
+
+
+@dataclass(frozen=True)
+class TransientPosterior:
+    """Probabilities of type and redshift.
+
+    Attributes
+    ----------
+    types : tuple of str
+    ln1pz : ndarray, shape (S,)
+    log_probability : ndarray, shape (S, types)
+        Of each bin; they add up to 1.
+    log_templates : ndarray, shape (S, T)
+        Scores of all templates, over the temperature.
+    calibration : `TransientCalibration`
+    """
+
+    types: tuple
+    ln1pz: np.ndarray
+    log_probability: np.ndarray
+    log_templates: np.ndarray
+    calibration: TransientCalibration
+
+    @property
+    def type_probability(self):
+        """Probability of each type: dict of str to float."""
+        return dict(zip(self.types, np.exp(logsumexp(self.log_probability, axis=0)).tolist(), strict=True))
+
+    def find_redshift(self):
+        """Best ln(1 + z), its standard deviation, and the probability of the peak: floats."""
+        p = np.exp(logsumexp(self.log_probability, axis=1))
+        best = int(np.argmax(p))
+        near = np.abs(self.ln1pz - self.ln1pz[best]) <= REACH
+        share = float(p[near].sum())
+        mean = float(np.average(self.ln1pz[near], weights=p[near]))
+        width = float(np.sqrt(np.average((self.ln1pz[near] - mean) ** 2, weights=p[near])))
+        made = self.calibration
+        return mean, float(np.hypot(made.z_floor, made.z_scale * width)), share
+
+    def find_phase(self, kind, library, ln1pz):
+        """The `Phase` of a type near a redshift, by its templates there."""
+        near = np.abs(self.ln1pz - ln1pz) <= REACH
+        own = (library.kind == self.types.index(kind)) & np.isfinite(library.phase)
+        if not (near.any() and own.any()):
+            return Phase(np.nan, np.nan)
+        log_weight = self.calibration.phase_power * logsumexp(self.log_templates[near][:, own], axis=0)
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        phase = library.phase[own]
+        mean = float(weight @ phase)
+        spread = float(np.sqrt(weight @ (phase - mean) ** 2))
+        made = self.calibration
+        return Phase(mean, float(np.hypot(made.phase_floor, made.phase_scale * spread)))
+
+
+def describe_host(scan, ln1pz):
+    """What says whether light of a host is seen, near a redshift: ndarray (2,).
+
+    Logarithm of what galaxies explain, and strength of the best template.
+    """
+    shift = int(np.argmin(np.abs(scan.ln1pz - ln1pz)))
+    best = int(np.argmax(scan.gain[shift]))
+    return np.array([np.log1p(max(float(scan.host[shift]), 0.0)), float(scan.strength[shift, best])])
+
+
+def score_templates(view, scan, calibration):
+    """Logarithm of the likelihood of each template at each shift, over the temperature: ndarray (S, T).
+
+    The scale of what is left is unknown, as templates are never right to the noise: it is marginalised over.
+    """
+    number = np.count_nonzero(view.weight)
+    whole = float(view.weight @ view.ratio**2) + calibration.softness * number
+    left = whole - 2 * (scan.gain + scan.host[:, None])
+    return -0.5 * number * np.log(np.maximum(left / whole, 1e-3)) / calibration.temperature
+
+
+def make_posterior(view, scan, library, calibration, *, left_out=None):
+    """The `TransientPosterior` of a spectrum.
+
+    Objects of a type count the same, whatever the number of their spectra, and types as well.
+
+    Parameters
+    ----------
+    view : `~astro_spectok.heads.transient_fit.View`
+    scan : `~astro_spectok.heads.transient_fit.Scan`
+    library : `~astro_spectok.heads.transient.TransientLibrary`
+    calibration : `TransientCalibration`
+    left_out : int, optional
+        Number of an object whose templates are not used, for tests on its own spectra.
+
+    Returns
+    -------
+    TransientPosterior
+    """
+    scores = score_templates(view, scan, calibration)
+    if left_out is not None:
+        scores = np.where(library.group == left_out, -np.inf, scores)
+    best, kinds = join_objects(scores, library)
+    types = library.config.types
+    out = calibrate_types(join_types(best, kinds, len(types)), types, calibration)
+    return TransientPosterior(types, scan.ln1pz, out, scores, calibration)
+
+
+def join_objects(scores, library):
+    """The best of the templates of each object at each shift (S, objects), and the type of each object (objects,)."""
+    order = np.argsort(library.group, kind="stable")
+    _, starts = np.unique(library.group[order], return_index=True)
+    return np.maximum.reduceat(scores[:, order], starts, axis=1), library.kind[order][starts]
+
+
+def join_types(best, kinds, number):
+    """Log of the probability of each shift and type, (S, types), from scores of objects over the temperature.
+
+    An object whose scores are minus infinity is none.
+    """
+    there = np.isfinite(best).any(axis=0)
+    out = np.full((len(best), number), -np.inf)
+    for k in range(number):
+        own = (kinds == k) & there
+        if own.any():
+            out[:, k] = logsumexp(best[:, own], axis=1) - np.log(np.count_nonzero(own))
+    return out - logsumexp(out)
+
+
+def calibrate_types(log_probability, types, calibration):
+    """The same with the probabilities of types calibrated, at the redshifts that each has."""
+    whole = logsumexp(log_probability, axis=0)
+    known = np.isfinite(whole)
+    offset = np.array([calibration.offset.get(name, 0.0) for name in types])
+    wanted = np.where(known, calibration.sharpness * np.where(known, whole, 0.0) + offset, -np.inf)
+    return log_probability - np.where(known, whole, 0.0) + wanted - logsumexp(wanted)

@@ -1,0 +1,135 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""One type, redshift and course of phases of several spectra of a transient."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import expit, logit, logsumexp
+
+from astro_spectok.redshift.series import multiply_posteriors
+from astro_spectok.transients.measure import Found, find_flags, join_probabilities
+from astro_spectok.transients.posterior import REACH, Phase
+from astro_spectok.transients.warn import TransientFlag
+
+__all__ = ["find_course", "join_found", "multiply_types"]
+
+#: share of a spectrum's posterior that is the prior: it may be spoilt
+SPOILT = 0.02
+#: phases that are tried, days; width in days that templates are smeared by; nat by which dates may cost
+TRIED, SMEARED, STRAINED = np.arange(-40.0, 400.0, 0.5), 4.0, 4.0
+#: limits of the probability of a transient of one spectrum
+LIMITS = (1e-4, 1 - 1e-4)
+#: probability from which a spectrum alone contradicts the others, and most of what it gives their answer
+SURE, RULED_OUT = 0.95, 1e-3
+
+
+def multiply_types(posteriors):
+    """The posterior of one type and redshift, of several independent ones: a `TransientPosterior`.
+
+    Its templates are those of the first.
+    """
+    size = posteriors[0].log_probability.size
+    total = np.zeros_like(posteriors[0].log_probability)
+    for one in posteriors:
+        total = total + np.log((1 - SPOILT) * np.exp(one.log_probability) * size + SPOILT)
+    return replace(posteriors[0], log_probability=total - logsumexp(total))
+
+
+def find_course(posteriors, days, kind, library, ln1pz):
+    """Phase of the first of several spectra, by all of them and the days between.
+
+    Parameters
+    ----------
+    posteriors : list of `~astro_spectok.transients.posterior.TransientPosterior`
+    days : ndarray, shape (n,)
+        Since the first, as observed: at rest they are shorter by 1 + z.
+    kind : str
+    library : `~astro_spectok.heads.transient.TransientLibrary`
+    ln1pz : float
+
+    Returns
+    -------
+    phase : Phase
+        Of the first.
+    strained : bool
+        Whether the spectra by themselves have phases that the dates do not allow.
+    """
+    own = (library.kind == posteriors[0].types.index(kind)) & np.isfinite(library.phase)
+    if not own.any():
+        return Phase(np.nan, np.nan), False
+    total, best = np.zeros(len(TRIED)), 0.0
+    for one, day in zip(posteriors, np.asarray(days) / np.exp(ln1pz), strict=True):
+        near = np.abs(one.ln1pz - ln1pz) <= REACH
+        log_weight = one.calibration.phase_power * logsumexp(one.log_templates[near][:, own], axis=0)
+        log_weight = log_weight - logsumexp(log_weight)
+        distance = (TRIED[:, None] + day - library.phase[own]) / SMEARED
+        log_p = logsumexp(log_weight - 0.5 * distance**2, axis=1)
+        log_p = np.logaddexp(log_p, np.log(SPOILT / len(TRIED)))
+        total += log_p
+        best += log_p.max()
+    p = np.exp(total - total.max())
+    p /= p.sum()
+    mean = float(p @ TRIED)
+    sigma = float(np.sqrt(p @ (TRIED - mean) ** 2))
+    floor = posteriors[0].calibration.phase_floor
+    return Phase(mean, float(np.hypot(sigma, floor / np.sqrt(len(posteriors))))), bool(
+        best - total.max() > STRAINED * max(len(posteriors) - 1, 1)
+    )
+
+
+def join_found(found, classes, days, head):
+    """One answer of a series from those of its spectra.
+
+    Parameters
+    ----------
+    found : list of `~astro_spectok.transients.measure.Found`
+    classes : list of `~astro_spectok.redshift.RedshiftPosterior`
+        Of class and redshift, of the same spectra.
+    days : ndarray, shape (n,), or None
+        Since the first, as observed; None where times are not known.
+    head : `~astro_spectok.heads.TransientHead`
+
+    Returns
+    -------
+    Found
+        The phase is that of the first spectrum, or NaN where times are not known and there are several.
+    """
+    known = [one for one in found if one.posterior is not None]
+    brightest = max(found, key=lambda one: np.nan_to_num(one.snr, nan=-1.0))
+    if not known or len(found) == 1:
+        return brightest
+    weights = np.array([max(one.snr, 0.1) ** 2 for one in found])
+    odds = [float(logit(np.clip(one.p_transient, *LIMITS))) for one in found]
+    p_transient = float(expit(np.average(odds, weights=weights)))
+    joint, library = multiply_types([one.posterior for one in known]), head.get_library()
+    cosmic = multiply_posteriors(classes)
+    probabilities = join_probabilities(p_transient, joint, cosmic.class_probability)
+    best, flags = max(probabilities, key=probabilities.get), TransientFlag.NONE
+    objects = head.domain.get("objects", {})
+    if best not in joint.types:
+        return brightest._replace(
+            probabilities=probabilities, p_transient=p_transient, phase=Phase(np.nan, np.nan), p_host=np.nan,
+            flags=brightest.flags | find_flags(best, probabilities[best], 1.0, p_transient, brightest.phase, objects),
+        )  # fmt: skip
+    ln1pz, width, p_z = joint.find_redshift()
+    phase = Phase(np.nan, np.nan)
+    if days is not None:
+        used = [k for k, one in enumerate(found) if one.posterior is not None]
+        phase, strained = find_course([one.posterior for one in known], np.asarray(days)[used], best, library, ln1pz)
+        flags |= TransientFlag.DATES_DISAGREE if strained else TransientFlag.NONE
+    if any(_contradicts(one, ln1pz) for one in known):
+        flags |= TransientFlag.EPOCHS_DISAGREE
+    flags |= find_flags(best, probabilities[best], p_z, p_transient, phase, objects)
+    hosts = [one.p_host for one in found if np.isfinite(one.p_host)]
+    return Found(
+        probabilities, phase, float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width), p_z, p_transient,
+        float(np.mean(hosts)) if hosts else np.nan, brightest.snr, flags, joint,
+    )  # fmt: skip
+
+
+def _contradicts(one, ln1pz):
+    """Whether one spectrum is sure of another redshift."""
+    log_p = one.posterior.log_probability
+    p = np.exp(logsumexp(log_p, axis=1))
+    near = np.abs(one.posterior.ln1pz - ln1pz) <= 2 * REACH
+    return bool(one.p_z > SURE and one.p_transient > SURE and p[near].sum() < RULED_OUT)

@@ -1,0 +1,229 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Spectra of one object at several times: their times, one answer of all of them, velocities, changes."""
+
+import numpy as np
+import pytest
+from _redshift import GALAXY, QUASAR, WIDTH, fake_measure, make_scores
+from _transients import draw_observation, write_transient_weights
+from astropy import units as u
+from astropy.nddata import StdDevUncertainty
+from astropy.time import Time
+from conftest import make_spectrum, rewrite
+from specutils import Spectrum
+
+from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator, TransientEstimator
+from astro_spectok.exceptions import FlaggedSpectraWarning
+from astro_spectok.redshift import RedshiftFlag
+from astro_spectok.redshift.posterior import RedshiftPosterior
+from astro_spectok.redshift.series import multiply_posteriors
+from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.spectra.series import find_time
+from astro_spectok.stellar.series import compare_velocities, find_variability
+from astro_spectok.transients import TransientFlag, find_changes
+
+DAYS = Time([60020.0, 60000.0, 60010.0], format="mjd")
+
+
+class TestSeries:
+    def test_sorted_by_time(self):
+        """Whatever the order they came in."""
+        spectra = [make_spectrum(seed=k, meta={"name": str(k)}) for k in range(3)]
+        series = SpectrumSeries(spectra, DAYS)
+        assert [one.meta["name"] for one in series] == ["1", "2", "0"]
+        assert series.order.tolist() == [1, 2, 0]
+        assert (np.diff(series.times.mjd) > 0).all()
+
+    @pytest.mark.parametrize(
+        ("cards", "mjd"),
+        [
+            ({"MJD-OBS": 59000.25}, 59000.25),
+            ({"DATE-OBS": "2020-05-31T06:00:00", "EXPTIME": 7200}, 59000.25 + 3600 / 86400),
+            ({"DATE-OBS": "2020-05-31", "UT": "06:00:00"}, 59000.25),
+            ({"MJD": 59000.25, "MJD-AVG": 59000.5}, 59000.5),
+            ({"JD": 2459000.75}, 59000.25),
+        ],
+    )
+    def test_times_of_headers(self, cards, mjd):
+        assert find_time({"header": cards}).mjd == pytest.approx(mjd, abs=1e-6)
+        assert find_time(cards).mjd == pytest.approx(mjd, abs=1e-6)
+
+    @pytest.mark.parametrize("cards", [{}, {"DATE-OBS": "once"}, {"MJD": 0.0}, {"MJD-OBS": "x"}, {"MJD": 5e9}])
+    def test_no_time(self, cards):
+        assert find_time(cards) is None
+
+    def test_without_times(self):
+        """One header without a time: the order stays, and no time is made up."""
+        spectra = [make_spectrum(meta={"header": header}) for header in ({"MJD-OBS": 59000.0}, {})]
+        assert SpectrumSeries(spectra).times is None
+        assert len(SpectrumSeries(spectra[:1]).times) == 1
+
+    @pytest.mark.parametrize(
+        ("spectra", "times", "error", "words"),
+        [
+            ([], None, ValueError, "at least one"),
+            ([1], None, TypeError, "number 0 is int"),
+            ([make_spectrum()], [59000.0], TypeError, "astropy.time.Time"),
+            ([make_spectrum()], DAYS, ValueError, r"shape \(1,\)"),
+            ([make_spectrum()], Time(np.ma.masked_array([59000.0], [True]), format="mjd"), ValueError, "finite"),
+        ],
+    )
+    def test_bad_input(self, spectra, times, error, words):
+        with pytest.raises(error, match=words):
+            SpectrumSeries(spectra, times)
+
+    def test_several_in_one(self):
+        spectrum = make_spectrum()
+        cube = Spectrum(
+            flux=np.stack([spectrum.flux.value] * 2) * spectrum.flux.unit, spectral_axis=spectrum.spectral_axis
+        )
+        with pytest.raises(ValueError, match="take them apart"):
+            SpectrumSeries([cube])
+
+    def test_files(self, tmp_path):
+        path = tmp_path / "one.fits"
+        make_spectrum(200).write(path, format="tabular-fits")
+        assert len(SpectrumSeries.from_files([path, path])) == 2
+
+
+class TestRedshift:
+    def test_faint_ones_add_up(self, redshift_weights, monkeypatch):
+        """Three that are unsure each, of different second answers, are sure together."""
+        faint = [make_scores(("GALAXY", 0.5, WIDTH, 0.4), ("GALAXY", other, WIDTH, 0.6)) for other in (0.8, 1.1, 0.2)]
+        fake_measure(monkeypatch, *faint)
+        found = RedshiftEstimator(redshift_weights, "cpu").estimate(
+            SpectrumSeries([make_spectrum(seed=k) for k in range(3)])
+        )
+        assert found.spectype == "GALAXY"
+        assert abs(found.z - 0.5) < 1e-3
+        assert found.p_best > 0.95
+        assert found.meta["epochs"] == found.meta["measured"] == 3
+        assert not found.zwarn & RedshiftFlag.EPOCHS_DISAGREE
+
+    def test_unlike_objects_are_flagged(self, redshift_weights, monkeypatch):
+        sure = make_scores(("GALAXY", 0.5, WIDTH, 1.0))
+        fake_measure(monkeypatch, sure, QUASAR, QUASAR)
+        found = RedshiftEstimator(redshift_weights, "cpu").estimate(
+            SpectrumSeries([make_spectrum(seed=k) for k in range(3)])
+        )
+        assert found.spectype == "QSO"
+        assert found.zwarn & RedshiftFlag.EPOCHS_DISAGREE
+
+    def test_one_epoch_is_the_spectrum(self, redshift_weights, monkeypatch):
+        fake_measure(monkeypatch, GALAXY)
+        estimator, one = RedshiftEstimator(redshift_weights, "cpu"), make_spectrum()
+        assert abs(estimator.estimate(SpectrumSeries([one])).z - estimator.estimate(one).z) < 1e-4
+
+    def test_spoilt_one_does_not_rule(self):
+        """The product forgives one that says something impossible."""
+        from _redshift import GRID
+
+        wrong, right = make_scores(("QSO", 3.0, WIDTH, 1.0)), make_scores(("GALAXY", 0.5, WIDTH, 1.0))
+        joint = multiply_posteriors([RedshiftPosterior(GRID, one) for one in (right, right, wrong)])
+        assert joint.find_peaks(1)[0].spectype == "GALAXY"
+
+    def test_nothing_to_measure(self, redshift_weights):
+        bad = rewrite(make_spectrum(), flux=np.full(700, np.nan) * u.Jy, sigma=np.ones(700) * u.Jy)
+        with pytest.warns(FlaggedSpectraWarning), pytest.raises(ValueError, match="a spectrum that can be measured"):
+            RedshiftEstimator(redshift_weights, "cpu").estimate(SpectrumSeries([bad]))
+
+
+@pytest.fixture(scope="module")
+def transient_weights(tmp_path_factory, redshift_weights):
+    return write_transient_weights(tmp_path_factory.mktemp("transient") / "transient.safetensors", redshift_weights)
+
+
+def make_transients(phases, z, *, snr=30.0):
+    spectra = []
+    for k, phase in enumerate(phases):
+        wavelength, flux, sigma = draw_observation("Ia", phase, z, snr=snr, seed=k)
+        spectra.append(
+            Spectrum(flux=flux * u.Jy, spectral_axis=wavelength * u.AA, uncertainty=StdDevUncertainty(sigma, unit=u.Jy))
+        )
+    return spectra
+
+
+class TestTransients:
+    def test_phases_follow_the_dates(self, transient_weights, monkeypatch):
+        """One type and redshift; the phase is that of the first, and time is dilated."""
+        fake_measure(monkeypatch, *[GALAXY] * 3)
+        times = Time(60000 + 1.2 * np.array([0.0, 10.0, 20.0]), format="mjd")
+        series = SpectrumSeries(make_transients((-8.0, 2.0, 12.0), 0.2), times)
+        found = TransientEstimator(transient_weights, "cpu").estimate(series)
+        assert found.type == "Ia"
+        assert abs(found.z - 0.2) < 0.01
+        assert abs(found.phase - -8 * u.day) < 6 * u.day
+        assert not found.warn & (TransientFlag.DATES_DISAGREE | TransientFlag.EPOCHS_DISAGREE)
+
+    def test_without_times_no_phase(self, transient_weights, monkeypatch):
+        fake_measure(monkeypatch, *[GALAXY] * 2)
+        found = TransientEstimator(transient_weights, "cpu").estimate(SpectrumSeries(make_transients((2.0, 12.0), 0.1)))
+        assert found.type == "Ia"
+        assert np.isnan(found.phase)
+
+
+class TestVelocities:
+    def make_batch(self, velocities, seed=0):
+        rng, spectra = np.random.default_rng(seed), []
+        x = np.linspace(np.log(4000), np.log(5500), 3000)
+        centres = rng.uniform(x[0], x[-1], 60)
+        for _k, velocity in enumerate(velocities):
+            lines = np.exp(-0.5 * ((x[:, None] - np.log1p(velocity / 299792.458) - centres) / 2.5e-4) ** 2).sum(1)
+            flux = 1 - 0.3 * lines + rng.normal(0, 0.02, len(x))
+            spectra.append(
+                Spectrum(
+                    flux=flux * u.Jy, spectral_axis=np.exp(x) * u.AA, meta={"medium": "vacuum"},
+                    uncertainty=StdDevUncertainty(np.full(len(x), 0.02), unit=u.Jy),
+                )
+            )  # fmt: skip
+        return SpectrumSeries(spectra).to_batch()
+
+    def test_relative_to_each_other(self):
+        """What was known of each before hardly matters: differences are the stars' own, to a few km/s."""
+        truth = np.array([0.0, 30.0, -20.0])
+        before = truth + np.array([6.0, -5.0, 3.0])
+        found, width = compare_velocities(
+            self.make_batch(truth), [0, 1, 2], np.log1p(before / 299792.458), np.full(3, 4e-5)
+        )
+        rv, sigma = 299792.458 * found, 299792.458 * width
+        assert (sigma < 2).all()
+        np.testing.assert_allclose(rv - rv.mean(), truth - truth.mean(), atol=2.5)
+
+    def test_variability(self):
+        rng = np.random.default_rng(3)
+        steady = [find_variability(rng.normal(0, 3, 4), np.full(4, 3.0)) for _ in range(50)]
+        assert np.mean([one.p_variable for one in steady]) < 0.1
+        assert np.mean([one.p_constant < 0.05 for one in steady]) < 0.15
+        assert find_variability(np.array([0.0, 50.0]), np.array([3.0, 3.0])).p_variable > 0.99
+        assert np.isnan(find_variability(np.array([1.0]), np.array([3.0])).p_variable)
+
+    def test_no_series(self):
+        with pytest.raises(TypeError, match="SpectrumSeries"):
+            StellarParameterEstimator(device="cpu").estimate_velocities([make_spectrum()])
+
+
+class TestChanges:
+    def test_what_changes_is_found(self, packaged_weights):
+        """A broad line that appears, and neither noise nor another slope."""
+        rng = np.random.default_rng(5)
+        x = np.linspace(4000, 7000, 1500)
+        base, spectra = 1 + 0.3 * np.sin(x / 200), []
+        for line in (0.0, 0.0, 0.8):
+            slope = (x / 5500) ** rng.normal(0, 0.2)
+            flux = (base + line * np.exp(-0.5 * ((x - 5600) / 80) ** 2)) * slope + rng.normal(0, 0.03, len(x))
+            spectra.append(
+                Spectrum(
+                    flux=flux * u.Jy,
+                    spectral_axis=x * u.AA,
+                    uncertainty=StdDevUncertainty(np.full(len(x), 0.03), unit=u.Jy),
+                )
+            )
+        found = find_changes(SpectrumSeries(spectra), device="cpu")
+        assert found.changed[2]
+        assert any(low < 5600 < high for low, high in found.ranges[2])
+        assert not find_changes(SpectrumSeries(spectra[:2]), device="cpu").changed.any()
+
+    def test_bad_input(self):
+        with pytest.raises(TypeError, match="SpectrumSeries"):
+            find_changes([make_spectrum()])
+        with pytest.raises(ValueError, match="two spectra"):
+            find_changes(SpectrumSeries([make_spectrum()]))
