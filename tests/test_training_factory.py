@@ -87,7 +87,7 @@ class TestWholeBuild:
         loaded = load_weights(built[0] / "weights" / "tiny.safetensors")
         assert loaded.name == "tiny"
         heads = loaded.network.heads
-        assert set(heads) == {"redshift", "spectral_type", "stellar", "embedding", "library"}
+        assert set(heads) == {"redshift", "spectral_type", "stellar", "embedding", "library", "photometry"}
         calibration = json.loads((built[0] / "calibrate_redshift" / "calibration.json").read_text())
         assert Calibration.from_head(heads["redshift"]).to_dict() == calibration
         known = StellarTraining.from_head(heads["stellar"])
@@ -104,17 +104,14 @@ class TestWholeBuild:
         out = built[0]
         _, tensors = read_weights(out / "weights" / "tiny.safetensors")
         _, base = read_weights(out / "pretrain-2" / "weights.safetensors")
-        for stage in ("spectral_type", "stellar", "embedding", "library"):
+        heads = "spectral_type", "stellar", "embedding", "library", "photometry"
+        for stage in heads:
             prefix = f"heads.{stage}."
             head = load_file(out / stage / "head.safetensors")
             own = {key.removeprefix(prefix): x for key, x in tensors.items() if key.startswith(prefix)}
             assert own.keys() == head.keys()
             assert all(torch.equal(own[key], head[key]) for key in head)
-        others = [
-            key
-            for key in tensors
-            if not key.startswith(tuple(f"heads.{x}." for x in ("spectral_type", "stellar", "embedding", "library")))
-        ]
+        others = [key for key in tensors if not key.startswith(tuple(f"heads.{x}." for x in heads))]
         assert all(torch.equal(tensors[key], base[key]) for key in others)
 
     def test_provenance(self, built, data):
@@ -130,6 +127,7 @@ class TestWholeBuild:
             "stellar": ["stellar", "stellar_left_out", "calibrate_stellar"],
             "embedding": ["embedding"],
             "library": ["library"],
+            "photometry": ["photometry"],
         }
         stages = {one["stage"]: one for one in [*record["stages"], *(one for x in of_heads.values() for one in x)]}
         assert set(stages) == set(recipe.stages)

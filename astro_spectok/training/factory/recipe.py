@@ -15,6 +15,7 @@ from astro_spectok.training.factory.settings import (
     CalibrateStellarSettings,
     EmbeddingSettings,
     LibrarySettings,
+    PhotometrySettings,
     SpectralTypeSettings,
     StellarSettings,
     TemplateSettings,
@@ -33,6 +34,7 @@ SETTINGS = {
     "stellar": StellarSettings,
     "stellar_left_out": StellarSettings,
     "embedding": EmbeddingSettings,
+    "photometry": PhotometrySettings,
     "calibrate_redshift": CalibrateRedshiftSettings,
     "calibrate_stellar": CalibrateStellarSettings,
 }

@@ -11,6 +11,7 @@ __all__ = [
     "CalibrateStellarSettings",
     "EmbeddingSettings",
     "LibrarySettings",
+    "PhotometrySettings",
     "SpectralTypeSettings",
     "StageSettings",
     "StellarSettings",
@@ -142,6 +143,25 @@ class EmbeddingSettings(StageSettings):
     objects: int = _setting(600, "at least 1")
     pairs: int = _setting(500, "at least 1")
     seed: int = _setting(9, "at least 0")
+
+
+@dataclass(frozen=True)
+class PhotometrySettings(StageSettings):
+    """Settings of the photometry head.
+
+    Attributes
+    ----------
+    pairs, objects : int
+        Simulated objects with a spectrum each, and without.
+    steps : int
+        Batches.
+    seed : int
+    """
+
+    pairs: int = _setting(3000, "at least 1")
+    objects: int = _setting(6500, "at least 1")
+    steps: int = _setting(1000, "at least 1")
+    seed: int = _setting(11, "at least 0")
 
 
 @dataclass(frozen=True)
