@@ -39,11 +39,15 @@ def draw_objects(
     return join_pairs(parts)
 
 
-def see(pairs, bands, snr, seed=0):
+def measure(pairs):
+    """Noiseless fluxes of objects in the filters of all sets of bands."""
+    return measure_filters(pairs["truth"], pairs["cls"], NAMES)
+
+
+def see(fluxes, bands, snr, seed=0):
     """Photometry in a set of bands at one signal-to-noise ratio; zero points and errors as surveys have them."""
-    fluxes = measure_filters(pairs["truth"], pairs["cls"], NAMES)
-    rows = np.arange(len(pairs["cls"]))
-    return fluxes, draw_photometry(fluxes, rows, np.random.default_rng(seed), names=BANDS[bands], snr=(snr, snr))
+    rows = np.arange(len(fluxes.flux))
+    return draw_photometry(fluxes, rows, np.random.default_rng(seed), names=BANDS[bands], snr=(snr, snr))
 
 
 def true_colours(fluxes, bands):

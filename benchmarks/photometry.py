@@ -1,7 +1,7 @@
 """Class and redshift of photometry, and spectra measured with it as a prior.
 
     python benchmarks/photometry.py --data DIR [--weights NAME|PATH] [--objects N] [--templates N] [--faint N]
-                                    [--files DIR] [--keep DIR] [--only PART ...] [--json FILE]
+                                    [--files DIR] [--library DIR] [--keep DIR] [--only PART ...] [--json FILE]
 
 Objects are simulated and trained nothing. By set of bands and signal-to-noise ratio (of the middle band): scatter
 sigma_NMAD and share of outliers, |dz| / (1 + z) > 0.15, of galaxies and quasars whose class was found; class
@@ -23,6 +23,7 @@ from _photometry_sets import (
     find_distances,
     find_pit,
     make_untrained,
+    measure,
     score_redshifts,
     see,
     true_colours,
@@ -39,7 +40,7 @@ from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.training.observed import to_inputs, to_spectra
-from astro_spectok.training.photometry_pairs import LN_WAVELENGTH, draw_pairs
+from astro_spectok.training.photometry_pairs import CHUNK, LN_WAVELENGTH, draw_pairs, read_pairs
 
 SEED, TEMPLATE_SEED, FAINT_SEED = 9101, 9102, 9103
 RATIOS = (5.0, 20.0, 50.0)
@@ -56,13 +57,17 @@ def measure_sets(args, head):
         return {name: round(share * n) for name, share in SHARES.items()}
 
     objects = draw_objects(args.data, numbers(args.objects), SEED, keep=args.keep)
-    library = draw_objects(args.data, numbers(args.templates), TEMPLATE_SEED, keep=args.keep)
+    if args.library is None:
+        library = draw_objects(args.data, numbers(args.templates), TEMPLATE_SEED, keep=args.keep)
+    else:
+        library = read_pairs(sorted(args.library.glob("objects-*.npz"))[: -(-args.templates // CHUNK)])
+    fluxes, library_fluxes = measure(objects), measure(library)
     plain, config, rows = make_untrained(head.config), head.config, []
     names = np.array(config.classes)
     for bands in BANDS:
-        library_fluxes, library_seen = see(library, bands, 1e4, seed=5)
+        library_seen = see(library_fluxes, bands, 1e4, seed=5)
         for snr in RATIOS:
-            _, seen = see(objects, bands, snr)
+            seen = see(fluxes, bands, snr)
             usable = seen.mask.all(1).numpy()
             cls, z = objects["cls"][usable], objects["z"][usable]
             seen = seen.take(usable)
@@ -94,7 +99,7 @@ def measure_prior(args, head):
         for group in survey.draw(50, [FAINT_SEED, k]):
             spectra += to_spectra(group.observations[0])
     truth, cls, z = (np.concatenate([part[name] for part in parts]) for name in ("truth", "cls", "z"))
-    _, seen = see({"truth": truth, "cls": cls}, PRIOR_BANDS, PRIOR_SNR)
+    seen = see(measure({"truth": truth, "cls": cls}), PRIOR_BANDS, PRIOR_SNR)
     table = Table({f"flux_{k}": seen.flux[:, k].numpy() for k in range(len(BANDS[PRIOR_BANDS]))})
     for k in range(len(BANDS[PRIOR_BANDS])):
         table[f"flux_{k}_err"] = seen.error[:, k].numpy()
@@ -184,6 +189,7 @@ def main():
     parser.add_argument("--weights")
     parser.add_argument("--objects", type=int, default=1000)
     parser.add_argument("--templates", type=int, default=2000)
+    parser.add_argument("--library", type=Path, help="folder of objects that the head was trained with, for templates")
     parser.add_argument("--faint", type=int, default=200)
     parser.add_argument("--files", type=Path, help="directory of files of DESI and SDSS")
     parser.add_argument("--keep", type=Path, help="folder for what is drawn")

@@ -68,7 +68,7 @@ class TestAligner:
 
     def test_goes_on(self, pairs, features, tiny_weights, tmp_path, monkeypatch):
         """A run that was cut short ends where an uninterrupted one does."""
-        import astro_spectok.align.aligner as module
+        import astro_spectok.align.pair_training as module
 
         monkeypatch.setattr(module, "KEEP_EVERY", 2)
         whole = make_aligner(tiny_weights, steps=6).fit(features, pairs[1])

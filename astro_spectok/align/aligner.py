@@ -1,9 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`ContrastiveAligner`: any other view of objects brought into one space with their spectra."""
 
-import logging
-import math
-import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -12,43 +9,21 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from astro_spectok.align.aligner_files import read_aligner, write_aligner
 from astro_spectok.align.batches import SimilarBatches
 from astro_spectok.align.features import SpectrumFeatures, read_features
 from astro_spectok.align.inputs import Samples, check_ids, check_numbers, split_groups
+from astro_spectok.align.pair_training import Pair, train_pair
 from astro_spectok.align.retrieval import measure_retrieval
-from astro_spectok.heads.photometry_tower import TokenProjection, contrast_views
 from astro_spectok.spectra import to_batch
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.weights.backbone import check_backbone, digest_backbone
 
 __all__ = ["ContrastiveAligner"]
 
-log = logging.getLogger(__name__)
-
-#: rise of the learning rate in steps, and part of it that is left at the end; limits of the temperature
-WARM, LAST, COLDEST, WARMEST = 50, 0.02, 0.01, 1.0
-#: file of a run that was cut short; how often it is written, in steps
-CHECKPOINT, KEEP_EVERY = "checkpoint.pt", 100
 #: samples that go through the tower at once when they are embedded
 CHUNK = 512
-
-
-class _Pair(nn.Module):
-    """Both sides: spectra as features, and the tower with a projection."""
-
-    def __init__(self, tower, widths, size, queries, hidden):
-        super().__init__()
-        token_width, redshift_size, tower_size = widths
-        self.spectrum = TokenProjection(token_width, redshift_size, size, queries=queries, hidden=hidden)
-        self.tower = tower
-        self.project = nn.Sequential(nn.Linear(tower_size, hidden), nn.GELU(), nn.Linear(hidden, size))
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(0.07)))
-
-    def embed_samples(self, samples):
-        return F.normalize(self.project(self.tower(samples).float()), dim=1)
 
 
 class ContrastiveAligner:
@@ -137,7 +112,7 @@ class ContrastiveAligner:
         self.rate, self.seed = rate, seed
         self.history_: list[dict[str, float]] = []
         self.validation_: dict[str, Any] = {}
-        self._pair: _Pair | None = None
+        self._pair: Pair | None = None
         self._about: dict[str, Any] = {}
 
     def _load(self):
@@ -231,7 +206,10 @@ class ContrastiveAligner:
         batches = SimilarBatches(taught, *columns)
         runner = self._load()
         pair = self._begin(runner, features, taught)
-        self._train(pair, features, samples, batches, kept, numbers, folder, report)
+        self.history_ = train_pair(
+            pair, features, samples, batches, numbers, self._settings(), folder=folder, report=report,
+            watch=lambda: self._watch(features, samples, kept, numbers),
+        )  # fmt: skip
         self.validation_ = self.evaluate(features, samples, rows=kept, groups=numbers)
         self._about |= {"n_pairs": len(taught), "n_validation": len(kept), "n_left_out": int((~usable).sum())}
         return self
@@ -242,7 +220,7 @@ class ContrastiveAligner:
         widths = arrays["nodes"].shape[1], arrays["redshift"].shape[1], self.tower_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            pair = _Pair(self.tower, widths, self.size, self.queries, self.hidden)
+            pair = Pair(self.tower, widths, self.size, self.queries, self.hidden)
         mean, spread = features.find_moments()
         pair.spectrum.mean.copy_(torch.from_numpy(mean))
         pair.spectrum.spread.copy_(torch.from_numpy(spread))
@@ -252,56 +230,6 @@ class ContrastiveAligner:
         self._about = {"backbone": own, "domain": {"wavelength": [round(float(x)) for x in places]}}
         return pair
 
-    def _train(self, pair, features, samples, batches, kept, groups, folder, report):
-        """All steps, from a checkpoint on where there is one."""
-        optimizer = torch.optim.AdamW(pair.parameters(), lr=self.rate, weight_decay=0.02)
-        path = None if folder is None else Path(folder) / CHECKPOINT
-        start = self._resume(path, pair, optimizer)
-        pair.train()
-        for step in range(start, self.steps):
-            rng = np.random.default_rng([self.seed, step])  # so that a run that goes on is the same
-            torch.manual_seed(int(rng.integers(2**31)))
-            course = LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * step / self.steps))
-            for group in optimizer.param_groups:
-                group["lr"] = self.rate * min(1, (step + 1) / WARM) * course
-            rows = batches.draw(self.batch, rng)
-            temperature = pair.log_temperature.clamp(math.log(COLDEST), math.log(WARMEST)).exp()
-            first = pair.spectrum(*features.take(rows, rng))
-            second = pair.embed_samples(samples.take(rows))
-            loss, right = contrast_views(first, second, temperature, torch.from_numpy(groups[rows]))
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
-            optimizer.step()
-            if (step + 1) % KEEP_EVERY == 0 or step + 1 == self.steps:
-                row = {"step": step + 1, "loss": float(loss.detach()), "temperature": float(temperature.detach())}
-                row |= {"nearest": right} | self._watch(features, samples, kept, groups)
-                self.history_.append(row)
-                if report:
-                    report(", ".join(f"{name} {value:.3g}" for name, value in row.items()))
-                if path is not None:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    state = {"step": step + 1, "pair": pair.state_dict(), "optimizer": optimizer.state_dict()}
-                    torch.save(state | {"history": self.history_, "settings": self._settings()}, path)
-        pair.eval()
-
-    def _resume(self, path, pair, optimizer):
-        """First step that is yet to be done."""
-        self.history_ = []
-        if path is None or not path.is_file():
-            return 0
-        state = torch.load(path, weights_only=True)
-        if state["settings"] != self._settings():
-            msg = (
-                f"folder must be empty or hold a run of the same settings; {os.fspath(path)} has "
-                f"{state['settings']}; give another folder"
-            )
-            raise ValueError(msg)
-        pair.load_state_dict(state["pair"])
-        optimizer.load_state_dict(state["optimizer"])
-        self.history_ = state["history"]
-        return state["step"]
-
     def _settings(self):
         names = ("tower_size", "size", "queries", "hidden", "batch", "steps", "rate", "seed")
         return {name: getattr(self, name) for name in names}
@@ -310,9 +238,7 @@ class ContrastiveAligner:
         """Recall from samples to spectra among pairs that train nothing."""
         if len(rows) < 2:
             return {}
-        self._pair.eval()
         found = self.evaluate(features, samples, rows=rows, groups=groups)["sample to spectrum"]
-        self._pair.train()
         return {name: found[name] for name in ("recall@1", "recall@10", "median_rank")}
 
     def evaluate(self, spectra: Any, samples: Any, *, rows: Any = None, groups: Any = None) -> dict[str, Any]:
@@ -459,7 +385,7 @@ class ContrastiveAligner:
         width = tensors["spectrum.mean"].shape[0]
         joined = tensors["spectrum.first.weight"].shape[1]
         redshift = joined - settings["queries"] * tensors["spectrum.values.bias"].shape[0]
-        pair = _Pair(tower, (width, redshift, settings["tower_size"]), aligner.size, aligner.queries, aligner.hidden)
+        pair = Pair(tower, (width, redshift, settings["tower_size"]), aligner.size, aligner.queries, aligner.hidden)
         pair.load_state_dict(tensors)
         aligner._pair = pair.eval()
         aligner._load()

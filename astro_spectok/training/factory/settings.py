@@ -158,9 +158,9 @@ class PhotometrySettings(StageSettings):
     seed : int
     """
 
-    pairs: int = _setting(3000, "at least 1")
+    pairs: int = _setting(3200, "at least 1")
     objects: int = _setting(6500, "at least 1")
-    steps: int = _setting(1000, "at least 1")
+    steps: int = _setting(1100, "at least 1")
     seed: int = _setting(11, "at least 0")
 
 
