@@ -56,7 +56,7 @@ def true_colours(fluxes, bands):
 
 
 def find_distances(photometry, templates, slack=SLACK):
-    """Chi square of each object (n) to each template (m), with a free amplitude, of the bands that both have."""
+    """Chi square of each object (n) to each template (m), with a free amplitude; inf where a band is unknown."""
     flux, error, mask = (photometry.flux.numpy(), photometry.error.numpy(), photometry.mask.numpy())
     known = np.isfinite(templates)
     shape = np.where(known, templates, 0).astype(np.float64)
@@ -65,7 +65,8 @@ def find_distances(photometry, templates, slack=SLACK):
     bottom = weight @ (shape**2).T
     total = (weight * flux**2) @ known.T.astype(float)
     amplitude = np.maximum(top / np.maximum(bottom, 1e-300), 0)
-    return total - 2 * amplitude * top + amplitude**2 * bottom
+    distance = total - 2 * amplitude * top + amplitude**2 * bottom
+    return np.where(known.all(1), distance, np.inf)
 
 
 def make_untrained(config, seed=1):
@@ -102,7 +103,7 @@ def score_redshifts(z, cls, found_z, found_cls):
 def find_pit(probability, config, cls, z):
     """Probability integral transform of galaxies and quasars, given their class: uniform if probabilities are right."""
     out = []
-    for p, c, value in zip(probability, cls, z, strict=True):
+    for p, c, value in zip(probability, cls.tolist(), z.tolist(), strict=True):
         if c == CLASSES.index("STAR") or value > config.redshifts[-1]:
             continue
         own = p[c * config.z_bins : (c + 1) * config.z_bins]

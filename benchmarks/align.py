@@ -127,7 +127,7 @@ def measure_class(args, head, runner, cls, rows):
             few = np.arange(min(args.decoded, n))
             colours = decode_colours(args, cls, len(few), bands, args.weights)
             distance = -find_distances(every, colours).T  # (few, objects): spectra look for photometry
-            distance = np.where(np.isfinite(colours).all(1)[:, None], distance, 0)
+            distance = np.where(np.isfinite(distance), distance, -1e9)
             about |= {"query": "spectrum"}
             report(rows, about | {"method": "colours"}, rank_own(distance, all_z, few))
             space = vectors["space"][few] @ embed(head, every)[0].T

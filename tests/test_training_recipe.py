@@ -109,7 +109,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    names = "calibrate, embedding, heads, library, small, stars, tiny"
+    names = "calibrate, embedding, heads, library, photometry, small, stars, tiny"
     with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
