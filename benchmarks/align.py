@@ -132,7 +132,7 @@ def measure_class(args, head, runner, cls, rows):
             report(rows, about | {"method": "colours"}, rank_own(distance, all_z, few))
             space = vectors["space"][few] @ embed(head, every)[0].T
             report(rows, about | {"method": "space, same queries"}, rank_own(space, all_z, few))
-            mixed = space / float(head.temperature.clamp(-4.6, 0).exp()) + 0.5 * np.maximum(distance, -1e3)
+            mixed = space / float(head.temperature.detach().clamp(-4.6, 0).exp()) + 0.5 * np.maximum(distance, -1e3)
             report(rows, about | {"method": "mixed"}, rank_own(mixed, all_z, few))
 
 
@@ -157,7 +157,9 @@ def main():
         if number:
             measure_class(args, head, runner, cls, rows)
             if args.json is not None:
-                args.json.write_text(json.dumps({"weights": str(args.weights), "rows": rows}, indent=1))
+                args.json.write_text(
+                    json.dumps({"weights": Path(args.weights or "packaged").name, "rows": rows}, indent=1)
+                )
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ def main():
     args = parser.parse_args()
     warnings.simplefilter("ignore", SpectokWarning)
     _, head = load_photometry_head(args.weights)
-    found = {"bins": len(LN_WAVELENGTH), "weights": str(args.weights), "objects": args.objects}
+    found = {"bins": len(LN_WAVELENGTH), "weights": Path(args.weights or "packaged").name, "objects": args.objects}
     for name in args.only:
         if name != "files" or args.files is not None:
             found[name] = PARTS[name](args, head)
