@@ -63,6 +63,11 @@ class ContrastiveAligner:
     validation_ : dict
         The same of both directions in the end: ``spectrum to sample`` and ``sample to spectrum``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        ``tower`` is no module, or a setting is not positive.
+
     References
     ----------
     Radford et al. 2021, arXiv 2103.00020; Parker et al. 2024, MNRAS 531, 4990 (AstroCLIP); Lanusse et al. 2023,

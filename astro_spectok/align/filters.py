@@ -112,11 +112,13 @@ class Filter:
 
     @cached_property
     def effective(self) -> float:
+        """Pivot wavelength in Angstrom."""
         x, y = self._fine
         return float(np.sqrt(np.trapezoid(y * x, x) / np.trapezoid(y / x, x)))
 
     @cached_property
     def width(self) -> float:
+        """Standard deviation of the response in ln(wavelength)."""
         x, y = self._fine
         weight, place = y / x, np.log(x)
         total = np.trapezoid(weight, x)
@@ -146,7 +148,17 @@ class Filter:
         return response * np.exp(2 * ln_wavelength) / total if total > 0 else np.zeros(len(ln_wavelength))
 
     def covers(self, ln_wavelength: np.ndarray) -> bool:
-        """Whether 99 per cent of the response lies within some bins."""
+        """Whether 99 per cent of the response lies within some bins.
+
+        Parameters
+        ----------
+        ln_wavelength : ndarray of float64, shape (N,)
+            ln(vacuum Angstrom) of the bins, increasing.
+
+        Returns
+        -------
+        bool
+        """
         x, y = self._fine
         inside = (np.log(x) >= ln_wavelength[0]) & (np.log(x) <= ln_wavelength[-1])
         return bool(y[inside].sum() > 0.99 * y.sum())
@@ -165,7 +177,11 @@ def _read_curves():
 
 
 def list_filters() -> list[str]:
-    """Names of the filters that come with the package, as speclite names them: list of str.
+    """Names of the filters that come with the package, as speclite names them.
+
+    Returns
+    -------
+    list of str
 
     Examples
     --------
@@ -195,6 +211,12 @@ def find_filter(what: Any) -> Filter:
         The name is not known; the message has those that are most like it.
     TypeError
         It is none of these.
+
+    Examples
+    --------
+    >>> from astro_spectok.align import find_filter
+    >>> print(f"{find_filter('twomass-J').effective:.0f}")
+    12356
     """
     if isinstance(what, Filter):
         return what

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -74,7 +75,7 @@ class ImageTower(nn.Module):
     torch.Size([2, 128])
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Any) -> None:
         super().__init__()
         if not isinstance(config, ImageTowerConfig):
             if isinstance(config, str) or not all(isinstance(band, str) for band in config):
@@ -96,8 +97,23 @@ class ImageTower(nn.Module):
         )  # fmt: skip
         self.out = nn.Linear(2 * widths[-1] + len(config.bands), config.size)
 
-    def forward(self, images):
-        """Vectors (B, size) of images (B, bands, H, W)."""
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Vectors of images.
+
+        Parameters
+        ----------
+        images : tensor, shape (B, bands, H, W)
+            In any unit, one for all bands.
+
+        Returns
+        -------
+        tensor, shape (B, size)
+
+        Raises
+        ------
+        ValueError
+            They have another number of bands, or fewer than 16 pixels.
+        """
         if images.ndim != 4 or images.shape[1] != len(self.config.bands) or min(images.shape[2:]) < 16:
             msg = (
                 f"images must have the shape (n, {len(self.config.bands)}, height, width), bands "

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -31,6 +32,11 @@ class JointPrior:
         0 where nothing is known.
     floor : float
         Share of a flat prior that is mixed in, so that what is wrong with the photometry excludes nothing.
+
+    Raises
+    ------
+    ValueError
+        Probabilities are negative or not finite, or shapes do not go together.
 
     Examples
     --------
@@ -61,8 +67,21 @@ class JointPrior:
     def __len__(self):
         return len(next(iter(self.probability.values())))
 
-    def weigh(self, i, ln1pz):
-        """Logarithm of its ratio to a flat one over its own bins, for each class of ``ln1pz``, a dict of bins."""
+    def weigh(self, i: int, ln1pz: Mapping) -> dict[str, Any]:
+        """Logarithm of its ratio to a flat one over its own bins.
+
+        Parameters
+        ----------
+        i : int
+            Number of the object.
+        ln1pz : dict of str to ndarray, shape (lags,)
+            For each class ln(1 + z) of the bins that are wanted.
+
+        Returns
+        -------
+        dict of str to float or ndarray, shape (lags,)
+            One number for stars.
+        """
         number, out = len(self.probability), {}
         seen = sum(float(np.sum(p[i])) for p in self.probability.values()) > 0
         for name, x in ln1pz.items():
