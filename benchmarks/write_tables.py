@@ -17,6 +17,7 @@ from _estimator_tables import make_estimator_tables, plot_reliability
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
 from _galaxies_table import make_galaxies_tables
+from _photometry_table import make_photometry_tables
 from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
@@ -140,6 +141,7 @@ def make_tables():
     tables["comparison"] = make_comparison_table(read("redrock"), read("specutils"))
     tables["small_files"] = make_files_table(read("small_files"))
     tables["wild_files"] = make_wild_table(read("wild_files"))
+    tables |= make_photometry_tables(read("photometry"), read("align"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}

@@ -16,6 +16,7 @@ PAGE = DOCS / "api.rst"
 PUBLIC = (
     "astro_spectok",
     "astro_spectok.adapt",
+    "astro_spectok.align",
     "astro_spectok.engine",
     "astro_spectok.estimators",
     "astro_spectok.exceptions",

@@ -72,7 +72,7 @@ def copied(built, tmp_path):
 
 
 #: heads that stages of their own make
-HEADS = ("spectral_type", "stellar", "embedding", "library", "galaxy")
+HEADS = ("spectral_type", "stellar", "embedding", "library", "galaxy", "photometry")
 
 
 def write_recipe(path, *changes):
@@ -91,7 +91,7 @@ class TestWholeBuild:
         loaded = load_weights(built[0] / "weights" / "tiny.safetensors")
         assert loaded.name == "tiny"
         heads = loaded.network.heads
-        assert set(heads) == {"redshift", "spectral_type", "stellar", "embedding", "library", "galaxy"}
+        assert set(heads) == {"redshift", *HEADS}
         calibration = json.loads((built[0] / "calibrate_redshift" / "calibration.json").read_text())
         assert Calibration.from_head(heads["redshift"]).to_dict() == calibration
         known = StellarTraining.from_head(heads["stellar"])
@@ -131,6 +131,7 @@ class TestWholeBuild:
             "embedding": ["embedding"],
             "library": ["library"],
             "galaxy": ["galaxy"],
+            "photometry": ["photometry"],
         }
         stages = {one["stage"]: one for one in [*record["stages"], *(one for x in of_heads.values() for one in x)]}
         assert set(stages) == set(recipe.stages)

@@ -109,7 +109,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    names = "calibrate, embedding, galaxy, heads, library, small, stars, tiny, transients"
+    names = "calibrate, embedding, galaxy, heads, library, photometry, small, stars, tiny, transients"
     with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
@@ -150,8 +150,8 @@ def test_recipe_of_the_packaged_weights():
     assert whole.network == stored.network
     made, held = ({name: one for name, _, one in model.list_heads()} for model in (whole, stored))
     assert {"redshift", "spectral_type", "stellar"} == made.keys()
-    # closed forms, which a training does not have
-    assert held.keys() - made.keys() - {"galaxy"} == {"embedding", "library"}
+    # closed forms, and what is trained on stored pairs, which a training does not have
+    assert held.keys() - made.keys() - {"galaxy", "photometry"} == {"embedding", "library"}
     # labels of white dwarfs, which the recipe trains, were not good enough for the package
     made["stellar"] = replace(made["stellar"], labels=made["stellar"].labels[: len(held["stellar"].labels)])
     assert all(held[name] == config for name, config in made.items())

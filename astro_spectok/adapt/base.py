@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from astropy.table import QTable
 
-from astro_spectok.adapt.backbone import check_backbone, digest_backbone
 from astro_spectok.adapt.deep import DeepSettings
 from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
@@ -21,6 +20,7 @@ from astro_spectok.interface.inputs import find_user
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.interface.streaming import measure_files
 from astro_spectok.spectra import READ_OPTIONS
+from astro_spectok.weights.backbone import check_backbone, digest_backbone
 
 __all__ = ["SpectrumModel"]
 

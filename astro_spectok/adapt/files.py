@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.adapt.backbone import check_backbone
 from astro_spectok.adapt.features import BLOCKS
 from astro_spectok.adapt.reading import LinearReading
 from astro_spectok.adapt.ridge import FIRST
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.weights.backbone import check_backbone
 from astro_spectok.weights.format import check_path, encode_texts, read_content, read_header, write_content
 
 __all__ = ["MODEL_KEY", "describe_model", "read_model", "write_model"]

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from astropy.table import QTable
 
-from astro_spectok.adapt.backbone import digest_backbone
 from astro_spectok.adapt.cells import VectorCells, import_faiss
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.adapt.table_columns import MOST_COLUMNS, PlainTable, choose_rows
@@ -18,6 +17,7 @@ from astro_spectok.embedding import embed
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.spectra import is_single
 from astro_spectok.utils.host import own_errstate
+from astro_spectok.weights.backbone import digest_backbone
 from astro_spectok.weights.checks import check_header
 from astro_spectok.weights.format import check_path, encode_texts, read_header, write_content
 
@@ -106,6 +106,46 @@ class SpectrumIndex:
         self._cells: VectorCells | None = None
         if obj is not None:
             self.add(obj, table, medium=medium, resolution=resolution, progress=progress)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        vectors: Any,
+        table: Any = None,
+        *,
+        weights: str | PathLike[str] | None = None,
+        device: str = "auto",
+        **options: Any,
+    ) -> Self:
+        """An index of vectors that are at hand, of spectra or of another kind of data in their space.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (n, E)
+            Such as those of `~astro_spectok.align.embed_photometry`, with ``parts="photometry"`` as an option, so that
+            spectra can be searched for; or of a `~astro_spectok.align.ContrastiveAligner`. NaN is never found.
+        table, weights, device, **options
+            As for the index itself.
+
+        Returns
+        -------
+        SpectrumIndex
+
+        Raises
+        ------
+        ValueError
+            They are no rows of numbers, or ``table`` does not fit them.
+        """
+        index = cls(weights=weights, device=device, **options)
+        values = np.asarray(vectors, np.float32)
+        if values.ndim != 2 or not values.size:
+            msg = f"vectors must be rows of numbers, (n, E); got the shape {values.shape}; one vector is vectors[None]"
+            raise ValueError(msg)
+        index._load()
+        n = len(values)
+        index.vectors, index.table = _unit(values), PlainTable.of_table(table, n)
+        index.names = np.zeros((n, 1), np.uint8)
+        return index
 
     def __len__(self):
         return len(self.vectors)

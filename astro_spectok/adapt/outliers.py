@@ -10,7 +10,6 @@ from astropy import units as u
 from astropy.table import QTable
 from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 
-from astro_spectok.adapt.backbone import digest_backbone
 from astro_spectok.adapt.index import SpectrumIndex
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.embedding import embed
@@ -21,6 +20,7 @@ from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.spectra import MIN_GOOD_PIXELS, is_single
 from astro_spectok.utils.host import own_errstate
+from astro_spectok.weights.backbone import digest_backbone
 
 __all__ = ["OutlierScores", "outlier_score"]
 

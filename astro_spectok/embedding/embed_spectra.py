@@ -58,6 +58,9 @@ def embed(
     - ``'redshift'``: which redshifts and classes are probable, as long as they are sure; zero for stars.
     - ``'learned'``: what the transformer has learned.
 
+    ``parts='photometry'`` gives another vector instead, to be compared with those of fluxes in filters alone
+    (`~astro_spectok.align.embed_photometry`).
+
     Parts of which a spectrum says nothing are zero.
 
     Parameters
@@ -181,7 +184,7 @@ def embed_table(
     }
     call = word_call("embed_table", parts=parts, weights=weights, medium=medium, resolution=resolution)
     # as text, which every format of tables can hold
-    sizes = ", ".join(f"{name} {runner.embedder.sizes[name]}" for name in runner.embedder.choose(parts))
+    sizes = ", ".join(f"{name} {runner.embedder.find_size((name,))}" for name in runner.embedder.choose(parts))
     made = make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
     return lay_out(made, batch.layout)
 

@@ -5,9 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from astro_spectok.utils.parts import LEARNED, PIXEL_PARTS, check_parts
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.utils.parts import LEARNED, PHOTOMETRY, PIXEL_PARTS, check_parts
 
 __all__ = ["Embedder"]
+
+#: ln(1 + z) below which a redshift is a velocity, of which vectors that meet photometry say nothing
+STILL = 0.0024
 
 
 class Embedder:
@@ -34,6 +38,7 @@ class Embedder:
     def __init__(self, network: Any) -> None:
         self.network = network
         self._head = next((head for head in network.heads.values() if head.kind == "embedding"), None)
+        self._photometry = next((head for head in network.heads.values() if head.kind == PHOTOMETRY), None)
         # the head whose summary the embedding takes finds redshifts for the others
         self._source = next((name for name, size in network.config.summaries if size), None)
         self._redshift = None if self._source is None else network.heads[self._source]
@@ -47,8 +52,15 @@ class Embedder:
         """All parts, in their order."""
         return tuple(self.sizes)
 
+    @property
+    def redshift_size(self) -> int:
+        """How many numbers `summarise_redshift` gives."""
+        return 0 if self._redshift is None else self._redshift.summary.size
+
     def find_size(self, names: Any) -> int:
         """How many numbers some parts have together."""
+        if names == (PHOTOMETRY,):
+            return self._photometry.config.size
         return sum(self.sizes[name] for name in names)
 
     def choose(self, parts: Any, *, pixels: bool = True) -> tuple[str, ...]:
@@ -71,8 +83,18 @@ class Embedder:
             It is neither a text nor a sequence of texts.
         ValueError
             There is no such part, or the weights, or tokens, do not give it.
+        WeightsError
+            It is ``'photometry'``, and the weights have no head for it.
         """
         asked = check_parts(parts)
+        if asked is not None and PHOTOMETRY in asked:
+            if self._photometry is None:
+                msg = (
+                    f"weights must have a head {PHOTOMETRY!r} for parts={PHOTOMETRY!r}; these have "
+                    f"{', '.join(self.network.heads) or 'none'}; use weights that have it (spectok build makes one)"
+                )
+                raise WeightsError(msg)
+            return (PHOTOMETRY,)
         if asked is not None and (missing := [part for part in asked if part not in self.sizes]):
             msg = (
                 f"parts must be among those of these weights, {', '.join(self.sizes)}; got {missing[0]!r}, for which "
@@ -118,12 +140,15 @@ class Embedder:
         """
         import torch
 
+        where = patches.mask, patches.grid.geometry
+        if names == (PHOTOMETRY,):
+            tokens = self.network.encode(patches, detail=False) if tokens is None else tokens
+            return self._meet_photometry(tokens, *where)
         given = None if redshift is None else torch.from_numpy(np.log1p(redshift)).to(patches.grid.geometry.device)
         shifted = [name for name in names if name in PIXEL_PARTS]
         found = set(names) - set(PIXEL_PARTS)
         if shifted and (given is None or bool(torch.isnan(given).any())):
             found.add("redshift")
-        where = patches.mask, patches.grid.geometry
         if tokens is None and found:
             tokens = self.network.encode(patches, detail=LEARNED in names)
         parts, best = self._read_tokens(found, tokens, *where, solutions)
@@ -135,8 +160,26 @@ class Embedder:
 
     def embed_tokens(self, names: Any, tokens: Any, mask: Any, geometry: Any) -> Any:
         """The same from tokens alone, (B, E): of parts that need no pixels."""
+        if names == (PHOTOMETRY,):
+            return self._meet_photometry(tokens, mask, geometry)
         parts, _ = self._read_tokens(set(names), tokens, mask, geometry)
         return parts[LEARNED] if self._head is None else self._head.join(parts, names)
+
+    def _meet_photometry(self, tokens, mask, geometry):
+        """Vectors (B, E) that are compared with those of photometry."""
+        redshift = self.summarise_redshift(tokens, mask, geometry)
+        return self._photometry.project_tokens(tokens, mask, geometry, redshift)
+
+    def summarise_redshift(self, tokens: Any, mask: Any, geometry: Any) -> Any:
+        """Which redshifts tokens allow, (B, R), as long as they are sure, and zero at none; R may be 0."""
+        if self._redshift is None:
+            return tokens.new_zeros(len(tokens), 0)
+        import torch
+
+        scores = self._redshift.score_tokens(tokens[..., : self.network.config.width], mask, geometry)
+        best, summary = self._redshift.summary.find_best(scores), self._redshift.summary(scores)
+        sure = best.probability * (best.ln_one_plus_z.abs() > STILL).to(best.probability)
+        return torch.nn.functional.normalize(summary, dim=1) * sure[:, None]
 
     def _read_tokens(self, names, tokens, mask, geometry, solutions=None):
         """Parts that tokens hold: dict of str to tensor, and the best redshift, or None."""

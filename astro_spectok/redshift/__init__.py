@@ -4,8 +4,9 @@
 from astro_spectok.redshift.calibration import Calibration
 from astro_spectok.redshift.peaks import Peak
 from astro_spectok.redshift.posterior import RedshiftPosterior
+from astro_spectok.redshift.priors import JointPrior
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.zwarn import RedshiftFlag
 
 # what else is imported here is for other rooms
-__all__ = ["Peak", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]
+__all__ = ["JointPrior", "Peak", "RedshiftEstimate", "RedshiftFlag", "RedshiftPosterior"]

@@ -27,7 +27,7 @@ from astro_spectok.redshift.flags import (
     sum_around,
 )
 from astro_spectok.redshift.measure import prepare
-from astro_spectok.redshift.priors import PriorFactors
+from astro_spectok.redshift.priors import JointPrior, PriorFactors
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.series import join_posteriors, sharpen_series
 from astro_spectok.redshift.solutions import (
@@ -133,6 +133,7 @@ class RedshiftEstimator(Estimator):
         resolution: Any = None,
         progress: bool | None = None,
         posterior: bool = False,
+        prior: Any = None,
     ) -> RedshiftEstimate | QTable:
         """Estimate class and redshift of one or many spectra.
 
@@ -151,6 +152,9 @@ class RedshiftEstimator(Estimator):
         posterior : bool, optional
             Whether each row of a table gets its posterior, in 2 kB (see
             `~astro_spectok.redshift.RedshiftPosterior.expand`). The result for one spectrum has it whole in any case.
+        prior : optional
+            In place of the estimator's own, for these spectra: in one of its forms, or of class and redshift together,
+            a row for each spectrum, as `~astro_spectok.align.PhotometricRedshift.find_prior` gives it.
 
         Returns
         -------
@@ -188,9 +192,9 @@ class RedshiftEstimator(Estimator):
         if isinstance(obj, SpectrumSeries):
             return self._estimate_series(obj, medium, resolution, progress)
         count = _check_count(self.n_best)
-        prepared = prepare(self, obj, medium=medium, resolution=resolution)
+        prepared = prepare(self, obj, medium=medium, resolution=resolution, prior=prior)
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
-        meta = self._make_meta(prepared, call)
+        meta = self._make_meta(prepared, call, self.prior if prior is None else prior)
         if prepared.single:
             meta |= describe_input(prepared.batch.info[0])
             ((_, estimate),) = self._measure(prepared, count, meta, progress)
@@ -278,10 +282,10 @@ class RedshiftEstimator(Estimator):
         solved = peaks, interval, zwarn | flags, snr
         return self._make_result(prepared, place, joint, types, solved, count, meta | {"measured": len(found)})
 
-    def _make_meta(self, prepared, call):
+    def _make_meta(self, prepared, call, prior):
         """Provenance of the result: plain numbers and text, as it goes into headers."""
-        prior = self.prior
         kind = "flat" if prior is None else "classes" if hasattr(prior, "keys") else "redshifts"
+        kind = "classes and redshifts" if isinstance(prior, JointPrior) else kind
         limits = (f"{name} {low:.4g} {high:.4g}" for name, (low, high) in prepared.grid.limits.items())
         return make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,

@@ -99,7 +99,7 @@ class Prepared:
         return posterior, information
 
 
-def prepare(estimator, obj, *, medium, resolution):
+def prepare(estimator, obj, *, medium, resolution, prior=None):
     """Check what an estimator is to do, and load what it needs.
 
     Parameters
@@ -108,6 +108,8 @@ def prepare(estimator, obj, *, medium, resolution):
         Has ``weights``, ``device``, ``batch_tokens``, ``z_range``, ``classes`` and ``prior``.
     obj, medium, resolution
         As for `~astro_spectok.tokenize`.
+    prior : optional
+        In place of that of the estimator.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def prepare(estimator, obj, *, medium, resolution):
     redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     whole = RedshiftGrid.from_redshifts(redshifts)
     cut = whole.cut(estimator.z_range, estimator.classes)
-    prior = PriorFactors(estimator.prior, cut.grid, len(batch))
+    prior = PriorFactors(estimator.prior if prior is None else prior, cut.grid, len(batch))
     flags = note_flags(batch, runner.loaded, single=single)
     with naming(f"rules of the head {name}", runner.loaded):
         calibration = Calibration.from_head(head)

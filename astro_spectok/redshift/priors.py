@@ -2,18 +2,99 @@
 """Priors in the forms that users have them, as factors on a posterior whose prior is flat."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["PriorFactors"]
+__all__ = ["JointPrior", "PriorFactors"]
 
 _FORMS = (
-    "None, a dict of class to weight, a pair (z, p) of a grid of redshifts and the density on it (one, or a row for "
+    "None, a dict of class to weight, a JointPrior as of photometry, a pair (z, p) of a grid of redshifts and the "
+    "density on it (one, or a row for "
     "each spectrum), or a function that returns the density at an array of redshifts"
 )
+
+
+@dataclass(frozen=True)
+class JointPrior:
+    """What is known of class and redshift together before spectra are seen, as from photometry.
+
+    Attributes
+    ----------
+    step : float
+        Width of a bin in ln(1 + z); the first is at z = 0.
+    probability : dict of str to ndarray
+        For each class the probability of each bin, (n, m), or (n,) for stars; together they are 1 for each object, or
+        0 where nothing is known.
+    floor : float
+        Share of a flat prior that is mixed in, so that what is wrong with the photometry excludes nothing.
+
+    Raises
+    ------
+    ValueError
+        Probabilities are negative or not finite, or shapes do not go together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.redshift import JointPrior
+    >>> galaxy = np.full((1, 100), 0.008)
+    >>> prior = JointPrior(0.01, {"GALAXY": galaxy, "QSO": galaxy / 8, "STAR": np.array([0.1])})
+    >>> len(prior)
+    1
+    """
+
+    step: float
+    probability: Mapping
+    floor: float = 0.02
+
+    def __post_init__(self):
+        fine = 0 < self.floor <= 1 and self.step > 0
+        arrays = {name: np.asarray(p, float) for name, p in self.probability.items()}
+        fine = fine and all(np.isfinite(p).all() and (p >= 0).all() for p in arrays.values())
+        if not (fine and len({len(p) for p in arrays.values()}) == 1 and all(p.ndim == 1 + (name != STAR)
+                for name, p in arrays.items())):  # fmt: skip
+            msg = (
+                "probability must hold for each class finite numbers, not negative, of the shape (n, m), or (n,) for "
+                "stars, and floor be above 0, at most 1; use what PhotometricRedshift.find_prior gives"
+            )
+            raise ValueError(msg)
+
+    def __len__(self):
+        return len(next(iter(self.probability.values())))
+
+    def weigh(self, i: int, ln1pz: Mapping) -> dict[str, Any]:
+        """Logarithm of its ratio to a flat one over its own bins.
+
+        Parameters
+        ----------
+        i : int
+            Number of the object.
+        ln1pz : dict of str to ndarray, shape (lags,)
+            For each class ln(1 + z) of the bins that are wanted.
+
+        Returns
+        -------
+        dict of str to float or ndarray, shape (lags,)
+            One number for stars.
+        """
+        number, out = len(self.probability), {}
+        seen = sum(float(np.sum(p[i])) for p in self.probability.values()) > 0
+        for name, x in ln1pz.items():
+            p = self.probability.get(name)
+            if p is None or not seen:
+                ratio = np.ones(() if name == STAR else len(x))
+            elif name == STAR:
+                ratio = p[i] * number
+            else:
+                places = self.step * np.arange(p.shape[1])
+                ratio = np.interp(np.maximum(x, 0), places, p[i], right=0.0) * p.shape[1] * number
+            out[name] = np.log((1 - self.floor) * ratio + self.floor)
+        return out
 
 
 class PriorFactors:
@@ -27,7 +108,7 @@ class PriorFactors:
 
     Parameters
     ----------
-    prior : dict of str to float, (array_like, array_like) or callable, optional
+    prior : dict of str to float, `JointPrior`, (array_like, array_like) or callable, optional
         Weights of all classes in any normalisation, 0 excludes one; or ``(z, p)`` of the shapes (m,) and (m,) or
         (n, m), the latter for n spectra; or a function of an array of redshifts.
     grid : `~astro_spectok.redshift.grid.RedshiftGrid`
@@ -48,12 +129,17 @@ class PriorFactors:
     """
 
     def __init__(self, prior, grid, n=1):
-        self.grid, self._z, self._rows = grid, None, None
+        self.grid, self._z, self._rows, self._joint = grid, None, None, None
         self.is_flat = prior is None
         self._shared = dict.fromkeys(grid.classes, 0.0)
         if prior is None:
             return
-        if isinstance(prior, Mapping):
+        if isinstance(prior, JointPrior):
+            if len(prior) != n:
+                msg = f"prior must be of as many objects as there are spectra, {n}; got {len(prior)}; match their rows"
+                raise ValueError(msg)
+            self._joint = prior
+        elif isinstance(prior, Mapping):
             self._shared = self._weigh_classes(prior)
         elif callable(prior):
             self._shared = self._weigh_redshifts(lambda z: _evaluate(prior, np.maximum(z, 0)), "prior")
@@ -65,6 +151,8 @@ class PriorFactors:
 
     def take(self, i=0):
         """For each class the logarithm of the factors, a float or ndarray (lags,), for spectrum ``i``."""
+        if self._joint is not None:
+            return self._joint.weigh(i, self.grid.ln1pz)
         return self._shared if self._rows is None else self._weigh_row(i, f"prior of spectrum {i}")
 
     def _weigh_classes(self, weights):

@@ -16,7 +16,7 @@ from astro_spectok.tokens.token_axis import check_resolution, express_wavelength
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.html import make_html_table, make_sparkline
-from astro_spectok.utils.parts import check_parts
+from astro_spectok.utils.parts import PHOTOMETRY, check_parts
 
 __all__ = ["SpectralTokens"]
 
@@ -160,7 +160,7 @@ class SpectralTokens:
         if asked is None:
             return self.embedding
         sizes = self.meta.get("embedding_parts")
-        if sizes is None or self._embedding is None:
+        if sizes is None or self._embedding is None or PHOTOMETRY in asked:
             return self.decoder.embed(self.values, self.geometry, ~self.mask, asked)
         if missing := [part for part in asked if part not in sizes]:
             msg = f"parts must be among {', '.join(sizes)}, which the weights have; got {missing[0]!r}; leave it out"

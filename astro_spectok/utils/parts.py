@@ -3,7 +3,7 @@
 
 from typing import Any
 
-__all__ = ["LEARNED", "PARTS", "PIXEL_PARTS", "check_parts"]
+__all__ = ["LEARNED", "PARTS", "PHOTOMETRY", "PIXEL_PARTS", "check_parts"]
 
 #: in the order in which they stand in an embedding
 PARTS = ("lines", "colours", "redshift", "learned")
@@ -11,6 +11,8 @@ PARTS = ("lines", "colours", "redshift", "learned")
 PIXEL_PARTS = ("lines", "colours")
 #: the only one of weights that have no head for the parts: the network's own vector as it is
 LEARNED = "learned"
+#: what is compared with vectors of photometry: a vector of its own, which is given when it is asked for, alone
+PHOTOMETRY = "photometry"
 
 
 def check_parts(parts: Any) -> tuple[str, ...] | None:
@@ -29,7 +31,7 @@ def check_parts(parts: Any) -> tuple[str, ...] | None:
     TypeError
         It is neither a text nor a sequence of texts.
     ValueError
-        It is empty, or names a part that there never is.
+        It is empty, names a part that there never is, or ``'photometry'`` among others.
     """
     if parts is None:
         return None
@@ -37,8 +39,12 @@ def check_parts(parts: Any) -> tuple[str, ...] | None:
     if not isinstance(asked, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in asked):
         msg = f"parts must be a name, several names, or None for all; got {parts!r}; give ['lines', 'colours'], say"
         raise TypeError(msg)
-    if not asked or not set(asked) <= set(PARTS):
-        wrong = sorted(set(asked) - set(PARTS))
-        msg = f"parts must be out of {', '.join(PARTS)}; got {repr(wrong[0]) if wrong else 'none'}; None is for all"
+    if PHOTOMETRY in asked and set(asked) != {PHOTOMETRY}:
+        msg = f"parts must be {PHOTOMETRY!r} alone, or others without it; got {parts!r}; embed twice for both"
+        raise ValueError(msg)
+    if not asked or not set(asked) <= {*PARTS, PHOTOMETRY}:
+        wrong = sorted(set(asked) - {*PARTS, PHOTOMETRY})
+        known, got = ", ".join((*PARTS, PHOTOMETRY)), repr(wrong[0]) if wrong else "none"
+        msg = f"parts must be out of {known}; got {got}; None is for all"
         raise ValueError(msg)
     return tuple(asked)

@@ -12,6 +12,7 @@ __all__ = [
     "EmbeddingSettings",
     "GalaxySettings",
     "LibrarySettings",
+    "PhotometrySettings",
     "SpectralTypeSettings",
     "StageSettings",
     "StellarSettings",
@@ -168,6 +169,25 @@ class GalaxySettings(StageSettings):
     stars: int = _setting(600, "at least 2")
     calibrated: int = _setting(1200, "at least 0")
     seed: int = _setting(17, "at least 0")
+
+
+@dataclass(frozen=True)
+class PhotometrySettings(StageSettings):
+    """Settings of the photometry head.
+
+    Attributes
+    ----------
+    pairs, objects : int
+        Simulated objects with a spectrum each, and without.
+    steps : int
+        Batches.
+    seed : int
+    """
+
+    pairs: int = _setting(3200, "at least 1")
+    objects: int = _setting(6500, "at least 1")
+    steps: int = _setting(1100, "at least 1")
+    seed: int = _setting(11, "at least 0")
 
 
 @dataclass(frozen=True)

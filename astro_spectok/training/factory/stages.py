@@ -2,6 +2,7 @@
 """The stages that make weights: what each needs, reads and writes. The work itself is done elsewhere in this room."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from astro_spectok.training.infrared_templates import make_infrared_templates
 from astro_spectok.training.library import make_library
 from astro_spectok.training.library_rows import SETS as LIBRARY_SPECTRA
 from astro_spectok.training.loop import pretrain
+from astro_spectok.training.photometry_head import make_photometry_head
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
 from astro_spectok.training.stellar_head import train_stellar_head
@@ -41,6 +43,8 @@ __all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_p
 
 #: files that stages write
 WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.safetensors"
+#: folder of pairs that a head of photometry is trained on
+PAIRS = "pairs"
 CALIBRATION, RULES = "calibration.json", "rules.json"
 REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
@@ -223,6 +227,17 @@ def _transients(work):
     return [HEAD], figures
 
 
+def _photometry(work):
+    """The head of photometry; pairs that were drawn stay beside it until the stage is done."""
+    head = make_photometry_head(
+        Runner(work.base, work.device), work.data, **work.settings.to_dict(), folder=work.folder / PAIRS,
+        report=work.report,
+    )  # fmt: skip
+    write_head(work.folder / HEAD, head)
+    shutil.rmtree(work.folder / PAIRS)
+    return [HEAD], {}
+
+
 def _calibrate_redshift(work):
     """Probabilities and errors of redshifts, and the rules of their flags."""
     settings = work.settings
@@ -272,6 +287,7 @@ def gather_parts(model, done):
         ("library", "library"), ("spectral_type", "spectral_type"), ("stellar", "stellar"), ("embedding", "embedding"),
         ("galaxy", "galaxy"),
         ("transient", "transients"),
+        ("photometry", "photometry"),
     ):  # fmt: skip
         if stage in done:
             heads[find_head(model, kind) or kind] = done[stage] / HEAD
@@ -301,6 +317,7 @@ STAGES = {
     "stellar_left_out": Stage("stellar", _stellar_left_out, sets=LABELLED, sizes=SIZES, needs_data=True),
     "embedding": Stage("embedding", _embedding, uses_base=True),
     "galaxy": Stage("galaxy", _galaxy, uses_base=True),
+    "photometry": Stage("photometry", _photometry, uses_base=True),
     "calibrate_redshift": Stage("redshift", _calibrate_redshift, uses_base=True, uses_templates=True),
     "calibrate_stellar": Stage(
         "stellar",

@@ -1,0 +1,151 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Images of objects in named bands, from arrays, NDData and FITS cutouts, as one array."""
+
+import os
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import Cutout2D, NDData
+
+__all__ = ["read_images"]
+
+#: keywords of a header that name bands, as one word or a list
+BAND_KEYS = ("BANDS", "FILTERS", "BAND", "FILTER")
+
+
+def read_images(images: Any, bands: Sequence[str], size: int, *, positions: Any = None, wcs: Any = None) -> np.ndarray:
+    """Images around objects, cut to one size.
+
+    Parameters
+    ----------
+    images : ndarray, mapping of str to image, or sequence of path-like or mapping
+        Cutouts as an array (n, bands, height, width) or (bands, height, width); or files, one for each object, with a
+        cube (bands, height, width) whose header names the bands (``BANDS``); or for each object a dict of band to
+        `~astropy.nddata.NDData` or array. One dict of large images with a WCS, and ``positions``, gives a cutout each.
+    bands : sequence of str
+        Names of the bands in the order that the tower takes them.
+    size : int
+        Height and width in pixels.
+    positions : `~astropy.coordinates.SkyCoord`, optional
+        Of objects on large images.
+    wcs : `~astropy.wcs.WCS`, optional
+        Of arrays that have none of their own.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, bands, size, size)
+        NaN where an image is masked, or ends: such rows are left out by `ContrastiveAligner`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A band is missing or not named, or an image has another form; the message names it.
+    """
+    if isinstance(bands, str) or not len(bands):
+        msg = f"bands must be a sequence of names, such as ('g', 'r', 'z'); got {bands!r}"
+        raise TypeError(msg)
+    if isinstance(size, bool) or not isinstance(size, int) or size < 16:
+        msg = f"size must be an integer of 16 or more pixels; got {size!r}"
+        raise ValueError(msg)
+    bands = list(bands)
+    if positions is not None:
+        return _cut_all(images, bands, size, positions, wcs)
+    if isinstance(images, np.ndarray) or hasattr(images, "detach"):
+        stack = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images, np.float32)
+        stack = stack[None] if stack.ndim == 3 else stack
+        if stack.ndim != 4 or stack.shape[1] != len(bands):
+            msg = (
+                f"images must have the shape (n, {len(bands)}, height, width) for the bands {bands}; got {stack.shape}"
+            )
+            raise ValueError(msg)
+        return np.stack([_centre(one, size) for one in stack])
+    if isinstance(images, Mapping | str | PathLike):
+        images = [images]
+    return np.stack([_centre(_read_one(one, bands, k), size) for k, one in enumerate(images)])
+
+
+def _read_one(image, bands, k):
+    """Planes (bands, height, width) of one object."""
+    if isinstance(image, str | PathLike):
+        return _read_file(image, bands)
+    if not isinstance(image, Mapping):
+        msg = f"images must be files, or dicts of band to image; image {k} is {type(image).__name__}, without bands"
+        raise TypeError(msg)
+    missing = [band for band in bands if band not in image]
+    if missing:
+        msg = f"images must have the bands {', '.join(bands)}; image {k} has {', '.join(map(str, image))}"
+        raise ValueError(msg)
+    planes = [_read_plane(image[band]) for band in bands]
+    if len({plane.shape for plane in planes}) > 1 or planes[0].ndim != 2:
+        msg = f"images must be planes of one shape in all bands; image {k} has {[plane.shape for plane in planes]}"
+        raise ValueError(msg)
+    return np.stack(planes)
+
+
+def _read_plane(image):
+    """Values of an image, NaN where masked."""
+    if not isinstance(image, NDData):
+        return np.asarray(image, np.float32)
+    values = np.array(image.data, np.float32)
+    if image.mask is not None:
+        values[np.broadcast_to(np.asarray(image.mask, bool), values.shape)] = np.nan
+    return values
+
+
+def _read_file(path, bands):
+    """Planes of a FITS cutout whose header names its bands."""
+    with fits.open(path) as file:
+        found = next((hdu for hdu in file if hdu.is_image and getattr(hdu, "data", None) is not None), None)
+        if found is None or found.data.ndim not in (2, 3):
+            msg = f"images: {os.fspath(path)} must hold an image (bands, height, width); got none"
+            raise ValueError(msg)
+        cube = np.array(found.data, np.float32)
+        text = next((str(hdu.header[key]) for hdu in (found, file[0]) for key in BAND_KEYS if key in hdu.header), "")
+    cube = cube[None] if cube.ndim == 2 else cube
+    names = text.replace(",", " ").split()
+    names = list(names[0]) if len(names) == 1 and len(names[0]) == len(cube) else names
+    if len(names) != len(cube) or not set(bands) <= set(names):
+        msg = (
+            f"images: {os.fspath(path)} must name the bands of its {len(cube)} planes in the header, "
+            f"{', '.join(bands)} among them (BANDS = 'grz', say); got {text!r}; give a dict of band to image instead"
+        )
+        raise ValueError(msg)
+    return cube[[names.index(band) for band in bands]]
+
+
+def _centre(planes, size):
+    """The middle of planes (bands, height, width), NaN where they end."""
+    out = np.full((len(planes), size, size), np.nan, np.float32)
+    source, target = [], []
+    for n in planes.shape[1:]:
+        begin = (n - size) // 2
+        source.append(slice(max(begin, 0), min(begin + size, n)))
+        target.append(slice(max(-begin, 0), max(-begin, 0) + min(size, n)))
+    out[:, target[0], target[1]] = planes[:, source[0], source[1]]
+    return out
+
+
+def _cut_all(images, bands, size, positions, wcs):
+    """A cutout of each band around each position."""
+    if not isinstance(images, Mapping) or any(band not in images for band in bands):
+        names = ", ".join(map(str, images)) if isinstance(images, Mapping) else type(images).__name__
+        msg = f"images must be a dict of the bands {', '.join(bands)} where positions are given; got {names}"
+        raise ValueError(msg)
+    positions = positions.reshape(1) if positions.isscalar else positions
+    out = np.full((len(positions), len(bands), size, size), np.nan, np.float32)
+    for k, band in enumerate(bands):
+        image = images[band]
+        own = getattr(image, "wcs", None) or wcs
+        if own is None:
+            msg = f"wcs must be given: the image of band {band!r} has none; use CCDData, or wcs="
+            raise ValueError(msg)
+        plane = _read_plane(image)
+        for i, place in enumerate(positions):
+            try:
+                out[i, k] = Cutout2D(plane, place, (size, size), wcs=own, mode="partial", fill_value=np.nan).data
+            except ValueError:  # the position lies beside the image
+                continue
+    return out
