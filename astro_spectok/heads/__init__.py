@@ -5,6 +5,7 @@ from astro_spectok.heads.embedding import EmbeddingConfig, EmbeddingHead
 from astro_spectok.heads.galaxy import GalaxyConfig, GalaxyHead
 from astro_spectok.heads.library import LibraryConfig, LibraryHead
 from astro_spectok.heads.model import MODELS, ModelConfig, add_head, build_model, get_model_config
+from astro_spectok.heads.photometry import PhotometryConfig, PhotometryHead
 from astro_spectok.heads.pooled import TokenReader
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift import RedshiftConfig, RedshiftHead

@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=18840778,
-            sha256="62bca63500e031fb0dcce6b1b9b2b31aba35d6b1ccca5890f8eb18217d017a97",
+            size=19_571_742,
+            sha256="a1a0bcd83e3cd46ca010f73dfb158d7e841a62b1851e131228901fcd68494af2",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
