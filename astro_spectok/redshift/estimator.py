@@ -190,7 +190,7 @@ class RedshiftEstimator(Estimator):
             Some of several spectra cannot be used.
         """
         if isinstance(obj, SpectrumSeries):
-            return self._estimate_series(obj, medium, resolution, progress)
+            return self._estimate_series(obj, medium, resolution, progress, prior)
         count = _check_count(self.n_best)
         prepared = prepare(self, obj, medium=medium, resolution=resolution, prior=prior)
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
@@ -261,12 +261,14 @@ class RedshiftEstimator(Estimator):
             **kept,
         )
 
-    def _estimate_series(self, series, medium, resolution, progress):
+    def _estimate_series(self, series, medium, resolution, progress, prior):
         """The `RedshiftEstimate` of one object by several spectra."""
         count = _check_count(self.n_best)
-        prepared = prepare(self, series.to_batch(medium=medium, resolution=resolution), medium=None, resolution=None)
+        batch = series.to_batch(medium=medium, resolution=resolution)
+        prepared = prepare(self, batch, medium=None, resolution=None, prior=prior)
         call = self._word_call("estimate", medium=medium, resolution=resolution)
-        meta = self._make_meta(prepared, call) | describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
+        meta = self._make_meta(prepared, call, self.prior if prior is None else prior)
+        meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
         # a prior counts once, not once for each spectrum
         flat = replace(prepared, prior=PriorFactors(None, prepared.grid, len(prepared.batch)))
         found = {i: tuple(measured) for i, *measured in flat.measure(progress)}

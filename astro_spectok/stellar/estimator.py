@@ -207,6 +207,8 @@ class StellarParameterEstimator(Estimator):
         rows = make_velocity_rows(prepared.batch, stars, floor)
         arrays = make_arrays(VELOCITY_COLUMNS, len(series)) | rows
         arrays["message"] = np.array(prepared.contained.messages, dtype=object)
+        # velocities assume a star: those of all else are nothing to rely on
+        arrays["message"][rows["p_star"] < 0.5] = "more probably no star"
         if series.times is not None:
             arrays["time"] = series.times.mjd
         meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}

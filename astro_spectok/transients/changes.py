@@ -52,6 +52,8 @@ class Changes:
     >>> difference, changed = np.array([[0.0, 0.0], [0.5, 0.75]]), np.array([False, True])
     >>> ranges = ([], [(4975.0, 5075.0)])
     >>> found = Changes([5000, 5050] * u.AA, difference, np.full((2, 2), 0.125), changed, ranges, None)
+    >>> found
+    <Changes: 1 of 2 epochs differ from the others>
     >>> found.to_table()["most"].tolist()
     [0.0, 6.0]
     """
@@ -62,6 +64,10 @@ class Changes:
     changed: np.ndarray
     ranges: tuple[list[tuple[float, float]], ...]
     times: Time | None
+
+    def __repr__(self) -> str:
+        n = int(np.count_nonzero(self.changed))
+        return f"<Changes: {n} of {len(self.changed)} epochs differ from the others>"
 
     def to_table(self) -> QTable:
         """A row for each epoch.

@@ -123,7 +123,7 @@ _ENTRIES = {
             # the wider of the ranges in the metadata of both runs
             wavelength_range=(1094.1, 48187.6),
             trained_on="simulated surveys; public spectra without labels; stars of public libraries with labels",
-            description="the packaged default: tokens, embeddings, class and redshift, types and parameters of stars",
+            description="the packaged default: tokens, embeddings, redshifts, stars, galaxies, transients, photometry",
             # benchmarks/results/small_reconstruction.json: chi2 per pixel, medians
             figures={"chi2_sdss_boss": 0.87, "chi2_lamost": 0.99, "chi2_sim_redrock": 0.96},
             packaged=True,
