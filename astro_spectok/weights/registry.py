@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19_571_742,
-            sha256="a1a0bcd83e3cd46ca010f73dfb158d7e841a62b1851e131228901fcd68494af2",
+            size=19571798,
+            sha256="1939e8fea435a800903a1d31e840173779565fd70bab518898b1cad3a3b1c4da",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
