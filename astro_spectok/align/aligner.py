@@ -62,6 +62,8 @@ class ContrastiveAligner:
         validation.
     validation_ : dict
         The same of both directions in the end: ``spectrum to sample`` and ``sample to spectrum``.
+    card_ : str
+        What was written for others with the file that it was loaded from.
 
     Raises
     ------
@@ -117,6 +119,7 @@ class ContrastiveAligner:
         self.rate, self.seed = rate, seed
         self.history_: list[dict[str, float]] = []
         self.validation_: dict[str, Any] = {}
+        self.card_ = ""
         self._pair: Pair | None = None
         self._about: dict[str, Any] = {}
 

@@ -108,7 +108,8 @@ def read_fluxes(
     named = dict(filters) if isinstance(filters, Mapping) else {}
     n = len(next(iter(columns.values())))
     flux, error = np.full((2, n, len(chosen)), np.nan)
-    flags, messages = np.zeros(n, np.int64), [[] for _ in range(n)]
+    flags = np.zeros(n, np.int64)
+    messages: list[list[str]] = [[] for _ in range(n)]
     limits = dict(upper_limits or {})
     if unknown := [name for name in (*limits, *(errors or {})) if name not in columns]:
         msg = f"errors and upper_limits must be by columns of table, {', '.join(columns)}; got {unknown[0]!r}"
@@ -206,7 +207,8 @@ def _find_errors(column, columns, errors):
             raise ValueError(msg)
         return errors[column], "ivar" in errors[column].lower()
     lower = {one.lower(): one for one in columns}
-    low, head, band = column.lower(), *column.lower().rpartition("_")[::2]
+    low = column.lower()
+    head, _, band = low.rpartition("_")
     guesses = [f"{low}_err", f"{low}_error", f"{low}err", f"e_{low}", f"err_{low}", f"sigma_{low}"]
     guesses += [f"{low}_ivar", f"ivar_{low}", f"{head}_err_{band}", f"{head}_ivar_{band}", f"{head}err_{band}"]
     for guess in guesses:

@@ -38,7 +38,7 @@ class Embedder:
     def __init__(self, network: Any) -> None:
         self.network = network
         self._head = next((head for head in network.heads.values() if head.kind == "embedding"), None)
-        self._photometry = next((head for head in network.heads.values() if head.kind == PHOTOMETRY), None)
+        self._photometry: Any = next((head for head in network.heads.values() if head.kind == PHOTOMETRY), None)
         # the head whose summary the embedding takes finds redshifts for the others
         self._source = next((name for name, size in network.config.summaries if size), None)
         self._redshift = None if self._source is None else network.heads[self._source]
