@@ -43,7 +43,8 @@ class TransientEstimate:
         Days since maximum light, in the frame of the object, and their standard deviation; NaN for what is no
         transient, and where the library knows none.
     z, z_err : `~astropy.units.Quantity`
-        Redshift and its standard deviation, dimensionless; that of `RedshiftEstimator` for what is no transient.
+        Redshift and its standard deviation, dimensionless; for what is no transient that of
+        `~astro_spectok.estimators.RedshiftEstimator`.
     p_z : float
         Probability of a redshift within 0.01 of it.
     p_transient : float
