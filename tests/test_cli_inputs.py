@@ -134,7 +134,7 @@ class TestStart:
         def fail(*args, **kwargs):
             pytest.fail("a file was read")
 
-        monkeypatch.setattr("astro_spectok.embedding.embed_spectra.read_inputs", fail)
+        monkeypatch.setattr("astro_spectok.interface.streaming.read_files", fail)
 
     def test_output_is_none_of_the_inputs(self, folder, run, capsys, tmp_path):
         """By any name, with --overwrite too: the file stays."""

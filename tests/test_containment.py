@@ -75,7 +75,7 @@ def _fail_on_odd(patch, module, name, error):
 
 def fail_in_solutions(patch):
     """An error of the fit with templates, or of the posterior."""
-    _fail_on_odd(patch, redshift, "_solve", KeyError("template"))
+    _fail_on_odd(patch, redshift, "solve_spectrum", KeyError("template"))
     return InputFlag.FAILED, "KeyError: 'template'"
 
 

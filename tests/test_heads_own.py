@@ -140,7 +140,7 @@ def test_file_with_an_unknown_head_says_what_to_do(own, start, tmp_path, monkeyp
     with monkeypatch.context() as before_import:
         before_import.delitem(registry._KINDS, "slope")
         with pytest.raises(
-            WeightsError, match=r"redshift, spectral_type, stellar; got 'slope'; import the module that defines it"
+            WeightsError, match=r"spectral_type, stellar, transient; got 'slope'; import the module that defines it"
         ):
             load_weights(path)
     assert load_weights(path).network.heads["slope"].config == own.SlopeConfig(size=1.0)

@@ -219,7 +219,7 @@ def test_heads_that_are_not_registered_are_named(tmp_path, network):
     """With those that are, and how to make another one known."""
     config = {"backbone": CONFIG.to_dict(), "heads": [{"name": "a", "kind": "colour", "config": {}}]}
     path = write_weights(tmp_path / "x.safetensors", config, {})
-    with pytest.raises(WeightsError, match=r"redshift, spectral_type, stellar; got 'colour'; import the module"):
+    with pytest.raises(WeightsError, match=r"spectral_type, stellar, transient; got 'colour'; import the module"):
         load_weights(path)
 
 

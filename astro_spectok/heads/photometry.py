@@ -107,7 +107,7 @@ class PhotometryHead(Head):
             c.token_width, c.redshift_size, c.size, queries=c.queries, values=c.values, hidden=c.hidden
         )
         self.temperature = nn.Parameter(torch.tensor(np.log(0.07), dtype=torch.float32))
-        self.register_buffer("prior", torch.zeros(c.n_scores))
+        self.register_buffer("prior", torch.zeros(c.n_scores, dtype=torch.float32))
         self.register_buffer("places", torch.tensor(find_places(), dtype=torch.float32), persistent=False)
 
     @property

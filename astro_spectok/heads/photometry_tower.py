@@ -178,8 +178,8 @@ class TokenProjection(nn.Module):
     def __init__(self, width, redshift, size, *, queries=8, values=24, hidden=96, frequencies=7):
         super().__init__()
         self.frequencies = frequencies
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("spread", torch.ones(width))
+        self.register_buffer("mean", torch.zeros(width, dtype=torch.float32))
+        self.register_buffer("spread", torch.ones(width, dtype=torch.float32))
         inputs = width + 2 * frequencies
         self.keys, self.values = nn.Linear(inputs, values), nn.Linear(inputs, values)
         self.queries = nn.Parameter(0.2 * torch.randn(queries, values))
