@@ -68,6 +68,13 @@ def _null(make):
     return draw
 
 
+def _featureless(rng, n):
+    """White noise with true errors on a power of the wavelength."""
+    flux, sigma = np.linspace(1, 2, n) ** rng.uniform(-3, 3), 10.0 ** -rng.uniform(0, 1.5)
+    flux = flux / np.median(flux)
+    return flux + rng.normal(0, sigma, n), np.full(n, sigma)
+
+
 def _one_spike(rng, n):
     flux = rng.normal(0, 1, n)
     flux[rng.integers(n // 4, 3 * n // 4)] = 10 ** rng.uniform(-3, 3)
@@ -87,6 +94,7 @@ NULLS = {
     "white noise": lambda rng, n: (rng.normal(0, 1, n), np.ones(n)),
     "white noise, no errors": lambda rng, n: (rng.normal(0, 1, n), None),
     "white noise on a level": lambda rng, n: (10 + rng.normal(0, 1, n), np.ones(n)),
+    "white noise on a slope, S/N 1 to 30": _featureless,
     "noise, one spike": _one_spike,
     "correlated noise": lambda rng, n: _smoothed(rng, n, rng.uniform(1, 5)),
     "correlated noise, no errors": lambda rng, n: (_smoothed(rng, n, rng.uniform(1, 5))[0], None),
@@ -239,7 +247,7 @@ def list_sets(data, *, limit, train=False):
 
     folder = data / ("train" if train else "test")
     for name, make in NULLS.items():
-        yield "null", name, partial(_null(make), rng(name), min(limit, 15))
+        yield "null", name, partial(_null(make), rng(name), max(limit // 4, min(limit, 15)))
     base = partial(_list_good, folder, train, data)
     few = max(limit // 8, 4)
     for width in WINDOWS:

@@ -33,3 +33,15 @@ def test_command(fuzz, capsys, monkeypatch):
     assert "file 77: KeyError: 'lost' (fail," in capsys.readouterr().out
     with pytest.raises(KeyError):
         fuzz.main(["--case", "file", "77"])
+
+
+def test_an_error_of_another_kind_is_a_failure(fuzz, tmp_path, monkeypatch):
+    """What no user should see is not swallowed, nor a refusal that names no file."""
+    for error in (KeyError("heads"), OSError("it broke")):
+
+        def read(path, error=error):
+            raise error
+
+        monkeypatch.setattr("_strange_files.read", read)
+        with pytest.raises((KeyError, AssertionError)):
+            fuzz.run_case("file", 3, tmp_path)

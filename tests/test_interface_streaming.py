@@ -71,7 +71,7 @@ def test_files_are_read_when_their_turn_comes(paths, redshift_weights, monkeypat
         return RedshiftEstimator(redshift_weights, "cpu").estimate(batch, progress=progress)
 
     with pytest.warns(FlaggedSpectraWarning):
-        streaming.measure_files(paths, measure, medium="vacuum", progress=False)
+        streaming.measure_in_chunks(paths, measure, medium="vacuum", progress=False)
     assert measured == [(4, 2), (4, 2), (6, 2), (7, 1)]
 
 

@@ -18,7 +18,7 @@ from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarni
 from astro_spectok.interface.columns import Column, make_table
 from astro_spectok.interface.inputs import find_user
 from astro_spectok.interface.provenance import make_provenance, word_call
-from astro_spectok.interface.streaming import measure_files
+from astro_spectok.interface.streaming import measure_in_chunks
 from astro_spectok.spectra import READ_OPTIONS
 from astro_spectok.weights.backbone import check_backbone, digest_backbone
 
@@ -238,7 +238,7 @@ class SpectrumModel(BaseEstimator):
         def measure(batch, progress):
             return self.estimate(batch, redshift=redshift, progress=progress, **kwargs)
 
-        return measure_files(
+        return measure_in_chunks(
             paths, measure, label=type(self).__name__, file_format=file_format, medium=medium, resolution=resolution,
             progress=progress, **reading,
         )  # fmt: skip

@@ -250,10 +250,10 @@ def _convert(values, noise, own_unit, noise_unit, is_ivar, band, fallback, colum
         wrong = noise <= 0
     if isinstance(unit, u.MagUnit) or unit == u.mag:
         if unit == u.mag:
-            msg = f"unit of {column!r} must have a zero point, as u.ABmag and u.STmag have; got mag; give unit=u.ABmag"
-            if fallback is None:
-                raise u.UnitsError(msg)
-            unit = _read_unit(None, fallback, column)
+            unit = unit if fallback is None else _read_unit(None, fallback, column)
+        if not isinstance(unit, u.MagUnit):
+            msg = f"unit of {column!r} must have a zero point, as u.ABmag and u.STmag; got {unit}; give unit=u.ABmag"
+            raise u.UnitsError(msg)
         values = np.where(np.abs(values) < NO_MAGNITUDE, values, np.nan)
         linear = (values * unit).to_value(u.uJy, u.spectral_density(band.effective * u.AA))
         return linear, 0.4 * np.log(10) * linear * noise, wrong & np.isfinite(values)

@@ -12,6 +12,7 @@ __all__ = [
     "add_stellar",
     "add_stellar_options",
     "add_transient",
+    "add_transient_options",
 ]
 
 
@@ -132,11 +133,16 @@ def add_transient(subparsers):
     description = "Type supernovae and other transients in files, with phase and redshift, a row for each spectrum."
     parser = subparsers.add_parser("transient", help=description, description=description)
     add_file_options(parser)
+    add_transient_options(parser)
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    parser.set_defaults(run=_run_transient)
+
+
+def add_transient_options(parser):
+    """Add what is asked of transients, here and in ``spectok survey transient``."""
     parser.add_argument(
         "--assume-transient", action="store_true", help="all are transients: none is taken for a galaxy, quasar or star"
     )
-    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
-    parser.set_defaults(run=_run_transient)
 
 
 def _run_transient(args):

@@ -1,7 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """``spectok survey``: whole surveys, in parallel, which a kill does not lose."""
 
-from astro_spectok.cli.estimators import add_galaxy_options, add_redshift_options, add_stellar_options
+from astro_spectok.cli.estimators import (
+    add_galaxy_options,
+    add_redshift_options,
+    add_stellar_options,
+    add_transient_options,
+)
 from astro_spectok.cli.measure import NOTHING, SOME
 from astro_spectok.cli.options import (
     EXIT_STATUS,
@@ -28,13 +33,14 @@ TASKS = {
     "redshift": ("measure class and redshift", add_redshift_options),
     "stellar": ("measure parameters and radial velocities of stars", add_stellar_options),
     "galaxy": ("measure populations, dispersions and lines of galaxies", add_galaxy_options),
+    "transient": ("type supernovae and other transients", add_transient_options),
     "embed": ("turn spectra into vectors", lambda parser: None),
     "predict": ("predict what 'spectok fit' has learned", _add_predict_options),
 }
 
 
 def add_survey(subparsers):
-    """Add ``spectok survey redshift|stellar|galaxy|embed|predict``."""
+    """Add ``spectok survey redshift|stellar|galaxy|transient|embed|predict``."""
     description = (
         "Measure whole surveys into a dataset of Parquet files, with memory that does not grow with their size. "
         "The same command goes on where one before it was stopped or killed."
@@ -81,7 +87,7 @@ def _run_survey(args):
 
     options = {
         name: getattr(args, name)
-        for name in ("classes", "posterior", "assume_star", "assume_galaxy", "model")
+        for name in ("classes", "posterior", "assume_star", "assume_galaxy", "assume_transient", "model")
         if getattr(args, name, None)
     }
     if getattr(args, "z_range", None):

@@ -13,7 +13,7 @@ from astro_spectok.interface.columns import Column, lay_out, make_table
 from astro_spectok.interface.containment import Containment, require_finite
 from astro_spectok.interface.inputs import measure_facts, note_flags, prepare_inputs
 from astro_spectok.interface.provenance import make_provenance, word_call
-from astro_spectok.interface.streaming import measure_files
+from astro_spectok.interface.streaming import measure_in_chunks
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.parts import check_parts
 
@@ -250,7 +250,7 @@ def embed_files(
             batch, parts=parts, weights=weights, device=device, batch_tokens=batch_tokens, progress=progress
         )
 
-    table = measure_files(
+    table = measure_in_chunks(
         paths, measure, label="embed", file_format=file_format, medium=medium, resolution=resolution,
         progress=progress, **reading,
     )  # fmt: skip

@@ -65,14 +65,11 @@ class GalaxyPropertyEstimator(Estimator):
 
     >>> from astro_spectok.estimators import GalaxyPropertyEstimator
     >>> from astro_spectok.simulate.export import simulate_spectra
-    >>> from astro_spectok.weights import load_network
     >>> spectra = simulate_spectra(2, seed=3, families=["galaxies"], instruments=["sdss"], snr=(30, 30))
     >>> estimator = GalaxyPropertyEstimator(device="cpu", assume_galaxy=True)
-    >>> if "galaxy" in load_network().heads:
-    ...     table = estimator.estimate(spectra)
-    ...     assert table["sigma_v"].unit == "km / s" and len(table) == 2
-    >>> estimator.get_params()["assume_galaxy"]
-    True
+    >>> table = estimator.estimate(spectra)
+    >>> print(len(table), table["sigma_v"].unit, table["age"].unit)
+    2 km / s Gyr
     """
 
     def __init__(

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from astro_spectok.exceptions import WeightsError
 from astro_spectok.galaxies.breaks import measure_d4000
 from astro_spectok.galaxies.emission import fit_lines
 from astro_spectok.galaxies.starlight import Starlight, fit_stars
 from astro_spectok.galaxies.warn import GalaxyFlag
 from astro_spectok.interface.containment import require_finite
+from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts
 from astro_spectok.redshift.estimator import COMPARED, solve_spectrum
 from astro_spectok.redshift.fit import assume_resolution
@@ -83,14 +83,7 @@ def find_galaxy_head(runner):
     WeightsError
         The weights have none.
     """
-    name = runner.find_head("galaxy")
-    if name is None:
-        msg = (
-            f"weights {runner.loaded.name!r} give no properties of galaxies: their network has no galaxy head; use "
-            "others, see `spectok weights list`, or give them one with `spectok build galaxy`"
-        )
-        raise WeightsError(msg)
-    return name
+    return require_head(runner, "galaxy", "properties of galaxies", "give them one with `spectok build galaxy`")
 
 
 def find_galaxies(prepared, redshift, training, assume_galaxy, progress):

@@ -9,7 +9,7 @@ from typing import Any, Self
 from astropy.table import QTable
 
 from astro_spectok.interface.provenance import word_call, word_options
-from astro_spectok.interface.streaming import measure_files
+from astro_spectok.interface.streaming import measure_in_chunks
 from astro_spectok.spectra import READ_OPTIONS
 from astro_spectok.utils.html import make_html_table
 
@@ -141,7 +141,7 @@ class Estimator:
         def measure(batch, progress):
             return self.estimate(batch, progress=progress, **kwargs)
 
-        table = measure_files(
+        table = measure_in_chunks(
             paths, measure, label=type(self).__name__, file_format=file_format, medium=medium, resolution=resolution,
             progress=progress, **reading,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 
 import os
 import warnings
+from itertools import chain
 
 import numpy as np
 from astropy.table import Column, vstack
@@ -11,13 +12,13 @@ from astro_spectok.exceptions import FlaggedSpectraWarning, SpectokWarning
 from astro_spectok.interface.inputs import find_user
 from astro_spectok.spectra import SpectrumBatch, read_files, to_batch
 
-__all__ = ["measure_files"]
+__all__ = ["measure_in_chunks"]
 
 #: pixels, and spectra, from which a chunk is measured
 MOST_PIXELS, MOST_SPECTRA = 4_000_000, 2000
 
 
-def measure_files(
+def measure_in_chunks(
     paths, measure, *, label="spectra", file_format=None, medium=None, resolution=None, progress=None, **reading
 ):
     """Measure the spectra in files, some hundred at a time.
@@ -63,7 +64,7 @@ def measure_files(
     if second is None:
         table, names = measure(_join(first), progress=progress), _list_names(first)
     else:
-        table, names = _measure_all(_rejoin(first, second, chunks), measure, len(paths), label, progress)
+        table, names = _measure_all(chain([first, second], chunks), measure, len(paths), label, progress)
     table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), index=0, name="file")
     return table
 
@@ -79,12 +80,6 @@ def _gather(pairs):
             chunk, pixels, spectra = [], 0, 0
     if chunk:
         yield chunk
-
-
-def _rejoin(first, second, others):
-    yield first
-    yield second
-    yield from others
 
 
 def _join(chunk):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.containment import Containment
+from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import note_flags, prepare_inputs
 from astro_spectok.redshift.calibration import Calibration, measure_pixel
 from astro_spectok.redshift.grid import GridCut, RedshiftGrid
@@ -126,13 +126,7 @@ def prepare(estimator, obj, *, medium, resolution, prior=None):
         obj, weights=estimator.weights, medium=medium, resolution=resolution, device=estimator.device,
         batch_tokens=estimator.batch_tokens,
     )  # fmt: skip
-    name = runner.find_head("redshift")
-    if name is None:
-        msg = (
-            f"weights {runner.loaded.name!r} give no redshifts: their network has no head for them; use others, see "
-            "`spectok weights list`, or train some with `spectok pretrain`"
-        )
-        raise WeightsError(msg)
+    name = require_head(runner, "redshift", "redshifts", "train some with `spectok pretrain`")
     head = runner.network.heads[name]
     redshifts = dict(zip(head.config.classes, (z.numpy() for z in head.redshifts()), strict=True))
     whole = RedshiftGrid.from_redshifts(redshifts)

@@ -7,6 +7,7 @@ import numpy as np
 
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.containment import require_finite
+from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error
 from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
@@ -154,14 +155,7 @@ def find_stellar_head(runner):
     WeightsError
         The weights have none.
     """
-    name = runner.find_head("stellar")
-    if name is None:
-        msg = (
-            f"weights {runner.loaded.name!r} give no stellar parameters: their network has no stellar head; use "
-            "others, see `spectok weights list`, or give them one with `spectok build heads`"
-        )
-        raise WeightsError(msg)
-    return name
+    return require_head(runner, "stellar", "stellar parameters", "give them one with `spectok build heads`")
 
 
 def _judge_coverage(batch, i, star, training):

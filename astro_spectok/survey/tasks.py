@@ -20,16 +20,18 @@ from astro_spectok.interface import Estimator
 from astro_spectok.interface.inputs import find_source
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.stellar.estimator import StellarParameterEstimator
+from astro_spectok.transients.estimator import TransientEstimator
 from astro_spectok.weights.integrity import compute_sha256
 
 __all__ = ["TASKS", "Task", "make_task"]
 
 #: names of what can be measured
-TASKS = ("redshift", "stellar", "galaxy", "embed", "predict")
+TASKS = ("redshift", "stellar", "galaxy", "transient", "embed", "predict")
 ESTIMATORS: dict[str, type] = {
     "redshift": RedshiftEstimator,
     "stellar": StellarParameterEstimator,
     "galaxy": GalaxyPropertyEstimator,
+    "transient": TransientEstimator,
 }
 #: options of ``estimate`` rather than of an estimator
 ESTIMATE_OPTIONS = ("posterior",)

@@ -45,7 +45,7 @@ LEAST = 20
 FLOORS = (0.0, *np.geomspace(0.05, 0.5, 20))
 
 
-def calibrate_stellar(runner, left_out, data, n, seed, *, refined=False, report=None):
+def calibrate_stellar(runner, left_out, data, n, seed, *, report=None):
     """The domain of the stellar labels of a set of weights, with a correction of their errors.
 
     Optical stars are drawn from those of MILES and CFLIB that were left out of the training of a second head, and
@@ -65,8 +65,6 @@ def calibrate_stellar(runner, left_out, data, n, seed, *, refined=False, report=
         Directory of the public template sets.
     n, seed : int
         Stars that are drawn, half of them to be measured, and the seed that they are drawn from.
-    refined : bool, optional
-        Whether the head went on from one that had seen all of MILES: then stars are left out that MILES has not.
     report : callable, optional
         Is given a text for each family of stars.
 
@@ -76,7 +74,7 @@ def calibrate_stellar(runner, left_out, data, n, seed, *, refined=False, report=
     pulls : list of dict
         Of the stars that fitted nothing, as of `score_pulls`.
     """
-    stars = draw_stars(runner, left_out, data, n, seed, faults=(False,), refined=refined, report=report)
+    stars = draw_stars(runner, left_out, data, n, seed, faults=(False,), report=report)
     rows = np.arange(len(stars["snr"]))
     known = StellarTraining.from_head(_find_head(runner))
     training = fit_training(take_stars(stars, rows[::2]), known)
@@ -88,19 +86,18 @@ def _find_head(runner):
     return runner.network.heads[find_stellar_head(runner)]
 
 
-def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), refined=False, report=None):
+def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=None):
     """Stars of all families that there are, as of `draw_measured`, measured with the weights that are meant for them.
 
     Parameters
     ----------
-    runner, left_out, data, n, seed, refined, report
+    runner, left_out, data, n, seed, report
         As of `calibrate_stellar`.
     faults
         As of `draw_measured`.
     """
     store = TemplateStore(data)
-    library = read_library(store)
-    seen = ~choose_left_out(library.names, library.member if refined else None)
+    seen = ~choose_left_out(read_library(store).names)
     runners = {"grid": left_out, "apogee": runner}
     known, parts = StellarTraining.from_head(_find_head(runner)), []
     for number, (family, (share, kind)) in enumerate(LABELLED_FAMILIES.items()):

@@ -56,12 +56,10 @@ class TransientEstimator(Estimator):
     Examples
     --------
     >>> from astro_spectok.estimators import TransientEstimator
-    >>> estimator = TransientEstimator(device="cpu")
-    >>> estimator
-    TransientEstimator(device='cpu')
-
-    ``estimator.estimate(spectrum)`` needs weights with a head ``transient``; others raise
-    `~astro_spectok.exceptions.WeightsError`.
+    >>> from astro_spectok.example import read_example
+    >>> found = TransientEstimator(device="cpu").estimate(read_example())
+    >>> found.type, found.warn.name
+    ('GALAXY', 'NOT_A_TRANSIENT')
     """
 
     def __init__(
@@ -127,11 +125,7 @@ class TransientEstimator(Estimator):
         """
         if isinstance(obj, SpectrumSeries):
             return self._estimate_series(obj, medium, resolution, progress)
-        redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
-        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
-        head, rule = find_transient_head(prepared.runner)
-        call = self._word_call("estimate", medium=medium, resolution=resolution)
-        meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
+        prepared, find, meta = self._prepare(obj, medium, resolution)
         if prepared.single:
             meta |= describe_input(prepared.batch.info[0])
         arrays = make_arrays(TRANSIENT_COLUMNS, len(prepared.batch))
@@ -139,8 +133,7 @@ class TransientEstimator(Estimator):
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
         for i, *measured in prepared.measure(progress):
             with prepared.contained.member(i):
-                found = find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient))
-                estimate = _make_estimate(prepared, i, found, meta)
+                estimate = _make_estimate(prepared, i, find(i, measured), meta)
                 if prepared.single:
                     return estimate
                 fill_row(arrays, i, estimate.list_values())
@@ -152,29 +145,35 @@ class TransientEstimator(Estimator):
         prepared.contained.warn()
         return lay_out(make_table(TRANSIENT_COLUMNS, arrays, meta), prepared.batch.layout)
 
-    def _estimate_series(self, series, medium, resolution, progress):
-        """The `TransientEstimate` of one object by several spectra."""
+    def _prepare(self, obj, medium, resolution):
+        """Prepared spectra, what finds the transient of one of them, and the provenance."""
         redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
-        prepared = prepare(
-            redshifts, series.to_batch(medium=medium, resolution=resolution), medium=None, resolution=None
-        )
+        prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
         head, rule = find_transient_head(prepared.runner)
         call = self._word_call("estimate", medium=medium, resolution=resolution)
         meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
+
+        def find(i, measured):
+            return find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient))
+
+        return prepared, find, meta
+
+    def _estimate_series(self, series, medium, resolution, progress):
+        """The `TransientEstimate` of one object by several spectra."""
+        batch = series.to_batch(medium=medium, resolution=resolution)
+        prepared, find, meta = self._prepare(batch, medium, resolution)
         meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
         found, classes = {}, {}
         for i, *measured in prepared.measure(progress):
             with prepared.contained.member(i):
-                found[i], classes[i] = (
-                    find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient)),
-                    measured[0],
-                )
+                found[i], classes[i] = find(i, measured), measured[0]
         prepared.contained.warn()
         if not found:
             msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"
             raise ValueError(msg)
         places = sorted(found)
         days = None if series.times is None else series.times.mjd[places] - series.times.mjd[places[0]]
+        head, _ = find_transient_head(prepared.runner)
         joint = join_found([found[i] for i in places], [classes[i] for i in places], days, head)
         return _make_estimate(prepared, places[0], joint, meta | {"measured": len(found)})
 

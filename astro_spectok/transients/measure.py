@@ -9,6 +9,7 @@ from scipy.special import expit
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.interface.containment import require_finite
+from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_medium_error
 from astro_spectok.redshift.flags import convert_flags, sum_around
 from astro_spectok.redshift.signal import lacks_signal
@@ -68,12 +69,12 @@ def find_transient_head(runner):
     WeightsError
         The weights have none, or one without rules.
     """
-    name, rule = runner.find_head("transient"), find_transient_rule(runner)
-    if name is None or rule is None:
-        what = "their network has no transient head" if name is None else "their transient head has no rules"
+    name = require_head(runner, "transient", "types of transients", "give them one with `spectok build transients`")
+    rule = find_transient_rule(runner)
+    if rule is None:
         msg = (
-            f"weights {runner.loaded.name!r} give no types of transients: {what}; use others, see `spectok weights "
-            "list`, or give them one with `spectok build transients`"
+            f"weights {runner.loaded.name!r} have a transient head without rules; make one with `spectok build "
+            "transients`"
         )
         raise WeightsError(msg)
     return runner.network.heads[name], rule

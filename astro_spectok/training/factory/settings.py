@@ -214,13 +214,10 @@ class CalibrateStellarSettings(StageSettings):
     stars : int
         Simulated ones that are drawn; half of them are measured, and half of those fit.
     seed : int
-    refined : bool
-        Whether the head was refined with ``hold_out``: stars are left out that MILES has not.
     """
 
     stars: int = _setting(8000, "at least 1")
     seed: int = _setting(5501, "at least 0")
-    refined: bool = False
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,7 @@ def _calibrate_stellar(work):
     other = assemble_weights(work.base, work.folder / LEFT_OUT, heads=heads, about=about)
     training, pulls = calibrate_stellar(
         Runner(whole, work.device), Runner(other, work.device), work.data, settings.stars, settings.seed,
-        refined=settings.refined, report=work.report,
+        report=work.report,
     )  # fmt: skip
     (work.folder / CALIBRATION).write_text(json.dumps(training.to_dict()["calibration"]))
     return [CALIBRATION, LEFT_OUT], {"pulls": pulls}
