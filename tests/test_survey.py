@@ -187,7 +187,7 @@ def test_command_says_how_many(tree, tiny_weights, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        (dict(task="colour"), ValueError, "task must be one of redshift, stellar, galaxy, transient, embed, predict, or an"),
+        (dict(task="colour"), ValueError, "task must be one of redshift, stellar, galaxy, transient, embed, pre"),
         (dict(n_best=3), TypeError, "embed has no option n_best"),
         (dict(task="stellar", n_best=3), TypeError, "stellar has no option n_best; there are assume_star"),
         (dict(workers=0), ValueError, "workers must be an integer above zero, got 0"),

@@ -111,7 +111,7 @@ class Estimator:
         progress: bool | None = None,
         **kwargs: Any,
     ) -> QTable:
-        """Estimate for the spectra in files, which are read some hundred at a time: memory does not grow with them.
+        """Estimate for the spectra in files, which are read some hundred at a time and forgotten once measured.
 
         Parameters
         ----------

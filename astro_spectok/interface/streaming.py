@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Files in chunks: read, measured and forgotten, so that memory does not grow with their number."""
+"""Files in chunks: read, measured and forgotten, so that of most of them no more than the table is in memory."""
 
 import os
 import warnings
