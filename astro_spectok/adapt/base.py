@@ -14,6 +14,7 @@ from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
+from astro_spectok.adapt.transfer import Transfer
 from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
 from astro_spectok.interface.columns import Column, make_table
 from astro_spectok.interface.inputs import find_user
@@ -116,6 +117,13 @@ class SpectrumModel(BaseEstimator):
         self.deep_ = deep
         return np.flatnonzero(folds == 0)
 
+    def _end(self, usable):
+        """Measure what other instruments do, and forget the spectra."""
+        batch, _, runner, _ = self._fitting
+        self.transfer_ = Transfer.fit(batch, np.flatnonzero(usable), self.reading_, runner)
+        self.reading_.trim()
+        del self._fitting, self._begun
+
     def _learn_simulated(self, simulated, progress, read):
         """The deeper part of an estimator that has learned from simulated spectra, None without; ``read`` says of
         labels and the number of spectra what they are as labels of this one."""
@@ -153,7 +161,7 @@ class SpectrumModel(BaseEstimator):
             raise NotFittedError(msg)
 
     def _apply(self, X, medium=None, resolution=None, redshift=None, progress=None):
-        """Predictions, spreads, flags and messages of spectra."""
+        """Predictions, spreads (of each map, and what another instrument adds), flags and messages of spectra."""
         self._check_fitted()
         spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
         check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
@@ -167,9 +175,10 @@ class SpectrumModel(BaseEstimator):
         added = None if self.deep_ is None else self.deep_.predict(spectra, runner, self.frame, progress)
         domain = self.reading_.domain
         distance = domain.measure(scores)
-        flags = np.where(usable, flags | domain.flag(distance, coverage), flags)
+        other, moved = self.transfer_.measure(batch, usable)
+        flags = np.where(usable, flags | domain.flag(distance, coverage) | other, flags)
         spread = [one * domain.widen(distance) for one in spread]
-        return batch, usable, flags, messages, predicted, spread, added
+        return batch, usable, flags, messages, predicted, (spread, moved), added
 
     def estimate(
         self,

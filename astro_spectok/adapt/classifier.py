@@ -169,8 +169,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self._begun = self._learn_simulated(simulated, progress, self._read_simulated)
         if self.adapt != "linear":
             self._add_depth(np.flatnonzero(known), scored, own, weights, groups, progress)
-        self.reading_.trim()
-        del self._fitting, self._begun
+        self._end(usable)
         return self
 
     def _add_depth(self, rows, scored, own, weights, groups, progress):

@@ -13,6 +13,7 @@ from astropy import units as u
 from astro_spectok.adapt.features import BLOCKS
 from astro_spectok.adapt.reading import LinearReading
 from astro_spectok.adapt.ridge import FIRST
+from astro_spectok.adapt.transfer import Transfer
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.weights.backbone import check_backbone
 from astro_spectok.weights.format import check_path, encode_texts, read_content, read_header, write_content
@@ -38,6 +39,7 @@ def write_model(model, path, *, overwrite=False, card=""):
         msg = f"card must be text; got {type(card).__name__}"
         raise TypeError(msg)
     values, arrays = model.reading_.to_arrays()
+    arrays |= model.transfer_.to_arrays()
     state, more = model._get_state()
     content = {
         "format": FORMAT,
@@ -135,6 +137,7 @@ def read_model(path, wanted, *, weights=None, device="auto", batch_tokens=None):
     with _naming(path):
         model = cls(backbone["name"] if weights is None else weights, device, batch_tokens, **parameters)
         model.reading_ = LinearReading.from_arrays(content["reading"], arrays)
+        model.transfer_ = Transfer.from_arrays(arrays)
         model.backbone_sha256_, model.weights_name_ = backbone["sha256"], backbone["name"]
         model.weights_sha256_ = runner.loaded.sha256
         model.n_spectra_, model.n_labelled_ = int(content["n_spectra"]), int(content["n_labelled"])
@@ -228,6 +231,7 @@ def _check(content, arrays):
         points.shape,
     )
     _require(bool((scale > 0).all()), "domain.scale must be positive", "others")
+    Transfer.check(arrays, len(reading["maps"]))
 
 
 def _check_component(name, arrays, grid):

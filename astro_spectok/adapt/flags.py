@@ -51,6 +51,9 @@ class AdaptFlag(IntFlag):
     UNLIKE_TRAINING = 131072
     #: a label lies outside the range of those that were learned from, by more than its error
     LABEL_OUTSIDE = 262144
+    #: its pixels are a quarter wider or narrower than any that were learned from, as those of another instrument:
+    #: errors hold what noise, resolution and calibration do, and not that labels of two surveys may differ
+    OTHER_INSTRUMENT = 524288
 
     @property
     def unusable(self) -> bool:

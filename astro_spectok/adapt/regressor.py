@@ -193,8 +193,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         )
         if self.adapt != "linear":
             self._add_depth(targets, left_out, groups, progress)
-        self.reading_.trim()
-        del self._fitting, self._begun
+        self._end(usable)
         return self
 
     def _add_depth(self, targets, left_out, groups, progress):
@@ -266,13 +265,13 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
 
     def _find(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions and errors in the units of the labels, (n, k) each, with batch, flags and messages."""
-        batch, usable, flags, messages, predicted, spread, added = self._apply(
+        batch, usable, flags, messages, predicted, (spread, moved), added = self._apply(
             X, medium, resolution, redshift, progress
         )
         centre, scale, noise, low, high = np.array(self.scales_).T
         values = np.concatenate([p[:, :1] for p in predicted], axis=1) + (0 if added is None else added)
         values = values * scale + centre
-        errors = np.stack(spread, axis=1) * noise
+        errors = np.hypot(np.stack(spread, axis=1) * noise, moved * scale)
         outside = ((values < low - errors) | (values > high + errors)).any(axis=1)
         flags = np.where(usable & outside, flags | int(AdaptFlag.LABEL_OUTSIDE), flags)
         wanted = [self.log] if isinstance(self.log, str) else list(self.log)
@@ -292,7 +291,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         X
             Spectra, as for `SpectrumSet`; make one for medium, resolution and redshift.
         return_std : bool, optional
-            Whether errors are wanted too: standard deviations, calibrated on folds that were left out.
+            Whether errors are wanted too: standard deviations, calibrated on folds that were left out. Those of noisier
+            spectra, and of spectra of another instrument, hold besides what noise, calibration and resolution did to
+            labels when the spectra learned from were altered.
 
         Returns
         -------
