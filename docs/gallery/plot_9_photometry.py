@@ -1,0 +1,103 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+From colours to spectra
+=======================
+
+Fluxes in three filters are the question, spectra are the answer: both have vectors in one space.
+"""
+
+# %%
+# An archive of simulated spectra of galaxies, quasars and stars. The fluxes that they would have in g, r and i of SDSS
+# stand in a table of their own, as a catalogue has them, with errors of 3 per cent.
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_spectok.align import embed_photometry, find_filter
+from astro_spectok.simulate.export import simulate_spectra
+
+archive = simulate_spectra(
+    150,
+    seed=12,
+    families=["galaxies", "quasars", "stars"],
+    instruments=["boss"],
+    snr=(10, 30),
+)
+filters = {name: f"sdss2010-{name}" for name in "gri"}
+ln = np.linspace(np.log(3700), np.log(9000), 6000)
+
+
+def measure_flux(spectrum, name):
+    """Mean flux per unit frequency in a filter, in some unit."""
+    good = ~spectrum.mask
+    x = np.log(spectrum.wavelength.to_value("Angstrom")[good])
+    flux = np.interp(ln, x, spectrum.flux.value[good])
+    return flux @ find_filter(filters[name]).weigh(ln)
+
+
+fluxes = np.array([[measure_flux(s, name) for name in filters] for s in archive])
+fluxes *= 10 / np.abs(fluxes).mean(1, keepdims=True)
+rng = np.random.default_rng(1)
+table = QTable()
+for k, name in enumerate(filters):
+    error = 0.03 * np.abs(fluxes[:, k])
+    table[name] = (fluxes[:, k] + error * rng.normal(size=len(error))) * u.nmgy
+    table[f"{name}_err"] = error * u.nmgy
+
+# %%
+# The vectors of the spectra go into an index, those of the fluxes are looked up in it.
+
+from astro_spectok.adapt import SpectrumIndex
+
+index = SpectrumIndex(archive, parts="photometry")
+vectors = embed_photometry(table, filters)
+found = index.search(vectors, 10)
+rank = np.array(
+    [
+        np.sum(found["rank"][(found["query"] == q) & (found["row"] == q)])
+        for q in range(len(table))
+    ]
+)
+print(
+    f"its own is among the ten nearest of {len(archive)}: {np.mean(rank > 0):.0%}"
+)
+first = (rank > 0) & (rank < 4)
+
+# %%
+# One object of each class that was found: its fluxes, and the three spectra nearest to them, in grey those of others.
+
+import matplotlib.pyplot as plt
+
+spectype = np.array([spectrum.meta["spectype"] for spectrum in archive])
+pivot = [find_filter(name).effective for name in filters.values()]
+figure, axes = plt.subplots(3, 1, figsize=(8, 8), sharex=True)
+for axis, name in zip(axes, ("GALAXY", "QSO", "STAR"), strict=True):
+    query = np.flatnonzero((spectype == name) & first)[0]
+    light = np.array([table[band][query].value for band in filters]) / np.square(
+        pivot
+    )
+    for row in found["row"][found["query"] == query][:3]:
+        spectrum = archive[row]
+        scale = light.mean() / np.mean(fluxes[row] / np.square(pivot))
+        level = (
+            10 / np.abs([measure_flux(spectrum, band) for band in filters]).mean()
+        )
+        label = f"{spectype[row]}, z = {round(spectrum.meta['z'], 2) + 0.0:.2f}"
+        axis.plot(
+            spectrum.wavelength,
+            np.where(spectrum.mask, np.nan, spectrum.flux.value) * level * scale,
+            lw=0.6,
+            color="C1" if row == query else "0.7",
+            zorder=2 if row == query else 1,
+            label=label + (", its own" if row == query else ""),
+        )
+    axis.errorbar(pivot, light, 0.03 * light, fmt="o", color="k", zorder=3)
+    axis.set(ylim=(0, 2.2 * light.max()), yticks=[], ylabel=f"Flux of a {name}")
+    axis.legend(frameon=False, fontsize="small", loc="upper right")
+axes[-1].set_xlabel("Wavelength [Angstrom]")
+figure.tight_layout()
+
+# %%
+# Three colours do not tell a galaxy from all others, and more filters tell more: :ref:`photometry` says how often an
+# object is found among a thousand of its class.
