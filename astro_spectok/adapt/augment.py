@@ -4,16 +4,18 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.spectra import MIN_GOOD_PIXELS
 from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["AUGMENTATIONS", "augment_batch"]
 
-#: more noise, a smooth error of calibration, ends cut off; and what changes redshifts and velocities
-AUGMENTATIONS = ("noise", "calibration", "cuts", "velocity")
-#: most noise added, over that of the spectrum; size and waves of the error of calibration; share cut; km/s
-NOISE, WARP, WAVES, CUT, VELOCITY = 1.0, 0.1, 3, 0.15, 100.0
+#: more noise, a smooth error of calibration, ends cut off; what changes the widths of lines; what changes velocities
+AUGMENTATIONS = ("noise", "calibration", "cuts", "resolution", "velocity")
+#: most noise added, over that of the spectrum; size and waves of the error of calibration; share cut; most smoothing,
+#: as standard deviation in pixels; km/s
+NOISE, WARP, WAVES, CUT, SMOOTHING, VELOCITY = 1.0, 0.1, 3, 0.15, 2.0, 100.0
 
 
 def augment_batch(batch, names, rng):
@@ -29,7 +31,7 @@ def augment_batch(batch, names, rng):
     Returns
     -------
     `~astro_spectok.spectra.SpectrumBatch`
-        Each spectrum has a grid of its own.
+        Each spectrum has a grid of its own. Smoothed ones no longer say what their resolution is.
     """
     flux, ivar = batch.flux.copy(), batch.ivar.copy()
     waves = []
@@ -37,6 +39,8 @@ def augment_batch(batch, names, rng):
         part = batch.pixels(i)
         wavelength, good = batch.wavelength[batch.grid(i)], ivar[part] > 0
         x = np.log(wavelength)
+        if "resolution" in names:
+            _smooth(flux, part, good, rng.uniform(0, SMOOTHING))
         if "noise" in names and good.any():
             share = rng.uniform(0, NOISE)
             sigma = np.where(good, 1 / np.sqrt(np.maximum(ivar[part], 1e-30)), 0)
@@ -55,10 +59,19 @@ def augment_batch(batch, names, rng):
                 ivar[part] = np.where(kept, ivar[part], 0)
         shift = rng.normal(0, VELOCITY) / LIGHT_SPEED if "velocity" in names else 0.0
         waves.append(wavelength * (1 + shift))
-    resolution = batch.resolution
+    resolution = None if "resolution" in names else batch.resolution
     if resolution is not None:
         resolution = np.concatenate([resolution[batch.grid(i)] for i in range(len(batch))])
     return replace(
         batch, flux=flux, ivar=ivar, wavelength=np.concatenate(waves), resolution=resolution,
         wave_start=np.concatenate([[0], np.cumsum([len(w) for w in waves])])[:-1],
     )  # fmt: skip
+
+
+def _smooth(flux, part, good, width):
+    """Smooth the good pixels of a spectrum by a Gaussian of this standard deviation in pixels, in place."""
+    if not good.any():
+        return
+    weight = gaussian_filter1d(good.astype(float), width)
+    smooth = gaussian_filter1d(np.where(good, flux[part], 0.0).astype(float), width)
+    flux[part] = np.where(good, smooth / np.maximum(weight, 1e-6), flux[part])

@@ -49,7 +49,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         For the deeper ones: ``rank`` (4), ``epochs``, ``patience`` (8), ``rate``, ``seed`` (0), ``checkpoint``, a
         folder from which a training that was cut short goes on, and ``augment``, what
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
-        depend on it ``velocity``.
+        depend on them ``resolution`` and ``velocity``.
     blocks : str or sequence of str, optional
         What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``; all of these if not
         given.
