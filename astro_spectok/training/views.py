@@ -12,6 +12,8 @@ __all__ = ["Truth", "View", "draw_view", "finish_view", "hide_pixels", "shift_so
 
 #: good pixels that the encoder is shown at least: one patch
 MIN_PIXELS = 32
+#: pixels of the target that must be known at least
+MIN_WANTED = 16
 #: no instrument that we know of reaches further
 LN_LONGEST = np.log(56000.0)
 #: flux below which a spectrum is zero but for the rounding of its noise
@@ -119,12 +121,12 @@ def draw_view(source, rng, max_pixels, target_pixels, *, shift=None, finish=None
     return None if view is None else (finish or finish_view)(view, rng, target_pixels)
 
 
-def finish_view(view, rng, target_pixels):
+def finish_view(view, rng, target_pixels, *, least=MIN_PIXELS, least_wanted=MIN_WANTED):
     """Scale a view and cut its target to at most ``target_pixels``; None where too little of it is good.
 
     Flux is scaled to a median absolute value of one over the good input pixels.
     """
-    if np.count_nonzero(view.ivar) < MIN_PIXELS or np.count_nonzero(view.target_ivar) < 16:
+    if np.count_nonzero(view.ivar) < least or np.count_nonzero(view.target_ivar) < least_wanted:
         return None
     size = np.median(np.abs(view.flux[view.ivar > 0]))
     if not np.isfinite(size) or size <= TINY:
