@@ -55,7 +55,7 @@ class SpectrumModel(BaseEstimator):
         """Refuse what has a meaning for light alone, for sequences along another axis."""
         for name, value, wanted in (("frame", self.frame, "observed"), ("adapt", self.adapt, "linear")):
             if not axis.is_light and value != wanted:
-                msg = f"{name} must be {wanted!r} along a {axis.describe()} axis; got {value!r}, which is for spectra of light"
+                msg = f"{name} must be {wanted!r} along a {axis.describe()} axis; got {value!r}, which is for light"
                 raise ValueError(msg)
 
     def _open_runner(self, make):

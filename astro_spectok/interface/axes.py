@@ -53,7 +53,7 @@ class InputForm:
             return to_batch(read_paths(obj), medium=medium, resolution=resolution, on_error=on_error)
         for name, value in (("medium", medium), ("resolution", resolution)):
             if value is not None:
-                msg = f"{name} must be left out with weights of a {self.axis.describe()} axis, which has none; got {value!r}"
+                msg = f"{name} must be left out along a {self.axis.describe()} axis, which has none; got {value!r}"
                 raise ValueError(msg)
         return to_sequences(obj, self.axis, least=self.least, on_error=on_error)
 

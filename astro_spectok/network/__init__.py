@@ -10,4 +10,4 @@ from astro_spectok.network.precision import compute_in
 from astro_spectok.utils.axis import Axis
 
 # what else is imported here is for other rooms
-__all__ = ["Axis", "NetworkConfig", "get_config"]
+__all__ = ["NetworkConfig", "get_config"]

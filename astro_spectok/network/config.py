@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from astro_spectok.utils.axis import LN_WAVELENGTH, Axis
 from astro_spectok.utils.settings import Settings
@@ -48,7 +48,7 @@ class NetworkConfig(Settings):
         Wavelengths in Angstrom that nodes and contrast of the embedding span.
     summaries : tuple of (str, int)
         Names of the heads whose summaries enter the embedding, and how many numbers each gives.
-    axis : `Axis`
+    axis : Axis
         What tokens lie along. Where it is none of wavelengths, all that is said here in ln(wavelength) is in its
         coordinate, on which the usual step is 4.5e-4, and ``observed_range`` does not count.
 
@@ -104,8 +104,13 @@ class NetworkConfig(Settings):
             )
             raise ValueError(msg)
 
-    def to_dict(self):
-        """The attributes as JSON holds them, without the axis of wavelengths, which goes without saying: dict."""
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON holds them; the axis of wavelengths goes without saying.
+
+        Returns
+        -------
+        dict
+        """
         values = super().to_dict()
         if self.axis.is_light:
             del values["axis"]

@@ -147,7 +147,7 @@ class SpectrumBatch:
         Units, medium and name of each spectrum as given.
     layout : `~astro_spectok.spectra.layout.CubeLayout` or None
         Where they stand in the cube that they are of, all in C order; None for all else.
-    axis : `~astro_spectok.network.Axis`
+    axis : Axis
         What ``wavelength`` is; sequences that are no spectra of light have there the values of their axis, in its unit.
 
     Examples
@@ -271,12 +271,19 @@ class SpectrumBatch:
         Returns
         -------
         SpectrumBatch
+
+        Raises
+        ------
+        ValueError
+            They lie along unlike axes.
         """
         batches = list(batches)
         if len(batches) == 1:
             return batches[0]
         if len({b.axis for b in batches}) > 1:
-            msg = f"batches must lie along one axis; got {', '.join(b.axis.describe() for b in batches)}; keep them apart"
+            msg = (
+                f"batches must lie along one axis; got {', '.join(b.axis.describe() for b in batches)}; keep them apart"
+            )
             raise ValueError(msg)
         sizes = [len(b.wavelength) for b in batches]
         starts = np.concatenate([[0], np.cumsum(sizes)])

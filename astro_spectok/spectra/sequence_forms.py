@@ -200,7 +200,9 @@ def _find_columns(names, kind):
     }  # fmt: skip
     if roles["axis"] is None or roles["values"] is None:
         listed = ", ".join(map(str, list(names)[:8]))
-        msg = f"columns of sequences must be named 'axis' (or {kind!r}) and 'values'; got {listed or 'none'}; rename them"
+        msg = (
+            f"columns of sequences must be named 'axis' (or {kind!r}) and 'values'; got {listed or 'none'}; rename them"
+        )
         raise make_error(InputFlag.BAD_INPUT, TypeError, msg)
     return roles
 

@@ -2,7 +2,6 @@
 """Sequences along other axes than that of wavelengths become plain arrays: wavenumbers, times, positions."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -159,9 +158,7 @@ def measure_axis(obj: Any, kind: str, unit: Any = None) -> tuple[Axis, int]:
         msg = f"data must hold sequences of at least two good points along a {kind} axis; got none ({wrong})"
         raise ValueError(msg)
     text = "" if unit is None else u.Unit(unit).to_string()
-    axis = Axis(
-        kind, text, float(np.min(ends)), float(np.max(ends)), float(np.median(steps))
-    )
+    axis = Axis(kind, text, float(np.min(ends)), float(np.max(ends)), float(np.median(steps)))
     return axis, int(np.median(lengths))
 
 
@@ -182,7 +179,8 @@ def _to_unit(given, unit, kind):
         return given.to(unit)
     except u.UnitsError as error:
         got = given.to_string() or "no unit"
-        msg = f"axis must be a {kind} in a unit as {u.Unit(unit).to_string()!r} is; got {got!r}; convert it, or use weights of that axis"
+        wanted = u.Unit(unit).to_string()
+        msg = f"axis must be a {kind} in a unit as {wanted!r} is; got {got!r}; convert it, or use weights of that axis"
         raise make_error(InputFlag.BAD_UNITS, u.UnitsError, msg) from error
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Pretraining on sequences along any linear axis: wavenumbers, times, positions; with the engine and objective of spectra."""
+"""Pretraining on sequences along any linear axis: wavenumbers, times, positions; as on spectra."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from astro_spectok.training.batches import stack_views
 from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.hiding import drop_patches
 from astro_spectok.training.loop import check_new, train
-from astro_spectok.training.views import Truth, View, finish_view
+from astro_spectok.training.views import Truth, View, cut_target, scale_view
 from astro_spectok.utils.axis import STEP
 
 __all__ = ["SequenceDataset", "make_sequence_config", "pretrain_sequences"]
@@ -77,7 +77,8 @@ def make_sequence_config(axis, length, *, patch=None, name="sequences"):
     return NetworkConfig(
         name=name, patch=int(patch), width=64, heads=4, encoder_layers=3, decoder_layers=1, frequencies=24,
         longest_period=4 * span, shortest_period=2 * STEP, rotary_longest=4 * span, rotary_shortest=4 * STEP,
-        embedding_size=64, embedding_nodes=nodes, detail_channels=8, dct_coefficients=max(int(patch) // 2, 2), axis=axis,
+        embedding_size=64, embedding_nodes=nodes, detail_channels=8, dct_coefficients=max(int(patch) // 2, 2),
+        axis=axis,
     )  # fmt: skip
 
 
@@ -134,7 +135,7 @@ class SequenceDataset(torch.utils.data.Dataset):
                 pairs.append(pair)
                 tokens += sum(-(-len(view.flux) // self.patch) for view in pair)
         if len(pairs) < 2:
-            msg = f"data must hold sequences of which views can be drawn; got {len(pairs)} in {len(order)} draws; add more"
+            msg = f"data must hold sequences that views can be drawn of; got {len(pairs)} of {len(order)}; add more"
             raise ValueError(msg)
         first, second = zip(*pairs, strict=True)
         hide = rng.random(2 * len(pairs)) < config.hide_fraction
@@ -156,11 +157,17 @@ class SequenceDataset(torch.utils.data.Dataset):
         view = replace(wanted, ln_wavelength=x[kept], flux=shown, ivar=np.where(hidden, 0, shown_ivar))
         if inferred and number == 1:
             asked = hidden & (ivar > 0)
-            view = replace(
-                view, target_ln_wavelength=x[asked], target_flux=flux[asked], target_ivar=ivar[asked]
-            )
-        least = max(self.patch // 2, 2)
-        return finish_view(view, rng, self.config.target_pixels, least=least, least_wanted=2)
+            view = replace(view, target_ln_wavelength=x[asked], target_flux=flux[asked], target_ivar=ivar[asked])
+        return self._finish(view, rng)
+
+    def _finish(self, view, rng):
+        """A view over the scale that the network divides by; None where too little of it is good, or all is zero."""
+        good = view.ivar > 0
+        if np.count_nonzero(good) < max(self.patch // 2, 2) or np.count_nonzero(view.target_ivar) < 2:
+            return None
+        size = np.abs(view.flux[good])
+        size = np.median(size) or size.mean()
+        return cut_target(scale_view(view, size), rng, self.config.target_pixels) if size > 0 else None
 
     def _cut(self, i, rng):
         """Coordinates, values and inverse variances of a random stretch."""
@@ -248,7 +255,7 @@ def pretrain_sequences(
 
     Examples
     --------
-    The first step of a run; with ``resume=True`` and without ``stop_after`` it goes on to the last and returns the path:
+    The first step of a run; with ``resume=True`` and no ``stop_after`` it goes on to the last and returns the path:
 
     >>> import pathlib, tempfile
     >>> import numpy as np

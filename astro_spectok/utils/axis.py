@@ -71,7 +71,9 @@ class Axis(Settings):
         check_kind(self.kind, self.unit)
         numbers = self.low, self.high, self.spacing
         if not (all(map(math.isfinite, numbers)) and self.low < self.high and self.spacing > 0):
-            msg = f"axis: low must be below high, spacing above 0 and all finite; got {numbers}; measure them on the data"
+            msg = (
+                f"axis: low must be below high, spacing above 0 and all finite; got {numbers}; measure them on the data"
+            )
             raise ValueError(msg)
 
     @property
@@ -147,11 +149,15 @@ def check_kind(kind, unit):
     try:
         made = u.Unit(unit)
     except (TypeError, ValueError) as error:
-        msg = f"unit of the axis must be one that astropy knows; got {unit!r}; write it as 'cm-1', 'h' or 'mm', say"
+        msg = (
+            f"unit of the axis must be one that astropy knows; got {str(unit)!r}; write it as 'cm-1', 'h' or 'mm', say"
+        )
         raise ValueError(msg) from error
     wanted = KINDS[kind][1]
     if wanted is not None and not made.is_equivalent(wanted):
-        msg = f"unit of a {kind} axis must be one as {KINDS[kind][0]!r} is; got {unit!r}; give another unit, or axis"
+        msg = (
+            f"unit of a {kind} axis must be one as {KINDS[kind][0]!r} is; got {str(unit)!r}; give another unit, or axis"
+        )
         raise ValueError(msg)
     return made
 
