@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
         r"(.*\.)?(HEADER_RULES|LamostPixelMask|RedshiftHead|RedshiftHeadConfig|EncodedSpectrum|Measured|TokenDecoder|"
         r"PatchBatch|PatchGrid|SpectralNetwork|RedshiftGrid|StellarHull|StellarLabels|StellarTraining|check_output|"
         r"read_metadata|read_weights|write_weights|HeadInputs|Truth|TrainingBatch|RedshiftRules|list_heads|read_recipe|"
-        r"config_class|Settings|CubeLayout|Calibration|LoadedWeights|SpectrumModel|SpectrumInfo|RawSpectra|find_weights|simulate_like|"
+        r"config_class|Settings|CubeLayout|Axis|Calibration|LoadedWeights|SpectrumModel|SpectrumInfo|RawSpectra|find_weights|simulate_like|"
         r"SpectrumFeatures|ImageTowerConfig)",
     ),
     # annotations of Python's own

@@ -47,9 +47,17 @@ class SpectrumModel(BaseEstimator):
         if self.frame not in FRAMES:
             msg = f"frame must be one of {', '.join(FRAMES)}; got {self.frame!r}"
             raise ValueError(msg)
-        spectra = SpectrumSet(obj, medium=medium, resolution=resolution, redshift=redshift)
+        spectra = SpectrumSet(obj, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
+        self._check_axis(spectra.batch.axis)
         runner = self._open_runner(Runner)
         return spectra, runner, *read_set(spectra, runner, self.frame, progress=progress)
+
+    def _check_axis(self, axis):
+        """Refuse what has a meaning for light alone, for sequences along another axis."""
+        for name, value, wanted in (("frame", self.frame, "observed"), ("adapt", self.adapt, "linear")):
+            if not axis.is_light and value != wanted:
+                msg = f"{name} must be {wanted!r} along a {axis.describe()} axis; got {value!r}, which is for light"
+                raise ValueError(msg)
 
     def _open_runner(self, make):
         return make(self.weights, self.device, batch_tokens=self.batch_tokens)

@@ -143,7 +143,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, Mapping)):
             msg = f"class_weight must be None, 'balanced' or a dict of class to weight; got {self.class_weight!r}"
             raise ValueError(msg)
-        spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift)
+        spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
         classes, number = read_classes(y, len(spectra))
         if len(classes) < 2:
             got = f"the class {classes[0]!s} alone" if len(classes) else "none"

@@ -90,7 +90,7 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         ndarray of float32, shape (n, E)
             NaN for spectra that cannot be used. ``set_output(transform="pandas")`` makes a data frame of it.
         """
-        batch = SpectrumSet(X, medium=self.medium, resolution=self.resolution).batch
+        batch = SpectrumSet(X, medium=self.medium, resolution=self.resolution, weights=self.weights).batch
         return embed(
             batch,
             parts=self.parts,

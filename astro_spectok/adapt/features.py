@@ -26,8 +26,13 @@ N_PIXELS, FINEST = 2048, 4.5e-4
 CONTINUUM = 0.02
 #: parts of the grid within which the usual size of lines is measured, and the least there is
 NEARBY, LEAST_LINE = 60, 0.01
-#: per cent of the spectra of a training set that may end within its range of wavelengths, on either side
-REACH = 10
+#: per cent of the spectra of a training set that may end within its range of wavelengths, on either side; and of
+#: sequences along other axes, which may have very unlike lengths
+REACH, REACH_OTHERS = 10, 50
+#: least pixels of a grid of spectra, and of sequences
+LEAST_GRID, LEAST_OTHERS = 32, 4
+#: width of the running mean of sequences, as a share of the grid
+SHARE_CONTINUUM = 0.05
 #: memory for what was read of the spectra of a set, in bytes
 MOST_KEPT = 2**28
 
@@ -89,11 +94,14 @@ class FeatureGrid:
         if not len(ends):
             msg = "X must hold at least one spectrum that can be used; got none"
             raise ValueError(msg)
-        low, high = np.percentile(ends[:, 0], 100 - REACH), np.percentile(ends[:, 1], REACH)
-        if high - low < 32 * FINEST:
+        axis = batch.axis
+        reach = REACH if axis.is_light else REACH_OTHERS
+        low, high = np.percentile(ends[:, 0], 100 - reach), np.percentile(ends[:, 1], reach)
+        if high - low < (LEAST_GRID if axis.is_light else LEAST_OTHERS) * FINEST:
+            what, share = ("spectra that share wavelengths", "nine") if axis.is_light else ("like sequences", "five")
             msg = (
-                f"X must hold spectra that share wavelengths; nine of ten begin below {np.exp(low):.0f} Angstrom and "
-                f"end above {np.exp(high):.0f}; fit one estimator for each instrument"
+                f"X must hold {what}; {share} of ten begin below {axis.to_native(low):.5g} {axis.unit} and end above "
+                f"{axis.to_native(high):.5g}; fit one estimator for each instrument"
             )
             raise ValueError(msg)
         return cls(float(low), float(high), N_NODES, int(min(N_PIXELS, (high - low) / FINEST)), frame)
@@ -106,7 +114,7 @@ class FeatureGrid:
 
 def _find_ends(batch, i):
     good = np.flatnonzero(batch.ivar[batch.pixels(i)] > 0)
-    return np.log(batch.wavelength[batch.grid(i)][good[[0, -1]]])
+    return batch.coordinate(i)[good[[0, -1]]]
 
 
 def read_set(spectra, runner, frame, *, network_key=None, progress=None):
@@ -195,7 +203,7 @@ def make_blocks(batch, readings, grid):
         flux, known = _resample(batch, i, grid)
         coverage[i] = known.mean()
         made["flux"].append(np.where(known, flux, np.nan))
-        lines = _flatten(flux, grid)
+        lines = _flatten(flux, grid) if batch.axis.is_light else _subtract_mean(flux, grid)
         made["lines"].append(np.where(known, lines, np.nan))
         usual = np.sqrt(uniform_filter1d(lines**2, max(grid.n_pixels // NEARBY, 8)) + LEAST_LINE**2)
         made["contrast"].append(np.where(known, lines / usual, np.nan))
@@ -231,7 +239,7 @@ def _resample(batch, i, grid):
     """Flux of a spectrum over its median absolute one on the pixels of the grid, and which of them it reaches."""
     ivar = batch.ivar[batch.pixels(i)]
     good = ivar > 0
-    x = np.log(batch.wavelength[batch.grid(i)][good])
+    x = batch.coordinate(i)[good]
     flux = batch.flux[batch.pixels(i)][good].astype(np.float64)
     edges, number = grid.edges, grid.n_pixels
     centre = (edges[1:] + edges[:-1]) / 2
@@ -248,9 +256,15 @@ def _resample(batch, i, grid):
     gap = np.searchsorted(x, centre)
     left, right = x[np.clip(gap - 1, 0, len(x) - 1)], x[np.clip(gap, 0, len(x) - 1)]
     step = np.median(np.diff(x)) if len(x) > 1 else 0
-    known = (centre >= x[0] - step) & (centre <= x[-1] + step) & (right - left < max(4 * step, CONTINUUM))
+    widest = CONTINUUM if batch.axis.is_light else 0.0
+    known = (centre >= x[0] - step) & (centre <= x[-1] + step) & (right - left < max(4 * step, widest))
     scale = np.median(np.abs(values[known])) if known.any() else 0
     return np.clip(values / (scale if scale > 0 else 1), -20, 50), known
+
+
+def _subtract_mean(flux, grid):
+    """Values less their running mean, which need not be positive as a continuum is."""
+    return flux - gaussian_filter1d(flux, SHARE_CONTINUUM * grid.n_pixels)
 
 
 def _flatten(flux, grid):

@@ -204,7 +204,7 @@ def _check(content, arrays):
     _require(
         set(grid) == {"low", "high", "n_nodes", "n_pixels", "frame"}, "grid must have its five values", sorted(grid)
     )
-    _require(0 < grid["low"] < grid["high"] < 30, "grid must run from low to high in ln(Angstrom)", grid)
+    _require(-1e3 < grid["low"] < grid["high"] < 1e3, "grid must run from low to high in ln(Angstrom)", grid)
     for name, most in (("n_nodes", 4096), ("n_pixels", 2**16)):
         fine = type(grid[name]) is int and 2 <= grid[name] <= most
         _require(fine, f"grid.{name} must be an integer from 2 to {most}", grid[name])

@@ -169,7 +169,7 @@ class SpectrumIndex:
     def _embed(self, obj, medium, resolution, progress):
         """Vectors of unit length, and names."""
         self._load()
-        batch = SpectrumSet(obj, medium=medium, resolution=resolution).batch
+        batch = SpectrumSet(obj, medium=medium, resolution=resolution, weights=self.weights).batch
         vectors = embed(
             batch, weights=self.weights, device=self.device, batch_tokens=self.batch_tokens, progress=progress,
             **self.options,
@@ -205,7 +205,7 @@ class SpectrumIndex:
         `~astro_spectok.exceptions.WeightsError`
             The weights are others than those of the index.
         """
-        spectra = SpectrumSet(obj, medium=medium, resolution=resolution)
+        spectra = SpectrumSet(obj, medium=medium, resolution=resolution, weights=self.weights)
         more = PlainTable.of_table(table, len(spectra))
         more = more if not len(self) else self.table.join(more)
         vectors, names = self._embed(spectra, None, None, progress)

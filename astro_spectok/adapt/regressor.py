@@ -161,7 +161,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         RepeatedObjectsWarning
             Some spectra are of the same object, and ``groups`` is not given.
         """
-        spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift)
+        spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
         labels = read_labels(y, len(spectra))
         targets = self._transform(labels)
         given = np.isfinite(targets).any(axis=1)

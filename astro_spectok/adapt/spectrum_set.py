@@ -3,12 +3,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.spectra import SpectrumBatch, is_single, read_paths, to_batch
+from astro_spectok.interface.axes import find_form
+from astro_spectok.spectra import SpectrumBatch, read_paths
 from astro_spectok.spectra.batch import InputFlag
 
 __all__ = ["SpectrumSet", "shift_to_rest"]
@@ -33,6 +35,10 @@ class SpectrumSet:
         For all, or one for each spectrum; NaN where unknown. ``spec.redshift`` is not read: 0 there may mean unknown.
     on_error : {'flag', 'raise'}, optional
         What becomes of spectra that cannot be used.
+    weights : str or path-like, optional
+        Those that the spectra are for, where these lie along another axis than that of wavelengths
+        (:ref:`sequences`): the set is then one of sequences along that axis, and neither medium, resolution nor
+        redshift has a meaning.
 
     Attributes
     ----------
@@ -65,6 +71,7 @@ class SpectrumSet:
         resolution: Any = None,
         redshift: Any = None,
         on_error: str = "flag",
+        weights: str | PathLike[str] | None = None,
     ) -> None:
         self.batch: SpectrumBatch
         self.redshift: np.ndarray
@@ -74,7 +81,10 @@ class SpectrumSet:
                 raise ValueError(msg)
             self.batch, own = obj.batch, obj.redshift
         else:
-            self.batch, own = _make_batch(obj, medium, resolution, on_error), None
+            self.batch, own = _make_batch(obj, medium, resolution, on_error, find_form(weights)), None
+        if redshift is not None and not self.batch.axis.is_light:
+            msg = f"redshift must be left out for sequences along a {self.batch.axis.describe()} axis, which has none"
+            raise ValueError(msg)
         self.redshift = _check_redshift(redshift, len(self.batch), own)
         # what was computed, by the place of a spectrum in the whole set; in the rest frame it depends on redshifts
         self._rows = np.arange(len(self.batch))
@@ -113,17 +123,19 @@ class SpectrumSet:
         return f"<SpectrumSet of {len(self)} spectra, {known} with a redshift>"
 
 
-def _make_batch(obj, medium, resolution, on_error):
+def _make_batch(obj, medium, resolution, on_error, form):
     """Any form as a batch; media and resolutions that differ are given to each spectrum by itself."""
     if isinstance(obj, list | tuple) and len(obj) and all(isinstance(item, SpectrumSet) for item in obj):
         return SpectrumBatch.concatenate([item.batch for item in obj])
+    if not form.axis.is_light:
+        return form.read(obj, medium=medium, resolution=resolution, on_error=on_error)
     obj = read_paths(obj)
     several = {
         name: list(value) for name, value in (("medium", medium), ("resolution", resolution)) if _is_several(value)
     }
     if not several:
-        return to_batch(obj, medium=medium, resolution=resolution, on_error=on_error)
-    items = [obj] if is_single(obj) else list(obj)
+        return form.read(obj, medium=medium, resolution=resolution, on_error=on_error)
+    items = [obj] if form.is_single(obj) else list(obj)
     for name, values in several.items():
         if len(values) != len(items):
             msg = f"{name} must be one for all or one for each of the {len(items)} spectra; got {len(values)}"
@@ -131,7 +143,7 @@ def _make_batch(obj, medium, resolution, on_error):
     media = several.get("medium", [medium] * len(items))
     resolutions = several.get("resolution", [resolution] * len(items))
     parts = [
-        to_batch([item], medium=m, resolution=r, on_error=on_error)
+        form.read([item], medium=m, resolution=r, on_error=on_error)
         for item, m, r in zip(items, media, resolutions, strict=True)
     ]
     return SpectrumBatch.concatenate(parts)

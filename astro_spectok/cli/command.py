@@ -24,6 +24,7 @@ from astro_spectok.cli.options import (
 )
 from astro_spectok.cli.remarks import show_warnings
 from astro_spectok.cli.search import add_index, add_outliers, add_similar
+from astro_spectok.cli.sequences import add_sequence_options, check_sequence_options, pretrain_along
 from astro_spectok.cli.survey import add_survey
 
 __all__ = ["SUBCOMMANDS", "build_parser", "main"]
@@ -129,8 +130,12 @@ def _run_embed(args):
 
 def add_pretrain(subparsers):
     """Add ``spectok pretrain``."""
-    description = "Pretrain a network on simulated and real spectra; the same command resumes, and torchrun spreads it."
+    description = (
+        "Pretrain a network on simulated and real spectra, or with --axis on sequences of another kind; the same "
+        "command resumes, and torchrun spreads it."
+    )
     parser = subparsers.add_parser("pretrain", help=description, description=description)
+    add_sequence_options(parser)
     parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
     parser.add_argument("--real", action="append", default=[], metavar="DIR", help="real spectra; may be repeated")
     parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
@@ -174,24 +179,27 @@ def _run_pretrain(args):
     import torch
 
     from astro_spectok.heads import get_model_config
+    from astro_spectok.training.config import TrainingConfig
     from astro_spectok.training.loop import pretrain
 
-    config = _read_training_config(args)
+    check_sequence_options(args)
+    settings = _read_settings(args)
+    config = None if args.axis else TrainingConfig(**settings)
     if args.check < 0:
         msg = f"check must be 0 or a number of spectra; got {args.check}"
         raise ValueError(msg)
     if args.threads:
         torch.set_num_threads(args.threads)
 
-    def show(step, row):
+    def show(step, row, last=None):
         if not args.quiet:
             kept = {name: x for name, x in row.items() if name not in HIDDEN and not math.isnan(x)}
             figures = "  ".join(f"{name} {x:.3f}" for name, x in kept.items())
-            write_line(f"step {step}/{config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
+            write_line(f"step {step}/{last or config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
             sys.stdout.flush()
 
     checked = args.check if args.start_from and os.environ.get("RANK", "0") == "0" else 0
-    path = pretrain(
+    path = pretrain_along(args, settings, show) if args.axis else pretrain(
         args.data, args.out, get_model_config(args.config), config, real=args.real, real_medium=args.medium,
         start=args.start_from, train_only=args.train_only, resume=args.resume, device=args.device,
         precision=args.precision, stop_after=args.stop_after, on_step=show,
@@ -216,9 +224,9 @@ def _check_retention(path, args, n):
             write_line(f"{name}: {value:.3f} before, {report['after'][name]:.3f} after{worse}")
 
 
-def _read_training_config(args):
+def _read_settings(args):
     """Settings of a run, from ``--set`` and from the options for the usual ones."""
-    from astro_spectok.training.config import TrainingConfig, parse_settings
+    from astro_spectok.training.config import parse_settings
 
     settings = parse_settings(args.settings)
     for name in ("steps", "batch_tokens", "workers", "seed", "shards"):
@@ -226,7 +234,7 @@ def _read_training_config(args):
         if value is not None and settings.setdefault(name, value) != value:
             msg = f"set: {name} must be given once, got {settings[name]} and --{name.replace('_', '-')} {value}"
             raise ValueError(msg)
-    return TrainingConfig(**settings)
+    return settings
 
 
 def add_simulate(subparsers):

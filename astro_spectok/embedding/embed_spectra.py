@@ -185,7 +185,8 @@ def embed_table(
     call = word_call("embed_table", parts=parts, weights=weights, medium=medium, resolution=resolution)
     # as text, which every format of tables can hold
     sizes = ", ".join(f"{name} {runner.embedder.find_size((name,))}" for name in runner.embedder.choose(parts))
-    made = make_table(COLUMNS, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
+    columns = COLUMNS if batch.axis.is_light else _name_axis(batch.axis, arrays)
+    made = make_table(columns, arrays, make_provenance(runner.loaded, call) | {"embedding_parts": sizes})
     return lay_out(made, batch.layout)
 
 
@@ -264,6 +265,17 @@ def embed_files(
         **reading,
     )
     return table
+
+
+def _name_axis(axis, arrays):
+    """Columns of sequences along an axis that is none of wavelengths; their arrays get the new names."""
+    ends = {"wave_min": ("axis_min", "first"), "wave_max": ("axis_max", "last")}
+    columns = {}
+    for old, column in COLUMNS.items():
+        name, word = ends.get(old, (old, ""))
+        columns[name] = Column(f"{word} good point, {axis.kind}", u.Unit(axis.unit), digits=4) if word else column
+        arrays[name] = arrays.pop(old)
+    return columns
 
 
 def _embed_batch(contained, runner, parts, redshift, progress):

@@ -101,6 +101,8 @@ def tokenize(
     made = make_provenance(
         runner.loaded, word_call("tokenize", weights=weights, medium=medium, resolution=resolution)
     ) | {"weights_source": find_source(runner.loaded), "patch": config.patch, "embedding_parts": sizes}
+    if not config.axis.is_light:
+        made["axis"] = config.axis.to_dict()
     nothing = np.zeros((0, config.token_size), np.float32), np.zeros((0, 3)), np.zeros(0, bool), 1.0
     unknown = np.full(sum(sizes.values()), np.nan, np.float32)
     out = [

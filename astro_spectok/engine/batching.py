@@ -80,8 +80,8 @@ def gather_patches(batch, group, patch):
     if batch.resolution is not None:
         resolution = torch.from_numpy(join((batch.resolution[batch.grid(i)] for i in group), np.float32))
     flux, ivar = (join((values[batch.pixels(i)] for i in group), np.float32) for values in (batch.flux, batch.ivar))
-    # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost at S/N 5
-    ivar[find_hot_pixels(flux, ivar, lengths=lengths)] = 0
+    if batch.axis.is_light:  # where one pixel in thirty is hot, and none is left out, one redshift in fifty is lost
+        ivar[find_hot_pixels(flux, ivar, lengths=lengths)] = 0
     grid = _arrange(batch, group, offsets, patch)
     return fill_patches(grid, torch.from_numpy(flux), torch.from_numpy(ivar), resolution=resolution)
 
@@ -98,5 +98,5 @@ def _arrange(batch, group, offsets, patch):
     )
     wavelength = np.concatenate([batch.wavelength[batch.grid(group[k])] for k in first])
     starts = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths[first])]))
-    grid = arrange_patches(torch.log(torch.from_numpy(wavelength)), starts, patch)
+    grid = arrange_patches(batch.axis.to_coordinate(torch.from_numpy(wavelength)), starts, patch)
     return grid.repeat(torch.from_numpy(number.reshape(-1)), starts[:-1], offsets[:-1])

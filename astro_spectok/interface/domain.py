@@ -7,6 +7,7 @@ import numpy as np
 
 from astro_spectok.spectra import MIN_GOOD_PIXELS, InputFlag
 from astro_spectok.spectra.sampling import average_fine_pixels
+from astro_spectok.utils.axis import LN_WAVELENGTH, Axis
 from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["DOMAIN_KEY", "Domain", "fit_batch"]
@@ -28,6 +29,8 @@ class Domain:
         Step in ln(wavelength) below which pixels are averaged.
     wavelength_range : (float, float) or None
         Vacuum Angstrom, as observed; None where it is not known.
+    axis : `~astro_spectok.network.Axis`
+        What their tokens lie along.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class Domain:
 
     finest_pixel: float = FINEST_PIXEL
     wavelength_range: tuple | None = None
+    axis: Axis = LN_WAVELENGTH
 
     @classmethod
     def from_weights(cls, loaded):
@@ -54,7 +58,8 @@ class Domain:
         Domain
         """
         stored = loaded.metadata.get(DOMAIN_KEY) or {}
-        return cls(float(stored.get("finest_pixel", FINEST_PIXEL)), loaded.wavelength_range)
+        finest = float(stored.get("finest_pixel", FINEST_PIXEL))
+        return cls(finest, loaded.wavelength_range, loaded.network.config.axis)
 
 
 def fit_batch(batch, domain):
@@ -69,8 +74,25 @@ def fit_batch(batch, domain):
     -------
     `~astro_spectok.spectra.SpectrumBatch`
         Pixels that are finer than what is known are averaged; spectra of which fewer than 32 good pixels lie within
-        the range of wavelengths are without pixels, with the bit `InputFlag.WHOLLY_OUTSIDE` and the reason.
+        the range of wavelengths are without pixels, with the bit `InputFlag.WHOLLY_OUTSIDE` and the reason. Of another
+        axis than that of wavelengths nothing is averaged, and the range was looked at when the batch was made.
+
+    Raises
+    ------
+    ValueError
+        The batch lies along another axis than the weights.
     """
+    own, wanted = batch.axis, domain.axis
+    if own != wanted and not own.is_light and (own.kind, own.unit) == (wanted.kind, wanted.unit):
+        batch = replace(batch, axis=wanted)
+    if batch.axis != domain.axis:
+        msg = (
+            f"weights must be those of the axis of the spectra or sequences, {batch.axis.describe()}; got weights of "
+            f"{domain.axis.describe()}; give others"
+        )
+        raise ValueError(msg)
+    if not batch.axis.is_light:
+        return batch
     outside = _find_outside(batch, domain.wavelength_range)
     if outside:
         batch = _refuse(batch, outside, domain.wavelength_range)

@@ -8,8 +8,9 @@ import warnings
 import numpy as np
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
+from astro_spectok.interface.axes import find_form
 from astro_spectok.interface.domain import Domain, fit_batch
-from astro_spectok.spectra import InputFlag, SpectrumBatch, is_single, read_files, read_paths, to_batch
+from astro_spectok.spectra import InputFlag, SpectrumBatch, read_files, read_paths, to_batch
 from astro_spectok.spectra.medium import measure_refraction
 
 __all__ = [
@@ -44,11 +45,12 @@ def prepare_inputs(obj, *, weights, medium, resolution, device, batch_tokens=Non
     runner : `~astro_spectok.engine.Runner`
     single : bool
     """
-    obj = read_paths(obj)
-    single = is_single(obj)
+    form = find_form(weights)
+    obj = read_paths(obj) if form.axis.is_light else obj
+    single = form.is_single(obj)
     on_error = on_error or ("raise" if single else "flag")
     # before torch is imported: bad input fails at once
-    batch = to_batch(obj, medium=medium, resolution=resolution, on_error=on_error)
+    batch = form.read(obj, medium=medium, resolution=resolution, on_error=on_error)
     from astro_spectok.engine import Runner
 
     runner = Runner(weights, device, batch_tokens=batch_tokens)

@@ -7,6 +7,7 @@ from astro_spectok.network.model import SpectralNetwork, build_network
 from astro_spectok.network.patch_grid import PatchGrid, arrange_patches, patch_positions
 from astro_spectok.network.patches import PatchBatch, build_patches
 from astro_spectok.network.precision import compute_in
+from astro_spectok.utils.axis import Axis
 
 # what else is imported here is for other rooms
 __all__ = ["NetworkConfig", "get_config"]

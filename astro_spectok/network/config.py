@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The sizes of a network, as frozen dataclasses that travel inside the weights file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from astro_spectok.utils.axis import LN_WAVELENGTH, Axis
 from astro_spectok.utils.settings import Settings
 
 __all__ = ["CONFIGS", "NetworkConfig", "get_config"]
@@ -46,6 +48,9 @@ class NetworkConfig(Settings):
         Wavelengths in Angstrom that nodes and contrast of the embedding span.
     summaries : tuple of (str, int)
         Names of the heads whose summaries enter the embedding, and how many numbers each gives.
+    axis : Axis
+        What tokens lie along. Where it is none of wavelengths, all that is said here in ln(wavelength) is in its
+        coordinate, on which the usual step is 4.5e-4, and ``observed_range`` does not count.
 
     Raises
     ------
@@ -84,8 +89,11 @@ class NetworkConfig(Settings):
     contrast_step: float = 0.0
     observed_range: tuple[float, float] = (900.0, 55000.0)
     summaries: tuple[tuple[str, int], ...] = ()
+    axis: Axis = LN_WAVELENGTH
 
     def __post_init__(self):
+        if isinstance(self.axis, Mapping):  # as files hold it
+            object.__setattr__(self, "axis", Axis.from_dict(self.axis))
         if self.width % (2 * self.heads):
             msg = f"width must be a multiple of 2 x heads for the rotary encoding, got {self.width} and {self.heads}"
             raise ValueError(msg)
@@ -96,10 +104,28 @@ class NetworkConfig(Settings):
             )
             raise ValueError(msg)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as JSON holds them; the axis of wavelengths goes without saying.
+
+        Returns
+        -------
+        dict
+        """
+        values = super().to_dict()
+        if self.axis.is_light:
+            del values["axis"]
+        return values
+
     @property
     def token_size(self) -> int:
         """Values of a token: ``width`` that the transformer works with, then ``dct_coefficients``."""
         return self.width + self.dct_coefficients
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last coordinate that nodes and contrast of the embedding span: (float, float)."""
+        low, high = self.observed_range if self.axis.is_light else (self.axis.low, self.axis.high)
+        return self.axis.to_coordinate(low), self.axis.to_coordinate(high)
 
 
 #: ``small`` is the packaged default; ``paper`` has the sizes of Shen et al. (arXiv 2510.17959);

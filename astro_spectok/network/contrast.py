@@ -63,7 +63,7 @@ class FluxContrast(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        low, high = (math.log(x) for x in config.observed_range)
+        low, high = config.span
         self.low, self.step, self.number = low, config.contrast_step, math.floor((high - low) / config.contrast_step)
         self.window = 2 * round(self.CONTINUUM / config.contrast_step / 2) + 1
         self.project = nn.Linear(self.number, config.embedding_size, bias=False)

@@ -10,9 +10,6 @@ from astro_spectok.network.linear import Linear
 
 __all__ = ["RotaryPhases", "WavelengthEncoding", "rotate"]
 
-#: phases are counted from here, in the middle of the optical, to keep them small
-LN_REFERENCE = math.log(5000.0)
-
 
 def _angular_frequencies(number, longest, shortest):
     """Frequencies for ``number`` periods in ln(wavelength), evenly spaced in their logarithm, float64."""
@@ -20,9 +17,9 @@ def _angular_frequencies(number, longest, shortest):
     return 2 * math.pi / periods
 
 
-def _phases(ln_wavelength, omega):
+def _phases(ln_wavelength, reference, omega):
     """Phases (..., F) in float64, where the wavelengths are (on the CPU for a device without float64)."""
-    return (ln_wavelength - LN_REFERENCE)[..., None] * omega.to(ln_wavelength.device)
+    return (ln_wavelength - reference)[..., None] * omega.to(ln_wavelength.device)
 
 
 class WavelengthEncoding(nn.Module):
@@ -35,6 +32,7 @@ class WavelengthEncoding(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.frequencies = (config.frequencies, config.longest_period, config.shortest_period)
+        self.reference = config.axis.reference
         self.project = Linear(2 * config.frequencies + 5, config.width)
 
     def forward(self, geometry, resolution):
@@ -51,7 +49,7 @@ class WavelengthEncoding(nn.Module):
         tensor, shape (B, T, D)
         """
         device = self.project.weight.device
-        phase = _phases(geometry[..., 0], _angular_frequencies(*self.frequencies))  # (B, T, F)
+        phase = _phases(geometry[..., 0], self.reference, _angular_frequencies(*self.frequencies))  # (B, T, F)
         ln_width = torch.log(geometry[..., 1].clamp_min(1e-9))
         known = torch.isfinite(resolution) & (resolution > 0)
         ln_resolution = torch.log(torch.where(known, resolution, 1.0)).to(device)
@@ -60,7 +58,7 @@ class WavelengthEncoding(nn.Module):
             [
                 phase.sin().float().to(device),
                 phase.cos().float().to(device),
-                (geometry[..., :1] - LN_REFERENCE).float().to(device),
+                (geometry[..., :1] - self.reference).float().to(device),
                 ln_width[..., None] + 8.4,
                 known[..., None].float(),
                 torch.where(known, ln_resolution - 7.5, 0.0)[..., None],
@@ -81,10 +79,11 @@ class RotaryPhases(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.frequencies = (config.width // config.heads // 2, config.rotary_longest, config.rotary_shortest)
+        self.reference = config.axis.reference
 
     def forward(self, centre, device):
         """Tensors (B, 1, T, head size / 2) of cosines and of sines for ``centre`` (B, T)."""
-        phase = _phases(centre, _angular_frequencies(*self.frequencies))[:, None]  # (B, 1, T, d/2)
+        phase = _phases(centre, self.reference, _angular_frequencies(*self.frequencies))[:, None]  # (B, 1, T, d/2)
         return phase.cos().float().to(device), phase.sin().float().to(device)
 
 

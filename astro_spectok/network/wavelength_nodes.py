@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tokens to one vector by what they say near fixed wavelengths."""
 
-import math
-
 import torch
 from torch import nn
 
@@ -24,7 +22,7 @@ class WavelengthNodes(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        low, high = (math.log(x) for x in config.observed_range)
+        low, high = config.span
         number, hidden = config.embedding_nodes, 2 * config.embedding_size
         self.low, self.spacing, self.number = low, (high - low) / (number - 1), number
         self.project = nn.Sequential(nn.Linear(config.width, 64), nn.GELU(), nn.Linear(64, N_FEATURES))

@@ -9,6 +9,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.layout import CubeLayout
+from astro_spectok.utils.axis import LN_WAVELENGTH, Axis
 
 __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 
@@ -146,6 +147,8 @@ class SpectrumBatch:
         Units, medium and name of each spectrum as given.
     layout : `~astro_spectok.spectra.layout.CubeLayout` or None
         Where they stand in the cube that they are of, all in C order; None for all else.
+    axis : Axis
+        What ``wavelength`` is; sequences that are no spectra of light have there the values of their axis, in its unit.
 
     Examples
     --------
@@ -176,6 +179,7 @@ class SpectrumBatch:
     resolution: np.ndarray | None = None
     info: tuple = field(default=())
     layout: CubeLayout | None = None
+    axis: Axis = LN_WAVELENGTH
 
     def __len__(self):
         return len(self.scale)
@@ -211,6 +215,19 @@ class SpectrumBatch:
         """
         start = int(self.wave_start[i])
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
+
+    def coordinate(self, i: int) -> np.ndarray:
+        """Where the pixels of a spectrum lie for a network: ln(wavelength), or the coordinate of another axis.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        ndarray of float64
+        """
+        return self.axis.to_coordinate(self.wavelength[self.grid(i)])
 
     def take(self, index: Sequence[int] | np.ndarray) -> "SpectrumBatch":
         """Some of the spectra as a batch of their own; grids are shared as before.
@@ -254,10 +271,20 @@ class SpectrumBatch:
         Returns
         -------
         SpectrumBatch
+
+        Raises
+        ------
+        ValueError
+            They lie along unlike axes.
         """
         batches = list(batches)
         if len(batches) == 1:
             return batches[0]
+        if len({b.axis for b in batches}) > 1:
+            msg = (
+                f"batches must lie along one axis; got {', '.join(b.axis.describe() for b in batches)}; keep them apart"
+            )
+            raise ValueError(msg)
         sizes = [len(b.wavelength) for b in batches]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         resolution = None
@@ -276,6 +303,7 @@ class SpectrumBatch:
             flags=np.concatenate([b.flags for b in batches]),
             resolution=resolution,
             info=tuple(info for b in batches for info in b.info),
+            axis=batches[0].axis,
         )
 
     @classmethod

@@ -70,6 +70,7 @@ def _cut(batch, start, stop):
         flags=batch.flags[start:stop],
         resolution=None if batch.resolution is None else batch.resolution[low:high],
         info=batch.info[start:stop],
+        axis=batch.axis,
     )
 
 

@@ -12,6 +12,7 @@ from astropy.nddata import StdDevUncertainty
 from specutils import SpectralAxis, Spectrum
 
 from astro_spectok.spectra import InputFlag, SpectrumInfo, convert_to_air, find_flux_conversion
+from astro_spectok.tokens.sequence_axis import decode_sequence, find_axis
 from astro_spectok.tokens.token_axis import check_resolution, express_wavelength, fill_slots, is_in_air, read_request
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
 from astro_spectok.utils.host import own_errstate
@@ -116,6 +117,9 @@ class SpectralTokens:
     @property
     def wavelength(self) -> u.Quantity:
         """Centre of each patch, `~astropy.units.Quantity` of shape (T,), in the unit and medium of the spectrum."""
+        axis = find_axis(self)
+        if not axis.is_light:
+            return axis.to_native(self.geometry[:, 0]) * self.info.spectral_unit
         return express_wavelength(np.exp(self.geometry[:, 0]), self.info)
 
     @property
@@ -193,7 +197,8 @@ class SpectralTokens:
         `~specutils.Spectrum`
             In the flux unit of the original spectrum (for magnitudes: of the flux they stand for), with a
             `~astropy.nddata.StdDevUncertainty`: the predicted error of the model as an estimate of the noise-free
-            spectrum.
+            spectrum. Of a sequence along another axis (:ref:`sequences`) a `~astropy.table.QTable` with the columns
+            ``axis``, ``values`` and ``errors``.
 
         Raises
         ------
@@ -219,6 +224,8 @@ class SpectralTokens:
         if not len(self):
             msg = f"there are no tokens to decode: {self.info.message or 'the spectrum could not be used'}"
             raise ValueError(msg)
+        if not (axis := find_axis(self)).is_light:
+            return decode_sequence(self, axis, spectral_axis, resolution)
         wavelength, order = read_request(spectral_axis, self.info)
         resolution = check_resolution(resolution, wavelength[order], spectral_axis)
         flux, sigma = self.decoder.decode(
@@ -269,7 +276,12 @@ class SpectralTokens:
         `~astropy.units.Quantity`, shape (N,)
             Strictly monotonic, in order of increasing wavelength, in the unit and medium of the spectrum.
         """
-        return express_wavelength(fill_slots(self.geometry[~self.mask], self.meta.get("patch", 32)), self.info)
+        slots, axis = fill_slots(self.geometry[~self.mask], self.meta.get("patch", 32)), find_axis(self)
+        return (
+            axis.to_native(slots) * self.info.spectral_unit
+            if not axis.is_light
+            else express_wavelength(np.exp(slots), self.info)
+        )
 
     def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the tokens over wavelength, under the spectrum they decode to.
@@ -282,9 +294,17 @@ class SpectralTokens:
         Returns
         -------
         ndarray of `~matplotlib.axes.Axes`
+
+        Raises
+        ------
+        ValueError
+            They are of a sequence along another axis than that of wavelengths.
         """
         from astro_spectok.plotting.spectra import plot_tokens
 
+        if not (axis := find_axis(self)).is_light:
+            msg = f"plot must be asked of tokens of spectra; these lie along a {axis.describe()} axis: plot decode()"
+            raise ValueError(msg)
         return plot_tokens(self, axes)
 
     def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -342,7 +362,8 @@ class SpectralTokens:
         if len(self):
             wavelength = self.wavelength
             low, high = wavelength.min().value, wavelength.max().value
-            reach = f"{low:.6g} to {high:.6g} {wavelength.unit} ({self.info.medium})"
+            axis = find_axis(self)
+            reach = f"{low:.6g} to {high:.6g} {wavelength.unit} ({self.info.medium if axis.is_light else axis.kind})"
         else:
             reach = "none"
         return [

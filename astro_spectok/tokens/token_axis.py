@@ -30,7 +30,7 @@ def express_wavelength(wavelength, info):
 
 
 def fill_slots(geometry, patch):
-    """Increasing vacuum wavelengths of all slots of some patches; where one reaches into the next, the next one counts.
+    """Increasing coordinates, ln(wavelength), of all slots of some patches; where two overlap, the later one counts.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def fill_slots(geometry, patch):
     offsets = np.arange(patch) - (patch - 1) / 2
     positions = geometry[:, :1] + geometry[:, 1:2] * offsets + geometry[:, 2:] * offsets**2  # (T, P)
     next_start = np.append(positions[1:, 0], np.inf)
-    return np.exp(positions[positions < next_start[:, None] - geometry[:, 1:2] / 2])
+    return positions[positions < next_start[:, None] - geometry[:, 1:2] / 2]
 
 
 def read_request(spectral_axis, info):

@@ -63,7 +63,10 @@ def write_tokens(tokens, path, *, overwrite=False):
     table = QTable({"spectrum": np.repeat(np.arange(len(tokens)), [len(t) for t in tokens])})
     used = [t for t in tokens if len(t)]
     if used:  # ECSV cannot read columns of arrays that have no rows
-        table["wavelength_vacuum"] = np.concatenate([np.exp(t.geometry[:, 0]) for t in used]) * u.AA
+        if "axis" in used[0].meta:
+            table["axis"] = np.concatenate([t.wavelength for t in used])
+        else:
+            table["wavelength_vacuum"] = np.concatenate([np.exp(t.geometry[:, 0]) for t in used]) * u.AA
         table["geometry"] = np.concatenate([t.geometry for t in used])
         table["mask"] = np.concatenate([t.mask for t in used])
         table["values"] = np.concatenate([t.values for t in used])

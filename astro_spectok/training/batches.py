@@ -11,12 +11,14 @@ from astro_spectok.heads import ModelConfig
 from astro_spectok.network.patch_grid import PatchGrid, arrange_patches
 from astro_spectok.network.patches import PatchBatch, build_patches
 from astro_spectok.simulate import Survey
+from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.simulate.stellar_survey import StellarSurvey
 from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.hiding import ask_hidden, drop_patches
 from astro_spectok.training.readers import SpectraDirectory, open_sources
 from astro_spectok.training.simulated import pair_views
 from astro_spectok.training.views import Truth, draw_view, finish_view, shift_source
+from astro_spectok.utils.axis import LN_WAVELENGTH
 
 __all__ = ["TrainingBatch", "ViewDataset", "gather_targets", "stack_views"]
 
@@ -107,6 +109,9 @@ class ViewDataset(torch.utils.data.Dataset):
         Of the wavelengths in all of them; by default what each file says.
     """
 
+    #: what they lie along
+    axis = LN_WAVELENGTH
+
     def __init__(self, directory, config, model, real=(), *, real_medium=None):
         self.directory, self.config = directory, config
         self.real, self.real_medium = tuple(real), real_medium
@@ -119,6 +124,10 @@ class ViewDataset(torch.utils.data.Dataset):
 
     def __len__(self):
         return self.config.steps * self.config.shards
+
+    def list_sets(self):
+        """Names of the public sets that are drawn from: list of str."""
+        return ["analytic templates"] if self.directory is None else sorted(find_sets(self.directory))
 
     def __getitem__(self, number):
         self._open()

@@ -28,7 +28,7 @@ from astro_spectok.training.step import TrainingStep
 from astro_spectok.utils.run_lock import lock_run
 from astro_spectok.weights import load_weights, write_network
 
-__all__ = ["learning_rate", "pretrain"]
+__all__ = ["check_new", "learning_rate", "pretrain", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +167,29 @@ def pretrain(
     """
     model, out, real = ModelConfig.of(model), Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
     dataset = _open_data(data, out, model, config, real, real_medium, resume)
+    return train(
+        dataset, out, model, start=start, train_only=train_only, device=device, precision=precision,
+        stop_after=stop_after, on_step=on_step,
+    )  # fmt: skip
+
+
+def train(
+    dataset, out, model, *, start=None, train_only=(), device="auto", precision="auto", stop_after=None, on_step=None
+):
+    """Train on shards of a dataset, from the checkpoint in ``out`` where there is one.
+
+    Parameters
+    ----------
+    dataset : `~astro_spectok.training.batches.ViewDataset` or `~astro_spectok.training.sequences.SequenceDataset`
+    out, model, start, train_only, device, precision, stop_after, on_step
+        As for `pretrain`.
+
+    Returns
+    -------
+    `~pathlib.Path` or None
+        As of `pretrain`.
+    """
+    config = dataset.config
     with Processes(choose_device(device)) as processes, lock_run(out, processes.rank == 0):
         run, step, parts = _open_run(dataset, model, out, start, train_only, precision, processes, on_step)
         # no less than what is done, where a run is resumed with fewer steps
@@ -181,11 +204,16 @@ def pretrain(
         return _export(out, run.step_module.network, training, parts)
 
 
-def _open_data(data, out, model, config, real, real_medium, resume):
-    """The dataset of a run; what is wrong with its directories is reported before anything is written."""
+def check_new(out, resume):
+    """Refuse a directory that holds a run which is not to be resumed."""
     if (out / CHECKPOINT).exists() and not resume:
         msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
         raise FileExistsError(msg)
+
+
+def _open_data(data, out, model, config, real, real_medium, resume):
+    """The dataset of a run; what is wrong with its directories is reported before anything is written."""
+    check_new(out, resume)
     open_sources(real, medium=real_medium)
     if data is None:
         log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from astro_spectok.heads.protocol import ABOUT
-from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.training.freezing import is_trained
 from astro_spectok.training.history import read_log
 from astro_spectok.version import __version__
@@ -63,7 +62,7 @@ def describe_data(dataset, start=None):
         for JSON.
     """
     return {
-        "sets": _list_sets(dataset),
+        "sets": dataset.list_sets(),
         "real": [Path(directory).resolve().name for directory in dataset.real],
         "real_medium": dataset.real_medium,
         "start": None if start is None else load_weights(start, "cpu").sha256,
@@ -93,10 +92,6 @@ def describe_start(start, network):
         if loaded is not None and name in loaded.network.heads and not moved:
             kept[name] = {about: getattr(loaded.network.heads[name], about) for about in ABOUT}
     return {"before": None if loaded is None else loaded.metadata.get("training"), "kept": kept}
-
-
-def _list_sets(dataset):
-    return ["analytic templates"] if dataset.directory is None else sorted(find_sets(dataset.directory))
 
 
 def measure_wavelength_range(dataset, *, n_shards=30):
@@ -141,17 +136,20 @@ def describe_training(dataset, log_path, *, step, device, start=None):
     Returns
     -------
     dict
-        The settings, and ``wavelength_range`` (Angstrom), ``wavelength_percentiles``, ``sets``,
+        The settings, and ``wavelength_range`` (Angstrom) and ``wavelength_percentiles`` of spectra, ``sets``,
         ``real_directories`` (how many), ``steps_done``,
         ``seconds`` and ``spectra`` (both from the log), ``device`` (of the last part of the run),
         ``torch_version``, and ``start`` where there is one.
     """
+    reach = {}
+    if dataset.axis.is_light:  # that of other axes stands in the configuration
+        reach["wavelength_range"] = measure_wavelength_range(dataset)
+        reach["wavelength_percentiles"] = list(WAVELENGTH_PERCENTILES)
     rows = [(float(row["seconds"]), float(row["spectra_per_s"])) for row in read_log(log_path)]
     return {
         **dataset.config.to_dict(),
-        "wavelength_range": measure_wavelength_range(dataset),
-        "wavelength_percentiles": list(WAVELENGTH_PERCENTILES),
-        "sets": _list_sets(dataset),
+        **reach,
+        "sets": dataset.list_sets(),
         "real_directories": len(dataset.real),
         "steps_done": step,
         "seconds": round(sum(seconds for seconds, _ in rows)),

@@ -8,7 +8,17 @@ from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.simulate.constants import FWHM
 
-__all__ = ["Truth", "View", "draw_view", "finish_view", "hide_pixels", "shift_source", "trust_template"]
+__all__ = [
+    "Truth",
+    "View",
+    "cut_target",
+    "draw_view",
+    "finish_view",
+    "hide_pixels",
+    "scale_view",
+    "shift_source",
+    "trust_template",
+]
 
 #: good pixels that the encoder is shown at least: one patch
 MIN_PIXELS = 32
@@ -129,10 +139,10 @@ def finish_view(view, rng, target_pixels):
     size = np.median(np.abs(view.flux[view.ivar > 0]))
     if not np.isfinite(size) or size <= TINY:
         return None
-    return _cut_target(_normalise(view, size), rng, target_pixels)
+    return cut_target(scale_view(view, size), rng, target_pixels)
 
 
-def _normalise(view, size):
+def scale_view(view, size):
     """Flux over ``size``, in float32; whatever does not fit is a bad pixel."""
     flux, ivar = _fit_single(view.flux, view.ivar, size)
     target_flux, target_ivar = _fit_single(view.target_flux, view.target_ivar, size)
@@ -145,7 +155,8 @@ def _fit_single(flux, ivar, size):
     return np.where(good, flux, 0).astype(np.float32), np.where(good, np.minimum(ivar, 1e8), 0).astype(np.float32)
 
 
-def _cut_target(view, rng, n_max):
+def cut_target(view, rng, n_max):
+    """A view whose target is a random stretch of at most ``n_max`` pixels."""
     n = len(view.target_flux)
     start = rng.integers(n - n_max + 1) if n > n_max else 0
     s = slice(start, start + n_max)
