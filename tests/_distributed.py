@@ -1,12 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A short training run with every part of the objective, for one process or for several.
-
-``python tests/_distributed.py --parts MEETING NAMES ...`` takes two steps in which only the parts of each NAMES, with
-commas between them, are trained, through the wrapper of processes that train together.
-"""
+"""A short training run with every part of the objective, for one process or for several."""
 
 import os
-import sys
 from dataclasses import replace
 
 import torch
@@ -48,13 +43,19 @@ def train(out, steps, *real, config=CONFIG):
         options["n_shards"] = before
 
 
-def check_parts(meeting, *groups):
-    """Gradients reach what is trained, and nothing else, in a group of one process that meets in the file ``meeting``.
+def check_parts(folder, *groups):
+    """Gradients reach what is trained, and nothing else, in a group of one process: to be called in one of its own.
 
-    A trained parameter that is left out of a step would be reported at the next.
+    Two steps are taken in which only the parts of each of ``groups``, with commas between them, are trained, through
+    the wrapper of processes that train together. A trained parameter that is left out of a step would be reported at
+    the next. What is found, and any error, is in ``said.txt`` in ``folder``.
     """
+    with (folder / "said.txt").open("w") as text:
+        os.dup2(text.fileno(), 1)
+        os.dup2(text.fileno(), 2)
+    torch.set_num_threads(1)
     batch = ViewDataset(None, replace(CONFIG, batch_tokens=160), NETWORK)[0]
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=0, world_size=1)
     for names in groups:
         torch.manual_seed(6)
         network = build_model(NETWORK)
@@ -68,8 +69,3 @@ def check_parts(meeting, *groups):
         print(names, "reached" if reached else "not reached", flush=True)  # noqa: T201 - the test reads it
     # without the destructors of wrapper and group, which on some machines wait for ever
     os._exit(0)
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    check_parts(*sys.argv[2:])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
 from astro_spectok.network import get_config
 from astro_spectok.simulate import Objects, RestGrid
 
@@ -52,4 +52,5 @@ class LabelledFamily(Family):
 def make_head():
     """A head with new networks."""
     torch.manual_seed(0)
-    return StellarHead(StellarConfig(), replace(get_config("tiny"), dct_coefficients=16))
+    labels = (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
+    return StellarHead(StellarConfig(labels), replace(get_config("tiny"), dct_coefficients=16))

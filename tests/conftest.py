@@ -4,6 +4,7 @@
 import importlib
 import multiprocessing
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,35 @@ PACKAGED = Path(__file__).parents[1] / "astro_spectok" / "weights" / "data" / "s
 FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 
 
+#: files with tests that take seconds each, which are begun first: at the end both workers have small ones left
+LONG = (
+    "test_training_factory.py", "test_training_stellar_head.py", "test_training_loop.py", "test_training_freezing.py",
+    "test_training_distributed.py", "test_survey_kill.py", "test_survey_cluster.py",
+)  # fmt: skip
+#: files that read the public sets themselves, which takes ten seconds: one worker has them all
+PUBLIC_SETS = ("test_simulate_stars.py", "test_simulate_stellar_grid.py", "test_training_real.py")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """All tests of a file go to one worker, with what they share."""
+    """All tests of a file go to one worker, with what they share; long ones first, then those with many tests."""
     from xdist.scheduler import LoadFileScheduling
 
-    return LoadFileScheduling(config, log)
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            name = super()._split_scope(nodeid)
+            return "public sets" if name.endswith(PUBLIC_SETS) else name
+
+    config.option.loadscopereorder = False  # as `pytest_collection_modifyitems` has put them
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """The order of files where several workers share them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (not item.path.name.endswith(LONG + PUBLIC_SETS), -counts[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +100,16 @@ def redshift_weights(tmp_path_factory):
     metadata = {"name": "tiny-redshift", "training": {"wavelength_range": [2000.0, 30000.0]}}
     write_network(path, network, metadata=metadata)
     return path
+
+
+@pytest.fixture(scope="session")
+def public_sets():
+    """The store of the public sets, with what was made of them."""
+    from _paths import TRAIN
+
+    from astro_spectok.simulate.templates import TemplateStore
+
+    return TemplateStore(TRAIN)
 
 
 @pytest.fixture(scope="session")

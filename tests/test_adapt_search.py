@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from safetensors.numpy import load, save
 
 from astro_spectok.adapt import SpectrumIndex, outlier_score
-from astro_spectok.adapt.index import INDEX_KEY
+from astro_spectok.adapt.index_files import INDEX_KEY
 from astro_spectok.exceptions import FlaggedSpectraWarning, WeightsError
 from astro_spectok.weights.format import _split
 

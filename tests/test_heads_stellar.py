@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels
 from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.network import HeadInputs, get_config
@@ -15,8 +15,10 @@ from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.level import patch_level
 from astro_spectok.network.patches import build_patches
 from astro_spectok.training.views import Truth
+from astro_spectok.weights import load_network
 
 PATCH = 32
+ALL_LABELS = (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
 
 
 def make_config():
@@ -49,20 +51,20 @@ def observe_star(shift=0.0, *, tilt=0.0, low=3700.0, high=7300.0, scale=1.0):
 @pytest.fixture(scope="module")
 def head():
     torch.manual_seed(0)
-    return StellarHead(StellarConfig(), make_config()).eval()
+    return StellarHead(StellarConfig(ALL_LABELS), make_config()).eval()
 
 
 def test_shapes(head):
     """A mean and a lower triangle with a positive diagonal, finite, for any star."""
     tokens, mask, geometry = observe_star()
     mean, tril = read(head, tokens, mask, geometry, torch.zeros(1, dtype=torch.float64))
-    n = len(STELLAR_LABELS)
+    n = len(ALL_LABELS)
     assert mean.shape == (1, n)
     assert tril.shape == (1, n, n)
     assert torch.isfinite(mean).all()
     assert torch.equal(tril, torch.tril(tril))
     assert (torch.diagonal(tril, dim1=1, dim2=2) > 0).all()
-    assert head.names == tuple(name for name, _, _ in STELLAR_LABELS)
+    assert head.names == tuple(name for name, _, _ in ALL_LABELS)
 
 
 def read_window(number, star, ln_doppler=0.0):
@@ -206,8 +208,9 @@ def test_unknown_labels_keep_their_prior(head):
 
 
 def test_heads_without_labels_of_white_dwarfs():
-    """As they were before there were any: without networks for them."""
-    former = StellarHead(StellarConfig(labels=STELLAR_LABELS[:5]), make_config())
+    """As the packaged one, and the default: without networks for them."""
+    assert StellarConfig().labels == load_network().heads["stellar"].config.labels
+    former = StellarHead(StellarConfig(), make_config())
     assert len(former.members) == 3
     assert former.measured == ((0, 1, 2), (0, 1, 2), (0, 1, 2, 3, 4))
     mean, _ = former.eval().read_windows(blank(former))

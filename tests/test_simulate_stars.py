@@ -20,21 +20,16 @@ SPEED_OF_LIGHT = 299792.458
 
 
 @pytest.fixture(scope="module")
-def store():
-    """The public sets."""
-    return TemplateStore(TRAIN)
-
-
-@pytest.fixture(scope="module")
-def families(store):
+def families(public_sets):
     """Every family, made once."""
-    return {name: family(store) for name, (_, family) in STAR_FAMILIES.items() if family.usable(store)}
+    there = {name: family for name, (_, family) in STAR_FAMILIES.items() if family.usable(public_sets)}
+    return {name: public_sets.make(family, "cpu") for name, family in there.items()}
 
 
 @pytest.fixture(scope="module")
-def bases(store):
+def bases(public_sets):
     """Model stars."""
-    return store.read("redrock_bases")
+    return public_sets.read("redrock_bases")
 
 
 def check_objects(objects, n):

@@ -12,7 +12,6 @@ from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.stellar_model import StarModel
 from astro_spectok.simulate.stellar_survey import StellarSurvey, choose_stellar_instrument
-from astro_spectok.simulate.templates import TemplateStore
 
 BINS = 400
 
@@ -75,15 +74,9 @@ def test_survey_needs_labelled_stars(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def store():
-    """The public sets, read once."""
-    return TemplateStore(TRAIN)
-
-
-@pytest.fixture(scope="module")
-def survey(store):
+def survey(public_sets):
     """That of the public sets, made once."""
-    return StellarSurvey(store)
+    return StellarSurvey(public_sets)
 
 
 @needs(TRAIN)

@@ -11,6 +11,7 @@ from _training_data import QUICK
 
 from astro_spectok.heads import get_model_config
 from astro_spectok.simulate.public_sets import SIMULATED, STORED, find_sets
+from astro_spectok.training import batches
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.provenance import measure_wavelength_range
@@ -26,10 +27,12 @@ def corpus():
 
 
 @pytest.fixture(scope="module")
-def dataset():
+def dataset(public_sets):
     """Shards with labels, a third of the objects stored."""
     config = dataclasses.replace(QUICK, batch_tokens=256, max_pixels=2000, stored_fraction=0.3)
-    return ViewDataset(TRAIN, config, get_model_config("small"))
+    with pytest.MonkeyPatch.context() as patch:  # what other files have read is not read again
+        patch.setattr(batches, "TemplateStore", lambda directory: public_sets)
+        yield ViewDataset(TRAIN, config, get_model_config("small"))
 
 
 def test_every_known_set_is_there(corpus):

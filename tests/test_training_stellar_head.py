@@ -23,8 +23,9 @@ class InfraredFamily(LabelledFamily):
         return objects
 
 
-def test_networks_learn_from_lines():
+def test_networks_learn_from_lines(monkeypatch):
     """Some steps find a label that five lines determine; unknown labels and windows without stars do no harm."""
+    monkeypatch.setattr(stellar_head, "BATCH", 24)
     head = make_head()
     before = copy.deepcopy(head.members[1].state_dict())
     del head.members[0][1:]

@@ -5,8 +5,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -414,22 +412,24 @@ def test_unwritable_cache(serve, server, cache, caplog, monkeypatch):
     assert "cannot be kept in the cache" in caplog.text
 
 
-def test_two_processes_at_once(serve, server, cache, tmp_path):
+def download(entry, environment):
+    """What another process does: to register the weights and to look for them."""
+    os.environ |= environment
+    register_weights(entry)
+    assert hashlib.sha256(find_weights("served").read_bytes()).hexdigest() == entry.sha256
+
+
+def test_two_processes_at_once(processes, serve, server, cache, tmp_path):
     """Two processes that download at the same moment, over a damaged file, both end with the right one."""
     entry = serve("both")
     put_into_cache(CONTENT[:100], tmp_path)
-    script = f"""if True:
-        import hashlib
-        from astro_spectok.weights import WeightsEntry, find_weights, register_weights
-        register_weights({entry!r})
-        assert hashlib.sha256(find_weights("served").read_bytes()).hexdigest() == {entry.sha256!r}
-    """
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-        for _ in range(2)
-    ]
-    errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
+    environment = {name: os.environ[name] for name in ("XDG_CACHE_HOME", "no_proxy", "NO_PROXY")}
+    started = [processes.Process(target=download, args=(entry, environment)) for _ in range(2)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(300)
+    assert [process.exitcode for process in started] == [0, 0]
     assert len(server.requests) == 2
     kept = download_file(cache_url(entry), cache=True, sources=[], pkgname="astro_spectok")
     assert Path(kept).read_bytes() == CONTENT

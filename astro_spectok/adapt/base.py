@@ -11,12 +11,13 @@ from astropy.table import QTable
 
 from astro_spectok.adapt.deep import DeepSettings
 from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.groups import check_groups, warn_repeated
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.adapt.transfer import Transfer
-from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning
-from astro_spectok.interface.columns import Column, make_table
+from astro_spectok.exceptions import FlaggedSpectraWarning
+from astro_spectok.interface.columns import make_table
 from astro_spectok.interface.inputs import find_user
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.interface.streaming import measure_in_chunks
@@ -77,9 +78,9 @@ class SpectrumModel(BaseEstimator):
         spectra, runner, batch, readings, _, messages = self._read(X, medium, resolution, redshift, progress)
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         self._complain(messages, usable)
-        groups = _check_groups(groups, len(spectra))
+        groups = check_groups(groups, len(spectra))
         if groups is None:
-            _warn_repeated(batch, given & usable)
+            warn_repeated(batch, given & usable)
         labelled = given & usable
         if labelled.sum() < FEWEST:
             msg = (
@@ -408,37 +409,3 @@ class SpectrumModel(BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "reading_")
-
-
-#: what every table of predictions has before and after the labels
-BEFORE = {"name": Column("name of the spectrum, where it has one", kind="text")}
-AFTER = {
-    "warn": Column("what was noticed: bits of AdaptFlag", kind="int"),
-    "message": Column("why it could not be used", kind="text"),
-}
-
-
-def _check_groups(groups, n):
-    """Groups as integers, or None."""
-    if groups is None:
-        return None
-    values = np.asarray(groups)
-    if values.shape != (n,):
-        msg = f"groups must be one for each of the {n} spectra; got the shape {values.shape}"
-        raise ValueError(msg)
-    return np.unique(values, return_inverse=True)[1].reshape(-1)
-
-
-def _warn_repeated(batch, labelled):
-    """Warn where the same object is there more than once, and groups are not given."""
-    names = [batch.info[i].name for i in np.flatnonzero(labelled)]
-    marks = [batch.flux[batch.pixels(i)].tobytes() for i in np.flatnonzero(labelled)]
-    same = len([x for x in names if x]) - len({x for x in names if x})
-    twice = len(marks) - len(set(marks))
-    if same or twice:
-        what = f"{same} spectra share a name with others" if same else f"{twice} spectra are copies of others"
-        msg = (
-            f"{what}: one object on both sides of a fold makes errors too small; give groups (one for each object) to "
-            "keep its spectra together"
-        )
-        warnings.warn(msg, RepeatedObjectsWarning, stacklevel=find_user())

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from astro_spectok.adapt.base import AFTER, BEFORE, SpectrumModel
-from astro_spectok.adapt.labels import read_classes
+from astro_spectok.adapt.base import SpectrumModel
+from astro_spectok.adapt.labels import AFTER, BEFORE, read_classes
 from astro_spectok.adapt.sklearn_parts import ClassifierMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column

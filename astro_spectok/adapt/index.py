@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`SpectrumIndex`: what in an archive looks like a spectrum, exactly and at once."""
 
-import json
 import os
 from os import PathLike
 from pathlib import Path
@@ -11,25 +10,18 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.adapt.cells import VectorCells, import_faiss
+from astro_spectok.adapt.index_files import read_index, write_index
 from astro_spectok.adapt.spectrum_set import SpectrumSet
-from astro_spectok.adapt.table_columns import MOST_COLUMNS, PlainTable, choose_rows
+from astro_spectok.adapt.table_columns import PlainTable, choose_rows
+from astro_spectok.adapt.vectors import check_count, find_nearest, scale_vectors
 from astro_spectok.embedding import embed
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.spectra import is_single
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.weights.backbone import digest_backbone
-from astro_spectok.weights.checks import check_header
-from astro_spectok.weights.format import check_path, encode_texts, read_header, write_content
+from astro_spectok.weights.format import check_path
 
 __all__ = ["SpectrumIndex"]
-
-#: metadata key of what describes an index, as JSON
-INDEX_KEY = "astro_spectok_index"
-FORMAT = 1
-#: rows that are compared at once
-BLOCK = 2**16
-#: types of numbers in a file, as numpy has them
-TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1", "U8": "|u1", "BOOL": "|b1"}
 
 
 class SpectrumIndex:
@@ -143,7 +135,7 @@ class SpectrumIndex:
             raise ValueError(msg)
         index._load()
         n = len(values)
-        index.vectors, index.table = _unit(values), PlainTable.of_table(table, n)
+        index.vectors, index.table = scale_vectors(values), PlainTable.of_table(table, n)
         index.names = np.zeros((n, 1), np.uint8)
         return index
 
@@ -174,7 +166,7 @@ class SpectrumIndex:
             batch, weights=self.weights, device=self.device, batch_tokens=self.batch_tokens, progress=progress,
             **self.options,
         )  # fmt: skip
-        return _unit(vectors), [info.name for info in batch.info]
+        return scale_vectors(vectors), [info.name for info in batch.info]
 
     @own_errstate
     def add(
@@ -266,16 +258,14 @@ class SpectrumIndex:
         if not len(self):
             msg = "the index must hold spectra before it is searched; add(...) some"
             raise ValueError(msg)
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            msg = f"k must be a positive integer; got {k!r}"
-            raise ValueError(msg)
+        k = check_count(k)
         if not exact:
             if where is not None:
                 msg = "where must be left out with exact=False, which knows no columns; search with exact=True"
                 raise ValueError(msg)
             import_faiss()  # before anything is embedded
         if isinstance(query, np.ndarray) and query.dtype.kind == "f":
-            vectors = _unit(np.atleast_2d(query))
+            vectors = scale_vectors(np.atleast_2d(query))
             if vectors.shape[1] != self.vectors.shape[1]:
                 msg = f"query must be spectra, or vectors of {self.vectors.shape[1]} numbers; got {vectors.shape[1]}"
                 raise ValueError(msg)
@@ -283,11 +273,11 @@ class SpectrumIndex:
             vectors, _ = self._embed([query] if is_single(query) else query, medium, resolution, progress)
         allowed = choose_rows(self.table, where, len(self))
         if exact:
-            number, row, likeness = self._find(vectors, allowed, int(k))
+            number, row, likeness = find_nearest(vectors, self.vectors, allowed, k)
         else:
             if self._cells is None or self._cells.n != len(self):
                 self._cells = VectorCells(self.vectors)
-            number, row, likeness = self._cells.find(vectors, int(k))
+            number, row, likeness = self._cells.find(vectors, k)
         found = QTable()
         found["query"], found["row"], found["likeness"] = number, row, likeness
         rank = np.arange(len(number)) - np.searchsorted(number, number) + 1
@@ -297,26 +287,6 @@ class SpectrumIndex:
             found[f"table_{name}" if name in found.colnames else name] = column
         found.meta = {"weights": self.backbone["name"], "backbone_sha256": self.backbone["sha256"]}
         return found
-
-    def _find(self, vectors, allowed, k):
-        """Number of the query, row and likeness of the nearest, queries in order."""
-        k = min(k, int(allowed.sum()))
-        best = [np.zeros((len(vectors), 0), np.float32), np.zeros((len(vectors), 0), np.int64)]
-        for start in range(0, len(self), BLOCK):
-            rows = start + np.flatnonzero(allowed[start : start + BLOCK])
-            likeness = vectors @ np.asarray(self.vectors[start : start + BLOCK])[rows - start].T
-            likeness = np.where(np.isfinite(likeness), likeness, -np.inf)
-            joined = np.concatenate([best[0], likeness], axis=1)
-            places = np.concatenate([best[1], np.broadcast_to(rows, likeness.shape)], axis=1)
-            if joined.shape[1] > k:
-                kept = np.argpartition(-joined, k - 1, axis=1)[:, :k] if k else np.zeros((len(joined), 0), int)
-                joined, places = np.take_along_axis(joined, kept, 1), np.take_along_axis(places, kept, 1)
-            best = [joined, places]
-        order = np.lexsort((best[1], -best[0]), axis=1)
-        likeness, rows = (np.take_along_axis(x, order, 1) for x in best)
-        there = np.isfinite(likeness)
-        number = np.broadcast_to(np.arange(len(vectors))[:, None], likeness.shape)
-        return number[there], rows[there], likeness[there]
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the index as one safetensors file, which `open` does not load into memory.
@@ -340,8 +310,6 @@ class SpectrumIndex:
         FileExistsError
             The file exists and ``overwrite`` is False.
         """
-        import torch
-
         path = check_path(path, overwrite=overwrite)
         if not len(self):
             msg = "the index must hold spectra before it is saved; add(...) some"
@@ -349,7 +317,6 @@ class SpectrumIndex:
         arrays = {"vectors": self.vectors, "names": self.names}
         arrays |= {f"columns.{k}": x for k, x in enumerate(self.table.arrays.values())}
         about = {
-            "format": FORMAT,
             "n": len(self),
             "backbone": self.backbone,
             "columns": self.table.names,
@@ -357,8 +324,7 @@ class SpectrumIndex:
             "text": sorted(self.table.text),
             "options": {name: value for name, value in self.options.items() if value is not None},
         }
-        tensors = {name: torch.from_numpy(np.array(x)) for name, x in arrays.items()}
-        return write_content(path, encode_texts({INDEX_KEY: about}), tensors, overwrite=overwrite)
+        return write_index(path, about, arrays, overwrite=overwrite)
 
     @classmethod
     def open(
@@ -395,10 +361,8 @@ class SpectrumIndex:
         if not path.is_file():
             msg = f"path must be a file that SpectrumIndex.save wrote; got {os.fspath(path)!r}, where there is none"
             raise FileNotFoundError(msg)
-        about = read_header(path, INDEX_KEY)[INDEX_KEY]
-        shapes = check_header(path)
         try:
-            return cls._from_file(path, about, shapes, weights, device, batch_tokens)
+            return cls._from_file(path, weights, device, batch_tokens)
         except WeightsError:
             raise
         except Exception as error:
@@ -406,53 +370,17 @@ class SpectrumIndex:
             raise WeightsError(f"{msg}; write it again with SpectrumIndex.save") from error
 
     @classmethod
-    def _from_file(cls, path, about, shapes, weights, device, batch_tokens):
-        """The index in a file whose header was read, its arrays on the disk."""
-        n, columns = about["n"], about["columns"]
-        if about["format"] != FORMAT or len(columns) > MOST_COLUMNS:
-            msg = f"format must be {FORMAT}, of at most {MOST_COLUMNS} columns; got {about['format']}"
-            raise ValueError(msg)
-        named = {"vectors": "vectors", "names": "names"} | {f"columns.{k}": name for k, name in enumerate(columns)}
-        for key, name in named.items():
-            kind, shape = shapes[key]
-            if shape[:1] != (n,) or len(shape) != 1 + (key in ("vectors", "names") or name in about["text"]):
-                msg = f"{key} must have {n} rows; got the shape {shape}"
-                raise ValueError(msg)
-            if kind not in TYPES or (key == "vectors" and kind != "F32"):
-                msg = f"{key} must hold numbers; got {kind}"
-                raise ValueError(msg)
-        arrays = _map_arrays(path, named)
+    def _from_file(cls, path, weights, device, batch_tokens):
+        """The index in a file, its arrays on the disk."""
+        about, arrays = read_index(path)
         backbone = {key: str(about["backbone"][key]) for key in ("name", "sha256")}
         index = cls(weights=backbone["name"] if weights is None else weights, device=device, batch_tokens=batch_tokens)
         index.options, index.backbone = dict(about["options"]), backbone
         index.vectors, index.names = arrays["vectors"], arrays["names"]
-        kept = {name: arrays[f"columns.{k}"] for k, name in enumerate(columns)}
+        kept = {name: arrays[f"columns.{k}"] for k, name in enumerate(about["columns"])}
         index.table = PlainTable(kept, {str(k): str(v) for k, v in about["units"].items()}, about["text"])
         return index
 
     def __repr__(self):
         name = self.backbone["name"] if self.backbone else "no weights yet"
         return f"<SpectrumIndex of {len(self)} spectra ({name}); columns {', '.join(self.table.names) or 'none'}>"
-
-
-def _unit(vectors):
-    """Vectors over their length."""
-    vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
-
-
-def _map_arrays(path, names):
-    """Arrays of a safetensors file, mapped from the disk."""
-    with open(path, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(length))
-    out = {}
-    for name in names:
-        entry = header[name]
-        start, _ = entry["data_offsets"]
-        shape, dtype = tuple(entry["shape"]), TYPES[entry["dtype"]]
-        if 0 in shape:
-            out[name] = np.zeros(shape, dtype)
-        else:
-            out[name] = np.memmap(path, dtype, mode="r", offset=8 + length + start, shape=shape)
-    return out

@@ -9,10 +9,19 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Row, Table
 
-__all__ = ["Labels", "error_unit", "read_classes", "read_labels", "take_rows"]
+from astro_spectok.interface.columns import Column
+
+__all__ = ["AFTER", "BEFORE", "Labels", "error_unit", "read_classes", "read_labels", "take_rows"]
 
 #: name of a label that comes without one
 UNNAMED = "label"
+
+#: what every table of predictions has before and after the labels
+BEFORE = {"name": Column("name of the spectrum, where it has one", kind="text")}
+AFTER = {
+    "warn": Column("what was noticed: bits of AdaptFlag", kind="int"),
+    "message": Column("why it could not be used", kind="text"),
+}
 
 
 @dataclass(frozen=True)

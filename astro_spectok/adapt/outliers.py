@@ -12,6 +12,7 @@ from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 
 from astro_spectok.adapt.index import SpectrumIndex
 from astro_spectok.adapt.spectrum_set import SpectrumSet
+from astro_spectok.adapt.vectors import check_count, scale_vectors
 from astro_spectok.embedding import embed
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.interface.columns import Column, make_arrays, make_table
@@ -195,15 +196,13 @@ def outlier_score(
     """
     from astro_spectok.engine import Runner
 
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        msg = f"k must be a positive integer; got {k!r}"
-        raise ValueError(msg)
+    k = check_count(k)
     batch = SpectrumSet([obj] if is_single(obj) else obj, medium=medium, resolution=resolution).batch
     if isinstance(reference, SpectrumIndex) and weights is None:
         weights = reference.weights
     runner = Runner(weights, device, batch_tokens=batch_tokens)
     passed = {"weights": weights, "device": device, "batch_tokens": batch_tokens, "progress": progress} | options
-    vectors = _unit(embed(batch, **passed))
+    vectors = scale_vectors(embed(batch, **passed))
     known, own = _find_reference(reference, vectors, runner, passed)
     distance, usual = _measure_distances(vectors, known, own, k)
     arrays = make_arrays(COLUMNS, len(batch))
@@ -229,10 +228,6 @@ def outlier_score(
     return OutlierScores(table, **pixels) if surprise else OutlierScores(table)
 
 
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
-
-
 def _find_reference(reference, vectors, runner, options):
     """Vectors that are usual, and whether they are those of the spectra themselves."""
     if reference is None:
@@ -247,7 +242,7 @@ def _find_reference(reference, vectors, runner, options):
             raise WeightsError(msg)
         known, own = reference.vectors, False
     else:
-        known, own = _unit(embed(SpectrumSet(reference).batch, **options)), False
+        known, own = scale_vectors(embed(SpectrumSet(reference).batch, **options)), False
     return known[np.isfinite(known[:, :1]).all(1)], own
 
 

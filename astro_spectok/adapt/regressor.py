@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from astro_spectok.adapt.base import AFTER, BEFORE, FEWEST, SpectrumModel
+from astro_spectok.adapt.base import FEWEST, SpectrumModel
 from astro_spectok.adapt.files import read_unit, write_unit
 from astro_spectok.adapt.flags import AdaptFlag
-from astro_spectok.adapt.labels import Labels, error_unit, read_labels
+from astro_spectok.adapt.labels import AFTER, BEFORE, Labels, error_unit, read_labels
 from astro_spectok.adapt.sklearn_parts import RegressorMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column

@@ -8,10 +8,12 @@ import numpy as np
 from astro_spectok.config import conf
 from astro_spectok.spectra.hot_pixels import find_hot_pixels
 
-__all__ = ["choose_budget", "gather_patches", "plan_batches"]
+__all__ = ["choose_budget", "gather_patches", "plan_batches", "plan_groups"]
 
 #: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
 CPU_BATCH_TOKENS = 6144
+#: what a batch costs on a CPU besides its tokens, in tokens
+CPU_OVERHEAD = 150
 
 
 def plan_batches(lengths, budget, *, overhead=None):
@@ -48,6 +50,30 @@ def plan_batches(lengths, budget, *, overhead=None):
         groups.append(order[start : start + size])
         start += size
     return groups
+
+
+def plan_groups(batch, runner, most=None, wanted=True):
+    """Groups of the wanted spectra of a batch that go through the network together.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    runner : `~astro_spectok.engine.Runner`
+    most : int, optional
+        Spectra of a group. Heads lay each spectrum, however short, on a grid of its own, so that tokens alone do not
+        limit their memory.
+    wanted : ndarray of bool, shape (n,), optional
+
+    Returns
+    -------
+    list of ndarray of int
+    """
+    overhead = CPU_OVERHEAD if runner.device.type == "cpu" else None
+    tokens = np.where(wanted, -(-batch.lengths // runner.network.config.patch), 0)
+    groups = plan_batches(tokens, runner.batch_tokens, overhead=overhead)
+    if most is None:
+        return groups
+    return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
 
 def choose_budget(batch_tokens, device):

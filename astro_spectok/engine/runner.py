@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from astro_spectok.config import conf
-from astro_spectok.engine.batching import choose_budget, gather_patches, plan_batches
+from astro_spectok.engine.batching import choose_budget, gather_patches, plan_groups
 from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
 from astro_spectok.engine.embedder import Embedder
 from astro_spectok.engine.outputs import EncodedSpectrum, Measured, ShownPixels
@@ -21,8 +21,6 @@ from astro_spectok.weights import load_weights
 
 __all__ = ["Runner"]
 
-#: what a batch costs on a CPU besides its tokens, in tokens
-CPU_OVERHEAD = 150
 #: most spectra that heads read at once
 MOST_MEASURED = 64
 
@@ -131,7 +129,7 @@ class Runner:
             )  # fmt: skip
             return [x.cpu().numpy() for x in found], self._list_solutions(solutions, len(group))
 
-        for group, (arrays, allowed) in self._map(compute, self._plan(batch), "encode", progress):
+        for group, (arrays, allowed) in self._map(compute, plan_groups(batch, self), "encode", progress):
             for i, values, geometry, good, present, scale, vector, *shown, solved in zip(
                 group, *arrays, allowed, strict=True
             ):
@@ -166,7 +164,7 @@ class Runner:
         patches : `~astro_spectok.network.PatchBatch`
             On the device.
         """
-        for group in self._plan(batch):
+        for group in plan_groups(batch, self):
             yield group, gather_patches(batch, group, self.network.config.patch).to(self.device)
 
     def embed_batch(
@@ -208,7 +206,7 @@ class Runner:
             with self._computing():
                 return self.embedder(names, patches, redshift=known).cpu().numpy()
 
-        for group, vectors in self._map(compute, self._plan(batch), "embed", progress):
+        for group, vectors in self._map(compute, plan_groups(batch, self), "embed", progress):
             yield from zip(map(int, group), vectors, strict=True)
 
     def find_head(self, kind: str) -> str | None:
@@ -284,7 +282,7 @@ class Runner:
                 vectors = self.embedder(self.embedder.names, patches, tokens).cpu().numpy() if embedding else None
             return {name: {key: x.cpu().numpy() for key, x in one.items()} for name, one in found.items()}, vectors
 
-        groups = self._plan(batch, MOST_MEASURED, known)
+        groups = plan_groups(batch, self, MOST_MEASURED, known)
         for group, (found, vectors) in self._map(compute, groups, "measure", progress):
             for j, i in enumerate(group):
                 row = {name: {key: x[j] for key, x in one.items()} for name, one in found.items()}
@@ -313,18 +311,6 @@ class Runner:
             (weights,) = self.network.measure_attention(patches).cpu().numpy()
         present = patches.grid.present[0].cpu().numpy()
         return weights[:, :, present][..., present]
-
-    def _plan(self, batch, most=None, wanted=True):
-        """Groups of the wanted spectra of a batch that go through the network together, at most ``most`` at once.
-
-        Heads lay each spectrum, however short, on a grid of its own, so that tokens alone do not limit their memory.
-        """
-        overhead = CPU_OVERHEAD if self.device.type == "cpu" else None
-        tokens = np.where(wanted, -(-batch.lengths // self.network.config.patch), 0)
-        groups = plan_batches(tokens, self.batch_tokens, overhead=overhead)
-        if most is None:
-            return groups
-        return [part for group in groups for part in np.split(group, range(most, len(group), most))]
 
     def embed(self, values: np.ndarray, geometry: np.ndarray, good: np.ndarray, parts: Any = None) -> np.ndarray:
         """Embedding of the tokens of one spectrum.

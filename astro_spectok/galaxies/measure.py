@@ -146,7 +146,7 @@ def _judge_signal(batch, i, snr, training):
 
 def find_properties(prepared, name, training, galaxies, progress):
     """Properties of each spectrum, None where nothing was measured, and flags: two lists of length n."""
-    batch, runner, head = prepared.batch, prepared.runner, prepared.runner.network.heads[name]
+    batch, head = prepared.batch, prepared.runner.network.heads[name]
     n = len(batch)
     found, own_flags = [None] * n, [GalaxyFlag.NONE] * n
     ln_doppler, starlight = np.full(n, np.nan), Starlight.of_head(head)
@@ -164,13 +164,10 @@ def find_properties(prepared, name, training, galaxies, progress):
             else:
                 own_flags[i] |= GalaxyFlag.OUT_OF_WAVELENGTH_RANGE
 
-    def run(part, index):
-        return runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
-
     spread = head.spread.double().cpu().numpy()
-    for i, measured in prepared.contained.run(run, np.isfinite(ln_doppler)):
+    for i, read in prepared.read_head(name, ln_doppler, progress):
         with prepared.contained.member(i):
-            mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
+            mean, covariance = read["mean"], read["covariance"]
             require_finite("property of the stars", mean, covariance)
             own_flags[i] |= _add_populations(found[i], mean, covariance, spread, training)
     for i in prepared.contained.failed:

@@ -15,19 +15,18 @@ from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.network.detail import local_flux
 
-__all__ = ["STELLAR_LABELS", "LineNetwork", "StellarConfig", "StellarHead", "shape_gaussian"]
+__all__ = ["STELLAR_LABELS", "WHITE_DWARF_LABELS", "LineNetwork", "StellarConfig", "StellarHead", "shape_gaussian"]
 
-#: teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s; those of white dwarfs are measured as if each
-#: star were one
+#: name, typical value and spread; teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
 STELLAR_LABELS = (
     ("teff", 3.74, 0.1),
     ("logg", 3.3, 1.1),
     ("fe_h", -0.35, 0.6),
     ("alpha_fe", 0.1, 0.2),
     ("log_vbroad", 1.0, 0.6),
-    ("wd_teff", 4.2, 0.13),
-    ("wd_logg", 8.0, 0.4),
 )
+#: those of white dwarfs, measured as if each star were one, of heads that have learnt from white dwarfs
+WHITE_DWARF_LABELS = (("wd_teff", 4.2, 0.13), ("wd_logg", 8.0, 0.4))
 #: units of what is no plain dex
 _UNITS = {
     "teff": "log10(K)", "logg": "dex(cm / s2)", "log_vbroad": "log10(km / s)", "wd_teff": "log10(K)",
@@ -39,7 +38,7 @@ _PIXELS_SHARE = 0.7
 _GAIN = 5.0
 _OPTICAL_LABELS = ("teff", "logg", "fe_h")
 #: groups of networks that read alike: the window, the labels that are measured from it, and the number of networks; of
-#: the groups in `_LATER` heads of former times have none
+#: those from `_LATER` on heads without the labels have none
 _GROUPS = (
     (0, _OPTICAL_LABELS, 5), (1, _OPTICAL_LABELS, 1), (2, (*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1),
     (0, ("wd_teff", "wd_logg"), 1),
@@ -130,7 +129,7 @@ class StellarConfig(HeadConfig):
     --------
     >>> from astro_spectok.heads import StellarConfig
     >>> [name for name, *_ in StellarConfig().labels]
-    ['teff', 'logg', 'fe_h', 'alpha_fe', 'log_vbroad', 'wd_teff', 'wd_logg']
+    ['teff', 'logg', 'fe_h', 'alpha_fe', 'log_vbroad']
     """
 
     labels: tuple[tuple[str, float, float], ...] = STELLAR_LABELS
@@ -143,7 +142,8 @@ class StellarHead(Head):
     Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest. Small
     convolutional networks read them: five for the optical window, whose answers are averaged (labels of a few hundred
     stars leave a single one uncertain), one for the Ca II triplet, which counts only where little of the optical one
-    is seen, one for the H band, and one for white dwarfs, whose labels (``wd_teff``, ``wd_logg``) are their own. They
+    is seen, one for the H band, and, where they are among the labels, one for those of white dwarfs
+    (``wd_teff``, ``wd_logg``). They
     are combined as independent measurements; a label that no covered window constrains keeps its typical value and
     spread.
 

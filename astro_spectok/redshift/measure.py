@@ -87,6 +87,30 @@ class Prepared:
                 types = measured.heads.get(self.type_head, {})
                 yield i, *found, {name: float(p) for name, p in types.items()}
 
+    def read_head(self, name, ln_doppler, progress=None):
+        """What a head that reads at rest says of the spectra whose ln(1 + z) is known.
+
+        Parameters
+        ----------
+        name : str
+            Of the head.
+        ln_doppler : ndarray, shape (n,)
+            NaN where it is not known.
+        progress : bool, optional
+
+        Yields
+        ------
+        i : int
+        read : dict of str to ndarray
+            By what the head gives.
+        """
+
+        def run(part, index):
+            return self.runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
+
+        for i, measured in self.contained.run(run, np.isfinite(ln_doppler)):
+            yield i, measured.heads[name]
+
     def _find_posterior(self, i, measured):
         """The posterior of one spectrum within what was asked for, and the information in it before the prior."""
         pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])

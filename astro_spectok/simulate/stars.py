@@ -45,7 +45,7 @@ class Stars:
         self.families, shares = {}, []
         for name, (share, family) in STAR_FAMILIES.items():
             if family.usable(store):
-                self.families[name] = family(store, device)
+                self.families[name] = store.make(family, device)
                 shares.append(share)
         self.shares = np.array(shares) / np.sum(shares)
         log.info("stars: %s", ", ".join(self.families))

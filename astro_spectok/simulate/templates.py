@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-__all__ = ["TemplateStore", "lay_on_grid"]
+__all__ = ["TemplateStore", "average_between", "lay_on_grid"]
 
 
 class TemplateStore:
@@ -47,6 +47,26 @@ class TemplateStore:
             return {key: data[key] for key in data.files}
 
 
+def average_between(edges, values, new_edges, *, outside=np.nan):
+    """Means over new pixels of values that are constant within old ones.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (M + 1,)
+        Increasing.
+    values : ndarray, shape (M,)
+    new_edges : ndarray, shape (N + 1,)
+    outside : float or None, optional
+        The integral beyond the edges; None: that of the edge, as of values 0.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+    """
+    integral = np.concatenate([[0.0], np.cumsum(values * np.diff(edges))])
+    return np.diff(np.interp(new_edges, edges, integral, left=outside, right=outside)) / np.diff(new_edges)
+
+
 def lay_on_grid(ln_wavelength, flux, grid):
     """Means over the bins of a rest-frame grid.
 
@@ -68,9 +88,7 @@ def lay_on_grid(ln_wavelength, flux, grid):
     new = grid.ln_start + grid.ln_step * (np.arange(grid.size + 1) - 0.5)
     rows = np.atleast_2d(np.asarray(flux))
     out = np.empty((len(rows), grid.size), np.float32)
-    width = np.diff(edges)
     inside = (new[:-1] >= edges[0] - grid.ln_step) & (new[1:] <= edges[-1] + grid.ln_step)
     for row, values in zip(out, rows, strict=True):
-        total = np.concatenate([[0.0], np.cumsum(np.asarray(values, float) * width)])
-        row[:] = np.where(inside, np.diff(np.interp(new, edges, total)) / grid.ln_step, np.nan)
+        row[:] = np.where(inside, average_between(edges, np.asarray(values, float), new, outside=None), np.nan)
     return torch.from_numpy(out if np.ndim(flux) == 2 else out[0])

@@ -88,13 +88,16 @@ HEADER_RULES = (
 
 def _read_header(header):
     """Return the medium stated in a header, or None."""
+    if not hasattr(header, "get"):
+        return None
+    values = {}  # of each keyword once: to look for one takes longer than the rest
     for keyword, start, medium in HEADER_RULES:
-        try:
-            value = header.get(keyword)
-        except AttributeError:
-            return None
-        except VerifyError:  # a card that breaks the rules of FITS
-            continue
+        if keyword not in values:
+            try:
+                values[keyword] = header.get(keyword)
+            except VerifyError:  # a card that breaks the rules of FITS
+                values[keyword] = None
+        value = values[keyword]
         if not isinstance(value, str | int | float | np.bool_ | np.number):
             continue
         if keyword == "VACUUM" and value in (0, 1):

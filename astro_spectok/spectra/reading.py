@@ -35,7 +35,12 @@ _NOT_ASKED = frozenset(
 )  # fmt: skip
 #: formats whose own extensions ``hdu`` may name
 _TAKES_HDU = ("DESI arms", "DEEP2 spec1d")
-#: files of one structure are of one format: it is looked for once
+#: files of one structure, which these cards of the primary header and of the first extension tell, are of one format:
+#: it is looked for once
+_STRUCTURE = (
+    ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG"),
+    ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS"),
+)
 _MEMORY: OrderedDict[Any, Any] = OrderedDict()
 _MEMORY_SIZE = 256
 
@@ -204,14 +209,9 @@ def _make_key(source):
     """Key shared by files of one format in one folder; None for text, whose formats are recognised at once."""
     if source.kind != "fits":
         return None
-    header = source.header
-    cards = ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG")
-    key = [os.path.dirname(source.path), source.suffix, *(str(header.get(card)) for card in cards)]
-    if source.extension is not None:
-        second = source.extension.header
-        key += [
-            str(second.get(card)) for card in ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS")
-        ]
+    key = [os.path.dirname(source.path), source.suffix]
+    for raw, keywords in zip(source.raw[:2], _STRUCTURE, strict=False):
+        key += [raw.cards.get(keyword) for keyword in keywords]
     return tuple(key)
 
 

@@ -68,7 +68,7 @@ def find_stars(prepared, training, assume_star, progress):
 
 def find_labels(prepared, name, training, stars, progress):
     """Labels of each spectrum, None where nothing was measured, and flags: two lists of length n."""
-    batch, runner, head = prepared.batch, prepared.runner, prepared.runner.network.heads[name]
+    batch, head = prepared.batch, prepared.runner.network.heads[name]
     n = len(batch)
     labels, own_flags = [None] * n, [StellarFlag.NONE] * n
     ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
@@ -83,12 +83,9 @@ def find_labels(prepared, name, training, stars, progress):
             if enough and not star.withheld:
                 ln_doppler[i] = np.log1p(star.z)
 
-    def run(part, index):
-        return runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
-
-    for i, measured in prepared.contained.run(run, np.isfinite(ln_doppler)):
+    for i, read in prepared.read_head(name, ln_doppler, progress):
         with prepared.contained.member(i):
-            mean, covariance = measured.heads[name]["mean"], measured.heads[name]["covariance"]
+            mean, covariance = read["mean"], read["covariance"]
             rest = _take_good(batch, i) / (1 + stars[i].z)
             require_finite("stellar label", mean, covariance)
             covariance = training.correct_covariance(names, covariance, training.find_range(rest))

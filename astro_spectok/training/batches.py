@@ -13,6 +13,7 @@ from astro_spectok.network.patches import PatchBatch, build_patches
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.public_sets import find_sets
 from astro_spectok.simulate.stellar_survey import StellarSurvey
+from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.training.corpus import Corpus
 from astro_spectok.training.hiding import ask_hidden, drop_patches
 from astro_spectok.training.readers import SpectraDirectory, open_sources
@@ -161,9 +162,10 @@ class ViewDataset(torch.utils.data.Dataset):
         if self._survey is None:
             corpus = [Corpus(self.directory)] if self.directory is not None else []
             self._stored = [c for c in corpus if c.names] + open_sources(self.real, medium=self.real_medium)
-            self._survey = Survey(self.directory)
+            store = TemplateStore(self.directory)
+            self._survey = Survey(store)
             if self.wants_stars and self.directory is not None and self.config.stellar_fraction:
-                self._stars = open_stars(self.directory)
+                self._stars = open_stars(store)
 
     def _draw_simulated(self, rng, n, n_max, finish=finish_view):
         """Pairs of views of about ``n`` simulated objects, one at least being tried."""
@@ -224,12 +226,12 @@ class ViewDataset(torch.utils.data.Dataset):
         raise ValueError(msg)
 
 
-def open_stars(directory):
-    """A `StellarSurvey` of the public sets in ``directory``, or None where they hold no stars with labels."""
+def open_stars(store):
+    """A `StellarSurvey` of public sets (a store, or their directory), or None where they hold no stars with labels."""
     try:
-        return StellarSurvey(directory)
+        return StellarSurvey(store)
     except ValueError:
-        log.warning("no labelled stars in %s: heads for stars learn nothing", directory)
+        log.warning("no labelled stars in %s: heads for stars learn nothing", TemplateStore.of(store).directory)
         return None
 
 

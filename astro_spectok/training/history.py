@@ -136,7 +136,9 @@ def plot_curve(log_path, path):
         return
     from astro_spectok.plotting.style import COLOURS, LINES
 
-    figure = Figure(figsize=(7, 12), layout="constrained")
+    # a layout that is computed takes longer than the rest of a short run
+    figure = Figure(figsize=(7, 12))
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.05, top=0.97, hspace=0.2)
     panels = _arrange_panels(rows[0])
     for axes, (title, curves) in zip(figure.subplots(4, sharex=True), panels.items(), strict=True):
         for (key, label), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):

@@ -10,7 +10,7 @@ from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import convert_to_vacuum
 
-__all__ = ["LEAST", "SETS", "lay_out", "read_rows", "simulate_rows", "smooth_level"]
+__all__ = ["LEAST", "SETS", "lay_out", "read_rows", "simulate_rows"]
 
 #: pixels over which the flux is smoothed for the scale that it is a logarithm of, and the least of it over the median
 SMOOTH, LEAST = 15, 0.05
@@ -35,13 +35,6 @@ SETS = {
 }  # fmt: skip
 
 
-def smooth_level(flux, good, width=SMOOTH):
-    """Flux (N,) smoothed over its good pixels, never below a small part of its median."""
-    level = gaussian_filter1d(np.where(good, flux, 0.0), width)
-    level = level / np.maximum(gaussian_filter1d(good.astype(float), width), 1e-3)
-    return np.maximum(level, LEAST * np.median(np.abs(flux[good])))
-
-
 def lay_out(ln_wavelength, flux, good, edges):
     """Means of ln(flux) in bins, of any zero point.
 
@@ -63,10 +56,11 @@ def lay_out(ln_wavelength, flux, good, edges):
     if np.count_nonzero(good) < LEAST_PIXELS:
         return None
     x, flux = ln_wavelength[good], flux[good].astype(float)
-    if not np.median(np.abs(flux)) > 0:
+    usual = np.median(np.abs(flux))
+    if not usual > 0:
         return None
-    level = smooth_level(flux, np.ones(len(flux), bool))
-    values = np.log(np.maximum(flux, LEAST * level) / np.median(np.abs(flux)))
+    level = np.maximum(gaussian_filter1d(flux, SMOOTH), LEAST * usual)
+    values = np.log(np.maximum(flux, LEAST * level) / usual)
     centre, step, size = (edges[1:] + edges[:-1]) / 2, np.diff(edges), len(edges) - 1
     place = np.searchsorted(edges, x, side="right") - 1
     inside = (place >= 0) & (place < size)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from astro_spectok.engine import choose_dtype
-from astro_spectok.heads import StellarConfig, StellarHead
+from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
 from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.simulate import Randomness
@@ -141,14 +141,16 @@ def train_stellar_head(
     emulated = ApogeeStars(store) if infrared and ApogeeStars.usable(store) else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = StellarHead(StellarConfig(), network).to(device)
+        labels = STELLAR_LABELS if white is None else (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
+        head = StellarHead(StellarConfig(labels), network).to(device)
     parts = [(1.0, optical)] if white is None else [(1 - WHITE, optical), (WHITE, white)]
     families = [
         parts,
         parts,
         None if emulated is None else [(1.0, emulated)],
-        None if white is None else [(1.0, white)],
     ]
+    if white is not None:
+        families.append([(1.0, white)])
     train_head(head, families, steps, seed, start={2: start} if go_on else None, report=report, keep=keep)
     windows = len(WAVELENGTH) - (emulated is None)
     head.domain = describe_labels(optical, seed=seed, windows=windows, white=white is not None).to_dict()["domain"]

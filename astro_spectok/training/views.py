@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.simulate.constants import FWHM
+from astro_spectok.simulate.templates import average_between
 
 __all__ = [
     "Truth",
@@ -245,12 +246,6 @@ def _random_pixels(low, high, finest, n_max, rng):
     return edges, per_fwhm
 
 
-def _rebin(edges, values, new_edges):
-    """Means of piecewise constant ``values`` over new pixels; NaN outside."""
-    integral = np.concatenate([[0], np.cumsum(values * np.diff(edges))])
-    return np.diff(np.interp(new_edges, edges, integral, left=np.nan, right=np.nan)) / np.diff(new_edges)
-
-
 def _edges(x):
     """Edges between pixel centres."""
     middle = (x[1:] + x[:-1]) / 2
@@ -275,7 +270,7 @@ def _random_instrument(source, shift, rng, max_pixels):
     if rng.random() < 0.7:  # wrong flux calibration: the same for input and target
         flux = flux * np.exp(np.polynomial.chebyshev.chebval(np.linspace(-1, 1, len(flux)), rng.normal(0, 0.08, 6)))
     fwhm = max(fwhm, 2 * own)
-    x_in, shown = (edges[1:] + edges[:-1]) / 2, _rebin(fine, flux, edges)
+    x_in, shown = (edges[1:] + edges[:-1]) / 2, average_between(fine, flux, edges)
     x_out, wanted, sharp_in, sharp_out = _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng)
     noisy, ivar = _observe(shown, rng)
     return View(x_in, np.nan_to_num(noisy), hide_pixels(ivar, rng), sharp_in, x_out, np.nan_to_num(wanted),
@@ -293,7 +288,7 @@ def _broaden(x, flux, edges, pixel, fwhm, own):
     fine = np.arange(low, high, fine_step)
     if len(fine) < 40:
         return fine, None
-    flux = np.nan_to_num(_rebin(_edges(x), flux.astype(float), fine))
+    flux = np.nan_to_num(average_between(_edges(x), flux.astype(float), fine))
     added = np.sqrt(max(fwhm**2 - (2 * own) ** 2, 0)) / FWHM / fine_step
     return fine, gaussian_filter1d(flux, added, truncate=3.5) if added > 0.3 else flux
 
@@ -313,9 +308,9 @@ def _target(fine, flux, edges, x_in, shown, fwhm, reach, max_pixels, rng):
     x_out = (other[1:] + other[:-1]) / 2
     other_fwhm = per_fwhm * np.median(np.diff(other))
     if case < 0.75 or other_fwhm < fwhm:
-        return x_out, _rebin(fine, flux, other), given, np.nan
+        return x_out, average_between(fine, flux, other), given, np.nan
     added = np.sqrt(other_fwhm**2 - fwhm**2) / FWHM / (fine[1] - fine[0])
-    return x_out, _rebin(fine, gaussian_filter1d(flux, added, truncate=3.5), other), given, 1 / other_fwhm
+    return x_out, average_between(fine, gaussian_filter1d(flux, added, truncate=3.5), other), given, 1 / other_fwhm
 
 
 def _add_noise(flux, ivar, rng):

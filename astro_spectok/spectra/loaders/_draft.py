@@ -21,6 +21,8 @@ _MAX_ORDERS = 200
 #: words in the place of a flux unit that say that there is no flux
 _CURVES = frozenset({"transmission", "transmittance", "throughput", "efficiency", "response", "quantum efficiency"})
 _LEAST_ORDER = 16
+#: WCS and axis of the last spectrum: those of a survey have one axis, and to make the WCS of one takes 1 ms
+_LAST: list = []
 
 
 @dataclass
@@ -261,8 +263,14 @@ def _make_spectrum(axis, flux, error, mask, unit, kind, meta):
         plain = not isinstance(unit, u.function.FunctionUnitBase)
         exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
         uncertainty = _UNCERTAINTY[kind](error, unit=(unit if plain else unit.function_unit) ** exponent)
-    bad = _find_bad(flux, error, mask)
-    return Spectrum(flux=flux * unit, spectral_axis=axis, uncertainty=uncertainty, mask=bad, meta=meta)
+    bad, wcs = _find_bad(flux, error, mask), None
+    for known, last in _LAST[:] if flux.ndim == 1 else ():  # a copy: other threads read files as well
+        if last.unit == axis.unit and np.array_equal(last.value, axis.value):
+            wcs = known
+    made = Spectrum(flux=flux * unit, spectral_axis=axis, wcs=wcs, uncertainty=uncertainty, mask=bad, meta=meta)
+    if flux.ndim == 1 and wcs is None:
+        _LAST[:] = [(made.wcs, axis)]
+    return made
 
 
 #: keywords for the resolving power: ESO, BeSS, Spextool

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from astropy.io import fits
 
+from astro_spectok.spectra.loaders._raw_fits import RawHDU, list_raw
 from astro_spectok.spectra.loaders._refusal import refuse
 
 __all__ = ["MAX_BYTES", "Source", "open_source"]
@@ -66,6 +67,7 @@ class Source:
     path: str = ""
     head: str = ""
     _hdulist: object = None
+    _raw: list | None = None
 
     @property
     def suffix(self):
@@ -101,9 +103,23 @@ class Source:
             return None
 
     @cached_property
+    def raw(self):
+        """The HDUs of a FITS file as they stand there: list of RawHDU."""
+        return list_raw(self) if self._raw is None else self._raw
+
+    def find_raw(self, which):
+        """That of an extension by its number or name; None where there is none."""
+        if isinstance(which, str):
+            try:
+                which = self.hdulist.index_of(which)
+            except KeyError:
+                return None
+        return self.raw[which] if -len(self.raw) <= which < len(self.raw) else None
+
+    @cached_property
     def header(self):
         """The primary header."""
-        return self.hdulist[0].header
+        return self.hdulist[0].header if self._raw is None else fits.Header.fromstring(self._raw[0].text)
 
     @cached_property
     def text(self):
@@ -147,10 +163,11 @@ def _unpack(opener, stream, name):
 
 
 def _read_sizes(stream, name):
-    """Bytes of the data that follow the FITS header at the place of ``stream``, which is left behind the header."""
-    cards = {}
+    """Bytes of the data that follow the FITS header at the place of ``stream``, which is left behind it; the header."""
+    cards, blocks = {}, []
     for _ in range(MAX_HEADER_BLOCKS):
         block = stream.read(_BLOCK)
+        blocks.append(block)
         if len(block) < _BLOCK:
             raise refuse(name, "is cut off within a FITS header", "fetch it again")
         for at in range(0, _BLOCK, 80):
@@ -166,7 +183,8 @@ def _read_sizes(stream, name):
                     size *= cards.get(b"NAXIS%d" % axis, 0)
                 if axes and cards.get(b"NAXIS1") == 0 and b"GROUPS" in cards:
                     size = 0
-                return abs(bits) // 8 * cards.get(b"GCOUNT", 1) * (cards.get(b"PCOUNT", 0) + size)
+                size = abs(bits) // 8 * cards.get(b"GCOUNT", 1) * (cards.get(b"PCOUNT", 0) + size)
+                return size, b"".join(blocks)
             if card[:8] == b"GROUPS  ":
                 cards[b"GROUPS"] = 1
             elif card[8:9] == b"=" and (found := _INTEGER.match(card)):
@@ -174,18 +192,18 @@ def _read_sizes(stream, name):
     raise refuse(name, f"has a FITS header of more than {MAX_HEADER_BLOCKS * 36} cards", "rewrite it")
 
 
-def _check_fits(stream, name):
-    """Refuse a FITS file whose headers are endless or announce more data than it has."""
+def _check_fits(stream, name, source):
+    """Refuse a FITS file whose headers are endless or announce more data than it has; else its HDUs as RawHDU."""
     stream.seek(0, os.SEEK_END)
-    end = stream.tell()
-    place = 0
+    end, place, found = stream.tell(), 0, []
     for number in range(MAX_HDUS):
         stream.seek(place)
         start = stream.read(10)
         if place and not start.startswith(b"XTENSION"):
             break
         stream.seek(place)
-        size = _read_sizes(stream, name)
+        size, header = _read_sizes(stream, name)
+        found.append(RawHDU(header.decode("latin-1"), stream.tell(), number, source))
         place = stream.tell() + size
         if size < 0 or place > end:
             raise refuse(
@@ -196,6 +214,7 @@ def _check_fits(stream, name):
         if place >= end:
             break
     stream.seek(0)
+    return found
 
 
 def _tell_kind(head, name):
@@ -257,7 +276,7 @@ def open_source(file_obj):
         kind = _tell_kind(head, name)
         source = Source(name, kind, stream, path)
         if kind == "fits":
-            _check_fits(stream, name)
+            source._raw = _check_fits(stream, name, source)
         else:
             source.head = _decode(head)
         yield source

@@ -50,7 +50,7 @@ class _Parts:
 
 def is_fits_image(source):
     """Whether a file has an image that may be a spectrum."""
-    return any(is_image(hdu) and max(hdu.shape) >= _LEAST_PIXELS for hdu in source.hdulist)
+    return any(raw.shape and min(raw.shape) > 0 and max(raw.shape) >= _LEAST_PIXELS for raw in source.raw)
 
 
 @register_format("spectok image", sniff=is_fits_image, general=True)

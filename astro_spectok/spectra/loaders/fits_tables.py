@@ -3,7 +3,6 @@
 
 import re
 
-import numpy as np
 from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
@@ -18,15 +17,17 @@ _LEAST_ROWS = 16
 _STRUCTURE = re.compile(
     r"^(XTENSION|SIMPLE|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|T[A-Z]{3,4}\d+|EXTEND|CHECKSUM|DATASUM|COMMENT|HISTORY|)$"
 )
+#: cards that say what a column is
+_DESCRIPTION = re.compile(r"^T(UNIT|UCD|UTYP)(\d+)$")
 _TABLE = (fits.BinTableHDU, fits.TableHDU)
 
 
-def table_columns(hdu, primary):
+def table_columns(raw, primary):
     """The `Columns` of a table extension.
 
     Parameters
     ----------
-    hdu : `~astropy.io.fits.BinTableHDU`
+    raw : RawHDU
     primary : `~astropy.io.fits.Header`
         Is the header of the spectra, with the cards of the table that it lacks.
 
@@ -34,54 +35,47 @@ def table_columns(hdu, primary):
     -------
     Columns
     """
-    names = [name for name in hdu.columns.names if name]
-    units, ucds = {}, {}
-    for number, name in enumerate(hdu.columns.names, start=1):
-        unit = hdu.header.get(f"TUNIT{number}")
-        if isinstance(unit, str) and unit.strip():
-            units[name] = unit
-        ucd = hdu.header.get(f"TUCD{number}") or hdu.header.get(f"TUTYP{number}")
-        if isinstance(ucd, str):
-            ucds[name] = ucd
-
-    def read(name):
-        data = hdu.data[name]
-        if data.dtype == object:
-            return data
-        data = np.asarray(data)
-        return data.astype(data.dtype.newbyteorder("="))
-
-    return Columns(names, read, units, ucds, merge_headers(primary, hdu.header))
+    described = {"UNIT": {}, "UCD": {}, "UTYP": {}}
+    for keyword, text in raw.cards.items():
+        found = _DESCRIPTION.match(keyword)
+        name = found and raw.cards.get(f"TTYPE{found[2]}")
+        if name and text.strip():
+            described[found[1]][name] = text
+    header = merge_headers(primary, fits.Header.fromstring(raw.text))
+    return Columns(raw.names, raw.read, described["UNIT"], described["UTYP"] | described["UCD"], header)
 
 
 def merge_headers(primary, extension):
     """The primary header with those cards of an extension that it lacks and that describe no table or array."""
-    header = primary.copy()
+    header, there = primary.copy(), set(primary)
     for card in extension.cards:
-        if not _STRUCTURE.match(card.keyword) and card.keyword not in header:
+        if not _STRUCTURE.match(card.keyword) and card.keyword not in there:
             try:
                 header.append(card, end=True)
+                there.add(card.keyword)
             except (ValueError, fits.VerifyError):
                 continue
     return header
 
 
-def _holds_spectrum(hdu):
-    """Whether a table has columns for wavelengths and flux, and rows enough."""
-    if not isinstance(hdu, _TABLE):
-        return False
-    roles = pick_roles([name for name in hdu.columns.names if name])
+def _holds_spectrum(raw):
+    """Whether an HDU is a table with columns for wavelengths and flux, and rows enough."""
+    names = raw.names
+    roles = pick_roles(names)
     if not {"wave", "flux"} <= set(roles):
         return False
-    rows = hdu.header.get("NAXIS2", 0)
+    rows = raw.count("NAXIS2")
     if rows >= _LEAST_ROWS:
         return True
-    flux = hdu.columns[roles["flux"][0]]
-    return rows > 0 and (flux.format.upper().find("P") >= 0 or flux.format.upper().find("Q") >= 0 or _width(flux) > 8)
+    flux = next(key.replace("TTYPE", "TFORM") for key, name in raw.cards.items()
+                if key.startswith("TTYPE") and name == roles["flux"][0])  # fmt: skip
+    form = raw.cards.get(flux, "").upper()
+    return rows > 0 and ("P" in form or "Q" in form or _width(form) > 8)
 
 
-def _width(column):
-    found = re.match(r"\d+", column.format)
+def _width(form):
+    """Elements of a column in a row, by its TFORM."""
+    found = re.match(r"\d+", form)
     return int(found[0]) if found else 1
 
 
@@ -90,19 +84,17 @@ def find_tables(source, options):
     if options.hdu is not None:
         return [options.hdu]
     if options.columns is not None:
-        return [number for number, hdu in enumerate(source.hdulist) if isinstance(hdu, _TABLE)][:1]
-    found = [number for number, hdu in enumerate(source.hdulist) if _holds_spectrum(hdu)]
-    return found[:1]
+        return [raw.number for raw in source.raw if raw.is_table][:1]
+    return [raw.number for raw in source.raw if _holds_spectrum(raw)][:1]
 
 
 def is_fits_table(source):
     """Whether a file has a table with wavelengths and flux, which is no list of lines beside an image."""
-    tables = [hdu for hdu in source.hdulist if _holds_spectrum(hdu)]
+    tables = [raw for raw in source.raw if _holds_spectrum(raw)]
     if not tables:
         return False
-    images = [hdu.shape[-1] for hdu in source.hdulist if hdu.is_image and len(hdu.shape) == 1]
-    rows = tables[0].header.get("NAXIS2", 0)
-    return not images or _width(tables[0].columns[0]) > 8 or 4 * rows > max(images)
+    images = [raw.shape[-1] for raw in source.raw if len(raw.shape) == 1]
+    return not images or _width(tables[0].cards.get("TFORM1", "")) > 8 or 4 * tables[0].count("NAXIS2") > max(images)
 
 
 @register_format("spectok table", sniff=is_fits_table, general=True)
@@ -131,10 +123,10 @@ def read_fits_table(source, options):
     numbers = find_tables(source, options)
     if not numbers:
         raise describe_fits(source)
-    hdu = source.hdulist[numbers[0]]
-    if not isinstance(hdu, _TABLE):
+    raw = source.find_raw(numbers[0])
+    if raw is None or not raw.is_table:
         raise source.refuse(f"has no table in extension {numbers[0]}", "name another with hdu")
-    return read_columns(table_columns(hdu, source.header), source, options, number=numbers[0])
+    return read_columns(table_columns(raw, source.header), source, options, number=numbers[0])
 
 
 def describe_fits(source):

@@ -67,8 +67,9 @@ def read_spplate(source, options):
 
 
 def _is_spec(source):
-    names = {name.lower() for name in getattr(getattr(source.extension, "columns", None), "names", ())}
-    return str(source.header.get("TELESCOP", "")).startswith("SDSS") and {"flux", "loglam", "ivar"} <= names
+    if len(source.raw) < 2 or not source.raw[0].cards.get("TELESCOP", "").startswith("SDSS"):
+        return False
+    return {"flux", "loglam", "ivar"} <= {name.lower() for name in source.raw[1].names}
 
 
 @register_format("SDSS spec", sniff=_is_spec)
@@ -78,11 +79,12 @@ def read_spec(source, options):
 
     specutils reads these too; it looks through all extensions first, of which a full file has dozens.
     """
-    data = source.extension.data
-    names = {name.lower(): name for name in data.names}
-    mask = data[names["and_mask"]] != 0 if "and_mask" in names else None
+    table = source.raw[1]
+    names = {name.lower(): name for name in table.names}
+    data = {name: table.read(names[name]) for name in ("loglam", "flux", "ivar")}
+    mask = table.read(names["and_mask"]) != 0 if "and_mask" in names else None
     draft = Draft(
-        data[names["loglam"]], data[names["flux"]], data[names["ivar"]], mask, AxisUnit(u.AA, 10.0),
+        data["loglam"], data["flux"], data["ivar"], mask, AxisUnit(u.AA, 10.0),
         source.header.get("BUNIT") or "1e-17 erg/s/cm2/A", "ivar", True, source.header,
         meta={"medium": "vacuum", "flux_calibration": "absolute"},
     )  # fmt: skip
