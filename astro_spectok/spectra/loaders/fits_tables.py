@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 
 __all__ = ["read_fits_table", "table_columns"]
@@ -91,8 +92,9 @@ def find_tables(source, options):
         return [options.hdu]
     if options.columns is not None:
         return [number for number, hdu in enumerate(source.hdulist) if isinstance(hdu, _TABLE)][:1]
-    found = [number for number, hdu in enumerate(source.hdulist) if _holds_spectrum(hdu)]
-    return found[:1]
+    found = [(number, hdu) for number, hdu in enumerate(source.hdulist) if _holds_spectrum(hdu)]
+    # arms, orders or objects, one in each extension; other tables beside the first are something else
+    return [number for number, hdu in found if hdu.columns.names == found[0][1].columns.names]
 
 
 def is_fits_table(source):
@@ -105,14 +107,14 @@ def is_fits_table(source):
     return not images or _width(tables[0].columns[0]) > 8 or 4 * rows > max(images)
 
 
-@register_format("spectok table", sniff=is_fits_table, general=True)
+@register_format("spectok table", sniff=is_fits_table, general=True, takes=("columns", "hdu"))
 def read_fits_table(source, options):
     """
     Read spectra from a FITS table, of one row per pixel or of arrays, by the meaning of its columns.
 
-    Of several extensions that hold spectra the first is read; ``hdu`` names another. Units are understood as people
-    spell them; where there are none, that of the wavelengths follows from their values and the flux is relative. Which
-    kind of error in a column follows from its name, unless the data contradict.
+    Of several extensions that hold spectra the first is read, and others with the same columns; ``hdu`` names one.
+    Units are understood as people spell them; where there are none, that of the wavelengths follows from their values
+    and the flux is relative. Which kind of error in a column follows from its name, unless the data contradict.
 
     Parameters
     ----------
@@ -129,12 +131,29 @@ def read_fits_table(source, options):
         No table holds wavelengths and flux.
     """
     numbers = find_tables(source, options)
+    if not numbers and options.columns is not None:
+        names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
+        reason = f"has no table, and no extension {options.columns['flux']!r} among {names}"
+        raise source.refuse(reason, "name extensions with columns")
     if not numbers:
         raise describe_fits(source)
-    hdu = source.hdulist[numbers[0]]
-    if not isinstance(hdu, _TABLE):
-        raise source.refuse(f"has no table in extension {numbers[0]}", "name another with hdu")
-    return read_columns(table_columns(hdu, source.header), source, options, number=numbers[0])
+    spectra, problem = [], None
+    for number in numbers:
+        hdu = source.hdulist[number]
+        if not isinstance(hdu, _TABLE):
+            raise source.refuse(f"has no table in extension {number}", "name another with hdu")
+        try:
+            own = read_columns(table_columns(hdu, source.header), source, options, number=number)
+        except UnreadableFileError as error:
+            # one that is empty does not stop the others
+            problem = problem or error
+            continue
+        for spectrum in own if len(numbers) > 1 else ():
+            spectrum.meta["extension"] = hdu.name or number
+        spectra += own
+    if not spectra and problem is not None:
+        raise problem
+    return spectra
 
 
 def describe_fits(source):
