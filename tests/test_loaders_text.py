@@ -36,6 +36,11 @@ HABITS = {
     "csv with blanks": make_text(" , ", "Wavelength , Flux , Error\n"),
     "csv of pandas": make_text(",", ",wave,flux,err\n", columns=(range(N), WAVE, FLUX, ERROR)),
     "semicolons and decimal commas": make_text(";", "wave;flux;err\n").replace(".", ","),
+    "blanks and decimal commas": make_text(" ").replace(".", ","),
+    "blanks, decimal commas, names": make_text("  ", "# wave flux err\n").replace(".", ","),
+    "thousands in quotes": make_text(",", "wave,flux,err\n", columns=([f'"{x:,.1f}"' for x in WAVE], FLUX, ERROR)),
+    "a separator at the end": make_text(",", "wave,flux,err\n").replace("\n", ",\n"),
+    "a table of a notebook": make_text(" | ", "| wave | flux | err |\n|---|---|---|\n"),
     "quotes": make_text(",", '"wave","flux","err"\n', '"{}"'),
     "names without a sign": make_text("  ", "   wave   flux   flux_err\n"),
     "names in the last comment": make_text(

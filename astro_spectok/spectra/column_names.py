@@ -9,7 +9,7 @@ from astropy import units as u
 
 from astro_spectok.spectra.unit_words import AXIS_WORDS
 
-__all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "find_role", "pick_roles"]
+__all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "choose_error", "find_role", "pick_roles"]
 
 ERROR_ROLES = ("err", "ivar", "var", "snr")
 
@@ -48,7 +48,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
         "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
-        "wavestis waveopt wa",
+        "wavestis waveopt arg wa",
         {},
     ),
     ("wave", "angstrom angstroms ang aa", {"unit": "Angstrom", "start": 20}),
@@ -76,7 +76,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v fluxstis fluxopt",
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun",
         {},
     ),
     (
@@ -93,13 +93,15 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
     ),
     (
         "var",
-        "var variance fluxvar fluxvariance varflux stat statvar specvar scivar vari fvar varspec fluxvarerr varflam",
+        "var variance fluxvar fluxvariance varflux stat statvar specvar scivar scivariance vari "
+        "fvar varspec fluxvarerr varflam",
         {},
     ),
     (
         "ivar",
         "ivar invvar inversevariance fluxivar ivarflux optflamivar boxflamivar optcountsivar boxcountsivar iv "
-        "invar specivar wht weight weights ivarfluxcal invvariance",
+        "invar specivar errivar errfluxivar fluxerrivar errivarflux ivarfluxcal invvariance "
+        "wht weight weights",
         {},
     ),
     (
@@ -153,12 +155,14 @@ _ROLES = _make_table()
 _UNITS_IN_NAMES = tuple(sorted((word for word in AXIS_WORDS if _is_in_names(word)), key=len, reverse=True))
 #: of names of errors as VizieR has them: what they are of
 _ERROR_OF = re.compile(r"^(?:e|err|sig|sigma|d|unc)_(.+)$")
+#: names of what may be an inverse variance, and may be a weight of any kind
+_WEIGHTS = re.compile(r"wht|weight")
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
 
 
 #: how names begin that are none of the above; what such a name may not hold, since it then means something else
 _BEGINNINGS = (
-    ("err", ("err", "sigma", "noise", "unc", "eflux", "dflux")),
+    ("err", ("err", "sigma", "noise", "unc", "eflux", "dflux", "fluxerr", "fluxunc", "fluxsig")),
     ("wave", ("wave", "lambda", "wlen", "wvl")),
     ("flux", ("flux", "flam", "fnu")),
 )
@@ -227,6 +231,9 @@ def find_role(name, *, guess=True):
         role = Role("err", _UNLIKELY) if of is not None and of.kind == "flux" else None
     if role is None and guess and len(squeezed) > 4:
         role = _find_by_beginning(squeezed)
+    if role is None and "." in outside and (last := outside.rsplit(".", 1)[1]):
+        # NGC1234.NOISE, as KMOS names its extensions
+        return find_role(last, guess=guess)
     if role is not None and role.kind == "wave" and inside and (role.unit is None or role.assumed):
         return Role("wave", role.rank, role.base, inside[1])
     return role
@@ -259,3 +266,26 @@ def pick_roles(names, *, guess=True):
         if len(left) == 1:
             best["flux"] = (left[0], Role("flux", LEFT_OVER))
     return best
+
+
+def choose_error(roles):
+    """The kind of error to take among those that there are.
+
+    Parameters
+    ----------
+    roles : mapping
+        Names by kind, as of `pick_roles`, or extensions by kind.
+
+    Returns
+    -------
+    str or None
+        One of `ERROR_ROLES`; weights, which may be anything, come after all else but a signal-to-noise ratio.
+    """
+    present = [kind for kind in ERROR_ROLES if kind in roles]
+    if "ivar" in present and "var" in present:
+        given = roles["ivar"]
+        name = given if isinstance(given, str) else given[0] if isinstance(given, tuple) else given
+        name = getattr(name, "name", name)
+        if _WEIGHTS.search(str(name).lower()):
+            return "err" if "err" in present else "var"
+    return present[0] if present else None

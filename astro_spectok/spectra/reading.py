@@ -15,11 +15,13 @@ from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 from specutils import Spectrum, SpectrumList
 
-from astro_spectok.spectra.arms import join_arms
+from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra, restate_units
 from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, load_format
 from astro_spectok.spectra.loaders._options import OptionError, make_options
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
+from astro_spectok.spectra.loaders._registration import OWN_LABELS
 from astro_spectok.spectra.loaders._source import open_source
+from astro_spectok.spectra.loaders.cubes import is_cube
 from astro_spectok.spectra.problems import Unread
 
 __all__ = ["READ_OPTIONS", "read", "read_paths"]
@@ -134,7 +136,7 @@ def read(
             except Exception as error:  # files of strangers make astropy and loaders raise whatever they can
                 remedy = "fetch it again, or name columns, hdu or format"
                 raise source.refuse(f"cannot be read: {error}", remedy) from error
-            return as_result(_finish(spectra, source, options), source.name)
+            return as_result(finish_spectra(spectra, source.name, options), source.name)
 
 
 def _read_source(source, label, options):
@@ -142,17 +144,18 @@ def _read_source(source, label, options):
     if label is not None:
         if label in FORMATS:
             return load_format(label, source, options)
-        return _read_specutils(source, label)
+        return _read_specutils(source, label, options)
     if options.by_hand:
         return _read_by_hand(source, options)
     key = _make_key(source)
     label = _MEMORY.get(key)
-    if label is None or (label in FORMATS and not FORMATS[label].claims(source)):
+    known = label in FORMATS or label in OWN_LABELS
+    if label is None or (label in FORMATS and not FORMATS[label].claims(source)) or (options.restated and not known):
         label = find_format(source, general=False) or _find_specutils(source, options)
     spectra, problem = None, None
     if label is not None and label not in FORMATS:
         try:
-            spectra = _read_specutils(source, label)
+            spectra = _read_specutils(source, label, options)
         except UnreadableFileError as error:
             # a loader that stumbles leaves the file to the general readers
             label, problem = None, error
@@ -185,13 +188,16 @@ def _describe(source):
 
 def _read_by_hand(source, options):
     """Spectra where the user says in which extension or columns they stand."""
-    if isinstance(options.hdu, str) and options.columns is None:
-        label = next((label for label in _TAKES_HDU if FORMATS[label].claims(source)), None)
-        if label is not None:
-            return load_format(label, source, options)
-    if source.kind == "text":
-        label = find_format(source)
-        return load_format(label if label else "spectok text", source, options)
+    if source.kind != "fits":
+        if options.hdu is not None:
+            msg = f"hdu names an extension of a FITS file, and {source.name} is none; leave it out"
+            raise OptionError(msg)
+        labels = [own.label for own in FORMATS.values() if "columns" in own.takes and own.claims(source)]
+        return load_format(labels[0] if labels else "spectok text", source, options)
+    named = [] if options.columns is not None else _TAKES_HDU if isinstance(options.hdu, str) else ()
+    label = next((label for label in (*named, "spectok cube") if FORMATS[label].claims(source)), None)
+    if label is not None and (label != "spectok cube" or is_cube(source, options)):
+        return load_format(label, source, options)
     name = options.hdu
     if options.columns is not None and name is None:
         present = {hdu.name.upper() for hdu in source.hdulist}
@@ -217,12 +223,14 @@ def _make_key(source):
 
 def _find_specutils(source, options):
     """Name of the format of specutils, of one layout, that claims a FITS file; None if there is none."""
-    if source.kind != "fits" or options.wave_unit is not None or options.flux_unit is not None:
+    if source.kind != "fits":
         return None
     # the open file is handed over: sixty identifiers that open it for themselves take 40 ms
     for container in (SpectrumList, Spectrum):
         found = registry.identify_format("read", container, source.path, None, [source.hdulist], {})
         found = [label for label in found if label not in _NOT_ASKED and label not in FORMATS]
+        # what others take for units may be what the user corrects: the general readers look at the file itself
+        found = [label for label in found if label in OWN_LABELS or not options.restated]
         if found:
             return max(found, key=_priority)
     return None
@@ -233,8 +241,9 @@ def _priority(label):
     return max((readers[key][1] for key in ((label, Spectrum), (label, SpectrumList)) if key in readers), default=0)
 
 
-def _read_specutils(source, label):
+def _read_specutils(source, label, options):
     """Spectra of a file as a format of specutils reads it."""
+    check_taken(options, (), label)
     problems = []
     what = source.path or source.hdulist
     for container in (Spectrum, SpectrumList):
@@ -242,30 +251,19 @@ def _read_specutils(source, label):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = container.read(what, format=label)
-                return [found] if isinstance(found, Spectrum) else list(found)
+            break
         except Exception as error:  # loaders raise whatever their file format makes them stumble over
             problems.append(" ".join(str(error).split()))
+    else:
+        raise _describe_failure(source, label, problems)
+    found = [found] if isinstance(found, Spectrum) else list(found)
+    return [restate_units(spectrum, options) for spectrum in found]
+
+
+def _describe_failure(source, label, problems):
+    """The error for a file that a format of specutils claims and does not read."""
     problem = next((text for text in problems if "No reader" not in text), problems[0])
-    raise source.refuse(f"cannot be read as {label!r}: {problem}", "name another format, or hdu and columns")
-
-
-def _finish(spectra, source, options):
-    """Spectra with the options of the user in their metadata, and arms joined."""
-    for spectrum in spectra:
-        spectrum.meta["file"] = source.name
-        if options.medium is not None:
-            spectrum.meta["medium"] = options.medium
-        if options.resolution is not None:
-            spectrum.meta["resolution"] = options.resolution
-    joinable = len(spectra) > 1 and all(spectrum.meta.get("joinable") for spectrum in spectra)
-    if len(spectra) < 2 or not (options.join or (options.join is None and joinable)):
-        return spectra
-    groups = {}
-    for number, spectrum in enumerate(spectra):
-        key = tuple(str(spectrum.meta.get(name)) for name in ("object", "aperture"))
-        alone = number if spectrum.meta.get("joinable") is False else None
-        groups.setdefault((*key, alone, spectrum.data.shape[:-1]), []).append(spectrum)
-    return [join_arms(arms) if len(arms) > 1 else arms[0] for arms in groups.values()]
+    return source.refuse(f"cannot be read as {label!r}: {problem}", "name another format, or hdu and columns")
 
 
 def read_paths(obj, **options):

@@ -205,7 +205,7 @@ def parse_flux_unit(text):
     # capital and small m differ by 1e9 here, and only here
     word = re.sub(r"^mjy", "megajy", word) if raw.startswith("MJy") else word
     factor = 1.0
-    bare = re.sub(r"^f\s*(?:lambda|lam|nu)?\s*[(\[](.*)[)\]]$", r"\1", word)
+    bare = re.sub(r"^f(?:lux(?: density)?)?\s*(?:lambda|lam|nu)?\s*[(\[](.*)[)\]]$", r"\1", word)
     found = _FACTOR.match(bare)
     if found and found.end():
         if found[1]:

@@ -23,6 +23,11 @@ _CURVES = frozenset({"transmission", "transmittance", "throughput", "efficiency"
 _LEAST_ORDER = 16
 #: WCS and axis of the last spectrum: those of a survey have one axis, and to make the WCS of one takes 1 ms
 _LAST: list = []
+#: longest wavelength in nm that spectra without a unit have, which may be one in Angstrom; instruments that have nm
+_LONGEST_NM = 2700.0
+_IN_NM = frozenset({"SPIROU", "NIRPS", "GIANO", "GIANO-B", "CRIRES", "XSHOOTER"})
+#: no logarithm of a wavelength is larger
+_LARGEST_LOGARITHM = 30.0
 
 
 @dataclass
@@ -95,7 +100,9 @@ def guess_axis_unit(wave):
         even = np.ptp(steps) < 0.6 * abs(np.median(steps))
         if even and 1e-6 < abs(np.median(steps)) < 3e-4:
             return AxisUnit(u.AA, 10.0)
-    if low > 6.5 and high < 11.6 and high - low < 3 and len(wave) > 32 and np.ptp(steps) < 1e-6:
+    fine = len(wave) > 32 and 1e-6 < abs(np.median(steps)) < 1e-3
+    if low > 6.5 and high < 11.6 and high - low < 3 and fine and np.ptp(steps) < 1e-6:
+        # and its natural logarithm, rather than 6 to 12 micron
         return AxisUnit(u.AA, float(np.e))
     if high < 1e-3 and low > 1e-9:
         return AxisUnit(u.m)
@@ -112,6 +119,16 @@ def guess_axis_unit(wave):
     return None
 
 
+def _is_from_ground(header):
+    """Whether a header says that light went through air, of which none below 3000 Angstrom does."""
+    get = getattr(header, "get", {}.get)
+    try:
+        instrument = str(get("INSTRUME", "")).strip().upper()
+        return instrument in _IN_NM or float(get("AIRMASS", get("AIRMASS1", 0.0))) >= 1.0
+    except (TypeError, ValueError, VerifyError):
+        return False
+
+
 def _settle_axis(draft, forced):
     """Wavelengths as values in one unit, no logarithms: (values, unit), or None where there is no unit."""
     wave = _native(draft.wave, np.float64)
@@ -120,18 +137,29 @@ def _settle_axis(draft, forced):
         stated = AxisUnit(stated)
     if not isinstance(stated, AxisUnit | None):
         stated = parse_axis_unit(str(stated))
+    if forced is not None and forced.base is None and (base := _find_stated_base(draft.wave_unit)) is not None:
+        # logarithms remain such, whatever the user says of their unit
+        stated = AxisUnit(forced.unit, base if np.nanmax(wave, initial=-np.inf) < _LARGEST_LOGARITHM else None)
     if stated is not None and stated.unit == u.pix and forced is None:
         stated = None
     if stated is None:
         stated = guess_axis_unit(wave)
         if stated is None:
             return None
+        if stated == AxisUnit(u.AA) and np.nanmax(wave, initial=0) < _LONGEST_NM and _is_from_ground(draft.header):
+            stated = AxisUnit(u.nm)
         what = {10.0: "log10 of ", None: ""}.get(stated.base, "ln of ")
         draft.guesses.append(f"wavelengths are {what}{stated.unit}, by their values")
     if stated.base is not None:
         with np.errstate(over="ignore"):
             wave = stated.base**wave
     return wave, stated.unit
+
+
+def _find_stated_base(stated):
+    """Base of the logarithms that an axis is stated to hold, or None."""
+    stated = stated if isinstance(stated, AxisUnit) else parse_axis_unit(str(stated)) if stated is not None else None
+    return None if stated is None else stated.base
 
 
 def _settle_flux_unit(draft, forced):
@@ -196,9 +224,13 @@ def build_spectra(draft, source, options):
     if isinstance(draft.flux, np.ma.MaskedArray) and np.ma.is_masked(draft.flux):
         mask = np.ma.getmaskarray(draft.flux) | (mask if mask is not None else False)
     error, kind = None, draft.error_kind
-    if draft.error is not None:
+    if draft.error is not None and _says_nothing(draft):
+        draft.guesses.append("the error of all pixels is missing or 0: taken as not known")
+    elif draft.error is not None:
         error = np.broadcast_to(_native(draft.error), flux.shape)
         kind, error = _settle_error(draft, flux, np.asarray(error, np.float64))
+    if isinstance(flux_unit, u.function.FunctionUnitBase):
+        flux, error, kind, flux_unit = _take_from_magnitudes(flux, error, kind, flux_unit)
     usable = np.flatnonzero(np.isfinite(wave) & (wave > 0))
     orders = break_orders(wave[usable])
     if orders is None:
@@ -216,6 +248,21 @@ def build_spectra(draft, source, options):
         parts = (None if array is None else array[..., index] for array in (flux, error, mask))
         spectra.append(_make_spectrum(wave[index] * unit, *parts, flux_unit, kind, own))
     return spectra
+
+
+def _take_from_magnitudes(flux, error, kind, unit):
+    """Flux, its standard deviation, kind and unit of magnitudes, of which no container keeps errors."""
+    values = (np.asarray(flux, np.float64) * unit).physical
+    if error is not None:
+        error, kind = values.value * np.log(10) / 2.5 * to_deviation(error, kind, flux), "err"
+    return values.value, error, kind, values.unit
+
+
+def _says_nothing(draft):
+    """Whether errors are nowhere positive: not known, rather than bad pixels alone, which an inverse variance says."""
+    values = np.asarray(np.ma.getdata(draft.error), np.float64)
+    with np.errstate(invalid="ignore"):
+        return draft.error_kind != "ivar" and not np.any((values > 0) & np.isfinite(values))
 
 
 def _check_axis(draft, source, options):
@@ -257,12 +304,10 @@ def _make_meta(draft):
 
 
 def _make_spectrum(axis, flux, error, mask, unit, kind, meta):
-    """A Spectrum whose bad pixels are masked; the error of a flux in magnitudes is in magnitudes."""
+    """A Spectrum whose bad pixels are masked."""
     uncertainty = None
     if error is not None:
-        plain = not isinstance(unit, u.function.FunctionUnitBase)
-        exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
-        uncertainty = _UNCERTAINTY[kind](error, unit=(unit if plain else unit.function_unit) ** exponent)
+        uncertainty = _UNCERTAINTY[kind](error, unit=unit ** {"err": 1, "var": 2, "ivar": -2}[kind])
     bad, wcs = _find_bad(flux, error, mask), None
     for known, last in _LAST[:] if flux.ndim == 1 else ():  # a copy: other threads read files as well
         if last.unit == axis.unit and np.array_equal(last.value, axis.value):

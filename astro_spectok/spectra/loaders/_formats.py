@@ -9,6 +9,7 @@ from typing import Any
 
 from specutils import Spectrum, SpectrumList
 
+from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra
 from astro_spectok.spectra.loaders._options import ReadOptions, make_options
 from astro_spectok.spectra.loaders._refusal import refuse
 from astro_spectok.spectra.loaders._registration import GENERAL_PRIORITY, PRIORITY, register_loader
@@ -33,6 +34,8 @@ class Format:
         ``sniff(source)``: whether a file is of this format; cheap.
     load : callable
         ``load(source, options)``: list of `~specutils.Spectrum`.
+    takes : frozenset of str
+        Of the options 'columns', 'hdu' and 'spaxel' those that it obeys; all obey the others.
     """
 
     label: str
@@ -40,6 +43,7 @@ class Format:
     general: bool
     sniff: Callable
     load: Callable
+    takes: frozenset = frozenset()
 
     def claims(self, source):
         """Whether a source is of this format; anything that goes wrong while looking means no."""
@@ -98,7 +102,7 @@ def find_own_format(file_obj):
         return find_format(source)
 
 
-def register_format(label, *, kind="fits", sniff, general=False):
+def register_format(label, *, kind="fits", sniff, general=False, takes=()):
     """
     Decorator that makes ``load(source, options)`` a format, and a loader of specutils for one spectrum and for many.
 
@@ -109,6 +113,8 @@ def register_format(label, *, kind="fits", sniff, general=False):
     sniff : callable
     general : bool
         A general reader gives way to every other loader of specutils; one of a single layout goes before all.
+    takes : sequence of str
+        As of `Format`.
 
     Returns
     -------
@@ -116,14 +122,15 @@ def register_format(label, *, kind="fits", sniff, general=False):
     """
 
     def decorator(load):
-        FORMATS[label] = Format(label, kind, general, sniff, load)
+        FORMATS[label] = Format(label, kind, general, sniff, load, frozenset(takes))
 
         def identify(origin, *args, **kwargs):
             return origin == "read" and find_own_format(args[2] if len(args) > 2 else args[0]) == label
 
         def read_many(file_obj, **kwargs):
+            options = make_options(**kwargs)
             with open_source(file_obj) as source:
-                return SpectrumList(load(source, make_options(**kwargs)))
+                return SpectrumList(finish_spectra(load_format(label, source, options), source.name, options))
 
         def read_one(file_obj, **kwargs):
             spectra = read_many(file_obj, **kwargs)
@@ -135,7 +142,10 @@ def register_format(label, *, kind="fits", sniff, general=False):
         priority = GENERAL_PRIORITY if general else PRIORITY
         for dtype, reader in ((Spectrum, read_one), (SpectrumList, read_many)):
             reader.__doc__ = load.__doc__
-            register_loader(label, identify, dtype=dtype, autogenerate_spectrumlist=False, priority=priority)(reader)
+            register = register_loader(
+                label, identify, dtype=dtype, autogenerate_spectrumlist=False, priority=priority, obeys=True
+            )
+            register(reader)
         return load
 
     return decorator
@@ -154,4 +164,6 @@ def load_format(label, source, options=None):
     -------
     list of `~specutils.Spectrum`
     """
-    return list(FORMATS[label].load(source, options or ReadOptions()))
+    options = options or ReadOptions()
+    check_taken(options, FORMATS[label].takes, label)
+    return list(FORMATS[label].load(source, options))

@@ -129,9 +129,13 @@ def read_header_axis(header, n_pixel, *, axis=1):
     if ctype.startswith(_VELOCITY):
         return HeaderAxis(wave, AxisUnit(u.m / u.s) if unit is None else unit)
     if ctype[:4] in _STANDARD and ctype[4:5] == "-":
+        if ctype.endswith("LOG") and unit is not None and unit.base is not None:
+            return HeaderAxis(wave, unit, medium)
         if ctype.endswith("LOG") and unit is None and 2.9 < start < 5 and abs(step) < 0.01:
             # the logarithm itself, where FITS has the wavelength
             return HeaderAxis(wave, AxisUnit(u.AA, 10.0), medium)
+        if ctype.endswith("LOG") and unit is None and 6.5 < start < 11.6 and abs(step) < 1e-3:
+            return HeaderAxis(wave, AxisUnit(u.AA, float(np.e)), medium)
         if ctype.endswith("LOG"):
             return HeaderAxis(start * np.exp(step * pixel / start), unit or _standard_unit(ctype, start), medium)
         wave, unit = _evaluate_wcs(header, axis, n_pixel)

@@ -45,6 +45,11 @@ class ReadOptions:
     spaxel: object = None
 
     @property
+    def restated(self):
+        """Whether the user states a unit."""
+        return self.wave_unit is not None or self.flux_unit is not None
+
+    @property
     def by_hand(self):
         """Whether the user says where in the file the spectrum stands: then no special layout is looked for."""
         return self.columns is not None or self.hdu is not None

@@ -1,13 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Registering a loader with specutils so that it wins over the generic ones and never replaces a foreign one."""
 
+import functools
 import logging
+from pathlib import PurePath
 
 from astropy.io import registry
 from specutils import Spectrum, SpectrumList
 from specutils.io.registers import data_loader
 
-__all__ = ["FITS_EXTENSIONS", "GENERAL_PRIORITY", "PRIORITY", "register_loader"]
+from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra, restate_units
+from astro_spectok.spectra.loaders._options import make_options
+
+__all__ = ["FITS_EXTENSIONS", "GENERAL_PRIORITY", "OWN_LABELS", "PRIORITY", "obey_options", "register_loader"]
 
 log = logging.getLogger(__name__)
 
@@ -15,11 +20,15 @@ log = logging.getLogger(__name__)
 PRIORITY = 20
 #: below all others: what nobody else claims
 GENERAL_PRIORITY = -20
-
+_OPTIONS = ("wave_unit", "flux_unit", "columns", "hdu", "medium", "resolution", "join", "spaxel")
+#: formats of this package whose loaders do not know the options of `~astro_spectok.read`
+OWN_LABELS = set()
 FITS_EXTENSIONS = ["fits", "fit", "fits.gz"]
 
 
-def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectrumlist=True, priority=PRIORITY):
+def register_loader(
+    label, identifier, *, dtype=Spectrum, autogenerate_spectrumlist=True, priority=PRIORITY, obeys=False
+):
     """
     Decorator that registers a loader with specutils, unless one of that name is there already.
 
@@ -38,6 +47,8 @@ def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectruml
     autogenerate_spectrumlist : bool, optional
         Whether ``SpectrumList.read`` shall read the same files into a list of one.
     priority : int, optional
+    obeys : bool, optional
+        Whether the loader obeys the options of `~astro_spectok.read` by itself.
 
     Returns
     -------
@@ -47,7 +58,7 @@ def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectruml
     if any(_is_registered(label, cls) for cls in wanted):
         log.debug("A loader named %r is registered already and stays.", label)
         return lambda function: function
-    return data_loader(
+    register = data_loader(
         label=label,
         identifier=identifier,
         dtype=dtype,
@@ -55,9 +66,43 @@ def register_loader(label, identifier, *, dtype=Spectrum, autogenerate_spectruml
         priority=priority,
         autogenerate_spectrumlist=autogenerate_spectrumlist,
     )
+    if obeys:
+        return register
+    OWN_LABELS.add(label)
+    return lambda function: register(obey_options(label, function, dtype))
 
 
 def _is_registered(label, cls):
     """Whether a reader of this name exists for exactly this class."""
     table = registry.get_formats(cls, readwrite="Read")
     return len(table) > 0 and label in table["Format"]
+
+
+def obey_options(label, read, dtype):
+    """A loader that obeys the options of `~astro_spectok.read`, or refuses them in words.
+
+    Parameters
+    ----------
+    label : str
+        Name of the format.
+    read : callable
+        ``read(file_obj, **kwargs)``, which knows none of them.
+    dtype : type
+        What it returns: `~specutils.Spectrum` or `~specutils.SpectrumList`.
+
+    Returns
+    -------
+    callable
+    """
+
+    @functools.wraps(read)
+    def wrapped(file_obj, **kwargs):
+        options = make_options(**{name: kwargs.pop(name) for name in _OPTIONS if name in kwargs})
+        check_taken(options, (), label)
+        found = read(file_obj, **kwargs)
+        spectra = [restate_units(one, options) for one in (found if dtype is SpectrumList else [found])]
+        name = str(getattr(file_obj, "name", file_obj)) if not isinstance(file_obj, list) else ""
+        spectra = finish_spectra(spectra, PurePath(name).name, options)
+        return SpectrumList(spectra) if dtype is SpectrumList else spectra[0]
+
+    return wrapped

@@ -30,6 +30,7 @@ MOST_AXES = 999
 #: bytes of a text that are examined to find its kind
 _HEAD = 2**16
 _BLOCK = 2880
+_PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _KNOWN = (
@@ -135,10 +136,23 @@ class Source:
         return refuse(self.name, reason, remedy)
 
 
+def _find_utf16(data):
+    """Encoding of text in two bytes a character, with a mark at its start or without; None if it is no such text."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    head = data[: min(len(data), 4096) // 2 * 2]
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        other = head[1 - first :: 2]
+        if len(head) > 16 and not any(head[first::2]) and not other.translate(None, _PRINTABLE):
+            return encoding
+    return None
+
+
 def _decode(data):
     """Bytes as text, with the line ends of Unix, whatever wrote them."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    wide = _find_utf16(data)
+    if wide is not None:
+        return data.decode(wide, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -229,7 +243,7 @@ def _tell_kind(head, name):
     for magic, _, what in _KNOWN:
         if head.startswith(magic):
             raise refuse(name, f"{what}, which holds no spectrum in a known way", "read it and give arrays with units")
-    if b"\0" in head[:4096] and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+    if b"\0" in head[:4096] and _find_utf16(head) is None:
         raise refuse(name, "is binary, of no known kind", "read it yourself and give arrays with units")
     return "text"
 

@@ -1,12 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables by the meaning of their columns: one row per pixel, or one row (or several) of arrays."""
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, find_role, pick_roles
+from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, choose_error, find_role, pick_roles
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
@@ -16,6 +17,10 @@ __all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
 #: words of the Virtual Observatory for what a column is
+#: names of columns of magnitudes, with their system; of filters; and how many names of arms there may be in such a one
+_MAGNITUDES = re.compile(r"^(ab|st)?[_ ]?mags?(?:nitudes?)?[_ (]*(ab|st)?[)]?$")
+_FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
+_MOST_ARMS = 4
 _UCD_WAVE, _UCD_FLUX = ("em.wl", "em.freq", "em.energy"), ("phot.flux", "phot.count", "arith.ratio;phot.flux")
 
 
@@ -102,6 +107,30 @@ def _read_unit(columns, name, role):
     return unit
 
 
+def _read_flux_unit(columns, name, guesses):
+    """Unit of a column of flux: that of the header, else magnitudes where the name says so."""
+    stated = columns.units.get(name)
+    found = _MAGNITUDES.match(name.lower())
+    if found is None or stated not in (None, "", "mag"):
+        return stated
+    system = found[1] or found[2] or ""
+    if not system:
+        guesses.append(f"magnitudes in column {name} are AB")
+    return u.STmag if system == "st" else u.ABmag
+
+
+def _refuse_photometry(columns, source):
+    """Refuse a table of filters, one in each row or few."""
+    for name in columns.names:
+        if not _FILTERS.search(name.lower()):
+            continue
+        values = np.asarray(columns.read(name))
+        if values.ndim == 1 and values.dtype.kind in "OUS" and len(values) >= _LEAST_ROWS:
+            different = len(set(map(str, values.tolist())))
+            if different > _MOST_ARMS and different * _LEAST_ROWS > len(values):
+                raise source.refuse(f"is photometry: column {name} names filters", "give a spectrum")
+
+
 def _scale_error(columns, flux_name, error_name, kind):
     """Factor that brings an error to the unit of the flux, where both are known and differ."""
     own, known = parse_flux_unit(columns.units.get(error_name))
@@ -144,9 +173,10 @@ def make_drafts(columns, source, options, *, number=None):
     if "flux" not in roles or "wave" not in roles:
         raise source.refuse(say_what(columns.names), "name them with columns='WAVE,FLUX,ERR'")
     flux_name, wave_name = roles["flux"][0], roles["wave"][0]
+    _refuse_photometry(columns, source)
     guesses = [f"column {flux_name} is the flux: no other is left"] if roles["flux"][1].rank == LEFT_OVER else []
     wave, flux = columns.read(wave_name), columns.read(flux_name)
-    kind = next((kind for kind in ERROR_ROLES if kind in roles), None)
+    kind = choose_error(roles)
     error = None if kind is None else columns.read(roles[kind][0])
     if error is not None and error.dtype.kind in "fiu":
         factor = _scale_error(columns, flux_name, roles[kind][0], kind)
@@ -157,7 +187,7 @@ def make_drafts(columns, source, options, *, number=None):
     if medium is not None:
         meta["medium"] = medium
     make = {
-        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": columns.units.get(flux_name),
+        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": _read_flux_unit(columns, flux_name, guesses),
         "error_kind": kind or "err", "header": columns.header,
     }  # fmt: skip
     if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:

@@ -31,6 +31,9 @@ _MOST_SKIPPED = 10
 _SAME = 0.02
 #: lines that may stand above the numbers
 _MAX_HEAD = 5000
+#: characters that show whether commas are the marks of decimals, and a number with one
+_GLANCE = 65536
+_DECIMAL = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
 
 
 def _split(line, separator):
@@ -121,6 +124,9 @@ def find_block(lines):
     if not counts:
         return 0, [], 0
     count = counts.most_common(1)[0][0]
+    for number, fields, is_row, _ in found:
+        if is_row and len(fields) == count - 1 and lines[number].rstrip().endswith(_SEPARATORS):
+            fields.append("")  # the last of its values is missing
     start = next(number for number, fields, is_row, _ in found if is_row and len(fields) == count)
     rows = [fields for _, fields, is_row, _ in found if is_row and len(fields) == count]
     skipped = sum(1 for number, _, _, plain in found if number > start and plain) + 1 - len(rows)
@@ -250,10 +256,19 @@ def guess_names(block):
 def tidy_text(text):
     """Text without quotes around numbers, and with points where commas were the marks of decimals."""
     if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
+        text = re.sub(r'"(\d{1,3}(?:,\d{3})+(?:\.\d*)?)"', lambda found: found[1].replace(",", ""), text)
         text = text.replace('"', "")
-    if re.search(r"^\s*-?\d+,\d+(?:[eE][-+]?\d+)?\s*[;\t]\s*-?\d*,?\d", text, re.MULTILINE):
+    if re.search(r"^\s*-?\d+,\d+(?:[eE][-+]?\d+)?\s*[;\t]\s*-?\d*,?\d", text, re.MULTILINE) or _has_commas(text):
         text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     return text
+
+
+def _has_commas(text):
+    """Whether numbers that blanks separate have commas as marks of decimals: no row has a point, most commas."""
+    rows = [line.split() for line in text[:_GLANCE].split("\n")[:-1] if not line[:1].strip(" \t-+0123456789")]
+    rows = [row for row in rows if len(row) > 1 and not any("." in field for field in row)]
+    decimal = [row for row in rows if all(_DECIMAL.fullmatch(field) for field in row) and any("," in f for f in row)]
+    return len(decimal) >= LEAST_ROWS and 10 * len(decimal) > 9 * len(rows)
 
 
 def are_dates(values):

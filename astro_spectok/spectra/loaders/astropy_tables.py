@@ -18,7 +18,10 @@ def _is_votable(source):
 
 def _is_ipac(source):
     lines = [line for line in source.head.split("\n")[:500] if line.strip() and not line.startswith("\\")]
-    return len(lines) > 4 and all(line.startswith("|") for line in lines[:2]) and not lines[4].startswith("|")
+    if len(lines) < 5 or not all(line.startswith("|") for line in lines[:2]) or lines[4].startswith("|"):
+        return False
+    # types of the columns stand in the second line, in tables of notebooks dashes do
+    return all(word.strip() == "" or word.strip()[0].isalpha() for word in lines[1].strip().strip("|").split("|"))
 
 
 def _is_ecsv(source):
@@ -54,19 +57,19 @@ def _read_table(source, options, table_format):
     return read_columns(Columns(list(table.colnames), read, units, ucds, header), source, options)
 
 
-@register_format("spectok VOTable", kind="text", sniff=_is_votable)
+@register_format("spectok VOTable", kind="text", sniff=_is_votable, takes=("columns",))
 def read_vo(source, options):
     """Read spectra from a VOTable, by the meaning of its columns and its UCDs."""
     return _read_table(source, options, "votable")
 
 
-@register_format("spectok IPAC", kind="text", sniff=_is_ipac)
+@register_format("spectok IPAC", kind="text", sniff=_is_ipac, takes=("columns",))
 def read_ipac(source, options):
     """Read a spectrum from an IPAC table, by the meaning of its columns."""
     return _read_table(source, options, "ascii.ipac")
 
 
-@register_format("spectok ECSV", kind="text", sniff=_is_ecsv)
+@register_format("spectok ECSV", kind="text", sniff=_is_ecsv, takes=("columns",))
 def read_ecsv(source, options):
     """Read a spectrum from an ECSV table, by the meaning of its columns."""
     return _read_table(source, options, "ascii.ecsv")

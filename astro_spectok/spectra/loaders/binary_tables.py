@@ -4,6 +4,7 @@
 import zipfile
 
 import numpy as np
+from astropy.table import meta
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
@@ -14,6 +15,8 @@ from astro_spectok.spectra.loaders._text_block import guess_names
 
 __all__ = ["read_hdf5", "read_npy", "read_npz", "read_parquet"]
 
+#: options that these obey
+_TAKES = ("columns",)
 _GIVE = "read it and give arrays with units"
 #: groups within groups of HDF5 that are looked through
 _DEEPEST = 6
@@ -44,7 +47,7 @@ def _read_named(source, options, arrays, units=None, header=None):
     return read_columns(Columns(list(arrays), arrays.__getitem__, units or {}, {}, header or {}), source, options)
 
 
-@register_format("spectok npz", kind="zip", sniff=lambda source: True, general=True)
+@register_format("spectok npz", kind="zip", sniff=lambda source: True, general=True, takes=_TAKES)
 def read_npz(source, options):
     """Read spectra from an archive of numpy (``numpy.savez``), by the names of its arrays."""
     source.stream.seek(0)
@@ -62,7 +65,7 @@ def read_npz(source, options):
     return _read_named(source, options, _take_lists(arrays))
 
 
-@register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True)
+@register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True, takes=_TAKES)
 def read_npy(source, options):
     """Read a spectrum from an array of numpy: with named fields, or with columns (or rows) of wavelength and flux."""
     source.stream.seek(0)
@@ -83,7 +86,7 @@ def read_npy(source, options):
     return spectra
 
 
-@register_format("spectok Parquet", kind="parquet", sniff=lambda source: True, general=True)
+@register_format("spectok Parquet", kind="parquet", sniff=lambda source: True, general=True, takes=_TAKES)
 def read_parquet(source, options):
     """Read spectra from a Parquet table, by the names of its columns; needs pyarrow."""
     parquet = _import(source, "pyarrow.parquet", "pyarrow")
@@ -98,10 +101,11 @@ def read_parquet(source, options):
             arrays[name] = np.array(values, float) if same else np.array([np.array(v) for v in values], object)
         elif values and all(isinstance(value, int | float | None) for value in values):
             arrays[name] = np.array(values, float)
-    return _read_named(source, options, arrays)
+    described = (file.schema_arrow.metadata or {}).get(b"table_meta_yaml")
+    return _read_named(source, options, arrays, _read_table_units(described.decode().split("\n")) if described else {})
 
 
-@register_format("spectok HDF5", kind="hdf5", sniff=lambda source: True, general=True)
+@register_format("spectok HDF5", kind="hdf5", sniff=lambda source: True, general=True, takes=_TAKES)
 def read_hdf5(source, options):
     """Read spectra from HDF5: groups whose datasets, and tables whose columns, are a spectrum; needs h5py."""
     h5py = _import(source, "h5py", "h5py")
@@ -122,6 +126,15 @@ def read_hdf5(source, options):
     return spectra
 
 
+def _read_table_units(lines):
+    """Units of columns from what astropy writes beside a table."""
+    try:
+        header = meta.get_header_from_yaml(lines)
+    except (ValueError, TypeError, AttributeError):
+        return {}
+    return {column["name"]: str(column["unit"]) for column in header["datatype"] if column.get("unit") is not None}
+
+
 def _walk(group, source, depth=0):
     """Arrays and units of each group, and of each table in it."""
     own, units = {}, {}
@@ -132,8 +145,14 @@ def _walk(group, source, depth=0):
             continue
         if item.dtype.names:
             _check_size(source, item.dtype.itemsize * item.size)
+            if name.endswith("__table_column_meta__"):
+                continue
             table = item[()]
-            yield {field: table[field] for field in item.dtype.names if table[field].dtype.kind in "fiub"}, {}
+            beside = group.get(f"{name}.__table_column_meta__")
+            yield (
+                {field: table[field] for field in item.dtype.names if table[field].dtype.kind in "fiub"},
+                {} if beside is None else _read_table_units([line.decode() for line in beside[()].tolist()]),
+            )
         elif item.dtype.kind in "fiub" and item.ndim in (1, 2):
             _check_size(source, item.dtype.itemsize * item.size)
             own[name] = item[()]

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from specutils import Spectrum
 
-from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
+from astro_spectok.spectra.column_names import ERROR_ROLES, choose_error, find_role
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra, check_axis_unit, guess_axis_unit
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
@@ -15,15 +15,19 @@ from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders.fits_tables import merge_headers
 from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
-__all__ = ["read_cube"]
+__all__ = ["is_cube", "read_cube"]
 
 _SPECTRAL = ("AWAV", "WAVE", "FREQ", "LAMB", "WAVN", "ENER", "LINE", "LOG")
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 
 
-def _flux_hdu(source):
+def _flux_hdu(source, options=None):
     """The extension of the cube, or None."""
+    wanted = None if options is None else (options.columns or {}).get("flux", options.hdu)
     cubes = [hdu for hdu in source.hdulist if hdu.is_image and len(hdu.shape) == 3 and min(hdu.shape) > 1]
+    if wanted is not None:
+        found = [source.hdulist[wanted]] if not isinstance(wanted, str) or wanted in source.hdulist else []
+        return next((hdu for hdu in found if hdu in cubes), None)
     for hdu in cubes:
         role = find_role(hdu.name) if hdu.name and hdu.name != "PRIMARY" else None
         if role is None or role.kind == "flux":
@@ -31,8 +35,19 @@ def _flux_hdu(source):
     return None
 
 
-def _is_cube(source):
-    hdu = _flux_hdu(source)
+def is_cube(source, options=None):
+    """Whether the flux of a file, or what the options name, is a cube.
+
+    Parameters
+    ----------
+    source : Source
+    options : ReadOptions, optional
+
+    Returns
+    -------
+    bool
+    """
+    hdu = _flux_hdu(source, options)
     if hdu is None:
         return False
     header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
@@ -43,7 +58,7 @@ def _is_cube(source):
     return spectral or (celestial and (header.get("CDELT3") or header.get("CD3_3")))
 
 
-@register_format("spectok cube", sniff=_is_cube)
+@register_format("spectok cube", sniff=is_cube, takes=("columns", "hdu", "spaxel"))
 def read_cube(source, options):
     """
     Read a cube of MUSE, KCWI, GMOS, SAMI and others: flux (y, x, wavelength) with STAT, ERR or IVAR beside it.
@@ -51,10 +66,12 @@ def read_cube(source, options):
     ``spaxel`` asks for one spectrum: ``(x, y)`` from 0, ``'sum'`` of all spaxels, or a mask (y, x) of those to be added
     up; variances are added, as if spaxels were independent. Without it all spaxels are one `~specutils.Spectrum`.
     """
-    hdu = _flux_hdu(source)
+    hdu = _flux_hdu(source, options)
+    if hdu is None:
+        raise source.refuse("has no cube where hdu or columns say", "name the extension of its flux")
     header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
-    sisters = {}
-    for other in source.hdulist:
+    sisters = _name_sisters(source, options)
+    for other in source.hdulist if options.columns is None else ():
         role = find_role(other.name) if other.name and other is not hdu and other.is_image else None
         if role is not None and (other.shape == hdu.shape or (role.kind == "wave" and other.shape == hdu.shape[:1])):
             sisters.setdefault(role.kind, other)
@@ -66,7 +83,8 @@ def read_cube(source, options):
         if axis is None:
             raise source.refuse("is a cube without wavelengths", "give arrays with units")
         wave, unit, medium = axis.wave, axis.unit, axis.medium
-    kind = next((kind for kind in ERROR_ROLES if kind in sisters and kind != "snr"), None)
+    unit = options.wave_unit or unit
+    kind = choose_error({one: hdu for one, hdu in sisters.items() if one != "snr"})
     error = None if kind is None else sisters[kind]
     meta = {} if medium is None else {"medium": medium}
     unit_text = header.get("BUNIT")
@@ -79,7 +97,7 @@ def read_cube(source, options):
                 kind,
                 sisters.get("mask"),
                 wave,
-                options.wave_unit or unit,
+                unit,
                 unit_text,
                 header,
                 meta,
@@ -99,6 +117,21 @@ def read_cube(source, options):
         wave, flux, variance, bad, unit, unit_text, "var", True, header, meta=meta | {"spaxels": int(chosen.sum())}
     )
     return build_spectra(draft, source, options)
+
+
+def _name_sisters(source, options):
+    """Extensions that the user names beside the flux, by what they hold."""
+    sisters = {}
+    for kind, name in (options.columns or {}).items():
+        if kind == "flux":
+            continue
+        if isinstance(name, str) and name not in source.hdulist:
+            msg = f"columns: {name!r} is none of the extensions {', '.join(hdu.name for hdu in source.hdulist[:8])}"
+            raise OptionError(msg)
+        role = find_role(source.hdulist[name].name)
+        kind = (role.kind if role is not None and role.kind in ERROR_ROLES else "err") if kind == "error" else kind
+        sisters[kind] = source.hdulist[name]
+    return sisters
 
 
 def _read_mask(hdu, header):

@@ -18,7 +18,7 @@ def _is_deep2(source):
     return bool(wanted & names) and "LAMBDA" in source.extension.columns.names
 
 
-@register_format("DEEP2 spec1d", sniff=_is_deep2)
+@register_format("DEEP2 spec1d", sniff=_is_deep2, takes=("hdu",))
 def read_deep2(source, options):
     """
     Read a DEEP2 spec1d file: the blue and the red detector, which hold one spectrum, joined unless ``join`` is False.

@@ -8,6 +8,7 @@ from astropy.nddata import InverseVariance
 from astropy.table import Table
 from specutils import Spectrum
 
+from astro_spectok.spectra.loaders._finish import restate_units
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
@@ -24,7 +25,7 @@ def is_desi(source):
     )
 
 
-@register_format("DESI arms", sniff=is_desi)
+@register_format("DESI arms", sniff=is_desi, takes=("hdu",))
 def read_desi(source, options):
     """
     Read the arms of a DESI file (healpix or tile, spectra or coadd), each with the fibermap of its targets.
@@ -54,10 +55,12 @@ def read_desi(source, options):
             meta["resolution_data"] = np.asarray(hdus[f"{band}_RESOLUTION"].data).astype(np.float32)
         axis_unit = parse_axis_unit(hdus[f"{band}_WAVELENGTH"].header.get("BUNIT")) or parse_axis_unit("Angstrom")
         native = lambda array: np.asarray(array).astype(array.dtype.newbyteorder("="))  # noqa: E731
-        spectra.append(
-            Spectrum(
-                flux=native(flux) * unit, spectral_axis=wave * axis_unit.unit,
-                uncertainty=InverseVariance(native(ivar), unit=unit**-2), mask=mask, meta=meta,
-            )
+        spectrum = Spectrum(
+            flux=native(flux) * unit, spectral_axis=wave * axis_unit.unit,
+            uncertainty=InverseVariance(native(ivar), unit=unit**-2), mask=mask, meta=meta,
         )  # fmt: skip
+        spectra.append(restate_units(spectrum, options))
+    if not spectra:
+        arms = ", ".join(name.removesuffix("_FLUX") for name in hdus if name.endswith("_FLUX"))
+        raise source.refuse(f"has no arm {options.hdu!r}, only {arms}", "name one of these with hdu")
     return spectra

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Loader for HARPS and CORALIE echelle orders (e2ds) with the wavelength polynomials of their header."""
+"""Loaders for echelle orders with the wavelength polynomials of their header: HARPS (e2ds) and HIRES (MAKEE)."""
 
 import numpy as np
 
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
 
-__all__ = ["read_e2ds"]
+__all__ = ["read_e2ds", "read_makee"]
 
 
 def _prefix(header):
@@ -31,6 +31,32 @@ def read_e2ds(source, options):
         draft = Draft(
             np.polynomial.polynomial.polyval(pixel, terms), flux, None, None, "Angstrom", "electron",
             header=header, meta={"order": order, "medium": "air"},
+        )  # fmt: skip
+        spectra += build_spectra(draft, source, options)
+    return spectra
+
+
+def _is_makee(source):
+    return source.header.get("NAXIS") == 2 and "WV_0_01" in source.header
+
+
+@register_format("Keck MAKEE", sniff=_is_makee)
+def read_makee(source, options):
+    """
+    Read the orders of a spectrum that MAKEE extracted (HIRES, ESI), in vacuum: polynomials of degree 7.
+
+    Written by the published layout; no real file was met.
+    """
+    header, data = source.header, np.atleast_2d(source.hdulist[0].data)
+    pixel = header.get("CRVAL1", 0.0) + header.get("CDELT1", 1.0) * np.arange(data.shape[1])
+    spectra = []
+    for order, flux in enumerate(data, start=1):
+        terms = [float(word) for k in (0, 4) for word in str(header.get(f"WV_{k}_{order:02d}", "")).split()]
+        if not terms:
+            continue
+        draft = Draft(
+            np.polynomial.polynomial.polyval(pixel, terms), flux, None, None, "Angstrom", header.get("BUNIT") or "ct",
+            header=header, meta={"order": order, "medium": "vacuum"},
         )  # fmt: skip
         spectra += build_spectra(draft, source, options)
     return spectra

@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 
-from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
+from astro_spectok.spectra.column_names import ERROR_ROLES, choose_error, find_role
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
 from astro_spectok.spectra.loaders._formats import register_format
@@ -53,7 +53,7 @@ def is_fits_image(source):
     return any(raw.shape and min(raw.shape) > 0 and max(raw.shape) >= _LEAST_PIXELS for raw in source.raw)
 
 
-@register_format("spectok image", sniff=is_fits_image, general=True)
+@register_format("spectok image", sniff=is_fits_image, general=True, takes=("columns", "hdu"))
 def read_fits_image(source, options):
     """
     Read spectra from FITS images: one of one axis, or several as bands, apertures or orders.
@@ -99,7 +99,7 @@ def read_fits_image(source, options):
 
 def _take_sisters(parts, sisters):
     """Errors and mask of the extensions."""
-    parts.kind = next((kind for kind in ERROR_ROLES if kind in sisters), None)
+    parts.kind = choose_error(sisters)
     parts.error = None if parts.kind is None else sisters[parts.kind][1]
     if "mask" in sisters or "good" in sisters:
         if "mask" in sisters:

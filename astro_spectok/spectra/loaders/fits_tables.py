@@ -7,6 +7,7 @@ from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 
 __all__ = ["read_fits_table", "table_columns"]
@@ -85,7 +86,9 @@ def find_tables(source, options):
         return [options.hdu]
     if options.columns is not None:
         return [raw.number for raw in source.raw if raw.is_table][:1]
-    return [raw.number for raw in source.raw if _holds_spectrum(raw)][:1]
+    found = [raw for raw in source.raw if _holds_spectrum(raw)]
+    # arms, orders or objects, one in each extension; other tables beside the first are something else
+    return [raw.number for raw in found if raw.names == found[0].names]
 
 
 def is_fits_table(source):
@@ -97,14 +100,14 @@ def is_fits_table(source):
     return not images or _width(tables[0].cards.get("TFORM1", "")) > 8 or 4 * tables[0].count("NAXIS2") > max(images)
 
 
-@register_format("spectok table", sniff=is_fits_table, general=True)
+@register_format("spectok table", sniff=is_fits_table, general=True, takes=("columns", "hdu"))
 def read_fits_table(source, options):
     """
     Read spectra from a FITS table, of one row per pixel or of arrays, by the meaning of its columns.
 
-    Of several extensions that hold spectra the first is read; ``hdu`` names another. Units are understood as people
-    spell them; where there are none, that of the wavelengths follows from their values and the flux is relative. Which
-    kind of error in a column follows from its name, unless the data contradict.
+    Of several extensions that hold spectra the first is read, and others with the same columns; ``hdu`` names one.
+    Units are understood as people spell them; where there are none, that of the wavelengths follows from their values
+    and the flux is relative. Which kind of error in a column follows from its name, unless the data contradict.
 
     Parameters
     ----------
@@ -121,12 +124,29 @@ def read_fits_table(source, options):
         No table holds wavelengths and flux.
     """
     numbers = find_tables(source, options)
+    if not numbers and options.columns is not None:
+        names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
+        reason = f"has no table, and no extension {options.columns['flux']!r} among {names}"
+        raise source.refuse(reason, "name extensions with columns")
     if not numbers:
         raise describe_fits(source)
-    raw = source.find_raw(numbers[0])
-    if raw is None or not raw.is_table:
-        raise source.refuse(f"has no table in extension {numbers[0]}", "name another with hdu")
-    return read_columns(table_columns(raw, source.header), source, options, number=numbers[0])
+    spectra, problem = [], None
+    for number in numbers:
+        raw = source.find_raw(number)
+        if raw is None or not raw.is_table:
+            raise source.refuse(f"has no table in extension {number}", "name another with hdu")
+        try:
+            own = read_columns(table_columns(raw, source.header), source, options, number=number)
+        except UnreadableFileError as error:
+            # one that is empty does not stop the others
+            problem = problem or error
+            continue
+        for spectrum in own if len(numbers) > 1 else ():
+            spectrum.meta["extension"] = raw.cards.get("EXTNAME") or number
+        spectra += own
+    if not spectra and problem is not None:
+        raise problem
+    return spectra
 
 
 def describe_fits(source):

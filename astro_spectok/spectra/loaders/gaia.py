@@ -9,8 +9,9 @@ import numpy as np
 
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._text_block import read_block
 
-__all__ = ["read_gaia_csv", "read_gaia_fits"]
+__all__ = ["read_gaia_csv", "read_gaia_fits", "read_gaia_single"]
 
 #: wavelengths in nm (vacuum) that the archive and GaiaXPy sample by default, by their number
 _SAMPLINGS = {
@@ -19,6 +20,22 @@ _SAMPLINGS = {
     2400: 846.0 + 0.01 * np.arange(2400),
 }
 _XP_UNIT = "W/(m2 nm)"
+
+
+def _is_one_csv(source):
+    return re.match(r"(XP_SAMPLED|RVS|MCMC)\W*Gaia", source.name, re.IGNORECASE) is not None and source.head.startswith(
+        "wavelength,flux"
+    )
+
+
+@register_format("Gaia single CSV", kind="text", sniff=_is_one_csv)
+def read_gaia_single(source, options):
+    """Read one Gaia spectrum as DataLink serves it: wavelength in nm (vacuum), flux, flux_error, by the file's name."""
+    block = read_block(source.text)
+    columns = [block.numbers[:, block.names.index(name)] if name in block.names else None
+               for name in ("wavelength", "flux", "flux_error")]  # fmt: skip
+    unit = "relative" if source.name.upper().startswith("RVS") else _XP_UNIT
+    return build_spectra(Draft(*columns, None, "nm", unit, "err", True, meta={"medium": "vacuum"}), source, options)
 
 
 def _is_csv(source):

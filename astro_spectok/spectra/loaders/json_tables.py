@@ -35,7 +35,7 @@ def _is_nested(value):
     return isinstance(value, dict | list)
 
 
-@register_format("spectok json", kind="text", sniff=_is_json, general=True)
+@register_format("spectok json", kind="text", sniff=_is_json, general=True, takes=("columns",))
 def read_json(source, options):
     """Read spectra from json with lists of wavelengths and flux, by the meaning of their names."""
     try:

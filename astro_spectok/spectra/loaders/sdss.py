@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Loaders for SDSS: spec files; spSpec and spPlate files, whose wavelengths specutils gives one pixel too red."""
+"""Loaders for SDSS: spec, mwm; spSpec and spPlate, whose wavelengths specutils gives one pixel too red."""
 
 import numpy as np
 from astropy import units as u
@@ -8,7 +8,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.unit_words import AxisUnit
 
-__all__ = ["read_spec", "read_spplate", "read_spspec"]
+__all__ = ["read_mwm", "read_spec", "read_spplate", "read_spspec"]
 
 #: no data, no sky, every exposure rejected. Others warn of a pixel, and 0x40000000 marks emission lines
 _FATAL = 0x40000 | 0x400000 | 0x1000000
@@ -89,3 +89,42 @@ def read_spec(source, options):
         meta={"medium": "vacuum", "flux_calibration": "absolute"},
     )  # fmt: skip
     return build_spectra(draft, source, options)
+
+
+_MWM = ("BOSS/APO", "BOSS/LCO", "APOGEE/APO", "APOGEE/LCO")
+
+
+def _is_mwm(source):
+    names = {name.lower() for name in getattr(getattr(source.extension, "columns", None), "names", ())}
+    return source.extension.name in _MWM and ("V_ASTRA" in source.header or {"flux", "ivar"} <= names)
+
+
+@register_format("SDSS-V mwm arms", sniff=_is_mwm)
+def read_mwm(source, options):
+    """
+    Read the spectra of an SDSS-V mwmStar or mwmVisit file: BOSS and APOGEE, each from both observatories.
+
+    Wavelengths are in vacuum, in the frame of the star (``meta['rest_frame']``). specutils reads the first of them.
+    Written by its loader and the published layout; no real file was met.
+    """
+    spectra = []
+    for hdu in source.hdulist[1:]:
+        names = {name.lower(): name for name in hdu.columns.names} if hdu.name in _MWM else {}
+        if not {"flux", "ivar"} <= set(names) or not len(hdu.data):
+            continue
+        data, header = hdu.data, hdu.header
+        flux, ivar = np.atleast_2d(data[names["flux"]]), np.atleast_2d(data[names["ivar"]])
+        if "wavelength" in names:
+            wave, unit = np.atleast_2d(data[names["wavelength"]])[0], AxisUnit(u.AA)
+        else:
+            wave, unit = header["CRVAL"] + header["CDELT"] * np.arange(flux.shape[1]), AxisUnit(u.AA, 10.0)
+        mask = np.atleast_2d(data[names["pixel_flags"]]) != 0 if "pixel_flags" in names else None
+        rows = [None if part is None else part[0] if len(flux) == 1 else part for part in (flux, ivar, mask)]
+        draft = Draft(
+            wave, *rows, unit, "1e-17 erg/s/cm2/A", "ivar", True, source.header, hdu.name,
+            {"medium": "vacuum", "rest_frame": True, "extension": hdu.name},
+        )  # fmt: skip
+        spectra += build_spectra(draft, source, options)
+    if not spectra:
+        raise source.refuse("is an SDSS-V file whose tables are empty", "fetch it again")
+    return spectra

@@ -27,7 +27,7 @@ def _is_text(source):
     return len(rows) >= LEAST_ROWS
 
 
-@register_format("spectok text", kind="text", sniff=_is_text, general=True)
+@register_format("spectok text", kind="text", sniff=_is_text, general=True, takes=("columns",))
 def read_text_table(source, options):
     """
     Read a spectrum from columns of text.
