@@ -114,7 +114,7 @@ def describe_pixels(batch):
         good = ivar > 0
         if not good.any():
             continue
-        width[i] = np.median(np.diff(np.log(batch.wavelength[batch.grid(i)])))
+        width[i] = np.median(np.diff(batch.coordinate(i)))
         level = np.median(np.abs(flux[good]))
         sigma = np.median(1 / np.sqrt(ivar[good].astype(np.float64)))
         noise[i] = min(sigma / level, 1.0) * np.sqrt(width[i] / UNIT) if level > 0 else 1.0
@@ -139,7 +139,7 @@ def alter_batch(batch, kind, rng):
         part = batch.pixels(i)
         good = ivar[part] > 0
         if kind == "noise" and good.any():
-            step = np.median(np.diff(np.log(batch.wavelength[batch.grid(i)])))
+            step = np.median(np.diff(batch.coordinate(i)))
             sigma = NOISE * np.median(np.abs(flux[part][good])) * np.sqrt(UNIT / step)
             flux[part] += np.where(good, sigma * rng.normal(size=len(good)), 0.0)
             ivar[part] = np.where(good, 1 / (1 / np.where(good, ivar[part], 1.0) + sigma**2), 0.0)
@@ -156,7 +156,7 @@ def alter_batch(batch, kind, rng):
 
 def _predict(batch, reading, runner):
     """Predictions of each map (n, k), in units of the spread of the labels; NaN where a spectrum cannot be used."""
-    batch, readings, _, _ = read_set(SpectrumSet(batch, redshift=0.0), runner, "observed")
+    batch, readings, _, _ = read_set(SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None), runner, "observed")
     blocks, _ = make_blocks(batch, readings, reading.grid)
     predicted, _ = reading.predict(blocks, reading.transform(blocks))
     out = np.concatenate([p[:, :1] for p in predicted], axis=1)
