@@ -156,7 +156,9 @@ def alter_batch(batch, kind, rng):
 
 def _predict(batch, reading, runner):
     """Predictions of each map (n, k), in units of the spread of the labels; NaN where a spectrum cannot be used."""
-    batch, readings, _, _ = read_set(SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None), runner, "observed")
+    batch, readings, _, _ = read_set(
+        SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None), runner, "observed"
+    )
     blocks, _ = make_blocks(batch, readings, reading.grid)
     predicted, _ = reading.predict(blocks, reading.transform(blocks))
     out = np.concatenate([p[:, :1] for p in predicted], axis=1)
