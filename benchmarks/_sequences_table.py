@@ -25,7 +25,7 @@ def make_sequences_table(content):
     rows = [[SAID.get(name, name), *(_show(one["rows"].get(name)) for one in sets.values())] for name in names]
     title = (
         f"{content['steps']} steps of pretraining, "
-        f"{max(one['pretraining_cpu_s'] or 0 for one in sets.values()):.0f} s of one core at most; spectra or sequences: "
+        f"{max(one['pretraining_cpu_s'] or 0 for one in sets.values()):.0f} s of one core at most; sequences: "
         + ", ".join(f"{name} {one['train']} and {one['test']}" for name, one in sets.items())
     )
     return make_table(title, header, rows)
