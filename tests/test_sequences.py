@@ -307,6 +307,7 @@ def test_estimators_learn_from_sequences(weights, tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = SpectrumClassifier.load(tmp_path / "model.safetensors", weights=weights, **CPU)
     assert_array_equal(again.predict(X[32:]), model.predict(X[32:]))
+    assert_array_equal(model.predict([(t, v.to(u.cm), e) for t, v, e in X[32:]]), model.predict(X[32:]))
     # a set is read once, and split as arrays are
     spectra = SpectrumSet(X, weights=weights)
     numbers = SpectrumRegressor(weights=weights, **CPU).fit(spectra[:32], y[:32].astype(float))
