@@ -237,7 +237,7 @@ def _average(reading, values, grid):
 
 
 def _resample(batch, i, grid):
-    """Flux of a spectrum over its median absolute one on the pixels of the grid, which of them it reaches, and its size.
+    """Flux of a spectrum over its median absolute one on the pixels of the grid, those it reaches, and its size.
 
     The size of a spectrum of light is 1: it says how far an object is. That of any other sequence is what it is divided
     by, in base units, since it may be what is to be learned.
