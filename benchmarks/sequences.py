@@ -59,7 +59,7 @@ def make_untrained(one, out, seed):
     axis, length = measure_axis(one.unlabelled, one.axis)
     torch.manual_seed(seed)
     network = build_network(make_sequence_config(axis, length, name=f"untrained-{seed}"))
-    return write_network(out / f"untrained-{seed}.safetensors", network, half=True)
+    return write_network(out / f"untrained-{seed}.safetensors", network, half=True, overwrite=True)
 
 
 def measure_networks(one, out, options):
@@ -70,12 +70,14 @@ def measure_networks(one, out, options):
         rows.setdefault(name, []).append(value)
 
     for seed in range(options.networks):
-        begun = time.process_time()
+        begun, name = time.process_time(), f"{one.name}-{seed}"
         settings = {"steps": options.steps, "batch_tokens": options.batch_tokens, "seed": seed}
-        weights = pretrain_sequences(
-            one.unlabelled, out / f"run-{seed}", one.axis, name=f"{one.name}-{seed}", settings=settings, device="cpu"
-        )
-        seconds.append(time.process_time() - begun)
+        weights = out / f"run-{seed}" / f"{name}.safetensors"
+        if not weights.exists():  # those that were kept
+            weights = pretrain_sequences(
+                one.unlabelled, weights.parent, one.axis, name=name, settings=settings, device="cpu"
+            )
+            seconds.append(time.process_time() - begun)
         add("network", read_linear(one, weights))
         add("network, no values", read_linear(one, weights, LEARNED))
         if seed == 0:
@@ -144,7 +146,7 @@ def main():
     parser.add_argument("--steps", type=int, default=400, metavar="N", help="of pretraining")
     parser.add_argument("--batch-tokens", type=int, default=512, metavar="N", help="of pretraining")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--keep", type=Path, help="folder for the weights (default: none is kept)")
+    parser.add_argument("--keep", type=Path, help="folder for the weights, which are taken from it where they are")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", SpectokWarning)

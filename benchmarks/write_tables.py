@@ -23,6 +23,7 @@ from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
 from _representation_table import make_representation_tables
 from _robustness_table import make_robustness_tables
+from _sequences_table import make_sequences_table
 from _sizes_table import make_sizes_table
 from _stellar_tables import make_heads_table, make_stellar_tables, plot_kiel_picture
 from _tables import make_table, show, show_snr
@@ -144,6 +145,7 @@ def make_tables():
     tables["wild_files"] = make_wild_table(read("wild_files"))
     tables |= make_photometry_tables(read("photometry"), read("align"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
+    tables["sequences"] = make_sequences_table(read("sequences"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}

@@ -158,6 +158,13 @@ def test_errors_that_are_missing():
     assert batch.flags[0] == InputFlag.UNCERTAINTY_ESTIMATED
 
 
+def test_constants_have_results(weights):
+    """Sequences of zeros, or of one number, are dull and no reason for NaN."""
+    vectors = embed([(PLACE * u.h, PLACE * 0), (PLACE * u.h, PLACE * 0 + 1e-30), (PLACE * u.h, 1e30 + PLACE)],
+                    weights=weights, **CPU)  # fmt: skip
+    assert np.isfinite(vectors).all()
+
+
 def test_axis_is_measured():
     """From the first good point of all to the last, with the usual step; without a unit in words."""
     axis, length = measure_axis([(PLACE * u.h, PLACE), ((PLACE[:30] + 100) * u.h, PLACE[:30])], "time")
@@ -241,6 +248,8 @@ def test_other_axes_are_refused(weights, tmp_path):
         embed(spectrum, weights=weights, **CPU)
     with pytest.raises(u.UnitsError, match="convertible to wavelength"):
         embed(make_sequences()[0][0][:2], **CPU)
+    with pytest.raises(u.UnitsError, match="got times"):
+        embed(FORMS["time"], **CPU)
     with pytest.raises(ValueError, match="must lie along the axis of the weights"):
         embed(SpectrumSet([spectrum]).batch, weights=weights, **CPU)
     with pytest.raises(ValueError, match="axis of the spectra or sequences"):
@@ -298,6 +307,7 @@ def test_estimators_learn_from_sequences(weights, tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = SpectrumClassifier.load(tmp_path / "model.safetensors", weights=weights, **CPU)
     assert_array_equal(again.predict(X[32:]), model.predict(X[32:]))
+    assert_array_equal(model.predict([(t, v.to(u.cm), e) for t, v, e in X[32:]]), model.predict(X[32:]))
     # a set is read once, and split as arrays are
     spectra = SpectrumSet(X, weights=weights)
     numbers = SpectrumRegressor(weights=weights, **CPU).fit(spectra[:32], y[:32].astype(float))

@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from astro_spectok.adapt.spectrum_set import shift_to_rest
@@ -200,11 +201,11 @@ def make_blocks(batch, readings, grid):
     made = {name: [] for name in BLOCKS}
     coverage = np.zeros(len(batch))
     for i in rows:
-        flux, known = _resample(batch, i, grid)
+        flux, known, size = _resample(batch, i, grid)
         coverage[i] = known.mean()
-        made["flux"].append(np.where(known, flux, np.nan))
+        made["flux"].append(np.where(known, flux * size, np.nan))
         lines = _flatten(flux, grid) if batch.axis.is_light else _subtract_mean(flux, grid)
-        made["lines"].append(np.where(known, lines, np.nan))
+        made["lines"].append(np.where(known, lines * size, np.nan))
         usual = np.sqrt(uniform_filter1d(lines**2, max(grid.n_pixels // NEARBY, 8)) + LEAST_LINE**2)
         made["contrast"].append(np.where(known, lines / usual, np.nan))
         made["tokens"].append(_average(readings[i], readings[i].learned.astype(np.float32), grid).ravel())
@@ -236,7 +237,11 @@ def _average(reading, values, grid):
 
 
 def _resample(batch, i, grid):
-    """Flux of a spectrum over its median absolute one on the pixels of the grid, and which of them it reaches."""
+    """Flux of a spectrum over its median absolute one on the pixels of the grid, those it reaches, and its size.
+
+    The size of a spectrum of light is 1: it says how far an object is. That of any other sequence is what it is divided
+    by, in base units, since it may be what is to be learned.
+    """
     ivar = batch.ivar[batch.pixels(i)]
     good = ivar > 0
     x = batch.coordinate(i)[good]
@@ -259,7 +264,17 @@ def _resample(batch, i, grid):
     widest = CONTINUUM if batch.axis.is_light else 0.0
     known = (centre >= x[0] - step) & (centre <= x[-1] + step) & (right - left < max(4 * step, widest))
     scale = np.median(np.abs(values[known])) if known.any() else 0
-    return np.clip(values / (scale if scale > 0 else 1), -20, 50), known
+    scale = scale if scale > 0 else 1
+    size = 1.0 if batch.axis.is_light else scale * _find_size(batch, i)
+    return np.clip(values / scale, -20, 50), known, size
+
+
+def _find_size(batch, i):
+    """What the values of a sequence in a batch are to be multiplied by, to be those given in base units."""
+    try:
+        return batch.scale[i] * batch.info[i].flux_unit.decompose().scale
+    except (AttributeError, TypeError, u.UnitsError):  # units that are none, or logarithmic
+        return batch.scale[i]
 
 
 def _subtract_mean(flux, grid):

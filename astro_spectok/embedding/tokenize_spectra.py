@@ -136,7 +136,7 @@ def _encode(contained, runner, progress):
 
 def _make_meta(made, info, flags):
     """Provenance of tokens as plain numbers and text, as it goes into files."""
-    return made | {"warn": int(flags)} | describe_input(info)
+    return made | {"warn": int(flags)} | ({} if "axis" in made else describe_input(info))
 
 
 def _make_decoder(runner, device):

@@ -8,6 +8,7 @@ from numbers import Real
 
 import numpy as np
 from astropy import units as u
+from astropy.time import Time, TimeDelta
 from specutils import Spectrum, SpectrumCollection
 
 from astro_spectok.spectra.batch import InputFlag
@@ -95,6 +96,9 @@ def _check_form(obj):
     if not isinstance(obj, list | tuple):
         what = f"{type(obj).__module__}.{type(obj).__name__}"
         raise make_error(InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {what}{_advise(obj)}")
+    if len(obj) and isinstance(obj[0], Time | TimeDelta):
+        msg = "spectral_axis must be convertible to wavelength; got times, which need weights of a time axis"
+        raise make_error(InputFlag.BAD_UNITS, u.UnitsError, msg)
     if len(obj) and all(isinstance(item, np.ndarray | Real) or _is_bare(item) for item in obj):
         kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in obj))
         raise make_error(

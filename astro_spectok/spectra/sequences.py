@@ -22,6 +22,8 @@ __all__ = ["measure_axis", "to_sequences"]
 MOST_NOISE = 0.1
 #: least, over the median absolute value
 LEAST_NOISE = 1e-5
+#: most inverse variance over the square of the scale: more would leave float32
+MOST_IVAR = 1e30
 #: share of the good points that may lie outside the range of an axis without a remark
 OUTSIDE_SHARE = 0.02
 
@@ -202,7 +204,8 @@ def _find_sigma(raw, good):
         for row, own in enumerate(good):
             if own.any():
                 values = np.where(own, raw.flux[row], 0).astype(float)
-                level = max(np.median(np.abs(values[own])), 1e-30)
+                size = np.abs(values[own])
+                level = np.median(size) or size.max() or 1.0
                 most = max(MOST_NOISE * values[own].std(), LEAST_NOISE * level)
                 sigma[row] = np.clip(estimate_noise(values, own)[0], LEAST_NOISE * level, most)
         return sigma, True
@@ -275,7 +278,7 @@ def _pack(raw, axis, least, flags, place, values, ivar):
     kept = np.array([not info.message for info in infos], bool)
     lengths = np.where(kept, len(place), 0)
     flux = (values[kept] / scale[kept, None]).astype(np.float32)
-    weight = (ivar[kept] * scale[kept, None] ** 2).astype(np.float32)
+    weight = np.minimum(ivar[kept] * scale[kept, None] ** 2, MOST_IVAR).astype(np.float32)
     lost = ~(np.isfinite(flux) & np.isfinite(weight))
     flux[lost], weight[lost] = 0, 0
     return SpectrumBatch(

@@ -2,7 +2,7 @@
 """Pretraining on sequences along any linear axis: wavenumbers, times, positions; as on spectra."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -271,8 +271,7 @@ def pretrain_sequences(
     """
     out = Path(out)
     check_new(out, resume)
-    if not isinstance(data, str | PathLike | list | tuple):
-        data = [data] if hasattr(data, "colnames") or hasattr(data, "spectral_axis") else list(data)
+    data = list(data) if isinstance(data, Iterator) else data
     made, length = measure_axis(data, axis, axis_unit)
     model = make_sequence_config(made, length, patch=patch, name=name)
     batch = to_sequences(data, made, least=model.patch, axis_unit=axis_unit)
