@@ -3,7 +3,7 @@
 
 from _tables import make_table, show
 
-__all__ = ["make_transients_table"]
+__all__ = ["make_exposures_table", "make_transients_table"]
 
 NOT_MEASURED = "*Not measured yet: python benchmarks/transients.py --data DIR --rivals --json FILE does it.*\n"
 #: what is said of each set
@@ -32,4 +32,36 @@ def make_transients_table(content):
         "are called transients with warn 0"
     )
     header = ["set", "what answers", "n", "objects", "Ia, II, Ibc", "all types", "z", "z of Ia", "phase of Ia [d]"]
-    return make_table(title, header, rows)
+    return make_table(title, header, rows) + make_flags_table(content.get("flags", {}))
+
+
+def make_flags_table(flags):
+    """What the redshift estimator makes of transients, and how many right answers its flag costs."""
+    if not flags:
+        return ""
+    rows = [
+        [SAID.get(name, name), row["n"], row["unflagged"], row["wrong"], row["alone"], row["flagged"]]
+        for name, row in flags.items()
+    ]
+    header = ["set", "n", "zwarn 0", "of these z off by 0.01", "only TRANSIENT_LIKE", "TRANSIENT_LIKE"]
+    return "\n" + make_table("Redshifts of transients and of all else, by ``RedshiftEstimator``", header, rows)
+
+
+def make_exposures_table(content):
+    """What several exposures give together, beside one of them and their mean."""
+    if content is None:
+        return "*Not measured yet: python benchmarks/exposures.py --data DIR --json FILE does it.*\n"
+    names = {
+        "best": "the exposure with the highest S/N", "most_confident": "that with the highest ``p_best``",
+        "joint": "the series", "coadd": "their weighted mean",
+    }  # fmt: skip
+    rows = [
+        [said, show(row["right"]), show(row["sure"]), row["wrong"], show(row["pull"])]
+        for name, said in names.items()
+        for row in [content["ways"][name]]
+    ]
+    title = (
+        f"{content['ways']['joint']['n']} simulated objects with {content['exposures']} exposures each, S/N "
+        f"{content['snr']:g} per pixel of each"
+    )
+    return make_table(title, ["redshift of", "right", "zwarn 0", "of these wrong", "scatter of pulls"], rows)

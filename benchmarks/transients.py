@@ -9,7 +9,7 @@ and for ``--left-out``: so many spectra of the library itself, each compared wit
 types that the test sets lack. All shares are means over objects of means over their spectra, never over spectra.
 
 The JSON file holds what describes the run; ``sets``, by set and method the figures of `score_answers`; ``claims``, of
-what is no transient, the share with a type and ``warn`` 0.
+what is no transient, the share with a type and ``warn`` 0; ``flags``, by set the figures of `measure_flags`.
 
 A redshift is right within 0.01. Types are right in three groups, Ia, II (with IIb, as in the labels) and Ibc; ten types
 are those of the library without TDE. Spectra of the superfit set are at rest, and are seen at redshifts drawn once from
@@ -20,9 +20,11 @@ import argparse
 import json
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from _reliability import measure_reliability
 from _transient_rivals import NearestCoefficients, SnidLike
 from _transient_sets import LITERATURE, NONE, Item, group_type, read_none, read_ozdes, read_superfit
@@ -30,8 +32,11 @@ from astropy import units as u
 from astropy.stats import mad_std
 
 import astro_spectok
-from astro_spectok.estimators import TransientEstimator
+from astro_spectok.estimators import RedshiftEstimator, TransientEstimator
 from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
+from astro_spectok.heads.transient_net import TransientNet, judge_shifts
+from astro_spectok.redshift import RedshiftFlag
+from astro_spectok.training.transient_networks import assign_folds
 from astro_spectok.training.transient_types import read_transients
 from astro_spectok.transients.posterior import TransientCalibration, make_posterior
 from astro_spectok.weights import load_weights
@@ -129,6 +134,28 @@ def measure_claims(items, table):
     return {"n": len(items), "claimed": int(claimed.sum()), "share": float(claimed.mean())}
 
 
+def measure_flags(items, estimator):
+    """What `RedshiftEstimator` makes of items: dict.
+
+    ``unflagged`` have ``zwarn`` 0, ``wrong`` of these a redshift that is off by more than 0.01 (where it is known);
+    ``alone`` have no other bit but ``TRANSIENT_LIKE``, and ``flagged`` have it.
+    """
+    zwarn, z = [], []
+    for start in range(0, len(items), CHUNK):
+        inputs = [_to_input(one) for one in items[start : start + CHUNK]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = estimator.estimate(inputs, medium="vacuum", progress=False)
+        zwarn.append(np.asarray(table["zwarn"])), z.append(np.asarray(getattr(table["z"], "value", table["z"])))
+    zwarn, z, known = np.concatenate(zwarn), np.concatenate(z), np.array([one.z for one in items])
+    bit = int(RedshiftFlag.TRANSIENT_LIKE)
+    return {
+        "n": len(items), "unflagged": int((zwarn == 0).sum()),
+        "wrong": int((np.abs(z - known) > RIGHT)[zwarn == 0].sum()),
+        "alone": int((zwarn == bit).sum()), "flagged": int(((zwarn & bit) > 0).sum()),
+    }  # fmt: skip
+
+
 def measure_left_out(spectra, head, number, seed=3):
     """Items of the library, types alike, and answers of the library without their objects."""
     library, rng = head.get_library(), np.random.default_rng(seed)
@@ -146,14 +173,20 @@ def measure_left_out(spectra, head, number, seed=3):
                     del objects[name]
     items, kinds, redshifts, phases, sure = [], [], [], [], []
     calibration = TransientCalibration.from_head(head)
+    fold = assign_folds(library, len(head.networks)) if head.networks else None
     for row in rows[:number]:
         one, z = spectra[row], float(rng.uniform(0.005, 0.15))
         view = view_spectrum(one.ln_wavelength + np.log1p(z), one.flux, one.ivar, head.config)
         if view is None:
             continue
-        posterior = make_posterior(
-            view, scan_templates(view, head.get_sums()), library, calibration, left_out=library.group[row]
-        )
+        own = int(library.group[row])
+        only = None if fold is None else int(fold[own])  # the network that has not seen it
+
+        def judge(shifts, view=view, only=only):
+            return head.judge(view, shifts, only)
+
+        scan = scan_templates(view, head.get_sums())
+        posterior = make_posterior(view, scan, library, calibration, left_out=own, judge=judge)
         p = posterior.type_probability
         kind = max(p, key=p.get)
         ln1pz, _, _ = posterior.find_redshift()
@@ -164,12 +197,44 @@ def measure_left_out(spectra, head, number, seed=3):
     return items, kinds, redshifts, phases, sure
 
 
-def run_rivals(items, spectra):
-    """Scores of the other methods on items: dict of str to dict."""
+def answer_without(items, head, networks):
+    """Types, redshifts and phases by templates and some networks in place of those of a head, if any."""
+    library, calibration, out = head.get_library(), TransientCalibration.from_head(head), []
+    if networks is None:
+        calibration = replace(calibration, judged=(0.0, 0.0), judged_phase=0.0)
+    for one in items:
+        ivar = np.ones(len(one.flux)) if one.sigma is None else one.sigma**-2.0
+        view = view_spectrum(np.log(one.wavelength), one.flux, ivar, head.config)
+        if view is None:
+            out.append(("", np.nan, np.nan))
+            continue
+
+        def judge(shifts, view=view):
+            return None if networks is None else judge_shifts(networks, view, head.config, shifts)
+
+        posterior = make_posterior(view, scan_templates(view, head.get_sums()), library, calibration, judge=judge)
+        p = posterior.type_probability
+        kind, (ln1pz, _, _) = max(p, key=p.get), posterior.find_redshift()
+        out.append((kind, float(np.expm1(ln1pz)), posterior.find_phase(kind, library, ln1pz).mean))
+    return zip(*out, strict=True)
+
+
+def make_untrained(head, seed=5):
+    """Networks of the sizes of those of a head with random parameters."""
+    torch.manual_seed(seed)
+    sizes = head.config.bins, len(head.config.types), head.config.convolutions, head.config.width
+    return [TransientNet(*sizes).eval() for _ in range(head.config.networks)]
+
+
+def run_rivals(items, spectra, head):
+    """Scores of the other methods on items, all of them known to be transients: dict of str to dict."""
     snid, pca, out = SnidLike(spectra), NearestCoefficients(spectra), {}
     answers = [snid.classify(*one[:3]) or ("", np.nan, np.nan) for one in items]
     out["SNID-like"] = score_answers(items, *zip(*answers, strict=True))
     kinds = [pca.classify(*one[:3], one.z) or "" for one in items]
+    out["templates alone"] = score_answers(items, *answer_without(items, head, None))
+    if head.networks:
+        out["networks untrained"] = score_answers(items, *answer_without(items, head, make_untrained(head)))
     nothing = [np.nan] * len(items)
     out["PCA at known redshift"] = score_answers(items, kinds, nothing, nothing)
     return out
@@ -193,7 +258,8 @@ def main(argv=None):
     options = parser.parse_args(argv)
     start = time.perf_counter()
     estimator, loaded = TransientEstimator(options.weights, options.device), load_weights(options.weights)
-    content = {"version": astro_spectok.__version__, "sha256": loaded.sha256, "sets": {}, "claims": {}}
+    content = {"version": astro_spectok.__version__, "sha256": loaded.sha256, "sets": {}, "claims": {}, "flags": {}}
+    redshifts = RedshiftEstimator(options.weights, options.device)
     train = options.train or options.data.parent / "train"
     spectra = read_transients(train) if train.is_dir() else []
     for name, items in (("superfit", read_superfit(options.data)), ("ozdes", read_ozdes(options.data))):
@@ -214,8 +280,10 @@ def main(argv=None):
         content["sets"][name]["astro_spectok, known to be transients"] = score_answers(
             better, known["type"], known["z"], known["phase"], known["p_type"]
         )
+        content["flags"][name] = measure_flags(items, redshifts)
+        print("flags", name, content["flags"][name], flush=True)
         if options.rivals and spectra:
-            content["sets"][name] |= run_rivals(items, spectra)
+            content["sets"][name] |= run_rivals(items, spectra, loaded.network.heads["transient"])
         for method, values in content["sets"][name].items():
             print(name, method, json.dumps({k: v for k, v in values.items() if k != "reliability"}), flush=True)
     if options.left_out and spectra:
@@ -227,7 +295,8 @@ def main(argv=None):
     for name in NONE:
         items = read_none(options.data, name, limit=options.limit)
         content["claims"][name] = measure_claims(items, estimate(items, estimator))
-        print("claims", name, content["claims"][name], flush=True)
+        content["flags"][name] = measure_flags(items, redshifts)
+        print("claims", name, content["claims"][name], "flags", content["flags"][name], flush=True)
     content["seconds"] = time.perf_counter() - start
     if options.json:
         options.json.write_text(json.dumps(content, indent=1) + "\n")

@@ -27,7 +27,7 @@ from _sequences_table import make_sequences_table
 from _sizes_table import make_sizes_table
 from _stellar_tables import make_heads_table, make_stellar_tables, plot_kiel_picture
 from _tables import make_table, show, show_snr
-from _transients_table import make_transients_table
+from _transients_table import make_exposures_table, make_transients_table
 from _wild_table import make_wild_table
 
 from astro_spectok.training.history import plot_curve, read_log
@@ -146,6 +146,7 @@ def make_tables():
     tables |= make_photometry_tables(read("photometry"), read("align"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))
+    tables["exposures"] = make_exposures_table(read("exposures"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}

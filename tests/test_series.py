@@ -14,9 +14,10 @@ from specutils import Spectrum
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator, TransientEstimator
 from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.redshift import RedshiftFlag
+from astro_spectok.redshift.coadd import add_exposures, share_grid
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.series import multiply_posteriors
-from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.spectra import SpectrumSeries, to_batch
 from astro_spectok.spectra.series import find_time
 from astro_spectok.stellar.series import compare_velocities, find_variability
 from astro_spectok.transients import TransientFlag, find_changes
@@ -90,8 +91,9 @@ class TestRedshift:
         """Three that are unsure each, of different second answers, are sure together."""
         faint = [make_scores(("GALAXY", 0.5, WIDTH, 0.4), ("GALAXY", other, WIDTH, 0.6)) for other in (0.8, 1.1, 0.2)]
         fake_measure(monkeypatch, *faint)
+        # of instruments that see so unlike parts that there is no mean
         found = RedshiftEstimator(redshift_weights, "cpu").estimate(
-            SpectrumSeries([make_spectrum(seed=k) for k in range(3)])
+            SpectrumSeries([make_spectrum(700 - 200 * k, 4000.0, 9000.0 - 2000 * k, seed=k) for k in range(3)])
         )
         assert found.spectype == "GALAXY"
         assert abs(found.z - 0.5) < 1e-3
@@ -101,12 +103,23 @@ class TestRedshift:
 
     def test_unlike_objects_are_flagged(self, redshift_weights, monkeypatch):
         sure = make_scores(("GALAXY", 0.5, WIDTH, 1.0))
-        fake_measure(monkeypatch, sure, QUASAR, QUASAR)
+        fake_measure(monkeypatch, sure, QUASAR, QUASAR, QUASAR)
         found = RedshiftEstimator(redshift_weights, "cpu").estimate(
             SpectrumSeries([make_spectrum(seed=k) for k in range(3)])
         )
         assert found.spectype == "QSO"
         assert found.zwarn & RedshiftFlag.EPOCHS_DISAGREE
+
+    def test_mean_of_one_instrument(self, redshift_weights, monkeypatch):
+        """Spectra on one grid are added, and the answer is that of the sum, unless they are of unlike objects."""
+        faint = make_scores(("GALAXY", 0.8, WIDTH, 0.5), ("GALAXY", 0.2, WIDTH, 0.5))
+        fake_measure(monkeypatch, faint, faint, make_scores(("GALAXY", 0.5, WIDTH, 1.0)))
+        estimator = RedshiftEstimator(redshift_weights, "cpu")
+        found = estimator.estimate(SpectrumSeries([make_spectrum(seed=k) for k in range(2)]))
+        assert abs(found.z - 0.5) < 1e-3
+        assert found.meta["epochs"] == found.meta["measured"] == 2
+        alone = estimator.estimate(make_spectrum(seed=0))
+        assert found.snr > 1.2 * alone.snr
 
     def test_one_epoch_is_the_spectrum(self, redshift_weights, monkeypatch):
         fake_measure(monkeypatch, GALAXY)
@@ -125,6 +138,44 @@ class TestRedshift:
         bad = rewrite(make_spectrum(), flux=np.full(700, np.nan) * u.Jy, sigma=np.ones(700) * u.Jy)
         with pytest.warns(FlaggedSpectraWarning), pytest.raises(ValueError, match="a spectrum that can be measured"):
             RedshiftEstimator(redshift_weights, "cpu").estimate(SpectrumSeries([bad]))
+
+
+class TestMean:
+    def make_batch(self, *, scales=(1.0, 1.0, 1.0), shift=0.0):
+        rng, spectra = np.random.default_rng(3), []
+        for k, scale in enumerate(scales):
+            wavelength = np.linspace(4000, 8000, 1000) * (1 + shift * k)
+            flux = scale * (5 + np.sin(wavelength / 300) + rng.normal(0, 0.5, 1000))
+            spectra.append((wavelength * u.AA, flux * u.Jy, np.full(1000, 0.5 * scale) * u.Jy))
+        return to_batch(spectra, medium="vacuum")
+
+    def test_noise_falls(self):
+        """By the root of their number, whatever their scales; what was there stays as it was."""
+        batch = self.make_batch(scales=(1.0, 3.0, 0.2))
+        added, like = add_exposures(batch, [0, 1, 2])
+        assert len(added) == 4
+        np.testing.assert_array_equal(added.flux[: len(batch.flux)], batch.flux)
+        one, mean = (np.median(added.flux[added.pixels(i)] * np.sqrt(added.ivar[added.pixels(i)])) for i in (like, 3))
+        assert mean == pytest.approx(np.sqrt(3) * one, rel=0.05)
+
+    def test_outliers_and_bad_pixels(self):
+        """A cosmic ray in one is left out; a pixel that one lacks is that of the others."""
+        batch = self.make_batch()
+        clean, _ = add_exposures(batch, [0, 1, 2])
+        batch.flux[batch.pixels(1)][50] *= 40
+        batch.ivar[batch.pixels(2)][60] = 0
+        added, _ = add_exposures(batch, [0, 1, 2])
+        flux, ivar = (values[added.pixels(3)] for values in (added.flux, added.ivar))
+        assert flux[50] == pytest.approx(clean.flux[clean.pixels(3)][50], rel=0.2)
+        assert ivar[60] == pytest.approx(ivar[61] * 2 / 3, rel=0.1)
+
+    def test_what_has_no_mean(self):
+        """Pixels of another width, or another range."""
+        narrow, other = make_spectrum(1400), make_spectrum(700, 6000.0, 12000.0)
+        for one in (narrow, other):
+            batch = to_batch([make_spectrum(700), one], medium="vacuum")
+            assert not share_grid(batch, [0, 1])
+        assert share_grid(self.make_batch(shift=1e-4), [0, 1, 2])
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Supernovae and other transients: a library of them in a few components, with type and phase of each."""
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.transient_fit import TemplateSums
+from astro_spectok.heads.transient_net import TransientNet, judge_shifts
 
 __all__ = ["TRANSIENT_TYPES", "TransientConfig", "TransientHead", "TransientLibrary"]
 
@@ -41,6 +44,12 @@ class TransientConfig(HeadConfig):
         Spectra of the library.
     redshifts : (float, float)
         Lowest and highest that are looked for.
+    networks : int
+        That judge types at given redshifts, each trained without some of the objects; 0 for none.
+    convolutions : tuple of int
+        Channels of each of the four of a network.
+    width : int
+        Of their last layer but one.
 
     Examples
     --------
@@ -59,6 +68,9 @@ class TransientConfig(HeadConfig):
     hosts: int = 6
     templates: int = 1400
     redshifts: tuple[float, float] = (-0.005, 1.0)
+    networks: int = 0
+    convolutions: tuple[int, ...] = (12, 20, 28, 40)
+    width: int = 32
 
     @property
     def bins(self):
@@ -104,7 +116,8 @@ class TransientHead(Head):
     """A library of transients, from which `astro_spectok.heads.transient_fit` finds type, phase and redshift.
 
     It is made in closed form (``training/transient_head.py``) of public spectra; each is kept as coefficients of
-    components of its contrast, the flux over its smooth continuum. The head measures nothing by itself.
+    components of its contrast, the flux over its smooth continuum. Small networks (`TransientNet`) judge the best
+    redshifts of this comparison. The head measures nothing by itself.
 
     Parameters
     ----------
@@ -117,6 +130,8 @@ class TransientHead(Head):
     templates : tensor, shape (T, K)
     labels : tensor, shape (T, 3)
         Numbers of type and object, and phase in days, -999 where unknown.
+    networks : list of `~astro_spectok.heads.transient_net.TransientNet`
+        May be empty.
     """
 
     kind = "transient"
@@ -129,6 +144,8 @@ class TransientHead(Head):
         self.register_buffer("rows", torch.zeros(1 + config.components + config.hosts, config.bins, **plain))
         self.register_buffer("templates", torch.zeros(config.templates, config.components, **plain))
         self.register_buffer("labels", torch.zeros(config.templates, 3, **plain))
+        sizes = config.bins, len(config.types), config.convolutions, config.width
+        self.networks = nn.ModuleList(TransientNet(*sizes) for _ in range(config.networks))
         self._kept = {}
 
     @property
@@ -147,6 +164,10 @@ class TransientHead(Head):
         self._kept = {}
         super()._load_from_state_dict(*args, **kwargs)
 
+    def drop_kept(self):
+        """Forget what `keep` holds, after parameters have changed in place."""
+        self._kept = {}
+
     def keep(self, name, make):
         """What a function makes of the head, made once and then kept under a name."""
         if name not in self._kept:
@@ -161,6 +182,31 @@ class TransientHead(Head):
     def get_sums(self):
         """The `~astro_spectok.heads.transient_fit.TemplateSums` of the library, made once."""
         return self.keep("sums", lambda head: TemplateSums(head.get_library()))
+
+    def judge(self, view, shifts, only=None):
+        """What the networks say of a spectrum at some redshifts.
+
+        Parameters
+        ----------
+        view : `~astro_spectok.heads.transient_fit.View`
+        shifts : sequence of int
+            Of the bins: ln(1 + z) over their width.
+        only : int, optional
+            Number of the one network that is asked, for objects that it has not seen.
+
+        Returns
+        -------
+        `~astro_spectok.heads.transient_net.Judged` or None
+            None of a head without networks.
+        """
+        if not self.networks:
+            return None
+        networks = self.keep("networks", TransientHead._copy_networks)
+        return judge_shifts(networks if only is None else [networks[only]], view, self.config, shifts)
+
+    def _copy_networks(self):
+        """The networks in float32 on the processor, whatever the precision and device of the head."""
+        return [copy.deepcopy(one).to("cpu", torch.float32).eval() for one in self.networks]
 
     def _make_library(self):
         rows, templates, labels = (

@@ -17,6 +17,7 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
 from astro_spectok.interface.inputs import describe_input, find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
+from astro_spectok.redshift.coadd import add_exposures, find_usable, share_grid
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
 from astro_spectok.redshift.flags import (
@@ -269,18 +270,28 @@ class RedshiftEstimator(Estimator):
         call = self._word_call("estimate", medium=medium, resolution=resolution)
         meta = self._make_meta(prepared, call, self.prior if prior is None else prior)
         meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
+        usable, prior, coadd = find_usable(prepared.batch), prepared.prior, None
+        if len(usable) > 1 and share_grid(prepared.batch, usable):
+            coadd = len(batch)
+            prepared = prepared.extend(*add_exposures(prepared.batch, usable))
         # a prior counts once, not once for each spectrum
         flat = replace(prepared, prior=PriorFactors(None, prepared.grid, len(prepared.batch)))
         found = {i: tuple(measured) for i, *measured in flat.measure(progress)}
+        whole = found.pop(coadd, None)
         prepared.contained.warn()
         if not found:
             msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"
             raise ValueError(msg)
         joint, place, types, flags = join_posteriors(prepared, found)
-        if not prepared.prior.is_flat:
-            joint = joint.apply_factors(prepared.prior.take(0))
+        # spectra that are of unlike objects have no mean
+        added = whole is not None and not flags
+        if added:
+            place, joint, types = coadd, whole[0], whole[2]
+        if not prior.is_flat:
+            joint = joint.apply_factors(prior.take(0))
         peaks, interval, zwarn, snr = solve_spectrum(prepared, place, joint, joint.information, types, count)
-        peaks = sharpen_series(peaks, prepared.calibration, prepared, found, joint.find_peaks(1)[0])
+        if not added:
+            peaks = sharpen_series(peaks, prepared.calibration, prepared, found, joint.find_peaks(1)[0])
         solved = peaks, interval, zwarn | flags, snr
         return self._make_result(prepared, place, joint, types, solved, count, meta | {"measured": len(found)})
 

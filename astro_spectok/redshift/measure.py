@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """From spectra to calibrated posteriors over class and redshift, with a user's choice of range, classes and prior."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class Prepared:
     def grid(self):
         """The grid of the posteriors."""
         return self.cut.grid
+
+    def extend(self, batch, like):
+        """The same for a batch with one more spectrum, whose flags are those of the one at the place ``like``."""
+        flags = np.append(self.flags, self.flags[like])
+        return replace(self, batch=batch, flags=flags, contained=Containment(batch, flags, single=self.single))
 
     def measure(self, progress=None):
         """Measure all usable spectra.

@@ -4,9 +4,10 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from astro_spectok.heads.transient_fit import TemplateSums, scan_templates, view_spectrum
+from astro_spectok.heads.transient_net import find_candidates
 from astro_spectok.redshift.reliance import describe_answer, expand_features
 
 __all__ = ["EVERY", "TransientRule", "describe_transient", "find_transient_rule", "judge_transient"]
@@ -15,6 +16,8 @@ __all__ = ["EVERY", "TransientRule", "describe_transient", "find_transient_rule"
 EVERY = 3
 #: gain below which there is none
 LEAST_GAIN = 1.0
+#: redshifts that networks judge beside that of the answer, and limit of what they say
+JUDGED, MOST = 3, 12.0
 
 
 def describe_transient(view, scan, ln1pz):
@@ -43,23 +46,53 @@ def describe_transient(view, scan, ln1pz):
     ])  # fmt: skip
 
 
-class TransientRule:
-    """A logistic rule over `describe_transient` and the features of the answer of the redshift head, by class.
+def describe_judgement(head, view, scan, ln1pz, only=None):
+    """What the networks of a head say at the best redshifts of a scan and at that of the answer.
 
     Parameters
     ----------
     head : `~astro_spectok.heads.TransientHead`
-        Whose rules hold by class ``constant``, ``centre``, ``scale`` and ``weights``; ``flagged``, the probability of
-        a transient from which an answer is; and ``few``, the templates that are compared.
+    view : `~astro_spectok.heads.transient_fit.View`
+    scan : `~astro_spectok.heads.transient_fit.Scan`
+    ln1pz : float
+        Of the answer; the nearest of those that are looked for is judged.
+    only : int, optional
+        Number of the network that is asked.
+
+    Returns
+    -------
+    ndarray, shape (4,), or (0,) for a head without networks
+        ln of the odds of a transient against none: the most of the best redshifts, and at the answer; ln of the
+        probability of all types over that of another redshift, likewise.
+    """
+    total = (scan.gain + scan.host[:, None]).max(axis=1)
+    places = np.append(find_candidates(total, scan.ln1pz, JUDGED), np.argmin(np.abs(scan.ln1pz - ln1pz)))
+    judged = head.judge(view, np.rint(scan.ln1pz[places] / head.config.step).astype(np.int64), only)
+    if judged is None:
+        return np.empty(0)
+    types = logsumexp(judged.log_types, axis=1)
+    values = [judged.log_odds[:-1].max(), judged.log_odds[-1], types[:-1].max(), types[-1]]
+    return np.clip(values, -MOST, MOST)
+
+
+class TransientRule:
+    """A logistic rule over what templates and networks say and the features of the answer of the redshift head.
+
+    Parameters
+    ----------
+    head : `~astro_spectok.heads.TransientHead`
+        Whose rules hold by class of the answer ``constant``, ``centre``, ``scale`` and ``weights``; ``flagged``, the
+        probability of a transient from which an answer is; and ``few``, the templates that are compared.
     """
 
     def __init__(self, head):
+        self.head = head
         library, few = head.get_library(), np.asarray(head.rules["few"], np.int64)
         parts = {name: getattr(library, name)[few] for name in ("templates", "kind", "group", "phase")}
         self.sums = TemplateSums(replace(library, **parts))
         self.classes, self.flagged = head.rules["classes"], head.rules["flagged"]
 
-    def describe(self, ln_wavelength, flux, ivar, answer, ln1pz, *, left_out=None):
+    def describe(self, ln_wavelength, flux, ivar, answer, ln1pz, *, left_out=None, only=None):
         """Features, (n,), of a spectrum and an answer; None where there is too little to compare.
 
         Parameters
@@ -70,6 +103,8 @@ class TransientRule:
         ln1pz : float
         left_out : int, optional
             Number of an object whose templates are not used, for tests on its own spectra.
+        only : int, optional
+            Number of the one network that is asked, for the same.
         """
         library = self.sums.library
         view = view_spectrum(ln_wavelength, flux, ivar, library.config)
@@ -78,7 +113,8 @@ class TransientRule:
         scan = scan_templates(view, self.sums, every=EVERY)
         if left_out is not None:
             scan = replace(scan, gain=np.where(library.group == left_out, 0.0, scan.gain))
-        return np.concatenate([answer, describe_transient(view, scan, ln1pz)])
+        judged = describe_judgement(self.head, view, scan, ln1pz, only)
+        return np.concatenate([answer, describe_transient(view, scan, ln1pz), judged])
 
     def find_probability(self, spectype, features):
         """Probability of a transient, before which a transient and a right answer are as probable: float."""

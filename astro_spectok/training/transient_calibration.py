@@ -2,37 +2,48 @@
 """Calibration of types, redshifts and phases of transients, on spectra of objects that are left out of the library."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
+from astro_spectok.heads.transient_net import COUNT, find_candidates
 from astro_spectok.training.redshift_reliance import fit_logistic
 from astro_spectok.training.transient_mixtures import draw_mixtures
+from astro_spectok.transients.candidates import LIMITS, UNJUDGED, bin_host, divide_shifts
 from astro_spectok.transients.posterior import (
     TransientCalibration,
     describe_host,
     join_objects,
     join_types,
     make_posterior,
+    measure_precision,
 )
 
-__all__ = ["Case", "calibrate_transients", "draw_cases", "fit_types"]
+__all__ = ["Case", "Compared", "calibrate_transients", "draw_cases", "fit_types", "share_types"]
 
-#: what is tried
-TEMPERATURES, SOFTNESS = (2.0, 3.0, 4.5, 6.5, 9.0), (0.1, 0.3)
+#: what is tried: temperatures without and with nothing but noise, softness, share of redshifts of hosts
+TEMPERATURES, NOISY, SOFTNESS, LINES = (6.0, 9.0, 14.0), (1.0, 2.0), 0.1, (0.2, 0.5)
 #: inverse variance of the offsets of types and of the logarithm of the sharpness
 RIDGE = 2.0
 #: share of the spectra that are as they were observed, but for a redshift
-AS_OBSERVED, NEAREST = 0.5, 0.12
+AS_OBSERVED, NEAREST = 0.4, 0.12
 #: a redshift is right within this; phases within are of use
 RIGHT, PHASES = 0.01, (-20.0, 40.0)
-#: powers of the shares of templates that phases are averaged with
-POWERS = (1.0, 1.5, 2.5, 4.0)
-#: share of the light from which a host is seen; limits of floors
-SEEN, FLOOR = 0.15, (0.001, 0.006)
+#: powers of the shares of templates that phases are averaged with, and weights of phases by networks
+POWERS, WEIGHTS = (1.0, 1.5, 2.5, 4.0), (0.0, 0.3, 1.0, 3.0)
+#: error of a phase in days beyond which it counts no more
+FAR = 15.0
+#: share of the light from which a host is seen
+SEEN = 0.15
+#: least errors of ln(1 + z), and of phases in days
+LEAST_ERROR = 0.0003, 1.0
+#: groups of types that count the same before a spectrum is seen; all others together count as one
+GROUPS = (("Ia", "Iax"), ("II", "IIn", "IIb"), ("Ib", "Ic", "Ic-BL", "Ibn"))
+#: power of the number of objects by which types share what their group has
+THIN = 0.5
 
 
 class Case(NamedTuple):
@@ -46,8 +57,43 @@ class Case(NamedTuple):
     share: float
 
 
+class Compared(NamedTuple):
+    """A spectrum compared with a library without its own object.
+
+    Attributes
+    ----------
+    best : ndarray of float32, shape (S, objects)
+        Half of the fall of chi squared by each object at each shift; minus infinity for its own.
+    chi : float
+        Chi squared of no model.
+    number : int
+        Of bins.
+    kind : int
+        The true type.
+    z : float
+        The true redshift.
+    precision : float
+        Share of the errors that is not noise.
+    redshifts : RedshiftPosterior or None
+    places : ndarray of int, shape (K,)
+        Shifts that networks have judged.
+    log_types : ndarray, shape (K, types)
+        What they say; 0 of a head without.
+    """
+
+    best: np.ndarray
+    chi: float
+    number: int
+    kind: int
+    z: float
+    precision: float = 1.0
+    redshifts: Any = None
+    places: np.ndarray = np.empty(0, np.int64)
+    log_types: np.ndarray = np.empty((0, 0))
+
+
 def draw_cases(spectra, hosts, config, n, rng):
-    """Observations of the spectra of a library: half of them as they are, the others in hosts and with noise.
+    """Observations of the spectra of a library: some of them as they are, the others in hosts and with noise.
 
     Parameters
     ----------
@@ -77,7 +123,17 @@ def draw_cases(spectra, hosts, config, n, rng):
     return out + [Case(*one) for one in draw_mixtures(spectra, hosts, ln_host, n - number, rng)]
 
 
-def calibrate_transients(head, spectra, cases, *, report=None):
+def share_types(library):
+    """Share of each type before a spectrum is seen, (types,): of its group by the root of its number of objects."""
+    types = library.config.types
+    count = np.array([len(np.unique(library.group[library.kind == k])) for k in range(len(types))], float) ** THIN
+    group = np.array([next((k for k, own in enumerate(GROUPS) if name in own), len(GROUPS)) for name in types])
+    total = np.bincount(group, count, len(GROUPS) + 1)
+    share = count / total[group]
+    return share / share.sum()
+
+
+def calibrate_transients(head, spectra, cases, *, redshifts=None, only=None, report=None):
     """The `~astro_spectok.transients.posterior.TransientCalibration` of a library, and figures of how it was fitted.
 
     Parameters
@@ -86,6 +142,10 @@ def calibrate_transients(head, spectra, cases, *, report=None):
     spectra : list of `~astro_spectok.training.transient_types.TransientSpectrum`
         Those of the library, in its order.
     cases : list of Case
+    redshifts : list of RedshiftPosterior or None, optional
+        Of each case.
+    only : ndarray of int, shape (objects,), optional
+        Number of the network that has not seen each object.
     report : callable, optional
 
     Returns
@@ -94,87 +154,145 @@ def calibrate_transients(head, spectra, cases, *, report=None):
     figures : dict
     """
     library, kept = head.get_library(), []
-    for number, one in enumerate(cases):
-        found = _scan(one, head)
-        if found is not None:
-            view, scan = found
-            total = np.where(library.group == library.group[one.row], -np.inf, scan.gain + scan.host[:, None])
-            best, kinds = join_objects(total, library)
-            whole = float(view.weight @ view.ratio**2), np.count_nonzero(view.weight)
-            kept.append((best.astype(np.float32), *whole, library.kind[one.row], one.z))
+    redshifts = [None] * len(cases) if redshifts is None else redshifts
+    plain = TransientCalibration(noisy_temperature=NOISY[-1], softness=SOFTNESS, lines=LINES[-1])
+    for number, (one, found) in enumerate(zip(cases, redshifts, strict=True)):
+        compared = _compare(one, head, found, only, plain)
+        if compared is not None:
+            kept.append(compared)
         if report and (number + 1) % 200 == 0:
             report(f"compared: {number + 1} of {len(cases)} spectra")
-    calibration, figures = fit_types(kept, kinds, library.config.types, scan.ln1pz)
+    _, kinds = join_objects(np.zeros((1, len(library.kind))), library)
+    first, number = library.config.lags
+    ln1pz = library.config.step * (first + np.arange(number))
+    calibration, figures = fit_types(kept, kinds, library.config.types, ln1pz, share_types(library))
     if report:
         report(f"types: {figures}")
-    return _fit_errors(head, spectra, cases, calibration), figures
+    return _fit_errors(head, spectra, cases, redshifts, only, calibration), figures
 
 
-def fit_types(kept, kinds, types, ln1pz):
-    """Temperature, softness and the probabilities of types that make the truth most probable.
+def _compare(one, head, redshifts, only, calibration):
+    """The `Compared` of a case; None of too little."""
+    found, library = _scan(one, head), head.get_library()
+    if found is None:
+        return None
+    view, scan = found
+    own = library.group[one.row]
+    best, kinds = join_objects(np.where(library.group == own, -np.inf, scan.gain + scan.host[:, None]), library)
+    chi, number = float(view.weight @ view.ratio**2), int(np.count_nonzero(view.weight))
+    out = Compared(
+        best.astype(np.float32), chi, number, library.kind[one.row], one.z, measure_precision(view), redshifts
+    )
+    if not head.networks:
+        return out
+    log_p = logsumexp(_make_prior(out, kinds, len(library.config.types), scan.ln1pz, calibration), axis=1)
+    places = find_candidates(log_p, scan.ln1pz)
+    network = None if only is None else int(only[own])
+    judged = head.judge(view, np.rint(scan.ln1pz[places] / head.config.step).astype(np.int64), network)
+    return out._replace(places=places, log_types=judged.log_types)
+
+
+def _make_prior(one, kinds, number, ln1pz, calibration):
+    """ln of the probability of shift and type by templates and the lines of a host, (S, types)."""
+    total = one.chi + calibration.softness * one.number
+    left = np.maximum((total - 2 * one.best) / total, 1e-3)
+    scores = -0.5 * one.number * np.log(left) / calibration.find_temperature(one.precision)
+    out = join_types(np.where(np.isfinite(one.best), scores, -np.inf), kinds, number)
+    if one.redshifts is not None:
+        out = out + bin_host(one.redshifts, ln1pz, calibration.lines)[:, None]
+    return out - logsumexp(out)
+
+
+def fit_types(kept, kinds, types, ln1pz, prior=None):
+    """Temperature and the probabilities of types that make the true type and redshift most probable.
 
     Parameters
     ----------
-    kept : list of (ndarray, float, int, int, float)
-        Of each spectrum: half of the fall of chi squared by each object at each shift (S, objects), minus infinity for
-        its own; chi squared of no model; number of bins; number of the true type; redshift.
+    kept : list of Compared
     kinds : ndarray of int, shape (objects,)
     types : tuple of str
     ln1pz : ndarray, shape (S,)
+    prior : ndarray, shape (types,), optional
+        Share of each type; alike if not given.
 
     Returns
     -------
     calibration : `~astro_spectok.transients.posterior.TransientCalibration`
     figures : dict
-        Mean of -ln of the probability of the true type and of the true redshift, and shares that are right.
+        Mean of -ln of the probability of the true type and redshift, and shares that are right.
     """
-    truth = np.array([one[3] for one in kept])
+    truth = np.array([one.kind for one in kept])
     count = np.bincount(truth, minlength=len(types))
-    share = 1 / count[truth] / np.count_nonzero(count)  # types count the same
+    prior = np.ones(len(types)) if prior is None else prior
+    share = (prior / np.maximum(count, 1))[truth]
+    share = share / share.sum()
+    lines = LINES if any(one.redshifts is not None for one in kept) else (0.0,)
     found = None
-    for softness in SOFTNESS:
-        for temperature in TEMPERATURES:
-            whole, right, near = [], [], []
-            for best, chi, number, _, z in kept:
-                total = chi + softness * number
-                scores = -0.5 * number * np.log(np.maximum((total - 2 * best) / total, 1e-3)) / temperature
-                log_p = join_types(np.where(np.isfinite(best), scores, -np.inf), kinds, len(types))
-                whole.append(logsumexp(log_p, axis=0))
-                p = logsumexp(log_p, axis=1)
-                reach = np.abs(ln1pz - np.log1p(z)) <= RIGHT / (1 + z)
-                near.append(logsumexp(p[reach]) if reach.any() else -30.0)
-                right.append(abs(np.expm1(ln1pz[np.argmax(p)]) - z) < RIGHT)
-            sharpness, offset, loss = _fit_shares(np.array(whole), truth, share)
-            score = loss - float(share @ np.maximum(near, np.log(1e-3)))
-            if found is None or score < found[0]:
-                wanted = sharpness * np.array(whole) + offset
-                figures = {
-                    "loss_type": round(float(loss), 4), "loss_z": round(float(score - loss), 4), "n": len(kept),
-                    "right_type": round(float(share @ (wanted.argmax(1) == truth)), 4),
-                    "right_z": round(float(share @ np.array(right)), 4),
-                }  # fmt: skip
-                offsets = {name: round(float(x), 4) for name, x in zip(types, offset, strict=True)}
-                made = TransientCalibration(temperature, softness, round(float(sharpness), 4), offsets)
-                found = score, made, figures
-    return found[1], found[2]
+    for temperature in TEMPERATURES:
+        for noisy in NOISY:
+            for part in lines:
+                tried = TransientCalibration(temperature, noisy, SOFTNESS, lines=part)
+                made = _fit_judged(kept, kinds, types, ln1pz, truth, share, tried)
+                if found is None or made[0] < found[0]:
+                    found = made
+    _, calibration, figures = found
+    return calibration, figures | {"n": len(kept)}
 
 
-def _fit_shares(whole, truth, share):
-    """Sharpness, offsets (types,) and mean -ln of the probability of the true type, from logarithms (n, types)."""
-    whole = np.maximum(whole, -50.0)
-    rows = np.arange(len(truth))
+def _fit_judged(kept, kinds, types, ln1pz, truth, share, tried):
+    """Loss, calibration and figures with given temperatures."""
+    size = COUNT + 1
+    by_shift = np.full((len(kept), size, len(types)), -np.inf)
+    said = np.full(by_shift.shape, UNJUDGED)
+    target, inside = np.zeros((2, *by_shift.shape[:2]), bool)
+    for k, one in enumerate(kept):
+        log_p = _make_prior(one, kinds, len(types), ln1pz, tried)
+        places = one.places if len(one.places) else find_candidates(logsumexp(log_p, axis=1), ln1pz, size - 1)
+        by_shift[k, : len(places) + 1] = divide_shifts(log_p, ln1pz, places)
+        if len(one.log_types):
+            said[k, : len(places)] = np.clip(one.log_types, *LIMITS)
+        near = np.abs(np.append(ln1pz[places], np.inf) - np.log1p(one.z)) <= RIGHT
+        near[-1] = not near.any()
+        target[k, : len(near)] = near
+        inside[k, : len(places)] = near[:-1]
+    there, judged = np.isfinite(by_shift), any(len(one.log_types) for one in kept)
+    by_shift = np.maximum(np.where(there, by_shift, 0.0), -50.0)
+    precision = np.array([one.precision for one in kept])[:, None, None]
+    parts = said * precision, said * (1 - precision)
+    rows, ridge = np.arange(len(kept)), RIDGE / len(kept)
+
+    def spread(x):
+        values = np.where(there, np.exp(x[0]) * by_shift + x[3:], -np.inf)
+        if judged:
+            values = values + x[1] * parts[0] + x[2] * parts[1]
+        return values - logsumexp(values, axis=(1, 2), keepdims=True)
 
     def measure_loss(x):
-        values = np.exp(x[0]) * whole + x[1:]
-        log_p = values - logsumexp(values, axis=1, keepdims=True)
+        log_p = spread(x)
         p = np.exp(log_p)
-        p[rows, truth] -= 1
-        slope = share @ p
-        gradient = np.append(np.exp(x[0]) * (share @ (p * whole).sum(1)), slope)
-        return -float(share @ log_p[rows, truth]) + RIDGE / len(truth) * (x @ x), gradient + 2 * RIDGE / len(truth) * x
+        own = np.where(target, log_p[rows, :, truth], -np.inf)  # (n, K + 1)
+        right = logsumexp(own, axis=1)
+        known = right > -30
+        weight = np.where(known, share, 0.0)
+        p[rows, :, truth] -= np.exp(own - np.where(known, right, 0.0)[:, None])
+        p *= weight[:, None, None]
+        slope = [np.exp(x[0]) * (p * by_shift).sum(), *((p * part).sum() if judged else 0.0 for part in parts)]
+        loss = -float(weight @ np.where(known, right, 0.0))
+        return loss + ridge * (x @ x), np.concatenate([slope, p.sum(axis=(0, 1))]) + 2 * ridge * x
 
-    x = minimize(measure_loss, np.zeros(1 + whole.shape[1]), jac=True, method="L-BFGS-B").x
-    return np.exp(x[0]), x[1:], measure_loss(x)[0]
+    x = minimize(measure_loss, np.zeros(3 + len(types)), jac=True, method="L-BFGS-B").x
+    log_p = spread(x)
+    figures = {
+        "loss": round(float(measure_loss(x)[0]), 4),
+        "right_type": round(float(share @ (logsumexp(log_p, axis=1).argmax(1) == truth)), 4),
+        "right_z": round(float(share @ inside[rows, logsumexp(log_p, axis=2).argmax(1)]), 4),
+    }  # fmt: skip
+    offsets = {name: round(float(value), 4) for name, value in zip(types, x[3:], strict=True)}
+    made = replace(
+        tried, sharpness=round(float(np.exp(x[0])), 4), offset=offsets,
+        judged=tuple(round(float(value), 4) for value in x[1:3]) if judged else (0.0, 0.0),
+    )  # fmt: skip
+    return figures["loss"], made, figures
 
 
 def _scan(one, head):
@@ -182,53 +300,70 @@ def _scan(one, head):
     return None if view is None else (view, scan_templates(view, head.get_sums()))
 
 
-def _fit_errors(head, spectra, cases, calibration):
-    """The calibration with errors of redshifts and phases, and the probability of a host."""
+def answer_left_out(head, cases, redshifts, only, calibration):
+    """The case, scan and posterior of each that can be compared, without its object, one after the other."""
     library = head.get_library()
-    shifts, widths, phases, spreads, features, seen = [], [], [], [], [], []
-    plain = replace(calibration, z_floor=0.0, phase_floor=0.0)
-    for one in cases:
+    for one, known in zip(cases, redshifts, strict=True):
         found = _scan(one, head)
         if found is None:
             continue
         view, scan = found
-        posterior = make_posterior(view, scan, library, plain, left_out=library.group[one.row])
+        own = int(library.group[one.row])
+
+        def judge(shifts, view=view, own=own):
+            return head.judge(view, shifts, None if only is None else int(only[own]))
+
+        yield one, scan, make_posterior(view, scan, library, calibration, left_out=own, judge=judge, redshifts=known)
+
+
+def _fit_errors(head, spectra, cases, redshifts, only, calibration):
+    """The calibration with errors of redshifts and phases, and the probability of a host."""
+    library = head.get_library()
+    shifts, widths, phases, spreads, ia, features, seen = ([] for _ in range(7))
+    plain = replace(calibration, z_floor=0.0, phase_floor=0.0)
+    weights = WEIGHTS if head.networks else WEIGHTS[:1]
+    ways = [(power, weight) for power in POWERS for weight in weights]
+    for one, scan, posterior in answer_left_out(head, cases, redshifts, only, plain):
         ln1pz, width, _ = posterior.find_redshift()
         features.append(describe_host(scan, ln1pz)), seen.append(one.share > SEEN)
         if abs(np.expm1(ln1pz) - one.z) > RIGHT:
             continue
         shifts.append(ln1pz - np.log1p(one.z)), widths.append(width)
         known = spectra[one.row]
-        if known.kind == "Ia" and PHASES[0] <= known.phase <= PHASES[1]:
-            tried = [replace(posterior, calibration=replace(plain, phase_power=power)) for power in POWERS]
-            tried = [one_power.find_phase("Ia", library, ln1pz) for one_power in tried]
+        if PHASES[0] <= known.phase <= PHASES[1]:
+            tried = [replace(plain, phase_power=power, judged_phase=weight) for power, weight in ways]
+            tried = [replace(posterior, calibration=way).find_phase(known.kind, library, ln1pz) for way in tried]
             phases.append([phase.mean - known.phase for phase in tried])
-            spreads.append([phase.sigma for phase in tried])
-    z = _fit_scale(shifts, widths, calibration.z_floor)
-    phases, spreads = np.reshape(phases, (-1, len(POWERS))), np.reshape(spreads, (-1, len(POWERS)))
-    # the median is not led by the few that are far off
-    best = int(np.argmin(np.median(np.abs(phases), axis=0))) if len(phases) else 0
-    days = _fit_scale(phases[:, best], spreads[:, best], calibration.phase_floor)
+            spreads.append([phase.sigma for phase in tried]), ia.append(known.kind == "Ia")
+    z = _fit_scale(shifts, widths, calibration.z_floor, LEAST_ERROR[0])
+    phases, spreads = np.reshape(phases, (-1, len(ways))), np.reshape(spreads, (-1, len(ways)))
+    # the mean of what is not far off: not led by the few that are; phases of type Ia are the best known
+    ia = np.array(ia, bool)
+    chosen = phases[ia]
+    best = int(np.argmin(np.nanmean(np.minimum(np.abs(chosen), FAR), axis=0))) if len(chosen) else 0
+    days, other = (
+        _fit_scale(phases[own, best], spreads[own, best], calibration.phase_floor, LEAST_ERROR[1]) for own in (ia, ~ia)
+    )
     host = fit_logistic(np.array(features), np.array(seen), np.ones(len(seen)))
     return replace(
-        calibration, z_floor=z[0], z_scale=z[1], phase_floor=days[0], phase_scale=days[1],
-        phase_power=POWERS[best],
+        calibration, z_floor=z[0], z_scale=z[1], phase_floor=days[0], phase_scale=days[1], other_phase=other,
+        phase_power=ways[best][0], judged_phase=ways[best][1],
         host=tuple(round(float(x), 4) for x in host),
     )  # fmt: skip
 
 
-def _fit_scale(errors, widths, floor):
+def _fit_scale(errors, widths, floor, least):
     """Floor and factor of widths under which errors, less outliers, are most probable; as they are for a handful."""
     errors, widths = np.asarray(errors, float), np.asarray(widths, float)
     good = np.isfinite(errors) & np.isfinite(widths)
     errors, widths = errors[good], widths[good]
     if len(errors) < 20:
-        return floor, 1.0
+        return max(floor, least), 1.0
 
     def measure_loss(x):
-        sigma = np.hypot(np.exp(x[0]), np.exp(x[1]) * widths)
+        sigma = np.hypot(least + np.exp(x[0]), np.exp(x[1]) * widths)
         # heavier tails than a Gaussian's: one bad spectrum is not to set the errors of all
         return float(np.mean(np.log(sigma) + 2.5 * np.log1p((errors / sigma) ** 2 / 4)))
 
     found = minimize(measure_loss, [np.log(floor), 0.0], method="Nelder-Mead").x
-    return round(float(np.exp(found[0])), 5), round(float(np.exp(np.clip(found[1], -2, 1.5))), 4)
+    return round(float(least + np.exp(found[0])), 5), round(float(np.exp(np.clip(found[1], -2, 1.5))), 4)

@@ -8,10 +8,16 @@ import numpy as np
 from astro_spectok.heads import TransientConfig
 from astro_spectok.heads.registry import build_head
 from astro_spectok.heads.transient_fit import SMOOTH, make_waves, view_spectrum
+from astro_spectok.redshift import Calibration, RedshiftPosterior
+from astro_spectok.redshift.grid import RedshiftGrid
+from astro_spectok.training.calibrate_redshift import find_redshift_head, list_redshifts, recalibrate
 from astro_spectok.training.library_components import find_components
 from astro_spectok.training.library_rows import simulate_rows
-from astro_spectok.training.transient_calibration import calibrate_transients, draw_cases
-from astro_spectok.training.transient_rules import fit_transient_rules
+from astro_spectok.training.transient_batches import make_pool
+from astro_spectok.training.transient_calibration import answer_left_out, calibrate_transients, draw_cases
+from astro_spectok.training.transient_networks import assign_folds, train_networks
+from astro_spectok.training.transient_rules import fit_transient_rules, measure_cases
+from astro_spectok.training.transient_thresholds import fit_thresholds
 from astro_spectok.training.transient_types import read_transients
 
 __all__ = ["lay_on_bins", "make_library", "make_transient_head", "simulate_hosts"]
@@ -22,8 +28,11 @@ LEAST_ERROR = 0.03
 LEAST_ROWS = 16
 
 
-def make_transient_head(runner, data, *, hosts=300, cases=600, objects=800, seed=31, report=None):
-    """A head for transients, calibrated, with the rule that tells them from all else.
+def make_transient_head(
+    runner, data, *, hosts=1000, cases=1200, objects=1500, networks=4, steps=4000, quasars=600, stars=600, seed=31,
+    folder=None, report=None,
+):  # fmt: skip
+    """A head for transients with networks, calibrated, with the rule that tells them from all else.
 
     Parameters
     ----------
@@ -31,8 +40,10 @@ def make_transient_head(runner, data, *, hosts=300, cases=600, objects=800, seed
         With a head for redshifts, calibrated.
     data : path-like
         Directory of the public sets.
-    hosts, cases, objects, seed : int, optional
+    hosts, cases, objects, networks, steps, quasars, stars, seed : int, optional
         As of `~astro_spectok.training.factory.settings.TransientSettings`.
+    folder : path-like, optional
+        Where networks that are being trained are kept.
     report : callable, optional
         Is given a text now and then.
 
@@ -40,16 +51,45 @@ def make_transient_head(runner, data, *, hosts=300, cases=600, objects=800, seed
     -------
     head : `~astro_spectok.heads.TransientHead`
     figures : dict
+
+    Raises
+    ------
+    ValueError
+        There is one network, or ``data`` holds too few transients.
     """
-    config = TransientConfig()
+    if networks == 1:
+        msg = "networks must be 0, or 2 at least, as each is tested on objects that only others have seen; got 1"
+        raise ValueError(msg)
+    config = TransientConfig(networks=networks)
     galaxies = simulate_hosts(data, config, hosts, seed)
     head, spectra = make_library(read_transients(data), galaxies, config, seed=seed)
+    figures, only = {}, None
+    if networks:
+        pool = make_pool(spectra, head.get_library(), data, galaxies, (quasars, stars), seed + 1)
+        figures["networks"] = train_networks(head, pool, steps, seed, keep=folder, report=report)
+        only = assign_folds(head.get_library(), networks)
     drawn = draw_cases(spectra, galaxies, config, cases, np.random.default_rng(seed))
-    calibration, figures = calibrate_transients(head, spectra, drawn, report=report)
+    measured = measure_cases(runner, drawn)
+    redshifts = find_posteriors(runner, measured, len(drawn))
+    calibration, fitted = calibrate_transients(head, spectra, drawn, redshifts=redshifts, only=only, report=report)
     head.calibration = calibration.to_dict()
-    told = fit_transient_rules(runner, head, drawn, data, objects, seed, report=report)
-    head.provenance = {"cases": cases, "objects": objects, "seed": seed}
-    return head, figures | {"told": told} | {"library": head.domain}
+    told, kept = fit_transient_rules(runner, head, measured, data, objects, seed, only=only, report=report)
+    answered = answer_left_out(head, drawn, redshifts, only, calibration)
+    head.rules["sure"] = fit_thresholds(answered, head.get_library(), spectra, kept)
+    head.provenance = {
+        "hosts": hosts, "cases": cases, "objects": objects, "steps": steps, "quasars": quasars, "stars": stars,
+        "seed": seed,
+    }  # fmt: skip
+    return head, figures | fitted | {"told": told, "sure": head.rules["sure"], "library": head.domain}
+
+
+def find_posteriors(runner, measured, n):
+    """The `~astro_spectok.redshift.RedshiftPosterior` of each of n cases, None of what could not be measured: list."""
+    grid = RedshiftGrid.from_redshifts(list_redshifts(runner))
+    calibration, out = Calibration.from_head(find_redshift_head(runner)), [None] * n
+    for row in measured:
+        out[row["case"]] = RedshiftPosterior(grid, recalibrate(row, calibration))
+    return out
 
 
 def lay_on_bins(spectra, config):

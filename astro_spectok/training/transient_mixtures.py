@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["Mixture", "draw_mixtures"]
 
 #: ranges that are drawn from: redshift, share of the light that is the host's, S/N per pixel (even in the logarithm)
-SHARE, SNR = (0.0, 0.8), (2.0, 60.0)
+SHARE, SNR = (0.0, 0.9), (0.8, 60.0)
 NEAR, FAR = 0.005, 0.7
 #: instruments as first and last Angstrom and width of a pixel: spectrographs of classification and of surveys
 INSTRUMENTS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_spectok.redshift import Calibration
-from astro_spectok.redshift.reliance import expand_features
+from astro_spectok.redshift.reliance import FEATURES, expand_features
 from astro_spectok.redshift.solutions import take_spectrum
 from astro_spectok.redshift.transient_rule import TransientRule
 from astro_spectok.simulate.public_sets import load_set
@@ -21,12 +21,12 @@ from astro_spectok.training.calibrate_redshift import (
 )
 from astro_spectok.training.redshift_reliance import fit_logistic
 
-__all__ = ["choose_templates", "fit_transient_rules"]
+__all__ = ["choose_templates", "fit_transient_rules", "measure_cases"]
 
 #: templates of each type that are compared
 OF_TYPE = 8
 #: real stars of each set
-STARS = 30
+STARS = 60
 #: sets of real stars, and whether their wavelengths are in air
 STAR_SETS = {
     "miles_real_stars": True, "cflib_real_stars": True, "stelib_real_stars": True, "splat_spex_real": False,
@@ -35,9 +35,11 @@ STAR_SETS = {
 #: families that are drawn: blends and blank sky are neither what is meant nor transients
 FAMILIES = ("galaxies", "quasars", "stars", "blazars")
 #: share of right answers of a class that is flagged; least probability from which any is
-LOST, LEAST = 0.002, 0.5
+LOST, LEAST = 0.006, 0.5
 #: fewest spectra of each kind of a class
 FEWEST = 12
+#: parts that are left out in turn, and what is tried: whether products count, and the inverse variance of coefficients
+PARTS, TRIED = 5, ((False, 1.0), (False, 10.0), (True, 10.0), (True, 60.0))
 
 
 def choose_templates(library, number=OF_TYPE):
@@ -55,7 +57,16 @@ def choose_templates(library, number=OF_TYPE):
     return out
 
 
-def fit_transient_rules(runner, head, cases, data, n, seed, *, report=None):
+def measure_cases(runner, cases):
+    """Rows as of `~astro_spectok.training.calibrate_redshift.measure_rows` of observations of transients."""
+    truth = [
+        {"cls": "", "z": np.nan, "snr": np.nan, "family": "transient", "wide": False, "row": one.row, "case": k}
+        for k, one in enumerate(cases)
+    ]
+    return measure_rows(runner, [one[:3] for one in cases], truth)
+
+
+def fit_transient_rules(runner, head, measured, data, n, seed, *, only=None, report=None):
     """Rules of a head, as `~astro_spectok.redshift.transient_rule.TransientRule` takes them.
 
     Parameters
@@ -64,65 +75,73 @@ def fit_transient_rules(runner, head, cases, data, n, seed, *, report=None):
         With a head for redshifts, calibrated.
     head : `~astro_spectok.heads.TransientHead`
         Its rules are set.
-    cases : list of `~astro_spectok.training.transient_calibration.Case`
-        Transients.
+    measured : list of dict
+        Transients, as of `measure_cases`.
     data : path-like
     n, seed : int
         Objects without a transient that are simulated.
+    only : ndarray of int, shape (objects,), optional
+        Number of the network that has not seen each object.
     report : callable, optional
 
     Returns
     -------
-    dict
+    figures : dict
         By class, how many of each kind there are, and the shares that are flagged.
+    probability : ndarray, shape (n,)
+        Of a transient, of each of what is none and of a right answer.
     """
     head.rules = {"few": choose_templates(head.get_library()), "classes": {}, "flagged": LEAST}
     rule, library = TransientRule(head), head.get_library()
-    truth = [
-        {"cls": "", "z": np.nan, "snr": np.nan, "family": "transient", "wide": False, "row": one.row} for one in cases
-    ]
-    parts = [_describe(runner, rule, measure_rows(runner, [one[:3] for one in cases], truth), library)]
+    parts = [_describe(runner, rule, measured, library, only)]
     if report:
-        report(f"described: {len(cases)} transients")
+        report(f"described: {len(measured)} transients")
     rows, _ = draw_measured(runner, data, n, seed)
-    parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library))
+    parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library, only))
     stars = _read_stars(data, np.random.default_rng(seed))
     known = [{"cls": "STAR", "z": np.nan, "snr": np.nan, "family": "stars", "wide": True} for _ in stars]
-    parts.append(_describe(runner, rule, measure_rows(runner, stars, known), library))
+    parts.append(_describe(runner, rule, measure_rows(runner, stars, known), library, only))
     if report:
         report(f"described: {sum(len(part[0]) for part in parts[1:])} galaxies, quasars and stars")
-    cls, features, transient, right = (np.concatenate(values) for values in zip(*parts, strict=True))
-    classes, figures, scores = _fit(cls, features, transient)
+    cls, features, transient, right, group = (np.concatenate(values) for values in zip(*parts, strict=True))
+    classes, figures, scores = _fit(cls, features, transient, group % PARTS)
     head.rules |= {"classes": classes}
-    kept = [p for p, own, good in zip(scores, transient, right, strict=True) if good and not own]
-    head.rules["flagged"] = round(max(LEAST, float(np.quantile(kept, 1 - LOST)) if kept else LEAST), 4)
+    kept = scores[right & ~transient]
+    head.rules["flagged"] = round(max(LEAST, float(np.quantile(kept, 1 - LOST)) if len(kept) else LEAST), 4)
     figures["flagged"] = {
         "transients": round(float(np.mean(scores[transient] > head.rules["flagged"])), 4),
-        "right": round(float(np.mean(np.array(kept) > head.rules["flagged"])), 4) if kept else None,
+        "right": round(float(np.mean(kept > head.rules["flagged"])), 4) if len(kept) else None,
     }
-    return figures
+    return figures, kept
 
 
-def _describe(runner, rule, rows, library):
-    """Classes of answers, features, whether they are of transients, whether right and unflagged: (n, ...) each."""
+def _describe(runner, rule, rows, library, only):
+    """Classes of answers, features, whether of transients, whether right and unflagged, numbers of objects: arrays."""
     if not rows:
-        return np.empty(0, "U6"), np.empty((0, 18)), np.empty(0, bool), np.empty(0, bool)
+        return (
+            np.empty(0, "U6"),
+            np.empty((0, len(FEATURES) + 6 + 4 * bool(rule.head.networks))),
+            np.empty(0, bool),
+            np.empty(0, bool),
+            np.empty(0, int),
+        )
     table = answer(rows, list_redshifts(runner), Calibration.from_head(find_redshift_head(runner)))
     right = find_right(table) | (~np.isfinite(table["z_true"]) & (table["cls"] == table["cls_true"]))
     right &= table["zwarn"] == 0
     out = []
     for k, row in enumerate(rows):
-        own = library.group[row["row"]] if "row" in row else None
+        own = int(library.group[row["row"]]) if "row" in row else None
+        # one network for all, as means of several are surer
+        network = None if only is None else int(only[own]) if own is not None else k % len(rule.head.networks)
         spectrum = take_spectrum(row["batch"], row["i"])
-        found = rule.describe(*spectrum, table["features"][k], np.log1p(table["z"][k]), left_out=own)
+        found = rule.describe(*spectrum, table["features"][k], np.log1p(table["z"][k]), left_out=own, only=network)
         if found is not None and np.isfinite(found).all():
-            out.append((table["cls"][k], found, row["family"] == "transient", right[k]))
-    cls, features, transient, good = zip(*out, strict=True)
-    return np.array(cls), np.array(features), np.array(transient), np.array(good)
+            out.append((table["cls"][k], found, row["family"] == "transient", right[k], k if own is None else own))
+    return tuple(np.array(values) for values in zip(*out, strict=True))
 
 
-def _fit(cls, features, transient):
-    """Rules by class, how many there are, and probabilities (n,)."""
+def _fit(cls, features, transient, part):
+    """Rules by class, how many there are, and probabilities (n,) by rules that are fitted to other parts."""
     classes, figures, scores = {}, {}, np.zeros(len(cls))
     for name in np.unique(cls).tolist():
         own = cls == name
@@ -133,18 +152,35 @@ def _fit(cls, features, transient):
         centre, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
         centre, scale = (np.array([float(f"{v:.4g}") for v in values]) for values in (centre, scale))
         expanded = expand_features(x, centre, scale)
-        if min(count) < 6 * x.shape[1]:
-            expanded = expanded[:, : x.shape[1]]
         # both kinds count the same
         weight = np.where(y, 0.5 / count[0], 0.5 / count[1]) * len(y)
-        constant, *weights = fit_logistic(expanded, y, weight).tolist()
+        loss, size, ridge, p = min(
+            (_leave_out(expanded[:, : None if products else x.shape[1]], y, weight, part[own], ridge)
+             for products, ridge in TRIED),
+            key=lambda one: one[0],
+        )  # fmt: skip
+        constant, *weights = fit_logistic(expanded[:, :size], y, weight, ridge=ridge).tolist()
         classes[name] = {
             "constant": float(f"{constant:.4g}"), "centre": centre.tolist(), "scale": scale.tolist(),
             "weights": [float(f"{value:.4g}") for value in weights],
         }  # fmt: skip
-        scores[own] = 1 / (1 + np.exp(-(constant + expanded @ weights)))
-        figures[name] = {"transients": int(count[0]), "others": int(count[1])}
+        scores[own] = p
+        figures[name] = {
+            "transients": int(count[0]), "others": int(count[1]), "loss": round(loss, 4), "features": size,
+            "ridge": ridge,
+        }  # fmt: skip
     return classes, figures, scores
+
+
+def _leave_out(x, y, weight, part, ridge):
+    """Loss of a logistic rule on parts that are left out in turn, number of features, ridge, and probabilities."""
+    p = np.empty(len(y))
+    for k in range(PARTS):
+        out = part == k
+        constant, *weights = fit_logistic(x[~out], y[~out], weight[~out], ridge=ridge)
+        p[out] = 1 / (1 + np.exp(-np.clip(constant + x[out] @ weights, -30, 30)))
+    loss = -float(np.average(np.log(np.clip(np.where(y, p, 1 - p), 1e-4, 1)), weights=weight))
+    return loss, x.shape[1], ridge, p
 
 
 def _read_stars(data, rng):

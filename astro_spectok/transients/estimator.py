@@ -28,9 +28,9 @@ class TransientEstimator(Estimator):
     """Type, phase and redshift of supernovae and other transients, also in the light of their hosts.
 
     A spectrum over its smooth continuum is compared with a library of real ones at all redshifts up to 1, beside
-    components of galaxies; what `RedshiftEstimator` says of it decides with the best template whether it is a transient
-    at all. Input forms, units and bad pixels are as for `~astro_spectok.tokenize`. Parameters are stored as they are
-    and checked when `estimate` uses them.
+    components of galaxies; small networks judge the best of these redshifts. What `RedshiftEstimator` says of it
+    decides with the best template and the networks whether it is a transient at all. Input forms, units and bad pixels
+    are as for `~astro_spectok.tokenize`. Parameters are stored as they are and checked when `estimate` uses them.
 
     Parameters
     ----------

@@ -33,8 +33,9 @@ __all__ = [
     "join_probabilities",
 ]
 
-#: probabilities below which an answer is unsure; days beyond which a phase is; objects below which a type is thin
-SURE, SURE_TRANSIENT, UNSURE_PHASE, THIN = 0.7, 0.9, 15.0, 6
+#: probabilities below which an answer is unsure, and days beyond which a phase is, of a head that does not hold them;
+#: objects below which a type is thin
+SURE, THIN = {"type": 0.7, "redshift": 0.7, "transient": 0.9, "phase": 15.0}, 6
 #: bits of `~astro_spectok.redshift.RedshiftFlag` of the input, and those of them that are remarks
 SHARED = (
     TransientFlag.TOO_FEW_PIXELS
@@ -112,7 +113,9 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
             p_transient = judge_transient(rule, spectrum, raw[0], information, shown, around)
         made = TransientCalibration.from_head(head)
         scan = scan_templates(view, head.get_sums())
-        made = make_posterior(view, scan, head.get_library(), made)
+        made = make_posterior(
+            view, scan, head.get_library(), made, judge=lambda shifts: head.judge(view, shifts), redshifts=posterior
+        )
     probabilities = join_probabilities(p_transient, made, posterior.class_probability)
     best, p_host, phase = max(probabilities, key=probabilities.get), np.nan, Phase(np.nan, np.nan)
     z, z_err, p_z = peaks[0].z, peaks[0].z_err, around
@@ -124,8 +127,7 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         constant, *slopes = made.calibration.host
         p_host = float(expit(constant + describe_host(scan, ln1pz) @ slopes))
     require_finite("type and redshift", z, z_err, p_z, p_transient, shown.snr)
-    objects = head.domain.get("objects", {})
-    flags = find_flags(best, probabilities[best], p_z, p_transient, phase, objects)
+    flags = find_flags(best, probabilities[best], p_z, p_transient, phase, head)
     if view is None:
         flags |= TransientFlag.LITTLE_COVERAGE
     if lacks_signal(*spectrum[1:]):
@@ -139,7 +141,7 @@ def join_probabilities(p_transient, posterior, class_probability):
     return out | {name: (1 - p_transient) * float(p) for name, p in class_probability.items()}
 
 
-def find_flags(best, p_type, p_z, p_transient, phase, objects):
+def find_flags(best, p_type, p_z, p_transient, phase, head):
     """Flags of an answer: `TransientFlag`.
 
     Parameters
@@ -147,17 +149,17 @@ def find_flags(best, p_type, p_z, p_transient, phase, objects):
     best : str
     p_type, p_z, p_transient : float
     phase : Phase
-    objects : dict of str to int
-        How many of each type the library has; a type that is not there is none of a transient.
+    head : `~astro_spectok.heads.TransientHead`
+        Knows from where on answers are sure, and how many objects of each type its library has.
     """
-    out = TransientFlag.NONE
-    if p_transient < SURE_TRANSIENT:
+    out, sure, objects = TransientFlag.NONE, SURE | head.rules.get("sure", {}), head.domain.get("objects", {})
+    if p_transient < sure["transient"]:
         out |= TransientFlag.NOT_A_TRANSIENT
-    if p_type < SURE:
+    if p_type < sure["type"]:
         out |= TransientFlag.TYPE_UNSURE
-    if p_z < SURE:
+    if p_z < sure["redshift"]:
         out |= TransientFlag.LOW_CONFIDENCE
-    if phase.sigma > UNSURE_PHASE:  # False for NaN
+    if phase.sigma > sure["phase"]:  # False for NaN
         out |= TransientFlag.PHASE_UNSURE
     if best in objects and objects[best] < THIN:
         out |= TransientFlag.THIN_TYPE

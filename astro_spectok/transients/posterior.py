@@ -2,25 +2,30 @@
 """From the comparison with a library to probabilities of type and redshift together, and to a phase."""
 
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
+
+from astro_spectok.heads.transient_fit import MISFIT
+from astro_spectok.heads.transient_net import REACH, find_candidates
+from astro_spectok.transients.candidates import add_judgement, bin_host, weigh_judgement
 
 __all__ = [
     "Phase",
     "TransientCalibration",
     "TransientPosterior",
-    "calibrate_types",
     "describe_host",
     "join_objects",
     "join_types",
     "make_posterior",
+    "measure_precision",
     "score_templates",
 ]
 
-#: reach of a peak in ln(1 + z): a redshift is right within 0.01
-REACH = 0.01
+
+#: least spread of the phases of templates, in days, that one by networks is weighed against
+LEAST_SPREAD = 2.0
 
 
 @dataclass(frozen=True)
@@ -30,25 +35,36 @@ class TransientCalibration:
     Attributes
     ----------
     temperature : float
-        What scores are divided by.
+        What scores are divided by where errors are those of templates alone.
+    noisy_temperature : float
+        The same where they are all noise, whose values do not hang together; 0 for no difference.
     softness : float
         Chi squared per bin that is left of the best template in any case.
     sharpness : float
-        Power of the probabilities of types.
+        Power of the probabilities of type and redshift.
     offset : dict of str to float
         Of the logarithm of the probability of each type.
     z_floor, z_scale : float
         Least error in ln(1 + z), and factor of it.
     phase_floor, phase_scale : float
         The same in days.
+    other_phase : (float, float)
+        Floor and factor of types other than Ia, whose phases are known less well; 0 for no difference.
     phase_power : float
         Power of the shares of templates that a phase is averaged with.
     host : tuple of float
         Coefficients of the logistic probability that light of a host is seen: constant, of the logarithm of what
         galaxies explain, and of the strength of the transient.
+    judged : (float, float)
+        Weights of what networks say of types and redshifts, without noise and with nothing else.
+    lines : float
+        Share of transients whose redshift is taken to be that of a galaxy by the redshift head.
+    judged_phase : float
+        Weight of the phase by networks beside that by templates, each over its variance.
     """
 
     temperature: float = 4.0
+    noisy_temperature: float = 0.0
     softness: float = 0.3
     sharpness: float = 1.0
     offset: dict = field(default_factory=dict)
@@ -56,20 +72,27 @@ class TransientCalibration:
     z_scale: float = 1.0
     phase_floor: float = 2.0
     phase_scale: float = 1.0
+    other_phase: tuple = (0.0, 0.0)
     phase_power: float = 1.5
     host: tuple = (0.0, 0.5, -3.0)
+    judged: tuple = (0.0, 0.0)
+    lines: float = 0.0
+    judged_phase: float = 0.0
 
     @classmethod
     def from_head(cls, head):
         """The calibration that a head holds; the one it begins with where it holds none."""
         known = {name: head.calibration[name] for name in cls.__dataclass_fields__ if name in head.calibration}
-        if "host" in known:
-            known["host"] = tuple(known["host"])
-        return cls(**known)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
 
     def to_dict(self):
         """As JSON holds it."""
-        return asdict(self) | {"host": list(self.host)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def find_temperature(self, precision):
+        """What scores are divided by, from the share of the errors that is not noise."""
+        noisy = self.noisy_temperature or self.temperature
+        return 1 / (precision / self.temperature + (1 - precision) / noisy)
 
 
 class Phase(NamedTuple):
@@ -92,6 +115,9 @@ class TransientPosterior:
     log_templates : ndarray, shape (S, T)
         Scores of all templates, over the temperature.
     calibration : `TransientCalibration`
+    places : ndarray of int, shape (K,)
+        Bins that networks have judged; none of a head without.
+    judged : `~astro_spectok.heads.transient_net.Judged`, optional
     """
 
     types: tuple
@@ -99,6 +125,8 @@ class TransientPosterior:
     log_probability: np.ndarray
     log_templates: np.ndarray
     calibration: TransientCalibration
+    places: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    judged: Any = None
 
     @property
     def type_probability(self):
@@ -117,7 +145,7 @@ class TransientPosterior:
         return mean, float(np.hypot(made.z_floor, made.z_scale * width)), share
 
     def find_phase(self, kind, library, ln1pz):
-        """The `Phase` of a type near a redshift, by its templates there."""
+        """The `Phase` of a type near a redshift, by its templates there and by networks."""
         near = np.abs(self.ln1pz - ln1pz) <= REACH
         own = (library.kind == self.types.index(kind)) & np.isfinite(library.phase)
         if not (near.any() and own.any()):
@@ -128,8 +156,23 @@ class TransientPosterior:
         phase = library.phase[own]
         mean = float(weight @ phase)
         spread = float(np.sqrt(weight @ (phase - mean) ** 2))
+        mean, spread = self._join_phases(mean, spread, ln1pz)
         made = self.calibration
-        return Phase(mean, float(np.hypot(made.phase_floor, made.phase_scale * spread)))
+        floor, scale = made.phase_floor, made.phase_scale
+        if kind != "Ia" and made.other_phase[1]:
+            floor, scale = made.other_phase
+        return Phase(mean, float(np.hypot(floor, scale * spread)))
+
+    def _join_phases(self, mean, spread, ln1pz):
+        """Mean and standard deviation with what networks say at the nearest of the redshifts that they judged."""
+        weight = self.calibration.judged_phase
+        if self.judged is None or not weight:
+            return mean, spread
+        near = int(np.argmin(np.abs(self.ln1pz[self.places] - ln1pz)))
+        if abs(self.ln1pz[self.places[near]] - ln1pz) > REACH:
+            return mean, spread
+        ours, theirs = 1 / (spread**2 + LEAST_SPREAD**2), weight / self.judged.sigma[near] ** 2
+        return float((ours * mean + theirs * self.judged.phase[near]) / (ours + theirs)), float((ours + theirs) ** -0.5)
 
 
 def describe_host(scan, ln1pz):
@@ -147,13 +190,18 @@ def score_templates(view, scan, calibration):
 
     The scale of what is left is unknown, as templates are never right to the noise: it is marginalised over.
     """
-    number = np.count_nonzero(view.weight)
+    number, temperature = np.count_nonzero(view.weight), calibration.find_temperature(measure_precision(view))
     whole = float(view.weight @ view.ratio**2) + calibration.softness * number
     left = whole - 2 * (scan.gain + scan.host[:, None])
-    return -0.5 * number * np.log(np.maximum(left / whole, 1e-3)) / calibration.temperature
+    return -0.5 * number * np.log(np.maximum(left / whole, 1e-3)) / temperature
 
 
-def make_posterior(view, scan, library, calibration, *, left_out=None):
+def measure_precision(view):
+    """Share of the errors of a spectrum that is not noise, but what templates are wrong by: float."""
+    return float(view.weight.sum() * MISFIT**2 / max(np.count_nonzero(view.weight), 1))
+
+
+def make_posterior(view, scan, library, calibration, *, left_out=None, judge=None, redshifts=None):
     """The `TransientPosterior` of a spectrum.
 
     Objects of a type count the same, whatever the number of their spectra, and types as well.
@@ -166,6 +214,10 @@ def make_posterior(view, scan, library, calibration, *, left_out=None):
     calibration : `TransientCalibration`
     left_out : int, optional
         Number of an object whose templates are not used, for tests on its own spectra.
+    judge : callable, optional
+        Gives for shifts in bins what networks say of them, as `astro_spectok.heads.TransientHead.judge` does, or None.
+    redshifts : `~astro_spectok.redshift.RedshiftPosterior`, optional
+        What the lines of a host say.
 
     Returns
     -------
@@ -176,8 +228,20 @@ def make_posterior(view, scan, library, calibration, *, left_out=None):
         scores = np.where(library.group == left_out, -np.inf, scores)
     best, kinds = join_objects(scores, library)
     types = library.config.types
-    out = calibrate_types(join_types(best, kinds, len(types)), types, calibration)
-    return TransientPosterior(types, scan.ln1pz, out, scores, calibration)
+    out = join_types(best, kinds, len(types))
+    if redshifts is not None:
+        out = out + bin_host(redshifts, scan.ln1pz, calibration.lines)[:, None]
+    out = out - logsumexp(out)
+    places = find_candidates(logsumexp(out, axis=1), scan.ln1pz)
+    judged = None if judge is None else judge(np.rint(scan.ln1pz[places] / library.config.step).astype(np.int64))
+    offset = np.array([calibration.offset.get(name, 0.0) for name in types])
+    out = calibration.sharpness * out + offset
+    if judged is None:
+        places = places[:0]
+    else:
+        weight = weigh_judgement(calibration, measure_precision(view))
+        out = add_judgement(out, scan.ln1pz, places, judged.log_types, weight)
+    return TransientPosterior(types, scan.ln1pz, out - logsumexp(out), scores, calibration, places, judged)
 
 
 def join_objects(scores, library):
@@ -199,12 +263,3 @@ def join_types(best, kinds, number):
         if own.any():
             out[:, k] = logsumexp(best[:, own], axis=1) - np.log(np.count_nonzero(own))
     return out - logsumexp(out)
-
-
-def calibrate_types(log_probability, types, calibration):
-    """The same with the probabilities of types calibrated, at the redshifts that each has."""
-    whole = logsumexp(log_probability, axis=0)
-    known = np.isfinite(whole)
-    offset = np.array([calibration.offset.get(name, 0.0) for name in types])
-    wanted = np.where(known, calibration.sharpness * np.where(known, whole, 0.0) + offset, -np.inf)
-    return log_probability - np.where(known, whole, 0.0) + wanted - logsumexp(wanted)

@@ -27,7 +27,7 @@ class TransientFlag(IntFlag):
     TOO_FEW_PIXELS = 2
     #: no spectrum, or one that cannot be read or converted, so nothing was measured
     NO_DATA = 512
-    #: the probability of a redshift within 0.01 of the best is below 0.7
+    #: the probability of a redshift within 0.01 of the best is too low, by what was found with known ones
     LOW_CONFIDENCE = 4096
     #: part of the spectrum lies outside the wavelengths that the weights were trained on. A remark that is set only
     #: beside another bit
@@ -36,12 +36,12 @@ class TransientFlag(IntFlag):
     ERRORS_ESTIMATED = 16384
     #: too few good pixels for broad features, or too little of the range of the library
     LITTLE_COVERAGE = 32768
-    #: the probability of ``type`` is below 0.7
+    #: the probability of ``type`` is too low: of those above, 95 per cent are of the right group
     TYPE_UNSURE = 131072
-    #: it is not surely a transient: the probability of a galaxy, quasar or star is above a tenth. Where it is above a
-    #: half, ``type`` is that class and the redshift is its
+    #: it is not surely a transient: more than 3 in 1000 galaxies, quasars and stars look so. Where it is more probably
+    #: none, ``type`` is a class and the redshift is its
     NOT_A_TRANSIENT = 262144
-    #: the phase is averaged over templates that differ by more than 15 days
+    #: the error of the phase is too large: of those below, 90 per cent are right within 10 days
     PHASE_UNSURE = 524288
     #: a type that the library has fewer than six objects of
     THIN_TYPE = 1048576

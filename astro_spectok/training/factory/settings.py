@@ -222,7 +222,7 @@ class CalibrateStellarSettings(StageSettings):
 
 @dataclass(frozen=True)
 class TransientSettings(StageSettings):
-    """Settings of the library of transients.
+    """Settings of the library of transients and its networks.
 
     Attributes
     ----------
@@ -232,12 +232,22 @@ class TransientSettings(StageSettings):
         Observations of transients that types, redshifts and phases are calibrated on.
     objects : int
         Simulated galaxies, quasars and stars that transients are told from.
+    networks : int
+        That judge types at given redshifts; each is trained without some of the objects, which it is tested on.
+    steps : int
+        Of the training of each.
+    quasars, stars : int
+        Simulated ones, beside real ones, that networks learn to tell transients from.
     seed : int
     """
 
-    hosts: int = _setting(300, "at least 2")
-    cases: int = _setting(260, "at least 1")
-    objects: int = _setting(400, "at least 1")
+    hosts: int = _setting(1000, "at least 2")
+    cases: int = _setting(1200, "at least 1")
+    objects: int = _setting(1500, "at least 1")
+    networks: int = _setting(4, "at least 0")
+    steps: int = _setting(3000, "at least 1")
+    quasars: int = _setting(600, "at least 1")
+    stars: int = _setting(600, "at least 1")
     seed: int = _setting(31, "at least 0")
 
 

@@ -215,15 +215,17 @@ def _galaxy(work):
 
 
 def _transients(work):
-    """The library of transients, its calibration, and the rule that tells them from all else."""
+    """The library of transients, networks, their calibration, and the rule that tells them from all else."""
     base = work.base
     if "calibrate_redshift" in work.done:
         heads, about = gather_parts(work.model, work.done)
         base = assemble_weights(base, work.folder / "whole.safetensors", heads=heads, about=about)
     head, figures = make_transient_head(
-        Runner(base, work.device), work.data, **work.settings.to_dict(), report=work.report
+        Runner(base, work.device), work.data, **work.settings.to_dict(), folder=work.folder, report=work.report
     )
     write_head(work.folder / HEAD, head)
+    for path in work.folder.glob("network_*.pt"):
+        path.unlink()
     return [HEAD], figures
 
 

@@ -1,0 +1,68 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""From which probabilities on answers on transients are sure, by spectra of objects that are left out."""
+
+import numpy as np
+
+from astro_spectok.training.transient_calibration import GROUPS, PHASES, RIGHT
+
+__all__ = ["find_threshold", "fit_thresholds"]
+
+#: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days
+RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.97, 0.9, 10.0
+#: share of what is no transient that may surely seem one
+CLAIMED = 0.003
+#: limits of each threshold
+LIMITS = {"type": (0.5, 0.95), "redshift": (0.5, 0.95), "transient": (0.5, 0.99), "phase": (5.0, 30.0)}
+
+
+def find_threshold(values, right, wanted):
+    """The lowest value such that of all from it on the wanted share is right; the highest where there is none.
+
+    Examples
+    --------
+    >>> from astro_spectok.training.transient_thresholds import find_threshold
+    >>> find_threshold([0.3, 0.5, 0.7, 0.9], [False, False, True, True], 0.9)
+    0.7
+    """
+    values, right = np.asarray(values, float), np.asarray(right, float)
+    if not len(values):
+        return np.inf
+    order = np.argsort(-values, kind="stable")
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(share >= wanted)
+    return float(values[order][enough[-1]]) if len(enough) else float(values.max())
+
+
+def fit_thresholds(answered, library, spectra, kept):
+    """Thresholds of flags by what they are of: dict of str to float.
+
+    Parameters
+    ----------
+    answered : iterable of (Case, Scan, TransientPosterior)
+        As of `~astro_spectok.training.transient_calibration.answer_left_out`.
+    library : `~astro_spectok.heads.transient.TransientLibrary`
+    spectra : list of `~astro_spectok.training.transient_types.TransientSpectrum`
+    kept : ndarray
+        Probabilities of a transient, of what is none.
+    """
+    p_type, right, p_z, near, sigma, close = ([] for _ in range(6))
+    for one, _, posterior in answered:
+        probability = posterior.type_probability
+        kind, truth = max(probability, key=probability.get), spectra[one.row]
+        ln1pz, _, share = posterior.find_redshift()
+        p_type.append(probability[kind]), right.append(_group(kind) == _group(truth.kind))
+        p_z.append(share), near.append(abs(np.expm1(ln1pz) - one.z) < RIGHT)
+        if near[-1] and kind == truth.kind and PHASES[0] <= truth.phase <= PHASES[1]:
+            phase = posterior.find_phase(kind, library, ln1pz)
+            sigma.append(-phase.sigma), close.append(abs(phase.mean - truth.phase) < CLOSE)
+    found = {
+        "type": find_threshold(p_type, right, RIGHT_TYPE), "redshift": find_threshold(p_z, near, RIGHT_Z),
+        "transient": float(np.quantile(kept, 1 - CLAIMED)) if len(kept) else 1.0,
+        "phase": -find_threshold(sigma, close, RIGHT_PHASE),
+    }  # fmt: skip
+    return {name: round(float(np.clip(value, *LIMITS[name])), 3) for name, value in found.items()}
+
+
+def _group(kind):
+    """The group of a type; the type where it has none."""
+    return next((own[0] for own in GROUPS if kind in own), kind)
