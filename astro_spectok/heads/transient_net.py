@@ -42,9 +42,9 @@ def find_candidates(log_p, ln1pz, count=COUNT):
     --------
     >>> import numpy as np
     >>> from astro_spectok.heads.transient_net import find_candidates
-    >>> ln1pz = np.arange(0, 0.1, 0.0025)
-    >>> find_candidates(-np.abs(ln1pz - 0.05), ln1pz, 2).tolist()
-    [20, 15]
+    >>> ln1pz = np.arange(0, 0.1, 0.003)
+    >>> find_candidates(-np.abs(ln1pz - 0.04), ln1pz, 2).tolist()
+    [13, 17]
     """
     left, out = np.array(log_p, float), []
     while len(out) < count and np.isfinite(left).any():

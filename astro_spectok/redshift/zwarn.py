@@ -50,7 +50,7 @@ class RedshiftFlag(IntFlag):
     #: fewer than 300 good pixels, which fill less than a tenth in ln(wavelength)
     LITTLE_COVERAGE = 32768
     #: templates of supernovae and other transients explain it better than those of its class (weights with a head
-    #: ``transient``)
+    #: ``transient``); not set for galaxies whose lines are certain, as the redshift of the host is right
     TRANSIENT_LIKE = 65536
     #: of a series: one spectrum alone is sure of another class or redshift than all together, as of another object
     EPOCHS_DISAGREE = 131072
