@@ -12,8 +12,7 @@ import torch
 from _network_inputs import make_spectrum, stack_spectra
 
 from astro_spectok.heads import RedshiftConfig, RedshiftHead, build_model
-from astro_spectok.heads.correlation import correlate
-from astro_spectok.heads.template_spectra import KEPT
+from astro_spectok.heads.template_spectra import KEPT, correlate
 from astro_spectok.network import HeadInputs, get_config
 
 HEAD = RedshiftConfig(

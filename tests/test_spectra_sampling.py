@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.spectra import InputFlag, SpectrumBatch, estimate_noise, to_batch
-from astro_spectok.spectra.correlation import find_correlation
 from astro_spectok.spectra.sampling import average_fine_pixels, average_pixels
+from astro_spectok.spectra.scatter import find_correlation
 
 FINEST = 1.6 / 299792.458
 

@@ -221,9 +221,9 @@ def test_random_numbers_of_the_caller_stay(data, tmp_path):
 
 
 def test_training_learns(data, tmp_path):
-    """After 80 steps of the smallest network, spectra that it was not trained on are more likely than before."""
+    """After 56 steps of the smallest network, spectra that it was not trained on are more likely than before."""
     config = dataclasses.replace(
-        QUICK, steps=80, batch_tokens=48, learning_rate=3e-3, log_every=40, checkpoint_every=80
+        QUICK, steps=56, batch_tokens=48, learning_rate=3e-3, log_every=28, checkpoint_every=56
     )
     out = pretrain(data, tmp_path, TINY, config, device="cpu", precision="float32")
     trained = load_weights(out, shared=False).network

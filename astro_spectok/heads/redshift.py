@@ -12,14 +12,13 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from astro_spectok.heads.correlation import correlate, cut_range
 from astro_spectok.heads.posterior_summary import PosteriorSummary
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift_loss import redshift_loss
 from astro_spectok.heads.redshift_solutions import find_solutions
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.small_numbers import REDSHIFT_RULES
-from astro_spectok.heads.template_spectra import QUANTUM, TemplateSpectra
+from astro_spectok.heads.template_spectra import QUANTUM, TemplateSpectra, correlate, cut_range
 from astro_spectok.network.linear import Linear
 from astro_spectok.network.patches import N_CHANNELS
 

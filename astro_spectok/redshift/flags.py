@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from astro_spectok.redshift.kinds import is_unlike
 from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.reliance import is_unlike
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import InputFlag
@@ -149,7 +149,7 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
         Vacuum wavelength of the last good pixel, as of `find_red_end`; NaN if not known.
     snr : float, optional
         Median signal-to-noise ratio per pixel.
-    shown : `~astro_spectok.redshift.kinds.Shown`, optional
+    shown : `~astro_spectok.redshift.reliance.Shown`, optional
         Evidence for another kind of object; no flag is set without.
 
     Returns

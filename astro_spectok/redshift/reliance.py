@@ -1,9 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How like right answers an answer is: a linear or quadratic rule over what network and templates say of it."""
+"""How like right answers an answer is, and whether its object is of another kind than the classes: fitted rules."""
+
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FEATURES", "describe_answer", "expand_features", "is_dubious"]
+from astro_spectok.utils.spectypes import STAR
+
+__all__ = ["FEATURES", "Shown", "describe_answer", "expand_features", "is_dubious", "is_unlike"]
 
 #: what an answer is judged by
 FEATURES = (
@@ -16,6 +20,8 @@ SUREST, SNR = 1e-4, (0.3, 300.0)
 LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
 #: standard deviations of a feature from its mean beyond which it is as at that: nothing is extrapolated
 FARTHEST = 3.0
+#: velocity over the speed of light up to which a galaxy or quasar may as well be a star: most stars are slower
+STELLAR_VELOCITY = 0.001
 
 
 def describe_answer(z, probability, around, information, shown):
@@ -29,7 +35,7 @@ def describe_answer(z, probability, around, information, shown):
         Probability of its class and a redshift in its vicinity, as of `~astro_spectok.redshift.flags.sum_around`.
     information : float
         In nat, of class and redshift, before a user's prior.
-    shown : `~astro_spectok.redshift.kinds.Shown`
+    shown : `~astro_spectok.redshift.reliance.Shown`
 
     Returns
     -------
@@ -39,8 +45,7 @@ def describe_answer(z, probability, around, information, shown):
 
     Examples
     --------
-    >>> from astro_spectok.redshift.kinds import Shown
-    >>> from astro_spectok.redshift.reliance import FEATURES, describe_answer
+    >>> from astro_spectok.redshift.reliance import FEATURES, Shown, describe_answer
     >>> values = describe_answer(0.1, 0.99, 0.999, 8.0, Shown(snr=10, pixel=2e-4, structure=0.2, unexplained=0.1))
     >>> print({name: round(float(value), 2) for name, value in zip(FEATURES, values)}["share"])
     0.5
@@ -105,3 +110,81 @@ def is_dubious(spectype, features, reliable):
         return False
     expanded = expand_features(features, rule["centre"], rule["scale"])
     return bool(rule["offset"] + expanded[: len(rule["weights"])] @ rule["weights"] < 0)
+
+
+class Shown(NamedTuple):
+    """Evidence of a spectrum on the kind of its object.
+
+    Attributes
+    ----------
+    snr : float
+        Median signal-to-noise ratio per pixel.
+    pixel : float
+        Width of a pixel in ln(wavelength).
+    structure, unexplained : float
+        As of `~astro_spectok.redshift.fit.Refined`; NaN where templates were not compared.
+    type_probability : float
+        Of the most probable type, if it is a star; 1 for weights without a type head.
+    evidence, tension : float
+        As of `~astro_spectok.redshift.solutions.Sharpened`.
+    """
+
+    snr: float = 0.0
+    pixel: float = 0.0
+    structure: float = np.nan
+    unexplained: float = np.nan
+    type_probability: float = 1.0
+    evidence: float = np.nan
+    tension: float = 0.0
+
+
+def is_unlike(spectype, z, probability, information, shown, rules, around=None):
+    """Whether an object is of another kind than those of its class, or has the velocity of a star without being one.
+
+    Templates explain most of the features of a spectrum of their class, if not all; a bright quasar has a sharp
+    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. Beyond
+    that, a fitted rule compares answers with right ones.
+
+    Parameters
+    ----------
+    spectype : str
+    z, probability : float
+        Of the best solution.
+    information : float
+        In nat, of class and redshift, before a user's prior.
+    shown : `Shown`
+    rules : `~astro_spectok.redshift.rules.RedshiftRules`
+    around : float, optional
+        Probability of the class and a redshift in the vicinity; that of the best solution if not given.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from astro_spectok.redshift.reliance import Shown, is_unlike
+    >>> from astro_spectok.redshift.rules import RedshiftRules
+    >>> shown, rules = Shown(snr=20, pixel=3e-4, structure=0.3, unexplained=0.2), RedshiftRules.begin()
+    >>> is_unlike("QSO", 2.8, 0.85, 6.9, shown, rules)
+    True
+    >>> is_unlike("QSO", 2.8, 0.999, 8.5, shown, rules)
+    False
+    """
+    if spectype != STAR and abs(z) < STELLAR_VELOCITY:
+        return True
+    features = describe_answer(z, probability, probability if around is None else around, information, shown)
+    if is_dubious(spectype, features, rules.reliable):
+        return True
+    strange = shown.unexplained > rules.unexplained  # False for NaN
+    share = shown.unexplained / shown.structure if strange else 0.0
+    limits = rules.unlike["QSO" if spectype == "QSO" else STAR if spectype == STAR else "GALAXY"]
+    if spectype == STAR:
+        known = information >= limits["information"] or shown.type_probability >= limits["type"]
+        return bool(share > limits["share"] and not known)
+    if spectype == "QSO" and shown.pixel > limits["pixel"]:
+        return False
+    if not shown.snr > limits["bright"]:
+        return False
+    left = share > limits["share"] and probability < limits["sure"]
+    return bool(left or (spectype == "QSO" and information < limits["information"]))

@@ -11,8 +11,8 @@ from astro_spectok.redshift.calibration import measure_pixel
 from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.flags import find_red_end
-from astro_spectok.redshift.kinds import Shown
 from astro_spectok.redshift.peaks import WINDOW
+from astro_spectok.redshift.reliance import Shown
 
 __all__ = [
     "Sharpened",
@@ -106,7 +106,7 @@ def describe_spectrum(batch, i):
 
 
 def describe_kind(sharp, batch, i, types=None):
-    """The `~astro_spectok.redshift.kinds.Shown` of one spectrum of a batch and its best solution.
+    """The `~astro_spectok.redshift.reliance.Shown` of one spectrum of a batch and its best solution.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def describe_kind(sharp, batch, i, types=None):
 
     Returns
     -------
-    `~astro_spectok.redshift.kinds.Shown`
+    `~astro_spectok.redshift.reliance.Shown`
     """
     pixel = measure_pixel(batch.wavelength[batch.grid(i)])
     likely = max(types.values()) if types else 1.0

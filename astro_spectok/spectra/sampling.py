@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from astro_spectok.spectra.batch import InputFlag, SpectrumBatch
-from astro_spectok.spectra.correlation import find_correlation
 from astro_spectok.spectra.noise import estimate_noise
+from astro_spectok.spectra.scatter import find_correlation
 
 __all__ = ["average_fine_pixels", "average_pixels"]
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from astro_spectok.redshift.flags import convert_flags, is_sky_like, lacks_features
-from astro_spectok.redshift.kinds import is_unlike
+from astro_spectok.redshift.reliance import is_unlike
 from astro_spectok.redshift.signal import has_little_coverage, lacks_signal
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.stellar.warn import StellarFlag
@@ -82,7 +82,7 @@ def find_star_flags(
     redshift_rules : `~astro_spectok.redshift.rules.RedshiftRules`
     snr : float, optional
         Median signal-to-noise ratio per pixel.
-    shown : `~astro_spectok.redshift.kinds.Shown`, optional
+    shown : `~astro_spectok.redshift.reliance.Shown`, optional
         Evidence for another kind of object; no flag is set without.
     assume_star : bool
         Whether it is known to be a star.

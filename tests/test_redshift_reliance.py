@@ -8,8 +8,7 @@ import pytest
 
 from astro_spectok.heads.small_numbers import RELIABLE
 from astro_spectok.redshift.fit import refine_redshift
-from astro_spectok.redshift.kinds import Shown, is_unlike
-from astro_spectok.redshift.reliance import FEATURES, is_dubious
+from astro_spectok.redshift.reliance import FEATURES, Shown, is_dubious, is_unlike
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
 from astro_spectok.redshift.templates import load_rest_templates
