@@ -1,15 +1,29 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A small synthetic directory of training spectra in the documented layout."""
 
+import functools
+
 import numpy as np
 
-from astro_spectok.training import TrainingConfig
+from astro_spectok.simulate import Survey
+from astro_spectok.simulate.templates import TemplateStore
+from astro_spectok.training import TrainingConfig, batches, loop
+from astro_spectok.training.provenance import measure_wavelength_range
 
 #: settings of runs that take a second
 QUICK = TrainingConfig(
     steps=12, batch_tokens=24, max_pixels=256, min_pixels=96, target_pixels=192, warmup=4, workers=0, log_every=4,
     checkpoint_every=4, seed=7,
 )  # fmt: skip
+
+
+def speed_up(patch, n_shards):
+    """What runs do at their begin and end takes little: surveys are made once, as what they draw depends on the seed
+    alone, few shards give the range of wavelengths, and no curve is drawn."""
+    patch.setattr(batches, "TemplateStore", functools.cache(TemplateStore))
+    patch.setattr(batches, "Survey", functools.cache(Survey))
+    patch.setitem(measure_wavelength_range.__kwdefaults__, "n_shards", n_shards)
+    patch.setattr(loop, "plot_curve", lambda log, path: path.touch())
 
 
 def make_flux(wavelength, rng):

@@ -217,9 +217,9 @@ def test_noise_has_no_zero_point(bases):
 
 
 @needs_data
-def test_stelib_is_brought_to_rest(store):
+def test_stelib_is_brought_to_rest(public_sets):
     """The calcium triplet of the cool stars of STELIB, which are not all published at rest."""
-    stars = read_stars(store, ["stelib_real_stars"], OPTICAL)
+    stars = read_stars(public_sets, ["stelib_real_stars"], OPTICAL)
     x = OPTICAL.ln_wavelength()
     inside = (x - np.log(8544.44)).abs() < 0.0012
     rows = [i for i, kind in enumerate(stars.kind) if kind in "GK" and torch.isfinite(stars.flux[i, inside]).all()]

@@ -99,11 +99,11 @@ def test_real_grid(survey):
 
 
 @needs(TRAIN)
-def test_left_out_stars_are_left_out(store):
+def test_left_out_stars_are_left_out(public_sets):
     """Stars left out for validation are not drawn from, in either library; stars of CFLIB have gaps."""
-    names = read_library(store).names
+    names = read_library(public_sets).names
     left_out = choose_left_out(names)
-    whole, part = store.make(GridStars, "cpu"), GridStars(store, without=left_out)
+    whole, part = public_sets.make(GridStars, "cpu"), GridStars(public_sets, without=left_out)
     kept = {tuple(row) for row in part.labels}
     assert 0.7 * len(whole.labels) < len(part.labels) < 0.87 * len(whole.labels)
     assert kept <= {tuple(row) for row in whole.labels}
@@ -116,9 +116,9 @@ def test_left_out_stars_are_left_out(store):
 
 
 @needs(TRAIN)
-def test_real_libraries(store):
+def test_real_libraries(public_sets):
     """CFLIB beside MILES: stars that both have, labels alike, gaps unknown with a margin, lines in the same places."""
-    library = read_library(store)
+    library = read_library(public_sets)
     place = {name: i for i, name in enumerate(library.names) if library.member[i] == 0}
     second = np.flatnonzero(library.member == 1)
     pairs = np.array([(place[library.names[i]], i) for i in second if library.names[i] in place])

@@ -2,7 +2,6 @@
 """Tests of training chosen parts of a network: what stays as it is, what is computed, and how a run remembers it."""
 
 import dataclasses
-import functools
 import math
 import re
 
@@ -10,19 +9,17 @@ import _distributed
 import pytest
 import torch
 from _distributed import CONFIG, NETWORK
-from _training_data import QUICK
+from _training_data import QUICK, speed_up
 from safetensors.torch import load_file
 
 from astro_spectok.cli import main
 from astro_spectok.heads import build_model
 from astro_spectok.network import build_network, get_config
-from astro_spectok.simulate import Survey
-from astro_spectok.training import batches, loop
+from astro_spectok.training import loop
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.freezing import find_part, freeze_all_but, get_part, is_trained, list_parts
 from astro_spectok.training.history import read_log
 from astro_spectok.training.loop import pretrain
-from astro_spectok.training.provenance import measure_wavelength_range
 from astro_spectok.training.step import TrainingStep
 from astro_spectok.weights import load_weights, read_metadata, write_network
 
@@ -41,8 +38,7 @@ def quick_start():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "Survey", functools.cache(Survey))
-        patch.setitem(measure_wavelength_range.__kwdefaults__, "n_shards", 2)
+        speed_up(patch, 2)
         yield
     torch.set_num_threads(before)
 

@@ -227,11 +227,11 @@ class ViewDataset(torch.utils.data.Dataset):
 
 
 def open_stars(store):
-    """A `StellarSurvey` of public sets (a store, or their directory), or None where they hold no stars with labels."""
+    """A `StellarSurvey` of a store of public sets, or None where they hold no stars with labels."""
     try:
         return StellarSurvey(store)
     except ValueError:
-        log.warning("no labelled stars in %s: heads for stars learn nothing", TemplateStore.of(store).directory)
+        log.warning("no labelled stars in %s: heads for stars learn nothing", store.directory)
         return None
 
 
