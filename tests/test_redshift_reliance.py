@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy import units as u
 
 from astro_spectok.heads.small_numbers import RELIABLE
-from astro_spectok.redshift.fit import refine_redshift
-from astro_spectok.redshift.reliance import FEATURES, Shown, is_dubious, is_unlike
+from astro_spectok.redshift.fit import assume_resolution, refine_redshift
+from astro_spectok.redshift.reliance import FEATURES, Shown, is_dubious, is_galaxy_like, is_unlike
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.redshift.signal import has_little_coverage, has_negative_continuum, lacks_signal
+from astro_spectok.redshift.solutions import Sharpened, describe_kind
 from astro_spectok.redshift.templates import load_rest_templates
+from astro_spectok.spectra import to_batch
 from astro_spectok.training.redshift_reliance import fit_reliable
 
 BRIGHT = {"snr": 20.0, "pixel": 3e-4}
@@ -35,11 +38,35 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
         ("STAR", 0.0005, 0.98, 2.0, STRANGE, True),
         ("STAR", 0.0005, 0.98, 2.0, STRANGE | {"type_probability": 0.9}, False),
         ("STAR", 0.0005, 0.98, 2.0, BRIGHT, False),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 520.0}, True),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 490.0}, True),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 400.0}, False),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0}, False),
     ],
 )
 def test_kinds(spectype, z, probability, information, shown, unlike):
     rules = RedshiftRules.begin()
     assert is_unlike(spectype, z, probability, information, Shown(**shown), rules) == unlike
+
+
+@pytest.mark.parametrize(("low", "high"), [(4800, 5380), (4000, 7000), (4750, 9000)])
+def test_near_galaxies_are_no_fast_stars(low, high):
+    """At 450 km/s lines alone tell which it is, in the window of an integral-field spectrograph too."""
+    templates, x, ln1pz = load_rest_templates(), np.log(np.arange(low, high, 1.0)), np.log1p(0.0015)
+    like = {}
+    for spectype in ("GALAXY", "STAR"):
+        grid = templates.at_resolution(spectype, assume_resolution(x))
+        rest = templates.ln_start + templates.step * np.arange(len(grid))
+        noise = np.random.default_rng(3).normal(0, 0.01, len(x))
+        flux = 1 + np.interp(x - ln1pz, rest, grid[:, 0]) + noise
+        batch = to_batch((np.exp(x) * u.AA, flux * u.one, np.full(len(x), 0.01) * u.one), medium="vacuum")
+        fit = refine_redshift(x, flux, np.full(len(x), 1e4), "STAR", ln1pz, 2e-4)
+        sharp = Sharpened(fit.ln1pz, fit.width, fit.evidence, 2e-4, 0.0, True, fit.structure, fit.unexplained)
+        like[spectype] = is_galaxy_like(describe_kind(sharp, batch, 0, {}, "STAR"))
+        # nothing is compared for slow stars, and for other classes
+        assert np.isnan(describe_kind(sharp._replace(ln1pz=1e-4), batch, 0, {}, "STAR").rival)
+        assert np.isnan(describe_kind(sharp, batch, 0, {}, "GALAXY").rival)
+    assert like == {"GALAXY": True, "STAR": False}
 
 
 def test_answers_like_right_ones():

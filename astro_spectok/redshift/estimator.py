@@ -326,7 +326,7 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
     peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
-    shown, calibration = describe_kind(sharp, batch, i, types), prepared.calibration
+    shown, calibration = describe_kind(sharp, batch, i, types, peaks[0].spectype), prepared.calibration
     flags = find_flags(
         posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip

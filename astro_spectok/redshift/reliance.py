@@ -7,7 +7,16 @@ import numpy as np
 
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["FEATURES", "Shown", "describe_answer", "expand_features", "is_dubious", "is_unlike"]
+__all__ = [
+    "FAST",
+    "FEATURES",
+    "Shown",
+    "describe_answer",
+    "expand_features",
+    "is_dubious",
+    "is_galaxy_like",
+    "is_unlike",
+]
 
 #: what an answer is judged by
 FEATURES = (
@@ -22,6 +31,11 @@ LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
 FARTHEST = 3.0
 #: velocity over the speed of light up to which a galaxy or quasar may as well be a star: most stars are slower
 STELLAR_VELOCITY = 0.001
+#: velocity over the speed of light from which a star recedes fast enough to be asked whether it is a near galaxy
+FAST = 0.0006
+#: nat by which templates of stars must explain a fast star better than those of galaxies do at the same redshift: this
+#: share of their evidence, and bounds of that
+RIVAL, RIVAL_BOUNDS = 0.06, (3.0, 20.0)
 
 
 def describe_answer(z, probability, around, information, shown):
@@ -127,6 +141,9 @@ class Shown(NamedTuple):
         Of the most probable type, if it is a star; 1 for weights without a type head.
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
+    rival : float
+        Of a star that recedes faster than `FAST`: evidence of the templates of galaxies at its redshift; NaN where
+        there are none, and for all else.
     """
 
     snr: float = 0.0
@@ -136,14 +153,31 @@ class Shown(NamedTuple):
     type_probability: float = 1.0
     evidence: float = np.nan
     tension: float = 0.0
+    rival: float = np.nan
+
+
+def is_galaxy_like(shown):
+    """Whether templates of galaxies explain a fast star about as well as those of stars do.
+
+    Parameters
+    ----------
+    shown : `Shown`
+
+    Returns
+    -------
+    bool
+        False where they were not compared.
+    """
+    return bool(shown.rival - shown.evidence > -np.clip(RIVAL * shown.evidence, *RIVAL_BOUNDS))
 
 
 def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """Whether an object is of another kind than those of its class, or has the velocity of a star without being one.
 
     Templates explain most of the features of a spectrum of their class, if not all; a bright quasar has a sharp
-    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. Beyond
-    that, a fitted rule compares answers with right ones.
+    redshift, and a bright star a type. Supernovae and spectra of two objects fail in one of these. A star at the
+    velocity of a near galaxy is one by its lines alone: templates of galaxies must not explain it as well. Beyond that,
+    a fitted rule compares answers with right ones.
 
     Parameters
     ----------
@@ -172,6 +206,8 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     False
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
+        return True
+    if spectype == STAR and is_galaxy_like(shown):
         return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):

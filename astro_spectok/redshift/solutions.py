@@ -12,7 +12,8 @@ from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.flags import find_red_end
 from astro_spectok.redshift.peaks import WINDOW
-from astro_spectok.redshift.reliance import Shown
+from astro_spectok.redshift.reliance import FAST, Shown
+from astro_spectok.utils.spectypes import STAR
 
 __all__ = [
     "Sharpened",
@@ -25,6 +26,10 @@ __all__ = [
     "take_spectrum",
     "widen_solutions",
 ]
+
+
+#: least standard deviation in ln(1 + z) with which templates of another class are fitted around a redshift
+NEAR = 2e-4
 
 
 class Sharpened(NamedTuple):
@@ -105,7 +110,7 @@ def describe_spectrum(batch, i):
     return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
 
 
-def describe_kind(sharp, batch, i, types=None):
+def describe_kind(sharp, batch, i, types=None, spectype=None):
     """The `~astro_spectok.redshift.reliance.Shown` of one spectrum of a batch and its best solution.
 
     Parameters
@@ -115,6 +120,8 @@ def describe_kind(sharp, batch, i, types=None):
     i : int
     types : dict of str to float, optional
         Probability of each stellar type, if it is a star.
+    spectype : str, optional
+        Class of the solution.
 
     Returns
     -------
@@ -123,7 +130,13 @@ def describe_kind(sharp, batch, i, types=None):
     pixel = measure_pixel(batch.wavelength[batch.grid(i)])
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
-    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension)
+    rival = np.nan
+    if spectype == STAR and np.expm1(sharp.ln1pz) > FAST:
+        width = max(sharp.width, NEAR)
+        spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
+        fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)
+        rival = np.nan if fit is None else fit.evidence
+    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival)
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):

@@ -21,6 +21,8 @@ __all__ = ["convert_arms", "join_arms", "join_rows"]
 
 #: pixels of two arms are the same pixel if their centres differ by less than this fraction of a pixel
 _SAME_PIXEL = 0.02
+#: sources of a medium that was found in the spectrum itself
+FOUND = ("oxygen", "sky")
 
 
 def convert_arms(raws, **options):
@@ -41,15 +43,15 @@ def convert_arms(raws, **options):
     """
     arms = [convert_rows(raw, **options) for raw in raws]
     known = [arm.info for arm in arms if arm.info.medium_source not in ("assumed", "axis")]
-    stated = [info for info in known if info.medium_source != "oxygen"]
+    stated = [info for info in known if info.medium_source not in FOUND]
     likeliest = max(stated or known, key=lambda info: info.medium_probability, default=None)
     if likeliest is None or len({info.medium for info in stated}) > 1:
         return arms
     # what bands show in one order does not stand against what is stated
-    unsure = ("assumed",) if not stated else ("assumed", "oxygen")
+    unsure = ("assumed",) if not stated else ("assumed", *FOUND)
     for k, (raw, arm) in enumerate(zip(raws, arms, strict=True)):
         source, medium = arm.info.medium_source, arm.info.medium
-        if source in unsure or (not stated and medium != likeliest.medium and source == "oxygen"):
+        if source in unsure or (not stated and medium != likeliest.medium and source in FOUND):
             again = convert_rows(raw, **options | {"medium": likeliest.medium})
             info = replace(
                 again.info, medium_source=likeliest.medium_source, medium_probability=likeliest.medium_probability

@@ -33,7 +33,7 @@ class InputFlag(IntFlag):
     #: no uncertainty was given, or one that is far larger than the scatter of the flux, or smaller than any calibration
     #: is good: it was estimated from the scatter
     UNCERTAINTY_ESTIMATED = 1
-    #: neither the keyword, the WCS, the header nor bands of atmospheric oxygen give the medium: vacuum was assumed
+    #: neither keyword, WCS, header nor bands and lines of the atmosphere give the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
     #: wavelengths were not in order or not unique: sorted, and equal ones averaged by inverse variance
     WAVELENGTH_SORTED = 4
@@ -77,9 +77,9 @@ class SpectrumInfo:
         Unit of the flux as given.
     medium : {'vacuum', 'air'}
         Medium of the wavelengths as given.
-    medium_source : {'keyword', 'axis', 'wcs', 'header', 'oxygen', 'assumed'}
+    medium_source : {'keyword', 'axis', 'wcs', 'header', 'oxygen', 'sky', 'assumed'}
         Where that was learnt; 'axis' for a frequency, energy or wavenumber, which no medium changes; 'oxygen' for the
-        bands of the atmosphere in the spectrum.
+        bands of the atmosphere in the spectrum, 'sky' for the lines of the night sky in its noise.
     doppler_convention : {'optical', 'radio', 'relativistic'} or None
         Needed to return to a velocity axis; None for all others.
     doppler_rest : `~astropy.units.Quantity` or None

@@ -14,6 +14,7 @@ from astro_spectok.spectra.medium import convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.resolution import find_resolution
+from astro_spectok.spectra.sky_lines import find_medium_by_sky
 from astro_spectok.spectra.telluric import find_medium_by_oxygen
 
 __all__ = ["Rows", "convert_rows", "read_max_pixels"]
@@ -301,7 +302,7 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
         flags |= InputFlag.UNCERTAINTY_ESTIMATED
     sure = 1.0
     if source == "assumed":
-        medium, source, sure = _look_for_medium(order.wavelength, flux, ivar, power)
+        medium, source, sure = _look_for_medium(order.wavelength, flux, ivar, power, raw.uncertainty is not None)
     if source == "assumed":
         flags |= InputFlag.MEDIUM_ASSUMED
     guesses = tuple(map(str, raw.meta.get("guesses", ()))) if isinstance(raw.meta, dict) else ()
@@ -315,11 +316,14 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
     return Rows(wavelength, flux, ivar, scale, count, flags, info, raw.names, power)
 
 
-def _look_for_medium(wavelength, flux, ivar, resolution):
-    """Medium, source and probability, by the bands of the atmosphere where nothing else states it."""
+def _look_for_medium(wavelength, flux, ivar, resolution, has_errors):
+    """Medium, source and probability, by bands and lines of the atmosphere where nothing else states it."""
     known = None if resolution is None or not np.isfinite(resolution).any() else float(np.nanmedian(resolution))
     found = find_medium_by_oxygen(wavelength, flux, ivar, resolution=known)
-    return ("vacuum", "assumed", 0.5) if found is None else (found.medium, "oxygen", found.probability)
+    if found is not None:
+        return found.medium, "oxygen", found.probability
+    found = find_medium_by_sky(wavelength, flux, ivar, resolution=known, has_errors=has_errors)
+    return ("vacuum", "assumed", 0.5) if found is None else (found.medium, "sky", found.probability)
 
 
 def _mask_fill_values(raw):

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
+from scipy.special import ndtr
 
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 
-__all__ = ["OxygenMedium", "find_medium_by_oxygen", "list_oxygen_lines"]
+__all__ = ["FoundMedium", "find_medium_by_oxygen", "list_oxygen_lines", "weigh_media"]
 
 #: bands of O2: name, origin in cm-1, rotational constants of the upper state, and optical depth of their strongest line
 #: relative to the first (Babcock & Herzberg 1948, ApJ 108, 167)
@@ -24,9 +25,9 @@ HIGHEST_N = 41
 HALF_WIDTH, WINGS = 1.3, 100.0
 #: column densities, as optical depths of the strongest line, that are tried
 DEPTHS = (3.0, 10.0, 30.0, 100.0, 300.0)
-#: km/s: step and reach of the shifts that are tried, and standard deviation around that of either medium: the motion of
-#: the Earth, which most pipelines take out, and errors of calibration
-STEP, REACH, EARTH = 6.0, 402.0, 20.0
+#: km/s: step and reach of the shifts that are tried; the motion of the Earth, which most pipelines take out, and the
+#: standard deviation of calibration
+STEP, REACH, EARTH, CALIBRATION = 6.0, 402.0, 30.0, 8.0
 #: step in ln(wavelength) of the model, and margins of a band in it
 FINE, MARGIN = 4e-6, 1.2e-3
 #: resolving powers between which a band resolves 83 km/s, fewest pixels of it, and most that are looked at
@@ -48,8 +49,8 @@ AIR_SHIFT = 82.5
 ROWS = 4
 
 
-class OxygenMedium(NamedTuple):
-    """Medium found from oxygen bands.
+class FoundMedium(NamedTuple):
+    """Medium found in a spectrum.
 
     Attributes
     ----------
@@ -127,7 +128,7 @@ def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):
 
     Returns
     -------
-    OxygenMedium or None
+    FoundMedium or None
         None if it remains unknown.
 
     Examples
@@ -146,16 +147,38 @@ def find_medium_by_oxygen(wavelength, flux, ivar, *, resolution=None):
         part = _find_part(band, ln_wavelength)
         for row in range(min(len(flux), ROWS) if part is not None else 0):
             gained += _fit_band(band, ln_wavelength[part], flux[row, part], ivar[row, part], resolution, shifts)
-    if gained.max() < DETECTED:
-        return None
+    return weigh_media(shifts, gained, AIR_SHIFT) if gained.max() > DETECTED else None
+
+
+def weigh_media(shifts, gained, air_shift, *, calibration=CALIBRATION):
+    """The medium that features of the atmosphere give, from how well they fit at each shift.
+
+    Parameters
+    ----------
+    shifts : ndarray, shape (n,)
+        In km/s, of the features against vacuum.
+    gained : ndarray, shape (n,)
+        Fall of chi squared, in units of the scatter around the best.
+    air_shift : float
+        In km/s, by which features stand to the blue in air.
+    calibration : float, optional
+        Standard deviation of the zero point in km/s, if that is more than a good one has.
+
+    Returns
+    -------
+    FoundMedium or None
+        None unless one of the two has more than 95 per cent, by a prior of the motion of the Earth around either and a
+        share of spectra in other frames.
+    """
+    calibration = max(calibration, CALIBRATION)
     likelihood = np.exp(SOFT * (gained - gained.max()) / 2)
     weight = {}
-    for medium, at in (("vacuum", 0.0), ("air", -AIR_SHIFT)):
-        prior = np.exp(-0.5 * ((shifts - at) / EARTH) ** 2)
+    for medium, at in (("vacuum", 0.0), ("air", -air_shift)):
+        prior = ndtr((shifts - at + EARTH) / calibration) - ndtr((shifts - at - EARTH) / calibration)
         weight[medium] = (1 - ASTRAY) / 2 * float(likelihood @ prior / prior.sum())
     likeliest = max(weight, key=weight.get)
     probability = weight[likeliest] / (sum(weight.values()) + ASTRAY * float(likelihood.mean()))
-    return OxygenMedium(likeliest, probability) if probability > SURE else None
+    return FoundMedium(likeliest, probability) if probability > SURE else None
 
 
 def _find_part(band, ln_wavelength):

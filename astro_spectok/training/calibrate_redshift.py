@@ -312,7 +312,7 @@ def answer(rows, redshifts, calibration):
         best = peaks[0]
         known = np.isfinite(row["z"])
         shown, around = (
-            describe_kind(sharp, row["batch"], row["i"], row.get("types")),
+            describe_kind(sharp, row["batch"], row["i"], row.get("types"), best.spectype),
             sum_around(posterior, raw[0], calibration.rules),
         )
         flags = find_flags(
