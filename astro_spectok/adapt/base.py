@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.adapt.deep import DeepSettings
-from astro_spectok.adapt.features import BLOCKS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.features import BLOCKS, VECTORS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.groups import check_groups, warn_repeated
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
@@ -74,8 +74,9 @@ class SpectrumModel(BaseEstimator):
         if self.adapt not in DEPTHS:
             msg = f"adapt must be one of {', '.join(DEPTHS)}; got {self.adapt!r}"
             raise ValueError(msg)
-        candidates = list_candidates(BLOCKS, self.blocks)
-        spectra, runner, batch, readings, _, messages = self._read(X, medium, resolution, redshift, progress)
+        X = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
+        candidates = list_candidates(BLOCKS if X.vectors is None else (*BLOCKS, VECTORS), self.blocks)
+        spectra, runner, batch, readings, _, messages = self._read(X, progress=progress)
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         self._complain(messages, usable)
         groups = check_groups(groups, len(spectra))
@@ -92,12 +93,13 @@ class SpectrumModel(BaseEstimator):
             msg = f"groups must be at least 3 among the spectra with labels; got {len(np.unique(groups[labelled]))}"
             raise ValueError(msg)
         grid = FeatureGrid.of_batch(batch, self.frame)
-        blocks, _ = make_blocks(batch, readings, grid)
+        blocks, _ = make_blocks(batch, readings, grid, spectra.vectors)
         self.reading_ = LinearReading.begin(grid, blocks)
         self.deep_ = None
         self._begun = None
         # for as long as it is fitted
         self._fitting = batch, readings, runner, DeepSettings.read(self.options)
+        self._beside = spectra.vectors
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
@@ -129,9 +131,9 @@ class SpectrumModel(BaseEstimator):
     def _end(self, usable):
         """Measure what other instruments do, and forget the spectra."""
         batch, _, runner, _ = self._fitting
-        self.transfer_ = Transfer.fit(batch, np.flatnonzero(usable), self.reading_, runner)
+        self.transfer_ = Transfer.fit(batch, np.flatnonzero(usable), self.reading_, runner, self._beside)
         self.reading_.trim()
-        del self._fitting, self._begun
+        del self._fitting, self._begun, self._beside
 
     def _learn_simulated(self, simulated, progress, read):
         """The deeper part of an estimator that has learned from simulated spectra, None without; ``read`` says of
@@ -169,13 +171,30 @@ class SpectrumModel(BaseEstimator):
             msg = f"this {type(self).__name__} must be fitted, or loaded, before it predicts; call fit(X, y) first"
             raise NotFittedError(msg)
 
+    def _check_vectors(self, vectors):
+        """Refuse spectra without the vectors that were learned from, with others, and with some where none were."""
+        known, got = self.reading_.components.get(VECTORS), None if vectors is None else vectors.shape[1]
+        wanted = None if known is None else len(known.mean)
+        if wanted == got:
+            return
+        if wanted is None:
+            msg = f"X must be spectra alone, as in fit; got {got} numbers beside each; leave vectors= out"
+        else:
+            msg = (
+                f"X must have {wanted} numbers beside each spectrum, as in fit; got {got or 'none'}; give "
+                f"SpectrumSet(spectra, vectors=...) of the same tower"
+            )
+        raise ValueError(msg)
+
     def _apply(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions, spreads (of each map, and what another instrument adds), flags and messages of spectra."""
         self._check_fitted()
-        spectra, runner, batch, readings, flags, messages = self._read(X, medium, resolution, redshift, progress)
+        spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
+        self._check_vectors(spectra.vectors)
+        spectra, runner, batch, readings, flags, messages = self._read(spectra, progress=progress)
         check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
         usable = np.array([reading is not None for reading in readings], dtype=bool)
-        blocks, coverage = make_blocks(batch, readings, self.reading_.grid)
+        blocks, coverage = make_blocks(batch, readings, self.reading_.grid, spectra.vectors)
         if not usable.any():
             widths = {name: len(made.mean) for name, made in self.reading_.components.items()}
             blocks = {name: np.full((len(batch), width), np.nan) for name, width in widths.items()}

@@ -14,11 +14,13 @@ from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
-__all__ = ["BLOCKS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
+__all__ = ["BLOCKS", "VECTORS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
 
 #: learned values of tokens, the embedding, levels of the continuum, lines over it, the same over their usual size
 #: nearby, so that weak ones count as much as strong ones, and the flux itself
 BLOCKS = ("tokens", "embedding", "levels", "lines", "contrast", "flux")
+#: one block more, of sets that have vectors beside their spectra
+VECTORS = "vectors"
 #: wavelengths around which tokens are averaged
 N_NODES = 24
 #: pixels of lines and flux, and the least width of one in ln(wavelength): 135 km/s
@@ -164,6 +166,9 @@ def read_set(spectra, runner, frame, *, network_key=None, progress=None):
         if isinstance(reading, str):
             flags[i] |= int(InputFlag.FAILED)
             messages[i], reading = reading, None
+        if reading is not None and spectra.vectors is not None and not np.isfinite(spectra.vectors[i]).all():
+            flags[i] |= int(InputFlag.BAD_INPUT)
+            messages[i], reading = "vectors must be finite numbers; got NaN or infinite ones; leave the row out", None
         readings.append(reading)
     return batch, readings, flags, messages
 
@@ -181,7 +186,7 @@ def _keep(encoded, width):
     )
 
 
-def make_blocks(batch, readings, grid):
+def make_blocks(batch, readings, grid, vectors=None):
     """Blocks of numbers of the spectra that were read.
 
     Parameters
@@ -189,11 +194,14 @@ def make_blocks(batch, readings, grid):
     batch : `~astro_spectok.spectra.SpectrumBatch`
     readings : list of Reading or None
     grid : FeatureGrid
+    vectors : ndarray, shape (n, E), optional
+        What stands beside the spectra, a block of its own.
 
     Returns
     -------
     blocks : dict of str to ndarray of float32, shape (n, d)
-        By the names of `BLOCKS`; NaN where a spectrum has nothing to say, and in all of those that were not read.
+        By the names of `BLOCKS`, and `VECTORS` where there are any; NaN where a spectrum has nothing to say, and in all
+        of those that were not read.
     coverage : ndarray of float64, shape (n,)
         Share of the grid that each spectrum fills.
     """
@@ -218,6 +226,9 @@ def make_blocks(batch, readings, grid):
         blocks[name] = np.full((len(batch), width), np.nan, np.float32)
         if values:
             blocks[name][rows] = values
+    if vectors is not None:
+        blocks[VECTORS] = np.full(vectors.shape, np.nan, np.float32)
+        blocks[VECTORS][rows] = vectors[rows]
     return blocks, coverage
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.adapt.features import BLOCKS
+from astro_spectok.adapt.features import BLOCKS, VECTORS
 from astro_spectok.adapt.reading import LinearReading
 from astro_spectok.adapt.ridge import FIRST
 from astro_spectok.adapt.transfer import Transfer
@@ -209,13 +209,14 @@ def _check(content, arrays):
         fine = type(grid[name]) is int and 2 <= grid[name] <= most
         _require(fine, f"grid.{name} must be an integer from 2 to {most}", grid[name])
     _require(grid["frame"] in ("observed", "rest"), "grid.frame must be 'observed' or 'rest'", grid["frame"])
-    _require(tuple(reading["blocks"]) == BLOCKS, f"blocks must be {', '.join(BLOCKS)}", reading["blocks"])
+    names = tuple(reading["blocks"])
+    _require(names in (BLOCKS, (*BLOCKS, VECTORS)), f"blocks must be {', '.join(BLOCKS)}, and {VECTORS} last", names)
     _require(1 <= len(reading["maps"]) <= MOST_LABELS, f"maps must be 1 to {MOST_LABELS}", len(reading["maps"]))
     for name, x in arrays.items():
         _require(bool(np.isfinite(x).all()), f"{name} must hold finite numbers", "others")
         large = not name.startswith("labels.") and x.size and np.abs(x).max() > LARGEST
         _require(not large, f"{name} must hold numbers up to {LARGEST:g}", "larger ones")
-    sizes = [_check_component(name, arrays, grid) for name in BLOCKS]
+    sizes = [_check_component(name, arrays, grid) for name in names]
     width, first = sum(d for d, _ in sizes), sum(k for _, k in sizes)
     for k in range(len(reading["maps"])):
         weights, offset, leverage = (arrays[f"maps.{k}.{what}"] for what in ("weights", "offset", "leverage"))

@@ -44,14 +44,18 @@ def list_candidates(blocks, wanted=None):
     ValueError
         There is no such block.
     """
+    candidates = list(CANDIDATES)
+    for _ in blocks[len(candidates[0]) :]:  # what stands beside the spectra: without, with, and alone
+        alone = (*(0 for _ in candidates[0]), 1)
+        candidates = [(*shares, 0) for shares in candidates] + [(*shares, 1) for shares in candidates] + [alone]
     if wanted is None:
-        return list(CANDIDATES)
+        return candidates
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
     if unknown := [name for name in wanted if name not in blocks]:
         msg = f"blocks must be out of {', '.join(blocks)}; got {', '.join(map(str, unknown))}"
         raise ValueError(msg)
     allowed = [name in wanted for name in blocks]
-    kept = [shares for shares in CANDIDATES if all(ok or not share for ok, share in zip(allowed, shares, strict=True))]
+    kept = [shares for shares in candidates if all(ok or not share for ok, share in zip(allowed, shares, strict=True))]
     single = [tuple(float(name == one) for name in blocks) for one in wanted]
     return list(dict.fromkeys([*kept, *(tuple(map(float, ok)) for ok in [allowed]), *single]))
 

@@ -51,8 +51,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
         depend on them ``resolution`` and ``velocity``.
     blocks : str or sequence of str, optional
-        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``; all of these if not
-        given.
+        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``, and ``vectors`` where
+        a `SpectrumSet` has them; all of these if not given.
 
     Attributes
     ----------

@@ -39,17 +39,22 @@ class SpectrumSet:
         Those that the spectra are for, where these lie along another axis than that of wavelengths
         (:ref:`sequences`): the set is then one of sequences along that axis, and neither medium, resolution nor
         redshift has a meaning.
+    vectors : array_like, shape (n, E), optional
+        What else is known of each object, as numbers: vectors of its photometry or its image
+        (`~astro_spectok.align.embed_photometry`, `~astro_spectok.align.ContrastiveAligner`), say. Estimators learn from
+        them beside the spectra, or with ``blocks="vectors"`` in their place. NaN in a row makes it unusable.
 
     Attributes
     ----------
     batch : `~astro_spectok.spectra.SpectrumBatch`
     redshift : ndarray of float64, shape (n,)
         NaN where unknown.
+    vectors : ndarray of float64, shape (n, E), or None
 
     Raises
     ------
     TypeError, ValueError
-        ``obj`` holds no spectra, or ``medium``, ``resolution`` or ``redshift`` does not fit them.
+        ``obj`` holds no spectra, or ``medium``, ``resolution``, ``redshift`` or ``vectors`` does not fit them.
 
     Examples
     --------
@@ -72,9 +77,11 @@ class SpectrumSet:
         redshift: Any = None,
         on_error: str = "flag",
         weights: str | PathLike[str] | None = None,
+        vectors: Any = None,
     ) -> None:
         self.batch: SpectrumBatch
         self.redshift: np.ndarray
+        self.vectors: np.ndarray | None
         if isinstance(obj, SpectrumSet):
             if medium is not None or resolution is not None:
                 msg = "medium and resolution must be given when a SpectrumSet is made; this one has them"
@@ -86,6 +93,7 @@ class SpectrumSet:
             msg = f"redshift must be left out for sequences along a {self.batch.axis.describe()} axis, which has none"
             raise ValueError(msg)
         self.redshift = _check_redshift(redshift, len(self.batch), own)
+        self.vectors = _check_vectors(vectors, obj, len(self.batch))
         # what was computed, by the place of a spectrum in the whole set; in the rest frame it depends on redshifts
         self._rows = np.arange(len(self.batch))
         self._shared: dict = {}
@@ -106,6 +114,7 @@ class SpectrumSet:
         rows = np.atleast_1d(np.arange(len(self))[key])
         part = object.__new__(type(self))
         part.batch, part.redshift = self.batch.take(rows), self.redshift[rows]
+        part.vectors = None if self.vectors is None else self.vectors[rows]
         part._rows, part._shared = self._rows[rows], self._shared
         return part
 
@@ -113,14 +122,16 @@ class SpectrumSet:
         return (self[i] for i in range(len(self)))
 
     def __getstate__(self):
-        return {"batch": self.batch, "redshift": self.redshift}  # what is shared would be copied with each part
+        # what is shared would be copied with each part
+        return {"batch": self.batch, "redshift": self.redshift, "vectors": self.vectors}
 
     def __setstate__(self, state):
         self.__dict__.update(state, _rows=np.arange(len(state["batch"])), _shared={})
 
     def __repr__(self):
         known = np.isfinite(self.redshift).sum()
-        return f"<SpectrumSet of {len(self)} spectra, {known} with a redshift>"
+        beside = "" if self.vectors is None else f", {self.vectors.shape[1]} numbers beside each"
+        return f"<SpectrumSet of {len(self)} spectra, {known} with a redshift{beside}>"
 
 
 def _make_batch(obj, medium, resolution, on_error, form):
@@ -167,6 +178,29 @@ def _check_redshift(redshift, n, own):
         raise ValueError(msg) from error
     if (values <= -1).any():
         msg = f"redshift must be above -1 (NaN: unknown); got {values[values <= -1][0]:g}"
+        raise ValueError(msg)
+    return values
+
+
+def _check_vectors(vectors, obj, n):
+    """Vectors (n, E) as given, else those that a set, or all of a list of sets, has already, else None."""
+    if vectors is None:
+        sets = [obj] if isinstance(obj, SpectrumSet) else obj if isinstance(obj, list | tuple) else []
+        own = [item.vectors for item in sets if isinstance(item, SpectrumSet)]
+        if len(own) < len(sets) or all(x is None for x in own):
+            return None
+        lengths = ["none" if x is None else str(x.shape[1]) for x in own]
+        if len(set(lengths)) > 1:
+            msg = f"vectors must be of one length in all sets that are joined; got {', '.join(lengths)}"
+            raise ValueError(msg)
+        return np.concatenate(own)
+    try:
+        values = np.array(vectors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"vectors must be an array of numbers (n, E); got {type(vectors).__name__}"
+        raise TypeError(msg) from error
+    if values.ndim != 2 or len(values) != n or not values.shape[1]:
+        msg = f"vectors must have the shape ({n}, E), a row for each spectrum; got {values.shape}; match them by id"
         raise ValueError(msg)
     return values
 

@@ -47,7 +47,7 @@ class Transfer:
     shifts: np.ndarray
 
     @classmethod
-    def fit(cls, batch, rows, reading, runner):
+    def fit(cls, batch, rows, reading, runner, vectors=None):
         """Measure it on the spectra ``rows`` of a batch, in the frame in which they are read, that a reading knows.
 
         Parameters
@@ -57,16 +57,19 @@ class Transfer:
         reading : `~astro_spectok.adapt.reading.LinearReading`
             With a map for each label; of classes nothing is altered.
         runner : `~astro_spectok.engine.Runner`
+        vectors : ndarray, shape (n, E), optional
+            What stands beside the spectra, which stays as it is.
         """
         width, noise = describe_pixels(batch.take(rows))
         pixel, typical = np.array([width.min(), width.max()]), float(np.quantile(noise, 0.9))
         shifts = np.zeros((len(reading.maps), len(KINDS)))
         if len(rows) >= FEWEST_ALTERED and all(len(made.offset) == 1 for made in reading.maps):
             rng = np.random.default_rng(0)
-            part = batch.take(rng.permutation(rows)[:MOST_ALTERED])
-            before = _predict(part, reading, runner)
+            some = rng.permutation(rows)[:MOST_ALTERED]
+            part, beside = batch.take(some), None if vectors is None else vectors[some]
+            before = _predict(part, reading, runner, beside)
             for k, kind in enumerate(KINDS):
-                moved = _predict(alter_batch(part, kind, rng), reading, runner) - before
+                moved = _predict(alter_batch(part, kind, rng), reading, runner, beside) - before
                 shifts[:, k] = SIGMA_PER_MAD * np.nanmedian(np.abs(moved), axis=0)
         return cls(pixel, typical, np.nan_to_num(shifts))
 
@@ -154,12 +157,11 @@ def alter_batch(batch, kind, rng):
     return replace(batch, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32))
 
 
-def _predict(batch, reading, runner):
+def _predict(batch, reading, runner, vectors):
     """Predictions of each map (n, k), in units of the spread of the labels; NaN where a spectrum cannot be used."""
-    batch, readings, _, _ = read_set(
-        SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None), runner, "observed"
-    )
-    blocks, _ = make_blocks(batch, readings, reading.grid)
+    at_rest = SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None)
+    batch, readings, _, _ = read_set(at_rest, runner, "observed")
+    blocks, _ = make_blocks(batch, readings, reading.grid, vectors)
     predicted, _ = reading.predict(blocks, reading.transform(blocks))
     out = np.concatenate([p[:, :1] for p in predicted], axis=1)
     out[[one is None for one in readings]] = np.nan

@@ -13,7 +13,7 @@ from torch import nn
 from astro_spectok.align.aligner_files import read_aligner, write_aligner
 from astro_spectok.align.batches import SimilarBatches
 from astro_spectok.align.features import SpectrumFeatures, read_features
-from astro_spectok.align.inputs import Samples, check_ids, check_numbers, split_groups
+from astro_spectok.align.inputs import check_ids, check_numbers, read_samples, split_groups
 from astro_spectok.align.pair_training import Pair, train_pair
 from astro_spectok.align.retrieval import measure_retrieval
 from astro_spectok.spectra import to_batch
@@ -202,7 +202,7 @@ class ContrastiveAligner:
             Pairs do not match in number or id, too few of them can be used, or an option is out of range.
         """
         features = self.read_spectra(spectra, medium=medium)
-        samples = Samples(samples)
+        samples = read_samples(samples)
         n = len(features)
         if len(samples) != n:
             msg = f"samples must be one for each of the {n} spectra; got {len(samples)}; match them by id first"
@@ -265,7 +265,7 @@ class ContrastiveAligner:
         dict of str to dict
             ``spectrum to sample`` and ``sample to spectrum``, as of `measure_retrieval`.
         """
-        features, samples = self.read_spectra(spectra), Samples(samples)
+        features, samples = self.read_spectra(spectra), read_samples(samples)
         rows = np.arange(len(features)) if rows is None else np.asarray(rows)
         first, second = self._embed_features(features, rows), self._embed_rows(samples, rows)
         own = None if groups is None else np.asarray(groups)[rows]
@@ -330,7 +330,7 @@ class ContrastiveAligner:
         ndarray of float32, shape (n, ``size``)
             At unit length; NaN for samples that are not finite.
         """
-        samples = Samples(samples)
+        samples = read_samples(samples)
         return self._embed_rows(samples, np.arange(len(samples)))
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False, card: str = "") -> Path:

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-__all__ = ["SpectrumFeatures", "read_features"]
+__all__ = ["SpectrumFeatures", "join_features", "read_features"]
 
 #: bins of a spectrum that are looked at in a step of training at most, at random
 LOOKED_AT = 24
@@ -74,6 +74,13 @@ class SpectrumFeatures:
         nodes = self.arrays["nodes"]
         some = nodes[:: max(1, len(nodes) // MOST)].astype(np.float32)
         return some.mean(0), np.maximum(some.std(0), LEAST)
+
+
+def join_features(parts):
+    """Features of several sets of spectra as those of one: `SpectrumFeatures`."""
+    out = {name: np.concatenate([part.arrays[name] for part in parts]) for name in ("nodes", "place", "redshift")}
+    lengths = [np.diff(part.arrays["offsets"]) for part in parts]
+    return SpectrumFeatures(out | {"offsets": np.cumsum(np.concatenate([[0], *lengths]))})
 
 
 def read_features(runner, batch, *, progress=None):

@@ -49,7 +49,8 @@ class ImageTower(nn.Module):
     """A convolutional network of images.
 
     Fluxes are taken over the noise of the image and compressed by arcsinh, so that vectors do not depend on their unit;
-    all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on.
+    all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on. While it
+    is trained, each is turned by a multiple of 90 degrees and mirrored at random: the sky has no preferred direction.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class ImageTower(nn.Module):
                 f"{', '.join(self.config.bands)} in this order, 16 pixels or more; got {tuple(images.shape)}"
             )
             raise ValueError(msg)
-        images = images.float()
+        images = _turn(images.float()) if self.training else images.float()
         flat = images.flatten(2)
         middle = flat.median(2, keepdim=True).values
         noise = (flat - middle).abs().median(2, keepdim=True).values / MAD  # (B, C, 1)
@@ -137,3 +138,16 @@ class ImageTower(nn.Module):
         inner = over[:, :, h // 4 : h - h // 4, w // 4 : w - w // 4].sum((2, 3))  # light of the middle, by band
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3)), torch.asinh(inner / (h * w) ** 0.5)], 1)
         return self.out(pooled)
+
+
+def _turn(images):
+    """Images (B, C, H, W) turned and mirrored at random, each by itself; mirrored alone where they are not square."""
+    choice = torch.randint(8, (len(images),), device=images.device)
+    ways = [images, images.flip(3), images.flip(2), images.flip(2, 3)]
+    if images.shape[2] == images.shape[3]:
+        ways += [way.transpose(2, 3) for way in ways]
+    out = torch.empty_like(images)
+    for k, way in enumerate(ways):
+        own = choice % len(ways) == k
+        out[own] = way[own]
+    return out

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import Cutout2D, NDData
 
-__all__ = ["read_images"]
+__all__ = ["cut_middle", "read_images"]
 
 #: keywords of a header that name bands, as one word or a list
 BAND_KEYS = ("BANDS", "FILTERS", "BAND", "FILTER")
@@ -61,10 +61,10 @@ def read_images(images: Any, bands: Sequence[str], size: int, *, positions: Any 
                 f"images must have the shape (n, {len(bands)}, height, width) for the bands {bands}; got {stack.shape}"
             )
             raise ValueError(msg)
-        return np.stack([_centre(one, size) for one in stack])
+        return cut_middle(stack, size)
     if isinstance(images, Mapping | str | PathLike):
         images = [images]
-    return np.stack([_centre(_read_one(one, bands, k), size) for k, one in enumerate(images)])
+    return np.stack([cut_middle(_read_one(one, bands, k), size) for k, one in enumerate(images)])
 
 
 def _read_one(image, bands, k):
@@ -116,15 +116,15 @@ def _read_file(path, bands):
     return cube[[names.index(band) for band in bands]]
 
 
-def _centre(planes, size):
-    """The middle of planes (bands, height, width), NaN where they end."""
-    out = np.full((len(planes), size, size), np.nan, np.float32)
+def cut_middle(planes, size):
+    """The middle of planes (..., height, width), NaN where they end."""
+    out = np.full((*planes.shape[:-2], size, size), np.nan, np.float32)
     source, target = [], []
-    for n in planes.shape[1:]:
+    for n in planes.shape[-2:]:
         begin = (n - size) // 2
         source.append(slice(max(begin, 0), min(begin + size, n)))
         target.append(slice(max(-begin, 0), max(-begin, 0) + min(size, n)))
-    out[:, target[0], target[1]] = planes[:, source[0], source[1]]
+    out[..., target[0], target[1]] = planes[..., source[0], source[1]]
     return out
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-__all__ = ["Samples", "check_ids", "check_numbers", "split_groups"]
+__all__ = ["Samples", "check_ids", "check_numbers", "read_samples", "split_groups"]
 
 #: pairs that training needs
 LEAST = 4
@@ -15,7 +15,7 @@ class Samples:
 
     Parameters
     ----------
-    values : tensor, ndarray, tuple of these, or Samples
+    values : tensor, ndarray, or tuple of these
 
     Attributes
     ----------
@@ -24,9 +24,6 @@ class Samples:
     """
 
     def __init__(self, values):
-        if isinstance(values, Samples):
-            self.parts, self.single, self.usable = values.parts, values.single, values.usable
-            return
         self.single = not isinstance(values, tuple)
         try:
             parts = [torch.as_tensor(np.asarray(x) if not torch.is_tensor(x) else x) for x in
@@ -54,6 +51,11 @@ class Samples:
         index = torch.from_numpy(np.asarray(rows))
         parts = tuple(part[index] for part in self.parts)
         return parts[0] if self.single else parts
+
+
+def read_samples(values):
+    """What is given as `Samples`; such, as they are."""
+    return values if isinstance(values, Samples) else Samples(values)
 
 
 def check_numbers(integers, floats):

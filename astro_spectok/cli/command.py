@@ -10,6 +10,7 @@ import sys
 import traceback
 
 from astro_spectok.cli.adapt import add_fit, add_predict
+from astro_spectok.cli.align import add_align
 from astro_spectok.cli.build import add_build
 from astro_spectok.cli.estimators import add_galaxy, add_redshift, add_stellar, add_transient
 from astro_spectok.cli.inspect import add_inspect
@@ -263,6 +264,10 @@ def add_simulate(subparsers):
     parser.add_argument(
         "--max-pixels", type=positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
     )
+    parser.add_argument(
+        "--images", metavar="SURVEY",
+        help="legacy or sdss: pairs of a spectrum and an image of each object, HDF5 files in --out (needs GalSim)",
+    )  # fmt: skip
     # not the common option: what is drawn depends on it
     parser.add_argument(
         "--device", default="cpu",
@@ -276,6 +281,9 @@ def _run_simulate(args):
     """Write the spectra and say how many."""
     from astro_spectok.simulate.export import write_simulated
 
+    if args.images is not None:
+        _simulate_pairs(args)
+        return
     names = ("seed", "data", "families", "instruments", "snr", "views", "max_pixels")
     options = {name: getattr(args, name) for name in names}
     path = write_simulated(
@@ -287,9 +295,26 @@ def _run_simulate(args):
         write_line(f"{path}: {args.number * args.views} spectra of {args.number} objects{made}")
 
 
+def _simulate_pairs(args):
+    """Write pairs of a spectrum and an image; the same command goes on where one before it was stopped."""
+    from astro_spectok.training.image_pairs import write_image_pairs
+
+    for name, usual in (("views", 1), ("max_pixels", 8192), ("device", "cpu"), ("overwrite", False)):
+        if getattr(args, name) != usual:
+            msg = f"{name} must be left out with --images, whose files are made once, on the processor"
+            raise ValueError(msg)
+    options = {name: getattr(args, name) for name in ("seed", "data", "families", "instruments", "snr")}
+    write_image_pairs(
+        args.out, args.number, imaging=args.images, **options, report=None if args.quiet else write_line
+    )  # fmt: skip
+    if not args.quiet:
+        made = "" if args.data else ", made of analytic templates (coarser than those of --data)"
+        write_line(f"{args.out}: {args.number} pairs of a spectrum and an image{made}")
+
+
 #: what adds each subcommand to the parser, in the order of ``spectok --help``
 SUBCOMMANDS = (
-    add_build, add_demo, add_embed, add_fit, add_galaxy, add_index, add_inspect, add_outliers, add_predict,
+    add_align, add_build, add_demo, add_embed, add_fit, add_galaxy, add_index, add_inspect, add_outliers, add_predict,
     add_pretrain, add_redshift, add_similar, add_simulate, add_stellar, add_survey, add_transient, add_weights,
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ __all__ = [
     "continue_spectra",
     "continue_stars",
     "draw_pairs",
+    "find_truth",
     "join_pairs",
     "read_pairs",
     "write_pairs",
@@ -128,6 +129,27 @@ def continue_stars(truth, seed=0):
     return truth
 
 
+def find_truth(objects, seed, k):
+    """Spectra of objects as filters see them, without noise.
+
+    Parameters
+    ----------
+    objects : `~astro_spectok.simulate.Objects`
+    seed : sequence of int
+    k : int
+        Number of the group, so that each has random numbers of its own.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, N)
+        On `LN_WAVELENGTH`, over its median; NaN where stars are not known.
+    """
+    random = Randomness([*seed, 1, k])
+    seen = observe(objects, [_INSTRUMENT] * len(objects), 1e5, random, clean=True).truth.numpy().astype(np.float64)
+    continue_spectra(seen, objects, np.random.default_rng([*seed, 2, k]))
+    return seen / np.nanmedian(np.where(seen > 0, seen, np.nan), axis=1, keepdims=True)
+
+
 def draw_pairs(data, n, seed, *, runner=None, snr=SNR, instruments=INSTRUMENTS, families=FAMILIES, survey=None):
     """Draw objects, without noise, and one spectrum of each through a network.
 
@@ -156,10 +178,7 @@ def draw_pairs(data, n, seed, *, runner=None, snr=SNR, instruments=INSTRUMENTS, 
     truth, cls, z, ratio, spectra = [], [], [], [], []
     for k, group in enumerate(groups):
         objects = group.objects
-        random = Randomness([*seed, 1, k])
-        seen = observe(objects, [_INSTRUMENT] * len(objects), 1e5, random, clean=True).truth.numpy().astype(np.float64)
-        continue_spectra(seen, objects, np.random.default_rng([*seed, 2, k]))
-        truth.append(seen / np.nanmedian(np.where(seen > 0, seen, np.nan), axis=1, keepdims=True))
+        truth.append(find_truth(objects, seed, k))
         cls, z, ratio = cls + objects.cls.tolist(), z + objects.z.tolist(), ratio + group.snr[0].tolist()
         if runner is not None:
             spectra += to_spectra(group.observations[0])

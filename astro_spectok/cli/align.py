@@ -1,0 +1,60 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""``spectok align``: an image tower from a folder of pairs."""
+
+import sys
+
+from astro_spectok.cli.options import add_common_options, positive_int, split_names, write_line
+
+__all__ = ["add_align"]
+
+
+def add_align(subparsers):
+    """Add ``spectok align``."""
+    description = (
+        "Train an image tower on a folder of pairs of an image and a spectrum (HDF5 files in the layout of the "
+        "Multimodal Universe), in one space with the spectra. The same command goes on where one before it was stopped."
+    )
+    parser = subparsers.add_parser(
+        "align", help="train an image tower on pairs of an image and a spectrum", description=description
+    )
+    parser.add_argument(
+        "pairs", metavar="PAIRS", help="folder of .hdf5 files, such as 'spectok simulate --images' makes"
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help="output: .safetensors")
+    parser.add_argument("--bands", type=split_names, metavar="A,B", help="bands to use, in order (default: all)")
+    parser.add_argument("--size", type=positive_int, metavar="N", help="pixels of the images (default: at most 64)")
+    for name, default, text in (
+        ("width", 16, "channels of the first layer"),
+        ("batch", 256, "pairs in a step"),
+        ("steps", 1000, "steps"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive_int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same tower (default: 0)")
+    parser.add_argument(
+        "--validation",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of the objects, to measure recall (default: 0.1)",
+    )
+    parser.add_argument("--folder", metavar="DIR", help="for what a run leaves on its way (default: FILE.run)")
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the spectra (default: vacuum)")
+    parser.add_argument("--card", default="", metavar="TEXT", help="a note for those who use the file, kept in it")
+    add_common_options(parser, "weights", "device", "overwrite")
+    parser.set_defaults(run=_run_align)
+
+
+def _run_align(args):
+    """Train, with a line now and then, and write the file."""
+    from astro_spectok.align.image_training import align_images
+
+    def show(text):
+        if not args.quiet:
+            write_line(text)
+            sys.stdout.flush()
+
+    names = ("bands", "size", "width", "batch", "steps", "seed", "validation", "folder", "medium", "card")
+    options = {name: getattr(args, name) for name in (*names, "weights", "device", "overwrite")}
+    align_images(args.pairs, args.out, **options, report=show)

@@ -1,0 +1,260 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Folders of pairs of an image and a spectrum: drawn, read a part at a time, learned from in one command, bad ones."""
+
+import numpy as np
+import pytest
+import torch
+from _multimodal import make_rows, write_hdf5
+
+from astro_spectok.align import ContrastiveAligner, ImageTower, align_images
+from astro_spectok.align.image_training import DEMONSTRATION
+from astro_spectok.align.pair_files import PairFolder, StoredImages
+from astro_spectok.cli import main
+from astro_spectok.training.image_shapes import SURVEYS, _find_half, _spread, draw_shapes
+
+h5py = pytest.importorskip("h5py")
+
+
+def write_pairs(path, n, seed=0, *, bands=("g", "r", "z"), size=20, ids=None, **changes):
+    """A file of pairs whose image is as bright as the slope of the spectrum says."""
+    rows = make_rows(n, seed=seed)
+    rng = np.random.default_rng(seed)
+    slope = rng.normal(size=n)
+    length = rows["flux"].shape[1]
+    rows["flux"] = (5 + slope[:, None] * np.linspace(-1, 1, length) + 0.01 * rng.normal(size=(n, length))).astype("f4")
+    write_hdf5(path, rows)
+    images = rng.normal(size=(n, len(bands), size, size)).astype(np.float32)
+    images[:, 0, size // 2, size // 2] += 30 * np.exp(slope)
+    columns = {"image_flux": images, "image_band": np.tile(np.array(bands, "S4"), (n, 1))} | changes
+    with h5py.File(path, "r+") as file:
+        del file["object_id"], file["Z"]
+        columns.setdefault("object_id", np.array([f"{path.stem}-{i}" for i in range(n)] if ids is None else ids, "S"))
+        for name, values in columns.items():
+            if values is not None:
+                file[name] = values
+    return images
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_pairs(tmp_path / "pairs" / "a.hdf5", 24, seed=1)
+    write_pairs(tmp_path / "pairs" / "deep" / "b.h5", 16, seed=2, bands=("z", "i", "g", "r"), size=24)
+    return tmp_path / "pairs"
+
+
+class TestFolder:
+    def test_parts_are_read(self, folder, tiny_weights, tmp_path):
+        """Bands by name whatever their order, images from the middle, features as of all spectra at once."""
+        from astro_spectok.engine import Runner
+
+        pairs = PairFolder(folder)
+        assert (len(pairs), pairs.bands, pairs.size, pairs.simulated) == (40, ("g", "r", "z"), 20, False)
+        assert pairs.classes is None
+        assert pairs.ids[[0, 24]].tolist() == ["a-0", "b-0"]
+        second = write_pairs(tmp_path / "again.hdf5", 16, seed=2, bands=("z", "i", "g", "r"), size=24)
+        for most in (2**30, 0):  # kept in memory, and read each time
+            taken = StoredImages(pairs, most).take(np.array([26, 3, 24])).numpy()
+            np.testing.assert_array_equal(taken[[2, 0]], second[[0, 2]][:, [2, 3, 0], 2:22, 2:22])
+        runner = Runner(tiny_weights, "cpu")
+        kept = tmp_path / "kept"
+        features = pairs.read_features(runner, kept)
+        assert len(features) == 40
+        assert features.usable.all()
+        assert len(list(kept.glob("features-*.npz"))) == 2
+        again = pairs.read_features(runner, kept)
+        np.testing.assert_array_equal(again.arrays["nodes"], features.arrays["nodes"])
+        np.testing.assert_array_equal(again.arrays["offsets"], features.arrays["offsets"])
+
+    def test_some_bands(self, folder):
+        pairs = PairFolder(folder, ("z", "g"), 16)
+        assert StoredImages(pairs).take([0]).shape == (1, 2, 16, 16)
+        assert PairFolder(folder, ("z",)).digest() != pairs.digest()
+
+    @pytest.mark.parametrize(
+        ("changes", "match"),
+        [
+            ({"image_flux": None}, "must hold image_flux of the shape .* got none"),
+            ({"image_flux": np.zeros((6, 20, 20))}, "must hold image_flux .* got the shape"),
+            ({"image_band": None}, "must name the 3 bands of its images in image_band"),
+            ({"image_band": np.array(["g", "r"], "S1")}, "the same 3 bands in all rows"),
+            ({"object_id": np.array(list("abcde"), "S1")}, "6 spectra, 6 images, 5 object_id; match them by id"),
+            ({"image_flux": np.zeros((4, 3, 20, 20))}, "6 spectra, 4 images"),
+        ],
+    )
+    def test_wrong_files(self, tmp_path, changes, match):
+        """Each is named, with what it lacks."""
+        write_pairs(tmp_path / "x.hdf5", 6, **changes)
+        with pytest.raises(ValueError, match=match) as error:
+            PairFolder(tmp_path)
+        assert "x.hdf5" in str(error.value)
+
+    def test_wrong_options(self, folder, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"must be a folder of .h5 or .hdf5 files"):
+            PairFolder(tmp_path / "none")
+        with pytest.raises(ValueError, match="must have the bands g, y; it lacks y, and has g, r, z"):
+            PairFolder(folder, ("g", "y"))
+        with pytest.raises(ValueError, match="size must be an integer from 16 to 20"):
+            PairFolder(folder, size=21)
+
+
+class TestTraining:
+    def test_one_command(self, folder, tiny_weights, tmp_path, capsys):
+        """A file with recall of both directions, which goes on from what an earlier run left, and comes back whole."""
+        out = tmp_path / "tower.safetensors"
+        options = ["--weights", str(tiny_weights), "--width", "4", "--steps", "8", "--batch", "16", "--device", "cpu"]
+        words = ["align", str(folder), "-o", str(out), *options, "--validation", "0.3", "--card", "of tests"]
+        assert main(words) == 0
+        said = capsys.readouterr().out
+        assert "40 pairs, 0 left out" in said
+        assert "recall@10" in said
+        aligner = ContrastiveAligner.load(out, weights=tiny_weights, device="cpu")
+        assert aligner.card_ == "of tests"
+        assert aligner.tower.config.bands == ("g", "r", "z")
+        assert aligner.validation_["sample to spectrum"]["n"] == 12
+        images = StoredImages(PairFolder(folder)).take([0, 1])
+        before = aligner.embed_samples(images)
+        assert main([*words, "--overwrite"]) == 0  # from the checkpoint: nothing is trained
+        assert "encoded" not in capsys.readouterr().out
+        after = ContrastiveAligner.load(out, weights=tiny_weights, device="cpu").embed_samples(images)
+        np.testing.assert_array_equal(after, before)
+        assert main(words) == 1
+        assert "overwrite" in capsys.readouterr().err
+
+    def test_left_out_and_said(self, folder, tiny_weights, tmp_path):
+        """Images with NaN train nothing; of simulated pairs the card says that they are; ids twice are one object."""
+        with h5py.File(folder / "a.hdf5", "r+") as file:
+            file["image_flux"][3, 1, 10, 10] = np.nan
+            file.attrs["simulated"] = True
+            file["object_id"][1] = file["object_id"][0]
+        said = []
+        made = align_images(
+            folder, tmp_path / "t.safetensors", weights=tiny_weights, width=4, steps=2, batch=8, device="cpu",
+            card="mine", report=said.append,
+        )  # fmt: skip
+        assert any("40 pairs, 1 left out" in text for text in said)
+        assert (
+            ContrastiveAligner.load(tmp_path / "t.safetensors", weights=tiny_weights).card_ == f"{DEMONSTRATION} mine"
+        )
+        assert made._about["n_left_out"] == 1
+
+    def test_turns(self):
+        """While it is trained, a tower sees images turned; afterwards as they are."""
+        tower = ImageTower(("g",))
+        image = torch.zeros(16, 1, 16, 16)
+        image[:, :, 2, 5] = 9.0
+        with torch.inference_mode():
+            assert tower.train()(image).std(0).max() > 1e-4
+            assert tower.eval()(image).std(0).max() < 1e-6
+
+
+class TestShapes:
+    def test_half_light(self):
+        """Of a disc its own radius; a small bulge makes it smaller; half of the light is inside."""
+        share, ratio = np.array([0.0, 1.0, 0.5]), np.array([0.3, 0.3, 0.3])
+        found = _find_half(share, ratio)
+        np.testing.assert_allclose(found[:2], [1, 0.3], rtol=1e-3)
+        assert 0.3 < found[2] < 1
+
+    def test_redder(self):
+        """A component that is redder has less of the blue band, and shares in the reference are kept."""
+        share = _spread(np.array([0.4]), np.array([-0.3, 0.0, 0.3]), np.array([[0.6]]))[0]
+        assert share[0] < share[1] < share[2]
+        assert share[1] == pytest.approx(0.4)
+
+    def test_follow_the_objects(self):
+        """Stars are points, galaxies are not; colours are those of the spectrum; the same seed gives the same."""
+        from astro_spectok.simulate import Survey
+        from astro_spectok.training.photometry_draws import measure_filters
+        from astro_spectok.training.photometry_pairs import find_truth
+
+        imaging = SURVEYS["legacy"]
+        (group, *_) = Survey(families=["galaxies"], instruments=["sdss"]).draw(60, 3)
+        star = Survey(families=["stars"], instruments=["sdss"]).draw(4, 3)[0].objects
+        for objects in (group.objects, star):
+            truth = find_truth(objects, [3], 0)
+            flux = measure_filters(truth, objects.cls.numpy(), imaging.filters).flux.astype(float)
+            shapes = draw_shapes(objects, truth, flux, imaging, np.random.default_rng(4))
+            again = draw_shapes(objects, truth, flux, imaging, np.random.default_rng(4))
+            np.testing.assert_array_equal(shapes.magnitude, again.magnitude)
+            np.testing.assert_allclose(shapes.point + shapes.bulge + shapes.disc, 1)
+            kept = shapes.kept
+            assert kept.any()
+            colour = -2.5 * np.log10(flux[kept, 0] / flux[kept, 1])
+            np.testing.assert_allclose((shapes.magnitude[:, 0] - shapes.magnitude[:, 1])[kept], colour, atol=1e-6)
+            assert (shapes.magnitude[kept, 1] <= imaging.limit + 1e-6).all()
+            point = shapes.point[kept]
+            assert (point == (objects.cls[0] == 2)).all()
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Six simulated pairs."""
+    pytest.importorskip("galsim")
+    out = tmp_path_factory.mktemp("drawn")
+    words = ["simulate", "-n", "6", "-o", str(out), "--seed", "2", "--images", "legacy", "--snr", "10", "10"]
+    assert main([*words, "--instruments", "sdss"]) == 0
+    return out
+
+
+class TestDrawn:
+    def test_folder(self, drawn, tiny_weights):
+        """What is written is read; the flux in the image is that of its column; errors are those of the sky."""
+        from astro_spectok.engine import Runner
+
+        pairs = PairFolder(drawn)
+        assert (len(pairs), pairs.bands, pairs.size, pairs.simulated) == (6, ("g", "r", "z"), 32, True)
+        assert set(pairs.classes) <= {"GALAXY", "QSO", "STAR"}
+        assert pairs.read_features(Runner(tiny_weights, "cpu")).usable.all()
+        with h5py.File(pairs.paths[0]) as file:
+            images, flux = file["image_flux"][:, 1], file["FLUX_R"][:]
+            sigma = file["image_ivar"][:, 1, 0, 0] ** -0.5
+            star = file["spectype"][:] == b"STAR"
+        border = np.concatenate([images[:, 0], images[:, -1]], 1)
+        assert np.median(border[star].std(1) / sigma[star]) == pytest.approx(1, abs=0.3)
+        np.testing.assert_allclose(images.sum((1, 2))[star], flux[star], rtol=0.2, atol=6 * 32 * sigma.max())
+
+    def test_same_seed(self, drawn, tmp_path):
+        """The same again, and nothing is drawn twice."""
+        from astro_spectok.training.image_pairs import write_image_pairs
+
+        (path,) = write_image_pairs(tmp_path, 6, seed=2, instruments=("sdss",), snr=(10, 10))
+        with h5py.File(path) as one, h5py.File(next(drawn.glob("*.hdf5"))) as other:
+            for name in one:
+                np.testing.assert_array_equal(one[name][:], other[name][:])
+        made = path.stat().st_mtime_ns
+        write_image_pairs(tmp_path, 6, seed=2, instruments=("sdss",), snr=(10, 10))
+        assert path.stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"n": 0}, "n must be an integer of 1 or more"),
+        ({"size": 8}, "size must be an integer of 16 or more"),
+        ({"imaging": "hst"}, "imaging must be one of legacy, sdss; got 'hst'"),
+        ({"families": ("sky",)}, "families must be out of galaxies, quasars, stars"),
+    ],
+)
+def test_wrong_draws(tmp_path, options, match):
+    pytest.importorskip("galsim")
+    from astro_spectok.training.image_pairs import write_image_pairs
+
+    with pytest.raises(ValueError, match=match):
+        write_image_pairs(tmp_path, **{"n": 2} | options)
+
+
+def test_simulate_refuses(tmp_path, capsys):
+    """Options that have no meaning for pairs."""
+    assert main(["simulate", "-n", "2", "-o", str(tmp_path), "--images", "legacy", "--views", "2"]) == 1
+    assert "views must be left out with --images" in capsys.readouterr().err
+
+
+def test_without_galsim(tmp_path, monkeypatch):
+    """The extra is named."""
+    import sys
+
+    from astro_spectok.training.image_pairs import write_image_pairs
+
+    monkeypatch.setitem(sys.modules, "galsim", None)
+    with pytest.raises(ImportError, match=r"astro_spectok\[images\]"):
+        write_image_pairs(tmp_path, 2)
