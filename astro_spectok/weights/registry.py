@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19571798,
-            sha256="1939e8fea435a800903a1d31e840173779565fd70bab518898b1cad3a3b1c4da",
+            size=19905734,
+            sha256="a7f7e378b161187b133edf80baaa63659f267fb0a78b8ab7d13df160133adff8",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
