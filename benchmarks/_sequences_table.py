@@ -9,9 +9,9 @@ __all__ = ["make_sequences_table"]
 NOT_MEASURED = "*Not measured yet: python benchmarks/sequences.py --json benchmarks/results/sequences.json does it.*\n"
 #: how rows are called
 SAID = {
-    "network": "pretrained network", "network, no values": "the same without the values", "values": "the values alone",
-    "untrained": "untrained network", "untrained, no values": "the same without the values ",
-    "predicting the mean": "nothing (mean, or most frequent)",
+    "network": "pretrained network", "network, no values": "pretrained, without the values",
+    "values": "the values alone", "untrained": "untrained network",
+    "untrained, no values": "untrained, without the values", "predicting the mean": "nothing (mean, or most frequent)",
 }  # fmt: skip
 
 

@@ -277,11 +277,9 @@ class SpectralTokens:
             Strictly monotonic, in order of increasing wavelength, in the unit and medium of the spectrum.
         """
         slots, axis = fill_slots(self.geometry[~self.mask], self.meta.get("patch", 32)), find_axis(self)
-        return (
-            axis.to_native(slots) * self.info.spectral_unit
-            if not axis.is_light
-            else express_wavelength(np.exp(slots), self.info)
-        )
+        if not axis.is_light:
+            return axis.to_native(slots) * self.info.spectral_unit
+        return express_wavelength(np.exp(slots), self.info)
 
     def plot(self, axes: Any = None) -> np.ndarray:
         """Plot the tokens over wavelength, under the spectrum they decode to.

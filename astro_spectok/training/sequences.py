@@ -225,7 +225,7 @@ def pretrain_sequences(
     ----------
     data
         Sequences: tuples ``(axis, values[, errors[, mask]])``, `~specutils.Spectrum`, tables, or names of files or of a
-        folder, as for `~astro_spectok.spectra.sequences.to_sequences`.
+        folder (:ref:`sequences`).
     out : path-like
         Directory for checkpoint, log, loss curve and, after the last step, ``<name>.safetensors``.
     axis : {'wavenumber', 'time', 'position'}
