@@ -32,35 +32,48 @@ PACKAGED = Path(__file__).parents[1] / "astro_spectok" / "weights" / "data" / "s
 FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 
 
-#: files with tests that take seconds each, which are begun first: at the end both workers have small ones left
-LONG = (
-    "test_training_factory.py", "test_training_stellar_head.py", "test_training_loop.py", "test_training_freezing.py",
-    "test_training_distributed.py", "test_survey_kill.py", "test_survey_cluster.py",
-)  # fmt: skip
-#: files that read the public sets themselves, which takes ten seconds: one worker has them all
-PUBLIC_SETS = ("test_simulate_stars.py", "test_simulate_stellar_grid.py", "test_training_real.py")
+#: files that one worker has all of, since they share what takes ten seconds to make: the server of `processes`, and
+#: what is read of the public sets. They take long, and are begun first: at the end workers have small ones left
+GROUPS = {
+    "processes": (
+        "test_training_factory.py", "test_training_freezing.py", "test_training_distributed.py", "test_survey_kill.py",
+        "test_weights.py", "test_weights_fork.py",
+    ),
+    "public sets": ("test_simulate_stars.py", "test_simulate_stellar_grid.py", "test_training_real.py"),
+    "training": ("test_training_loop.py", "test_training_stellar_head.py"),
+}  # fmt: skip
+
+
+def find_group(path):
+    """The group of a file, by its path, or None."""
+    return next((group for group, names in GROUPS.items() if path.endswith(names)), None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """All tests of a file go to one worker, with what they share; long ones first, then those with many tests."""
+    """All tests of a file, or of a group of files, go to one worker, with what they share."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             name = super()._split_scope(nodeid)
-            return "public sets" if name.endswith(PUBLIC_SETS) else name
+            return find_group(name) or name
 
     config.option.loadscopereorder = False  # as `pytest_collection_modifyitems` has put them
     return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """The order of files where several workers share them."""
+    """The order of files where several workers share them: groups first, then those with many tests."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
-    counts = Counter(item.path for item in items)
-    items.sort(key=lambda item: (not item.path.name.endswith(LONG + PUBLIC_SETS), -counts[item.path], str(item.path)))
+    counts, order = Counter(item.path for item in items), list(GROUPS)
+
+    def rank(item):
+        group = find_group(str(item.path))
+        return len(order) if group is None else order.index(group), -counts[item.path], str(item.path)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The simulated half of the benchmark: matched instruments, pairs of views, truth beside answers, and its figures."""
 
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,12 +9,8 @@ import pytest
 import torch
 from _runners import KnownRunner
 
-from astro_spectok.engine import Runner
-from astro_spectok.heads import RedshiftConfig, build_model
-from astro_spectok.network import get_config
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.instruments import HELD_OUT, NAMED, choose_instrument, random_instrument
-from astro_spectok.weights import write_network
 
 STEP = 2e-4
 
@@ -288,35 +283,3 @@ def test_chi2_of_known_models(simulated, monkeypatch, survey):
 
     assert np.mean(simulated.find_chi2(Model(1.0), spectra)) == pytest.approx(1, abs=0.05)
     assert np.median(simulated.find_chi2(Model(0.0), spectra)) > 20
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Random weights of the smallest network, with heads that look at coarse redshifts up to 7."""
-    head = RedshiftConfig(channels=4, step=1e-3, kernel=3)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        network = build_model(get_config("tiny"), {"redshift": head})
-    return write_network(path, network, metadata={"training": {"wavelength_range": [900.0, 53000.0]}})
-
-
-def test_whole_measurement(simulated, load, weights):
-    """With a real network on analytic templates: every part is there, in numbers, and what the bars need."""
-    lines = []
-    found = simulated.measure_simulated(Runner(weights), None, 6, report=lines.append)
-    assert len(lines) == 4
-    assert set(found["bars"]) == set(load("_bars").SIMULATED)
-    assert {row["noise"] for row in found["retrieval"]} == {"as real", "as stated"}
-    names = [row["instrument"] for row in found["held_out"]]
-    counted = [row["n"] for row in found["held_out"]]
-    assert counted[names.index("all")] == sum(counted[: names.index("all")])
-    assert [row["trained"] for row in found["held_out"]] == [
-        number > names.index("all") for number in range(len(names))
-    ]
-    assert all(0 <= row["right"] <= 1 for row in found["redshift"])
-    assert json.dumps(load("real_spectra").make_plain(found), allow_nan=False)
-    assert len(load("_redshift_tables").make_redshift_tables(
-        {"redshift": [], "labels": [], "no_redshift": [], "retrieval": [], "bars": [], "sha256": "0", "limit": None,
-         "simulated": found}
-    )) == len(load("_redshift_tables").NAMES)  # fmt: skip

@@ -3,6 +3,7 @@
 
 import csv
 import math
+import textwrap
 import time
 
 from astro_spectok.utils.atomic import replace_file
@@ -138,16 +139,18 @@ def plot_curve(log_path, path):
 
     # a layout that is computed takes longer than the rest of a short run
     figure = Figure(figsize=(7, 12))
-    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.05, top=0.97, hspace=0.2)
+    figure.subplots_adjust(left=0.14, right=0.98, bottom=0.05, top=0.97, hspace=0.25)
     panels = _arrange_panels(rows[0])
     for axes, (title, curves) in zip(figure.subplots(4, sharex=True), panels.items(), strict=True):
         for (key, label), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
             values = [float(r[key]) for r in rows]
             if not all(math.isnan(value) for value in values):  # parts that were not trained
                 axes.plot([int(r["step"]) for r in rows], values, label=label, color=colour, ls=line)
-        axes.set_ylabel(title)
+        axes.set_ylabel(textwrap.fill(title, 28))
         if axes.lines:
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(axes.lines), frameon=False)
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1, 1), ncols=min(len(axes.lines), 4), frameon=False, fontsize=8
+            )
     axes.set_xlabel("step")
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")

@@ -63,9 +63,10 @@ def judge_error_kind(flux, error, stated="err"):
     >>> judge_error_kind(flux, np.full(500, 1e-32)), judge_error_kind(flux, np.full(500, 1e-16))
     ('var', 'err')
     """
-    off = _measure_misfit(flux, error, {stated, "err", "var", "ivar", "rel"})
+    off = _measure_misfit(flux, error, (stated,))
     if off is None or not off[stated] > np.log(_ABSURD):
         return stated
+    off = _measure_misfit(flux, error, {stated, "err", "var", "ivar", "rel"})
     best = min((kind for kind in off if kind != stated), key=off.get)
     # off by powers of ten, it is another unit: then the best is good enough if it is not absurd itself
     enough = _RIGHT if off[stated] < np.log(_ANOTHER_UNIT) else _ABSURD * _RIGHT
