@@ -22,7 +22,7 @@ PRIORITY = 20
 GENERAL_PRIORITY = -20
 _OPTIONS = ("wave_unit", "flux_unit", "columns", "hdu", "medium", "resolution", "join", "spaxel")
 #: formats of this package whose loaders do not know the options of `~astro_spectok.read`
-OWN_LABELS = set()
+OWN_LABELS: set[str] = set()
 FITS_EXTENSIONS = ["fits", "fit", "fits.gz"]
 
 
