@@ -15,6 +15,8 @@ __all__ = ["ImageTower", "ImageTowerConfig"]
 
 #: flux over the noise at which its compression bends; median absolute deviation of unit noise
 BEND, MAD = 3.0, 0.6745
+#: widths in pixels (standard deviations) of the Gaussians that weigh the light of the middle; width of what reads it
+APERTURES, READ = (1.0, 2.0, 4.0, 8.0), 128
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ImageTowerConfig(Settings):
 
 
 class ImageTower(nn.Module):
-    """A convolutional network of images.
+    """A convolutional network of images, beside the light within apertures in each band, which a perceptron reads.
 
     Fluxes are taken over the noise of the image and compressed by arcsinh, so that vectors do not depend on their unit;
     all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on. While it
@@ -96,7 +98,12 @@ class ImageTower(nn.Module):
             )
             for low, high in pairwise(widths)
         )  # fmt: skip
-        self.out = nn.Linear(2 * widths[-1] + len(config.bands), config.size)
+        bands, apertures = len(config.bands), len(APERTURES)
+        n = bands * apertures + (bands - 1) * apertures + bands * (apertures - 1)
+        self.bend = nn.Parameter(torch.zeros(len(config.bands)))
+        self.read = nn.Sequential(nn.Linear(n, READ), nn.GELU(), nn.Linear(READ, READ), nn.GELU())
+        self.norm = nn.LayerNorm(2 * widths[-1])
+        self.out = nn.Linear(2 * widths[-1] + READ, config.size)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Vectors of images.
@@ -122,22 +129,37 @@ class ImageTower(nn.Module):
             )
             raise ValueError(msg)
         images = _turn(images.float()) if self.training else images.float()
-        flat = images.flatten(2)
-        middle = flat.median(2, keepdim=True).values
-        noise = (flat - middle).abs().median(2, keepdim=True).values / MAD  # (B, C, 1)
+        noise = _find_noise(images)  # (B, C, 1, 1)
         scale = noise.mean(1, keepdim=True)
-        scale = torch.where(scale > 0, scale, flat.abs().amax((1, 2), keepdim=True).clamp_min(1e-30))[..., None]
+        scale = torch.where(scale > 0, scale, images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30))
         over = images / scale
-        own = images / torch.where(noise > 0, noise, scale[..., 0])[..., None]
+        own = images / torch.where(noise > 0, noise, scale)
         x = self.first(torch.cat([torch.asinh(over / BEND), torch.asinh(own / BEND)], 1))
         for block in self.blocks:
             shortcut = F.avg_pool2d(x, 2, ceil_mode=True)
             x = block(x)
             x = x + F.pad(shortcut, (0, 0, 0, 0, 0, x.shape[1] - shortcut.shape[1]))
-        h, w = over.shape[2:]
-        inner = over[:, :, h // 4 : h - h // 4, w // 4 : w - w // 4].sum((2, 3))  # light of the middle, by band
-        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3)), torch.asinh(inner / (h * w) ** 0.5)], 1)
-        return self.out(pooled)
+        # one scale for all bands: the noise of each is known to some per cent, colours should be kept to less
+        light = torch.asinh(_weigh_middle(over * self.bend.exp()[:, None, None]))  # (B, C, K)
+        light = [light / BEND, light.diff(dim=1), light.diff(dim=2)]  # brightness, colours, and how compact it is
+        read = self.read(torch.cat([one.flatten(1) for one in light], 1))
+        return self.out(torch.cat([self.norm(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)), read], 1))
+
+
+def _find_noise(images):
+    """Standard deviation (B, C, 1, 1) of the noise, of pixels less their neighbours: hardly that of extended light."""
+    step = (images[..., 1:] - images[..., :-1]).flatten(2)
+    return (step.abs().median(2, keepdim=True).values / (MAD * 2**0.5))[..., None]
+
+
+def _weigh_middle(images):
+    """Light of the middle (B, C, K), weighed by Gaussians, whose noise is as large as that of a pixel."""
+    h, w = images.shape[2:]
+    y, x = (torch.arange(n, dtype=torch.float32, device=images.device) - (n - 1) / 2 for n in (h, w))
+    square = y[:, None] ** 2 + x**2
+    weights = torch.stack([torch.exp(-0.5 * square / size**2) for size in APERTURES])
+    weights = weights / weights.square().sum((1, 2), keepdim=True).sqrt()
+    return torch.einsum("bchw,khw->bck", images, weights)
 
 
 def _turn(images):

@@ -194,8 +194,7 @@ def write_image_pairs(
         )
         raise ValueError(msg)
     instruments = INSTRUMENTS if instruments is None else tuple(instruments)
-    survey = Survey(data, families=families, instruments=instruments, snr=SNR if snr is None else snr)
-    folder, paths = Path(folder), []
+    survey, folder, paths = None, Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     about = {"simulated": True, "survey": imaging, "seed": seed, "families": ", ".join(families)}
     for k in range(-(-n // CHUNK)):
@@ -204,6 +203,8 @@ def write_image_pairs(
         paths.append(path)
         if path.is_file():
             continue
+        if survey is None:
+            survey = Survey(data, families=families, instruments=instruments, snr=SNR if snr is None else snr)
         columns = draw_image_pairs(number, [seed, k], survey, SURVEYS[imaging], size=size)
         names = np.array([f"{imaging}-{'-'.join(families)}-{seed}-{k * CHUNK + i}" for i in range(number)], "S")
         with replace_file(path) as partial, h5py.File(partial, "w") as file:
