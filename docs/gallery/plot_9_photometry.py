@@ -53,19 +53,12 @@ from astro_spectok.adapt import SpectrumIndex
 index = SpectrumIndex(archive, parts="photometry")
 vectors = embed_photometry(table, filters)
 found = index.search(vectors, 10)
-rank = np.array(
-    [
-        np.sum(found["rank"][(found["query"] == q) & (found["row"] == q)])
-        for q in range(len(table))
-    ]
-)
-print(
-    f"its own is among the ten nearest of {len(archive)}: {np.mean(rank > 0):.0%}"
-)
-first = (rank > 0) & (rank < 4)
+hits = found[found["row"] == found["query"]]
+share = len(hits) / len(table)
+print(f"its own is among the ten nearest of {len(archive)}: {share:.0%}")
 
 # %%
-# One object of each class that was found: its fluxes, and the three spectra nearest to them, in grey those of others.
+# One object of each class that was found: its fluxes, and the three spectra nearest to them; its own is orange.
 
 import matplotlib.pyplot as plt
 
@@ -73,30 +66,27 @@ spectype = np.array([spectrum.meta["spectype"] for spectrum in archive])
 pivot = [find_filter(name).effective for name in filters.values()]
 figure, axes = plt.subplots(3, 1, figsize=(8, 8), sharex=True)
 for axis, name in zip(axes, ("GALAXY", "QSO", "STAR"), strict=True):
-    query = np.flatnonzero((spectype == name) & first)[0]
+    query = next(
+        h["query"] for h in hits if h["rank"] < 4 and spectype[h["query"]] == name
+    )
     light = np.array([table[band][query].value for band in filters]) / np.square(
         pivot
     )
     for row in found["row"][found["query"] == query][:3]:
         spectrum = archive[row]
-        scale = light.mean() / np.mean(fluxes[row] / np.square(pivot))
-        level = (
-            10 / np.abs([measure_flux(spectrum, band) for band in filters]).mean()
+        flux = np.where(spectrum.mask, np.nan, spectrum.flux.value)
+        flux *= np.mean(light) / np.mean(
+            [measure_flux(spectrum, f) for f in filters] / np.square(pivot)
         )
         label = f"{spectype[row]}, z = {round(spectrum.meta['z'], 2) + 0.0:.2f}"
+        color, order = ("C1", 2) if row == query else ("0.7", 1)
         axis.plot(
-            spectrum.wavelength,
-            np.where(spectrum.mask, np.nan, spectrum.flux.value) * level * scale,
-            lw=0.6,
-            color="C1" if row == query else "0.7",
-            zorder=2 if row == query else 1,
-            label=label + (", its own" if row == query else ""),
+            spectrum.wavelength, flux, color, lw=0.6, zorder=order, label=label
         )
-    axis.errorbar(pivot, light, 0.03 * light, fmt="o", color="k", zorder=3)
+    axis.plot(pivot, light, "ko", zorder=3, label="fluxes")
     axis.set(ylim=(0, 2.2 * light.max()), yticks=[], ylabel=f"Flux of a {name}")
     axis.legend(frameon=False, fontsize="small", loc="upper right")
 axes[-1].set_xlabel("Wavelength [Angstrom]")
-figure.tight_layout()
 
 # %%
 # Three colours do not tell a galaxy from all others, and more filters tell more: :ref:`photometry` says how often an
