@@ -87,6 +87,9 @@ class Source:
 
     def first_names(self, count=10):
         """Names of the first extensions: the headers of the rest are not read."""
+        if self._raw is not None:
+            names = [raw.cards.get("EXTNAME", "" if raw.number else "PRIMARY") for raw in self._raw[:count]]
+            return [name.strip().upper() for name in names]
         names = []
         for number in range(count):
             try:
