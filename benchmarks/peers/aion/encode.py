@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens of spectra by the codec of AION-1, in an environment of its own: random weights at the published sizes.
+"""Tokens of spectra by the codec of AION-1, in an environment of its own: random weights, sizes set after its source.
 
     python benchmarks/peers/aion/encode.py SPECTRA.npz ROUNDS
 
