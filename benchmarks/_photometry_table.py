@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tables of the page on photometry: redshifts and classes by set of bands, and what is found across."""
+"""Tables of the pages on photometry and images: redshifts by set of bands, what is found across, and properties."""
 
 from _tables import make_table, show
 
-__all__ = ["make_photometry_tables"]
+__all__ = ["make_image_table", "make_photometry_tables", "make_properties_table"]
 
 NOT_MEASURED = (
     "*Not measured yet: python benchmarks/photometry.py and benchmarks/align.py, with --data DIR and --json "
@@ -13,6 +13,56 @@ NAMES = {"tower": "photometry head", "templates": "nearest template", "neighbour
          "untrained": "nearest vector, untrained"}  # fmt: skip
 ACROSS = {"space": "shared space", "untrained": "untrained", "ceiling": "true colours (ceiling)",
           "colours": "decoded colours", "mixed": "space and decoded colours"}  # fmt: skip
+#: files that the text names
+BOTH = "results/photometry.json and benchmarks/results/align.json"
+TOWERS = {
+    "images": "images",
+    "photometry": "photometry of these images",
+    "images and photometry": "both, cosines added",
+    "photometry twice": "photometry, two towers added",
+    "untrained": "images, untrained",
+}
+LABELS = {"age": "log10 age", "metallicity": "[M/H]", "a_v": "A_V (mag)", "ln(1+z)": "ln(1 + z)"}
+
+
+def make_image_table(images):
+    """What is found across from images to spectra and back, as text."""
+    if not (images and images.get("rows")):
+        return NOT_MEASURED.replace(BOTH, "results/images.json")
+    found = {(row["class"], row["method"], row["query"], row["among"]): row for row in images["rows"]}
+    rows = []
+    for (cls, method, query, among), row in found.items():
+        if method in TOWERS and among == "all":
+            near = found[cls, method, query, "similar"]
+            rows.append(
+                [cls, TOWERS[method], query, row["of"], show(row["recall@1"]), show(row["recall@10"]),
+                 show(row["top 1%"]), show(row["median_rank"], 1), show(near["recall@1"]), show(near["recall@10"])]
+            )  # fmt: skip
+    return make_table(
+        "Simulated images in grz and spectra at a signal-to-noise ratio of 10 of objects that trained nothing: among "
+        "all of a class, and among the 100 of most similar redshift",
+        ["class", "tower of", "query", "among", "recall@1", "recall@10", "best hundredth", "median rank",
+         "recall@1, similar", "recall@10, similar"],
+        rows,
+    )  # fmt: skip
+
+
+def make_properties_table(properties):
+    """Properties from spectra, photometry and both, as text."""
+    if not (properties and properties.get("rows")):
+        return NOT_MEASURED.replace(BOTH, "results/properties.json")
+    rows = [
+        [LABELS[row["label"]], row["method"], show(row["rms"], 3), f"{row['nmad']:.2g}", show(row["r2"]),
+         show(row.get("off by 0.01"))]
+        for label in LABELS for row in properties["rows"] if row["label"] == label
+    ]  # fmt: skip
+    first = properties["rows"][0]
+    return make_table(
+        f"{first['n']} simulated galaxies below z = 1, spectra at a signal-to-noise ratio of 2 to 5, ugrizJHK at 20; "
+        f"regressors learned from {first['learned from']} others",
+        ["label", "from", "rms", "sigma_NMAD", "R2", "off by more than 0.01"],
+        rows,
+    )
 
 
 def make_photometry_tables(photometry, align):

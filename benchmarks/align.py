@@ -1,7 +1,8 @@
 """Spectra found by photometry, and photometry by spectra, among objects that trained nothing.
 
     python benchmarks/align.py --data DIR [--weights NAME|PATH] [--galaxies N] [--quasars N] [--stars N] [--objects N]
-                               [--decoded N] [--keep DIR] [--json FILE]
+                               [--decoded N] [--only PART ...] [--survey NAME] [--steps N] [--batch N]
+                               [--keep DIR] [--json FILE]
 
 Spectra have a signal-to-noise ratio of 10 per pixel and the errors of calibration that surveys have; photometry 20 in
 the middle band. Recall among the 1 and 10 nearest and the nearest hundredth, and the median rank, among all objects
@@ -11,6 +12,15 @@ of the decoded spectrum, by chi square at the noise of the photometry, ``ceiling
 object itself: what photometry of that noise can say at most. Spectra look for photometry among as many objects as
 ``--objects`` says, those without a spectrum included; photometry looks for spectra among those there are. ``mixed``:
 the distance of the shared space and chi square of decoded colours together.
+
+``--only images`` trains an image tower on simulated pairs, more than are measured, and beside it a perceptron of the
+fluxes of the same images (which the true profile of each object has in them: no photometry does better), on the same
+pairs in as many steps; ``untrained`` is an image tower with random parameters. ``images and photometry`` adds the
+cosines of both, and ``photometry twice`` those of two towers of photometry, since two say more than one.
+
+``--only properties``: age, metallicity, dust and redshift of galaxies (a third of ``--galaxies``; the others are
+learned from) from spectra at a signal-to-noise ratio of 2 to 5, from the vectors of their photometry in ugrizJHK, and
+from both, as `SpectrumRegressor` learns them; and redshifts of the estimators, where photometry is the prior.
 """
 
 import argparse
@@ -20,6 +30,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _across import measure_properties
+from _image_sets import measure_images
 from _photometry_sets import draw_objects, embed, find_distances, make_untrained, measure, see, true_colours
 from astropy import units as u
 
@@ -38,6 +50,7 @@ SEED, SNR, RATIO = 9201, (10.0, 10.0), 20.0
 SETS = ("grz", "grzW1W2", "ugriz", "ugrizJHK")
 #: objects of most similar redshift among which one is looked for
 SIMILAR = 100
+PARTS = ("photometry", "images", "properties")
 #: wavelengths at which decoded spectra are asked for
 DECODED = np.exp(np.linspace(np.log(3000.0), np.log(24000.0), 640))
 INSTRUMENTS = ("sdss", "boss", "desi")
@@ -136,6 +149,12 @@ def measure_class(args, head, runner, cls, rows):
             report(rows, about | {"method": "mixed"}, rank_own(mixed, all_z, few))
 
 
+def write(args, rows):
+    """Write what was measured so far, where a file is named."""
+    if args.json is not None:
+        args.json.write_text(json.dumps({"weights": Path(args.weights or "packaged").name, "rows": rows}, indent=1))
+
+
 def main():
     """Measure all classes and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -146,20 +165,31 @@ def main():
     parser.add_argument("--stars", type=int, default=1000)
     parser.add_argument("--objects", type=int, default=1000, help="among which spectra look for photometry")
     parser.add_argument("--decoded", type=int, default=200, help="spectra that are decoded for the comparison")
-    parser.add_argument("--keep", type=Path, help="folder for what is drawn")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=["photometry"])
+    parser.add_argument("--survey", default="legacy", help="of the images: legacy or sdss")
+    parser.add_argument("--steps", type=int, default=600, help="steps in which towers of images are trained")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--keep", type=Path, help="folder for what is drawn; images need one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     warnings.simplefilter("ignore", SpectokWarning)
     args.numbers = {"GALAXY": args.galaxies, "QSO": args.quasars, "STAR": args.stars}
-    _, head = load_photometry_head(args.weights)
-    runner, rows = Runner(args.weights, "cpu"), []
-    for cls, number in args.numbers.items():
-        if number:
+    args.numbers, rows = {cls: number for cls, number in args.numbers.items() if number}, []
+    if "images" in args.only:
+        if args.keep is None:
+            parser.error("--keep must name a folder for the pairs of --only images")
+        measure_images(args, rows, report, rank_own)
+        write(args, rows)
+    if "properties" in args.only:
+        _, head = load_photometry_head(args.weights)
+        measure_properties(args, head, embed, rows)
+        write(args, rows)
+    if "photometry" in args.only:
+        _, head = load_photometry_head(args.weights)
+        runner = Runner(args.weights, "cpu")
+        for cls in args.numbers:
             measure_class(args, head, runner, cls, rows)
-            if args.json is not None:
-                args.json.write_text(
-                    json.dumps({"weights": Path(args.weights or "packaged").name, "rows": rows}, indent=1)
-                )
+            write(args, rows)
 
 
 if __name__ == "__main__":

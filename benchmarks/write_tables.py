@@ -17,7 +17,7 @@ from _estimator_tables import make_estimator_tables, plot_reliability
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
 from _galaxies_table import make_galaxies_tables
-from _photometry_table import make_photometry_tables
+from _photometry_table import make_image_table, make_photometry_tables, make_properties_table
 from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
 from _redshift_tables import NAMES, NOT_MEASURED, make_redshift_tables
@@ -144,6 +144,8 @@ def make_tables():
     tables["small_files"] = make_files_table(read("small_files"))
     tables["wild_files"] = make_wild_table(read("wild_files"))
     tables |= make_photometry_tables(read("photometry"), read("align"))
+    tables["image_retrieval"] = make_image_table(read("images"))
+    tables["properties_across"] = make_properties_table(read("properties"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))
     tables["exposures"] = make_exposures_table(read("exposures"))

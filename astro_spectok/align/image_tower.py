@@ -141,8 +141,8 @@ class ImageTower(nn.Module):
             x = x + F.pad(shortcut, (0, 0, 0, 0, 0, x.shape[1] - shortcut.shape[1]))
         # one scale for all bands: the noise of each is known to some per cent, colours should be kept to less
         light = torch.asinh(_weigh_middle(over * self.bend.exp()[:, None, None]))  # (B, C, K)
-        light = [light / BEND, light.diff(dim=1), light.diff(dim=2)]  # brightness, colours, and how compact it is
-        read = self.read(torch.cat([one.flatten(1) for one in light], 1))
+        parts = [light / BEND, light.diff(dim=1), light.diff(dim=2)]  # brightness, colours, and how compact it is
+        read = self.read(torch.cat([part.flatten(1) for part in parts], 1))
         return self.out(torch.cat([self.norm(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)), read], 1))
 
 
