@@ -83,8 +83,8 @@ def make_table(columns: Mapping[str, Column], arrays: Mapping[str, np.ndarray], 
         values, decimals = arrays[name].astype(str) if kind == "text" else arrays[name], None
         if digits is not None:
             decimals = digits if isinstance(digits, int) else count_decimals(arrays[digits])
-            # what rounds to zero, far below its error, is printed without a sign
-            values = np.where((values < 0) & (values > -0.5 * 10.0**-decimals), 0.0, values)
+            if isinstance(digits, str):  # what is far below its error is printed without a sign
+                values = np.where((values < 0) & (values > -0.5 * 10.0**-decimals), 0.0, values)
         table[name] = values if unit is None else values * unit
         table[name].info.description = description
         if decimals is not None:
