@@ -30,7 +30,7 @@ HEADLINES = (
     ("surface gravity, LAMOST", "small_stellar_parameters", "LAMOST: scatter of logg", "{:.2f} dex"),
     ("[Fe/H], LAMOST", "small_stellar_parameters", "LAMOST: scatter of fe_h", "{:.2f} dex"),
 )  # fmt: skip
-OURS = "class, redshift, stellar parameters, velocities, tokens, embeddings, models"
+OURS = "class, redshift, parameters of stars and galaxies, transients, velocities, tokens, embeddings, models"
 #: other tools: what they give, and what they need
 PEERS = (
     ("`redrock <https://github.com/desihub/redrock>`__", "class, redshift", "templates; resolution matrix"),
@@ -80,7 +80,7 @@ def make_readme_block(read):
             for title, file, name, form in HEADLINES]  # fmt: skip
     real = make_table("Real spectra, none of which trained anything", ["what", "measured", "spectra"], rows)
     peers = make_table("Beside other tools", ["tool", "gives", "needs", "z right", "speed over redrock's"],
-                       _compare(read("redrock"), read("specutils")))  # fmt: skip
+                       _compare(read("redrock"), read("specutils"), read("encoders")))  # fmt: skip
     digests = {file: content["sha256"][:12] for file in bars if (content := read(file))}
     now = digests.get("small_redshift_estimator", "")
     note = f"Measured with the packaged weights ({now})"
@@ -90,8 +90,12 @@ def make_readme_block(read):
     return f"{BEGIN}\n{real}\n{peers}\n{note}\n\n{END}"
 
 
-def _compare(redrock, specutils):
-    """Rows of the table of tools: share right and rate on the same spectra, where they were measured."""
+def _compare(redrock, specutils, encoders):
+    """Rows of the table of tools: share right and rate on the same spectra, where they were measured.
+
+    Of encoders, which give no redshift, the rate is that of encoding beside ours.
+    """
+    costs = {row["name"]: row["ms"] for row in (encoders or {}).get("peers", []) if "ms" in row}
     one = next((row for row in redrock["sets"] if row["name"] == "one grid"), None) if redrock else None
     measured = {}
     if one:
@@ -102,8 +106,12 @@ def _compare(redrock, specutils):
             measured[f"specutils ``{tool['tool']}``"] = tool["within_0033"], tool["per_second"] / unit
     rows = []
     for name, gives, needs in (("astro_spectok", OURS, "nothing"), *PEERS):
-        found = measured.get(re.sub(r"`(\w+) <.*", r"\1", name))
-        shown = (f"{found[0]:.0%}".replace("%", " %"), f"{found[1]:.3g}") if found else ("not measured",) * 2
+        short = re.sub(r"`([\w-]+) <.*", r"\1", name)
+        found, cost = measured.get(short), costs.get(short.lower().removesuffix("-1"))
+        if cost and "spectok" in costs and not found:
+            shown = "gives none", f"encodes at {costs['spectok'] / cost:.2g} of ours"
+        else:
+            shown = (f"{found[0]:.0%}".replace("%", " %"), f"{found[1]:.3g}") if found else ("not measured",) * 2
         rows.append([name, gives, needs, *shown])
     return rows
 
