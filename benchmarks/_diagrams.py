@@ -2,14 +2,18 @@
 """Pictures of how it works, and that of README.rst: the packaged spectrum on its way through the packaged network."""
 
 import numpy as np
+from astropy import units as u
+from astropy.table import QTable
 
-from astro_spectok import tokenize
+from astro_spectok import embed, tokenize
+from astro_spectok.align import embed_photometry, find_filter
 from astro_spectok.demo import measure_examples, plot_answers
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
 from astro_spectok.plotting.lines import list_lines
+from astro_spectok.simulate.export import simulate_spectra
 
-__all__ = ["plot_diagrams", "plot_network", "plot_redshift_search", "plot_tokens_of_patches"]
+__all__ = ["plot_diagrams", "plot_network", "plot_redshift_search", "plot_space", "plot_tokens_of_patches"]
 
 #: Okabe and Ito's colours, distinguishable to the colour-blind and in print
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
@@ -20,6 +24,9 @@ PATCH = 32
 #: redshifts that templates are shown at: too low, right, too high
 TRIED = (0.045, None, 0.13)
 SIZE = (8.0, 5.4)
+#: objects of the picture of the space, and those whose two vectors are joined by a line
+OBJECTS, JOINED = 240, 30
+BANDS = {name: f"sdss2010-{name}" for name in "gri"}
 
 
 def plot_diagrams(folder):
@@ -29,6 +36,7 @@ def plot_diagrams(folder):
     plot_tokens_of_patches(folder / "how_patches.png")
     plot_network(folder / "how_network.png")
     plot_redshift_search(folder / "how_redshift.png")
+    plot_space(folder / "how_space.png")
 
 
 def _make_figure(size=SIZE):
@@ -194,3 +202,37 @@ def plot_redshift_search(path):
     below.set(xlim=(0, 0.2), xlabel="redshift", ylabel="log10 of probability")
     below.legend(frameon=False, loc="upper right")
     _save(figure, path)
+
+
+def plot_space(path):
+    """Spectra and photometry of the same simulated objects in the space that both have, its first two directions."""
+    families = {"galaxies": BLUE, "quasars": ORANGE, "stars": GREEN}
+    spectra = simulate_spectra(OBJECTS, seed=3, families=list(families), instruments=["boss"], snr=(10, 30))
+    kinds = np.array([s.meta["spectype"] for s in spectra])
+    fluxes = np.array([[_measure_flux(s, name) for name in BANDS.values()] for s in spectra])
+    fluxes *= 10 / np.abs(fluxes).mean(1, keepdims=True)
+    table = {name: fluxes[:, k] * u.nmgy for k, name in enumerate(BANDS)}
+    table |= {f"{name}_err": 0.03 * np.abs(fluxes[:, k]) * u.nmgy for k, name in enumerate(BANDS)}
+    sides = embed(spectra, parts="photometry"), embed_photometry(QTable(table), BANDS)
+    sides = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in sides]
+    both = np.concatenate(sides)
+    axes = np.linalg.svd(both - both.mean(0), full_matrices=False)[2][:2]
+    first, second = ((x - both.mean(0)) @ axes.T for x in sides)
+    figure = _make_figure((7.0, 5.0))
+    axis = figure.subplots()
+    for (name, colour), kind in zip(families.items(), ("GALAXY", "QSO", "STAR"), strict=True):
+        own = kinds == kind
+        axis.plot(*first[own].T, "o", ms=4, color=colour, label=f"spectra of {name}")
+        axis.plot(*second[own].T, "x", ms=5, color=colour, label="their photometry")
+    for one, other in zip(first[:JOINED], second[:JOINED], strict=True):
+        axis.plot(*np.stack([one, other]).T, color=GREY, lw=0.6, zorder=0)
+    axis.set(xticks=[], yticks=[], xlabel="first direction", ylabel="second direction")
+    axis.legend(frameon=False, fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.14))
+    _save(figure, path)
+
+
+def _measure_flux(spectrum, name):
+    """Mean flux per unit frequency in a filter, in some unit."""
+    ln = np.linspace(np.log(3700), np.log(9000), 6000)
+    x = np.log(spectrum.wavelength.to_value("Angstrom")[~spectrum.mask])
+    return np.interp(ln, x, spectrum.flux.value[~spectrum.mask]) @ find_filter(name).weigh(ln)
