@@ -57,7 +57,7 @@ ALWAYS = (
     "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
-    "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-most", "survey-rss-most",
+    "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-stated", "survey-most", "survey-rss-most",
     "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000",
 )  # fmt: skip
 
@@ -227,6 +227,7 @@ def _describe_survey(content):
     figures |= {
         f"survey-{where}": _percent(redshift["arrays"] / redshift[where]) for where in ("parquet", "desi", "files")
     }
+    figures["survey-stated"] = _percent(redshift["arrays"] / redshift["files, medium stated"])
     for cores in CORES:
         hours = DR1 * redshift["desi"] / cores / 3600
         figures[f"survey-dr1-{cores}"] = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"

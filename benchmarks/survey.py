@@ -7,6 +7,7 @@ Memory: short spectra and the smallest network, whose arithmetic is not what is 
 and the packaged weights, one thread, in processor seconds of this process; the ways take turns, and the best of
 ``--rounds`` counts, so that other processes disturb little: from arrays in memory to a table in memory, and by
 ``survey.run`` from Parquet (nested), from a DESI coadd and from a FITS file for each spectrum to the files of a run.
+Those files say nothing of air or vacuum, which has to be found out, but in the last row, where ``medium`` says it.
 ``--json benchmarks/results/survey.json`` keeps the figures for the documentation, see ``write_tables.py``.
 """
 
@@ -123,6 +124,7 @@ def measure_speed(folder, n, rounds):
     write_nested(folder / "nested.parquet", np.tile(wavelength, (n, 1)), flux, ivar)
     write_coadd(folder / "coadd.fits", wavelength, flux, ivar)
     places = {"parquet": folder / "nested.parquet", "desi": folder / "coadd.fits", "files": single}
+    places |= {"files, medium stated": single}
     seconds = {task: {"arrays": [], **{name: [] for name in places}} for task in ESTIMATE}
     for round_ in range(rounds + 1):
         for task, estimate in ESTIMATE.items():
@@ -132,7 +134,8 @@ def measure_speed(folder, n, rounds):
                     estimate(batch)
                 else:
                     out = folder / f"{task}-{where}"
-                    survey.run(places[where], out, task, device="cpu", restart=round_ > 0, progress=False)
+                    stated = {"medium": "vacuum"} if where.endswith("stated") else {}
+                    survey.run(places[where], out, task, device="cpu", restart=round_ > 0, progress=False, **stated)
                 if round_:  # in the first one all is loaded
                     seconds[task][where].append(time.process_time() - start)
     return {task: {where: min(times) / n for where, times in one.items()} for task, one in seconds.items()} | {
@@ -179,7 +182,7 @@ def main():
             for task in ESTIMATE:
                 for where, one in speed[task].items():
                     share = f"{speed[task]['arrays'] / one:4.0%} of that from arrays"
-                    print(f"{task:9s} from {where:8s} {1 / one:6.1f} spectra per CPU-second, {share}")
+                    print(f"{task:9s} from {where:20s} {1 / one:6.1f} spectra per CPU-second, {share}")
         if args.most:
             content["memory"] = measure_memory(Path(name), args.most)
     if args.json:

@@ -93,12 +93,12 @@ def find_medium_by_sky(wavelength, flux, ivar, *, resolution=None, has_errors=Tr
     if pixel > WIDEST:
         return None
     widths = [1 / resolution] if resolution else [count * pixel for count in ELEMENTS]
-    shifts, best = np.arange(-REACH, REACH + STEP / 2, STEP), None
-    if _match(x, noise, lines, max(widths[-1], 2 * pixel) / FWHM_PER_SIGMA, shifts[::GLANCE]).max() < SEEN:
+    shifts = np.arange(-REACH, REACH + STEP / 2, STEP)
+    sigmas = [max(width, 2 * pixel) / FWHM_PER_SIGMA for width in widths]
+    if _match(x, noise, lines, sigmas[-1], shifts[::GLANCE]).max() < SEEN:
         return None
-    for width in widths:
-        gained = _match(x, noise, lines, max(width, 2 * pixel) / FWHM_PER_SIGMA, shifts)
-        best = gained if best is None or gained.max() > best.max() else best
+    seen = [_match(x, noise, lines, sigma, shifts[::GLANCE]).max() for sigma in sigmas]
+    best = _match(x, noise, lines, sigmas[int(np.argmax(seen))], shifts)
     if best.max() < DETECTED or not _are_seen(x, noise, lines + shifts[np.argmax(best)] / LIGHT_SPEED, pixel):
         return None
     return weigh_media(shifts, best, AIR_SHIFT, calibration=FLEXURE * pixel * LIGHT_SPEED)
@@ -150,9 +150,11 @@ def _match(x, noise, lines, sigma, shifts):
     for line in lines:
         near = slice(*np.searchsorted(grid, [line - 4 * sigma, line + 4 * sigma]))
         profile[near] += np.exp(-0.5 * ((grid[near] - line) / sigma) ** 2)
-    at = x[:, None] - shifts / LIGHT_SPEED  # (m, shifts)
-    model = np.interp(at, grid, profile, left=0.0, right=0.0)
-    model -= model.mean(axis=0)
     left = noise - noise.mean()
-    gained = np.maximum(left @ model, 0.0) ** 2 / np.maximum(np.sum(model**2, axis=0), 1e-30)
+    # no shift brings a line to the other pixels
+    after = np.searchsorted(lines, x).clip(1, len(lines) - 1)
+    reached = np.minimum(np.abs(x - lines[after - 1]), np.abs(x - lines[after])) < 5 * sigma + shifts[-1] / LIGHT_SPEED
+    model = np.interp(x[reached, None] - shifts / LIGHT_SPEED, grid, profile, left=0.0, right=0.0)  # (m, shifts)
+    spread = np.sum(model**2, axis=0) - np.sum(model, axis=0) ** 2 / len(x)
+    gained = np.maximum(left[reached] @ model, 0.0) ** 2 / np.maximum(spread, 1e-30)
     return gained / max(float(left @ left - gained.max()) / len(x), 1e-6)

@@ -210,14 +210,12 @@ def _fit_band(band, x, flux, ivar, resolution, shifts):
     smooth, _ = np.linalg.qr(np.stack([np.ones_like(place), place, place**2], axis=1))
     left = weight * flux / level
     left -= smooth @ (smooth.T @ left)
-    if _match(x, left, weight, smooth, _make_absorption(band, DEPTHS[2], powers[-1]), shifts[::GLANCE]).max() < SEEN:
+    few = shifts[::GLANCE]
+    if _match(x, left, weight, smooth, _make_absorption(band, DEPTHS[2], powers[-1]), few).max() < SEEN:
         return np.zeros(len(shifts))
-    best = np.zeros(len(shifts))
-    for power in powers:
-        for depth in DEPTHS:
-            gain = _match(x, left, weight, smooth, _make_absorption(band, depth, power), shifts)
-            if gain.max() > best.max():
-                best = gain
+    tried = [_make_absorption(band, depth, power) for power in powers for depth in DEPTHS]
+    seen = [_match(x, left, weight, smooth, made, few).max() for made in tried]
+    best = _match(x, left, weight, smooth, tried[int(np.argmax(seen))], shifts)
     noise = max((left @ left - best.max()) / len(x), 1.0)
     return best / noise
 
@@ -229,9 +227,10 @@ def _match(x, left, weight, smooth, made, shifts):
     index = np.clip(at.astype(np.int64), 0, len(absorbed) - 2)
     part = at - index
     model = weight * ((1 - part) * absorbed[index] + part * absorbed[index + 1])
-    model -= smooth @ (smooth.T @ model)
+    # of the model, what is not smooth either; ``left`` is orthogonal to the rest
+    power = np.sum(model**2, axis=0) - np.sum((smooth.T @ model) ** 2, axis=0)
     # flux falls where light is absorbed
-    return np.maximum(-(left @ model), 0.0) ** 2 / np.maximum(np.sum(model**2, axis=0), 1e-30)
+    return np.maximum(-(left @ model), 0.0) ** 2 / np.maximum(power, 1e-30)
 
 
 def _average(values, stride):
