@@ -4,7 +4,6 @@
 import numpy as np
 import pytest
 from _adapt import make_labelled
-from astropy import units as u
 from numpy.testing import assert_allclose
 
 from astro_spectok.exceptions import WeightsError
@@ -13,6 +12,7 @@ from astro_spectok.spectra import to_batch
 pytest.importorskip("sklearn")
 
 from astro_spectok.adapt import AdaptFlag, SpectrumClassifier, SpectrumRegressor, SpectrumSet
+from astro_spectok.adapt.augment import smooth_flux
 from astro_spectok.adapt.transfer import KINDS, alter_batch, describe_pixels
 
 SPECTRA, LABELS = make_labelled(40)
@@ -108,5 +108,10 @@ def test_pixels_are_described_by_width_and_noise():
     width, noise = describe_pixels(both)
     assert_allclose(width[1] / width[0], 2, rtol=0.02)
     assert_allclose(noise[1], noise[0], rtol=0.05)
-    nothing = to_batch([(np.linspace(5000, 6000, 300) * u.AA, np.zeros(300) * u.Jy)], medium="vacuum", on_error="flag")
-    assert np.isnan(describe_pixels(nothing)[0][0]) or describe_pixels(nothing)[1][0] == 1
+
+
+def test_bad_pixels_do_not_spill_into_others_when_smoothed():
+    """A fill value stays where it is."""
+    good = np.arange(50) != 20
+    flux = np.where(good, 1.0, 1e6)
+    assert_allclose(smooth_flux(flux, good, 2.0), flux)

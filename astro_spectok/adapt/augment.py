@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from astro_spectok.spectra import MIN_GOOD_PIXELS
 from astro_spectok.utils.constants import LIGHT_SPEED
 
-__all__ = ["AUGMENTATIONS", "augment_batch"]
+__all__ = ["AUGMENTATIONS", "augment_batch", "smooth_flux"]
 
 #: more noise, a smooth error of calibration, ends cut off; what changes the widths of lines; what changes velocities
 AUGMENTATIONS = ("noise", "calibration", "cuts", "resolution", "velocity")
@@ -40,7 +40,7 @@ def augment_batch(batch, names, rng):
         wavelength, good = batch.wavelength[batch.grid(i)], ivar[part] > 0
         x = np.log(wavelength)
         if "resolution" in names:
-            _smooth(flux, part, good, rng.uniform(0, SMOOTHING))
+            flux[part] = smooth_flux(flux[part], good, rng.uniform(0, SMOOTHING))
         if "noise" in names and good.any():
             share = rng.uniform(0, NOISE)
             sigma = np.where(good, 1 / np.sqrt(np.maximum(ivar[part], 1e-30)), 0)
@@ -68,10 +68,19 @@ def augment_batch(batch, names, rng):
     )  # fmt: skip
 
 
-def _smooth(flux, part, good, width):
-    """Smooth the good pixels of a spectrum by a Gaussian of this standard deviation in pixels, in place."""
-    if not good.any():
-        return
+def smooth_flux(flux, good, width):
+    """Flux whose good pixels are smoothed by a Gaussian, bad ones left out of it and left as they are.
+
+    Parameters
+    ----------
+    flux, good : ndarray, shape (m,)
+    width : float
+        Standard deviation in pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+    """
     weight = gaussian_filter1d(good.astype(float), width)
-    smooth = gaussian_filter1d(np.where(good, flux[part], 0.0).astype(float), width)
-    flux[part] = np.where(good, smooth / np.maximum(weight, 1e-6), flux[part])
+    smooth = gaussian_filter1d(np.where(good, flux, 0.0).astype(float), width)
+    return np.where(good, smooth / np.maximum(weight, 1e-6), flux)

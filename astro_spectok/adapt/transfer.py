@@ -4,8 +4,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.adapt.augment import smooth_flux
 from astro_spectok.adapt.features import make_blocks, read_set
 from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -153,7 +153,7 @@ def alter_batch(batch, kind, rng):
             flux[part] *= factor
             ivar[part] /= factor**2
         elif kind == "resolution":
-            flux[part] = gaussian_filter1d(flux[part], SMOOTHING)
+            flux[part] = smooth_flux(flux[part], good, SMOOTHING)
     return replace(batch, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32))
 
 

@@ -95,9 +95,10 @@ def find_medium_by_sky(wavelength, flux, ivar, *, resolution=None, has_errors=Tr
     widths = [1 / resolution] if resolution else [count * pixel for count in ELEMENTS]
     shifts = np.arange(-REACH, REACH + STEP / 2, STEP)
     sigmas = [max(width, 2 * pixel) / FWHM_PER_SIGMA for width in widths]
-    if _match(x, noise, lines, sigmas[-1], shifts[::GLANCE]).max() < SEEN:
+    widest = _match(x, noise, lines, sigmas[-1], shifts[::GLANCE]).max()
+    if widest < SEEN:
         return None
-    seen = [_match(x, noise, lines, sigma, shifts[::GLANCE]).max() for sigma in sigmas]
+    seen = [*(_match(x, noise, lines, sigma, shifts[::GLANCE]).max() for sigma in sigmas[:-1]), widest]
     best = _match(x, noise, lines, sigmas[int(np.argmax(seen))], shifts)
     if best.max() < DETECTED or not _are_seen(x, noise, lines + shifts[np.argmax(best)] / LIGHT_SPEED, pixel):
         return None
