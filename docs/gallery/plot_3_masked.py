@@ -7,7 +7,7 @@ Pixels that are masked are filled in from the others, as far as these allow.
 """
 
 # %%
-# Three stretches of the packaged galaxy are masked: the 4000 Angstrom break with Ca H and K, then H-beta with [O III],
+# Three stretches of the example galaxy are masked: the 4000 Angstrom break with Ca H and K, then H-beta with [O III],
 # then one without strong lines. What stands in masked pixels is never seen.
 
 import numpy as np

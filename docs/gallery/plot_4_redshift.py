@@ -7,7 +7,7 @@ A clear spectrum has one solution. A faint one may have several, and the estimat
 """
 
 # %%
-# A clear case first: the packaged galaxy. In a notebook an estimate is shown as a table.
+# A clear case first: the example galaxy. In a notebook an estimate is shown as a table.
 
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
