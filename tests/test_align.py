@@ -11,10 +11,11 @@ from astropy.nddata import CCDData
 from astropy.wcs import WCS
 
 from astro_spectok.adapt import SpectrumIndex
-from astro_spectok.align import ContrastiveAligner, ImageTower, measure_retrieval
+from astro_spectok.align import ContrastiveAligner, ImageTower
 from astro_spectok.align.batches import SimilarBatches
 from astro_spectok.align.features import read_features
 from astro_spectok.align.images import read_images
+from astro_spectok.align.retrieval import measure_retrieval
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.heads.photometry_tower import contrast_views
 from astro_spectok.heads.token_nodes import find_places, gather_nodes

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from _redshift import GRID, STEP, make_scores
 
+from astro_spectok.heads.small_numbers import RECEDING
 from astro_spectok.redshift import Calibration, RedshiftFlag, RedshiftPosterior
 from astro_spectok.redshift.flags import combine_flags, find_flags, find_red_end, lacks_features, measure_outside
 from astro_spectok.redshift.rules import RedshiftRules
@@ -103,7 +104,9 @@ def test_stars_of_narrow_pixels_need_lines(evidence, pixel, probability, flagged
     assert lacks_features(evidence, "STAR", probability, RedshiftRules.begin(), 5.0, pixel) is flagged
 
 
-def test_rules_of_older_files_ask_for_no_lines():
+def test_rules_of_older_files():
+    """They ask for no lines, but, as they always did, whether a receding star is a near galaxy."""
     old = RedshiftRules.begin().to_dict()
-    del old["resolved"]
+    del old["resolved"], old["receding"]
+    assert RedshiftRules.from_dict(old).receding == RECEDING
     assert lacks_features(-1.0, "STAR", 0.98, RedshiftRules.from_dict(old), 5.0, 2e-4) is False

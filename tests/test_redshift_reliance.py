@@ -53,7 +53,7 @@ def test_kinds(spectype, z, probability, information, shown, unlike):
 def test_near_galaxies_are_no_fast_stars(low, high):
     """At 450 km/s lines alone tell which it is, in the window of an integral-field spectrograph too."""
     templates, x, ln1pz = load_rest_templates(), np.log(np.arange(low, high, 1.0)), np.log1p(0.0015)
-    like = {}
+    like, rules = {}, RedshiftRules.begin()
     for spectype in ("GALAXY", "STAR"):
         grid = templates.at_resolution(spectype, assume_resolution(x))
         rest = templates.ln_start + templates.step * np.arange(len(grid))
@@ -62,10 +62,12 @@ def test_near_galaxies_are_no_fast_stars(low, high):
         batch = to_batch((np.exp(x) * u.AA, flux * u.one, np.full(len(x), 0.01) * u.one), medium="vacuum")
         fit = refine_redshift(x, flux, np.full(len(x), 1e4), "STAR", ln1pz, 2e-4)
         sharp = Sharpened(fit.ln1pz, fit.width, fit.evidence, 2e-4, 0.0, True, fit.structure, fit.unexplained)
-        like[spectype] = is_galaxy_like(describe_kind(sharp, batch, 0, {}, "STAR"))
+        like[spectype] = is_galaxy_like(describe_kind(sharp, batch, 0, rules, spectype="STAR"), rules.receding)
         # nothing is compared for slow stars, and for other classes
-        assert np.isnan(describe_kind(sharp._replace(ln1pz=1e-4), batch, 0, {}, "STAR").rival)
-        assert np.isnan(describe_kind(sharp, batch, 0, {}, "GALAXY").rival)
+        slow, other = sharp._replace(ln1pz=1e-4), replace(rules, receding=rules.receding | {"velocity": 0.002})
+        assert np.isnan(describe_kind(slow, batch, 0, rules, spectype="STAR").rival)
+        assert np.isnan(describe_kind(sharp, batch, 0, other, spectype="STAR").rival)
+        assert np.isnan(describe_kind(sharp, batch, 0, rules, spectype="GALAXY").rival)
     assert like == {"GALAXY": True, "STAR": False}
 
 

@@ -6,11 +6,13 @@ import pytest
 from _transients import FEATURES, WAVELENGTH, make_flux, make_head, make_hosts, make_spectra
 
 from astro_spectok.heads import TransientConfig
+from astro_spectok.redshift.reliance import FEATURES as ANSWER
 from astro_spectok.training.factory import read_recipe
 from astro_spectok.training.transient_calibration import calibrate_transients, draw_cases, share_types
 from astro_spectok.training.transient_head import make_library
 from astro_spectok.training.transient_mixtures import draw_mixtures
 from astro_spectok.training.transient_rules import PARTS, _fit, choose_templates
+from astro_spectok.training.transient_thresholds import find_certain
 from astro_spectok.training.transient_types import read_transients
 
 
@@ -125,3 +127,18 @@ class TestRules:
 
 def test_recipe():
     assert list(read_recipe("transients").stages) == ["transients"]
+
+
+def test_hosts_that_are_certain():
+    """From the evidence on of which all redshifts are right, of galaxies without another flag."""
+    evidence = np.array([60.0, 80.0, 100.0, 200.0, 300.0, 400.0])
+    features = np.zeros((6, len(ANSWER)))
+    features[:, ANSWER.index("evidence")] = np.log1p(evidence)
+    table = {
+        "cls": np.array(["GALAXY"] * 5 + ["STAR"]), "zwarn": np.array([0, 0, 0, 4, 0, 0]), "features": features,
+        "z": np.full(6, 0.1),
+    }  # fmt: skip
+    assert find_certain(table, [0.2, 0.1, 0.1, 0.2, 0.1, 0.2]) == pytest.approx(80)
+    assert find_certain(table, [0.1] * 6) == pytest.approx(60)
+    # never below the least that is asked, and the most where there is nothing to see it by
+    assert find_certain(table | {"zwarn": np.ones(6)}, [0.1] * 6) == 500

@@ -16,7 +16,7 @@ from astro_spectok.training.library_rows import lay_out
 from astro_spectok.training.transient_batches import Pool, draw_batch, make_smoother
 from astro_spectok.training.transient_networks import assign_folds, train_networks
 from astro_spectok.training.transient_thresholds import find_threshold
-from astro_spectok.transients.candidates import UNJUDGED, add_judgement, bin_host, divide_shifts
+from astro_spectok.transients.candidates import add_judgement, bin_host, divide_shifts
 from astro_spectok.transients.posterior import TransientCalibration, make_posterior
 
 CONFIG = TransientConfig(
@@ -89,9 +89,9 @@ class TestPosterior:
         ln1pz = np.arange(0, 0.2, 0.0025)
         log_p = np.log(np.full((len(ln1pz), 2), 0.5 / len(ln1pz)))
         places = np.array([20, 60])
-        said = add_judgement(log_p, ln1pz, places, np.array([[2.0, -1.0], [0.0, 0.5]]), 1.0) - log_p
+        said = add_judgement(log_p, ln1pz, places, np.array([[2.0, -1.0], [0.0, 0.5]]), 1.0, -3.0) - log_p
         assert said[20].tolist() == [2.0, -1.0]
-        assert said[40].tolist() == [UNJUDGED, UNJUDGED]
+        assert said[40].tolist() == [-3.0, -3.0]
         parts = np.exp(divide_shifts(log_p, ln1pz, places))
         assert parts.sum() == pytest.approx(1)
         assert parts[0].sum() == pytest.approx(np.count_nonzero(np.abs(ln1pz - ln1pz[20]) <= REACH) / len(ln1pz))

@@ -15,6 +15,7 @@ from astro_spectok.estimators import RedshiftEstimator, TransientEstimator
 from astro_spectok.exceptions import FlaggedSpectraWarning, WeightsError
 from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.redshift import RedshiftFlag
+from astro_spectok.redshift.transient_rule import TransientRule
 from astro_spectok.transients import TransientFlag
 from astro_spectok.transients.posterior import TransientCalibration, make_posterior
 
@@ -184,6 +185,15 @@ class TestRedshifts:
             fake_measure(monkeypatch, GALAXY)
             flags.append(RedshiftEstimator(weights, "cpu").estimate(one).zwarn)
         assert flags == [RedshiftFlag.TRANSIENT_LIKE, RedshiftFlag.NONE]
+
+    def test_hosts_by_their_lines(self):
+        """A galaxy is one from the evidence on that the head states; that of older files, where it states none."""
+        head, _ = make_head()
+        rule = TransientRule(head)
+        assert [rule.is_certain("GALAXY", x) for x in (60.0, 40.0, np.nan)] == [True, False, False]
+        assert not rule.is_certain("STAR", 60.0)
+        head.rules["certain"] = 80.0
+        assert [TransientRule(head).is_certain("GALAXY", x) for x in (60.0, 90.0)] == [False, True]
 
 
 def test_shell(transient_weights, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,6 @@ from astro_spectok.align.embed_photometry import embed_photometry
 from astro_spectok.align.filters import BANDS, Filter, find_filter, list_filters
 from astro_spectok.align.flags import PhotometryFlag
 from astro_spectok.align.photometric_redshift import PhotometricRedshift
-from astro_spectok.align.retrieval import measure_retrieval
 
 if TYPE_CHECKING:
     from astro_spectok.align.aligner import ContrastiveAligner
@@ -26,7 +25,6 @@ __all__ = [
     "embed_photometry",
     "find_filter",
     "list_filters",
-    "measure_retrieval",
 ]
 
 #: where what needs PyTorch at once is imported from once it is asked for

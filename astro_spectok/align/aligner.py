@@ -263,7 +263,8 @@ class ContrastiveAligner:
         Returns
         -------
         dict of str to dict
-            ``spectrum to sample`` and ``sample to spectrum``, as of `measure_retrieval`.
+            ``spectrum to sample`` and ``sample to spectrum``, each with ``recall@1`` and ``recall@10``, the share whose
+            own is among the 1 or 10 most like it, ``median_rank`` (1 is best) and ``n``.
         """
         features, samples = self.read_spectra(spectra), read_samples(samples)
         rows = np.arange(len(features)) if rows is None else np.asarray(rows)

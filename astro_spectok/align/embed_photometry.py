@@ -9,11 +9,12 @@ import numpy as np
 
 from astro_spectok.align.fluxes import read_fluxes
 from astro_spectok.exceptions import FlaggedSpectraWarning, WeightsError
+from astro_spectok.heads.small_numbers import PHOTOMETRY_DOMAIN
 from astro_spectok.interface.inputs import find_user
 from astro_spectok.utils.host import own_errstate
 from astro_spectok.utils.parts import PHOTOMETRY
 
-__all__ = ["embed_photometry", "load_photometry_head", "read_head", "warn_of_rows"]
+__all__ = ["embed_photometry", "find_wavelengths", "load_photometry_head", "read_head", "warn_of_rows"]
 
 #: objects that go through the tower at once
 CHUNK = 4096
@@ -97,10 +98,11 @@ def embed_photometry(
     >>> embed_photometry(table, {"g": "decamDR1-g", "r": "decamDR1-r"}, weights=weights).shape
     (2, 64)
     """
-    fluxes = read_fluxes(
-        table, filters, errors=errors, unit=unit, upper_limits=upper_limits, limit_sigma=limit_sigma
-    )  # fmt: skip
     _, head = load_photometry_head(weights)
+    fluxes = read_fluxes(
+        table, filters, errors=errors, unit=unit, upper_limits=upper_limits, limit_sigma=limit_sigma,
+        wavelength=find_wavelengths(head),
+    )  # fmt: skip
     vectors, _ = read_head(head, fluxes)
     warn_of_rows(fluxes)
     return vectors
@@ -120,6 +122,12 @@ def load_photometry_head(weights=None):
         )
         raise WeightsError(msg)
     return loaded, head
+
+
+def find_wavelengths(head):
+    """Angstrom, between which filters must lie for a head: (float, float)."""
+    low, high = (PHOTOMETRY_DOMAIN | head.domain)["wavelength"]
+    return float(low), float(high)
 
 
 def read_head(head, fluxes):

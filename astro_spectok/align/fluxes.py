@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables of photometry, in whatever units, as fluxes per unit frequency with errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ from astropy.table import Row, Table
 
 from astro_spectok.align.filters import Filter, choose_filters
 from astro_spectok.align.flags import PhotometryFlag
+from astro_spectok.heads.small_numbers import PHOTOMETRY_DOMAIN
 
 __all__ = ["FluxTable", "read_fluxes"]
 
-#: wavelengths in Angstrom between which a filter must lie, as those in training
-TRAINED = (1400.0, 50000.0)
 #: absolute magnitudes beyond which they are a mark for "none"
 NO_MAGNITUDE = 90.0
 #: signal-to-noise ratio of which one filter at least should be; letters of a message
@@ -76,6 +75,7 @@ def read_fluxes(
     unit: Any = None,
     upper_limits: Any = None,
     limit_sigma: float = 3.0,
+    wavelength: Sequence[float] = tuple(PHOTOMETRY_DOMAIN["wavelength"]),
 ) -> FluxTable:
     """Read photometry from a table.
 
@@ -93,6 +93,8 @@ def read_fluxes(
         Columns that are True where the flux is an upper limit, by the columns of fluxes.
     limit_sigma : float, optional
         How many standard deviations a limit is.
+    wavelength : (float, float), optional
+        Angstrom, between which filters must lie, as those in training.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def read_fluxes(
             limit = np.asarray(columns[limits[column]], bool) & np.isfinite(values)
             noise = np.where(limit, np.abs(values) / limit_sigma, noise)
             values = np.where(limit, 0.0, values)
-        outside = not TRAINED[0] < band.effective < TRAINED[1]
+        outside = not wavelength[0] < band.effective < wavelength[1]
         for bad, flag, what in (
             (wrong, PhotometryFlag.BAD_ERROR, "has an error that is not positive"),
             (np.full(n, outside), PhotometryFlag.OUTSIDE, "is beyond the wavelengths of training"),

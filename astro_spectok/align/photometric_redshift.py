@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
-from astro_spectok.align.embed_photometry import load_photometry_head, read_head, warn_of_rows
+from astro_spectok.align.embed_photometry import find_wavelengths, load_photometry_head, read_head, warn_of_rows
 from astro_spectok.align.flags import PhotometryFlag
 from astro_spectok.align.fluxes import read_fluxes
 from astro_spectok.interface.columns import Column, make_table
@@ -104,11 +104,11 @@ class PhotometricRedshift:
 
     def _read(self, table):
         """Fluxes, the head, weights, and probabilities (n, bins), NaN for unusable rows."""
+        loaded, head = load_photometry_head(self.weights)
         fluxes = read_fluxes(
             table, self.filters, errors=self.errors, unit=self.unit, upper_limits=self.upper_limits,
-            limit_sigma=self.limit_sigma,
+            limit_sigma=self.limit_sigma, wavelength=find_wavelengths(head),
         )  # fmt: skip
-        loaded, head = load_photometry_head(self.weights)
         _, scores = read_head(head, fluxes)
         scores /= head.calibration.get("temperature", 1.0)
         probability = np.exp(scores - scores.max(1, keepdims=True))

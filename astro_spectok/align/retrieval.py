@@ -34,7 +34,7 @@ def measure_retrieval(queries: Any, targets: Any, *, ranks: Sequence[int] = (1, 
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.align import measure_retrieval
+    >>> from astro_spectok.align.retrieval import measure_retrieval
     >>> vectors = np.random.default_rng(1).normal(size=(50, 8))
     >>> measure_retrieval(vectors, vectors, ranks=(1,))
     {'recall@1': 1.0, 'median_rank': 1.0, 'n': 50}

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from astro_spectok.galaxies.lines import LINES
+from astro_spectok.heads.small_numbers import GALAXY_RULES
 from astro_spectok.utils.constants import LIGHT_SPEED
 
 __all__ = ["LinesFit", "fit_lines"]
@@ -24,8 +25,6 @@ USUAL, CLEAR = 110.0, 30.0
 UNEVEN = 0.03
 #: share of the profile of a line that good pixels must hold for it to be measured
 SEEN = 0.8
-#: how far starlight is from that of real galaxies, over the continuum
-MISFIT = 0.006
 
 
 class LinesFit(NamedTuple):
@@ -52,7 +51,7 @@ class LinesFit(NamedTuple):
     gain: float
 
 
-def fit_lines(ln_rest, flux, ivar, level, stars, instrument, redshift):
+def fit_lines(ln_rest, flux, ivar, level, stars, instrument, redshift, misfit=GALAXY_RULES["misfit"]):
     """Fit emission lines.
 
     Parameters
@@ -66,6 +65,8 @@ def fit_lines(ln_rest, flux, ivar, level, stars, instrument, redshift):
         Standard deviation of the line-spread function, km/s.
     redshift : float
         For wavelengths as observed.
+    misfit : float, optional
+        As of `~astro_spectok.galaxies.starlight.Starlight`.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def fit_lines(ln_rest, flux, ivar, level, stars, instrument, redshift):
     rows = np.flatnonzero(near & (ivar > 0) & (level > 0))
     if len(rows) < 8:
         return LinesFit(nothing, nothing, nothing, nothing, np.nan, np.nan, 0.0)
-    fit = _Fit(ln_rest, flux, ivar, level, stars, instrument, rows, redshift)
+    fit = _Fit(ln_rest, flux, ivar, level, stars, instrument, rows, redshift, misfit)
     base = fit.solve(None, None)[1]
     best = fit.search(VELOCITIES, [USUAL])
     best = fit.search([best[1]], WIDTHS)
@@ -107,7 +108,7 @@ def fit_lines(ln_rest, flux, ivar, level, stars, instrument, redshift):
 class _Fit:
     """Lines of one spectrum in the pixels around them."""
 
-    def __init__(self, ln_rest, flux, ivar, level, stars, instrument, rows, redshift):
+    def __init__(self, ln_rest, flux, ivar, level, stars, instrument, rows, redshift, misfit):
         self.ln_rest, self.level, self.redshift = ln_rest, level, redshift
         middle = (ln_rest[1:] + ln_rest[:-1]) / 2
         edges = np.concatenate([[1.5 * ln_rest[0] - 0.5 * ln_rest[1]], middle, [1.5 * ln_rest[-1] - 0.5 * ln_rest[-2]]])
@@ -119,7 +120,7 @@ class _Fit:
         continuum = level * (1 + stars)
         self.y = (flux - continuum)[rows].astype(float)
         weight = ivar[rows].astype(float)
-        self.weight = weight / (1 + weight * (MISFIT * level[rows]) ** 2)
+        self.weight = weight / (1 + weight * (misfit * level[rows]) ** 2)
         self.angstrom = np.exp(self.x) * (1 + redshift)
         self.baseline = self._lay_baselines()
 

@@ -198,7 +198,7 @@ def _measure_directly(batch, i, z, starlight, training, names):
     ln_rest, flags = ln_wavelength - np.log1p(z), GalaxyFlag.NONE
     instrument, known = _find_instrument(batch, i, ln_wavelength)
     stars = fit_stars(ln_rest, flux, ivar, starlight, instrument)
-    lines = fit_lines(ln_rest, flux, ivar, stars.level, stars.stars, instrument, z)
+    lines = fit_lines(ln_rest, flux, ivar, stars.level, stars.stars, instrument, z, starlight.misfit)
     d4000, d4000_err = measure_d4000(ln_rest, flux, ivar)
     width_err = training.correct("lines", lines.width, lines.width_err)
     with np.errstate(divide="ignore", invalid="ignore"):

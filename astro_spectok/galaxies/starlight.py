@@ -9,6 +9,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.galaxies.lines import HIDDEN, LINES
+from astro_spectok.heads.small_numbers import GALAXY_RULES
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 
 __all__ = ["Starlight", "StarsFit", "fit_stars"]
@@ -22,8 +23,8 @@ TRIED = np.array([10, 40, 60, 80, 100, 120, 145, 170, 200, 235, 275, 320, 370, 4
 FIRST, ROUNDS, FARTHEST = 150.0, 3, 300.0
 #: half width of what is hidden around an emission line, km/s
 HIDE = 600.0
-#: how far components are from any real galaxy, over the continuum; deviations beyond which a pixel counts less
-MISFIT, OUTLIER = 0.006, 4.0
+#: deviations beyond which a pixel counts less
+OUTLIER = 4.0
 #: prior scatter of the strength of the mean spectrum around 1, and of the other coefficients around 0
 STRENGTH, SPREAD = 0.4, 1.5
 #: fewest pixels that are compared, and continuum over its median below which a pixel says nothing
@@ -71,9 +72,12 @@ class Starlight:
         Vacuum Angstrom of the first bin, and width of the bins in ln(wavelength).
     resolution : float
         Resolving power that they have.
+    misfit : float, optional
+        How far they are from any real galaxy, over the continuum.
     """
 
-    def __init__(self, stars, low, step, resolution):
+    def __init__(self, stars, low, step, resolution, misfit=GALAXY_RULES["misfit"]):
+        self.misfit = misfit
         self.ln_start, self.step = np.log(low), step
         self.sigma = LIGHT_SPEED / (FWHM_PER_SIGMA * resolution)
         widths = EXTRA / LIGHT_SPEED / step
@@ -84,10 +88,9 @@ class Starlight:
     @classmethod
     def of_head(cls, head):
         """That of a `~astro_spectok.heads.galaxy.GalaxyHead`."""
-        config = head.config
-        return cls(
-            head.stars.double().cpu().numpy(), config.stars_low, config.stars_step, head.domain["stars_resolution"]
-        )  # fmt: skip
+        config, stars = head.config, head.stars.double().cpu().numpy()
+        misfit = head.rules.get("misfit", GALAXY_RULES["misfit"])
+        return cls(stars, config.stars_low, config.stars_step, head.domain["stars_resolution"], misfit)
 
     def find_inside(self, ln_rest, margin=0.002):
         """Which wavelengths at rest lie within the components."""
@@ -200,7 +203,7 @@ def fit_stars(ln_rest, flux, ivar, starlight, instrument):
         return StarsFit(level, nothing, 0.0, np.nan, np.nan, np.nan, int(np.count_nonzero(used)))
     ratio = flux[used] / level[used] - 1
     weight = ivar[used].astype(float) * level[used] ** 2
-    weight = weight / (1 + weight * MISFIT**2)
+    weight = weight / (1 + weight * starlight.misfit**2)
     fit = _Fit(starlight, smoother, ln_rest, inside, used, ratio, weight, instrument)
     shift = fit.find_velocity()
     sigma, error, best, misfit = fit.find_dispersion(shift)

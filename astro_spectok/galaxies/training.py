@@ -6,18 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["DIRECT", "GALAXY_RULES", "GalaxyTraining"]
+from astro_spectok.heads.small_numbers import GALAXY_RULES
+
+__all__ = ["DIRECT", "GalaxyTraining"]
 
 #: what is measured directly, whose errors are corrected as well: velocity dispersion, break and equivalent widths
 DIRECT = ("sigma_v", "d4000", "lines")
-#: thresholds that a new head begins with: probability of a galaxy below which it is flagged, and below which nothing is
-#: given; least signal-to-noise ratio; share of the spread of a label below which its error must lie for it to be given;
-#: greatest error of a velocity dispersion that is given, km/s; width of lines from which they are broad, km/s; least
-#: share of the bins of the head that a spectrum must fill
-GALAXY_RULES = {
-    "flagged": 0.8, "refused": 0.5, "least_snr": 3.0, "informative": 0.85, "most_dispersion_error": 90.0,
-    "broad": 450.0, "least_filled": 0.15,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,12 @@ class GalaxyTraining:
     wavelength : (float, float)
         Vacuum Angstrom at rest, that lines of populations were learned from.
     rules : dict of str to float
-        As of `GALAXY_RULES`.
+        Probability of a galaxy below which it is flagged (``flagged``), and below which nothing is given (``refused``);
+        least signal-to-noise ratio (``least_snr``); share of the spread of a label below which its error must lie for
+        it to be given (``informative``); greatest error of a velocity dispersion that is given, km/s
+        (``most_dispersion_error``); width of lines from which they are broad, km/s (``broad``); least share of the bins
+        of the head that a spectrum must fill (``least_filled``); and how far the components of starlight are from any
+        real galaxy, over the continuum (``misfit``).
     calibration : dict of str to dict
         By label, and for `DIRECT`: ``scale``, what an error is multiplied by; ``share`` of the value and ``floor``,
         what is added to it in quadrature. That of ``sigma_v`` may have an ``excess``, the square in (km/s)^2 by which

@@ -3,6 +3,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from astro_spectok.heads.flux_view import FluxView
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.small_numbers import GALAXY_RULES
 
 __all__ = ["GalaxyConfig", "GalaxyHead", "population_loss"]
 
@@ -88,6 +90,7 @@ class GalaxyHead(Head):
     config_class = GalaxyConfig
     needs = ("patches",)
     given = ("ln_doppler",)
+    begins_with: ClassVar[dict] = {"rules": GALAXY_RULES}
 
     def __init__(self, config, network=None):
         super().__init__(config, network)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from astro_spectok.heads.photometry_tower import PhotometryTower, TokenProjection
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.small_numbers import PHOTOMETRY_DOMAIN
 from astro_spectok.heads.token_nodes import find_places, gather_nodes
 
 __all__ = ["PhotometryConfig", "PhotometryHead"]
@@ -94,6 +95,7 @@ class PhotometryHead(Head):
     kind = "photometry"
     config_class = PhotometryConfig
     needs: ClassVar[tuple] = ()
+    begins_with: ClassVar[dict] = {"domain": PHOTOMETRY_DOMAIN}
 
     config: PhotometryConfig
 

@@ -1,13 +1,24 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Numbers that were fitted to the weights ``small`` and that their file, of format 1, does not hold.
+"""Numbers that were fitted to the weights ``small`` and that files of weights written earlier do not hold.
 
-Reading a file of format 1 puts them into its heads; a new head begins with them, until some are fitted to it. Nothing
-else reads them: code holds rules, heads hold numbers. Their meaning is documented where they are used, in
-`~astro_spectok.redshift.rules.RedshiftRules`, `~astro_spectok.stellar.rules.StellarRules` and
-`~astro_spectok.stellar.domain.StellarTraining`.
+Reading a file of format 1 puts them into its heads; a new head begins with them, until some are fitted to it. For files
+of format 2 that were written before heads held them, `RECEDING`, `GALAXY_RULES`, `TRANSIENT_RULES` and
+`PHOTOMETRY_DOMAIN` hold. Nothing else reads them: code holds rules, heads hold numbers. Their meaning is documented
+where they are used, in `~astro_spectok.redshift.rules.RedshiftRules`, `~astro_spectok.stellar.rules.StellarRules`,
+`~astro_spectok.stellar.domain.StellarTraining`, `~astro_spectok.galaxies.training.GalaxyTraining`,
+`~astro_spectok.redshift.transient_rule.TransientRule` and `~astro_spectok.transients.measure.find_flags`.
 """
 
-__all__ = ["REDSHIFT_RULES", "RELIABLE", "STELLAR_DOMAIN", "STELLAR_RULES"]
+__all__ = [
+    "GALAXY_RULES",
+    "PHOTOMETRY_DOMAIN",
+    "RECEDING",
+    "REDSHIFT_RULES",
+    "RELIABLE",
+    "STELLAR_DOMAIN",
+    "STELLAR_RULES",
+    "TRANSIENT_RULES",
+]
 
 #: rules ``reliable`` of the packaged weights, fitted to their answers to supernovae, also in hosts, red noise, real
 #: stars and simulated surveys: those of others are not like them, and begin without
@@ -57,6 +68,9 @@ RELIABLE = {
     },
 }  # fmt: skip
 
+#: rules ``receding``: 180 km/s
+RECEDING = {"velocity": 6e-4, "share": 0.06, "least": 3.0, "most": 20.0}
+
 REDSHIFT_RULES = {
     "extrapolated": 0.3,
     "vicinity": 0.01,
@@ -78,11 +92,31 @@ REDSHIFT_RULES = {
         "STAR": {"share": 0.85, "information": 3.5, "type": 0.4},
     },
     "reliable": {},
+    "receding": RECEDING,
     "confident": 0.8,
     "least_width": 2.0,
     "disagreement": {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5},
     "sharpest": 0.2,
     "floor": 1e-5,
+}
+
+GALAXY_RULES = {
+    "flagged": 0.8,
+    "refused": 0.5,
+    "least_snr": 3.0,
+    "informative": 0.85,
+    "most_dispersion_error": 90.0,
+    "broad": 450.0,
+    "least_filled": 0.15,
+    "misfit": 0.006,
+}
+
+#: Angstrom, between which the effective wavelengths of filters lie
+PHOTOMETRY_DOMAIN = {"wavelength": [1400.0, 50000.0]}
+
+TRANSIENT_RULES = {
+    "sure": {"type": 0.7, "redshift": 0.7, "transient": 0.9, "phase": 15.0},
+    "certain": 50.0,
 }
 
 STELLAR_RULES = {

@@ -12,6 +12,7 @@ from torch import nn
 
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
+from astro_spectok.heads.small_numbers import TRANSIENT_RULES
 from astro_spectok.heads.transient_fit import TemplateSums
 from astro_spectok.heads.transient_net import TransientNet, judge_shifts
 
@@ -137,6 +138,7 @@ class TransientHead(Head):
     kind = "transient"
     config_class = TransientConfig
     needs: ClassVar[tuple] = ()
+    begins_with: ClassVar[dict] = {"rules": TRANSIENT_RULES}
 
     def __init__(self, config, network=None):
         super().__init__(config, network)

@@ -3,7 +3,6 @@
 
 from astro_spectok.plotting.maps import plot_map
 from astro_spectok.plotting.spectra import mark_lines, plot_reconstruction
-from astro_spectok.plotting.stellar import plot_kiel
 from astro_spectok.plotting.tables import plot_embeddings, plot_table
 
-__all__ = ["mark_lines", "plot_embeddings", "plot_kiel", "plot_map", "plot_reconstruction", "plot_table"]
+__all__ = ["mark_lines", "plot_embeddings", "plot_map", "plot_reconstruction", "plot_table"]

@@ -39,7 +39,7 @@ from astro_spectok.redshift.solutions import (
     widen_solutions,
 )
 from astro_spectok.redshift.spectral_type import choose_type
-from astro_spectok.redshift.transient_rule import find_transient_rule, is_certain, judge_transient
+from astro_spectok.redshift.transient_rule import find_transient_rule, judge_transient
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.utils.host import own_errstate
@@ -326,7 +326,8 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
     peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
-    shown, calibration = describe_kind(sharp, batch, i, types, peaks[0].spectype), prepared.calibration
+    calibration = prepared.calibration
+    shown = describe_kind(sharp, batch, i, calibration.rules, types=types, spectype=peaks[0].spectype)
     flags = find_flags(
         posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip
@@ -335,7 +336,7 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), flags, calibration.rules, batch, i, trained)
     rule = find_transient_rule(prepared.runner)
     # nothing to add where an answer is not relied on
-    if rule is not None and not zwarn and not is_certain(raw[0].spectype, shown.evidence):
+    if rule is not None and not zwarn and not rule.is_certain(raw[0].spectype, shown.evidence):
         around = sum_around(posterior, raw[0], calibration.rules)
         if judge_transient(rule, take_spectrum(batch, i), raw[0], information, shown, around) > rule.flagged:
             zwarn |= RedshiftFlag.TRANSIENT_LIKE

@@ -8,7 +8,6 @@ import numpy as np
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = [
-    "FAST",
     "FEATURES",
     "Shown",
     "describe_answer",
@@ -31,11 +30,6 @@ LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
 FARTHEST = 3.0
 #: velocity over the speed of light up to which a galaxy or quasar may as well be a star: most stars are slower
 STELLAR_VELOCITY = 0.001
-#: velocity over the speed of light from which a star recedes fast enough to be asked whether it is a near galaxy
-FAST = 0.0006
-#: nat by which templates of stars must explain a fast star better than those of galaxies do at the same redshift: this
-#: share of their evidence, and bounds of that
-RIVAL, RIVAL_BOUNDS = 0.06, (3.0, 20.0)
 
 
 def describe_answer(z, probability, around, information, shown):
@@ -142,8 +136,8 @@ class Shown(NamedTuple):
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
     rival : float
-        Of a star that recedes faster than `FAST`: evidence of the templates of galaxies at its redshift; NaN where
-        there are none, and for all else.
+        Of a star that recedes so fast that the rules ask whether it is a near galaxy: evidence of the templates of
+        galaxies at its redshift; NaN where there are none, and for all else.
     """
 
     snr: float = 0.0
@@ -156,19 +150,22 @@ class Shown(NamedTuple):
     rival: float = np.nan
 
 
-def is_galaxy_like(shown):
+def is_galaxy_like(shown, receding):
     """Whether templates of galaxies explain a fast star about as well as those of stars do.
 
     Parameters
     ----------
     shown : `Shown`
+    receding : dict of str to float
+        As of `~astro_spectok.redshift.rules.RedshiftRules`.
 
     Returns
     -------
     bool
         False where they were not compared.
     """
-    return bool(shown.rival - shown.evidence > -np.clip(RIVAL * shown.evidence, *RIVAL_BOUNDS))
+    needed = np.clip(receding["share"] * shown.evidence, receding["least"], receding["most"])
+    return bool(shown.rival - shown.evidence > -needed)
 
 
 def is_unlike(spectype, z, probability, information, shown, rules, around=None):
@@ -207,7 +204,7 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
         return True
-    if spectype == STAR and is_galaxy_like(shown):
+    if spectype == STAR and is_galaxy_like(shown, rules.receding):
         return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):

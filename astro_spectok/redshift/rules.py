@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from astro_spectok.heads.small_numbers import REDSHIFT_RULES
+from astro_spectok.heads.small_numbers import RECEDING, REDSHIFT_RULES
 from astro_spectok.utils.settings import Rules
 
 __all__ = ["RedshiftRules"]
@@ -63,6 +63,10 @@ class RedshiftRules(Rules):
         By class, the numbers of the rule of `~astro_spectok.redshift.reliance.is_dubious`, fitted by
         `~astro_spectok.training.redshift_reliance.fit_reliable`: what is less like right answers than 99 of 100 of
         these is flagged as unlike its class. Empty in files that were written before there was one.
+    receding : dict of str to float
+        When a star is asked whether it is a near galaxy: it recedes faster than ``velocity``, over the speed of light.
+        Templates of stars must then explain it better than those of galaxies do at the same redshift, in nat by
+        ``share`` of their evidence, which is taken as ``least`` at least and ``most`` at most.
     confident : float
         Probability from which a solution is relied on, for classes without one of their own.
     least_width : float
@@ -93,6 +97,7 @@ class RedshiftRules(Rules):
     unexplained: float
     unlike: dict
     reliable: dict
+    receding: dict
     confident: float
     least_width: float
     disagreement: dict
@@ -100,7 +105,7 @@ class RedshiftRules(Rules):
     floor: float
 
     _former_names: ClassVar[dict] = {"blunt": "least_width"}
-    _added: ClassVar[dict] = {"reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}}
+    _added: ClassVar[dict] = {"reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}, "receding": RECEDING}
 
     @classmethod
     def begin(cls):

@@ -12,7 +12,7 @@ from astro_spectok.redshift.error_features import describe_peak, describe_pixels
 from astro_spectok.redshift.fit import refine_redshift
 from astro_spectok.redshift.flags import find_red_end
 from astro_spectok.redshift.peaks import WINDOW
-from astro_spectok.redshift.reliance import FAST, Shown
+from astro_spectok.redshift.reliance import Shown
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = [
@@ -110,7 +110,7 @@ def describe_spectrum(batch, i):
     return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
 
 
-def describe_kind(sharp, batch, i, types=None, spectype=None):
+def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
     """The `~astro_spectok.redshift.reliance.Shown` of one spectrum of a batch and its best solution.
 
     Parameters
@@ -118,6 +118,7 @@ def describe_kind(sharp, batch, i, types=None, spectype=None):
     sharp : `Sharpened`
     batch : `~astro_spectok.spectra.SpectrumBatch`
     i : int
+    rules : `~astro_spectok.redshift.rules.RedshiftRules`
     types : dict of str to float, optional
         Probability of each stellar type, if it is a star.
     spectype : str, optional
@@ -131,7 +132,7 @@ def describe_kind(sharp, batch, i, types=None, spectype=None):
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
     rival = np.nan
-    if spectype == STAR and np.expm1(sharp.ln1pz) > FAST:
+    if spectype == STAR and np.expm1(sharp.ln1pz) > rules.receding["velocity"]:
         width = max(sharp.width, NEAR)
         spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)

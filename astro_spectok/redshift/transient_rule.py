@@ -6,17 +6,15 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit, logsumexp
 
+from astro_spectok.heads.small_numbers import TRANSIENT_RULES
 from astro_spectok.heads.transient_fit import TemplateSums, scan_templates, view_spectrum
 from astro_spectok.heads.transient_net import find_candidates
 from astro_spectok.redshift.reliance import describe_answer, expand_features
 
-__all__ = ["EVERY", "TransientRule", "describe_transient", "find_transient_rule", "is_certain", "judge_transient"]
+__all__ = ["EVERY", "TransientRule", "describe_transient", "find_transient_rule", "judge_transient"]
 
 #: of the redshifts of a library every so manieth is tried: features are thousands of km/s wide
 EVERY = 3
-#: evidence of the lines of a galaxy, as of `~astro_spectok.redshift.fit.Refined`, from which a transient in it makes
-#: its redshift no less certain: those of left-out transients in hosts that had no other flag were right, 87 of 87
-CERTAIN = 50.0
 #: gain below which there is none
 LEAST_GAIN = 1.0
 #: redshifts that networks judge beside that of the answer, and limit of what they say
@@ -85,7 +83,9 @@ class TransientRule:
     ----------
     head : `~astro_spectok.heads.TransientHead`
         Whose rules hold by class of the answer ``constant``, ``centre``, ``scale`` and ``weights``; ``flagged``, the
-        probability of a transient from which an answer is; and ``few``, the templates that are compared.
+        probability of a transient from which an answer is; ``few``, the templates that are compared; and ``certain``,
+        the evidence of the lines of a galaxy, as of `~astro_spectok.redshift.fit.Refined`, from which a transient in it
+        makes its redshift no less certain.
     """
 
     def __init__(self, head):
@@ -94,6 +94,7 @@ class TransientRule:
         parts = {name: getattr(library, name)[few] for name in ("templates", "kind", "group", "phase")}
         self.sums = TemplateSums(replace(library, **parts))
         self.classes, self.flagged = head.rules["classes"], head.rules["flagged"]
+        self.certain = head.rules.get("certain", TRANSIENT_RULES["certain"])
 
     def describe(self, ln_wavelength, flux, ivar, answer, ln1pz, *, left_out=None, only=None):
         """Features, (n,), of a spectrum and an answer; None where there is too little to compare.
@@ -119,6 +120,10 @@ class TransientRule:
         judged = describe_judgement(self.head, view, scan, ln1pz, only)
         return np.concatenate([answer, describe_transient(view, scan, ln1pz), judged])
 
+    def is_certain(self, spectype, evidence):
+        """Whether an answer holds whatever else is seen in the spectrum: a galaxy by its lines; False for NaN."""
+        return bool(spectype == "GALAXY" and evidence >= self.certain)
+
     def find_probability(self, spectype, features):
         """Probability of a transient, before which a transient and a right answer are as probable: float."""
         rule = self.classes.get(spectype)
@@ -133,18 +138,6 @@ def find_transient_rule(runner):
     name = runner.find_head("transient")
     head = None if name is None else runner.network.heads[name]
     return head.keep("rule", TransientRule) if head is not None and head.rules.get("few") else None
-
-
-def is_certain(spectype, evidence):
-    """Whether an answer holds whatever else is seen in the spectrum: a galaxy by its lines; bool.
-
-    Examples
-    --------
-    >>> from astro_spectok.redshift.transient_rule import is_certain
-    >>> is_certain("GALAXY", 300.0), is_certain("GALAXY", float("nan")), is_certain("STAR", 300.0)
-    (True, False, False)
-    """
-    return bool(spectype == "GALAXY" and evidence >= CERTAIN)
 
 
 def judge_transient(rule, spectrum, solved, information, shown, around):

@@ -113,7 +113,7 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
     velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
     p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
     known = {"types": types, "covered": training.list_covered(types), "rules": training.rules} | assume
-    shown = describe_kind(velocity.sharp, prepared.batch, i, types, STAR)
+    shown = describe_kind(velocity.sharp, prepared.batch, i, prepared.calibration.rules, types=types, spectype=STAR)
     flags = find_star_flags(
         p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
         redshift_rules=prepared.calibration.rules, **known,

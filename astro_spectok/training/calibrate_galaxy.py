@@ -12,7 +12,7 @@ from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.galaxies.breaks import measure_d4000
 from astro_spectok.galaxies.estimator import GalaxyPropertyEstimator
 from astro_spectok.galaxies.measure import find_galaxy_head
-from astro_spectok.galaxies.training import GALAXY_RULES
+from astro_spectok.heads.small_numbers import GALAXY_RULES
 from astro_spectok.simulate import Randomness, Survey
 from astro_spectok.spectra import SpectrumBatch, to_batch
 from astro_spectok.training.galaxy_pool import draw_galaxies

@@ -312,7 +312,9 @@ def answer(rows, redshifts, calibration):
         best = peaks[0]
         known = np.isfinite(row["z"])
         shown, around = (
-            describe_kind(sharp, row["batch"], row["i"], row.get("types"), best.spectype),
+            describe_kind(
+                sharp, row["batch"], row["i"], calibration.rules, types=row.get("types"), spectype=best.spectype
+            ),
             sum_around(posterior, raw[0], calibration.rules),
         )
         flags = find_flags(

@@ -112,7 +112,7 @@ def train_photometry_head(config, network, pairs, objects, *, steps, seed, repor
                    f"nearest {right:.2f}, recall@10 of {len(kept)} {recall:.2f}")  # fmt: skip
     head.calibration = {"temperature": _fit_temperature(head, fluxes, kept, pairs)}
     head.provenance = {"steps": steps, "seed": seed, "pairs": len(taught), "objects": len(more.flux)}
-    head.domain = {
+    head.domain |= {
         "z": [0.0, float(config.redshifts[-1])], "snr": list(SPECTRA_SNR), "filters": fluxes.names,
         "objects": "simulated galaxies, quasars and stars; infrared beyond 2.8 micron at rest assumed",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.heads.transient_net import COUNT, find_candidates
 from astro_spectok.training.redshift_reliance import fit_logistic
 from astro_spectok.training.transient_mixtures import draw_mixtures
-from astro_spectok.transients.candidates import LIMITS, UNJUDGED, bin_host, divide_shifts
+from astro_spectok.transients.candidates import LIMITS, bin_host, divide_shifts
 from astro_spectok.transients.posterior import (
     TransientCalibration,
     describe_host,
@@ -243,7 +243,7 @@ def _fit_judged(kept, kinds, types, ln1pz, truth, share, tried):
     """Loss, calibration and figures with given temperatures."""
     size = COUNT + 1
     by_shift = np.full((len(kept), size, len(types)), -np.inf)
-    said = np.full(by_shift.shape, UNJUDGED)
+    said = np.full(by_shift.shape, tried.unjudged)
     target, inside = np.zeros((2, *by_shift.shape[:2]), bool)
     for k, one in enumerate(kept):
         log_p = _make_prior(one, kinds, len(types), ln1pz, tried)

@@ -20,6 +20,7 @@ from astro_spectok.training.calibrate_redshift import (
     measure_rows,
 )
 from astro_spectok.training.redshift_reliance import fit_logistic
+from astro_spectok.training.transient_thresholds import find_certain
 
 __all__ = ["choose_templates", "fit_transient_rules", "measure_cases"]
 
@@ -60,7 +61,16 @@ def choose_templates(library, number=OF_TYPE):
 def measure_cases(runner, cases):
     """Rows as of `~astro_spectok.training.calibrate_redshift.measure_rows` of observations of transients."""
     truth = [
-        {"cls": "", "z": np.nan, "snr": np.nan, "family": "transient", "wide": False, "row": one.row, "case": k}
+        {
+            "cls": "",
+            "z": np.nan,
+            "snr": np.nan,
+            "family": "transient",
+            "wide": False,
+            "row": one.row,
+            "case": k,
+            "z_true": one.z,
+        }
         for k, one in enumerate(cases)
     ]
     return measure_rows(runner, [one[:3] for one in cases], truth)
@@ -91,16 +101,19 @@ def fit_transient_rules(runner, head, measured, data, n, seed, *, only=None, rep
     probability : ndarray, shape (n,)
         Of a transient, of each of what is none and of a right answer.
     """
-    head.rules = {"few": choose_templates(head.get_library()), "classes": {}, "flagged": LEAST}
+    head.rules |= {"few": choose_templates(head.get_library()), "classes": {}, "flagged": LEAST}
     rule, library = TransientRule(head), head.get_library()
-    parts = [_describe(runner, rule, measured, library, only)]
+    table = _answer(runner, measured)
+    head.rules["certain"] = find_certain(table, [row["z_true"] for row in measured])
+    parts = [_describe(rule, measured, table, library, only)]
     if report:
         report(f"described: {len(measured)} transients")
-    rows, _ = draw_measured(runner, data, n, seed)
-    parts.append(_describe(runner, rule, [row for row in rows if row["family"] in FAMILIES], library, only))
+    rows = [row for row in draw_measured(runner, data, n, seed)[0] if row["family"] in FAMILIES]
+    parts.append(_describe(rule, rows, _answer(runner, rows), library, only))
     stars = _read_stars(data, np.random.default_rng(seed))
     known = [{"cls": "STAR", "z": np.nan, "snr": np.nan, "family": "stars", "wide": True} for _ in stars]
-    parts.append(_describe(runner, rule, measure_rows(runner, stars, known), library, only))
+    rows = measure_rows(runner, stars, known)
+    parts.append(_describe(rule, rows, _answer(runner, rows), library, only))
     if report:
         report(f"described: {sum(len(part[0]) for part in parts[1:])} galaxies, quasars and stars")
     cls, features, transient, right, group = (np.concatenate(values) for values in zip(*parts, strict=True))
@@ -115,7 +128,12 @@ def fit_transient_rules(runner, head, measured, data, n, seed, *, only=None, rep
     return figures, kept
 
 
-def _describe(runner, rule, rows, library, only):
+def _answer(runner, rows):
+    """Answers of a runner beside the truth, as of `~astro_spectok.training.calibrate_redshift.answer`."""
+    return answer(rows, list_redshifts(runner), Calibration.from_head(find_redshift_head(runner)))
+
+
+def _describe(rule, rows, table, library, only):
     """Classes of answers, features, whether of transients, whether right and unflagged, numbers of objects: arrays."""
     if not rows:
         return (
@@ -125,7 +143,6 @@ def _describe(runner, rule, rows, library, only):
             np.empty(0, bool),
             np.empty(0, int),
         )
-    table = answer(rows, list_redshifts(runner), Calibration.from_head(find_redshift_head(runner)))
     right = find_right(table) | (~np.isfinite(table["z_true"]) & (table["cls"] == table["cls_true"]))
     right &= table["zwarn"] == 0
     out = []

@@ -3,16 +3,26 @@
 
 import numpy as np
 
+from astro_spectok.redshift.reliance import FEATURES
+from astro_spectok.training.calibrate_redshift import NARROW
 from astro_spectok.training.transient_calibration import GROUPS, PHASES, RIGHT
 
-__all__ = ["find_threshold", "fit_thresholds"]
+__all__ = ["find_certain", "find_threshold", "fit_thresholds"]
 
 #: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days
 RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.97, 0.9, 10.0
 #: share of what is no transient that may surely seem one
 CLAIMED = 0.003
+#: share of redshifts by lines of such evidence that is to be right, of galaxies that transients are in
+RIGHT_HOST = 0.99
 #: limits of each threshold
-LIMITS = {"type": (0.5, 0.95), "redshift": (0.5, 0.95), "transient": (0.5, 0.99), "phase": (5.0, 30.0)}
+LIMITS = {
+    "certain": (50.0, 500.0),
+    "type": (0.5, 0.95),
+    "redshift": (0.5, 0.95),
+    "transient": (0.5, 0.99),
+    "phase": (5.0, 30.0),
+}
 
 
 def find_threshold(values, right, wanted):
@@ -31,6 +41,23 @@ def find_threshold(values, right, wanted):
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(share >= wanted)
     return float(values[order][enough[-1]]) if len(enough) else float(values.max())
+
+
+def find_certain(table, z):
+    """Evidence of the lines of a galaxy from which a transient in it makes its redshift no less certain: float.
+
+    Parameters
+    ----------
+    table : dict of str to ndarray, shape (n,)
+        Answers to transients, as of `~astro_spectok.training.calibrate_redshift.answer`.
+    z : sequence of float
+        True redshifts.
+    """
+    place = FEATURES.index("evidence")
+    own = (table["cls"] == "GALAXY") & (table["zwarn"] == 0)
+    evidence = [float(np.expm1(one[place])) for one, galaxy in zip(table["features"], own, strict=True) if galaxy]
+    right = np.abs(table["z"] - np.asarray(z, float))[own] < NARROW * (1 + np.asarray(z, float)[own])
+    return round(float(np.clip(find_threshold(evidence, right, RIGHT_HOST), *LIMITS["certain"])), 1)
 
 
 def fit_thresholds(answered, library, spectra, kept):

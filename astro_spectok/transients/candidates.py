@@ -6,10 +6,8 @@ from scipy.special import logsumexp
 
 from astro_spectok.heads.transient_net import REACH
 
-__all__ = ["UNJUDGED", "add_judgement", "bin_host", "divide_shifts", "weigh_judgement"]
+__all__ = ["add_judgement", "bin_host", "divide_shifts", "weigh_judgement"]
 
-#: ln of what is assumed of all others in place of a judgement: about what networks say of wrong redshifts
-UNJUDGED = -3.0
 #: limits of a judgement
 LIMITS = (-8.0, 8.0)
 
@@ -20,7 +18,7 @@ def weigh_judgement(calibration, precision):
     return clean * precision + noisy * (1 - precision)
 
 
-def add_judgement(log_p, ln1pz, places, log_types, weight):
+def add_judgement(log_p, ln1pz, places, log_types, weight, unjudged):
     """ln of the probability of shift and type, (S, types), with what networks say of some shifts: of any constant.
 
     Parameters
@@ -30,9 +28,10 @@ def add_judgement(log_p, ln1pz, places, log_types, weight):
     places : ndarray of int, shape (K,)
         Bins that are judged, the best first; a bin within reach of two belongs to the first.
     log_types : ndarray, shape (K, types)
-    weight : float
+    weight, unjudged : float
+        Of what networks say, and ln of what stands in its place for all other shifts.
     """
-    said = np.full(log_p.shape, UNJUDGED)
+    said = np.full(log_p.shape, unjudged)
     for place, one in zip(places[::-1], log_types[::-1], strict=True):
         said[np.abs(ln1pz - ln1pz[place]) <= REACH] = np.clip(one, *LIMITS)
     return log_p + weight * said

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from astro_spectok.exceptions import WeightsError
+from astro_spectok.heads.small_numbers import TRANSIENT_RULES
 from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.heads import require_head
@@ -33,9 +34,8 @@ __all__ = [
     "join_probabilities",
 ]
 
-#: probabilities below which an answer is unsure, and days beyond which a phase is, of a head that does not hold them;
 #: objects below which a type is thin
-SURE, THIN = {"type": 0.7, "redshift": 0.7, "transient": 0.9, "phase": 15.0}, 6
+THIN = 6
 #: bits of `~astro_spectok.redshift.RedshiftFlag` of the input, and those of them that are remarks
 SHARED = (
     TransientFlag.TOO_FEW_PIXELS
@@ -102,7 +102,7 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
     posterior, information, types = measured
     batch, spectrum = prepared.batch, take_spectrum(prepared.batch, i)
     peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, 1)
-    shown = describe_kind(sharp, batch, i, types)
+    shown = describe_kind(sharp, batch, i, prepared.calibration.rules, types=types)
     around = sum_around(posterior, raw[0], prepared.calibration.rules)
     view = view_spectrum(*spectrum, head.config)
     if view is None:
@@ -152,7 +152,8 @@ def find_flags(best, p_type, p_z, p_transient, phase, head):
     head : `~astro_spectok.heads.TransientHead`
         Knows from where on answers are sure, and how many objects of each type its library has.
     """
-    out, sure, objects = TransientFlag.NONE, SURE | head.rules.get("sure", {}), head.domain.get("objects", {})
+    out, objects = TransientFlag.NONE, head.domain.get("objects", {})
+    sure = TRANSIENT_RULES["sure"] | head.rules.get("sure", {})
     if p_transient < sure["transient"]:
         out |= TransientFlag.NOT_A_TRANSIENT
     if p_type < sure["type"]:

@@ -57,6 +57,8 @@ class TransientCalibration:
         galaxies explain, and of the strength of the transient.
     judged : (float, float)
         Weights of what networks say of types and redshifts, without noise and with nothing else.
+    unjudged : float
+        ln of what is assumed of redshifts that networks do not judge: about what they say of wrong ones.
     lines : float
         Share of transients whose redshift is taken to be that of a galaxy by the redshift head.
     judged_phase : float
@@ -76,6 +78,7 @@ class TransientCalibration:
     phase_power: float = 1.5
     host: tuple = (0.0, 0.5, -3.0)
     judged: tuple = (0.0, 0.0)
+    unjudged: float = -3.0
     lines: float = 0.0
     judged_phase: float = 0.0
 
@@ -240,7 +243,7 @@ def make_posterior(view, scan, library, calibration, *, left_out=None, judge=Non
         places = places[:0]
     else:
         weight = weigh_judgement(calibration, measure_precision(view))
-        out = add_judgement(out, scan.ln1pz, places, judged.log_types, weight)
+        out = add_judgement(out, scan.ln1pz, places, judged.log_types, weight, calibration.unjudged)
     return TransientPosterior(types, scan.ln1pz, out - logsumexp(out), scores, calibration, places, judged)
 
 
