@@ -197,6 +197,18 @@ def test_bad_parameters_are_refused_in_words(name, spectra, tiny_weights):
         SpectrumRegressor(tiny_weights, "cpu").set_params(**{name: "none"}).fit(spectra[:8], np.arange(8.0))
 
 
+def test_what_is_missing_is_named(spectra, tiny_weights):
+    """Redshifts for the rest frame, and the name of a label where a switch was given."""
+    bare = SpectrumSet([SPECTRA[i] for i in range(8)], medium="vacuum")
+    with (
+        pytest.warns(FlaggedSpectraWarning),
+        pytest.raises(ValueError, match="the first that cannot: redshift must be given"),
+    ):
+        SpectrumRegressor(tiny_weights, "cpu", frame="rest").fit(bare, np.arange(8.0))
+    with pytest.raises(TypeError, match="log must be the name of a label"):
+        SpectrumRegressor(tiny_weights, "cpu", log=True).fit(spectra[:8], np.arange(1.0, 9.0))
+
+
 def test_repeated_objects_are_noticed(spectra, tiny_weights):
     """Copies of a spectrum on both sides of a fold: a warning, and none where groups keep them together."""
     twice = spectra[np.arange(16) // 2]

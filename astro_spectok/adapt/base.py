@@ -88,7 +88,8 @@ class SpectrumModel(BaseEstimator):
                 f"X must hold at least {FEWEST} spectra that can be used and have a label; got {labelled.sum()} "
                 f"(n_samples={len(labelled)})"
             )
-            raise ValueError(msg)
+            reason = next((text for text in messages if text), None)
+            raise ValueError(msg if reason is None else f"{msg}; the first that cannot: {reason}")
         if groups is not None and len(np.unique(groups[labelled])) < 3:
             msg = f"groups must be at least 3 among the spectra with labels; got {len(np.unique(groups[labelled]))}"
             raise ValueError(msg)

@@ -247,9 +247,18 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             raise ValueError(msg)
         self.scales_ = [tuple(row) for row in scales]
 
+    def _list_logarithms(self):
+        """Names of the labels that are learned as their logarithm."""
+        if isinstance(self.log, str):
+            return [self.log]
+        if isinstance(self.log, bool) or not np.iterable(self.log):
+            msg = f"log must be the name of a label, or a sequence of names; got {self.log!r}; an array of labels is 'label'"
+            raise TypeError(msg)
+        return list(self.log)
+
     def _transform(self, labels):
         """Labels as they are learned: some as their logarithm."""
-        wanted = [self.log] if isinstance(self.log, str) else list(self.log)
+        wanted = self._list_logarithms()
         if unknown := [name for name in wanted if name not in labels.names]:
             msg = f"log must name labels, which are {', '.join(labels.names)}; got {', '.join(map(str, unknown))}"
             raise ValueError(msg)
@@ -274,7 +283,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         errors = np.hypot(np.stack(spread, axis=1) * noise, moved * scale)
         outside = ((values < low - errors) | (values > high + errors)).any(axis=1)
         flags = np.where(usable & outside, flags | int(AdaptFlag.LABEL_OUTSIDE), flags)
-        wanted = [self.log] if isinstance(self.log, str) else list(self.log)
+        wanted = self._list_logarithms()
         for k, name in enumerate(self.labels_):
             if name in wanted:
                 values[:, k] = np.exp(np.clip(values[:, k], -700, 700))

@@ -63,6 +63,8 @@ class EmbeddingConfig(HeadConfig):
         Redshifts below are none: velocities, which lines are not shifted by and the redshift part says nothing of.
     shares : tuple of float
         Weight of each part, in their order.
+    sure_shares : tuple of float
+        The same of objects whose redshift is sure; between the two where it is less so. As ``shares`` if empty.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class EmbeddingConfig(HeadConfig):
     network_size: int = 256
     still: float = 0.0024
     shares: tuple[float, ...] = (1.0, 0.3, 1.0, 0.4)
+    sure_shares: tuple[float, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -244,9 +247,19 @@ class EmbeddingHead(Head):
         return torch.where(best.ln_one_plus_z.abs() > self.config.still, best.ln_one_plus_z, 0.0)
 
     def join(self, found: Mapping[str, torch.Tensor], parts: Sequence[str]) -> torch.Tensor:
-        """Parts side by side, each with its weight: float32 tensor, shape (B, sum of sizes)."""
+        """Parts side by side, each with its weight: float32 tensor, shape (B, sum of sizes).
+
+        Stars are alike in their redshift and told apart by lines; galaxies and quasars have both, and their lines
+        beyond what the redshift says are faint. Weights may therefore depend on how sure a redshift is, which is the
+        length of its part; where that is not among ``parts`` they do not.
+        """
         shares = dict(zip(PARTS, self.config.shares, strict=True))
-        return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
+        sure = dict(zip(PARTS, self.config.sure_shares or self.config.shares, strict=True))
+        if "redshift" not in parts or sure == shares:
+            return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
+        length = torch.linalg.vector_norm(found["redshift"].float(), dim=1, keepdim=True)
+        weights = {part: shares[part] + (sure[part] - shares[part]) * length for part in parts}
+        return torch.cat([weights[part] * found[part].float() for part in parts], dim=1)
 
 
 def _unit(vectors: Any) -> Any:
