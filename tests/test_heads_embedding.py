@@ -186,3 +186,34 @@ class TestFits:
     )
     def test_names_of_stars(self, text, name):
         assert name_star(text) == name
+
+
+#: parts of a galaxy, of one whose redshift is half sure, and of a star
+FOUND = {
+    "lines": torch.tensor([[0.6, 0.8], [0.6, 0.8], [0.6, 0.8]]),
+    "redshift": torch.tensor([[1.0, 0.0], [0.5, 0.0], [0.0, 0.0]]),
+    "learned": torch.tensor([[0.0, 1.0]] * 3),
+}
+
+
+class TestShares:
+    """Weights of the parts, which may follow how sure a redshift is."""
+
+    @staticmethod
+    def lengths(head, parts):
+        """Length of each part in the joined vectors (n, parts)."""
+        joined = head.join({name: FOUND[name] for name in parts}, parts)
+        return torch.linalg.vector_norm(joined.unflatten(1, (len(parts), 2)), dim=2).numpy()
+
+    def test_between_stars_and_sure_redshifts(self):
+        head = EmbeddingHead(make_head_config(shares=(1.0, 0.3, 1.0, 0.4), sure_shares=(0.6, 0.3, 1.4, 0.8)))
+        found = self.lengths(head, ("lines", "redshift", "learned"))
+        np.testing.assert_allclose(found[:, 0], [0.6, 0.8, 1.0], rtol=1e-6)
+        np.testing.assert_allclose(found[:, 1], [1.4, 0.5 * 1.2, 0.0], rtol=1e-6)
+        np.testing.assert_allclose(found[:, 2], [0.8, 0.6, 0.4], rtol=1e-6)
+
+    def test_parts_without_a_redshift_and_older_weights_have_one_weight(self):
+        sure = EmbeddingHead(make_head_config(sure_shares=(0.6, 0.3, 1.4, 0.8)))
+        np.testing.assert_allclose(self.lengths(sure, ("lines", "learned")), [[1.0, 0.4]] * 3, rtol=1e-6)
+        older = self.lengths(EmbeddingHead(make_head_config()), ("lines", "redshift", "learned"))
+        np.testing.assert_allclose(older, [[1, 1, 0.4], [1, 0.5, 0.4], [1, 0, 0.4]], rtol=1e-6)

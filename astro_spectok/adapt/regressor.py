@@ -252,7 +252,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         if isinstance(self.log, str):
             return [self.log]
         if isinstance(self.log, bool) or not np.iterable(self.log):
-            msg = f"log must be the name of a label, or a sequence of names; got {self.log!r}; an array of labels is 'label'"
+            msg = f"log must be the name of a label, or a sequence of names; got {self.log!r}; an array's is 'label'"
             raise TypeError(msg)
         return list(self.log)
 
