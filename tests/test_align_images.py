@@ -89,12 +89,72 @@ class TestFolder:
         assert "x.hdf5" in str(error.value)
 
     def test_wrong_options(self, folder, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"must be a folder of .h5 or .hdf5 files"):
+        with pytest.raises(FileNotFoundError, match=r"must be a folder of .h5, .hdf5, .parquet files"):
             PairFolder(tmp_path / "none")
         with pytest.raises(ValueError, match="must have the bands g, y; it lacks y, and has g, r, z"):
             PairFolder(folder, ("g", "y"))
         with pytest.raises(ValueError, match="size must be an integer from 16 to 20"):
             PairFolder(folder, size=21)
+
+
+def write_parquet(path, source, layout, **changes):
+    """The pairs of a file of HDF5 in Parquet, two row groups, in one of the layouts that are met."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    with h5py.File(source) as file:
+        columns = {name: dataset[:] for name, dataset in file.items()}
+    columns["image_band"] = columns["image_band"].astype(str)
+    columns = {name: values.tolist() for name, values in columns.items()} | changes
+    n = len(columns["object_id"])
+    columns["object_id"] = [name.decode() for name in columns["object_id"]]
+    if layout != "flat":
+        spectra = {name[9:]: columns.pop(name) for name in list(columns) if name.startswith("spectrum_")}
+        images = {name[6:]: columns.pop(name) for name in list(columns) if name.startswith("image_")}
+        columns["spectrum"] = [{name: values[i] for name, values in spectra.items()} for i in range(n)]
+        columns["image"] = [{name: values[i] for name, values in images.items()} for i in range(n)]
+    if layout == "list of structs":
+        columns["image"] = [
+            [dict(zip(row, one, strict=True)) for one in zip(*row.values(), strict=True)] for row in columns["image"]
+        ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, row_group_size=4)
+
+
+class TestParquet:
+    @pytest.mark.parametrize("layout", ["flat", "struct of lists", "list of structs"])
+    def test_same_pairs(self, tmp_path, tiny_weights, layout):
+        """As from HDF5: images, ids, and features of spectra, of each row group."""
+        from astro_spectok.engine import Runner
+
+        write_pairs(tmp_path / "hdf5" / "a.hdf5", 6, seed=4, bands=("z", "g"))
+        write_parquet(tmp_path / "parquet" / "a.parquet", tmp_path / "hdf5" / "a.hdf5", layout)
+        first, second = (PairFolder(tmp_path / name, ("g", "z")) for name in ("hdf5", "parquet"))
+        assert second.counts == [4, 2]
+        assert second.ids.tolist() == first.ids.tolist()
+        assert second.size == first.size == 20
+        rows = np.array([5, 0, 3])
+        np.testing.assert_array_equal(StoredImages(second).take(rows), StoredImages(first).take(rows))
+        runner = Runner(tiny_weights, "cpu")
+        features = second.read_features(runner, tmp_path / "kept").arrays
+        np.testing.assert_allclose(
+            features["nodes"].astype(float), first.read_features(runner).arrays["nodes"].astype(float), atol=0.02
+        )
+        assert len(list((tmp_path / "kept").glob("features-*.npz"))) == 2
+
+    @pytest.mark.parametrize(
+        ("changes", "match"),
+        [
+            ({"image_flux": [[[1.0]]] * 6}, "must hold image_flux of the shape .* in row 0"),
+            ({"image_band": [["g"]] * 6}, "the same 2 bands in all rows of image_band"),
+        ],
+    )
+    def test_wrong_files(self, tmp_path, changes, match):
+        write_pairs(tmp_path / "hdf5" / "a.hdf5", 6, seed=4, bands=("z", "g"))
+        write_parquet(tmp_path / "parquet" / "a.parquet", tmp_path / "hdf5" / "a.hdf5", "flat", **changes)
+        with pytest.raises(ValueError, match=match) as error:
+            PairFolder(tmp_path / "parquet")
+        assert "a.parquet" in str(error.value)
 
 
 class TestTraining:

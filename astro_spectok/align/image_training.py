@@ -48,7 +48,8 @@ def align_images(
     Parameters
     ----------
     pairs : path-like
-        Folder of HDF5 files in the layout of the Multimodal Universe, with an image and a spectrum of each object.
+        Folder of HDF5 or Parquet files in the layout of the Multimodal Universe, with an image and a spectrum of each
+        object.
         Rows with NaN in their image, or without a spectrum that can be used, are left out; rows of one ``object_id``
         are one object.
     path : path-like
@@ -90,7 +91,7 @@ def align_images(
     FileNotFoundError, TypeError, ValueError
         There are no pairs, or they do not match; the message names the file.
     ImportError
-        h5py is not installed.
+        h5py, or pyarrow for Parquet, is not installed.
 
     Examples
     --------

@@ -11,24 +11,23 @@ import torch
 from astro_spectok.align.features import SpectrumFeatures, join_features, read_features
 from astro_spectok.align.images import cut_middle
 from astro_spectok.align.inputs import Samples
-from astro_spectok.spectra.multimodal import HDF5_ENDINGS, HDF5Shard, convert_rows
+from astro_spectok.align.pair_shards import CLASSES, ENDINGS, REDSHIFTS, list_shards, open_shard
+from astro_spectok.spectra.multimodal import convert_rows
 from astro_spectok.utils.atomic import replace_file
 
 __all__ = ["PairFolder", "StoredImages"]
 
-#: names that images and what is known of objects have in files
-IMAGES, CLASSES, REDSHIFTS = ("image_flux", "image_array"), ("spectype", "SPECTYPE", "class"), ("Z", "z", "redshift")
 #: rows read at once, and memory for images that are kept once they were read, in bytes
 ROWS, MOST_KEPT = 128, 2**30
 
 
 class PairFolder:
-    """A folder of HDF5 files that hold an image and a spectrum of each object.
+    """A folder of HDF5 or Parquet files that hold an image and a spectrum of each object.
 
     Parameters
     ----------
     folder : path-like
-        Searched to any depth for ``.hdf5`` and ``.h5``.
+        Searched to any depth for ``.hdf5``, ``.h5`` and ``.parquet``.
     bands : sequence of str, optional
         Names of the bands to use, in order; all that the first file has if not given.
     size : int, optional
@@ -48,27 +47,30 @@ class PairFolder:
     FileNotFoundError, ValueError
         There are no such files, or one does not hold pairs: the message names it.
     ImportError
-        h5py is not installed.
+        h5py, or pyarrow for Parquet, is not installed.
 
     Notes
     -----
     ``image_flux`` (or ``image_array``) of shape (n, bands, height, width), ``image_band`` (n, bands) or (bands,),
-    ``object_id`` (n,), and spectra as `~astro_spectok.read` takes them. ``image_mask`` is not read: what its values
-    mean differs from survey to survey; bad pixels should be NaN.
+    ``object_id`` (n,), and spectra as `~astro_spectok.read` takes them; in Parquet also a nested column ``image`` of
+    ``flux`` and ``band``, as the library ``datasets`` writes it. ``image_mask`` is not read: what its values mean
+    differs from survey to survey; bad pixels should be NaN.
     """
 
     def __init__(self, folder, bands=None, size=None):
         self.folder = Path(folder).expanduser()
-        self.paths = sorted(
-            path for end in HDF5_ENDINGS for path in self.folder.rglob(f"*{end}") if not path.name.startswith(".")
+        files = sorted(
+            path for end in ENDINGS for path in self.folder.rglob(f"*{end}") if not path.name.startswith(".")
         )
-        if not self.paths:
-            msg = f"pairs: {os.fspath(folder)} must be a folder of {' or '.join(HDF5_ENDINGS)} files; it has none"
+        if not files:
+            msg = f"pairs: {os.fspath(folder)} must be a folder of {', '.join(ENDINGS)} files; it has none"
             raise FileNotFoundError(msg)
+        self._shards = list_shards(files)
+        self.paths = [path for path, _ in self._shards]
         self.bands = None if bands is None else tuple(bands)
         self._places, parts = [], []
-        for path in self.paths:
-            parts.append(self._look(path))
+        for path, group in self._shards:
+            parts.append(self._look(path, group))
         self.counts = [part["n"] for part in parts]
         self.starts = np.cumsum([0, *self.counts])
         self.ids = np.concatenate([part["ids"] for part in parts])
@@ -86,35 +88,31 @@ class PairFolder:
     def __len__(self):
         return int(self.starts[-1])
 
-    def _look(self, path):
-        """What a file holds, without its images and spectra."""
-        with HDF5Shard(path) as shard:
-            columns, n = shard._file, len(shard)
-            image = next((columns[name] for name in IMAGES if name in columns), None)
-            if image is None or image.ndim != 4:
-                got = "none" if image is None else f"the shape {image.shape}"
-                msg = f"pairs: {path} must hold image_flux of the shape (n, bands, height, width); got {got}"
-                raise ValueError(msg)
-            names = _read_bands(columns, path, image.shape[1])
+    def _look(self, path, group):
+        """What a file, or a row group of it, holds, without its images and spectra."""
+        with open_shard(path, group) as shard:
+            number, (count, *size) = shard.find_images()
+            names = _check_bands(shard.find_bands(), path, count)
             self.bands = self.bands or names
             if missing := [band for band in self.bands if band not in names]:
                 lacks, has = ", ".join(missing), ", ".join(names)
                 msg = f"pairs: {path} must have the bands {', '.join(self.bands)}; it lacks {lacks}, and has {has}"
                 raise ValueError(msg)
-            if "object_id" not in columns:
+            ids, n = shard.find_column("object_id"), len(shard)
+            if ids is None:
                 msg = f"pairs: {path} must name its objects in object_id, a row for each image and spectrum; add it"
                 raise ValueError(msg)
-            lengths = {"spectra": n, "images": len(image), "object_id": len(columns["object_id"])}
+            lengths = {"spectra": n, "images": number, "object_id": len(ids)}
             if len(set(lengths.values())) > 1:
                 words = ", ".join(f"{number} {name}" for name, number in lengths.items())
                 msg = f"pairs: {path} must have an image, a spectrum and an id of each; got {words}; match them by id"
                 raise ValueError(msg)
             self._places.append([names.index(band) for band in self.bands])
-            found = {"n": n, "size": min(image.shape[2:]), "ids": _decode(columns["object_id"][:])}
+            found = {"n": n, "size": min(size), "ids": ids.astype(str), "simulated": shard.simulated}
             for name, keys in (("classes", CLASSES), ("redshift", REDSHIFTS)):
-                key = next((key for key in keys if key in columns and len(columns[key]) == n), None)
-                found[name] = None if key is None else _decode(columns[key][:])
-            return found | {"simulated": bool(columns.attrs.get("simulated", False))}
+                values = shard.find_column(*keys)
+                found[name] = None if values is None or len(values) != n else values
+            return found
 
     def digest(self):
         """What tells these pairs from others: names, sizes and times of the files, bands and size of the images."""
@@ -123,11 +121,11 @@ class PairFolder:
 
     def read_images(self, number):
         """Images of one file, ndarray of float32 (n, bands, size, size)."""
-        with HDF5Shard(self.paths[number]) as shard:
-            image = next(shard._file[name] for name in IMAGES if name in shard._file)
-            out = np.empty((len(image), len(self.bands), self.size, self.size), np.float32)
-            for start in range(0, len(image), ROWS):
-                part = np.asarray(image[start : start + ROWS], np.float32)[:, self._places[number]]
+        n = self.counts[number]
+        out = np.empty((n, len(self.bands), self.size, self.size), np.float32)
+        with open_shard(*self._shards[number]) as shard:
+            for start in range(0, n, ROWS):
+                part = shard.read_images(start, start + ROWS)[:, self._places[number]]
                 out[start : start + ROWS] = cut_middle(part, self.size)
         return out
 
@@ -150,15 +148,16 @@ class PairFolder:
         from astro_spectok.weights.backbone import digest_backbone
 
         network, parts = digest_backbone(runner.network)[:12], []
-        for k, path in enumerate(self.paths):
+        for k, (path, group) in enumerate(self._shards):
             about = path.stat()
-            key = repr((path.name, about.st_size, about.st_mtime_ns, network, medium)).encode()
+            key = (path.name, about.st_size, about.st_mtime_ns, network, medium)
+            key = repr((*key, group) if group else key).encode()
             stored = None if keep is None else keep / f"features-{hashlib.sha256(key).hexdigest()[:16]}.npz"
             if stored is not None and stored.is_file():
                 with np.load(stored) as file:
                     parts.append(SpectrumFeatures(dict(file)))
                 continue
-            with HDF5Shard(path) as shard:
+            with open_shard(path, group) as shard:
                 own = [
                     read_features(
                         runner, convert_rows(shard.read_rows(start, min(start + ROWS, len(shard))), medium=medium)
@@ -218,20 +217,13 @@ class StoredImages(Samples):
         return torch.from_numpy(out)
 
 
-def _read_bands(columns, path, n):
+def _check_bands(names, path, n):
     """Names of the bands of a file, which are those of all of its images."""
-    if "image_band" not in columns:
+    if names is None:
         msg = f"pairs: {path} must name the {n} bands of its images in image_band; add it, an array (n, bands)"
         raise ValueError(msg)
-    names = _decode(np.atleast_2d(columns["image_band"][:]))
+    names = np.atleast_2d(names)
     if names.shape[1] != n or (names != names[0]).any():
         msg = f"pairs: {path} must have the same {n} bands in all rows of image_band; got {names[0].tolist()} first"
         raise ValueError(msg)
     return tuple(names[0].tolist())
-
-
-def _decode(values):
-    """Values with bytes as text."""
-    if values.dtype.kind in "SO":
-        return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in values.ravel()]).reshape(values.shape)
-    return values

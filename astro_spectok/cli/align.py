@@ -11,7 +11,7 @@ __all__ = ["add_align"]
 def add_align(subparsers):
     """Add ``spectok align``."""
     description = (
-        "Train an image tower on a folder of pairs of an image and a spectrum (HDF5 files in the layout of the "
+        "Train an image tower on a folder of pairs of an image and a spectrum (HDF5 or Parquet in the layout of the "
         "Multimodal Universe), in one space with the spectra. The same command goes on where one before it was stopped."
     )
     parser = subparsers.add_parser(

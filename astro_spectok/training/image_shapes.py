@@ -15,29 +15,32 @@ from astro_spectok.training.photometry_pairs import LN_WAVELENGTH
 __all__ = ["SURVEYS", "ImagingSurvey", "Shapes", "draw_shapes"]
 
 GALAXY, QUASAR, STAR = range(len(CLASSES))
-#: rest wavelength that luminosities are of, in Angstrom, and the Sun's absolute magnitude there (Willmer 2018, V, AB)
-VISUAL, SUN = 5500.0, 4.81
+#: rest wavelength that luminosities are of, in Angstrom, and the Sun's absolute magnitude there (Willmer 2018, ApJS
+#: 236, 47: V, AB)
+VISUAL, SUN = 5500.0, 4.80
 #: absolute magnitude at z = 0 of galaxies without and with star formation, its change with z up to a redshift, scatter:
-#: about what spectroscopic samples hold, around the knee of the luminosity function (Loveday et al. 2012, MNRAS 420,
-#: 1239)
+#: about what spectroscopic samples hold, around the knee of the luminosity function, in round numbers (Loveday et al.
+#: 2012, MNRAS 420, 1239; luminosities that rise by a magnitude to z = 1: Loveday et al. 2015, MNRAS 451, 1540, Q = 1)
 LUMINOSITY, BRIGHTENING, LAST_GALAXY, SPREAD = (-21.3, -20.4), -1.0, 2.0, 0.9
 #: the same of quasars (Richards et al. 2006, AJ 131, 2766), and of nuclei that hosts outshine
 QUASARS, LAST_QUASAR, NUCLEI = (-22.8, -0.9, 1.0), 3.5, -21.8
 #: brightest apparent magnitude, and standard deviations of the luminosity beyond which no object is drawn
 BRIGHTEST, BEYOND = 15.0, 2.0
 #: half-light radius along the major axis in kpc at 5e10 solar masses and z = 0, power of 1 + z, power of the mass,
-#: scatter in dex; early and late types (van der Wel et al. 2014, ApJ 788, 28)
+#: scatter in dex; early and late types (van der Wel et al. 2014, ApJ 788, 28: these follow their Table 1 to 0.02 dex at
+#: z = 0.25; it holds above 2e10 solar masses for early, 3e9 for late types, and is continued below)
 SIZES = ((5.6, -1.48, 0.75, 0.11), (8.9, -0.75, 0.22, 0.16))
 #: log10 of mass over light in solar units without and with star formation
 MASS_TO_LIGHT = (0.45, 0.05)
-#: share of the bulge in r without star formation, change with it, scatter: after Simard et al. 2011 (ApJS 196, 11)
+#: share of the bulge in r without star formation, change with it, scatter: round numbers that resemble the bulges and
+#: discs of Simard et al. 2011 (ApJS 196, 11)
 BULGE = (0.65, -0.5, 0.15)
 #: half-light radius of the bulge over that of the disc, scatter in ln
 BULGE_SIZE = (0.35, 0.4)
 #: power of the wavelength by which a bulge is redder than its disc, 0.3 mag in g - i, and its scatter; of a host and
 #: its nucleus
 REDDER, HOST_REDDER = (0.6, 0.3), (1.0, 0.4)
-#: thickness of discs (Padilla & Strauss 2008, MNRAS 388, 1321), least axis ratio of bulges
+#: thickness of discs (Padilla & Strauss 2008, MNRAS 388, 1321: 0.21 +- 0.02), least axis ratio of bulges (assumed)
 THICKNESS, ROUNDEST = 0.2, 0.6
 #: equivalent widths of H alpha in Angstrom between which a galaxy counts as more and more star-forming, and for kinds
 #: whose width is not known how much it does
@@ -86,7 +89,9 @@ class ImagingSurvey:
         return self.bands.index("r")
 
 
-#: by name: DECam of the Legacy Surveys (Dey et al. 2019, AJ 157, 168), SDSS (Abazajian et al. 2009, ApJS 182, 543)
+#: by name: DECam of the Legacy Surveys (Dey et al. 2019, AJ 157, 168; depths of point sources, that go with the 24.0, 23.4
+#: and 22.5 that DESI requires of small galaxies); SDSS (Abazajian et al. 2009, ApJS 182, 543; depths lie within 0.4 mag
+#: of the limits in its table of constants, the width in r below the median of 1.43 arcsec of DR7)
 SURVEYS = {
     "legacy": ImagingSurvey(
         "legacy", ("g", "r", "z"), tuple(f"decamDR1-{b}" for b in "grz"), 0.262, (1.29, 1.18, 1.11),
