@@ -89,9 +89,9 @@ class ImagingSurvey:
         return self.bands.index("r")
 
 
-#: by name: DECam of the Legacy Surveys (Dey et al. 2019, AJ 157, 168; depths of point sources, that go with the 24.0, 23.4
-#: and 22.5 that DESI requires of small galaxies); SDSS (Abazajian et al. 2009, ApJS 182, 543; depths lie within 0.4 mag
-#: of the limits in its table of constants, the width in r below the median of 1.43 arcsec of DR7)
+#: by name: DECam of the Legacy Surveys (Dey et al. 2019, AJ 157, 168; depths of point sources, which go with the 24.0,
+#: 23.4 and 22.5 that DESI requires of small galaxies); SDSS (Abazajian et al. 2009, ApJS 182, 543; depths lie within
+#: 0.4 mag of the limits in its table of constants, the width in r below the median of 1.43 arcsec of DR7)
 SURVEYS = {
     "legacy": ImagingSurvey(
         "legacy", ("g", "r", "z"), tuple(f"decamDR1-{b}" for b in "grz"), 0.262, (1.29, 1.18, 1.11),
