@@ -123,7 +123,7 @@ class TestStatus:
             with pytest.raises(SystemExit):
                 main([command, "--help"])
             written = " ".join(capsys.readouterr().out.split())
-            assert "Exit status: 0 if every spectrum was measured, 3 if some could not be" in written
+            assert "Exit status: 0 if every spectrum was measured; 3 if some could not be" in written
 
 
 class TestStart:

@@ -15,31 +15,37 @@ FILE_COLUMNS = ("file", "path", "filename", "spectrum")
 
 def add_fit(subparsers):
     """Add ``spectok fit``."""
-    description = "Learn labels of your own from a table that names files of spectra, and write what was learned."
+    description = "Train a model on labels of your own, from a table that names files of spectra, and save it."
     parser = subparsers.add_parser("fit", help=description, description=description)
-    parser.add_argument("table", metavar="TABLE", help="of any format that Astropy reads: a row for each spectrum")
+    parser.add_argument(
+        "table", metavar="TABLE", help="table in any format that Astropy reads, with one row for each spectrum"
+    )
     parser.add_argument(
         "--target", action="append", default=[], type=_target, metavar="COLUMN[:UNIT]",
-        help="column of numbers to learn, and its unit where the table does not say; may be repeated",
+        help="column of numbers to learn, and its unit if the table has none; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--class", dest="classes", metavar="COLUMN", help="column of classes to learn, in place of numbers"
+        "--class", dest="classes", metavar="COLUMN", help="column of classes to learn instead of numbers"
     )
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help="output: .safetensors")
-    parser.add_argument("--files", metavar="COLUMN", help=f"names of the files (default: {', '.join(FILE_COLUMNS)})")
-    parser.add_argument("--folder", metavar="DIR", help="that the names are relative to (default: that of the table)")
+    parser.add_argument(
+        "--files", metavar="COLUMN", help=f"column with the names of the files (default: {', '.join(FILE_COLUMNS)})"
+    )
+    parser.add_argument("--folder", metavar="DIR", help="folder of the files (default: that of the table)")
     for name, text in (
-        ("group", "object that a spectrum is of: those of one are left out together"),
+        ("group", "object of each spectrum; spectra of one object are left out together"),
         ("redshift", "redshift, for --frame rest"),
-        ("medium", "vacuum or air (default: found out)"),
+        ("medium", "vacuum or air (default: detected)"),
         ("resolution", "resolving power"),
     ):
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column: {text}")
-    parser.add_argument("--frame", default="observed", choices=("observed", "rest"))
-    parser.add_argument("--adapt", default="linear", metavar="DEPTH", help="how deep (default: linear)")
+    parser.add_argument("--frame", default="observed", choices=("observed", "rest"), help="frame of the features")
+    parser.add_argument(
+        "--adapt", default="linear", metavar="DEPTH", help="linear, probe, lora or full (default: linear)"
+    )
     parser.add_argument("--log", type=split_names, default=[], metavar="A,B", help="targets learned as their logarithm")
-    parser.add_argument("--balanced", action="store_true", help="rare classes count as much as frequent ones")
-    parser.add_argument("--card", default="", metavar="TEXT", help="a note for those who use the file, kept in it")
+    parser.add_argument("--balanced", action="store_true", help="give rare classes the same weight as frequent ones")
+    parser.add_argument("--card", default="", metavar="TEXT", help="note for users of the file, stored in it")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_fit)
 
@@ -169,11 +175,13 @@ def _is_number(value):
 
 def add_predict(subparsers):
     """Add ``spectok predict``."""
-    description = "Predict what 'spectok fit' has learned for the spectra in files, in one table."
+    description = "Apply a model from 'spectok fit' to the spectra in files, and write one table."
     parser = subparsers.add_parser("predict", help=description, description=description)
-    parser.add_argument("estimator", metavar="ESTIMATOR", help=".safetensors file that 'spectok fit' wrote")
+    parser.add_argument("estimator", metavar="ESTIMATOR", help=".safetensors file written by 'spectok fit'")
     add_file_options(parser)
-    parser.add_argument("--redshift", type=float, metavar="Z", help="of all spectra, for what reads the rest frame")
+    parser.add_argument(
+        "--redshift", type=float, metavar="Z", help="redshift of all spectra, for models that use the rest frame"
+    )
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_predict)
 

@@ -11,37 +11,37 @@ __all__ = ["add_align"]
 def add_align(subparsers):
     """Add ``spectok align``."""
     description = (
-        "Train an image tower on a folder of pairs of an image and a spectrum (HDF5 or Parquet in the layout of the "
-        "Multimodal Universe), in one space with the spectra. The same command goes on where one before it was stopped."
+        "Train an image tower on pairs of an image and a spectrum, so that both lie in one space. The pairs are HDF5 "
+        "or Parquet files in the layout of the Multimodal Universe. Repeat the command to resume a run that was stopped."
     )
     parser = subparsers.add_parser(
         "align", help="train an image tower on pairs of an image and a spectrum", description=description
     )
     parser.add_argument(
-        "pairs", metavar="PAIRS", help="folder of .hdf5 files, such as 'spectok simulate --images' makes"
+        "pairs", metavar="PAIRS", help="folder of .hdf5 files, such as those from 'spectok simulate --images'"
     )
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help="output: .safetensors")
     parser.add_argument("--bands", type=split_names, metavar="A,B", help="bands to use, in order (default: all)")
     parser.add_argument("--size", type=positive_int, metavar="N", help="pixels of the images (default: at most 64)")
     for name, default, text in (
         ("width", 16, "channels of the first layer"),
-        ("batch", 256, "pairs in a step"),
+        ("batch", 256, "pairs per step"),
         ("steps", 1000, "steps"),
     ):
         parser.add_argument(
             f"--{name}", type=positive_int, default=default, metavar="N", help=f"{text} (default: {default})"
         )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same tower (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
     parser.add_argument(
         "--validation",
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="of the objects, to measure recall (default: 0.1)",
+        help="share of the objects used to measure recall (default: 0.1)",
     )
-    parser.add_argument("--folder", metavar="DIR", help="for what a run leaves on its way (default: FILE.run)")
-    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the spectra (default: vacuum)")
-    parser.add_argument("--card", default="", metavar="TEXT", help="a note for those who use the file, kept in it")
+    parser.add_argument("--folder", metavar="DIR", help="folder for checkpoints (default: FILE.run)")
+    parser.add_argument("--medium", choices=("vacuum", "air"), help="medium of the wavelengths (default: vacuum)")
+    parser.add_argument("--card", default="", metavar="TEXT", help="note for users of the file, stored in it")
     add_common_options(parser, "weights", "device", "overwrite")
     parser.set_defaults(run=_run_align)
 

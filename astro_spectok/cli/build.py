@@ -11,17 +11,23 @@ __all__ = ["add_build"]
 def add_build(subparsers):
     """Add ``spectok build``."""
     description = (
-        "Make a file of weights from the data as a recipe says: pretraining, templates, heads, calibrations. The same "
-        "command goes on where one before it was stopped."
+        "Make a file of weights from the data, following a recipe: pretraining, templates, heads, calibrations. Repeat "
+        "the command to resume a run that was stopped."
     )
-    parser = subparsers.add_parser("build", help="make weights from the data as a recipe says", description=description)
-    parser.add_argument("recipe", metavar="RECIPE", help="TOML file, or tiny, small, heads or calibrate of the package")
-    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="for what each stage makes, and the weights")
+    parser = subparsers.add_parser(
+        "build", help="make weights from the data, following a recipe", description=description
+    )
     parser.add_argument(
-        "--start-from", metavar="NAME|PATH", help="weights that a recipe without pretraining goes on from"
+        "recipe", metavar="RECIPE", help="TOML file, or a packaged recipe, such as tiny, small, heads or calibrate"
     )
-    stages = "stages to carry out, such as pretrain,templates; a wrong name lists them (default: all)"
+    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, cruder)")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="DIR", help="folder for the results of each stage and the weights"
+    )
+    parser.add_argument(
+        "--start-from", metavar="NAME|PATH", help="weights to start from, for recipes without pretraining"
+    )
+    stages = "stages to run, such as pretrain,templates; a wrong name lists them (default: all)"
     parser.add_argument("--stages", type=split_names, default=[], metavar="A,B", help=stages)
     add_common_options(parser, "device", "overwrite")
     parser.set_defaults(run=_run_build)

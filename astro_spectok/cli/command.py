@@ -37,7 +37,7 @@ def add_weights(subparsers):
     parser = subparsers.add_parser("weights", help=description, description=description)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list the sets that are known by name")
+    listing = actions.add_parser("list", help="list the sets that have a name")
     add_common_options(listing)
     listing.set_defaults(run=_run_weights_list)
 
@@ -46,7 +46,7 @@ def add_weights(subparsers):
     add_common_options(info)
     info.set_defaults(run=_run_weights_info)
 
-    download = actions.add_parser("download", help="make sure that a set is on this machine, and print its path")
+    download = actions.add_parser("download", help="download a set, unless it is already here, and print its path")
     download.add_argument("name", metavar="NAME", help="registry name")
     download.add_argument(
         "--mirror", action="append", default=[], metavar="URL", help="base URL to try first; may be repeated"
@@ -84,7 +84,7 @@ def _run_weights_download(args):
 
 def add_demo(subparsers):
     """Add ``spectok demo``."""
-    description = "Tokenize and decode a packaged spectrum, print what comes out and plot it."
+    description = "Measure four real spectra that are included in the package, print the results and plot them."
     parser = subparsers.add_parser("demo", help=description, description=description)
     parser.add_argument("-o", "--out", metavar="PNG", help="picture (default: spectok-demo.png, or the next free name)")
     add_common_options(parser, "weights", "device", "overwrite")
@@ -102,12 +102,12 @@ def _run_demo(args):
 
 def add_embed(subparsers):
     """Add ``spectok embed``."""
-    description = "Turn the spectra in files into vectors, in one table with a row for each spectrum."
+    description = "Turn the spectra in files into vectors, and write one table with a row for each spectrum."
     parser = subparsers.add_parser("embed", help=description, description=description)
     add_file_options(parser)
     parser.add_argument(
         "--parts", type=split_names, metavar="A,B",
-        help="of the embedding: lines, colours, redshift, learned (default: all that the weights have)",
+        help="parts of the embedding: lines, colours, redshift, learned (default: all)",
     )  # fmt: skip
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_embed)
@@ -132,34 +132,38 @@ def _run_embed(args):
 def add_pretrain(subparsers):
     """Add ``spectok pretrain``."""
     description = (
-        "Pretrain a network on simulated and real spectra, or with --axis on sequences of another kind; the same "
-        "command resumes, and torchrun spreads it."
+        "Pretrain a network on simulated and real spectra, or with --axis on other sequences. Use --resume to continue "
+        "a run, and torchrun for several processes."
     )
     parser = subparsers.add_parser("pretrain", help=description, description=description)
     add_sequence_options(parser)
-    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
+    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, cruder)")
     parser.add_argument("--real", action="append", default=[], metavar="DIR", help="real spectra; may be repeated")
-    parser.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths in --real (default: found out)")
+    parser.add_argument(
+        "--medium", choices=("vacuum", "air"), help="medium of the wavelengths in --real (default: detected)"
+    )
     parser.add_argument("--start-from", metavar="NAME|PATH", help="weights to start from")
     parser.add_argument(
         "--check", type=int, default=200, metavar="N",
-        help="with --start-from: simulated spectra that are measured before and after, to see that nothing known is "
-        "forgotten; 0 for none (default: 200)",
+        help="with --start-from: simulated spectra to measure before and after, to check that nothing is forgotten; 0 "
+        "for none (default: 200)",
     )  # fmt: skip
     parts = "parts to train: encoder, pooling, decoder, or heads; a wrong name lists them (default: all)"
     parser.add_argument("--train-only", type=split_names, default=[], metavar="A,B", help=parts)
-    parser.add_argument("--out", required=True, metavar="DIR", help="for checkpoint, log, loss curve and weights")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for checkpoint, log, loss curve and weights"
+    )
     parser.add_argument("--config", default="small", metavar="NAME", help="sizes: tiny, small (default) or paper")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out if there is one")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     for name, text in (
         ("steps", "optimiser steps of the whole run"),
         ("batch-tokens", "tokens per shard"),
         ("workers", "processes that draw the spectra"),
         ("shards", "parts of a step, shared by the processes of torchrun"),
-        ("seed", "of weights and data"),
-        ("stop-after", "stop, with a checkpoint, once so many steps are done in all"),
-        ("threads", "of the processor, for the network"),
+        ("seed", "seed of weights and data"),
+        ("stop-after", "stop with a checkpoint after this many steps in total"),
+        ("threads", "threads of the processor for the network"),
     ):
         kind = int if name in ("workers", "seed") else positive_int
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=text)
@@ -240,38 +244,44 @@ def _read_settings(args):
 
 def add_simulate(subparsers):
     """Add ``spectok simulate``."""
-    description = "Simulate labelled spectra of every kind of object through every kind of instrument."
+    description = "Simulate labelled spectra of every kind of object, seen with every kind of instrument."
     parser = subparsers.add_parser("simulate", help=description, description=description)
-    parser.add_argument("-n", "--number", type=positive_int, required=True, metavar="N", help="objects")
+    parser.add_argument("-n", "--number", type=positive_int, required=True, metavar="N", help="number of objects")
     parser.add_argument(
         "-o", "--out", required=True, metavar="DIR|FILE", help="directory for FITS files, or a .parquet file"
     )
-    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, coarser)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same spectra (default: 0)")
+    parser.add_argument("--data", metavar="DIR", help="public template sets (default: analytic templates, cruder)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
     parser.add_argument(
         "--families", type=split_names, metavar="A,B",
-        help="of galaxies, quasars, stars, blends, supernovae, sky, blazars (default: all)",
+        help="galaxies, quasars, stars, blends, supernovae, sky, blazars (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--instruments", type=split_names, metavar="A,B",
-        help="their names, or random (default: all that training uses); a wrong one lists them",
+        help="names of instruments, or random; a wrong name lists them (default: all those used in training)",
     )  # fmt: skip
     parser.add_argument(
         "--snr", nargs=2, type=float, metavar=("LOW", "HIGH"),
         help="range of the median signal-to-noise ratio per pixel (default: mostly 1 to 100)",
     )  # fmt: skip
-    parser.add_argument("--views", type=positive_int, default=1, metavar="N", help="instruments that see each object")
     parser.add_argument(
-        "--max-pixels", type=positive_int, default=8192, metavar="N", help="longer spectra are cut (default: 8192)"
+        "--views", type=positive_int, default=1, metavar="N", help="number of instruments that see each object"
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=positive_int,
+        default=8192,
+        metavar="N",
+        help="cut spectra longer than this (default: 8192)",
     )
     parser.add_argument(
         "--images", metavar="SURVEY",
-        help="legacy or sdss: pairs of a spectrum and an image of each object, HDF5 files in --out (needs GalSim)",
+        help="legacy or sdss: also make an image of each object, in HDF5 files in --out (needs GalSim)",
     )  # fmt: skip
     # not the common option: what is drawn depends on it
     parser.add_argument(
         "--device", default="cpu",
-        help="cpu, cuda, cuda:0 or auto (default: cpu, as in Python; others draw other spectra from the same seed)",
+        help="cpu, cuda, cuda:0 or auto (default: cpu; other devices draw different spectra from the same seed)",
     )  # fmt: skip
     add_common_options(parser, "overwrite")
     parser.set_defaults(run=_run_simulate)
@@ -331,7 +341,7 @@ def build_parser():
 
     parser = argparse.ArgumentParser(
         prog="spectok",
-        description="Tokens, embeddings and reconstructions of astronomical spectra.",
+        description="Classes, redshifts, parameters, tokens and embeddings of astronomical spectra.",
     )
     parser.add_argument("--version", action="version", version=f"spectok {__version__}")
     parser.add_argument("--quiet", **COMMON_OPTIONS["quiet"] | {"default": False})

@@ -18,7 +18,7 @@ __all__ = [
 
 def add_redshift(subparsers):
     """Add ``spectok redshift``."""
-    description = "Measure class and redshift of the spectra in files, in one table with a row for each spectrum."
+    description = "Measure class and redshift of the spectra in files, and write one table with a row for each."
     parser = subparsers.add_parser("redshift", help=description, description=description)
     add_file_options(parser)
     add_redshift_options(parser)
@@ -29,12 +29,12 @@ def add_redshift(subparsers):
 def add_redshift_options(parser):
     """Add what is asked of class and redshift, here and in ``spectok survey redshift``."""
     parser.add_argument(
-        "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="redshifts to look for (default: all)"
+        "--z-range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="range of redshifts to search (default: all)"
     )
     parser.add_argument(
-        "--classes", type=split_names, metavar="A,B", help="classes to look for, of GALAXY, QSO, STAR (default: all)"
+        "--classes", type=split_names, metavar="A,B", help="classes to consider: GALAXY, QSO, STAR (default: all)"
     )
-    parser.add_argument("--posterior", action="store_true", help="write the posterior into each row, in 2 kB")
+    parser.add_argument("--posterior", action="store_true", help="add the posterior to each row (2 kB)")
 
 
 def _run_redshift(args):
@@ -55,7 +55,7 @@ def _run_redshift(args):
 
 def add_stellar(subparsers):
     """Add ``spectok stellar``."""
-    description = "Measure parameters and radial velocities of the stars in files, in one table with a row for each."
+    description = "Measure parameters and radial velocities of stars in files, and write one table with a row for each."
     parser = subparsers.add_parser("stellar", help=description, description=description)
     add_file_options(parser)
     add_stellar_options(parser)
@@ -66,7 +66,7 @@ def add_stellar(subparsers):
 def add_stellar_options(parser):
     """Add what is asked of stars, here and in ``spectok survey stellar``."""
     parser.add_argument(
-        "--assume-star", action="store_true", help="all are stars: give parameters however little they look like one"
+        "--assume-star", action="store_true", help="all are stars: give parameters even if they do not look like it"
     )
 
 
@@ -90,11 +90,11 @@ def _run_stellar(args):
 
 def add_galaxy(subparsers):
     """Add ``spectok galaxy``."""
-    description = "Measure populations, velocity dispersions and lines of the galaxies in files, in one table."
+    description = "Measure populations, velocity dispersions and lines of galaxies in files, and write one table."
     parser = subparsers.add_parser("galaxy", help=description, description=description)
     add_file_options(parser)
     add_galaxy_options(parser)
-    parser.add_argument("--redshift", type=float, metavar="Z", help="redshift of all of them (default: found)")
+    parser.add_argument("--redshift", type=float, metavar="Z", help="redshift of all spectra (default: measured)")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_galaxy)
 
@@ -104,7 +104,7 @@ def add_galaxy_options(parser):
     parser.add_argument(
         "--assume-galaxy",
         action="store_true",
-        help="all are galaxies: give properties however little they look like one",
+        help="all are galaxies: give properties even if they do not look like it",
     )
 
 
@@ -130,7 +130,7 @@ def _run_galaxy(args):
 
 def add_transient(subparsers):
     """Add ``spectok transient``."""
-    description = "Type supernovae and other transients in files, with phase and redshift, a row for each spectrum."
+    description = "Measure type, phase and redshift of transients in files, and write one table with a row for each."
     parser = subparsers.add_parser("transient", help=description, description=description)
     add_file_options(parser)
     add_transient_options(parser)
@@ -141,7 +141,9 @@ def add_transient(subparsers):
 def add_transient_options(parser):
     """Add what is asked of transients, here and in ``spectok survey transient``."""
     parser.add_argument(
-        "--assume-transient", action="store_true", help="all are transients: none is taken for a galaxy, quasar or star"
+        "--assume-transient",
+        action="store_true",
+        help="all are transients: do not consider galaxies, quasars and stars",
     )
 
 

@@ -13,12 +13,12 @@ def add_inspect(subparsers):
         "or read these corrections into a copy of the table."
     )
     parser = subparsers.add_parser("inspect", help=description.partition(";")[0], description=description)
-    parser.add_argument("table", metavar="TABLE", help="as `spectok redshift` wrote it")
+    parser.add_argument("table", metavar="TABLE", help="table written by 'spectok redshift'")
     parser.add_argument(
         "-o", "--out", required=True, metavar="PDF|TABLE", help="pages (.pdf); or the new table with --corrections"
     )
-    parser.add_argument("--corrections", metavar="CSV", help="file of corrections that has been filled in")
-    parser.add_argument("-n", "--limit", type=positive_int, metavar="N", help="most pages (default: all)")
+    parser.add_argument("--corrections", metavar="CSV", help="file of corrections that you have filled in")
+    parser.add_argument("-n", "--limit", type=positive_int, metavar="N", help="largest number of pages (default: all)")
     add_reading_options(parser)
     add_common_options(parser, "weights", "device", "overwrite")
     parser.set_defaults(run=_run_inspect)

@@ -40,17 +40,17 @@ def positive_int(text):
 
 #: shown by ``--help`` of the commands that measure files
 EXIT_STATUS = (
-    "Exit status: 0 if every spectrum was measured, 3 if some could not be (they are flagged rows), 1 if none could be "
-    "or the command failed, 2 for a wrong command line, 130 if interrupted."
+    "Exit status: 0 if every spectrum was measured; 3 if some could not be measured (they are flagged rows); 1 if none "
+    "could, or the command failed; 2 if the command line is wrong; 130 if interrupted."
 )
 
 COMMON_OPTIONS = {
     "weights": dict(metavar="NAME|PATH", help="registry name or .safetensors file (default: the packaged set)"),
     "device": dict(default="auto", help="auto, cpu, cuda, cuda:0, mps (default: auto)"),
-    "batch_tokens": dict(type=positive_int, metavar="N", help="most tokens that go through the network at once"),
-    "overwrite": dict(action="store_true", help="replace output files that exist"),
-    "quiet": dict(action="store_true", default=_UNSET, help="no progress bar, no remarks"),
-    "verbose": dict(action="store_true", default=_UNSET, help="show all warnings of other packages, each whole"),
+    "batch_tokens": dict(type=positive_int, metavar="N", help="largest number of tokens in the network at once"),
+    "overwrite": dict(action="store_true", help="replace existing output files"),
+    "quiet": dict(action="store_true", default=_UNSET, help="show no progress bar and no messages"),
+    "verbose": dict(action="store_true", default=_UNSET, help="show all warnings of other packages in full"),
     "debug": dict(action="store_true", default=_UNSET, help="show the traceback of an error"),
 }
 
@@ -80,15 +80,15 @@ def add_file_options(parser):
     """
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
-        help="files with spectra, of any format; folders; patterns such as '*.fits'; @LIST for the names in a text "
-        "file, - for those on standard input",
+        help="files with spectra, in any format; folders; patterns such as '*.fits'; @LIST for names in a text file; - "
+        "for names on standard input",
     )  # fmt: skip
     parser.add_argument(
         "-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits, .parquet, .vot or .csv"
     )
-    parser.add_argument("--recursive", action="store_true", help="look into the folders of folders too")
-    parser.add_argument("--model", metavar="DIR", help="write the decoded model of every spectrum into this folder")
-    parser.add_argument("--progress", action="store_true", help="show progress where the output is no terminal, too")
+    parser.add_argument("--recursive", action="store_true", help="also read subfolders")
+    parser.add_argument("--model", metavar="DIR", help="write the decoded model of each spectrum to this folder")
+    parser.add_argument("--progress", action="store_true", help="show progress even if the output is not a terminal")
     parser.epilog = EXIT_STATUS
     add_reading_options(parser)
 
@@ -103,21 +103,25 @@ def add_reading_options(parser):
     """
     group = parser.add_argument_group("what the files do not say (default: found out)")
     group.add_argument("--format", metavar="NAME", help="name of the format")
-    group.add_argument("--medium", choices=("vacuum", "air"), help="of the wavelengths")
+    group.add_argument("--medium", choices=("vacuum", "air"), help="medium of the wavelengths")
     group.add_argument(
         "--resolution", type=_resolution, metavar="R", help="resolving power, or a FWHM such as '2.5 AA'"
     )
-    group.add_argument("--wave-unit", metavar="UNIT", help="of the wavelengths, such as nm or 'log10(Angstrom)'")
-    group.add_argument("--flux-unit", metavar="UNIT", help="such as '1E-17 erg/cm^2/s/Ang' or relative")
+    group.add_argument("--wave-unit", metavar="UNIT", help="unit of the wavelengths, such as nm or 'log10(Angstrom)'")
+    group.add_argument(
+        "--flux-unit", metavar="UNIT", help="unit of the flux, such as '1E-17 erg/cm^2/s/Ang' or relative"
+    )
     group.add_argument(
         "--columns", metavar="W,F,E",
         help="columns (or extensions) of wavelength, flux and error, by name or number from 1; "
-        "kinds as in wave=W,flux=F,ivar=E (err, ivar, var, snr, mask)",
+        "name the kinds as in wave=W,flux=F,ivar=E (err, ivar, var, snr, mask)",
     )  # fmt: skip
     group.add_argument("--hdu", metavar="N|NAME", help="extension that holds the flux")
-    group.add_argument("--spaxel", type=_spaxel, metavar="X,Y|sum", help="of cubes: one spaxel, from 0, or their sum")
     group.add_argument(
-        "--join", action=argparse.BooleanOptionalAction, help="whether arms or orders become one spectrum"
+        "--spaxel", type=_spaxel, metavar="X,Y|sum", help="for cubes: one spaxel, counted from 0, or the sum of all"
+    )
+    group.add_argument(
+        "--join", action=argparse.BooleanOptionalAction, help="join arms or orders into one spectrum, or do not"
     )
 
 

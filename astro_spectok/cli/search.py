@@ -19,10 +19,10 @@ __all__ = ["add_index", "add_outliers", "add_similar"]
 
 def add_index(subparsers):
     """Add ``spectok index``."""
-    description = "Put the vectors of the spectra in files into an index, to be searched by 'similar' and 'outliers'."
+    description = "Make an index of the spectra in files, for 'similar' and 'outliers'."
     parser = subparsers.add_parser("index", help=description, description=description)
     add_file_options(parser)
-    parser.add_argument("--add-to", metavar="INDEX", help="an index whose spectra come first")
+    parser.add_argument("--add-to", metavar="INDEX", help="existing index to add the spectra to")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_index)
 
@@ -61,14 +61,21 @@ def _run_index(args):
 
 def add_similar(subparsers):
     """Add ``spectok similar``."""
-    description = "Find the spectra of an index that are most like those in files, in one table."
+    description = "Find the spectra in an index that are most like those in files, and write one table."
     parser = subparsers.add_parser("similar", help=description, description=description)
-    parser.add_argument("index", metavar="INDEX", help=".safetensors file that 'spectok index' wrote")
+    parser.add_argument("index", metavar="INDEX", help=".safetensors file written by 'spectok index'")
     add_file_options(parser)
-    parser.add_argument("-k", "--number", type=positive_int, default=10, metavar="N", help="for each (default: 10)")
+    parser.add_argument(
+        "-k",
+        "--number",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="number to find for each spectrum (default: 10)",
+    )
     parser.add_argument(
         "--where", action="append", default=[], type=_condition, metavar="COLUMN=VALUE",
-        help="which may be found: a value, or a range LOW..HIGH of numbers; may be repeated",
+        help="only find rows with this value, or in this range LOW..HIGH; may be repeated",
     )  # fmt: skip
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_similar)
@@ -105,7 +112,7 @@ def _run_similar(args):
     if "file" in table.colnames:
         table.rename_column("file", "file_found")
     files = np.array(names, dtype=str)[table["query"]] if len(table) else np.array([], dtype="U1")
-    table.add_column(Column(files, description="file that was searched for"), 0, name="file")
+    table.add_column(Column(files, description="file of the spectrum that was searched for"), 0, name="file")
     note_command(table, args)
     write_table(table, args.out, overwrite=args.overwrite)
     found = len(np.unique(table["query"]))
@@ -116,12 +123,14 @@ def _run_similar(args):
 
 def add_outliers(subparsers):
     """Add ``spectok outliers``."""
-    description = "Score how unlike others the spectra in files are, and where, in one table."
+    description = "Score how unusual the spectra in files are, and at which wavelengths, and write one table."
     parser = subparsers.add_parser("outliers", help=description, description=description)
     add_file_options(parser)
-    parser.add_argument("--index", metavar="INDEX", help="what is usual (default: the spectra themselves)")
-    parser.add_argument("-k", "--number", type=positive_int, default=5, metavar="N", help="neighbours (default: 5)")
-    parser.add_argument("--fast", action="store_true", help="no comparison of pixels, an eighth of the time")
+    parser.add_argument("--index", metavar="INDEX", help="index of usual spectra (default: the spectra themselves)")
+    parser.add_argument(
+        "-k", "--number", type=positive_int, default=5, metavar="N", help="number of neighbours (default: 5)"
+    )
+    parser.add_argument("--fast", action="store_true", help="do not compare pixels; takes an eighth of the time")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_outliers)
 

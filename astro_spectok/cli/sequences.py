@@ -23,9 +23,9 @@ def add_sequence_options(parser):
     )
     parser.add_argument(
         "--axis", choices=("wavenumber", "time", "position"),
-        help="what sequences lie along, linearly (default: spectra, along ln(wavelength))",
+        help="axis of the sequences (default: spectra over wavelength)",
     )  # fmt: skip
-    parser.add_argument("--axis-unit", metavar="UNIT", help="of the axis where a file does not say: cm-1, h, mm")
+    parser.add_argument("--axis-unit", metavar="UNIT", help="unit of the axis if a file has none: cm-1, h, mm")
     parser.add_argument(
         "--patch", type=positive_int, metavar="N", help="with --axis: points per token (default: by length)"
     )

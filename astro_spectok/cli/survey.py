@@ -24,8 +24,10 @@ __all__ = ["add_survey"]
 
 def _add_predict_options(parser):
     """Add what was learned, and where spectra lie."""
-    parser.add_argument("--model", required=True, metavar="FILE", help=".safetensors file that 'spectok fit' wrote")
-    parser.add_argument("--redshift", type=float, metavar="Z", help="of all spectra, for what reads the rest frame")
+    parser.add_argument("--model", required=True, metavar="FILE", help=".safetensors file written by 'spectok fit'")
+    parser.add_argument(
+        "--redshift", type=float, metavar="Z", help="redshift of all spectra, for models that use the rest frame"
+    )
 
 
 #: of each task: what it does, and what adds its own options
@@ -33,17 +35,17 @@ TASKS = {
     "redshift": ("measure class and redshift", add_redshift_options),
     "stellar": ("measure parameters and radial velocities of stars", add_stellar_options),
     "galaxy": ("measure populations, dispersions and lines of galaxies", add_galaxy_options),
-    "transient": ("type supernovae and other transients", add_transient_options),
+    "transient": ("measure type, phase and redshift of transients", add_transient_options),
     "embed": ("turn spectra into vectors", lambda parser: None),
-    "predict": ("predict what 'spectok fit' has learned", _add_predict_options),
+    "predict": ("apply a model from 'spectok fit'", _add_predict_options),
 }
 
 
 def add_survey(subparsers):
     """Add ``spectok survey redshift|stellar|galaxy|transient|embed|predict``."""
     description = (
-        "Measure whole surveys into a dataset of Parquet files, with memory that does not grow with their size. "
-        "The same command goes on where one before it was stopped or killed."
+        "Write a dataset of Parquet files; memory use does not grow with the size of the survey. Repeat the command to "
+        "resume a run that was stopped or killed."
     )
     parser = subparsers.add_parser("survey", help="measure whole surveys; resumable, parallel", description=description)
     actions = parser.add_subparsers(dest="task", required=True, metavar="TASK")
@@ -61,24 +63,32 @@ def _add_run_options(parser):
     """Add what to read, where to write, and how to run."""
     parser.add_argument(
         "inputs", nargs="+", metavar="INPUT",
-        help="files with spectra, Parquet and HDF5 files of many; folders with all below them, DESI trees and HATS "
-        "catalogues too; patterns; @LIST for the names in a text file, - for those on standard input",
+        help="files with spectra, including Parquet and HDF5; folders with their subfolders, DESI trees and HATS "
+        "catalogues; patterns; @LIST for names in a text file; - for names on standard input",
     )  # fmt: skip
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="for the dataset, the errors and a log")
-    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of Dask, such as tcp://node1:8786, in place of --workers"
+        "-o", "--out", required=True, metavar="DIR", help="folder for the dataset, the errors and a log"
+    )
+    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="number of processes (default: 1)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://node1:8786, instead of --workers"
     )
     parser.add_argument(
-        "--partition", type=positive_int, default=2000, metavar="N", help="spectra in a file of the dataset (2000)"
+        "--partition",
+        type=positive_int,
+        default=2000,
+        metavar="N",
+        help="spectra per file of the dataset (default: 2000)",
     )
-    parser.add_argument("--ids", metavar="FILE", help="only objects of these numbers or names, one on each line")
+    parser.add_argument("--ids", metavar="FILE", help="file with ids or names of the objects to measure, one per line")
     parser.add_argument(
         "--keep", type=split_names, metavar="A,B", help="columns of the input to keep (default: ids and positions)"
     )
-    parser.add_argument("--column", metavar="NAME", help="nested column that holds the spectra (default: found out)")
-    parser.add_argument("--restart", action="store_true", help="remove another run that is in the folder")
-    parser.add_argument("--progress", action="store_true", help="show progress where the output is no terminal, too")
+    parser.add_argument("--column", metavar="NAME", help="nested column with the spectra (default: detected)")
+    parser.add_argument(
+        "--restart", action="store_true", help="delete the results of another run in the folder and start again"
+    )
+    parser.add_argument("--progress", action="store_true", help="show progress even if the output is not a terminal")
 
 
 def _run_survey(args):
