@@ -12,13 +12,15 @@ def add_align(subparsers):
     """Add ``spectok align``."""
     description = (
         "Train an image tower on pairs of an image and a spectrum, so that both lie in one space. The pairs are HDF5 "
-        "or Parquet files in the layout of the Multimodal Universe. Repeat the command to resume a run that was stopped."
+        "or Parquet files in the layout of the Multimodal Universe. Repeat the command to resume a stopped run."
     )
     parser = subparsers.add_parser(
         "align", help="train an image tower on pairs of an image and a spectrum", description=description
     )
     parser.add_argument(
-        "pairs", metavar="PAIRS", help="folder of .hdf5 files, such as those from 'spectok simulate --images'"
+        "pairs",
+        metavar="PAIRS",
+        help="folder of .hdf5 or .parquet files, such as those from 'spectok simulate --images'",
     )
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help="output: .safetensors")
     parser.add_argument("--bands", type=split_names, metavar="A,B", help="bands to use, in order (default: all)")
