@@ -10,8 +10,9 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.adapt.deep import DeepSettings
-from astro_spectok.adapt.features import BLOCKS, VECTORS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.features import BLOCKS, HEADS, VECTORS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.groups import check_groups, warn_repeated
+from astro_spectok.adapt.heads_say import find_teaching
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -22,7 +23,7 @@ from astro_spectok.interface.inputs import find_user
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.interface.streaming import measure_in_chunks
 from astro_spectok.spectra import READ_OPTIONS
-from astro_spectok.weights.backbone import check_backbone, digest_backbone
+from astro_spectok.weights.backbone import check_backbone, check_heads, digest_backbone, digest_heads
 
 __all__ = ["SpectrumModel"]
 
@@ -41,7 +42,7 @@ class SpectrumModel(BaseEstimator):
     )
     __metadata_request__predict, __metadata_request__score = {"return_std": UNUSED}, {"sample_weight": UNUSED}
 
-    def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None):
+    def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None, *, heads=False):
         """Any form of spectra as what is learned from: batch, readings, flags, messages, and the runner."""
         from astro_spectok.engine import Runner
 
@@ -51,7 +52,7 @@ class SpectrumModel(BaseEstimator):
         spectra = SpectrumSet(obj, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
         self._check_axis(spectra.batch.axis)
         runner = self._open_runner(Runner)
-        return spectra, runner, *read_set(spectra, runner, self.frame, progress=progress)
+        return spectra, runner, *read_set(spectra, runner, self.frame, heads=heads, progress=progress)
 
     def _check_axis(self, axis):
         """Refuse what has a meaning for light alone, for sequences along another axis."""
@@ -75,8 +76,8 @@ class SpectrumModel(BaseEstimator):
             msg = f"adapt must be one of {', '.join(DEPTHS)}; got {self.adapt!r}"
             raise ValueError(msg)
         X = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
-        candidates = list_candidates(BLOCKS if X.vectors is None else (*BLOCKS, VECTORS), self.blocks)
-        spectra, runner, batch, readings, _, messages = self._read(X, progress=progress)
+        candidates, heads = self._choose_blocks(X)
+        spectra, runner, batch, readings, _, messages = self._read(X, progress=progress, heads=heads)
         usable = np.array([reading is not None for reading in readings], dtype=bool)
         self._complain(messages, usable)
         groups = check_groups(groups, len(spectra))
@@ -94,18 +95,33 @@ class SpectrumModel(BaseEstimator):
             msg = f"groups must be at least 3 among the spectra with labels; got {len(np.unique(groups[labelled]))}"
             raise ValueError(msg)
         grid = FeatureGrid.of_batch(batch, self.frame)
-        blocks, _ = make_blocks(batch, readings, grid, spectra.vectors)
+        blocks, _ = make_blocks(batch, readings, grid, spectra.vectors, heads=heads)
         self.reading_ = LinearReading.begin(grid, blocks)
         self.deep_ = None
         self._begun = None
         # for as long as it is fitted
         self._fitting = batch, readings, runner, DeepSettings.read(self.options)
         self._beside = spectra.vectors
+        self._redshift = np.zeros(len(spectra)) if self.frame == "rest" else spectra.redshift
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
+        self.heads_sha256_ = digest_heads(runner.network, find_teaching(runner.network)) if heads else None
         self.n_spectra_, self.n_labelled_ = int(usable.sum()), int(labelled.sum())
         self.provenance_ = make_provenance(runner.loaded, word_call(f"{type(self).__name__}.fit", adapt=self.adapt))
         return usable, groups, candidates
+
+    def _choose_blocks(self, spectra):
+        """Shares of blocks to try, and whether heads are among them: where weights have some that say something."""
+        from astro_spectok.engine import Runner
+
+        there = spectra.batch.axis.is_light and bool(find_teaching(self._open_runner(Runner).network))
+        blocks = [*BLOCKS, *([HEADS] if there else []), *([] if spectra.vectors is None else [VECTORS])]
+        wanted = [self.blocks] if isinstance(self.blocks, str) else self.blocks
+        candidates = list_candidates(blocks, wanted)
+        if there and wanted is not None and HEADS not in wanted:
+            blocks.remove(HEADS)
+            candidates = list_candidates(blocks, wanted)
+        return candidates, HEADS in blocks
 
     def _deepen(self, rows, rest, loss, validate, groups, progress):
         """Train what goes beyond the linear reading, and return which of the rows were left out of that.
@@ -132,9 +148,11 @@ class SpectrumModel(BaseEstimator):
     def _end(self, usable):
         """Measure what other instruments do, and forget the spectra."""
         batch, _, runner, _ = self._fitting
-        self.transfer_ = Transfer.fit(batch, np.flatnonzero(usable), self.reading_, runner, self._beside)
+        self.transfer_ = Transfer.fit(
+            batch, np.flatnonzero(usable), self.reading_, runner, self._beside, self._redshift
+        )
         self.reading_.trim()
-        del self._fitting, self._begun, self._beside
+        del self._fitting, self._begun, self._beside, self._redshift
 
     def _learn_simulated(self, simulated, progress, read):
         """The deeper part of an estimator that has learned from simulated spectra, None without; ``read`` says of
@@ -192,10 +210,14 @@ class SpectrumModel(BaseEstimator):
         self._check_fitted()
         spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
         self._check_vectors(spectra.vectors)
-        spectra, runner, batch, readings, flags, messages = self._read(spectra, progress=progress)
+        heads = HEADS in self.reading_.components
+        spectra, runner, batch, readings, flags, messages = self._read(spectra, progress=progress, heads=heads)
+        if heads:
+            digest = digest_heads(runner.network, find_teaching(runner.network))
+            check_heads(digest, self.heads_sha256_, runner.loaded.name, f"this {type(self).__name__}")
         check_backbone(runner.loaded, self.backbone_sha256_, self.weights_name_, f"this {type(self).__name__}")
         usable = np.array([reading is not None for reading in readings], dtype=bool)
-        blocks, coverage = make_blocks(batch, readings, self.reading_.grid, spectra.vectors)
+        blocks, coverage = make_blocks(batch, readings, self.reading_.grid, spectra.vectors, heads=heads)
         if not usable.any():
             widths = {name: len(made.mean) for name, made in self.reading_.components.items()}
             blocks = {name: np.full((len(batch), width), np.nan) for name, width in widths.items()}

@@ -2,24 +2,27 @@
 """Spectra at fixed wavelengths, as blocks of numbers for a linear map: what frozen tokens hold, and the flux."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
+from astro_spectok.adapt.heads_say import ask_heads
 from astro_spectok.adapt.spectrum_set import shift_to_rest
 from astro_spectok.interface.containment import Containment, require_finite
 from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
-__all__ = ["BLOCKS", "VECTORS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
+__all__ = ["BLOCKS", "HEADS", "VECTORS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
 
 #: learned values of tokens, the embedding, levels of the continuum, lines over it, the same over their usual size
 #: nearby, so that weak ones count as much as strong ones, and the flux itself
 BLOCKS = ("tokens", "embedding", "levels", "lines", "contrast", "flux")
-#: one block more, of sets that have vectors beside their spectra
+#: one block more, of weights whose heads have something to say
+HEADS = "heads"
+#: and one of sets that have vectors beside their spectra
 VECTORS = "vectors"
 #: wavelengths around which tokens are averaged
 N_NODES = 24
@@ -53,17 +56,23 @@ class Reading:
     level : ndarray of float32, shape (T,)
         Mean flux of each over the scale of the spectrum.
     embedding : ndarray of float32, shape (E,)
+    solutions : tuple
+        As of `~astro_spectok.engine.EncodedSpectrum`.
+    said : ndarray of float32, shape (k,), or None
+        What heads say of it; None if they were not asked.
     """
 
     centre: np.ndarray
     learned: np.ndarray
     level: np.ndarray
     embedding: np.ndarray
+    solutions: tuple = ()
+    said: np.ndarray | None = None
 
     @property
     def size(self):
         """Bytes that it takes."""
-        return sum(x.nbytes for x in vars(self).values())
+        return sum(x.nbytes for x in vars(self).values() if isinstance(x, np.ndarray))
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ def _find_ends(batch, i):
     return batch.coordinate(i)[good[[0, -1]]]
 
 
-def read_set(spectra, runner, frame, *, network_key=None, progress=None):
+def read_set(spectra, runner, frame, *, network_key=None, heads=False, progress=None):
     """Spectra as the network takes them, and what it makes of each.
 
     Parameters
@@ -130,6 +139,8 @@ def read_set(spectra, runner, frame, *, network_key=None, progress=None):
     frame : {'observed', 'rest'}
     network_key : str, optional
         What identifies the network, if it is not that of the weights.
+    heads : bool, optional
+        Whether heads are asked what they say of each spectrum.
     progress : bool, optional
 
     Returns
@@ -155,6 +166,8 @@ def read_set(spectra, runner, frame, *, network_key=None, progress=None):
             found[rows[missing[j]]] = _keep(encoded, runner.network.config.width)
     for j in contained.failed:
         kept[rows[missing[j]]] = contained.messages[j]
+    if heads:
+        _add_said(batch, rows, found, kept, runner, spectra.redshift, frame)
     room = MOST_KEPT - sum(x.size for x in kept.values() if isinstance(x, Reading))
     for row, reading in found.items():
         room -= reading.size
@@ -173,6 +186,21 @@ def read_set(spectra, runner, frame, *, network_key=None, progress=None):
     return batch, readings, flags, messages
 
 
+def _add_said(batch, rows, found, kept, runner, redshift, frame):
+    """Ask heads about all spectra of a batch of which they have not been asked; what they say is added in place."""
+    places = [
+        i for i, row in enumerate(rows)
+        if batch.lengths[i] and isinstance(one := found.get(row, kept.get(row)), Reading) and one.said is None
+    ]  # fmt: skip
+    if not places:
+        return
+    readings = [found.get(rows[i], kept.get(rows[i])) for i in places]
+    ln_doppler = np.zeros(len(places)) if frame == "rest" else np.log1p(redshift[places])
+    said = ask_heads(batch.take(np.array(places)), [one.solutions for one in readings], runner, ln_doppler)
+    for i, reading, numbers in zip(places, readings, said, strict=True):
+        (kept if rows[i] in kept else found)[rows[i]] = replace(reading, said=numbers)
+
+
 def _keep(encoded, width):
     good = encoded.good
     learned = encoded.values[good, 2:width]
@@ -183,10 +211,11 @@ def _keep(encoded, width):
         np.clip(learned, -largest, largest).astype(np.float16),
         np.sinh(encoded.values[good, 0]).astype(np.float32),
         encoded.embedding,
+        encoded.solutions,
     )
 
 
-def make_blocks(batch, readings, grid, vectors=None):
+def make_blocks(batch, readings, grid, vectors=None, *, heads=False):
     """Blocks of numbers of the spectra that were read.
 
     Parameters
@@ -196,12 +225,14 @@ def make_blocks(batch, readings, grid, vectors=None):
     grid : FeatureGrid
     vectors : ndarray, shape (n, E), optional
         What stands beside the spectra, a block of its own.
+    heads : bool, optional
+        Whether what heads say is one, too.
 
     Returns
     -------
     blocks : dict of str to ndarray of float32, shape (n, d)
-        By the names of `BLOCKS`, and `VECTORS` where there are any; NaN where a spectrum has nothing to say, and in all
-        of those that were not read.
+        By the names of `BLOCKS`, `HEADS` where it is wanted, and `VECTORS` where there are any; NaN where a
+        spectrum has nothing to say, and in all of those that were not read.
     coverage : ndarray of float64, shape (n,)
         Share of the grid that each spectrum fills.
     """
@@ -226,6 +257,10 @@ def make_blocks(batch, readings, grid, vectors=None):
         blocks[name] = np.full((len(batch), width), np.nan, np.float32)
         if values:
             blocks[name][rows] = values
+    if heads and rows:
+        said = [readings[i].said for i in rows]
+        blocks[HEADS] = np.full((len(batch), len(said[0])), np.nan, np.float32)
+        blocks[HEADS][rows] = said
     if vectors is not None:
         blocks[VECTORS] = np.full(vectors.shape, np.nan, np.float32)
         blocks[VECTORS][rows] = vectors[rows]

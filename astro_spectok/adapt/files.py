@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
-from astro_spectok.adapt.features import BLOCKS, VECTORS
+from astro_spectok.adapt.features import BLOCKS, HEADS, VECTORS
+from astro_spectok.adapt.heads_say import find_teaching
 from astro_spectok.adapt.reading import LinearReading
 from astro_spectok.adapt.ridge import FIRST
 from astro_spectok.adapt.transfer import Transfer
 from astro_spectok.exceptions import WeightsError
-from astro_spectok.weights.backbone import check_backbone
+from astro_spectok.weights.backbone import check_backbone, check_heads, digest_heads
 from astro_spectok.weights.format import check_path, encode_texts, read_content, read_header, write_content
 
 __all__ = ["MODEL_KEY", "describe_model", "read_model", "write_model"]
@@ -49,6 +50,7 @@ def write_model(model, path, *, overwrite=False, card=""):
             "sha256": model.backbone_sha256_,
             "name": model.weights_name_,
             "file_sha256": model.weights_sha256_,
+            "heads_sha256": model.heads_sha256_,
         },
         "reading": values,
         "state": state,
@@ -133,13 +135,17 @@ def read_model(path, wanted, *, weights=None, device="auto", batch_tokens=None):
     from astro_spectok.engine import Runner
 
     runner = Runner(backbone["name"] if weights is None else weights, device, batch_tokens=batch_tokens)
-    check_backbone(runner.loaded, backbone["sha256"], backbone["name"], f"the estimator in {os.fspath(path)}")
+    what = f"the estimator in {os.fspath(path)}"
+    check_backbone(runner.loaded, backbone["sha256"], backbone["name"], what)
+    if HEADS in content["reading"]["blocks"]:
+        digest = digest_heads(runner.network, find_teaching(runner.network))
+        check_heads(digest, backbone["heads_sha256"], runner.loaded.name, what)
     with _naming(path):
         model = cls(backbone["name"] if weights is None else weights, device, batch_tokens, **parameters)
         model.reading_ = LinearReading.from_arrays(content["reading"], arrays)
         model.transfer_ = Transfer.from_arrays(arrays)
         model.backbone_sha256_, model.weights_name_ = backbone["sha256"], backbone["name"]
-        model.weights_sha256_ = runner.loaded.sha256
+        model.weights_sha256_, model.heads_sha256_ = runner.loaded.sha256, backbone.get("heads_sha256")
         model.n_spectra_, model.n_labelled_ = int(content["n_spectra"]), int(content["n_labelled"])
         model.validation_, model.provenance_ = content["validation"], content["provenance"]
         model.card_ = content["card"]
@@ -210,7 +216,12 @@ def _check(content, arrays):
         _require(fine, f"grid.{name} must be an integer from 2 to {most}", grid[name])
     _require(grid["frame"] in ("observed", "rest"), "grid.frame must be 'observed' or 'rest'", grid["frame"])
     names = tuple(reading["blocks"])
-    _require(names in (BLOCKS, (*BLOCKS, VECTORS)), f"blocks must be {', '.join(BLOCKS)}, and {VECTORS} last", names)
+    more = tuple(name for name in (HEADS, VECTORS) if name in names)
+    rule = f"blocks must be {', '.join(BLOCKS)}, and perhaps {HEADS} and {VECTORS}, in this order"
+    _require(names == (*BLOCKS, *more), rule, names)
+    if HEADS in names:
+        digest = content["backbone"].get("heads_sha256")
+        _require(isinstance(digest, str), "backbone.heads_sha256 must be a digest", digest)
     _require(1 <= len(reading["maps"]) <= MOST_LABELS, f"maps must be 1 to {MOST_LABELS}", len(reading["maps"]))
     for name, x in arrays.items():
         _require(bool(np.isfinite(x).all()), f"{name} must hold finite numbers", "others")

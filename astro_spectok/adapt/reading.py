@@ -45,7 +45,7 @@ def list_candidates(blocks, wanted=None):
         There is no such block.
     """
     candidates = list(CANDIDATES)
-    for _ in blocks[len(candidates[0]) :]:  # what stands beside the spectra: without, with, and alone
+    for _ in blocks[len(candidates[0]) :]:  # what heads say, and what stands beside the spectra: without, with, alone
         alone = (*(0 for _ in candidates[0]), 1)
         candidates = [(*shares, 0) for shares in candidates] + [(*shares, 1) for shares in candidates] + [alone]
     if wanted is None:

@@ -51,8 +51,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         happens to spectra while the encoder is trained: ``noise``, ``calibration``, ``cuts``, and if labels do not
         depend on them ``resolution`` and ``velocity``.
     blocks : str or sequence of str, optional
-        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``, and ``vectors`` where
-        a `SpectrumSet` has them; all of these if not given.
+        What is read: of ``tokens``, ``embedding``, ``levels``, ``lines``, ``contrast``, ``flux``, ``heads`` where the
+        weights have some that say what labels may begin with, and ``vectors`` where a `SpectrumSet` has them; all of
+        these if not given. A model that reads ``heads`` needs the same heads whenever it predicts.
 
     Attributes
     ----------
@@ -67,9 +68,10 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     Notes
     -----
     Learned values of the tokens around 24 wavelengths, the embedding, levels, lines over a continuum (also over their
-    usual size nearby, so that weak ones count) and the flux are
-    each reduced to principal components. Ridge regressions of the label on some of these blocks, each with the penalty
-    that predicts left-out spectra (or groups) best, are averaged; those with smaller errors on these count more.
+    usual size nearby, so that weak ones count), the flux, and what the heads of the weights say (class, redshift, type,
+    parameters of stars and galaxies; nothing where a head does not apply) are each reduced to principal components.
+    Ridge regressions of the label on some of these blocks, each with the penalty that predicts left-out spectra (or
+    groups) best, are averaged; those with smaller errors on these count more.
 
     Examples
     --------

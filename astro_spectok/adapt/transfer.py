@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astro_spectok.adapt.augment import smooth_flux
-from astro_spectok.adapt.features import make_blocks, read_set
+from astro_spectok.adapt.features import HEADS, make_blocks, read_set
 from astro_spectok.adapt.flags import AdaptFlag
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.utils.constants import SIGMA_PER_MAD
@@ -47,7 +47,7 @@ class Transfer:
     shifts: np.ndarray
 
     @classmethod
-    def fit(cls, batch, rows, reading, runner, vectors=None):
+    def fit(cls, batch, rows, reading, runner, vectors=None, redshift=None):
         """Measure it on the spectra ``rows`` of a batch, in the frame in which they are read, that a reading knows.
 
         Parameters
@@ -59,6 +59,8 @@ class Transfer:
         runner : `~astro_spectok.engine.Runner`
         vectors : ndarray, shape (n, E), optional
             What stands beside the spectra, which stays as it is.
+        redshift : ndarray, shape (n,), optional
+            Of the spectra as they are read; NaN where heads are to find it.
         """
         width, noise = describe_pixels(batch.take(rows))
         pixel, typical = np.array([width.min(), width.max()]), float(np.quantile(noise, 0.9))
@@ -67,9 +69,10 @@ class Transfer:
             rng = np.random.default_rng(0)
             some = rng.permutation(rows)[:MOST_ALTERED]
             part, beside = batch.take(some), None if vectors is None else vectors[some]
-            before = _predict(part, reading, runner, beside)
+            known = None if redshift is None else redshift[some]
+            before = _predict(part, reading, runner, beside, known)
             for k, kind in enumerate(KINDS):
-                moved = _predict(alter_batch(part, kind, rng), reading, runner, beside) - before
+                moved = _predict(alter_batch(part, kind, rng), reading, runner, beside, known) - before
                 shifts[:, k] = SIGMA_PER_MAD * np.nanmedian(np.abs(moved), axis=0)
         return cls(pixel, typical, np.nan_to_num(shifts))
 
@@ -157,11 +160,12 @@ def alter_batch(batch, kind, rng):
     return replace(batch, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32))
 
 
-def _predict(batch, reading, runner, vectors):
+def _predict(batch, reading, runner, vectors, redshift):
     """Predictions of each map (n, k), in units of the spread of the labels; NaN where a spectrum cannot be used."""
-    at_rest = SpectrumSet(batch, redshift=0.0 if batch.axis.is_light else None)
-    batch, readings, _, _ = read_set(at_rest, runner, "observed")
-    blocks, _ = make_blocks(batch, readings, reading.grid, vectors)
+    as_read = SpectrumSet(batch, redshift=redshift if batch.axis.is_light else None)
+    heads = HEADS in reading.components
+    batch, readings, _, _ = read_set(as_read, runner, "observed", heads=heads)
+    blocks, _ = make_blocks(batch, readings, reading.grid, vectors, heads=heads)
     predicted, _ = reading.predict(blocks, reading.transform(blocks))
     out = np.concatenate([p[:, :1] for p in predicted], axis=1)
     out[[one is None for one in readings]] = np.nan

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,6 +26,8 @@ _WIDTH, _HIDDEN = 48, 96
 _GAIN = 5.0
 #: least and greatest diagonal of the root of the inverse covariance, over the spread of each label
 _SHARPEST = 30.0
+#: labels over their spread are given to others up to this
+FARTHEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class GalaxyHead(Head):
     config_class = GalaxyConfig
     needs = ("patches",)
     given = ("ln_doppler",)
+    concerns = "GALAXY"
     begins_with: ClassVar[dict] = {"rules": GALAXY_RULES}
 
     def __init__(self, config, network=None):
@@ -184,6 +188,15 @@ class GalaxyHead(Head):
             "mean": mean.cpu().double() * spread + centre,
             "covariance": covariance * spread[:, None] * spread[None, :],
         }
+
+    @property
+    def numbers_size(self):
+        """One for each label; see `Head.give_numbers`."""
+        return len(self.config.names)
+
+    def give_numbers(self, found):
+        """The labels over their spread; see `Head.give_numbers`."""
+        return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)
 
 
 def population_loss(mean, root, labels):

@@ -102,6 +102,10 @@ class Head(nn.Module):
         Whether it may run in the lower precision of the encoder.
     begins_with : dict
         ``domain``, ``calibration``, ``rules`` and ``provenance`` of a new head, where they are not empty.
+    concerns : str
+        Class of the objects that it measures; '' for all.
+    numbers_size : int
+        How many numbers `give_numbers` gives estimators for labels of one's own; 0 for none.
     summary_size : int
         How many numbers `summarise_tokens` gives the embedding; 0 for none.
     domain, calibration, rules, provenance : dict
@@ -131,6 +135,8 @@ class Head(nn.Module):
     draws_stars: ClassVar[bool] = False
     mixed_precision: ClassVar[bool] = False
     begins_with: ClassVar[dict] = {}
+    concerns: ClassVar[str] = ""
+    numbers_size = 0
     summary_size = 0
 
     def __init__(self, config: HeadConfig, network: Any = None) -> None:
@@ -185,6 +191,28 @@ class Head(nn.Module):
             By the names in ``gives``.
         """
         return output
+
+    def give_numbers(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What was found of one spectrum as numbers of order one, where ``numbers_size`` is above 0.
+
+        Estimators for labels of one's own learn from them beside tokens: a label that the head knows on another scale
+        needs few spectra then. Only heads that need nothing but ``ln_doppler`` besides the spectrum are asked.
+
+        Parameters
+        ----------
+        found : dict of str to ndarray
+            As of `interpret`, for one spectrum.
+
+        Returns
+        -------
+        ndarray, shape (``numbers_size``,)
+
+        Raises
+        ------
+        NotImplementedError
+            The subclass does not define it.
+        """
+        raise NotImplementedError
 
     @classmethod
     def gather_targets(

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -72,6 +73,7 @@ class SpectralTypeHead(Head):
     figures = ("types", "right_type")
     loss_weight = 0.1
     mixed_precision = True
+    concerns = "STAR"
 
     def __init__(self, config, network=None):
         super().__init__(config, network)
@@ -120,6 +122,15 @@ class SpectralTypeHead(Head):
         dict of str to tensor, shape (B,)
         """
         return dict(zip(self.config.types, torch.softmax(output, dim=1).unbind(1), strict=True))
+
+    @property
+    def numbers_size(self):
+        """One for each type; see `Head.give_numbers`."""
+        return len(self.config.types)
+
+    def give_numbers(self, found):
+        """The probability of each type; see `Head.give_numbers`."""
+        return np.array([found[name] for name in self.config.types])
 
     @classmethod
     def gather_targets(cls, config, truths, patches, rng):

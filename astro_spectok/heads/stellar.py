@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -56,6 +57,8 @@ _LEAST_BINS = 30
 _LOG_SIGMA = (-7.0, 1.0)
 #: how strongly labels are coupled at first
 _COUPLING = 0.3
+#: labels over their spread are given to others up to this
+FARTHEST = 4.0
 
 
 class LineNetwork(nn.Module):
@@ -167,6 +170,7 @@ class StellarHead(Head):
     config_class = StellarConfig
     needs = ("detail", "patches")
     given = ("ln_doppler",)
+    concerns = "STAR"
     figures = ("stellar",)
     loss_weight = 0.1
     draws_stars = True
@@ -239,6 +243,15 @@ class StellarHead(Head):
         """
         mean, tril = (to_double(x) for x in output)
         return {"mean": mean, "covariance": tril @ tril.mT}
+
+    @property
+    def numbers_size(self):
+        """One for each label; see `Head.give_numbers`."""
+        return len(self.names)
+
+    def give_numbers(self, found):
+        """The labels over their spread; see `Head.give_numbers`."""
+        return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)
 
     @classmethod
     def gather_targets(cls, config, truths, patches, rng):

@@ -1,0 +1,96 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What the heads of the weights say of spectra, as numbers that a linear map can read."""
+
+import numpy as np
+
+from astro_spectok.interface.containment import Containment
+
+__all__ = ["ask_heads", "find_teaching"]
+
+#: probability of the class that a head measures below which it is not asked
+LEAST_SHARE = 0.1
+
+
+def find_teaching(network):
+    """Names of the heads of a network that say what a map of few labels can begin with; () where there are none.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(k for k, head in network.heads.items() if head.numbers_size and set(head.given) <= {"ln_doppler"})
+
+
+def ask_heads(batch, solutions, runner, ln_doppler):
+    """Numbers of each spectrum: what heads measure, classes, and the best redshift.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+        All of its spectra usable.
+    solutions : sequence of tuple
+        For each spectrum, as of `~astro_spectok.engine.EncodedSpectrum`.
+    runner : `~astro_spectok.engine.Runner`
+    ln_doppler : ndarray of float64, shape (n,)
+        ln(1 + z), NaN where it is that of the best solution of the class that a head measures.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, k)
+        NaN where a head does not apply to a spectrum, or fails on it.
+    """
+    n, network = len(batch), runner.network
+    classes = _list_classes(network)
+    shares, shifts = _sum_solutions(solutions, classes)
+    parts = [shares, shifts[np.arange(n), shares.argmax(1)][:, None]] if classes else []
+    for name in find_teaching(network):
+        head = network.heads[name]
+        place = classes.index(head.concerns) if head.concerns in classes else None
+        # without solutions nothing speaks against a head
+        share = np.ones(n) if place is None else np.where(shares.sum(1) > 0, shares[:, place], 1.0)
+        own = np.full(n, np.nan) if place is None else shifts[:, place]
+        shift = np.where(np.isfinite(ln_doppler), ln_doppler, own)
+        asked = (share >= LEAST_SHARE) & (np.isfinite(shift) | (not head.given))
+        parts.append(_ask(batch, np.flatnonzero(asked), name, runner, shift))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _ask(batch, rows, name, runner, shift):
+    """Numbers (n, k) of one head, NaN of all spectra but some ``rows``."""
+    head = runner.network.heads[name]
+    out = np.full((len(batch), head.numbers_size), np.nan)
+    part = batch.take(rows)
+    given = {"ln_doppler": shift[rows]} if head.given else None
+    contained = Containment(part, np.zeros(len(rows), np.int64), single=False)
+
+    def measure(some, index):
+        values = None if given is None else {key: x[index] for key, x in given.items()}
+        return runner.measure(some, [name], given=values, progress=False)
+
+    for j, measured in contained.run(measure):
+        with contained.member(j):
+            out[rows[j]] = head.give_numbers(measured.heads[name])
+    return np.where(np.isfinite(out), out, np.nan)
+
+
+def _list_classes(network):
+    """Classes that the heads whose summaries are in the embedding know, each once."""
+    found = [getattr(network.heads[name].config, "classes", ()) for name, _ in network.config.summaries]
+    return list(dict.fromkeys(one for classes in found for one in classes))
+
+
+def _sum_solutions(solutions, classes):
+    """Probability of each class, and ln(1 + z) of its best solution, NaN without one: (n, C) each."""
+    shares = np.zeros((len(solutions), len(classes)))
+    shifts = np.full(shares.shape, np.nan)
+    for i, rows in enumerate(solutions):
+        for name, shift, probability in rows:  # best first
+            k = classes.index(name)
+            shares[i, k] += probability
+            if np.isnan(shifts[i, k]):
+                shifts[i, k] = shift
+    return shares / np.maximum(shares.sum(1, keepdims=True), 1e-9), shifts

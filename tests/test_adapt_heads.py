@@ -1,0 +1,197 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What heads of the weights say, as something that labels of one's own are learned from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from _adapt import make_labelled
+
+from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say
+from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
+from astro_spectok.adapt.heads_say import ask_heads, find_teaching
+from astro_spectok.engine import Runner
+from astro_spectok.example import read_example
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.heads import Head, HeadConfig, build_model, register_head, registry
+from astro_spectok.network import get_config
+from astro_spectok.spectra import to_batch
+from astro_spectok.weights import write_network
+
+
+@dataclass(frozen=True)
+class ProductConfig(HeadConfig):
+    size: float = 1.0
+
+
+class ProductHead(Head):
+    """Depth of one line, with the sign of another: no linear map of fluxes gives that."""
+
+    kind = "product"
+    config_class = ProductConfig
+    needs = ("patches",)
+    numbers_size = 1
+
+    def forward(self, inputs):
+        flux = inputs.patches.channels[..., 0]
+        sign = torch.sign(flux[:, 7].mean(1) - flux[:, 5].mean(1))
+        return self.config.size * sign * (flux[:, 3].min(1).values - flux[:, 1].mean(1) + 0.5)
+
+    def interpret(self, output):
+        return {"product": output}
+
+    def give_numbers(self, found):
+        return np.array([found["product"]])
+
+
+@dataclass(frozen=True)
+class DopplerConfig(HeadConfig):
+    pass
+
+
+class DopplerHead(Head):
+    """Gives back the shift that it was given, and fails on large ones."""
+
+    kind = "doppler"
+    config_class = DopplerConfig
+    needs = ("patches",)
+    given = ("ln_doppler",)
+    concerns = "STAR"
+    numbers_size = 1
+
+    def forward(self, inputs):
+        if (inputs.given["ln_doppler"] > 1).any():
+            msg = "too far"
+            raise ValueError(msg)
+        return inputs.given["ln_doppler"]
+
+    def interpret(self, output):
+        return {"shift": output}
+
+    def give_numbers(self, found):
+        return np.array([found["shift"]])
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory):
+    """Weights of a tiny network, always the same, with some heads of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_KINDS", dict(registry._KINDS))
+        register_head(ProductHead)
+        register_head(DopplerHead)
+
+        def write(**heads):
+            path = tmp_path_factory.mktemp("heads") / "taught.safetensors"
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(3)
+                network = build_model(get_config("tiny"), heads)
+            return write_network(path, network, metadata={"training": {"wavelength_range": [2000.0, 30000.0]}})
+
+        yield write
+
+
+@pytest.fixture(scope="module")
+def taught(write):
+    """Weights with the product of lines, spectra, what it is, and a model of it."""
+    weights = write(product=ProductConfig())
+    spectra, labels = make_labelled(60)
+    y = (labels["depth"] - 0.5) * np.where(labels["kind"] == "emission", 1, -1)
+    spectra = SpectrumSet(spectra)
+    return weights, spectra, y, SpectrumRegressor(weights, "cpu").fit(spectra[:30], y[:30])
+
+
+class TestLearning:
+    def test_what_a_head_knows_is_learned(self, taught):
+        """With few labels, and not without the head."""
+        weights, spectra, y, model = taught
+        assert np.corrcoef(model.predict(spectra[30:]), y[30:])[0, 1] > 0.97
+        without = SpectrumRegressor(weights, "cpu", blocks=BLOCKS).fit(spectra[:30], y[:30])
+        assert HEADS not in without.reading_.components
+        assert np.corrcoef(without.predict(spectra[30:]), y[30:])[0, 1] < 0.7
+        alone = SpectrumRegressor(weights, "cpu", blocks="heads").fit(spectra[:30], y[:30])
+        assert alone.reading_.maps[0].shares[:-1] == (0,) * len(BLOCKS)
+        assert alone.validation_["label"]["r2"] > 0.95
+
+    def test_classes(self, taught):
+        weights, spectra, y, _ = taught
+        model = SpectrumClassifier(weights, "cpu").fit(spectra[:30], np.where(y[:30] > 0, "up", "down"))
+        assert (model.predict(spectra[30:]) == np.where(y[30:] > 0, "up", "down")).mean() > 0.85
+
+    def test_weights_without_heads(self, tiny_weights, taught):
+        """Nothing is asked, and to want it is refused in words."""
+        _, spectra, y, _ = taught
+        model = SpectrumRegressor(tiny_weights, "cpu").fit(spectra[:30], y[:30])
+        assert tuple(model.reading_.components) == BLOCKS
+        with pytest.raises(ValueError, match=r"blocks must be out of tokens, .*flux; got heads"):
+            SpectrumRegressor(tiny_weights, "cpu", blocks="heads").fit(spectra[:30], y[:30])
+
+
+class TestFiles:
+    def test_same_numbers_and_same_heads(self, taught, write, tmp_path):
+        """Weights whose head has changed are refused, though their tokens are the same."""
+        weights, spectra, _, model = taught
+        path = model.save(tmp_path / "mine.safetensors")
+        back = SpectrumRegressor.load(path, weights=weights, device="cpu")
+        np.testing.assert_allclose(back.predict(spectra[30:]), model.predict(spectra[30:]), atol=1e-5)
+        other = write(product=ProductConfig(size=2.0))
+        with pytest.raises(WeightsError, match=r"must have the heads that the estimator in .* has learned from"):
+            SpectrumRegressor.load(path, weights=other, device="cpu")
+        back.weights = other
+        with pytest.raises(WeightsError, match="the heads that this SpectrumRegressor has learned from"):
+            back.predict(spectra[30:])
+
+    def test_files_from_before(self, taught, write, tmp_path, monkeypatch):
+        """A file that knows nothing of heads loads, whatever heads the weights have."""
+        weights, spectra, y, _ = taught
+        model = SpectrumRegressor(weights, "cpu", blocks=BLOCKS).fit(spectra[:30], y[:30])
+        encode = files.encode_texts
+
+        def encode_as_before(texts):
+            del texts[files.MODEL_KEY]["backbone"]["heads_sha256"]
+            return encode(texts)
+
+        monkeypatch.setattr(files, "encode_texts", encode_as_before)
+        path = model.save(tmp_path / "before.safetensors")
+        back = SpectrumRegressor.load(path, weights=write(product=ProductConfig(size=2.0)), device="cpu")
+        np.testing.assert_allclose(back.predict(spectra[30:]), model.predict(spectra[30:]), atol=1e-5)
+
+
+class TestAsking:
+    def test_where_a_head_applies(self, write, monkeypatch):
+        """At a known shift, else at that of its class; nothing where the class is improbable, or it fails."""
+        monkeypatch.setattr(heads_say, "_list_classes", lambda network: ["STAR", "GALAXY"])
+        runner = Runner(write(doppler=DopplerConfig()), "cpu")
+        batch = to_batch(make_labelled(5)[0], medium="vacuum")
+        solutions = [
+            (("STAR", 0.001, 0.6), ("STAR", 0.002, 0.2), ("GALAXY", 0.5, 0.2)),
+            (("GALAXY", 0.5, 0.98), ("STAR", 0.001, 0.02)),
+            (("GALAXY", 0.5, 0.6), ("STAR", 0.001, 0.4)),
+            (("STAR", 1.5, 1.0),),
+            (),
+        ]
+        said = ask_heads(batch, solutions, runner, np.array([np.nan, np.nan, 0.25, np.nan, np.nan]))
+        np.testing.assert_allclose(said[:, 0], [0.8, 0.02, 0.4, 1, 0], atol=1e-6)
+        np.testing.assert_allclose(said[:, 2], [0.001, 0.5, 0.5, 1.5, np.nan], atol=1e-6)
+        np.testing.assert_allclose(said[:, 3], [0.001, np.nan, 0.25, np.nan, np.nan], atol=1e-6)
+
+    def test_sets_remember(self, taught):
+        """Heads are asked about a spectrum once, and after tokens that were read without them."""
+        weights, spectra, _, _ = taught
+        runner, some = Runner(weights, "cpu"), SpectrumSet(spectra.batch)[:6]
+        _, before, _, _ = read_set(some, runner, "observed")
+        assert before[0].said is None
+        _, after, _, _ = read_set(some, runner, "observed", heads=True)
+        assert all(one.said.shape == (1,) and np.isfinite(one.said).all() for one in after)
+        assert after[0].learned is before[0].learned
+        assert read_set(some[2:4], runner, "observed", heads=True)[1][0] is after[2]
+
+    def test_packaged(self, packaged_weights):
+        """Types, labels of stars and of galaxies, each where it applies, beside classes and redshift."""
+        runner = Runner(None, "cpu")
+        assert {"spectral_type", "stellar", "galaxy"} <= set(find_teaching(runner.network))
+        _, (one,), _, _ = read_set(SpectrumSet(read_example()), runner, "observed", heads=True)
+        sizes = [runner.network.heads[name].numbers_size for name in find_teaching(runner.network)]
+        assert one.said.shape == (4 + sum(sizes),)
+        assert one.said[:3].sum() == pytest.approx(1, abs=1e-5)
+        assert np.nanmax(np.abs(one.said)) <= 5
