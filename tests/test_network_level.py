@@ -7,7 +7,15 @@ import torch
 from _network_inputs import GRIDS, arrange_one, make_spectrum, stack_spectra
 from test_network_model import make_network
 
-from astro_spectok.network.level import LARGEST, interpolate_level, limit_flux, patch_extent, patch_level
+from astro_spectok.network.level import (
+    LARGEST,
+    interpolate_level,
+    interpolate_slots,
+    limit_flux,
+    patch_extent,
+    patch_level,
+)
+from astro_spectok.network.patch_grid import patch_positions
 
 
 @pytest.mark.parametrize("level", [3.0, -2.0])
@@ -51,6 +59,18 @@ def test_interpolation_matches_numpy():
     tensors = [torch.from_numpy(part)[None] for part in (junk, good, centre, position)]
     wanted = np.interp(position, centre[good], level[good])
     np.testing.assert_allclose(interpolate_level(*tensors)[0].numpy(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.1, 0.0])
+@pytest.mark.parametrize("name", GRIDS)
+def test_slots_have_the_level_of_their_place(name, share):
+    """Without a search, as with one: gaps, pixels that widen, bad patches anywhere, none good."""
+    grid = arrange_one(GRIDS[name])
+    torch.manual_seed(0)
+    level, mask = torch.randn(grid.present.shape), torch.rand(grid.present.shape) < share
+    place = patch_positions(grid.geometry, 32)
+    wanted = interpolate_level(level, mask, grid.geometry[..., 0], place.flatten(1)).view(place.shape)
+    torch.testing.assert_close(interpolate_slots(level, mask, grid.geometry, 32), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_padding_changes_no_level():

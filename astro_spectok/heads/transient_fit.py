@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.utils.products import multiply_pieces
+
 __all__ = ["SMOOTH", "Scan", "TemplateSums", "View", "make_waves", "scan_templates", "view_spectrum"]
 
 #: inverse variance, over its median, below which a pixel counts less
@@ -181,8 +183,8 @@ def scan_templates(view, sums, *, every=1):
     smooth = right[:, len(rows) :]
     alone = np.einsum("sj,sj->s", smooth, np.linalg.solve(waves, smooth[..., None])[..., 0])
     host = 0.5 * (np.einsum("sj,sj->s", right[:, n_own:], solved[:, :, -1]) - alone)
-    overlap = pull.astype(np.float32) @ library.templates.T  # (S, T)
-    size = own[:, sums.one, sums.other].astype(np.float32) @ sums.squares
+    overlap = multiply_pieces(pull.astype(np.float32), library.templates.T)  # (S, T)
+    size = multiply_pieces(own[:, sums.one, sums.other].astype(np.float32), sums.squares)
     size = np.maximum(size, 1e-6)
     best = np.clip(overlap / size, *STRENGTH)
     gain = best * (overlap - 0.5 * best * size)
@@ -205,7 +207,7 @@ def _sum_all(view, sums, every):
     joined = np.convolve(np.pad(weight, (0, JOINED)), np.full(JOINED, 1 / JOINED), mode="valid")
     span = JOINED * (sums.products.shape[0] - 1) + 1
     blocks = sliding_window_view(np.pad(joined, (0, JOINED)).astype(np.float32), span)[lags, ::JOINED]
-    products = np.ascontiguousarray(blocks) @ sums.products  # (S, pairs)
+    products = multiply_pieces(np.ascontiguousarray(blocks), sums.products)  # (S, pairs)
     normal = np.zeros((len(blocks), n_rows + WAVES, n_rows + WAVES))
     normal[:, :n_rows, :n_rows] = products[:, sums.place]
     right = np.empty((len(blocks), n_rows + WAVES))
@@ -220,7 +222,8 @@ def _sum_all(view, sums, every):
 
 
 def _correlate(values, rows, lags):
-    return np.ascontiguousarray(sliding_window_view(values.astype(np.float32), rows.shape[1])[lags]) @ rows.T
+    windows = sliding_window_view(values.astype(np.float32), rows.shape[1])[lags]
+    return multiply_pieces(np.ascontiguousarray(windows), rows.T)
 
 
 def _sum_windows(values, width, lags):

@@ -7,12 +7,12 @@ DCT (type II) of the flux less the interpolated level, shrunk by a Wiener filter
 are noise.
 """
 
+import functools
 import math
 
 import torch
 
-from astro_spectok.network.level import LARGEST, interpolate_level
-from astro_spectok.network.patch_grid import patch_positions
+from astro_spectok.network.level import LARGEST, interpolate_slots
 
 __all__ = ["detail_basis", "expand_detail", "filter_detail", "local_flux"]
 
@@ -54,7 +54,7 @@ def filter_detail(patches, level, number):
     """
     basis = detail_basis(patches.valid.shape[2], number, level.device)
     flux, valid = patches.channels[..., 0], patches.valid
-    rest = torch.where(valid, flux - _slot_level(level, patches.mask, patches.grid.geometry, len(basis)), 0.0)
+    rest = torch.where(valid, flux - interpolate_slots(level, patches.mask, patches.grid.geometry, len(basis)), 0.0)
     # sigma of the asinh of a flux; exp(2 ...) undoes how the noise is shown to the encoder
     sigma = torch.exp(2 * patches.channels[..., 2]) * torch.rsqrt(1 + torch.sinh(flux) ** 2)
     variance = torch.where(valid, sigma**2 + LEAST_SIGMA**2, torch.inf)
@@ -70,14 +70,24 @@ def _shrink(rest, variance, basis):
     signal = power - noise * (1 + NOISE_MARGIN * torch.rsqrt(count.clamp_min(1).to(power) / 2))
     signal = signal.clamp_min(0.0)[..., None]  # (B, T, 1)
     weight = 1 / (variance + LEAST_RATIO**2 * signal)
-    order = torch.arange(basis.shape[1], dtype=basis.dtype, device=rest.device)
-    shape = torch.exp(-((order / POWER_WIDTH) ** 2)) + POWER_FLOOR
-    root = torch.sqrt(signal * shape * (len(basis) / shape.sum()))  # (B, T, M)
-    normal = (basis.T * weight[..., None, :]) @ basis  # (B, T, M, M)
-    normal = root[..., :, None] * normal * root[..., None, :]
-    normal = normal + torch.eye(basis.shape[1], dtype=basis.dtype, device=rest.device)
+    shape, products = _scale_products(len(basis), basis.shape[1], basis.device)
+    normal = ((signal * weight) @ products).unflatten(-1, (len(shape), -1))  # (B, T, M, M)
+    normal.diagonal(dim1=-2, dim2=-1).add_(1)
+    root = torch.sqrt(signal) * shape  # (B, T, M)
     target = root * ((weight * rest) @ basis)
     return root * torch.cholesky_solve(target[..., None], torch.linalg.cholesky(normal))[..., 0]
+
+
+@functools.lru_cache(maxsize=8)
+def _scale_products(patch, number, device):
+    """Expected root of the power of each order (M,), and products of each two orders so scaled (P, M * M)."""
+    with torch.inference_mode(False):  # what is kept must serve with gradients too
+        basis = detail_basis(patch, number, device)
+        order = torch.arange(number, dtype=basis.dtype, device=device)
+        shape = torch.exp(-((order / POWER_WIDTH) ** 2)) + POWER_FLOOR
+        shape = torch.sqrt(shape * (patch / shape.sum()))
+        scaled = basis * shape
+        return shape, (scaled[:, :, None] * scaled[:, None]).flatten(1)
 
 
 def expand_detail(coefficients, patch):
@@ -103,11 +113,5 @@ def local_flux(level, coefficients, mask, geometry, patch):
     -------
     tensor, shape (B, T, P)
     """
-    flux = _slot_level(level, mask, geometry, patch) + expand_detail(coefficients, patch)
+    flux = interpolate_slots(level, mask, geometry, patch) + expand_detail(coefficients, patch)
     return torch.sinh(flux.clamp(-LARGEST, LARGEST))
-
-
-def _slot_level(level, mask, geometry, patch):
-    """The interpolated level in the slots of each patch, (B, T, P)."""
-    position = patch_positions(geometry, patch)
-    return interpolate_level(level, mask, geometry[..., 0], position.flatten(1)).view(position.shape)

@@ -8,7 +8,15 @@ second its largest absolute flux, which bounds what the decoder may answer; what
 
 import torch
 
-__all__ = ["LARGEST", "N_EXPLICIT", "interpolate_level", "limit_flux", "patch_extent", "patch_level"]
+__all__ = [
+    "LARGEST",
+    "N_EXPLICIT",
+    "interpolate_level",
+    "interpolate_slots",
+    "limit_flux",
+    "patch_extent",
+    "patch_level",
+]
 
 #: values at the start of each token that are not learned: level and extent
 N_EXPLICIT = 2
@@ -91,3 +99,47 @@ def interpolate_level(level, mask, centre, position):
     part = (position - left_centre) / (right_centre - left_centre).clamp_min(1e-9)
     part = part.clamp(0, 1).to(mask.device, level.dtype)
     return torch.lerp(level.gather(1, low), level.gather(1, high), part)
+
+
+def interpolate_slots(level, mask, geometry, patch):
+    """The same in the slots of the patches themselves, (B, T, P), where nothing has to be searched.
+
+    Parameters
+    ----------
+    level : tensor, shape (B, T)
+    mask : bool tensor, shape (B, T)
+    geometry : float64 tensor, shape (B, T, 3)
+    patch : int
+        Slots per patch, P.
+
+    Returns
+    -------
+    tensor, shape (B, T, P)
+        Zero for a spectrum without good patches.
+    """
+    level, last = torch.where(mask, level, 0.0), mask.shape[1] - 1
+    number = torch.arange(last + 1, device=mask.device).expand_as(mask)
+    before = torch.where(mask, number, -1).cummax(dim=1).values  # the last good patch up to each
+    after = torch.where(mask, number, last + 1).flip(1).cummin(dim=1).values.flip(1)
+    centre = geometry[..., 0]
+    base, slopes, reach = None, [], []
+    # to the left of the centre of each patch, and to its right
+    for low, high in (
+        (torch.nn.functional.pad(before[:, :-1], (1, 0), value=-1), after),
+        (before, torch.nn.functional.pad(after[:, 1:], (0, 1), value=last + 1)),
+    ):
+        # beyond the first or last good patch the one on the other side counts alone
+        low, high = torch.where(low < 0, high, low), torch.where(high > last, low, high)
+        low, high = low.clamp(0, last), high.clamp(0, last)
+        left, right = (centre.gather(1, side.to(centre.device)) for side in (low, high))
+        rise = level.gather(1, high) - level.gather(1, low)
+        slope = rise / (right - left).clamp_min(1e-9).to(rise)
+        if base is None:
+            base = level.gather(1, low) + slope * (centre - left).to(rise)
+        slopes.append(slope[..., None])
+        reach.append(((left if not reach else right) - centre).to(rise)[..., None])
+    place = torch.arange(patch, dtype=geometry.dtype, device=geometry.device) - (patch - 1) / 2
+    apart = (geometry[..., 1:] @ torch.stack([place, place**2])).to(level)  # (B, T, P), from the centre
+    # slots beyond the next patch, where pixels become wider behind a gap, have its level
+    apart = torch.minimum(torch.maximum(apart, reach[0].clamp_max(0)), reach[1].clamp_min(0))
+    return base[..., None] + torch.where(apart > 0, slopes[1], slopes[0]) * apart

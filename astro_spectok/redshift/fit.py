@@ -8,6 +8,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.redshift.templates import BLUEST, CONTINUUM, load_rest_templates
+from astro_spectok.utils.products import multiply_pieces
 
 __all__ = ["Refined", "assume_resolution", "divide_continuum", "make_prior", "refine_redshift"]
 
@@ -187,7 +188,7 @@ def _step(grid, at, ratio, weight):
     prior, expected = make_prior(model.shape[1])
     weighted = model * weight.astype(np.float32)[:, None]
     # Cholesky by LAPACK itself: matrices are so small that the wrapper costs more than they do
-    factor, failed = dpotrf((weighted.T @ model).astype(np.float64) + np.diag(prior))
+    factor, failed = dpotrf(multiply_pieces(weighted.T, model).astype(np.float64) + np.diag(prior))
     if failed:
         return 0.0, None, ratio, -np.inf
     coefficients, _ = dpotrs(factor, (weighted.T @ ratio).astype(np.float64) + prior * expected)

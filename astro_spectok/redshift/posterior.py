@@ -125,8 +125,8 @@ class RedshiftPosterior:
         total = 0.0
         for (name, p), size in zip(self.probability.items(), self.grid.size, strict=True):
             log_prior = -np.log(size * len(self.grid.classes))
-            # where a probability is 0 its logarithm need only be finite
-            total += float(p @ np.maximum(self.log_probability[name] - log_prior, LOWEST))
+            # where a probability is 0 its logarithm need only be finite; a scalar product would wake other threads
+            total += float(np.einsum("i,i->", p, np.maximum(self.log_probability[name] - log_prior, LOWEST)))
         return total
 
     @cached_property

@@ -107,10 +107,14 @@ def find_medium_by_sky(wavelength, flux, ivar, *, resolution=None, has_errors=Tr
 
 def _are_seen(x, noise, lines, pixel):
     """Whether nearly all of the lines stand out, rather than some of something else."""
-    apart = x[:, None] - lines
-    on, beside = np.abs(apart) < pixel, (np.abs(apart) > 3 * pixel) & (np.abs(apart) < 7 * pixel)
+    # the pixels around each line: all others are neither on it nor beside it
+    low, high = np.searchsorted(x, [lines - 8 * pixel, lines + 8 * pixel])
+    near = low + np.arange((high - low).max())[:, None]  # (pixels, lines)
+    inside, near = near < high, near.clip(max=len(x) - 1)
+    apart, noise = np.where(inside, np.abs(x[near] - lines), np.inf), noise[near]
+    on, beside = apart < pixel, (apart > 3 * pixel) & (apart < 7 * pixel)
     known = on.any(axis=0) & beside.any(axis=0)
-    peak, level = (np.sum(where * noise[:, None], axis=0) / np.maximum(where.sum(axis=0), 1) for where in (on, beside))
+    peak, level = (np.sum(where * noise, axis=0) / np.maximum(where.sum(axis=0), 1) for where in (on, beside))
     excess = (peak - level)[known]
     return bool(known.any() and np.mean(excess > 0) > MOST_SEEN and np.median(excess) > EXCESS)
 
@@ -144,18 +148,24 @@ def _measure_noise(x, flux, ivar, has_errors):
 
 def _match(x, noise, lines, sigma, shifts):
     """Fall of the variance of the noise by lines at each shift, over what the best leaves, (shifts,)."""
-    fine = sigma / 4
-    start = lines[0] - 2 * MARGIN
-    grid = start + fine * np.arange(int((lines[-1] - lines[0] + 4 * MARGIN) / fine))
-    profile = np.zeros(len(grid))
-    for line in lines:
-        near = slice(*np.searchsorted(grid, [line - 4 * sigma, line + 4 * sigma]))
-        profile[near] += np.exp(-0.5 * ((grid[near] - line) / sigma) ** 2)
+    grid, profile = _draw_lines(sigma)
     left = noise - noise.mean()
     # no shift brings a line to the other pixels
     after = np.searchsorted(lines, x).clip(1, len(lines) - 1)
     reached = np.minimum(np.abs(x - lines[after - 1]), np.abs(x - lines[after])) < 5 * sigma + shifts[-1] / LIGHT_SPEED
     model = np.interp(x[reached, None] - shifts / LIGHT_SPEED, grid, profile, left=0.0, right=0.0)  # (m, shifts)
-    spread = np.sum(model**2, axis=0) - np.sum(model, axis=0) ** 2 / len(x)
+    spread = np.einsum("ms,ms->s", model, model) - np.sum(model, axis=0) ** 2 / len(x)
     gained = np.maximum(left[reached] @ model, 0.0) ** 2 / np.maximum(spread, 1e-30)
     return gained / max(float(left @ left - gained.max()) / len(x), 1e-6)
+
+
+@lru_cache(maxsize=16)  # spectra of a survey have pixels alike
+def _draw_lines(sigma):
+    """A fine grid in ln(wavelength), and all lines on it at unit height."""
+    lines, fine = _list_lines(), sigma / 4
+    grid = lines[0] - 2 * MARGIN + fine * np.arange(int((lines[-1] - lines[0] + 4 * MARGIN) / fine))
+    profile = np.zeros(len(grid))
+    for line in lines:
+        near = slice(*np.searchsorted(grid, [line - 4 * sigma, line + 4 * sigma]))
+        profile[near] += np.exp(-0.5 * ((grid[near] - line) / sigma) ** 2)
+    return grid, profile

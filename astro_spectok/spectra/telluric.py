@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import fftconvolve
 from scipy.special import ndtr
 
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
@@ -105,7 +104,7 @@ def _make_absorption(band, depth, resolution):
     tau = np.bincount(np.rint((waves - low) / FINE).astype(int), depths, int((high - low) / FINE))
     reach = round(WINGS / LIGHT_SPEED / FINE)
     pressure = 1 / (1 + (np.arange(-reach, reach + 1) * FINE * LIGHT_SPEED / HALF_WIDTH) ** 2)
-    absorbed = 1 - np.exp(-depth * np.maximum(fftconvolve(tau, pressure, mode="same"), 0))
+    absorbed = 1 - np.exp(-depth * np.convolve(tau, pressure, mode="same"))
     return low, gaussian_filter1d(absorbed, 1 / (resolution * FINE * FWHM_PER_SIGMA))
 
 
@@ -211,26 +210,35 @@ def _fit_band(band, x, flux, ivar, resolution, shifts):
     left = weight * flux / level
     left -= smooth @ (smooth.T @ left)
     few = shifts[::GLANCE]
-    if _match(x, left, weight, smooth, _make_absorption(band, DEPTHS[2], powers[-1]), few).max() < SEEN:
+    if _match(x, left, weight, smooth, [_make_absorption(band, DEPTHS[2], powers[-1])], few).max() < SEEN:
         return np.zeros(len(shifts))
     tried = [_make_absorption(band, depth, power) for power in powers for depth in DEPTHS]
-    seen = [_match(x, left, weight, smooth, made, few).max() for made in tried]
-    best = _match(x, left, weight, smooth, tried[int(np.argmax(seen))], shifts)
+    seen = _match(x, left, weight, smooth, tried, few).max(axis=1)
+    (best,) = _match(x, left, weight, smooth, [tried[int(np.argmax(seen))]], shifts)
     noise = max((left @ left - best.max()) / len(x), 1.0)
     return best / noise
 
 
-def _match(x, left, weight, smooth, made, shifts):
-    """Fall of chi squared by an absorption at each shift, (shifts,); ``left`` is what is not smooth, over the noise."""
-    start, absorbed = made
+def _match(x, left, weight, smooth, tried, shifts):
+    """Fall of chi squared by each of some absorptions of one band at each shift, (absorptions, shifts).
+
+    ``left`` is what is not smooth, over the noise.
+    """
+    start = tried[0][0]
     at = (x[:, None] - shifts / LIGHT_SPEED - start) / FINE  # (m, shifts)
-    index = np.clip(at.astype(np.int64), 0, len(absorbed) - 2)
+    index = np.clip(at.astype(np.int64), 0, len(tried[0][1]) - 2)
     part = at - index
-    model = weight * ((1 - part) * absorbed[index] + part * absorbed[index + 1])
-    # of the model, what is not smooth either; ``left`` is orthogonal to the rest
-    power = np.sum(model**2, axis=0) - np.sum((smooth.T @ model) ** 2, axis=0)
-    # flux falls where light is absorbed
-    return np.maximum(-(left @ model), 0.0) ** 2 / np.maximum(power, 1e-30)
+    rest = 1 - part
+    gained = np.empty((len(tried), len(shifts)))
+    for k, (_, absorbed) in enumerate(tried):
+        model = rest * absorbed.take(index)
+        model += part * absorbed.take(index + 1)
+        model *= weight
+        # of the model, what is not smooth either; ``left`` is orthogonal to the rest
+        power = np.einsum("ms,ms->s", model, model) - np.sum((smooth.T @ model) ** 2, axis=0)
+        # flux falls where light is absorbed
+        gained[k] = np.maximum(-(left @ model), 0.0) ** 2 / np.maximum(power, 1e-30)
+    return gained
 
 
 def _average(values, stride):

@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens of spectra by the codec of AION-1, in an environment of its own: random weights, sizes set after its source.
+"""Tokens of spectra by the codec of AION-1, in an environment of its own: random weights, sizes of its documentation.
 
     python benchmarks/peers/aion/encode.py SPECTRA.npz ROUNDS
 
-Its weights are given by name after a licence is agreed to; what an encoding costs does not depend on them. The codec
-alone is measured, which makes the tokens that the large network then reads.
+Its weights are given by name after a licence is agreed to; what an encoding costs does not depend on them. Depths, grid
+(8,704 pixels of 0.8 Angstrom), codes of ten bits and the width of all stages but the last are those of its own
+documentation (``docs/architecture.md``) and of the defaults of its class. Of the last stage these say 768 channels, but
+the class wants as many as in the latent layer, by default 512: 512 is taken, which costs less. The codec alone is
+measured, which makes the tokens that the large network then reads.
 """
 
 import sys
@@ -20,7 +23,7 @@ from aion.codecs.spectrum import SpectrumCodec
 from aion.modalities import DESISpectrum
 
 BATCH = 8
-#: the published encoder ends in as many channels as the latent layer has; a code of ten bits is one of 1024
+#: the last stage is as wide as the latent layer, by default 512; a code of ten bits is one of 1024
 DEPTHS, DIMS, BITS = (3, 3, 9, 3), (96, 192, 384, 512), 10
 
 

@@ -1,0 +1,45 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Products of matrices that wake no other thread.
+
+NumPy's library shares products above a certain size among threads, which then wait for more by spinning: beside a
+network, or on a busy machine, that costs as much processor time again as the products, for nothing. In pieces below
+that size they stay in the thread that asks for them.
+"""
+
+import numpy as np
+
+__all__ = ["multiply_pieces"]
+
+#: multiplications up to which OpenBLAS takes one thread, and most rows or columns of a piece
+MOST, SIDE = 2**18, 64
+
+
+def multiply_pieces(left, right):
+    """Result of ``left @ right``, of matrices (m, k) and (k, n).
+
+    Parameters
+    ----------
+    left, right : ndarray
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.utils.products import multiply_pieces
+    >>> multiply_pieces(np.ones((2, 9000)), np.ones((9000, 20)))[0, 0]
+    np.float64(9000.0)
+    """
+    (m, k), n = left.shape, right.shape[1]
+    if m * k * n <= MOST:
+        return left @ right
+    out = np.zeros((m, n), np.result_type(left, right))
+    depth = MOST // (min(m, SIDE) * min(n, SIDE))
+    for i in range(0, m, SIDE):
+        for j in range(0, n, SIDE):
+            here = out[i : i + SIDE, j : j + SIDE]
+            for t in range(0, k, depth):
+                here += left[i : i + SIDE, t : t + depth] @ right[t : t + depth, j : j + SIDE]
+    return out

@@ -1,0 +1,34 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Tests of products in pieces."""
+
+import numpy as np
+import pytest
+
+from astro_spectok.utils.products import MOST, multiply_pieces
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5, 2), (15, 7781, 15), (300, 70, 200), (1, 300_000, 1), (130, 129, 65)])
+def test_pieces_give_the_product(shape, dtype):
+    """Of any sizes, those that no piece divides among them; the type of numbers stays."""
+    m, k, n = shape
+    rng = np.random.default_rng(1)
+    left, right = rng.normal(size=(k, m)).astype(dtype).T, rng.normal(size=(k, n)).astype(dtype)
+    found = multiply_pieces(left, right)
+    assert found.dtype == dtype
+    wanted = left.astype(np.float64) @ right.astype(np.float64)
+    np.testing.assert_allclose(found, wanted, atol=(1e-5 if dtype == np.float32 else 1e-13) * np.sqrt(k) * 10)
+
+
+def test_no_piece_is_larger_than_one_thread_takes():
+    """What is handed to the library in one go."""
+    sizes = []
+
+    class Counted(np.ndarray):
+        def __matmul__(self, other):
+            sizes.append(self.shape[0] * self.shape[1] * other.shape[1])
+            return np.asarray(self) @ np.asarray(other)
+
+    multiply_pieces(np.ones((100, 5000), np.float32).view(Counted), np.ones((5000, 90), np.float32))
+    assert len(sizes) > 1
+    assert max(sizes) <= MOST
