@@ -7,9 +7,9 @@ A file from an archive, in a notebook: what is it, how far away, and how sure is
 """
 
 # %%
-# Four real spectra come with the package: a white dwarf of SDSS, the brightest galaxy of a cluster as VLT/MUSE saw it,
-# a galaxy of the survey LEGA-C from VLT/VIMOS, and a quasar of BOSS. ``read`` takes files of any format that specutils
-# or this package can read; with yours, begin here.
+# Four real spectra are included in the package: a white dwarf from SDSS, the brightest galaxy of a cluster observed
+# with VLT/MUSE, a galaxy from the survey LEGA-C with VLT/VIMOS, and a quasar from BOSS. ``read`` takes files in any
+# format that specutils or this package can read; with your own files, start here.
 
 import astro_spectok
 from astro_spectok.example import list_example_files
@@ -21,7 +21,7 @@ for path, spectrum in zip(files, spectra, strict=True):
     print(f"{path.name:24} {len(spectrum.flux)} pixels, {first:.0f} to {last:.0f}")
 
 # %%
-# One call measures all of them. ``zwarn`` 0 is an answer to rely on.
+# One call measures all of them. An answer with ``zwarn`` 0 can be relied on.
 
 from astro_spectok.estimators import RedshiftEstimator
 
@@ -30,21 +30,22 @@ table = estimator.estimate(spectra)
 table["name", "spectype", "z", "z_err", "p_best", "stellar_type", "zwarn", "medium"]
 
 # %%
-# One of them with its model, its lines, and the probability of every other redshift. The lower panel has one peak:
-# nothing else fits this galaxy.
+# One of them with its model, its lines, and the probability of every redshift. The lower panel has a single peak: no
+# other redshift fits this galaxy.
 
 galaxy = estimator.estimate(spectra[1])
 axes = galaxy.plot()
 
 # %%
-# The quasar is fainter and its lines are broad: the error is a hundred times as large, but one redshift is left.
+# The quasar is fainter and its lines are broad. The error is a hundred times as large, but there is still only one
+# redshift.
 
 quasar = estimator.estimate(spectra[3])
 axes = quasar.plot()
 
 # %%
-# A redshift goes into a copy of the spectrum, and specutils measures from there: the equivalent width of H-alpha with
-# [N II] in the cluster's galaxy, which a cooling flow lights up.
+# ``apply`` sets the redshift on a copy of the spectrum, and specutils takes over from there: here it measures the
+# equivalent width of H-alpha with [N II] in the cluster galaxy, where they come from a cooling flow.
 
 from astropy import units as u
 from specutils import SpectralRegion
@@ -60,8 +61,8 @@ continuum = extract_region(
 print(f"equivalent width {equivalent_width(around / continuum):.0f}")
 
 # %%
-# The white dwarf is a star, so it has a type and a velocity. Its parameters are not given: no white dwarf was among the
-# stars with labels, and ``warn`` says so.
+# The white dwarf is a star, so it has a type and a velocity. It has no parameters, because no white dwarfs were among
+# the training stars; ``warn`` says so.
 
 from astro_spectok.estimators import StellarParameterEstimator
 

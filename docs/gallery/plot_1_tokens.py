@@ -7,7 +7,7 @@ A spectrum is cut into patches of 32 pixels, and each patch becomes one token.
 """
 
 # %%
-# The package brings a made-up galaxy. Any `specutils.Spectrum` serves as well.
+# The example is a made-up galaxy that is included in the package. Any `specutils.Spectrum` will do.
 
 from astro_spectok import tokenize
 from astro_spectok.example import read_example
@@ -17,14 +17,13 @@ tokens = tokenize(spectrum)
 tokens
 
 # %%
-# ``plot`` draws the spectrum that the tokens decode to, and below it the tokens: one column for each token at its
-# wavelength, one row for each of its values. Where the spectrum has a line, many values differ from those of the
-# neighbours.
+# ``plot`` draws the decoded spectrum and, below it, the tokens: one column for each token at its wavelength, one row
+# for each of its values. Where the spectrum has a line, many values differ from those of the neighbours.
 
 axes = tokens.plot()
 
 # %%
-# Data, model, and what is left over in units of the error:
+# Data, model, and residuals in units of the error:
 
 from astro_spectok.plotting import plot_reconstruction
 
@@ -32,7 +31,7 @@ model = tokens.decode(spectrum.spectral_axis)
 axes = plot_reconstruction(spectrum, model)
 
 # %%
-# The axes know their units: a place can be given in any other.
+# The axes know their units, so you can give a position in any unit.
 
 from astropy import units as u
 

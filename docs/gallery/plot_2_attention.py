@@ -3,12 +3,12 @@
 Attention over lines
 ====================
 
-The encoder lets each token look at the others. Where it looks is measured, block by block and head by head.
+The encoder lets each token attend to the others. This shows where it looks, block by block and head by head.
 """
 
 # %%
-# The upper panel is the spectrum. Below, each row is one head of a block, the first block on top; colour is how much
-# attention a token receives, over what it would receive if all received alike.
+# The upper panel is the spectrum. Below, each row is one head of a block, with the first block on top. Colour shows how
+# much attention a token receives, relative to an equal share.
 
 from astro_spectok import measure_attention
 from astro_spectok.example import read_example
@@ -23,9 +23,9 @@ lines = {name: rest * (1 + redshift) for name, rest in list_lines("GALAXY").item
 mark_lines(axes[0], lines, 3700, 9200)
 
 # %%
-# In the first blocks tokens look at their neighbours, and all of them receive much alike. In the last ones a few tokens
-# receive most of the attention of several heads. Many of these hold strong lines, or stand where the spectrum begins. A
-# token is 32 pixels wide, here about 40 Angstrom:
+# In the first blocks, tokens look at their neighbours, and all receive similar amounts. In the last blocks, a few
+# tokens receive most of the attention of several heads. Many of these contain strong lines, or lie where the spectrum
+# begins. A token is 32 pixels wide, here about 40 Angstrom:
 
 import numpy as np
 from astropy import units as u
@@ -37,7 +37,7 @@ for k in np.argsort(-last)[:5]:
     print(f"{place:.0f} A received {last[k]:.1f}; {name} is at {lines[name]:.0f} A")
 
 # %%
-# What one token looks at: that of H-alpha, in each block, as the mean of its heads.
+# What the token with H-alpha looks at, in each block, as the mean over the heads:
 
 import matplotlib.pyplot as plt
 

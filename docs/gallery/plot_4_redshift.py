@@ -7,7 +7,7 @@ A clear spectrum has one solution. A faint one may have several, and the estimat
 """
 
 # %%
-# A clear case first: the example galaxy. In a notebook an estimate is shown as a table.
+# First a clear case, the example galaxy. In a notebook an estimate is displayed as a table.
 
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.example import read_example
@@ -17,12 +17,12 @@ estimate = estimator.estimate(read_example())
 estimate
 
 # %%
-# Its picture: the spectrum with the model and the lines at this redshift, and the posterior.
+# Its plot shows the spectrum with the model and the lines at this redshift, and the posterior.
 
 axes = estimate.plot()
 
 # %%
-# Now twenty faint simulated galaxies, of which we take the one whose second solution is the most probable.
+# Now simulate twenty faint galaxies, and take the one whose second solution is the most probable.
 
 import numpy as np
 
@@ -37,13 +37,13 @@ unsure = estimator.estimate(faint[chosen])
 unsure
 
 # %%
-# Triangles mark the solutions, with their rank; solutions close to each other lie on top of each other here.
+# Triangles mark the solutions, with their rank; nearby solutions overlap in this plot.
 
 axes = unsure.plot()
 
 # %%
-# What is known from elsewhere, here a photometric redshift, can be multiplied in. It is drawn from the truth of the
-# simulation with an error of 5 per cent in 1 + z.
+# Multiply the posterior by other information, here a photometric redshift. It is drawn from the true redshift of the
+# simulation, with an error of 5 per cent in 1 + z.
 
 import matplotlib.pyplot as plt
 

@@ -8,8 +8,8 @@ galaxy come to each other?
 """
 
 # %%
-# Simulated galaxies are seen by instruments drawn at random. We take eight galaxies that each of five instruments has
-# seen: other ranges, other pixels, other resolving powers, other noise.
+# Here, random instruments see simulated galaxies. We take eight galaxies, each seen with five instruments that differ
+# in range, pixels, resolving power and noise.
 
 import numpy as np
 
@@ -54,7 +54,7 @@ axes[-1].set_xlabel("Wavelength [Å]")
 label = figure.supylabel("Flux, any scale")
 
 # %%
-# Cosines of the angles between all pairs of vectors: views of one galaxy make the squares on the diagonal.
+# Cosines of the angles between all pairs of vectors. The squares on the diagonal are views of the same galaxy.
 
 unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
 cosine = unit @ unit.T
@@ -81,11 +81,11 @@ from astro_spectok.plotting import plot_embeddings
 axes = plot_embeddings(vectors, names=galaxy)
 
 # %%
-# Five views of one galaxy lie close to each other, not on one point: they show other ranges and other detail, and
-# where a view lacks the lines that determine the redshift, it can end up away from the others. On the map galaxies may
-# come together that are apart in space, since it holds only a part of the differences.
+# The five views of a galaxy lie close together, but not at one point: they show different ranges and details, and a
+# view without the lines that determine the redshift can end up away from the others. Galaxies that are far apart may
+# come together on the map, because it shows only part of the differences.
 #
-# In numbers: how often the nearest of all other vectors is a view of the same galaxy, and the median cosines.
+# In numbers: how often the nearest other vector is a view of the same galaxy, and the median cosines.
 
 np.fill_diagonal(cosine, np.nan)
 same = galaxy[:, None] == galaxy

@@ -7,10 +7,9 @@ Stellar parameters of many spectra in one picture, and of one star with its erro
 """
 
 # %%
-# Simulated stars of types F, G and K, for which parameters were trained. The analytic stars of the simulator are
-# crude: black bodies with lines whose strength goes with temperature, without a true gravity or abundance. The picture
-# below shows what can be drawn, not how good the parameters are, which the :ref:`model card <model_card>` shows on real
-# stars.
+# These are simulated stars of types F, G and K. The analytic stars of the simulator are crude: black bodies with lines
+# whose strengths follow temperature, without a true gravity or abundance. So this shows how to draw the diagram, not
+# how good the parameters are; for the diagram of real stars see :ref:`stellar_accuracy`.
 
 from astro_spectok.estimators import StellarParameterEstimator
 from astro_spectok.plotting import plot_table
@@ -24,8 +23,8 @@ table = StellarParameterEstimator().estimate(spectra)
 axes = plot_table(table)
 
 # %%
-# Stars that are flagged are hollow, for instance as their parameters lie outside those of the stars that were trained
-# on. How often each flag is set:
+# Flagged stars are hollow, for example because their parameters lie outside those of the training stars. How often each
+# flag is set:
 
 from astro_spectok.stellar import StellarFlag
 
@@ -35,8 +34,8 @@ for flag in StellarFlag:
         print(f"{count:3d}  {flag.name}")
 
 # %%
-# One of those that are not flagged: the spectrum at rest with its lines, and its place. Ellipses are one and two
-# standard deviations, the outline is that of the stars that were trained on.
+# A star without a flag: its spectrum at rest with lines, and its position in the diagram. The ellipses are one and two
+# standard deviations; the outline is that of the training stars.
 
 import numpy as np
 
@@ -46,7 +45,7 @@ estimate = StellarParameterEstimator().estimate(spectra[first])
 axes = estimate.plot()
 
 # %%
-# The same as distributions, which carry the covariance of the parameters along.
+# The same as distributions, which include the covariance of the parameters.
 
 samples = StellarParameterEstimator().sample(spectra[first])
 axes = samples.plot()

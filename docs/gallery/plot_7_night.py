@@ -7,7 +7,7 @@ Galaxies, quasars, stars and blank sky, from several spectrographs, measured in 
 """
 
 # %%
-# One hundred simulated spectra, and ten of blank sky. Lengths, ranges and units may differ from one to the next.
+# One hundred simulated spectra and ten of blank sky. Their lengths, ranges and units may differ.
 
 from astro_spectok.simulate.export import simulate_spectra
 
@@ -21,7 +21,7 @@ night = [
 ]
 
 # %%
-# One row for each, in their order. ``zwarn`` 0 is a redshift to be relied on.
+# The table has one row for each, in order. A redshift with ``zwarn`` 0 can be relied on.
 
 from astro_spectok.estimators import RedshiftEstimator
 
@@ -44,8 +44,8 @@ from astro_spectok.plotting import plot_table
 axes = plot_table(table)
 
 # %%
-# As the truth of simulated spectra is known, what is right can be counted: the class, and a redshift within 1000 km/s
-# of the truth.
+# The truth of simulated spectra is known, so we can count the right answers: the right class, and a redshift within
+# 1000 km/s of the truth.
 
 import numpy as np
 
@@ -62,7 +62,7 @@ print(
 print(f"blank sky: {sky.sum()}, {np.sum(sky & trusted)} of them trusted")
 
 # %%
-# Tables go into files with their units and their provenance.
+# Files keep the units and the provenance of the table.
 
 import tempfile
 from pathlib import Path

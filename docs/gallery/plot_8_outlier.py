@@ -3,11 +3,11 @@
 What looks like nothing else, and where
 =======================================
 
-A hundred galaxies, and a real one with a line that does not belong: its pixels say where.
+Find what is unlike a hundred galaxies, and the wavelengths at which it differs.
 """
 
 # %%
-# What is usual: simulated galaxies as SDSS sees them, kept in an index of their embeddings.
+# Simulated galaxies as SDSS sees them define what is usual. The index holds their embeddings.
 
 import numpy as np
 
@@ -22,8 +22,8 @@ usual = simulate_spectra(
 index = SpectrumIndex(usual)
 
 # %%
-# What is not: the galaxy of Abell 478 that comes with the package, once as it is and once with a made-up line at 6200
-# Angstrom; and a white dwarf.
+# Compare with these three spectra: the galaxy in Abell 478 that is included in the package, the same with a line added
+# at 6200 Angstrom, and a white dwarf.
 
 galaxy = astro_spectok.read(list_example_files()[1])
 dwarf = astro_spectok.read(list_example_files()[0])
@@ -39,13 +39,13 @@ odd = type(galaxy)(
 )
 
 # %%
-# ``distance`` and ``rarity`` compare whole spectra, ``surprise`` compares pixels with what the network expects of them
-# from all others; ``odd_wavelength`` is where the largest surprise is.
+# ``distance`` and ``rarity`` compare whole spectra. ``surprise`` compares each pixel with the prediction of the network
+# from all others, and ``odd_wavelength`` is where the surprise is largest.
 
 scores = outlier_score([galaxy, odd, dwarf], index)
 scores.table["distance", "rarity", "surprise", "odd_wavelength", "odd_sigma"]
 
 # %%
-# The second spectrum: above, what was expected without seeing it; below, by how many standard deviations it differs.
+# The second spectrum. Above: the prediction from the other pixels. Below: the difference in standard deviations.
 
 axes = scores.plot(1)

@@ -3,12 +3,12 @@
 From colours to spectra
 =======================
 
-Fluxes in three filters are the question, spectra are the answer: both have vectors in one space.
+Find spectra from fluxes in three filters, with vectors of both in one space.
 """
 
 # %%
-# An archive of simulated spectra of galaxies, quasars and stars. The fluxes that they would have in g, r and i of SDSS
-# stand in a table of their own, as a catalogue has them, with errors of 3 per cent.
+# The archive holds simulated spectra of galaxies, quasars and stars. The catalogue is a table of their fluxes in g, r
+# and i of SDSS, with errors of 3 per cent.
 
 import numpy as np
 from astropy import units as u
@@ -43,7 +43,7 @@ for k, name in enumerate(filters):
     table[f"{name}_err"] = error * u.nmgy
 
 # %%
-# The vectors of the spectra go into an index, those of the fluxes are looked up in it.
+# Put the vectors of the spectra into an index, and look up those of the fluxes.
 
 from astro_spectok.adapt import SpectrumIndex
 
@@ -54,7 +54,7 @@ hits = found[found["row"] == found["query"]]
 print(f"its own is among the ten nearest: {len(hits)} of {len(table)}")
 
 # %%
-# One object of each class that was found: its fluxes, and the three spectra nearest to them; its own is orange.
+# One object of each class that was found: its fluxes, and the three nearest spectra. Its own spectrum is orange.
 
 import matplotlib.pyplot as plt
 
@@ -85,5 +85,5 @@ for axis, name in zip(axes, ("GALAXY", "QSO", "STAR"), strict=True):
 axes[-1].set_xlabel("Wavelength [Angstrom]")
 
 # %%
-# Three colours do not tell a galaxy from all others, and more filters tell more: :ref:`photometry` says how often an
-# object is found among a thousand of its class.
+# Three filters cannot distinguish one galaxy from all others; more filters do better. :ref:`photometry` says how often
+# an object is found among a thousand of its class.
