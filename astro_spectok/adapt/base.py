@@ -247,7 +247,7 @@ class SpectrumModel(BaseEstimator):
         obj, medium, resolution, redshift
             Spectra, as for `SpectrumSet`.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Returns
         -------

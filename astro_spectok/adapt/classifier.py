@@ -31,7 +31,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
@@ -121,7 +121,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             What the deeper parts learn from first: simulated spectra with the same classes, such as
             `~astro_spectok.adapt.simulated.simulate_like` makes. They learn clean physics; then what these spectra are.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Returns
         -------

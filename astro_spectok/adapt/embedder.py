@@ -20,7 +20,7 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional

@@ -37,7 +37,7 @@ class SpectrumIndex:
     table : `~astropy.table.Table` or dict, optional
         Columns of numbers or text, a row for each spectrum: returned with what is found, and searched by.
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
@@ -45,7 +45,7 @@ class SpectrumIndex:
     medium, resolution
         As for `~astro_spectok.embed`.
     progress : bool, optional
-        Show a bar; by default for long work on a terminal.
+        Show a progress bar. Default: for long work on a terminal.
     **options
         Others of `~astro_spectok.embed`, remembered for what is added and searched for.
 

@@ -57,7 +57,7 @@ def embed_photometry(
     limit_sigma : float, optional
         How many standard deviations a limit is.
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
 
     Returns
     -------

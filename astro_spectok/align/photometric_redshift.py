@@ -51,7 +51,7 @@ class PhotometricRedshift:
     filters : mapping of str to filter, sequence of filters, or str
         As for `~astro_spectok.align.embed_photometry`.
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     errors, unit, upper_limits, limit_sigma
         As for `~astro_spectok.align.embed_photometry`.
 

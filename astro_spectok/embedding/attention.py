@@ -37,18 +37,18 @@ def measure_attention(
         One spectrum; or plain arrays with units as a tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux,
         uncertainty)``.
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     medium : {'vacuum', 'air'}, optional
-        Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+        Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
     resolution : float, array_like or `~astropy.units.Quantity`, optional
-        Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+        Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most. A
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU. A
         single spectrum always goes as a whole.
     progress : bool, optional
-        Show a bar; by default for long work on a terminal.
+        Show a progress bar. Default: for long work on a terminal.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def measure_attention(
     Raises
     ------
     TypeError
-        ``obj`` is no spectrum.
+        ``obj`` is not a spectrum.
     `~astropy.units.UnitsError`
         Its axis cannot be converted.
     ValueError
@@ -66,7 +66,7 @@ def measure_attention(
     Warns
     -----
     WavelengthRangeWarning
-        More than 2 per cent of the good pixels lie outside what the weights were trained on.
+        More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
 
     References
     ----------

@@ -49,8 +49,8 @@ def embed(
 ) -> np.ndarray:
     """Turn spectra into vectors, one for each.
 
-    Vectors are compared by their angle (cosine); they do not depend on the unit or scale of the flux, nor on what
-    stands in bad pixels. A vector has parts, each of which can be used alone:
+    Compare vectors by their angle (cosine); they do not depend on the unit or scale of the flux, nor on the values in
+    bad pixels. A vector has parts, each of which can be used alone:
 
     - ``'lines'``: principal components of the flux over its continuum, at rest: what an object is, whatever the
       calibration; found under the noise of the spectrum, and whitened by how the same star differs between instruments.
@@ -61,17 +61,17 @@ def embed(
     ``parts='photometry'`` gives another vector instead, to be compared with those of fluxes in filters alone
     (`~astro_spectok.align.embed_photometry`).
 
-    Parts of which a spectrum says nothing are zero.
+    Parts that a spectrum does not constrain are zero.
 
     Parameters
     ----------
     obj, weights, medium, resolution, device, batch_tokens, progress
         As for `~astro_spectok.tokenize`, whose errors and warnings are raised here too.
     parts : str or sequence of str, optional
-        Those that are wanted; all that the weights have if not given. They stand in the order above.
+        Parts to return, in the order above. Default: all that the weights have.
     redshift : float or array_like of shape (n,), optional
-        Of the objects, where it is known: lines and colours are those at rest. Where it is not given, or NaN, it is
-        found; ``spec.redshift`` is never applied.
+        Redshifts of the objects, since lines and colours are those at rest. Where it is not given, or NaN, it is
+        measured; ``spec.redshift`` is never used.
 
     Returns
     -------
@@ -82,8 +82,8 @@ def embed(
     Raises
     ------
     TypeError, ValueError
-        ``parts`` is no name of a part, or one that the weights have no head for; ``redshift`` is no number above -1 for
-        each spectrum.
+        ``parts`` is not the name of a part, or the weights have no head for it; ``redshift`` is not a number above -1
+        for each spectrum.
 
     Notes
     -----

@@ -31,9 +31,9 @@ def tokenize(
     """Turn spectra into tokens: one vector for each patch of native pixels.
 
     Spectral axes in any unit and direction become vacuum wavelengths as observed (``spec.redshift`` is never
-    applied); flux in any unit counts up to a factor, so results do not depend on units. Masked, non-finite and
-    zero-weight pixels change nothing, whatever stands there. Where no uncertainty is given it is estimated from the
-    scatter of the flux, and flagged.
+    applied); the scale of the flux is set aside, so results do not depend on units. Masked, non-finite and
+    zero-weight pixels have no effect. If no uncertainty is given, it is estimated from the scatter of the flux, and
+    the spectrum is flagged.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ def tokenize(
         One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a tuple
         ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     medium : {'vacuum', 'air'}, optional
-        Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+        Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
     resolution : float, array_like or `~astropy.units.Quantity`, optional
-        Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+        Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
     progress : bool, optional
-        Show a bar; by default for long work on a terminal.
+        Show a progress bar. Default: for long work on a terminal.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def tokenize(
     Raises
     ------
     TypeError
-        ``obj`` is no spectrum.
+        ``obj`` is not a spectrum.
     `~astropy.units.UnitsError`
         The axis of a single spectrum cannot be converted.
     ValueError
@@ -70,7 +70,7 @@ def tokenize(
     Warns
     -----
     WavelengthRangeWarning
-        More than 2 per cent of the good pixels lie outside what the weights were trained on.
+        More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
     FlaggedSpectraWarning
         Some of several spectra cannot be used.
 

@@ -31,13 +31,13 @@ class Runner:
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str or `torch.device`
         'auto' takes the best there is.
     precision : {'auto', 'float32', 'bfloat16'}, optional
         ``conf.precision`` if not given.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Runner:
         ----------
         batch : `~astro_spectok.spectra.SpectrumBatch`
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Yields
         ------
@@ -185,7 +185,7 @@ class Runner:
         redshift : ndarray, shape (n,), optional
             Of the objects, for lines and colours; NaN where it is to be found.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Yields
         ------
@@ -246,7 +246,7 @@ class Runner:
         embedding : bool, optional
             Whether it is wanted too.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Yields
         ------

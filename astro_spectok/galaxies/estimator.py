@@ -32,24 +32,24 @@ class GalaxyPropertyEstimator(Estimator):
     """Properties of galaxies: light-weighted age, metallicity, attenuation, velocity dispersion, lines and D4000.
 
     Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, as for
-    `~astro_spectok.tokenize`: apart from fluxes of lines, results do not depend on the units, nor on what stands in
+    `~astro_spectok.tokenize`: apart from fluxes of lines, results do not depend on the units, nor on the values in
     masked, non-finite or zero-weight pixels. The redshift is that of `RedshiftEstimator`, or one that is given.
-    Parameters of the estimator are stored as they are and checked when `estimate` uses them.
+    Parameters of the estimator are stored unchanged and checked when `estimate` uses them.
 
-    Age, metallicity and attenuation are read by a head of the weights that learned them from simulated galaxies. All
-    else is measured directly: starlight is fitted between the emission lines, the lines over the starlight.
+    Age, metallicity and attenuation come from a head of the weights that was trained on simulated galaxies. Everything
+    else is measured directly: starlight is fitted between the emission lines, and the lines above the starlight.
 
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
     assume_galaxy : bool
-        Whether all spectra are known to be of galaxies. If not, spectra that are more probably of something else get
-        no properties.
+        All spectra are known to be of galaxies. Otherwise, spectra that are more probably of something else get no
+        properties.
 
     See Also
     --------
@@ -105,12 +105,12 @@ class GalaxyPropertyEstimator(Estimator):
         redshift : float or array_like, optional
             Redshift of all, or one for each spectrum; NaN where it is to be found. Found for all if not given.
         medium : {'vacuum', 'air'}, optional
-            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+            Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
-            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there. No
+            Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata. No
             velocity dispersion is given where it is unknown.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class GalaxyPropertyEstimator(Estimator):
         Warns
         -----
         WavelengthRangeWarning
-            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+            More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """

@@ -56,30 +56,30 @@ class RedshiftEstimator(Estimator):
     """Class and redshift of spectra.
 
     Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, as for
-    `~astro_spectok.tokenize`: results do not depend on the units, nor on what stands in masked, non-finite or
-    zero-weight pixels. Parameters are stored as they are and checked when `estimate` uses them.
+    `~astro_spectok.tokenize`: results do not depend on the units, nor on the values in masked, non-finite or
+    zero-weight pixels. Parameters are stored unchanged and checked when `estimate` uses them.
 
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
     z_range : (float, float) or dict of str to (float, float), optional
-        Lowest and highest redshift, for all classes but stars, whose radial velocities are left alone; or by class,
-        those of stars as radial velocity over the speed of light. All that the weights know if not given.
+        Lowest and highest redshift, which does not limit the velocities of stars; or a dict with the range of each
+        class, that of stars as radial velocity over the speed of light. Default: all that the weights know.
     classes : str or sequence of str, optional
-        Out of the classes of the weights, ``'GALAXY'``, ``'QSO'``, ``'STAR'``; all if not given.
+        Classes to consider, of ``'GALAXY'``, ``'QSO'`` and ``'STAR'``. Default: all.
     prior : dict of str to float, (array_like, array_like) or callable, optional
-        What is known beforehand: a weight for each class; or a density over the redshift of galaxies and quasars, per
-        unit z, as from photometry, in any normalisation. That is a pair ``(z, p)``, where p has the shape (m,) of z
-        or (n, m) for n spectra, interpolated linearly and zero beyond the ends of z; or a function of an array of
-        redshifts. If not given, all classes are equally probable, and so are equal ranges of ln(1 + z).
+        A weight for each class; or a density over the redshift of galaxies and quasars, per unit z, for example from
+        photometry, in any normalisation. Give the density as a pair ``(z, p)``, where p has the shape (m,) of z or
+        (n, m) for n spectra, interpolated linearly and zero outside z; or as a function of an array of redshifts.
+        Default: all classes equally probable, and a flat density in ln(1 + z).
     n_best : int
-        Solutions that are given, the best included: 2 or more. A table has the columns ``z_2`` and ``p_2`` to ``z_n``
-        and ``p_n``, a single result lists them as ``alternatives``.
+        Number of solutions to return, including the best: 2 or more. A table has the columns ``z_2`` and ``p_2`` to
+        ``z_n`` and ``p_n``, a single result lists them as ``alternatives``.
 
     See Also
     --------
@@ -145,11 +145,11 @@ class RedshiftEstimator(Estimator):
             tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``. A
             `~astro_spectok.spectra.SpectrumSeries` is one object, with one answer by all of its spectra.
         medium : {'vacuum', 'air'}, optional
-            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+            Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
-            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+            Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
         posterior : bool, optional
             Whether each row of a table gets its posterior, in 2 kB (see
             `~astro_spectok.redshift.RedshiftPosterior.expand`). The result for one spectrum has it whole in any case.
@@ -186,7 +186,7 @@ class RedshiftEstimator(Estimator):
         Warns
         -----
         WavelengthRangeWarning
-            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+            More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """

@@ -33,7 +33,7 @@ class StellarParameterEstimator(Estimator):
     """Parameters of stars: temperature, gravity, [Fe/H], [alpha/Fe], radial velocity and broadening, with errors.
 
     Spectral axes in any unit, direction and medium, and flux in any unit, with or without uncertainties, calibrated or
-    not, as for `~astro_spectok.tokenize`: results do not depend on the units, nor on what stands in masked, non-finite
+    not, as for `~astro_spectok.tokenize`: results do not depend on the units, nor on the values in masked, non-finite
     or zero-weight pixels. The radial velocity is that of `RedshiftEstimator` for a star, refined once more by sharp
     lines of the H band, and the parameters are read in the frame of the star. Parameters of the estimator are stored as
     they are and checked when `estimate` uses them.
@@ -41,14 +41,14 @@ class StellarParameterEstimator(Estimator):
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
     assume_star : bool
-        Whether all spectra are known to be of stars. If not, spectra that are more probably of something else get no
-        parameters. Types that no parameters were trained for get none in either case.
+        All spectra are known to be of stars. Otherwise, spectra that are more probably of something else get no
+        parameters. Types for which no parameters were trained get none in either case.
 
     See Also
     --------
@@ -100,11 +100,11 @@ class StellarParameterEstimator(Estimator):
             One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
             tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
         medium : {'vacuum', 'air'}, optional
-            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+            Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
-            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+            Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class StellarParameterEstimator(Estimator):
         Warns
         -----
         WavelengthRangeWarning
-            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+            More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """

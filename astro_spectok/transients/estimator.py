@@ -25,24 +25,24 @@ __all__ = ["TransientEstimator"]
 
 
 class TransientEstimator(Estimator):
-    """Type, phase and redshift of supernovae and other transients, also in the light of their hosts.
+    """Type, phase and redshift of supernovae and other transients, also when blended with their hosts.
 
-    A spectrum over its smooth continuum is compared with a library of real ones at all redshifts up to 1, beside
-    components of galaxies; small networks judge the best of these redshifts. What `RedshiftEstimator` says of it
-    decides with the best template and the networks whether it is a transient at all. Input forms, units and bad pixels
-    are as for `~astro_spectok.tokenize`. Parameters are stored as they are and checked when `estimate` uses them.
+    The continuum-normalised spectrum is compared with a library of real ones at all redshifts up to 1, together with
+    components of galaxies; small networks judge the best of these redshifts. The best template, the
+    networks and the result of `RedshiftEstimator` decide whether it is a transient at all. Input forms, units and bad pixels
+    are as for `~astro_spectok.tokenize`. Parameters are stored unchanged and checked when `estimate` uses them.
 
     Parameters
     ----------
     weights : str or path-like, optional
-        Registry name or path; the packaged default if not given.
+        Registry name or path. Default: the packaged weights.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:N', 'mps'.
     batch_tokens : int, optional
-        Most tokens that go through the network at once; if not given ``conf.batch_tokens``, on a CPU 6144 at most.
+        Largest number of tokens in the network at once. Default: ``conf.batch_tokens``, but at most 6144 on a CPU.
     assume_transient : bool
-        Whether all spectra are known to be of transients, as by their light curves: then none is taken for a galaxy,
-        quasar or star.
+        All spectra are known to be of transients, for example from their light curves: galaxies, quasars and stars
+        are not considered.
 
     See Also
     --------
@@ -89,11 +89,11 @@ class TransientEstimator(Estimator):
             `~astro_spectok.spectra.SpectrumSeries` is one object, with one answer by all of its spectra: its phase is
             that of the first, and consistent with the dates.
         medium : {'vacuum', 'air'}, optional
-            Of the wavelengths; read from WCS and header if not given, and vacuum where these are silent.
+            Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
-            Resolving power R, for all or per pixel, or a FWHM with unit; read from the metadata where it is there.
+            Resolving power R, one value or one per pixel, or a FWHM with a unit. Default: from the metadata.
         progress : bool, optional
-            Show a bar; by default for long work on a terminal.
+            Show a progress bar. Default: for long work on a terminal.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class TransientEstimator(Estimator):
         Warns
         -----
         WavelengthRangeWarning
-            More than 2 per cent of the good pixels lie outside what the weights were trained on.
+            More than 2 per cent of the good pixels lie outside the wavelengths that the weights were trained on.
         FlaggedSpectraWarning
             Some of several spectra cannot be used.
         """
