@@ -23,10 +23,10 @@ PRIOR = 1.0
 
 
 class SpectrumClassifier(ClassifierMixin, SpectrumModel):
-    """Classes with probabilities from spectra, learned from some with labels.
+    """Classify spectra, with probabilities, after training on labelled spectra.
 
-    A citizen of scikit-learn, as `SpectrumRegressor` is. Spectra without a class ('', None or NaN) take part in what
-    needs none.
+    It works with scikit-learn, like `SpectrumRegressor`. Spectra without a class ('', None or NaN) are used where no
+    class is needed.
 
     Parameters
     ----------

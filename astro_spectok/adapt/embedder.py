@@ -15,7 +15,7 @@ __all__ = ["SpectrumEmbedder"]
 
 
 class SpectrumEmbedder(TransformerMixin, BaseEstimator):
-    """Spectra to vectors, as a transformer of scikit-learn that needs no fit.
+    """Turn spectra into vectors: a scikit-learn transformer that needs no fit.
 
     Parameters
     ----------

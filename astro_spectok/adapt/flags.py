@@ -7,7 +7,7 @@ __all__ = ["AdaptFlag"]
 
 
 class AdaptFlag(IntFlag):
-    """The bits of ``warn`` of what adapted estimators give; 0 is a spectrum like those that were learned from.
+    """The bits of ``warn`` of estimators for your own labels; 0 is a spectrum like those used in training.
 
     The lower bits are those of `~astro_spectok.spectra.InputFlag`, with the same values.
 

@@ -25,10 +25,10 @@ __all__ = ["SpectrumIndex"]
 
 
 class SpectrumIndex:
-    """Vectors of many spectra, to be searched for those like another.
+    """Vectors of many spectra, which can be searched for similar ones.
 
-    Search is exact unless asked for otherwise: each vector is compared. The index remembers the backbone that its
-    vectors are from, and takes spectra and vectors of no other.
+    The search is exact by default: it compares all vectors. The index records the backbone that made its vectors, and
+    refuses those of any other.
 
     Parameters
     ----------

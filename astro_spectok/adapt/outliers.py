@@ -138,7 +138,7 @@ def outlier_score(
     progress: bool | None = None,
     **options: Any,
 ) -> OutlierScores:
-    """How unlike others spectra are, as a whole and pixel by pixel.
+    """Score how unusual spectra are, as a whole and pixel by pixel.
 
     The first is their distance from the nearest vectors of a reference: a spectrum of a rare kind. The second hides a
     quarter of the pixels at a time, in stretches of 48, and compares them with what the network expects from the

@@ -24,10 +24,10 @@ FEW = 20
 
 
 class SpectrumRegressor(RegressorMixin, SpectrumModel):
-    """Numbers with units and errors from spectra, learned from some with labels.
+    """Predict numbers with units and errors from spectra, after training on labelled spectra.
 
-    A citizen of scikit-learn: `sklearn.pipeline.Pipeline`, `sklearn.model_selection.GridSearchCV`,
-    `sklearn.base.clone` take it. Spectra without a label (NaN) take part in what needs none.
+    It works with scikit-learn's `sklearn.pipeline.Pipeline`, `sklearn.model_selection.GridSearchCV` and
+    `sklearn.base.clone`. Spectra without a label (NaN) are used where no label is needed.
 
     Parameters
     ----------

@@ -17,11 +17,11 @@ __all__ = ["SpectrumSet", "shift_to_rest"]
 
 
 class SpectrumSet:
-    """Many spectra, each with its medium, resolution and redshift, that can be split as arrays can.
+    """Many spectra, each with its medium, resolution and redshift, that can be split like an array.
 
-    Cross-validation splits a set without parting a spectrum from what belongs to it, and parts of a set share what was
-    computed for its spectra, so that each goes through a network once. All that takes spectra in this room takes a set;
-    other forms are turned into one, the redshifts of whose spectra are not known.
+    When a set is split, each spectrum keeps what belongs to it. The parts share what has been computed, so that each
+    spectrum goes through a network only once. Everything in `astro_spectok.adapt` that takes spectra takes a set; other
+    forms are converted to a set without redshifts.
 
     Parameters
     ----------

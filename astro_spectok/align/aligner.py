@@ -27,7 +27,7 @@ CHUNK = 512
 
 
 class ContrastiveAligner:
-    """Vectors of spectra and of another view of the same objects, alike for one object and unlike for others.
+    """Align vectors of spectra with those of other data of the same objects, such as images.
 
     The encoder of spectra stays as it is: what it makes of each spectrum is computed once, so that large batches cost
     little. Learned are queries that gather the tokens, the tower, and a projection of either side, with a symmetric

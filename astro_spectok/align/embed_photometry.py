@@ -33,9 +33,9 @@ def embed_photometry(
 ) -> np.ndarray:
     """Turn photometry into vectors, to be compared by cosine with ``embed(spectra, parts='photometry')``.
 
-    Any filters, any number of them from two on, in any order. Fluxes that are masked or NaN, and errors that are
-    infinite, are missing filters; negative fluxes are as good as others. Vectors do not depend on the brightness, nor
-    on units. Fluxes should be corrected for extinction in the Galaxy.
+    Any two or more filters will do, in any order. Masked or NaN fluxes and infinite errors count as missing filters;
+    negative fluxes are allowed. Vectors depend neither on brightness nor on units. Correct the fluxes for Galactic
+    extinction first.
 
     Parameters
     ----------

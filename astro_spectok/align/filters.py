@@ -177,7 +177,7 @@ def _read_curves():
 
 
 def list_filters() -> list[str]:
-    """Names of the filters that come with the package, as speclite names them.
+    """List the names of the packaged filters, as speclite names them.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def list_filters() -> list[str]:
 
 
 def find_filter(what: Any) -> Filter:
-    """A filter by its name, or of a curve.
+    """Find a filter by its name, or make one from a curve.
 
     Parameters
     ----------

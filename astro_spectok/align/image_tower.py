@@ -48,7 +48,7 @@ class ImageTowerConfig(Settings):
 
 
 class ImageTower(nn.Module):
-    """A convolutional network of images, beside the light within apertures in each band, which a perceptron reads.
+    """A convolutional network for images, together with a perceptron that reads aperture fluxes in each band.
 
     Fluxes are taken over the noise of the image and compressed by arcsinh, so that vectors do not depend on their unit;
     all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on. While it

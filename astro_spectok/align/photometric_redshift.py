@@ -41,7 +41,7 @@ COLUMNS = {
 
 
 class PhotometricRedshift:
-    """Class and redshift of photometry alone.
+    """Class and redshift from photometry alone.
 
     Probabilities are those of the simulated objects of training: galaxies, quasars and stars at redshifts up to 7,
     about as many of each as a spectroscopic survey has. They do not depend on the brightness.

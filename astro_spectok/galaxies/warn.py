@@ -7,7 +7,7 @@ __all__ = ["GalaxyFlag"]
 
 
 class GalaxyFlag(IntFlag):
-    """The bits of ``warn`` of properties of galaxies; 0 are properties to be relied on within their errors.
+    """The bits of ``warn`` of properties of galaxies; with 0 they can be relied on within their errors.
 
     Bits that `~astro_spectok.redshift.RedshiftFlag` has too have the same value and meaning there.
 

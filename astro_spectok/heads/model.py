@@ -166,7 +166,7 @@ def build_model(config, heads=()):
 
 
 def add_head(network: Any, name: str, config: HeadConfig | Mapping[str, Any]) -> Head:
-    """Give a network another head, with random parameters.
+    """Add a head to a network, with random parameters.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ _Kind = TypeVar("_Kind", bound=Head)
 
 
 def register_head(head: type[_Kind]) -> type[_Kind]:
-    """Make a kind of head known, for this session; a decorator.
+    """Register a kind of head for this session; a decorator.
 
     Registering the same class again does nothing.
 

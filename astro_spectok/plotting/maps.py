@@ -21,7 +21,7 @@ SHOWN = (1, 99)
 
 
 def plot_map(table: Table, name: str, axes: Any = None, *, where: Any = None, limits: Any = None) -> Any:
-    """Plot a map of a column of the table that an estimator made of a cube.
+    """Plot a map of a column of the table that an estimator made from a cube.
 
     Parameters
     ----------

@@ -185,7 +185,7 @@ def plot_with_model(axes, spectrum, model):
 
 
 def plot_reconstruction(spectrum: Spectrum, model: Spectrum, axes: Any = None) -> np.ndarray:
-    """Plot a spectrum with its model, and the residual in units of the error.
+    """Plot a spectrum with its model, and the residuals in units of the error.
 
     Masked pixels, and those without an error, are left out.
 
@@ -232,7 +232,7 @@ def plot_reconstruction(spectrum: Spectrum, model: Spectrum, axes: Any = None) -
 
 
 def mark_lines(axes: Any, lines: Mapping[str, float], first: float, last: float) -> None:
-    """Mark lines, with the names of those that have room.
+    """Mark lines, and write their names where there is room.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ BINS = 30
 
 
 def plot_table(table: Table, axes: Any = None) -> np.ndarray:
-    """Plot a table of results: what of it can be seen at a glance.
+    """Plot a table of results at a glance.
 
     Tables of `~astro_spectok.estimators.RedshiftEstimator` give three parts: how many objects of each class there are,
     their redshifts (stars left out), and the probability of the best solution over the signal-to-noise ratio. Those of

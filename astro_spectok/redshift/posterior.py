@@ -24,9 +24,9 @@ LOWEST = -800.0
 class RedshiftPosterior:
     """The joint posterior over class and redshift of one spectrum.
 
-    Probabilities are those of bins of equal width in ln(1 + z), and add up to 1 over all bins of all classes. The
-    prior is flat in class and, within a class, in ln(1 + z), until `multiply` puts another one in. For stars z is the
-    radial velocity over the speed of light.
+    Probabilities are those of bins of equal width in ln(1 + z), and add up to 1 over all bins of all classes. The prior
+    is flat in class and, within a class, in ln(1 + z), unless `multiply` applies another. For stars z is the radial
+    velocity over the speed of light.
 
     Parameters
     ----------

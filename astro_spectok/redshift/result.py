@@ -48,9 +48,8 @@ def sketch_spectrum(batch):
 class RedshiftEstimate:
     """Class and redshift of one spectrum, made by `~astro_spectok.estimators.RedshiftEstimator`.
 
-    Its attributes are the columns of a table of many, and `to_table` makes a row of it. Redshifts are dimensionless;
-    wavelengths count as observed, in the rest frame of whoever observed (no heliocentric correction is applied).
-    Instances can be copied and pickled.
+    Its attributes are the columns of a table of many, and `to_table` makes a row of it. Redshifts are dimensionless and
+    as observed (no heliocentric correction is applied). Instances can be copied and pickled.
 
     Attributes
     ----------

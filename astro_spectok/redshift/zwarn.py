@@ -7,10 +7,10 @@ __all__ = ["RedshiftFlag"]
 
 
 class RedshiftFlag(IntFlag):
-    """The bits of every ``zwarn``; 0 is a redshift to be relied on.
+    """The bits of every ``zwarn``; a redshift with 0 can be relied on.
 
-    Below 4096 they have the value of the bit of SDSS's ``ZWARNING`` (and redrock's ``ZWARN``) that means the same, so
-    that pipelines which test for those go on to work; the others are our own.
+    Bits below 4096 have the same meaning as in SDSS's ``ZWARNING`` (and redrock's ``ZWARN``), so that pipelines which
+    test for those continue to work; the others are our own.
 
     Examples
     --------

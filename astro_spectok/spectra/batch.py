@@ -17,7 +17,7 @@ __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 class InputFlag(IntFlag):
     """Flags of an input spectrum; the bits of every ``warn`` column.
 
-    The first group are remarks, the second group say that the spectrum could not be used.
+    Those of the first group are remarks; those of the second mean that the spectrum could not be used.
 
     Examples
     --------

@@ -62,9 +62,9 @@ def read(
 ) -> Spectrum | SpectrumList:
     """Read all spectra of a file, whatever wrote it.
 
-    What the file does not say is found out: units from their spelling or their size, columns from their names, kinds of
-    errors from their names and, where these are absurd, from the data. ``meta['guesses']`` lists what was guessed. Bad
-    pixels are masked; the medium is kept in ``meta['medium']`` where file or format state it.
+    What the file does not say is inferred: units from their spelling or the size of the values, columns from their
+    names, and kinds of errors from their names or, if these are absurd, from the data. ``meta['guesses']`` lists what
+    was guessed. Bad pixels are masked; the medium is kept in ``meta['medium']`` where file or format state it.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ __all__ = ["StellarFlag"]
 
 
 class StellarFlag(IntFlag):
-    """The bits of ``warn`` of stellar parameters; 0 are parameters to be relied on within their errors.
+    """The bits of ``warn`` of stellar parameters; with 0 they can be relied on within their errors.
 
     Bits that `~astro_spectok.redshift.RedshiftFlag` has too have the same value and meaning there.
 

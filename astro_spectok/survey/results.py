@@ -15,7 +15,7 @@ __all__ = ["Survey"]
 
 
 class Survey:
-    """What a run has measured, of which only what is asked for is read.
+    """The results of a survey run, read only as needed.
 
     Parameters
     ----------

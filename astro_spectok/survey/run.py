@@ -51,11 +51,11 @@ def run(
     call: str | None = None,
     **options: Any,
 ) -> Survey:
-    """Measure all spectra of a survey, and write them as a dataset of Parquet files; goes on where it was stopped.
+    """Measure all spectra of a survey and write a dataset of Parquet files; a stopped run can be resumed.
 
-    Files are read, measured and written in chunks, so that memory does not grow with their number. Each partition
-    appears whole or not at all; after a kill at any moment the same call goes on, without a row twice or missing. Units
-    of flux and axes, masks and errors of the input are treated as by `~astro_spectok.tokenize`.
+    Files are read, measured and written in chunks, so that memory does not grow with their number. Each partition is
+    written completely or not at all. After a kill at any moment the same call resumes, and no row is missing or
+    repeated. Units of flux and axes, masks and errors of the input are treated as by `~astro_spectok.tokenize`.
 
     Parameters
     ----------

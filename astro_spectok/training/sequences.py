@@ -216,7 +216,7 @@ def pretrain_sequences(
     stop_after: int | None = None,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Path | None:
-    """Train a small network on sequences of any lengths, samplings and ranges, and write it as weights.
+    """Train a small network on sequences of any length, sampling and range, and write its weights.
 
     No labels are needed. `~astro_spectok.adapt.SpectrumClassifier` and `~astro_spectok.adapt.SpectrumRegressor` sit on
     the weights, and `~astro_spectok.embed` takes them.

@@ -123,7 +123,7 @@ def find_changes(
     medium: str | None = None,
     resolution: Any = None,
 ) -> Changes:
-    """Find which spectra of a series differ from the others, beyond noise and calibration, and where.
+    """Find which spectra of a series differ from the others, beyond noise and calibration errors, and where.
 
     Each is tokenized and decoded to bins of 3000 km/s, with the error that decoding states; a smooth ratio, which
     errors of calibration or another exposure make, is divided out.

@@ -28,9 +28,9 @@ class TransientEstimator(Estimator):
     """Type, phase and redshift of supernovae and other transients, also when blended with their hosts.
 
     The continuum-normalised spectrum is compared with a library of real ones at all redshifts up to 1, together with
-    components of galaxies; small networks judge the best of these redshifts. The best template, the
-    networks and the result of `RedshiftEstimator` decide whether it is a transient at all. Input forms, units and bad pixels
-    are as for `~astro_spectok.tokenize`. Parameters are stored unchanged and checked when `estimate` uses them.
+    components of galaxies; small networks judge the best of these redshifts. The best template, the networks and the
+    result of `RedshiftEstimator` decide whether it is a transient at all. Input forms, units and bad pixels are as for
+    `~astro_spectok.tokenize`. Parameters are stored unchanged and checked when `estimate` uses them.
 
     Parameters
     ----------

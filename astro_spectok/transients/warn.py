@@ -7,7 +7,7 @@ __all__ = ["TransientFlag"]
 
 
 class TransientFlag(IntFlag):
-    """The bits of ``warn`` of transients; 0 is a type and a redshift to be relied on within their probabilities.
+    """The bits of ``warn`` of transients; type and redshift with 0 can be relied on within their probabilities.
 
     Bits that `~astro_spectok.redshift.RedshiftFlag` has too have the same value and meaning there.
 

@@ -248,7 +248,7 @@ def format_rows(rows):
 
 
 def register_weights(entry: WeightsEntry) -> None:
-    """Make a set of weights of one's own known by name, for this session.
+    """Register a set of weights of your own by name, for this session.
 
     Registering an equal entry again does nothing.
 
