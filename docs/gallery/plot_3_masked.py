@@ -3,12 +3,12 @@
 Reconstruction of a masked region
 =================================
 
-Pixels that are masked are filled in from the others, as far as these allow.
+Masked pixels are filled in from the others, as far as these allow.
 """
 
 # %%
 # Three stretches of the example galaxy are masked: the 4000 Angstrom break with Ca H and K, then H-beta with [O III],
-# then one without strong lines. What stands in masked pixels is never seen.
+# then one without strong lines. The network never sees the values of masked pixels.
 
 import numpy as np
 from astropy import units as u
@@ -38,8 +38,7 @@ masked = Spectrum(
 model = tokenize(masked).decode(wavelength)
 
 # %%
-# The band is the error that the network expects of its model, one standard deviation. It is wide where nothing was
-# seen.
+# The band is the expected error of the model, one standard deviation. It is wide where nothing was seen.
 
 import matplotlib.pyplot as plt
 
@@ -70,8 +69,8 @@ axes.set_ylabel(f"Flux [{spectrum.flux.unit:latex_inline}]")
 legend = axes.legend(frameon=False, ncols=3, loc="upper left")
 
 # %%
-# How far off it is, in units of the error of data and model together. The root mean square would be 1 if the predicted
-# errors were right.
+# How far off the model is, in units of the error of data and model together: the root mean square is 1 if the predicted
+# errors are right.
 
 total = np.hypot(spectrum.uncertainty.array, model.uncertainty.array)
 pull = (spectrum.flux.value - model.flux.value) / total
@@ -79,6 +78,5 @@ for name, part in {"seen": ~hidden, **inside}.items():
     print(f"{name:16s} {np.sqrt(np.mean(pull[part & ~spectrum.mask] ** 2)):.1f}")
 
 # %%
-# What is smooth comes back within its errors. Narrow emission lines that are hidden as a whole do not, although other
-# lines of the same galaxy are seen, and their absence is not in the predicted error: a line that was not observed
-# cannot be measured on the model.
+# Smooth stretches come back within their errors. The hidden emission lines are predicted as well, since other lines of
+# the same galaxy are seen, but not to within their errors. So never measure a line on the model that was not observed.
