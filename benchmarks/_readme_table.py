@@ -19,25 +19,29 @@ HEADLINES = (
     ("redshift of quasars within 3000 km/s, SDSS and BOSS", "small_redshift_estimator", "SDSS/BOSS: quasars", "{:.1%}"),
     ("redshift within 1000 km/s, DESI commissioning", "small_redshift_estimator", "DESI:", "{:.1%}"),
     ("redshift within 1000 km/s, 6dFGS", "small_redshift_estimator", "6dFGS:", "{:.1%}"),
-    ("redshift within 3000 km/s, VANDELS, z 2.8 to 6.2", "small_redshift_estimator", "VANDELS: |dz|", "{:.1%}"),
-    ("what ``zwarn`` 0 keeps at S/N > 2, of all surveys", "small_redshift_estimator", "real: of those it keeps, right",
+    ("redshift within 3000 km/s, VANDELS, z = 2.8 to 6.2", "small_redshift_estimator", "VANDELS: |dz|", "{:.1%}"),
+    ("answers with ``zwarn`` 0 at S/N > 2, all surveys", "small_redshift_estimator", "real: of those it keeps, right",
      "{:.1%} right"),
-    ("sky fibres of SDSS: flagged as nothing", "small_redshift_estimator", "nothing to find, flagged: SDSS sky fibres",
+    ("sky fibres of SDSS, flagged as empty", "small_redshift_estimator", "nothing to find, flagged: SDSS sky fibres",
      "{:.0%}"),
-    ("radial velocity, scatter of repeat visits, LAMOST", "small_redshift_estimator",
+    ("radial velocity, scatter between visits, LAMOST", "small_redshift_estimator",
      "LAMOST: scatter of repeat visits", "{:.1f} km/s"),
     ("effective temperature, LAMOST", "small_stellar_parameters", "LAMOST: scatter of teff", "{:.0f} K"),
     ("surface gravity, LAMOST", "small_stellar_parameters", "LAMOST: scatter of logg", "{:.2f} dex"),
     ("[Fe/H], LAMOST", "small_stellar_parameters", "LAMOST: scatter of fe_h", "{:.2f} dex"),
 )  # fmt: skip
-OURS = "class, redshift, parameters of stars and galaxies, transients, velocities, tokens, embeddings, models"
+OURS = "class, redshift, parameters of stars and galaxies, transients, tokens, embeddings, models"
 #: other tools: what they give, and what they need
 PEERS = (
-    ("`redrock <https://github.com/desihub/redrock>`__", "class, redshift", "templates; resolution matrix"),
-    ("specutils ``template_correlate``", "redshift", "a template of the class, a rough redshift"),
-    ("`ppxf <https://arxiv.org/abs/2208.14974>`__", "kinematics, populations", "templates, a redshift"),
-    ("`spender <https://github.com/pmelchior/spender>`__", "model of galaxies", "a redshift; weights of a survey"),
-    ("`AION-1 <https://github.com/PolymathicAI/AION>`__", "tokens, embeddings", "a graphics card; SDSS, DESI"),
+    ("`redrock <https://github.com/desihub/redrock>`__", "class, redshift", "templates, resolution matrix"),
+    ("specutils ``template_correlate``", "redshift", "a template, a rough redshift"),
+    ("`ppxf <https://arxiv.org/abs/2208.14974>`__", "kinematics, stellar populations", "templates, a redshift"),
+    ("`spender <https://github.com/pmelchior/spender>`__", "model of galaxies", "a redshift, weights for a survey"),
+    (
+        "`AION-1 <https://github.com/PolymathicAI/AION>`__",
+        "tokens, embeddings",
+        "a graphics card, spectra of SDSS or DESI",
+    ),
 )
 
 
@@ -78,41 +82,52 @@ def make_readme_block(read):
         return f"{BEGIN}\n{NOT_MEASURED}\n{END}"
     rows = [_make_row(next(bar for bar in bars[file] if bar["name"].startswith(name)), title, form)
             for title, file, name, form in HEADLINES]  # fmt: skip
-    real = make_table("Real spectra, none of which trained anything", ["what", "measured", "spectra"], rows)
-    peers = make_table("Beside other tools", ["tool", "gives", "needs", "z right", "speed over redrock's"],
-                       _compare(read("redrock"), read("specutils"), read("encoders")))  # fmt: skip
+    real = make_table("On real spectra that were not used in training", ["what", "measured", "spectra"], rows)
+    galaxies = read("small_galaxies")
+    peers = make_table("Compared with other tools", ["tool", "gives", "needs", "accuracy", "speed"],
+                       _compare(read("redrock"), read("specutils"), read("encoders"), galaxies))  # fmt: skip
     digests = {file: content["sha256"][:12] for file in bars if (content := read(file))}
     now = digests.get("small_redshift_estimator", "")
     note = f"Measured with the packaged weights ({now})"
-    if digests.get("redrock", now) != now:
-        note += f"; tools with those before ({digests['redrock']}), whose network is the same"
+    others = (digests.get("redrock", now), galaxies["sha256"][:12] if galaxies else now)
+    earlier = [digest for digest in dict.fromkeys(others) if digest != now]
+    if earlier:
+        note += f"; the comparison with earlier ones ({', '.join(earlier)})"
     note += "."
     return f"{BEGIN}\n{real}\n{peers}\n{note}\n\n{END}"
 
 
-def _compare(redrock, specutils, encoders):
-    """Rows of the table of tools: share right and rate on the same spectra, where they were measured.
+def _compare(redrock, specutils, encoders, galaxies):
+    """Rows of the table of tools: accuracy and rate on the same spectra, where they were measured.
 
     Of encoders, which give no redshift, the rate is that of encoding beside ours.
     """
     costs = {row["name"]: row["ms"] for row in (encoders or {}).get("peers", []) if "ms" in row}
     one = next((row for row in redrock["sets"] if row["name"] == "one grid"), None) if redrock else None
-    measured = {}
+    right, rate, ages = {}, {}, {}
     if one:
         unit = one["sides"]["redrock"]["per_second"]
-        measured["redrock"] = one["sides"]["redrock"]["within_0033"], 1
-        measured["astro_spectok"] = one["sides"]["astro_spectok"]["within_0033"], one["ratio"]
+        right["redrock"], rate["redrock"] = one["sides"]["redrock"]["within_0033"], 1
+        right["astro_spectok"], rate["astro_spectok"] = one["sides"]["astro_spectok"]["within_0033"], one["ratio"]
         for tool in (specutils or {}).get("tools", []):
-            measured[f"specutils ``{tool['tool']}``"] = tool["within_0033"], tool["per_second"] / unit
+            name = f"specutils ``{tool['tool']}``"
+            right[name], rate[name] = tool["within_0033"], tool["per_second"] / unit
+    for row in (galaxies or {}).get("ppxf", []):
+        if row["property"] == "age":
+            ages = {"astro_spectok": row["estimator"]["scatter"], "ppxf": row["ppxf"]["scatter"]}
     rows = []
     for name, gives, needs in (("astro_spectok", OURS, "nothing"), *PEERS):
         short = re.sub(r"`([\w-]+) <.*", r"\1", name)
-        found, cost = measured.get(short), costs.get(short.lower().removesuffix("-1"))
-        if cost and "spectok" in costs and not found:
-            shown = "gives none", f"encodes at {costs['spectok'] / cost:.2g} of ours"
+        cost = costs.get(short.lower().removesuffix("-1"))
+        accuracy = [f"z right {right[short]:.0%}".replace("%", " %")] if short in right else []
+        accuracy += [f"log age {ages[short]:.2f} dex"] if short in ages else []
+        if short in rate:
+            speed = f"{rate[short]:.3g} times redrock's" if rate[short] != 1 else "1"
+        elif cost and "spectok" in costs:
+            speed = f"encodes at {costs['spectok'] / cost:.2g} of ours"
         else:
-            shown = (f"{found[0]:.0%}".replace("%", " %"), f"{found[1]:.3g}") if found else ("not measured",) * 2
-        rows.append([name, gives, needs, *shown])
+            speed = "not measured"
+        rows.append([name, gives, needs, "; ".join(accuracy) or "gives no redshift", speed])
     return rows
 
 
