@@ -38,7 +38,8 @@ from astro_spectok.heads.transient_net import TransientNet, judge_shifts
 from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.training.transient_networks import assign_folds
 from astro_spectok.training.transient_types import read_transients
-from astro_spectok.transients.posterior import TransientCalibration, make_posterior
+from astro_spectok.transients.measure import choose_type
+from astro_spectok.transients.posterior import TransientCalibration, find_group, make_posterior
 from astro_spectok.weights import load_weights
 
 __all__ = ["measure_claims", "measure_left_out", "score_answers", "share_by_object"]
@@ -56,7 +57,7 @@ def share_by_object(right, objects):
     return float(np.mean(means)) if means else None
 
 
-def score_answers(items, kinds, redshifts, phases, p_type=None):
+def score_answers(items, kinds, redshifts, phases, p_group=None):
     """Figures of merit of answers.
 
     Parameters
@@ -64,14 +65,15 @@ def score_answers(items, kinds, redshifts, phases, p_type=None):
     items : list of `~_transient_sets.Item`
     kinds : list of str
     redshifts, phases : sequence of float
-    p_type : sequence of float, optional
+    p_group : sequence of float, optional
+        Probability of the group of each.
 
     Returns
     -------
     dict
         ``n``, ``objects``, ``balanced`` and ``groups`` (Ia, II, Ibc), ``balanced_iib`` (IIb is right for both II
         and Ibc), ``fine`` and ``types`` (as labelled),
-        ``z_right``, ``z_right_ia``, ``phase_rms``, ``phase_mad``, ``phase_n``, and ``reliability`` of ``p_type``.
+        ``z_right``, ``z_right_ia``, ``phase_rms``, ``phase_mad``, ``phase_n``, and ``reliability`` of ``p_group``.
     """
     objects = np.array([one.object for one in items])
     truth, found = np.array([one.kind for one in items]), np.array(kinds)
@@ -105,15 +107,15 @@ def score_answers(items, kinds, redshifts, phases, p_type=None):
         "phase_rms": float(np.sqrt(np.mean(off**2))) if len(off) else None,
         "phase_mad": float(mad_std(off)) if len(off) else None, "phase_n": len(off),
     }  # fmt: skip
-    if p_type is not None:
+    if p_group is not None:
         typed = broad != ""
-        out["reliability"] = measure_reliability(np.asarray(p_type)[typed], right[typed])
+        out["reliability"] = measure_reliability(np.asarray(p_group)[typed], right[typed])
     return out
 
 
 def estimate(items, estimator):
     """Columns of the table of an estimator for items, dict of str to ndarray."""
-    names, found = ("type", "p_type", "z", "z_err", "phase", "phase_err", "p_transient", "warn"), []
+    names, found = ("type", "p_group", "z", "z_err", "phase", "phase_err", "p_transient", "warn"), []
     for start in range(0, len(items), CHUNK):
         inputs = [_to_input(one) for one in items[start : start + CHUNK]]
         with warnings.catch_warnings():
@@ -188,11 +190,11 @@ def measure_left_out(spectra, head, number, seed=3):
         scan = scan_templates(view, head.get_sums())
         posterior = make_posterior(view, scan, library, calibration, left_out=own, judge=judge)
         p = posterior.type_probability
-        kind = max(p, key=p.get)
+        kind, _ = choose_type(p)
         ln1pz, _, _ = posterior.find_redshift()
         item = np.exp(one.ln_wavelength + np.log1p(z)), one.flux, None
         items.append(Item(*item, one.kind, one.object, z, one.phase, one.origin))
-        kinds.append(kind), redshifts.append(float(np.expm1(ln1pz))), sure.append(p[kind])
+        kinds.append(kind), redshifts.append(float(np.expm1(ln1pz))), sure.append(find_group(kind, p))
         phases.append(posterior.find_phase(kind, library, ln1pz).mean)
     return items, kinds, redshifts, phases, sure
 
@@ -213,8 +215,7 @@ def answer_without(items, head, networks):
             return None if networks is None else judge_shifts(networks, view, head.config, shifts)
 
         posterior = make_posterior(view, scan_templates(view, head.get_sums()), library, calibration, judge=judge)
-        p = posterior.type_probability
-        kind, (ln1pz, _, _) = max(p, key=p.get), posterior.find_redshift()
+        (kind, _), (ln1pz, _, _) = choose_type(posterior.type_probability), posterior.find_redshift()
         out.append((kind, float(np.expm1(ln1pz)), posterior.find_phase(kind, library, ln1pz).mean))
     return zip(*out, strict=True)
 
@@ -264,7 +265,7 @@ def main(argv=None):
     spectra = read_transients(train) if train.is_dir() else []
     for name, items in (("superfit", read_superfit(options.data)), ("ozdes", read_ozdes(options.data))):
         table = estimate(items, estimator)
-        row = score_answers(items, table["type"], table["z"], table["phase"], table["p_type"])
+        row = score_answers(items, table["type"], table["z"], table["phase"], table["p_group"])
         sure = table["warn"] == 0
         row["warn_0"] = float(sure.mean())
         row["warn_0_scores"] = score_answers(
@@ -274,11 +275,11 @@ def main(argv=None):
         content["sets"][name] = {"astro_spectok": row}
         better = [one._replace(kind=LITERATURE.get(one.object, one.kind)) for one in items]
         content["sets"][name]["astro_spectok, types of the literature"] = score_answers(
-            better, table["type"], table["z"], table["phase"], table["p_type"]
+            better, table["type"], table["z"], table["phase"], table["p_group"]
         )
         known = estimate(items, TransientEstimator(options.weights, options.device, assume_transient=True))
         content["sets"][name]["astro_spectok, known to be transients"] = score_answers(
-            better, known["type"], known["z"], known["phase"], known["p_type"]
+            better, known["type"], known["z"], known["phase"], known["p_group"]
         )
         content["flags"][name] = measure_flags(items, redshifts)
         print("flags", name, content["flags"][name], flush=True)

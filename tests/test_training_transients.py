@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The library of transients: what is read, what is stored, and what its calibration is fitted to."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from _transients import FEATURES, WAVELENGTH, make_flux, make_head, make_hosts, make_spectra
@@ -12,7 +14,7 @@ from astro_spectok.training.transient_calibration import calibrate_transients, d
 from astro_spectok.training.transient_head import make_library
 from astro_spectok.training.transient_mixtures import draw_mixtures
 from astro_spectok.training.transient_rules import PARTS, _fit, choose_templates
-from astro_spectok.training.transient_thresholds import find_certain
+from astro_spectok.training.transient_thresholds import find_certain, fit_thresholds
 from astro_spectok.training.transient_types import read_transients
 
 
@@ -123,6 +125,29 @@ class TestRules:
     def test_types_of_a_group_share(self, made):
         """Ia, II and Ibc count the same before a spectrum is seen."""
         assert share_types(made[0].get_library()).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_rare_types_share_less():
+    """Those of no group have a third of what a group has."""
+    config = SimpleNamespace(types=("Ia", "II", "Ib", "SLSN"))
+    share = share_types(SimpleNamespace(config=config, kind=np.arange(4), group=np.arange(4)))
+    assert share.tolist() == pytest.approx([0.3, 0.3, 0.3, 0.1])
+
+
+def test_thresholds_of_groups():
+    """A type that is unsure within a sure group counts as right, and redshifts count where the group is sure."""
+
+    def answer(p, p_z, z):
+        return SimpleNamespace(
+            type_probability=dict(zip(("Ia", "Ib", "Ic"), p, strict=True)),
+            find_redshift=lambda: (np.log1p(z), 0.0, p_z),
+        )
+
+    case = SimpleNamespace(row=0, z=0.1)
+    right, wrong = answer((0.1, 0.45, 0.45), 0.9, 0.1), answer((0.6, 0.2, 0.2), 0.99, 0.4)
+    answered = [(case, None, one) for one in [right] * 18 + [wrong] * 2]
+    found = fit_thresholds(answered, None, [SimpleNamespace(kind="Ic", phase=np.nan)], np.array([0.2]))
+    assert (found["group"], found["redshift"]) == (0.9, 0.9)
 
 
 def test_recipe():

@@ -17,7 +17,8 @@ from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.redshift.transient_rule import TransientRule
 from astro_spectok.transients import TransientFlag
-from astro_spectok.transients.posterior import TransientCalibration, make_posterior
+from astro_spectok.transients.measure import choose_type, find_flags
+from astro_spectok.transients.posterior import Phase, TransientCalibration, make_posterior
 
 ONE = u.dimensionless_unscaled
 
@@ -171,6 +172,31 @@ class TestEstimate:
     def test_weights_without_a_head(self, redshift_weights):
         with pytest.raises(WeightsError, match=r"no transient head.*spectok build transients"):
             TransientEstimator(redshift_weights, "cpu").estimate(as_input(*draw_observation("Ia", 2.0, 0.05)))
+
+
+class TestChoice:
+    def test_groups_before_types(self):
+        """Types that are hard to keep apart do not lose to one that is not, nor to a class that fewer say."""
+        assert choose_type({"Ia": 0.4, "Ib": 0.3, "IIb": 0.05, "Ic": 0.25}) == ("Ib", "Ia")
+        assert choose_type({"Ia": 0.2, "II": 0.2, "Ic": 0.2, "GALAXY": 0.4})[0] in ("Ia", "II", "Ic")
+        assert choose_type({"Ia": 0.4, "GALAXY": 0.25, "STAR": 0.35})[0] == "STAR"
+
+    def test_probability_of_the_group(self, transient_weights, monkeypatch):
+        """It is that of all types of the group together, in the table as well."""
+        fake_measure(monkeypatch, GALAXY)
+        found = TransientEstimator(transient_weights, "cpu").estimate(as_input(*draw_observation("Ic", 12.0, 0.1)))
+        own = [p for name, p in found.type_probability.items() if name in ("Ib", "Ic", "Ic-BL", "Ibn")]
+        assert found.p_group == pytest.approx(sum(own))
+        assert found.to_table()["p_group"][0] == found.p_group
+
+    @pytest.mark.parametrize(
+        ("sure", "flagged"), [({"group": 0.6}, False), ({"group": 0.8}, True), ({"type": 0.6}, True)]
+    )
+    def test_which_types_are_sure(self, head, monkeypatch, sure, flagged):
+        """The group counts, or the type alone where the head knows no threshold of groups."""
+        monkeypatch.setattr(head, "rules", head.rules | {"sure": sure})
+        made = find_flags("Ib", {"Ib": 0.4, "Ic": 0.3, "Ia": 0.3}, 1.0, 1.0, Phase(0.0, 3.0), head)
+        assert bool(made & TransientFlag.TYPE_UNSURE) == flagged
 
 
 class TestRedshifts:

@@ -24,7 +24,7 @@ NARROW, WIDE = -2.5, 1.5
 #: reach of a peak in ln(1 + z): a redshift is right within 0.01
 REACH = 0.01
 #: redshifts that networks judge
-COUNT = 8
+COUNT = 12
 #: what a network says besides types: a transient at another redshift, and none at all
 OTHERS = 2
 

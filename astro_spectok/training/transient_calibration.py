@@ -14,6 +14,7 @@ from astro_spectok.training.redshift_reliance import fit_logistic
 from astro_spectok.training.transient_mixtures import draw_mixtures
 from astro_spectok.transients.candidates import LIMITS, bin_host, divide_shifts
 from astro_spectok.transients.posterior import (
+    GROUPS,
     TransientCalibration,
     describe_host,
     join_objects,
@@ -40,10 +41,9 @@ FAR = 15.0
 SEEN = 0.15
 #: least errors of ln(1 + z), and of phases in days
 LEAST_ERROR = 0.0003, 1.0
-#: groups of types that count the same before a spectrum is seen; all others together count as one
-GROUPS = (("Ia", "Iax"), ("II", "IIn", "IIb"), ("Ib", "Ic", "Ic-BL", "Ibn"))
-#: power of the number of objects by which types share what their group has
-THIN = 0.5
+#: power of the number of objects by which types share what their group has; what all types of no group have together,
+#: over what a group has: surveys find a few of them among a hundred
+THIN, RARE = 0.5, 1 / 3
 
 
 class Case(NamedTuple):
@@ -124,12 +124,15 @@ def draw_cases(spectra, hosts, config, n, rng):
 
 
 def share_types(library):
-    """Share of each type before a spectrum is seen, (types,): of its group by the root of its number of objects."""
+    """Share of each type before a spectrum is seen, (types,): of its group by the root of its number of objects.
+
+    All that are in no group have a third of what a group has.
+    """
     types = library.config.types
     count = np.array([len(np.unique(library.group[library.kind == k])) for k in range(len(types))], float) ** THIN
     group = np.array([next((k for k, own in enumerate(GROUPS) if name in own), len(GROUPS)) for name in types])
     total = np.bincount(group, count, len(GROUPS) + 1)
-    share = count / total[group]
+    share = count / total[group] * np.where(group == len(GROUPS), RARE, 1.0)
     return share / share.sum()
 
 

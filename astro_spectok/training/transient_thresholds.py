@@ -5,12 +5,14 @@ import numpy as np
 
 from astro_spectok.redshift.reliance import FEATURES
 from astro_spectok.training.calibrate_redshift import NARROW
-from astro_spectok.training.transient_calibration import GROUPS, PHASES, RIGHT
+from astro_spectok.training.transient_calibration import PHASES, RIGHT
+from astro_spectok.transients.measure import choose_type
+from astro_spectok.transients.posterior import group_probabilities
 
 __all__ = ["find_certain", "find_threshold", "fit_thresholds"]
 
 #: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days
-RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.97, 0.9, 10.0
+RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.95, 0.9, 10.0
 #: share of what is no transient that may surely seem one
 CLAIMED = 0.003
 #: share of redshifts by lines of such evidence that is to be right, of galaxies that transients are in
@@ -18,7 +20,7 @@ RIGHT_HOST = 0.99
 #: limits of each threshold
 LIMITS = {
     "certain": (50.0, 500.0),
-    "type": (0.5, 0.95),
+    "group": (0.5, 0.95),
     "redshift": (0.5, 0.95),
     "transient": (0.5, 0.99),
     "phase": (5.0, 30.0),
@@ -63,6 +65,8 @@ def find_certain(table, z):
 def fit_thresholds(answered, library, spectra, kept):
     """Thresholds of flags by what they are of: dict of str to float.
 
+    That of redshifts is for answers whose group of types is sure: ``warn`` is 0 where both are.
+
     Parameters
     ----------
     answered : iterable of (Case, Scan, TransientPosterior)
@@ -72,24 +76,22 @@ def fit_thresholds(answered, library, spectra, kept):
     kept : ndarray
         Probabilities of a transient, of what is none.
     """
-    p_type, right, p_z, near, sigma, close = ([] for _ in range(6))
+    p_group, right, p_z, near, sigma, close = ([] for _ in range(6))
     for one, _, posterior in answered:
         probability = posterior.type_probability
-        kind, truth = max(probability, key=probability.get), spectra[one.row]
+        (kind, _), truth = choose_type(probability), spectra[one.row]
         ln1pz, _, share = posterior.find_redshift()
-        p_type.append(probability[kind]), right.append(_group(kind) == _group(truth.kind))
+        p, group = group_probabilities(probability)[0]
+        p_group.append(p), right.append(truth.kind in group)
         p_z.append(share), near.append(abs(np.expm1(ln1pz) - one.z) < RIGHT)
         if near[-1] and kind == truth.kind and PHASES[0] <= truth.phase <= PHASES[1]:
             phase = posterior.find_phase(kind, library, ln1pz)
             sigma.append(-phase.sigma), close.append(abs(phase.mean - truth.phase) < CLOSE)
+    group = find_threshold(p_group, right, RIGHT_TYPE)
+    known = np.array(p_group) >= group
     found = {
-        "type": find_threshold(p_type, right, RIGHT_TYPE), "redshift": find_threshold(p_z, near, RIGHT_Z),
+        "group": group, "redshift": find_threshold(np.array(p_z)[known], np.array(near)[known], RIGHT_Z),
         "transient": float(np.quantile(kept, 1 - CLAIMED)) if len(kept) else 1.0,
         "phase": -find_threshold(sigma, close, RIGHT_PHASE),
     }  # fmt: skip
     return {name: round(float(np.clip(value, *LIMITS[name])), 3) for name, value in found.items()}
-
-
-def _group(kind):
-    """The group of a type; the type where it has none."""
-    return next((own[0] for own in GROUPS if kind in own), kind)

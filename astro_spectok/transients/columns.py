@@ -14,6 +14,7 @@ TRANSIENT_COLUMNS = {
     "name": Column("name of the spectrum, where it has one", kind="text"),
     "type": Column("most probable type, or the class of what is no transient", kind="text"),
     "p_type": Column("probability of type, whatever the redshift", digits=3),
+    "p_group": Column("probability of the group that type is in: Ia, II or Ibc", digits=3),
     "type_2": Column("next type", kind="text"),
     "p_type_2": Column("probability of type_2", digits=3),
     "phase": Column("days since maximum light, in the frame of the object", u.day, digits=1),

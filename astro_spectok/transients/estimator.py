@@ -15,7 +15,8 @@ from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.transients.columns import TRANSIENT_COLUMNS
-from astro_spectok.transients.measure import combine_flags, find_transient, find_transient_head
+from astro_spectok.transients.measure import choose_type, combine_flags, find_transient, find_transient_head
+from astro_spectok.transients.posterior import find_group
 from astro_spectok.transients.result import TransientEstimate
 from astro_spectok.transients.series import join_found
 from astro_spectok.transients.warn import TransientFlag
@@ -99,11 +100,11 @@ class TransientEstimator(Estimator):
         -------
         `~astro_spectok.transients.TransientEstimate` or `~astropy.table.QTable`
             The former for one spectrum. The latter for several: one row each, in their order; of a cube, columns are
-            maps (y, x). Columns are the attributes of the former: ``name``, ``type`` and ``p_type``, ``type_2`` and
-            ``p_type_2``, ``phase`` and ``phase_err`` in days, ``z`` and ``z_err``, ``p_z``, ``p_transient``,
-            ``p_host``, ``snr``, ``warn`` (bits of `~astro_spectok.transients.TransientFlag`), ``medium``, and
-            ``message``, which says why a spectrum could not be measured. The metadata name the weights, their sha256,
-            the versions of the packages, the date (UTC) and the call.
+            maps (y, x). Columns are the attributes of the former: ``name``, ``type`` and ``p_type``, ``p_group``,
+            ``type_2`` and ``p_type_2``, ``phase`` and ``phase_err`` in days, ``z`` and ``z_err``, ``p_z``,
+            ``p_transient``, ``p_host``, ``snr``, ``warn`` (bits of `~astro_spectok.transients.TransientFlag`),
+            ``medium``, and ``message``, which says why a spectrum could not be measured. The metadata name the
+            weights, their sha256, the versions of the packages, the date (UTC) and the call.
 
         Raises
         ------
@@ -181,12 +182,13 @@ class TransientEstimator(Estimator):
 def _make_estimate(prepared, i, found, meta):
     """The `TransientEstimate` of one spectrum of a batch."""
     info = prepared.batch.info[i]
-    (best, p_best), (other, p_other) = sorted(found.probabilities.items(), key=lambda one: -one[1])[:2]
+    best, other = choose_type(found.probabilities)
     return TransientEstimate(
         type=best,
-        p_type=p_best,
+        p_type=found.probabilities[best],
+        p_group=find_group(best, found.probabilities),
         type_2=other,
-        p_type_2=p_other,
+        p_type_2=found.probabilities[other],
         type_probability=found.probabilities,
         phase=found.phase.mean * u.day,
         phase_err=found.phase.sigma * u.day,

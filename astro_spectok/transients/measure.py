@@ -21,12 +21,15 @@ from astro_spectok.transients.posterior import (
     TransientCalibration,
     TransientPosterior,
     describe_host,
+    find_group,
+    group_probabilities,
     make_posterior,
 )
 from astro_spectok.transients.warn import TransientFlag
 
 __all__ = [
     "Found",
+    "choose_type",
     "combine_flags",
     "find_flags",
     "find_transient",
@@ -36,6 +39,8 @@ __all__ = [
 
 #: objects below which a type is thin
 THIN = 6
+#: classes of what is no transient
+NO_TRANSIENT = ("GALAXY", "QSO", "STAR")
 #: bits of `~astro_spectok.redshift.RedshiftFlag` of the input, and those of them that are remarks
 SHARED = (
     TransientFlag.TOO_FEW_PIXELS
@@ -44,7 +49,12 @@ SHARED = (
     | TransientFlag.ERRORS_ESTIMATED
     | TransientFlag.MEDIUM_UNKNOWN
 )
-REMARKS = TransientFlag.OUTSIDE_TRAINED_RANGE | TransientFlag.ERRORS_ESTIMATED | TransientFlag.MEDIUM_UNKNOWN
+REMARKS = (
+    TransientFlag.OUTSIDE_TRAINED_RANGE
+    | TransientFlag.ERRORS_ESTIMATED
+    | TransientFlag.MEDIUM_UNKNOWN
+    | TransientFlag.PHASE_UNSURE
+)
 
 
 class Found(NamedTuple):
@@ -117,7 +127,7 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
             view, scan, head.get_library(), made, judge=lambda shifts: head.judge(view, shifts), redshifts=posterior
         )
     probabilities = join_probabilities(p_transient, made, posterior.class_probability)
-    best, p_host, phase = max(probabilities, key=probabilities.get), np.nan, Phase(np.nan, np.nan)
+    (best, _), p_host, phase = choose_type(probabilities), np.nan, Phase(np.nan, np.nan)
     z, z_err, p_z = peaks[0].z, peaks[0].z_err, around
     if made is not None and best in made.types:
         ln1pz, width, p_z = made.find_redshift()
@@ -127,7 +137,7 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         constant, *slopes = made.calibration.host
         p_host = float(expit(constant + describe_host(scan, ln1pz) @ slopes))
     require_finite("type and redshift", z, z_err, p_z, p_transient, shown.snr)
-    flags = find_flags(best, probabilities[best], p_z, p_transient, phase, head)
+    flags = find_flags(best, probabilities, p_z, p_transient, phase, head)
     if view is None:
         flags |= TransientFlag.LITTLE_COVERAGE
     if lacks_signal(*spectrum[1:]):
@@ -141,13 +151,39 @@ def join_probabilities(p_transient, posterior, class_probability):
     return out | {name: (1 - p_transient) * float(p) for name, p in class_probability.items()}
 
 
-def find_flags(best, p_type, p_z, p_transient, phase, head):
+def choose_type(probabilities):
+    """The answer and the next one: two names.
+
+    First it is decided between transients and all else, then between groups of types, and then between those of the
+    best group: types that are hard to keep apart do not lose to one that is not.
+
+    Parameters
+    ----------
+    probabilities : dict of str to float
+        As of `join_probabilities`.
+
+    Examples
+    --------
+    >>> from astro_spectok.transients.measure import choose_type
+    >>> choose_type({"Ia": 0.3, "Ib": 0.21, "Ic": 0.19, "GALAXY": 0.3})
+    ('Ib', 'Ia')
+    """
+    types, classes = (
+        {name: p for name, p in probabilities.items() if (name in NO_TRANSIENT) == other} for other in (False, True)
+    )
+    _, group = group_probabilities(max(types, classes, key=lambda part: sum(part.values())))[0]
+    best = max(group, key=group.get)
+    return best, max((name for name in probabilities if name != best), key=probabilities.get)
+
+
+def find_flags(best, probabilities, p_z, p_transient, phase, head):
     """Flags of an answer: `TransientFlag`.
 
     Parameters
     ----------
     best : str
-    p_type, p_z, p_transient : float
+    probabilities : dict of str to float
+    p_z, p_transient : float
     phase : Phase
     head : `~astro_spectok.heads.TransientHead`
         Knows from where on answers are sure, and how many objects of each type its library has.
@@ -156,7 +192,10 @@ def find_flags(best, p_type, p_z, p_transient, phase, head):
     sure = TRANSIENT_RULES["sure"] | head.rules.get("sure", {})
     if p_transient < sure["transient"]:
         out |= TransientFlag.NOT_A_TRANSIENT
-    if p_type < sure["type"]:
+    p, least = find_group(best, probabilities), sure.get("group")
+    if least is None:  # heads that were fitted before groups were decided on
+        p, least = probabilities[best], sure["type"]
+    if p < least:
         out |= TransientFlag.TYPE_UNSURE
     if p_z < sure["redshift"]:
         out |= TransientFlag.LOW_CONFIDENCE

@@ -8,14 +8,17 @@ import numpy as np
 from scipy.special import logsumexp
 
 from astro_spectok.heads.transient_fit import MISFIT
-from astro_spectok.heads.transient_net import REACH, find_candidates
+from astro_spectok.heads.transient_net import DAYS, REACH, find_candidates
 from astro_spectok.transients.candidates import add_judgement, bin_host, weigh_judgement
 
 __all__ = [
+    "GROUPS",
     "Phase",
     "TransientCalibration",
     "TransientPosterior",
     "describe_host",
+    "find_group",
+    "group_probabilities",
     "join_objects",
     "join_types",
     "make_posterior",
@@ -24,6 +27,8 @@ __all__ = [
 ]
 
 
+#: groups of types that count the same before a spectrum is seen, and are decided between before types are
+GROUPS = (("Ia", "Iax"), ("II", "IIn", "IIb"), ("Ib", "Ic", "Ic-BL", "Ibn"))
 #: least spread of the phases of templates, in days, that one by networks is weighed against
 LEAST_SPREAD = 2.0
 
@@ -156,10 +161,11 @@ class TransientPosterior:
         log_weight = self.calibration.phase_power * logsumexp(self.log_templates[near][:, own], axis=0)
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
-        phase = library.phase[own]
-        mean = float(weight @ phase)
-        spread = float(np.sqrt(weight @ (phase - mean) ** 2))
-        mean, spread = self._join_phases(mean, spread, ln1pz)
+        # late templates are months apart, and one of them is not to lead the mean
+        phase = np.arcsinh(library.phase[own] / DAYS)
+        middle = float(weight @ phase)
+        mean, spread = DAYS * np.sinh(middle), DAYS * np.cosh(middle) * np.sqrt(weight @ (phase - middle) ** 2)
+        mean, spread = self._join_phases(float(mean), float(spread), ln1pz)
         made = self.calibration
         floor, scale = made.phase_floor, made.phase_scale
         if kind != "Ia" and made.other_phase[1]:
@@ -176,6 +182,43 @@ class TransientPosterior:
             return mean, spread
         ours, theirs = 1 / (spread**2 + LEAST_SPREAD**2), weight / self.judged.sigma[near] ** 2
         return float((ours * mean + theirs * self.judged.phase[near]) / (ours + theirs)), float((ours + theirs) ** -0.5)
+
+
+def group_probabilities(probability):
+    """Types by their group, and the probability of each group; a type that is in none is one by itself.
+
+    Parameters
+    ----------
+    probability : dict of str to float
+
+    Returns
+    -------
+    list of (float, dict of str to float)
+        The probability of a group and those of its types, the most probable group first.
+
+    Examples
+    --------
+    >>> from astro_spectok.transients.posterior import group_probabilities
+    >>> group_probabilities({"Ia": 0.4, "Ib": 0.35, "Ic": 0.25})
+    [(0.6, {'Ib': 0.35, 'Ic': 0.25}), (0.4, {'Ia': 0.4})]
+    """
+    groups = {}
+    for name, p in probability.items():
+        key = next((own for own in GROUPS if name in own), name)
+        groups.setdefault(key, {})[name] = p
+    return sorted(((sum(own.values()), own) for own in groups.values()), key=lambda one: -one[0])
+
+
+def find_group(kind, probability):
+    """Probability of the group that a type is in: float.
+
+    Examples
+    --------
+    >>> from astro_spectok.transients.posterior import find_group
+    >>> find_group("Ib", {"Ia": 0.4, "Ib": 0.35, "Ic": 0.25})
+    0.6
+    """
+    return next(p for p, own in group_probabilities(probability) if kind in own)
 
 
 def describe_host(scan, ln1pz):

@@ -32,9 +32,13 @@ class TransientEstimate:
     name : str
         Of the spectrum, where it has one.
     type : str
-        Most probable type of transient; GALAXY, QSO or STAR where it is more probably none.
+        Most probable type of transient in the most probable group of types; GALAXY, QSO or STAR where it is more
+        probably none.
     p_type : float
         Its probability, whatever the redshift.
+    p_group : float
+        Probability of its group: Ia (with Iax), II (with IIn and IIb) or Ibc (Ib, Ic, Ic-BL, Ibn); all other types and
+        classes are groups by themselves.
     type_2, p_type_2 : str, float
         The next one.
     type_probability : dict of str to float
@@ -94,6 +98,7 @@ class TransientEstimate:
     name: str = ""
     medium: str = "unknown"
     message: str = ""
+    p_group: float = float("nan")
     meta: dict[str, Any] = field(default_factory=dict)
     # probabilities of type and redshift, for series; the spectrum as it was measured, for the sketch
     _posterior: TransientPosterior | None = None

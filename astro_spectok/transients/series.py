@@ -8,7 +8,7 @@ from scipy.special import expit, logit, logsumexp
 
 from astro_spectok.heads.transient_net import REACH
 from astro_spectok.redshift.series import multiply_posteriors
-from astro_spectok.transients.measure import Found, find_flags, join_probabilities
+from astro_spectok.transients.measure import Found, choose_type, find_flags, join_probabilities
 from astro_spectok.transients.posterior import Phase
 from astro_spectok.transients.warn import TransientFlag
 
@@ -105,11 +105,11 @@ def join_found(found, classes, days, head):
     joint, library = multiply_types([one.posterior for one in known]), head.get_library()
     cosmic = multiply_posteriors(classes)
     probabilities = join_probabilities(p_transient, joint, cosmic.class_probability)
-    best, flags = max(probabilities, key=probabilities.get), TransientFlag.NONE
+    (best, _), flags = choose_type(probabilities), TransientFlag.NONE
     if best not in joint.types:
         return brightest._replace(
             probabilities=probabilities, p_transient=p_transient, phase=Phase(np.nan, np.nan), p_host=np.nan,
-            flags=brightest.flags | find_flags(best, probabilities[best], 1.0, p_transient, brightest.phase, head),
+            flags=brightest.flags | find_flags(best, probabilities, 1.0, p_transient, brightest.phase, head),
         )  # fmt: skip
     ln1pz, width, p_z = joint.find_redshift()
     phase = Phase(np.nan, np.nan)
@@ -119,7 +119,7 @@ def join_found(found, classes, days, head):
         flags |= TransientFlag.DATES_DISAGREE if strained else TransientFlag.NONE
     if any(_contradicts(one, ln1pz) for one in known):
         flags |= TransientFlag.EPOCHS_DISAGREE
-    flags |= find_flags(best, probabilities[best], p_z, p_transient, phase, head)
+    flags |= find_flags(best, probabilities, p_z, p_transient, phase, head)
     hosts = [one.p_host for one in found if np.isfinite(one.p_host)]
     return Found(
         probabilities, phase, float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width), p_z, p_transient,

@@ -36,12 +36,13 @@ class TransientFlag(IntFlag):
     ERRORS_ESTIMATED = 16384
     #: too few good pixels for broad features, or too little of the range of the library
     LITTLE_COVERAGE = 32768
-    #: the probability of ``type`` is too low: of those above, 95 per cent are of the right group
+    #: the probability of the group of ``type`` (Ia, II, Ibc) is too low: of those above, 95 per cent are right
     TYPE_UNSURE = 131072
     #: it is not surely a transient: more than 3 in 1000 galaxies, quasars and stars look so. Where it is more probably
     #: none, ``type`` is a class and the redshift is its
     NOT_A_TRANSIENT = 262144
-    #: the error of the phase is too large: of those below, 90 per cent are right within 10 days
+    #: the error of the phase is too large: of those below, 90 per cent are right within 10 days. A
+    #: remark that is set only beside another bit: ``phase_err`` says how sure a phase is
     PHASE_UNSURE = 524288
     #: a type that the library has fewer than six objects of
     THIN_TYPE = 1048576

@@ -1,0 +1,70 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+A supernova in its host
+=======================
+
+A type Ia supernova goes off in a galaxy: what is said of the galaxy before, and of both together.
+"""
+
+# %%
+# The galaxy that comes with the package, and a supernova that is made for it: the mean of the spectra of type Ia near
+# maximum light in the library that the weights hold, over a continuum of 12,000 K.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy import units as u
+from astropy.modeling.models import BlackBody
+from specutils import Spectrum
+
+from astro_spectok.estimators import RedshiftEstimator, TransientEstimator
+from astro_spectok.example import read_example
+from astro_spectok.weights import load_weights
+
+galaxy, z = read_example(), 0.0857
+library = load_weights().network.heads["transient"].get_library()
+chosen = (library.kind == library.config.types.index("Ia")) & (
+    np.abs(library.phase - 3) < 4
+)
+rows = library.rows[: library.templates.shape[1]]
+contrast = library.templates[chosen].mean(axis=0) @ rows
+
+wavelength = galaxy.wavelength.to_value("Angstrom") / (1 + z)
+step = (np.arange(library.config.bins) + 0.5) * library.config.step
+x = library.config.low * np.exp(step)
+light = BlackBody(12000 * u.K)(wavelength * u.AA).value / wavelength**2
+light *= 1 + np.interp(wavelength, x, contrast)
+
+# %%
+# Three fifths of the light are the supernova's; errors stay what they were.
+
+host = galaxy.flux.value
+share = 0.6
+mixed = (1 - share) * host + share * np.median(host) * light / np.median(light)
+noise = np.random.default_rng(1).normal(0, galaxy.uncertainty.array)
+both = Spectrum(
+    flux=(mixed + noise) * galaxy.flux.unit,
+    spectral_axis=galaxy.spectral_axis,
+    uncertainty=galaxy.uncertainty,
+    mask=galaxy.mask,
+    meta=galaxy.meta,
+)
+RedshiftEstimator().estimate(galaxy), RedshiftEstimator().estimate(both)
+
+# %%
+# The type, the phase in days since maximum light, and the redshift of the supernova; ``p_host`` says that light of a
+# galaxy is seen. The galaxy alone is none.
+
+before, found = (TransientEstimator().estimate(one) for one in (galaxy, both))
+before, found
+
+# %%
+# All types, with what is known of their groups.
+
+probability = {k: p for k, p in found.type_probability.items() if p > 1e-3}
+figure, axes = plt.subplots(2, layout="constrained")
+axes[0].plot(galaxy.wavelength, galaxy.flux, lw=0.5, label="before")
+axes[0].plot(both.wavelength, both.flux, lw=0.5, label="with the supernova")
+axes[0].set(xlabel="Wavelength [Å]", ylabel="Flux")
+axes[0].legend()
+axes[1].bar(list(probability), list(probability.values()))
+axes[1].set(ylabel="Probability")
