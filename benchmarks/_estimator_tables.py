@@ -38,7 +38,7 @@ def _make_bars(content):
         for bar in content["bars"]
     ]
     limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"What was aimed at, through ``RedshiftEstimator``; weights {content['sha256'][:12]}{limit}"
+    title = f"Goals, with ``RedshiftEstimator``; weights {content['sha256'][:12]}{limit}"
     return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 

@@ -28,14 +28,14 @@ def make_galaxies_tables(content):
         figures = [show(row[k]) for k in ("bias", "scatter", "error", "within_1", "within_2")]
         rows.append([SAID[row["property"]], f"{low:g}-{high:g}", row["n"], *figures, *both])
     header = ["property", "S/N", "n", "bias", "scatter", "error", "in 1 error", "in 2", "head", "linear", "untrained"]
-    title = f"Simulated galaxies that trained nothing; weights {content['sha256'][:12]}"
+    title = f"Simulated galaxies not used in training; weights {content['sha256'][:12]}"
     out = {"galaxies": make_table(title, header, rows)}
     lines = [
         [row["set"], row["line"], row["n"], *(show(row[k]) for k in ("median", "scatter", "within_2", "within_5"))]
         for row in content["real"]
         if row["n"] >= 5
     ]
-    title = "Real galaxies: estimator less specutils, in standard deviations"
+    title = "Real galaxies: estimator minus specutils, in standard deviations"
     header = ["set", "what", "n", "median", "scatter", "within 2", "within 5"]
     out["galaxies_lines"] = make_table(title, header, lines)
     if "ppxf" not in content:

@@ -39,7 +39,7 @@ def make_image_table(images):
                  show(row["top 1%"]), show(row["median_rank"], 1), show(near["recall@1"]), show(near["recall@10"])]
             )  # fmt: skip
     return make_table(
-        "Simulated images in grz and spectra at a signal-to-noise ratio of 10 of objects that trained nothing: among "
+        "Simulated images in grz and spectra at a signal-to-noise ratio of 10 of objects not used in training: among "
         "all of a class, and among the 100 of most similar redshift",
         ["class", "tower of", "query", "among", "recall@1", "recall@10", "best hundredth", "median rank",
          "recall@1, similar", "recall@10, similar"],
@@ -76,7 +76,7 @@ def make_photometry_tables(photometry, align):
         ]  # fmt: skip
         n = photometry["objects"]
         redshifts = make_table(
-            f"{n} simulated objects that trained nothing: scatter and outliers of redshifts, share of right classes",
+            f"{n} simulated objects not used in training: scatter and outliers of redshifts, share of right classes",
             ["bands", "S/N", "method", "sigma_NMAD", "outliers", "right class", "PIT distance"],
             rows,
         )

@@ -44,7 +44,7 @@ def _make_bars(content):
         for bar in content["bars"]
     ]
     limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"What was aimed at; weights {content['sha256'][:12]}{limit}"
+    title = f"Goals; weights {content['sha256'][:12]}{limit}"
     return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 

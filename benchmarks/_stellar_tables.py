@@ -61,7 +61,7 @@ def _make_bars(content):
     words = {True: "yes", False: "**no**", None: "not measured"}
     rows = [[bar["name"], bar["bar"], show(bar["measured"], 3), words[bar["met"]], bar["n"]] for bar in content["bars"]]
     limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"What was aimed at, through ``StellarParameterEstimator``; weights {content['sha256'][:12]}{limit}"
+    title = f"Goals, with ``StellarParameterEstimator``; weights {content['sha256'][:12]}{limit}"
     return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 
@@ -71,7 +71,9 @@ def _make_real(found):
         digits = DIGITS.get(row["label"], 3)
         figures = [show(row[key], digits) for key in ("scatter", "offset", "error")]
         rows.append([row["set"], TITLES[row["label"]], row["n"], *figures, show(row["pull"])])
-    title = "Scatter around a constant offset, that offset (found less known), stated error and width of the pulls"
+    title = (
+        "Scatter around a constant offset, that offset (measured minus catalogue), stated error and width of the pulls"
+    )
     return make_table(title, ["set", "parameter", "n", "scatter", "offset", "error", "pull"], rows) if rows else None
 
 
