@@ -111,6 +111,8 @@ class TestAligner:
             (lambda s: s, {"groups": np.zeros(60)}, "at least 4 pairs of different objects"),
             (lambda s: s * torch.nan, {}, "at least 4 pairs"),
             (lambda s: s, {"validation": 1.5}, "validation must be a share"),
+            (lambda s: s, {"classes": ["a"] * 59}, "classes must be one value for each of the 60 spectra"),
+            (lambda s: s, {"classes": ["a"] * 60, "redshift": ["x"] * 60}, "redshift must be one number for each"),
         ],
     )
     def test_wrong_pairs(self, pairs, features, tiny_weights, change, options, match):
@@ -215,6 +217,9 @@ class TestImages:
             (np.zeros((3, 20, 20)), ("g", "r"), ValueError, "for the bands"),
             (np.zeros((3, 20, 20)), "grz", TypeError, "sequence of names"),
             ([np.zeros((3, 20, 20))], ("g",), TypeError, "without bands"),
+            (None, ("g",), TypeError, "images must be an array, files, or dicts .* got NoneType"),
+            ([__file__], ("g",), ValueError, "must be a FITS file"),
+            (np.zeros((2, 20, 20)), ("g", "g"), ValueError, "bands must be different names; got g, g"),
             ([{"g": np.zeros((20, 20))}], ("g", "r"), ValueError, "must have the bands g, r; image 0 has g"),
         ],
     )

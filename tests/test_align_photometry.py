@@ -129,6 +129,18 @@ class TestFluxes:
             ({"g": [1.0] * u.s, "g_err": [0.1]}, {"filters": {"g": "decamDR1-g"}}, u.UnitsError, "flux density"),
             ({"g": [1.0, 2.0], "g_err": [0.1]}, {"filters": {"g": "decamDR1-g"}}, ValueError, "all of one length"),
             (7, {"filters": "grz"}, TypeError, "table must be an astropy Table"),
+            (
+                {"g": ["a"], "g_err": [0.1]},
+                {"filters": {"g": "decamDR1-g"}},
+                TypeError,
+                "must have numbers in 'g'; got",
+            ),
+            (
+                {"g": [1.0], "g_err": [0.1]},
+                {"filters": {"g": "decamDR1-g"}, "upper_limits": {"g": "limit"}},
+                ValueError,
+                "upper_limits must be by columns of table, g, g_err; got 'limit'",
+            ),
         ],
     )
     def test_wrong_tables(self, table, options, error, match):

@@ -13,7 +13,7 @@ from torch import nn
 from astro_spectok.align.aligner_files import read_aligner, write_aligner
 from astro_spectok.align.batches import SimilarBatches
 from astro_spectok.align.features import SpectrumFeatures, read_features
-from astro_spectok.align.inputs import check_ids, check_numbers, read_samples, split_groups
+from astro_spectok.align.inputs import check_columns, check_ids, check_numbers, read_samples, split_groups
 from astro_spectok.align.pair_training import Pair, train_pair
 from astro_spectok.align.retrieval import measure_retrieval
 from astro_spectok.spectra import to_batch
@@ -210,7 +210,7 @@ class ContrastiveAligner:
         check_ids(ids, n)
         usable = features.usable & samples.usable
         taught, kept, numbers = split_groups(usable, groups, validation, self.seed)
-        columns = [None if x is None else np.asarray(x) for x in (classes, redshift)]
+        columns = check_columns(n, classes=classes, redshift=redshift)
         batches = SimilarBatches(taught, *columns)
         runner = self._load()
         pair = self._begin(runner, features, taught)

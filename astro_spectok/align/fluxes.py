@@ -113,7 +113,7 @@ def read_fluxes(
     flags = np.zeros(n, np.int64)
     messages: list[list[str]] = [[] for _ in range(n)]
     limits = dict(upper_limits or {})
-    if unknown := [name for name in (*limits, *(errors or {})) if name not in columns]:
+    if unknown := [name for name in (*limits, *limits.values(), *(errors or {})) if name not in columns]:
         msg = f"errors and upper_limits must be by columns of table, {', '.join(columns)}; got {unknown[0]!r}"
         raise ValueError(msg)
     for k, (name, band) in enumerate(chosen.items()):
@@ -121,9 +121,9 @@ def read_fluxes(
         if column not in columns:
             msg = f"filters must be by columns of table, {', '.join(columns)}; got {column!r}; correct its name"
             raise ValueError(msg)
-        values, own_unit = _read_values(columns[column])
+        values, own_unit = _read_values(columns[column], column)
         noise, is_ivar = _find_errors(column, columns, errors)
-        noise, noise_unit = _read_values(columns[noise])
+        noise, noise_unit = _read_values(columns[noise], noise)
         found = _convert(values, noise, own_unit, noise_unit, is_ivar, band, unit, column)
         values, noise, wrong = found
         if column in limits:
@@ -176,12 +176,17 @@ def _read_columns(table):
     return columns
 
 
-def _read_values(column):
+def _read_values(column, name):
     """Numbers of a column, NaN where masked, and its unit or None."""
     unit = getattr(column, "unit", None)
     values = getattr(column, "value", column)
     mask = np.ma.getmaskarray(np.ma.asarray(values)) if np.ma.isMaskedArray(values) else getattr(values, "mask", None)
-    values = np.asarray(np.ma.getdata(getattr(values, "unmasked", values)), float).copy()
+    values = np.ma.getdata(getattr(values, "unmasked", values))
+    try:
+        values = np.array(values, float)
+    except (TypeError, ValueError) as error:
+        msg = f"table must have numbers in {name!r}; got {values[0]!r} first; convert the column"
+        raise TypeError(msg) from error
     if mask is not None:
         values[np.asarray(mask)] = np.nan
     return values, unit

@@ -2,7 +2,7 @@
 """Images of objects in named bands, from arrays, NDData and FITS cutouts, as one array."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -47,6 +47,9 @@ def read_images(images: Any, bands: Sequence[str], size: int, *, positions: Any 
     if isinstance(bands, str) or not len(bands):
         msg = f"bands must be a sequence of names, such as ('g', 'r', 'z'); got {bands!r}"
         raise TypeError(msg)
+    if len(set(bands)) < len(bands):
+        msg = f"bands must be different names; got {', '.join(map(str, bands))}"
+        raise ValueError(msg)
     if isinstance(size, bool) or not isinstance(size, int) or size < 16:
         msg = f"size must be an integer of 16 or more pixels; got {size!r}"
         raise ValueError(msg)
@@ -64,7 +67,11 @@ def read_images(images: Any, bands: Sequence[str], size: int, *, positions: Any 
         return cut_middle(stack, size)
     if isinstance(images, Mapping | str | PathLike):
         images = [images]
-    return np.stack([cut_middle(_read_one(one, bands, k), size) for k, one in enumerate(images)])
+    if not isinstance(images, Iterable):
+        msg = f"images must be an array, files, or dicts of band to image; got {type(images).__name__}"
+        raise TypeError(msg)
+    planes = [cut_middle(_read_one(one, bands, k), size) for k, one in enumerate(images)]
+    return np.stack(planes) if planes else np.zeros((0, len(bands), size, size), np.float32)
 
 
 def _read_one(image, bands, k):
@@ -97,7 +104,14 @@ def _read_plane(image):
 
 def _read_file(path, bands):
     """Planes of a FITS cutout whose header names its bands."""
-    with fits.open(path) as file:
+    try:
+        file = fits.open(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        msg = f"images: {os.fspath(path)} must be a FITS file; got {type(error).__name__}: {error}"[:300]
+        raise ValueError(msg) from error
+    with file:
         found = next((hdu for hdu in file if hdu.is_image and getattr(hdu, "data", None) is not None), None)
         if found is None or found.data.ndim not in (2, 3):
             msg = f"images: {os.fspath(path)} must hold an image (bands, height, width); got none"

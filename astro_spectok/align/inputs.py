@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-__all__ = ["Samples", "check_ids", "check_numbers", "read_samples", "split_groups"]
+__all__ = ["Samples", "check_columns", "check_ids", "check_numbers", "read_samples", "split_groups"]
 
 #: pairs that training needs
 LEAST = 4
@@ -87,6 +87,19 @@ def check_ids(ids, n):
             f"and {second[i]!r}; sort both by id, and leave out what has no partner"
         )
         raise ValueError(msg)
+
+
+def check_columns(n, **columns):
+    """Columns as arrays, None where not given; those that are not one value for each of n spectra are refused."""
+    found = []
+    for name, values in columns.items():
+        values = None if values is None else np.asarray(values)
+        if values is not None and (values.shape != (n,) or (name == "redshift" and values.dtype.kind not in "fiu")):
+            what = "number" if name == "redshift" else "value"
+            msg = f"{name} must be one {what} for each of the {n} spectra; got {values.dtype} of shape {values.shape}"
+            raise ValueError(msg)
+        found.append(values)
+    return found
 
 
 def split_groups(usable, groups, share, seed):
