@@ -1,11 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Choice of the device and the precision of computations."""
 
-import contextlib
 import functools
 from pathlib import Path
 
-__all__ = ["choose_device", "choose_dtype", "set_apart"]
+__all__ = ["choose_device", "choose_dtype"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -104,25 +103,6 @@ def choose_dtype(device, precision="auto", *, training=False):
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else None
     return torch.bfloat16 if device.type == "cpu" and training and _cpu_has_bfloat16() else None
-
-
-@contextlib.contextmanager
-def set_apart(device):
-    """Compute as if the program around had set neither autocast nor a default device, in this thread alone.
-
-    Parameters
-    ----------
-    device : `torch.device`
-        Where to compute.
-    """
-    import torch
-
-    with contextlib.ExitStack() as stack:
-        for kind in {"cpu", device.type}:
-            stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":  # the context makes each call a little slower
-            stack.enter_context(torch.device("cpu"))
-        yield
 
 
 @functools.cache

@@ -59,7 +59,9 @@ def compute_curves(wavelength):
 
 def draw_curve_shares(n, random):
     """Random shares of the curves, float32 (n, 3): mostly one curve, sometimes between two."""
-    shares = random.uniform(0, 1, n, len(CURVES)) ** 4 * torch.tensor([1.0, 0.6, 0.6], device=random.device)
+    shares = random.uniform(0, 1, n, len(CURVES)) ** 4 * torch.tensor(
+        [1.0, 0.6, 0.6], device=random.device, dtype=torch.float32
+    )
     return shares / shares.sum(1, keepdim=True)
 
 

@@ -18,7 +18,7 @@ from specutils import SpectrumList
 from astro_spectok.simulate.rows import TRUTH, Simulation, make_spectrum
 from astro_spectok.utils.atomic import replace_file
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.writing import check_output, write_table
 
 __all__ = ["TRUTH_TABLE", "simulate_spectra", "write_simulated"]
@@ -29,7 +29,7 @@ TRUTH_TABLE = "truth.ecsv"
 FILE_NAME = re.compile(r"sim-\d+-\d+(-\d+)?\.fits")
 
 
-@own_errstate
+@own_state
 def simulate_spectra(
     n: int,
     *,
@@ -106,7 +106,7 @@ def simulate_spectra(
     return SpectrumList(make_spectrum(row) for rows in simulation.draw(progress) for row in rows)
 
 
-@own_errstate
+@own_state
 def write_simulated(
     path: str | PathLike[str],
     n: int,

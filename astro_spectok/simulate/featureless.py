@@ -18,8 +18,8 @@ _GRID = RestGrid(math.log(800.0), 1e-3, int(math.log(55000 / 800) / 1e-3) + 1)
 def _make_unmeasurable(flux, kind):
     """`Objects` at z = 0 without class, lines or redshift."""
     n, device = len(flux), flux.device
-    zeros = torch.zeros(n, device=device)
-    none = torch.zeros(n, 0, device=device)
+    zeros = torch.zeros(n, device=device, dtype=torch.float32)
+    none = torch.zeros(n, 0, device=device, dtype=torch.float32)
     return Objects(
         grid=_GRID, flux=flux, z=zeros.double(), cls=torch.full((n,), -1, device=device), kind=[kind] * n,
         # no features, hence no resolution to be worse than that of any instrument
@@ -43,7 +43,7 @@ class BlankSky:
 
     def draw(self, n, random):
         """Draw ``n`` objects without any flux; ``random`` is not used."""
-        return _make_unmeasurable(torch.zeros(n, _GRID.size, device=self.device), "sky")
+        return _make_unmeasurable(torch.zeros(n, _GRID.size, device=self.device, dtype=torch.float32), "sky")
 
 
 class Blazars:

@@ -14,6 +14,7 @@ from astro_spectok.simulate.nebular import LINER, LINES, SEYFERT, WING, NebularL
 from astro_spectok.simulate.objects import GALAXY_LABELS, Objects
 from astro_spectok.simulate.populations import HISTORIES, Populations, draw_histories
 from astro_spectok.simulate.profiles import measure_continuum, normalize_flux
+from astro_spectok.simulate.randomness import choose
 from astro_spectok.simulate.ultraviolet import Ultraviolet
 
 __all__ = ["KINDS", "Galaxies"]
@@ -97,7 +98,7 @@ class Galaxies:
             kind=[names[k] for k in kind.tolist()],
             template_sigma=template_sigma,
             sigma=torch.where(unknown, 0, sigma / LIGHT_SPEED),
-            rotation=torch.zeros(n, device=self.device),
+            rotation=torch.zeros(n, device=self.device, dtype=torch.float32),
             line_ln_wavelength=lines[0],
             line_flux=torch.where(unknown[:, None], 0, lines[1] / scale),
             line_sigma=lines[2],
@@ -120,7 +121,7 @@ class Galaxies:
     def _draw_alpha_width(self, kind, random):
         """Rest equivalent width (B,) of H-alpha in Angstrom, above the stellar absorption."""
         n = len(kind)
-        exponent = torch.full((n,), -9.0, device=self.device)
+        exponent = torch.full((n,), -9.0, device=self.device, dtype=torch.float32)
         for which, low, high in (
             (FADED, -1.0, 0.7), (LINER_KIND, -0.3, 1.2), (AGN, 0.3, 2.7), (BREAK, 1.3, 3.2),
             (PASSIVE, -1.5, 0.0),
@@ -135,7 +136,7 @@ class Galaxies:
 
     def _draw_stars(self, kind, z, width, random):
         """Shares of the populations, with as many young stars as the lines ask for."""
-        chances = torch.tensor([value[1] for value in KINDS.values()], device=self.device)
+        chances = torch.tensor([value[1] for value in KINDS.values()], device=self.device, dtype=torch.float32)
         history = torch.multinomial(chances[kind], 1, generator=random.generator)[:, 0]
         young = (width / 2000 * 10 ** random.normal(0, 0.25, len(kind))).clamp(max=0.95)
         young = torch.where((kind == FORMING) | (kind == BREAK), young, 0)
@@ -210,7 +211,9 @@ class Galaxies:
         ln_wavelength, width, sigma = self.ultraviolet.draw_emission(strength, alpha, blue, sigma[:, 0], random)
         continuum = measure_continuum(flux, self.grid, self.ultraviolet.ln_emission)
         # damped absorption holds the continuum down beside Lyman alpha: what counts is that farther to the red
-        beside = measure_continuum(flux, self.grid, torch.tensor([math.log(1290.0)], device=flux.device).double())
+        beside = measure_continuum(
+            flux, self.grid, torch.tensor([math.log(1290.0)], device=flux.device, dtype=torch.float32).double()
+        )
         continuum = torch.cat([continuum[:, :-3], beside.expand(n, 3)], 1)
         return [ln_wavelength, width * continuum, sigma]
 
@@ -226,7 +229,9 @@ class Galaxies:
         for label, members in parts.items():
             columns = [self.nebular.index[name] for name in members]
             columns += [first_wing + names.index(name) for name in members if name in names]
-            centre = torch.tensor([np.log(np.mean([LINES[name][0] for name in members]))], device=self.device)
+            centre = torch.tensor(
+                [np.log(np.mean([LINES[name][0] for name in members]))], device=self.device, dtype=torch.float32
+            )
             continuum = measure_continuum(flux, self.grid, centre)[:, 0]
             labels[label] = torch.asinh(lines[1][:, columns].sum(1) / continuum.clamp(min=1e-12))
         return labels
@@ -235,5 +240,5 @@ class Galaxies:
         """Velocity dispersion (B,) of the stars in km/s."""
         n = len(kind)
         passive = (kind == PASSIVE) | (kind == LINER_KIND)
-        centre = torch.where(passive, math.log(170), math.log(95))
+        centre = choose(passive, math.log(170), math.log(95))
         return torch.exp(centre + random.normal(0, 0.45, n)).clamp(40, 350)

@@ -47,7 +47,7 @@ class GalaxyTemplates:
             for i in np.nonzero(np.char.startswith(data["origin"], KINNEY))[0]:
                 spectra.append(_lay(data, i, grid, shift=KINNEY_SHIFTS.get(str(data["sptype"][i]), 0.0)))
                 sigma.append(SED_SIGMA)
-        spectra = torch.stack(spectra) if spectra else torch.zeros(0, grid.size)
+        spectra = torch.stack(spectra) if spectra else torch.zeros(0, grid.size, dtype=torch.float32)
         if len(spectra):
             spectra = spectra / torch.nanmedian(spectra, 1, keepdim=True).values
         self.spectra = spectra.to(device)
@@ -93,7 +93,7 @@ class LymanBreakTemplates:
         ratio = (shares / shares.sum(1, keepdim=True)) @ self.ratios
         ratio = (1 + (ratio - 1) * random.uniform(0.7, 1.2, number, 1)).clamp(min=0.02)
         inner = smooth_flux(flux[rows, self.bins], 500) * ratio
-        fade = (torch.arange(inner.shape[1], device=flux.device) / 100).clamp(max=1)
+        fade = (torch.arange(inner.shape[1], device=flux.device, dtype=torch.float32) / 100).clamp(max=1)
         fade = fade * fade.flip(0)  # neither end shows a step
         flux[rows, self.bins] = flux[rows, self.bins] * (1 - fade) + inner * fade
         return flux

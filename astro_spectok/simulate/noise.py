@@ -7,9 +7,15 @@ import numpy as np
 import torch
 
 from astro_spectok.simulate.constants import FWHM
+from astro_spectok.simulate.randomness import choose
 from astro_spectok.spectra import estimate_noise
 
 __all__ = ["PixelGrid", "corrupt", "draw_wavelength_error"]
+
+#: properties of instruments, one number for each
+FLAGS = dict.fromkeys(("calibrated", "normalised", "has_errors", "ground", "fibre"), torch.bool) | {
+    "smoothed": torch.float32
+}
 
 
 @dataclass
@@ -46,8 +52,8 @@ class PixelGrid:
             resolution[row, :n], place[row, :n], arm[row, :n] = one.resolution, one.place, one.arm
             resolution[row, n:], arm[row, n:] = one.resolution[-1], one.arm[-1]
         flags = {
-            name: torch.tensor([getattr(i, name) for i in instruments], device=device)
-            for name in ("calibrated", "normalised", "has_errors", "smoothed", "ground", "fibre")
+            name: torch.tensor([getattr(i, name) for i in instruments], device=device, dtype=dtype)
+            for name, dtype in FLAGS.items()
         }
         edges = torch.from_numpy(edges).to(device)
         ln_left, ln_right = torch.log(edges)
@@ -72,7 +78,7 @@ class PixelGrid:
 def draw_wavelength_error(pixels, random):
     """Errors of the wavelength scale in ln(wavelength): a shift and a slow distortion, float64 (B, P)."""
     b = len(pixels)
-    sd = torch.where(random.chance(0.05, b, 1), 0.2, 0.05)
+    sd = choose(random.chance(0.05, b, 1), 0.2, 0.05)
     offset = random.normal(0, 1, b, 1) * sd + random.normal(0, 0.03, b, 1) * pixels.position
     offset = offset.clamp(-0.4, 0.4) + random.normal(0, 0.02, b, 1) * torch.sin(3 * pixels.position)
     return offset * (pixels.ln_right - pixels.ln_left)
@@ -145,7 +151,7 @@ def _absorb(truth, absorbed, pixels, random):
     b = len(truth)
     air_mass = random.uniform(0.8, 2.0, b, 1)
     # whoever calibrates the flux mostly removes it
-    left_in = random.uniform(0, 1, b, 1) < torch.where(pixels.calibrated, 0.15, 0.6)[:, None]
+    left_in = random.uniform(0, 1, b, 1) < choose(pixels.calibrated, 0.15, 0.6)[:, None]
     passed = torch.exp(torch.log((1 - absorbed).clamp(0.02, 1)) * air_mass)
     removed = passed.clamp(min=0.1)
     remains = torch.where(left_in, passed, removed ** random.normal(0, 0.06, b, 1))
@@ -200,7 +206,7 @@ def _add_sky(noise, sigma, line_share, truth, pixels, random, sky):
     b, p = noise.shape
     # residuals of lines share their sign over a few pixels, and over neighbouring lines in part
     field = _draw_field(random, b, p, 3) + 0.7 * _draw_field(random, b, p, 101)
-    strong = torch.exp(random.normal(-0.8, 0.8, b, 1)) * torch.where(pixels.fibre[:, None], 1.0, 0.6)
+    strong = torch.exp(random.normal(-0.8, 0.8, b, 1)) * choose(pixels.fibre[:, None], 1.0, 0.6)
     noise = noise + (strong * field).clamp(-8, 8) * line_share
     # a wrong level of the sky as a whole
     noise = noise + random.normal(0, 0.25, b, 1) * random.chance(0.3, b, 1) * (1 - line_share)
@@ -223,7 +229,7 @@ def _draw_calibration(efficiency, pixels, random):
     """Wrong flux calibration, steps between arms and fringes: a factor (B, P)."""
     b = len(pixels)
     x = pixels.position
-    size = torch.where(pixels.calibrated[:, None], 0.05, 0.4) * torch.where(random.chance(0.1, b, 1), 2.0, 1.0)
+    size = choose(pixels.calibrated[:, None], 0.05, 0.4) * choose(random.chance(0.1, b, 1), 2.0, 1.0)
     wave = torch.zeros_like(x)
     previous, current = torch.ones_like(x), x
     for order in range(1, 7):
@@ -231,11 +237,11 @@ def _draw_calibration(efficiency, pixels, random):
         previous, current = current, 2 * x * current - previous
     factor = torch.exp((size * wave).clamp(-3, 3))
     # counts follow the throughput, and the shape of the grating's blaze
-    power = torch.where(pixels.calibrated, 0.0, 1.0)[:, None] * random.uniform(0.3, 1.0, b, 1)
+    power = choose(pixels.calibrated, 0.0, 1.0)[:, None] * random.uniform(0.3, 1.0, b, 1)
     factor = factor * efficiency**power
     arms = int(pixels.arm.max()) + 1
     if arms > 1:
-        size = torch.where(random.chance(0.1, b, 1), 0.15, 0.03) * torch.where(pixels.calibrated[:, None], 1.0, 3.0)
+        size = choose(random.chance(0.1, b, 1), 0.15, 0.03) * choose(pixels.calibrated[:, None], 1.0, 3.0)
         factor = factor * torch.exp((random.normal(0, 1, b, arms) * size).gather(1, pixels.arm))
     amplitude = torch.where(random.chance(0.1, b, 1), random.uniform(0.01, 0.05, b, 1), 0.0)
     period = random.uniform(5e-4, 4e-3, b, 1)  # in ln(wavelength)
@@ -256,14 +262,14 @@ def _normalise(flux, truth, sigma, good, pixels):
     y = y / level
     basis = torch.stack([torch.cos(order * torch.acos(x.clamp(-1, 1))) for order in range(6)], -1)  # (b, P, 6)
     weight = ok.float()
-    ridge = 1e-3 * torch.eye(6, device=y.device)
+    ridge = 1e-3 * torch.eye(6, device=y.device, dtype=torch.float32)
     for _ in range(3):
         weighted = basis * weight[..., None]
         normal = weighted.mT @ basis / weight.sum(1).clamp(min=1)[:, None, None] + ridge
         right = (weighted * y[..., None]).sum(1) / weight.sum(1).clamp(min=1)[:, None]
         curve = (basis @ torch.linalg.solve(normal, right)[..., None])[..., 0]
         # absorption lies below the continuum and shall not pull it down
-        weight = ok * torch.where(y < curve - 0.02, 0.15, 1.0)
+        weight = ok * choose(y < curve - 0.02, 0.15, 1.0)
     curve = curve.clamp(min=0.2) * level
     out = []
     for values in (flux, truth, sigma):
@@ -299,7 +305,7 @@ def _draw_error_factor(pixels, random):
     kind = random.uniform(0, 1, b, 1)
     off = torch.where(kind < 0.6, 0.0, torch.where(kind < 0.9, random.normal(0, 0.15, b, 1), 0.0))
     off = torch.where(kind >= 0.9, random.uniform(-np.log(2), np.log(2), b, 1), off)
-    run = torch.where(kind < 0.6, 0.0, 0.05) * random.normal(0, 1, b, 1) * pixels.position
+    run = choose(kind < 0.6, 0.0, 0.05) * random.normal(0, 1, b, 1) * pixels.position
     return torch.exp(off + run)
 
 

@@ -122,7 +122,7 @@ def _project(objects, pixels, shift):
     lsf = (1.0 / (FWHM * pixels.resolution)) ** 2
     variance = torch.maximum(lsf - (edges[1] - edges[0]).float() ** 2 / 12, 0.3 * lsf)  # (B, P)
     start, span, bins = _plan_bins(objects, edges, variance, pixels.present)
-    out = torch.zeros(len(objects), 3, pixels.present.shape[1], device=start.device)
+    out = torch.zeros(len(objects), 3, pixels.present.shape[1], device=start.device, dtype=torch.float32)
     known = torch.zeros_like(pixels.present)
     lengths = pixels.present.sum(1).tolist()
     # few at a time, of like size: the arrays stay in the processor's cache, and little is done for padding
@@ -177,7 +177,7 @@ def _plan_bins(objects, edges, variance, present):
 
 def _frequencies(size, step):
     """Angular frequencies of the transform along ln(wavelength), float32 (B, F)."""
-    omega = 2 * np.pi * torch.arange(size // 2 + 1, device=step.device) / size
+    omega = 2 * np.pi * torch.arange(size // 2 + 1, device=step.device, dtype=torch.float32) / size
     return omega / step[:, None].float()
 
 
@@ -189,7 +189,9 @@ def _lay_nodes(variance, present):
     count = int(min(1 + np.ceil(0.5 * float(ratio.amax()) / _NODE_STEP - 1e-3), _MOST_NODES))
     if count <= 1:
         return (0.5 * (low + high))[:, None]
-    return low[:, None] * torch.exp(ratio[:, None] * torch.linspace(0, 1, count, device=low.device))
+    return low[:, None] * torch.exp(
+        ratio[:, None] * torch.linspace(0, 1, count, device=low.device, dtype=torch.float32)
+    )
 
 
 def _redistribute(objects, edges):
@@ -256,11 +258,13 @@ def _lay_lines(objects, start, step, size):
     low = square.masked_fill(~active, torch.inf).amin(1).clamp(max=1.0)  # (B,)
     high = torch.maximum(square.masked_fill(~active, 0).amax(1), low)
     groups = _LINE_GROUPS if bool((high > 1.02 * low).any()) else 1
-    nodes = low[:, None] * (high / low)[:, None] ** torch.linspace(0, 1, groups, device=low.device)  # (B, G)
+    nodes = low[:, None] * (high / low)[:, None] ** torch.linspace(
+        0, 1, groups, device=low.device, dtype=torch.float32
+    )  # (B, G)
     flux = torch.where(active, objects.line_flux, 0.0) / step[:, None].float()
     index = torch.where(active, place, 0.0).long()
     part = torch.where(active, place - index, 0.0).float()
-    comb = torch.zeros(len(flux), groups * size, device=flux.device)
+    comb = torch.zeros(len(flux), groups * size, device=flux.device, dtype=torch.float32)
     for group, share in _split(square, nodes):
         for cell, weight in ((0, 1 - part), (1, part)):
             comb.scatter_add_(1, group * size + index + cell, flux * share * weight)

@@ -104,7 +104,7 @@ class Populations:
             Gaussian width in ln(wavelength) that it has.
         """
         flux = shares @ self.spectra
-        sigma = torch.full((len(shares),), EMILES_SIGMA, device=flux.device)
+        sigma = torch.full((len(shares),), EMILES_SIGMA, device=flux.device, dtype=torch.float32)
         if not self.families:
             return flux, sigma
         choice = random.host.integers(len(self.families), size=len(shares))

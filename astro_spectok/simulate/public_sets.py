@@ -58,7 +58,7 @@ LIBRARY = (
 )  # fmt: skip
 #: sets whose wavelengths are in air; of the others those that are not have their medium in ``origin``, or vacuum
 IN_AIR = {"miles_real_stars", "stelib_real_stars", "cflib_real_stars", "jacoby_real_stars"}
-#: pixels beside gaps that are spoilt
+#: pixels beside gaps that are wrong
 MARGINS = {"cflib_real_stars": 15}
 #: sets whose continuum is that of other stars of the type: its lines teach, its colours do not
 WITHOUT_COLOURS = {"cflib_real_stars"}

@@ -120,7 +120,7 @@ class QuasarTemplates:
         sigma = sigma / LIGHT_SPEED
         peak = (width / (wavelength * sigma * GAUSS_AREA)).float()
         centre = wavelength.log() + shift / LIGHT_SPEED
-        out = torch.zeros(1, self.grid.size)
+        out = torch.zeros(1, self.grid.size, dtype=torch.float32)
         return add_gaussians(out, self.grid, centre, sigma.float(), peak)
 
     def _isolate(self, spectra, fill):
@@ -152,8 +152,8 @@ class QuasarTemplates:
         """Line spectra of n quasars, float32 (n, N): two mixed in random shares, at one of the widths."""
         number = self.lines.shape[1]
         flat = self.lines.flatten(0, 1)
-        level = torch.multinomial(torch.tensor([0.72, 0.21, 0.07], device=flat.device), n, replacement=True,
-                                  generator=random.generator)  # fmt: skip
+        shares = torch.tensor([0.72, 0.21, 0.07], device=flat.device, dtype=torch.float32)
+        level = torch.multinomial(shares, n, replacement=True, generator=random.generator)
         first, second = random.integers(number, n), random.integers(number, n)
         first = torch.where(random.chance(0.06, n), 0, first)  # the synthetic lines alone
         share = random.uniform(0, 0.5, n, 1) * random.chance(0.5, n, 1)

@@ -60,7 +60,9 @@ class Quasars:
         random = Randomness(3)
         history = random.integers(7, HOSTS)
         young = random.uniform(0, 0.15, HOSTS) * (history < 4)
-        shares, _ = draw_histories(populations, history, torch.full((HOSTS,), 0.2).double(), young, random)
+        shares, _ = draw_histories(
+            populations, history, torch.full((HOSTS,), 0.2, dtype=torch.float32).double(), young, random
+        )
         return attenuate(shares @ populations.spectra, random.uniform(0, 0.6, HOSTS),
                          compute_curves(torch.exp(populations.grid.ln_wavelength()))[0])  # fmt: skip
 
@@ -103,10 +105,10 @@ class Quasars:
             z=z,
             cls=torch.ones(n, dtype=torch.int64, device=self.device),
             kind=kinds.tolist(),
-            template_sigma=torch.full((n,), EMILES_SIGMA, device=self.device),
+            template_sigma=torch.full((n,), EMILES_SIGMA, device=self.device, dtype=torch.float32),
             # quasar lines are broad already; where the host shows, its stars move
             sigma=torch.where(host, random.uniform(60, 300, n) / LIGHT_SPEED, EMILES_SIGMA),
-            rotation=torch.zeros(n, device=self.device),
+            rotation=torch.zeros(n, device=self.device, dtype=torch.float32),
             line_ln_wavelength=lines[0],
             line_flux=lines[1] / scale,
             line_sigma=lines[2],

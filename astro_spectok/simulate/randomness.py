@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-__all__ = ["Randomness"]
+__all__ = ["Randomness", "choose"]
 
 
 class Randomness:
@@ -53,7 +53,7 @@ class Randomness:
         -------
         float32 tensor of that shape
         """
-        return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device)
+        return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device, dtype=torch.float32)
 
     def normal(self, mean, sigma, *shape):
         """Normal random numbers.
@@ -68,7 +68,7 @@ class Randomness:
         -------
         float32 tensor of that shape
         """
-        return mean + sigma * torch.randn(shape, generator=self.generator, device=self.device)
+        return mean + sigma * torch.randn(shape, generator=self.generator, device=self.device, dtype=torch.float32)
 
     def integers(self, stop, *shape):
         """Random integers from 0.
@@ -98,4 +98,20 @@ class Randomness:
         -------
         bool tensor of that shape
         """
-        return torch.rand(shape, generator=self.generator, device=self.device) < probability
+        return torch.rand(shape, generator=self.generator, device=self.device, dtype=torch.float32) < probability
+
+
+def choose(condition, yes, no):
+    """One number where a condition holds, another where it does not: float32, whatever the default type of numbers is.
+
+    Parameters
+    ----------
+    condition : bool tensor
+    yes, no : float
+
+    Returns
+    -------
+    float32 tensor
+    """
+    yes, no = (torch.full((), x, dtype=torch.float32, device=condition.device) for x in (yes, no))
+    return torch.where(condition, yes, no)

@@ -163,10 +163,10 @@ class Simulation:
         self._max_pixels = _check_integer(max_pixels, "max_pixels", 64)
         snr = _check_snr(snr)
         # here and not above: PyTorch takes seconds to import
-        from astro_spectok.engine.device import set_apart
         from astro_spectok.simulate import FAMILIES, Survey
         from astro_spectok.simulate.instruments import NAMED
         from astro_spectok.simulate.public_sets import find_sets
+        from astro_spectok.utils.host import set_apart
 
         families = _check_names(families, "families", FAMILIES)
         instruments = _check_names(instruments, "instruments", {*NAMED, "random"})
@@ -190,8 +190,8 @@ class Simulation:
         list of `SimulatedRow`
             Views of an object one after the other.
         """
-        from astro_spectok.engine.device import set_apart
         from astro_spectok.engine.progress import show_progress
+        from astro_spectok.utils.host import set_apart
 
         for first in show_progress(range(0, self.n, OBJECTS_AT_ONCE), "simulating", progress):
             size, part = min(OBJECTS_AT_ONCE, self.n - first), first // OBJECTS_AT_ONCE

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from astro_spectok.simulate.randomness import choose
 from astro_spectok.utils.constants import SIGMA_PER_MAD
 
 __all__ = ["SKY_GRID", "SkyFibres", "make_absorption", "make_emission", "oh_lines"]
@@ -214,5 +215,5 @@ class SkyFibres:
         flat = (row * self.size + index.clamp(0, self.size - 1)).flatten()
         pattern = self.pattern.flatten()[flat].view(index.shape).masked_fill(outside, 0.0)
         sigma = self.sigma.flatten()[flat].view(index.shape).masked_fill(outside, 0.0)
-        sign = torch.where(random.chance(0.5, len(index), 1), 1.0, -1.0)
+        sign = choose(random.chance(0.5, len(index), 1), 1.0, -1.0)
         return pattern * sign, sigma

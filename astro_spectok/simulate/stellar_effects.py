@@ -106,12 +106,13 @@ class StellarEffects:
             bins = ((self.lines - self.grid.ln_start) / self.grid.ln_step).round().long()
             line_flux = attenuate(line_flux, a_v, self.curve[bins]) / scale
         if labels is None:
-            labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=device)
+            labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=device, dtype=torch.float32)
         teff, logg = (10 ** labels[:, 0]).tolist(), labels[:, 1].tolist()
         return Objects(
             grid=self.grid, flux=flux, z=draw_velocity(n, random),
             cls=torch.full((n,), CLASSES.index("STAR"), device=device), kind=kind,
-            template_sigma=template_sigma.float(), sigma=torch.zeros(n, device=device), rotation=rotation,
+            template_sigma=template_sigma.float(), sigma=torch.zeros(n, device=device, dtype=torch.float32),
+            rotation=rotation,
             line_ln_wavelength=self.lines.expand(n, -1), line_flux=line_flux, line_sigma=line_sigma,
             measurable=torch.ones(n, dtype=torch.bool, device=device),
             labels={name: labels[:, i].contiguous() for i, name in enumerate(STELLAR_LABELS)},

@@ -65,8 +65,8 @@ class RedrockStars:
         parts = [self._draw_type(t, int(np.sum(chosen == t)), random) for t in np.unique(chosen)]
         kind = [_REDROCK_TYPES[self.types[t]][1] for t in chosen]
         flux = torch.cat(parts)
-        log_teff = torch.tensor([guess_log_teff(k) for k in kind], device=flux.device)
-        sigma = torch.full((n,), _REDROCK_SIGMA, device=flux.device)
+        log_teff = torch.tensor([guess_log_teff(k) for k in kind], device=flux.device, dtype=torch.float32)
+        sigma = torch.full((n,), _REDROCK_SIGMA, device=flux.device, dtype=torch.float32)
         return self.effects.apply(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma)
 
     def _draw_type(self, number, n, random):
@@ -88,8 +88,8 @@ def _find_physical(flux):
 def _imagine_cataclysmic(basis):
     """Coefficients of 500 cataclysmic variables: no real ones are published with the basis."""
     generator = torch.Generator().manual_seed(0)
-    others = torch.randn(2000, len(basis) - 1, generator=generator) * 0.8
-    coefficients = torch.cat([torch.ones(2000, 1), others], 1)
+    others = torch.randn(2000, len(basis) - 1, generator=generator, dtype=torch.float32) * 0.8
+    coefficients = torch.cat([torch.ones(2000, 1, dtype=torch.float32), others], 1)
     return coefficients[_find_physical(coefficients @ basis[:, ::16])][:500]
 
 

@@ -133,10 +133,12 @@ class GridStars:
 
     def _apply_effects(self, flux, labels, random):
         """`Objects` with labels, [alpha/Fe] unknown."""
-        unknown = torch.full((len(labels), len(STELLAR_LABELS) - 3), torch.nan, device=labels.device)
+        unknown = torch.full(
+            (len(labels), len(STELLAR_LABELS) - 3), torch.nan, device=labels.device, dtype=torch.float32
+        )
         objects = self.effects.apply(
             flux, random, kind=[find_type_of_teff(10**t) for t in labels[:, 0].tolist()], log_teff=labels[:, 0],
-            template_sigma=torch.full((len(labels),), _SIGMA, device=labels.device),
+            template_sigma=torch.full((len(labels),), _SIGMA, device=labels.device, dtype=torch.float32),
             labels=torch.cat([labels, unknown], 1),
         )  # fmt: skip
         objects.rotation, objects.labels["log_vbroad"] = draw_broadening(len(objects), random, objects.rotation)

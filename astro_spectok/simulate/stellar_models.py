@@ -7,6 +7,7 @@ import torch
 
 from astro_spectok.simulate.constants import FWHM, HC_OVER_K
 from astro_spectok.simulate.objects import STELLAR_LABELS, RestGrid
+from astro_spectok.simulate.randomness import choose
 from astro_spectok.simulate.stellar_effects import StellarEffects, draw_broadening
 from astro_spectok.simulate.stellar_types import find_type_of_teff
 
@@ -61,17 +62,17 @@ class ApogeeStars:
         giants = self._draw_giants(n_giant, random)
         labels = torch.cat([dwarfs[:, :4], giants])
         values = torch.cat([self._emulate("norm", dwarfs), self._emulate("flux", giants)])
-        flux = torch.full((n, self.grid.size), torch.nan, device=values.device)
+        flux = torch.full((n, self.grid.size), torch.nan, device=values.device, dtype=torch.float32)
         flux[:, self.bins] = values.clamp(min=0)
         teff = labels[:, 0]
         labels = torch.cat([torch.log10(labels[:, :1]), labels[:, 1:]], 1)
         objects = self.effects.apply(
             flux, random, kind=[find_type_of_teff(t) for t in teff.tolist()], log_teff=labels[:, 0],
-            template_sigma=torch.full((n,), _APOGEE_SIGMA, device=flux.device), labels=labels,
+            template_sigma=torch.full((n,), _APOGEE_SIGMA, device=flux.device, dtype=torch.float32), labels=labels,
         )  # fmt: skip
         objects.rotation, rotation = draw_broadening(n, random, objects.rotation)
         # of giants nothing is known besides
-        turbulence = torch.cat([dwarfs[:, 4], torch.full((n_giant,), 4.0, device=flux.device)])
+        turbulence = torch.cat([dwarfs[:, 4], torch.full((n_giant,), 4.0, device=flux.device, dtype=torch.float32)])
         objects.labels["log_vbroad"] = 0.5 * torch.log10(100**rotation + turbulence**2)
         return objects
 
@@ -149,18 +150,18 @@ class AnalyticStars:
         paschen = [8205.8 / (1 - 9 / n**2) for n in range(9, 17)]
         hydrogen = torch.tensor(balmer + paschen, device=device, dtype=torch.float64)
         order = torch.tensor([*range(14), *range(4, 12)], device=device).float()
-        self.hydrogen_ratio = torch.exp(-0.11 * order) * torch.where(hydrogen > 8300, 0.4, 1.0)
+        self.hydrogen_ratio = torch.exp(-0.11 * order) * choose(hydrogen > 8300, 0.4, 1.0)
         self.offsets = (x - torch.log(hydrogen)[:, None]).float()  # (H, N)
         lines = torch.tensor([line[0] for line in _LINES], device=device, dtype=torch.float64)
-        widths = torch.tensor([line[1] for line in _LINES], device=device)
+        widths = torch.tensor([line[1] for line in _LINES], device=device, dtype=torch.float32)
         self.profiles = torch.exp(-0.5 * ((x - torch.log(lines)[:, None]).float() / widths[:, None]) ** 2)  # (L, N)
-        self.depths = torch.tensor([line[2] for line in _LINES], device=device)  # (L, 6)
-        heads = torch.tensor(_TIO, device=device)
+        self.depths = torch.tensor([line[2] for line in _LINES], device=device, dtype=torch.float32)  # (L, 6)
+        heads = torch.tensor(_TIO, device=device, dtype=torch.float32)
         distance = torch.log(self.wavelength) - torch.log(heads[:, :1])
         band = torch.sigmoid(distance / 3e-4) * torch.exp(-distance.clamp(min=0) / 0.03)
         self.bands = (heads[:, 1:] * band).sum(0)  # (N,)
-        self.balmer_depth = torch.tensor([_BALMER_DEPTH], device=device)
-        self.nodes = torch.tensor(_NODES, device=device)
+        self.balmer_depth = torch.tensor([_BALMER_DEPTH], device=device, dtype=torch.float32)
+        self.nodes = torch.tensor(_NODES, device=device, dtype=torch.float32)
         self.effects = StellarEffects(self.grid, device)
 
     @classmethod
@@ -180,8 +181,8 @@ class AnalyticStars:
             "white dwarf" if w else find_type_of_teff(10**t)
             for w, t in zip(white.tolist(), log_teff.tolist(), strict=True)
         ]
-        sigma = torch.full((n,), 2e-4, device=flux.device)
-        labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=flux.device)
+        sigma = torch.full((n,), 2e-4, device=flux.device, dtype=torch.float32)
+        labels = torch.full((n, len(STELLAR_LABELS)), torch.nan, device=flux.device, dtype=torch.float32)
         return self.effects.apply(flux, random, kind=kind, log_teff=log_teff, template_sigma=sigma, labels=labels)
 
     def _compute_flux(self, log_teff, metals, white, random):
@@ -193,7 +194,7 @@ class AnalyticStars:
         depth = _interpolate(log_teff, self.nodes, self.depths)  # (B, L)
         depth = depth * metals[:, None] * torch.exp(random.normal(0, 0.15, *depth.shape))
         flux = flux * torch.exp(-1.3 * depth @ self.profiles)
-        strength = _interpolate(log_teff, self.nodes, self.balmer_depth)[:, 0] * torch.where(white, 1.1, 1.0)
+        strength = _interpolate(log_teff, self.nodes, self.balmer_depth)[:, 0] * choose(white, 1.1, 1.0)
         width = torch.where(
             log_teff < math.log10(6800),
             random.uniform(1.5e-4, 5e-4, len(teff)),

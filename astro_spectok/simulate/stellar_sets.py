@@ -81,7 +81,7 @@ STAR_SETS = {
         StarSet("redrock_archetypes", 1.0e-4, skip=("(",)),
         StarSet("idlspec2d_templates", 2.3e-4, zero="unknown", skip=("Elodie",)),
         StarSet("miles_real_stars", 2.1e-4, air=True, zero="published", named="origin"),
-        # R = 5000 is more than the other libraries have; what lies beside its gaps is spoilt
+        # R = 5000 is more than the other libraries have; what lies beside its gaps is wrong
         StarSet(
             "cflib_real_stars",
             2.1e-4,

@@ -244,8 +244,8 @@ def _draw_snr(random, n, limits):
 def _observed_ranges(objects):
     """Observed range in Angstrom that each object's templates cover: list of (low, high)."""
     known = torch.isfinite(objects.flux)
-    first = known.int().argmax(1)
-    last = objects.grid.size - 1 - known.flip(1).int().argmax(1)
+    first = known.int().argmax(1).float()
+    last = (objects.grid.size - 1 - known.flip(1).int().argmax(1)).float()
     start, step = objects.grid.ln_start, objects.grid.ln_step
     stretch = torch.log1p(objects.z)
     low, high = torch.exp(start + step * first + stretch), torch.exp(start + step * last + stretch)

@@ -60,7 +60,10 @@ class Supernovae:
         Objects
         """
         kind = ["supernova"] * n
-        flux, phase = self._compute_flux(n, random), torch.full((n,), torch.nan, device=self.device)
+        flux, phase = (
+            self._compute_flux(n, random),
+            torch.full((n,), torch.nan, device=self.device, dtype=torch.float32),
+        )
         if self.flux is not None:
             rows = random.host.integers(len(self.kind), size=n)
             real = random.host.random(n) < 0.9
@@ -68,11 +71,15 @@ class Supernovae:
             rows, real = (torch.from_numpy(a).to(self.device) for a in (rows, real))
             flux, phase = torch.where(real[:, None], self.flux[rows], flux), torch.where(real, self.phase[rows], phase)
         flux, _ = normalize_flux(attenuate(flux, random.normal(0.0, 0.4, n).abs(), self.curve))
-        zeros, none = torch.zeros(n, device=self.device), torch.zeros(n, 0, device=self.device)
+        zeros, none = (
+            torch.zeros(n, device=self.device, dtype=torch.float32),
+            torch.zeros(n, 0, device=self.device, dtype=torch.float32),
+        )
         return Objects(
             grid=_GRID, flux=flux, z=(0.005 * 200.0 ** random.uniform(0, 1, n)).double(),
             cls=torch.full((n,), -1, device=self.device), kind=kind,
-            template_sigma=torch.full((n,), 1e-3, device=self.device), sigma=zeros, rotation=zeros.clone(),
+            template_sigma=torch.full((n,), 1e-3, device=self.device, dtype=torch.float32), sigma=zeros,
+            rotation=zeros.clone(),
             line_ln_wavelength=none.double(), line_flux=none, line_sigma=none.clone(),
             measurable=torch.ones(n, dtype=torch.bool, device=self.device), labels={"sn_phase": phase},
         )  # fmt: skip
@@ -120,4 +127,4 @@ def _read_supernovae(arrays):
         rows.append(np.where(inside, np.maximum(row, 0), np.nan).astype(np.float32))
         kinds.append(str(arrays["subclass"][i]))
         phases.append(float(arrays["age"][i]))
-    return torch.from_numpy(np.array(rows)), kinds, torch.tensor(phases)
+    return torch.from_numpy(np.array(rows)), kinds, torch.tensor(phases, dtype=torch.float32)

@@ -78,7 +78,7 @@ class Ultraviolet:
         """
         n, number = len(flux), len(self.ln_interstellar)
         stop = find_bins(self.grid, 1, 6000).stop
-        depth = torch.zeros(n, stop, device=flux.device)
+        depth = torch.zeros(n, stop, device=flux.device, dtype=torch.float32)
         outflow = random.normal(-150, 100, n, 1)
         # low ions share one strength (covering fraction), high ions another that follows it loosely
         low = strength[:, None] * torch.exp(random.normal(0, 0.4, n, 1))

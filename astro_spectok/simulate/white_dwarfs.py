@@ -115,24 +115,24 @@ class WhiteDwarfs:
         shares = _SHARES if self.labels is not None and len(self.alike) and len(self.unlike) else (1.0, 0.0, 0.0)
         of_network, alike, unlike = np.bincount(random.host.choice(3, n, p=shares), minlength=3)
         labels = torch.stack([random.uniform(*COMPACT[name], n) for name in COMPACT], 1)
-        flux = torch.full((n, _GRID.size), torch.nan)
+        flux = torch.full((n, _GRID.size), torch.nan, dtype=torch.float32)
         made = self.compute(*labels[:of_network].T)
         flux[:of_network] = torch.where(self.is_known, made, torch.nan)
         if alike:
             rows = torch.from_numpy(random.host.choice(len(self.alike), alike, p=self.weights))
             known = slice(of_network, of_network + alike)
             flux[known], labels[known] = self.alike[rows] @ self.basis, self.labels[rows]
-            labels[known] += torch.tensor(_STEPS) * random.uniform(-0.5, 0.5, alike, 2)
+            labels[known] += torch.tensor(_STEPS, dtype=torch.float32) * random.uniform(-0.5, 0.5, alike, 2)
         if unlike:
             rows = torch.from_numpy(random.host.choice(len(self.unlike), unlike))
             flux[-unlike:] = self.unlike[rows] @ self.basis
-        nothing = torch.full((n, len(STELLAR_LABELS) - 2), torch.nan)
+        nothing = torch.full((n, len(STELLAR_LABELS) - 2), torch.nan, dtype=torch.float32)
         objects = self.effects.apply(
             flux.to(self.device), random, kind=["white dwarf"] * n, log_teff=labels[:, 0].to(self.device),
-            template_sigma=torch.full((n,), _SIGMA, device=self.device),
+            template_sigma=torch.full((n,), _SIGMA, device=self.device, dtype=torch.float32),
             labels=torch.cat([labels, nothing], 1).to(self.device),
         )  # fmt: skip
-        objects.labels["log_vbroad"] = torch.full((n,), torch.nan, device=self.device)
+        objects.labels["log_vbroad"] = torch.full((n,), torch.nan, device=self.device, dtype=torch.float32)
         # once more under names of their own: for networks that see nothing else
         objects.labels |= {f"wd_{name}": objects.labels[name] for name in ("teff", "logg")}
         return objects
