@@ -11,6 +11,7 @@ from astropy.table import Column, MaskedColumn, QTable, Table
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.spectra import read_files, to_spectrum
 from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.optional import import_optional
 
 __all__ = ["apply_corrections", "write_inspection"]
@@ -49,6 +50,7 @@ def rank_for_inspection(table: Table) -> np.ndarray:
     return order[np.isfinite(p_best[order])]
 
 
+@own_state
 def write_inspection(
     table: Table | str | PathLike[str],
     out: str | PathLike[str],

@@ -39,9 +39,10 @@ from astro_spectok.simulate.instruments import choose_instrument, random_instrum
 from astro_spectok.spectra import to_batch
 from astro_spectok.training import TrainingConfig
 from astro_spectok.training.batches import stack_views
-from astro_spectok.training.loop import _make_optimizer, _Run, learning_rate
+from astro_spectok.training.loop import _make_optimizer, _Run
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.processes import Processes
+from astro_spectok.training.rates import cosine_rate
 from astro_spectok.training.simulated import pair_views
 from astro_spectok.training.step import TrainingStep
 from astro_spectok.weights import write_network
@@ -125,7 +126,8 @@ def train(model, seed, views, seconds):
     while spent < seconds:
         batch = stack([views[i % len(views)] for i in range(number, number + BATCH)], model.network.patch)
         start = time.process_time()
-        run._train_step(iter([batch]), learning_rate(TRAINING.steps * spent / seconds, TRAINING))
+        rate = cosine_rate(TRAINING.learning_rate, TRAINING.steps * spent / seconds, TRAINING.steps, TRAINING.warmup)
+        run._train_step(iter([batch]), rate)
         spent += time.process_time() - start
         number += BATCH
     return module.eval(), number

@@ -37,7 +37,7 @@ FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 GROUPS = {
     "processes": (
         "test_training_factory.py", "test_training_freezing.py", "test_training_distributed.py", "test_survey_kill.py",
-        "test_weights.py", "test_weights_fork.py",
+        "test_weights_download.py", "test_weights_fork.py",
     ),
     "public sets": ("test_simulate_stars.py", "test_simulate_stellar_grid.py", "test_training_real.py"),
     "training": ("test_training_loop.py", "test_training_stellar_head.py"),
@@ -170,6 +170,17 @@ def files(tmp_path):
     for k, path in enumerate(paths):
         make_spectrum(200 + 50 * k, seed=k).write(path, format="tabular-fits")
     return [str(path) for path in paths]
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    """A registry that forgets after the test what was registered in it."""
+    from astro_spectok.weights import REGISTRY, registry, store
+
+    monkeypatch.setattr(registry, "_ENTRIES", entries := dict(REGISTRY))
+    for module in (registry, store):
+        monkeypatch.setattr(module, "REGISTRY", entries)
+    return entries
 
 
 @pytest.fixture(params=["tiny", "packaged"])

@@ -126,7 +126,7 @@ class TestRedshift:
         estimator, one = RedshiftEstimator(redshift_weights, "cpu"), make_spectrum()
         assert abs(estimator.estimate(SpectrumSeries([one])).z - estimator.estimate(one).z) < 1e-4
 
-    def test_spoilt_one_does_not_rule(self):
+    def test_corrupt_one_does_not_rule(self):
         """The product forgives one that says something impossible."""
         from _redshift import GRID
 

@@ -2,14 +2,14 @@
 """Tests of the settings of a training run."""
 
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from astro_spectok.training import TrainingConfig
 from astro_spectok.training.config import RULE_OF, parse_settings
-from astro_spectok.training.loop import learning_rate
+from astro_spectok.training.rates import cosine_rate
 
 
 def test_every_setting_has_a_rule():
@@ -113,12 +113,11 @@ def test_text_that_is_no_setting_is_refused(text, message):
 
 def test_learning_rate_schedule():
     """Linear to the peak, then a cosine to zero; never more than the peak, and none behind the end."""
-    config = replace(TrainingConfig(), steps=1000, warmup=10, learning_rate=0.5)
-    rates = np.array([learning_rate(step, config) for step in range(1001)])
+    rates = np.array([cosine_rate(0.5, step, 1000, 10) for step in range(1001)])
     np.testing.assert_allclose(rates[:10], 0.05 * np.arange(1, 11), rtol=1e-3)
     assert rates.max() <= 0.5
     assert (np.diff(rates[10:]) < 0).all()
     assert rates[500] == pytest.approx(0.25)
     assert rates[1000] == pytest.approx(0, abs=1e-12)
-    assert learning_rate(2000, config) == pytest.approx(0, abs=1e-12)
-    assert learning_rate(0, replace(config, warmup=0)) == 0.5
+    assert cosine_rate(0.5, 2000, 1000, 10) == pytest.approx(0, abs=1e-12)
+    assert cosine_rate(0.5, 0, 1000, 0) == 0.5

@@ -21,9 +21,10 @@ from astro_spectok.network import get_config
 from astro_spectok.training import loop
 from astro_spectok.training.batches import ViewDataset
 from astro_spectok.training.history import AVERAGES, plot_curve, read_log
-from astro_spectok.training.loop import learning_rate, pretrain
+from astro_spectok.training.loop import pretrain
 from astro_spectok.training.objective import reconstruction_loss
 from astro_spectok.training.provenance import measure_wavelength_range
+from astro_spectok.training.rates import cosine_rate
 from astro_spectok.weights import load_weights, read_metadata
 
 TINY = get_config("tiny")
@@ -167,7 +168,7 @@ def test_steps_may_change_on_resume(data, tmp_path, steps, done):
     rates = []
     config = dataclasses.replace(QUICK, steps=steps, log_every=1)
     weights = train(data, tmp_path, config, resume=True, on_step=lambda _, row: rates.append(row["learning_rate"]))
-    assert rates == pytest.approx([learning_rate(i, config) for i in range(8, done)])
+    assert rates == pytest.approx([cosine_rate(config.learning_rate, i, steps, config.warmup) for i in range(8, done)])
     assert steps_of(tmp_path)[-1] == done
     training = read_metadata(weights)["training"]
     assert (training["steps"], training["steps_done"]) == (steps, done)

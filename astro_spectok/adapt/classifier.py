@@ -14,7 +14,7 @@ from astro_spectok.adapt.labels import AFTER, BEFORE, read_classes
 from astro_spectok.adapt.sklearn_parts import ClassifierMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["SpectrumClassifier"]
 
@@ -94,7 +94,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self.blocks = blocks
         self.options = options
 
-    @own_errstate
+    @own_state
     def fit(
         self,
         X: Any,
@@ -249,7 +249,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             return np.where(usable, self.classes_[best], "")
         return np.where(usable, self.classes_[best].astype(float), np.nan)
 
-    @own_errstate
+    @own_state
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of each spectrum.
 
@@ -274,7 +274,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self._complain(messages, usable)
         return self._name(probability, usable)
 
-    @own_errstate
+    @own_state
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, calibrated on folds that were left out.
 
@@ -292,7 +292,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         self._complain(messages, usable)
         return probability
 
-    @own_errstate
+    @own_state
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of the spectra whose class is right.
 

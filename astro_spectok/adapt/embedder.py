@@ -9,7 +9,7 @@ import numpy as np
 from astro_spectok.adapt.sklearn_parts import BaseEstimator, TransformerMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.embedding import embed
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["SpectrumEmbedder"]
 
@@ -62,6 +62,7 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         self.resolution = resolution
         self.parts = parts
 
+    @own_state
     def fit(self, X: Any, y: Any = None) -> Self:
         """Do nothing: there is nothing to learn.
 
@@ -76,7 +77,7 @@ class SpectrumEmbedder(TransformerMixin, BaseEstimator):
         """
         return self
 
-    @own_errstate
+    @own_state
     def transform(self, X: Any) -> np.ndarray:
         """Vectors of spectra.
 

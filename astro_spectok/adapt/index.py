@@ -17,7 +17,7 @@ from astro_spectok.adapt.vectors import check_count, find_nearest, scale_vectors
 from astro_spectok.embedding import embed
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.spectra import is_single
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.backbone import digest_backbone
 from astro_spectok.weights.format import check_path
 
@@ -168,7 +168,7 @@ class SpectrumIndex:
         )  # fmt: skip
         return scale_vectors(vectors), [info.name for info in batch.info]
 
-    @own_errstate
+    @own_state
     def add(
         self,
         obj: Any,
@@ -209,7 +209,7 @@ class SpectrumIndex:
         self.vectors, self.names, self.table = vectors, names, more
         return self
 
-    @own_errstate
+    @own_state
     def search(
         self,
         query: Any,

@@ -20,7 +20,7 @@ from astro_spectok.interface.containment import Containment
 from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.spectra import MIN_GOOD_PIXELS, is_single
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.backbone import digest_backbone
 
 __all__ = ["OutlierScores", "outlier_score"]
@@ -123,7 +123,7 @@ class OutlierScores:
         return f"<OutlierScores of {len(self)} spectra>"
 
 
-@own_errstate
+@own_state
 def outlier_score(
     obj: Any,
     reference: SpectrumIndex | Any = None,

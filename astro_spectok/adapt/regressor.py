@@ -15,7 +15,7 @@ from astro_spectok.adapt.sklearn_parts import RegressorMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column
 from astro_spectok.utils.constants import SIGMA_PER_MAD
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["SpectrumRegressor"]
 
@@ -115,7 +115,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         self.blocks = blocks
         self.options = options
 
-    @own_errstate
+    @own_state
     def fit(
         self,
         X: Any,
@@ -293,7 +293,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         values[~usable], errors[~usable] = np.nan, np.nan
         return batch, usable, flags, messages, values, errors
 
-    @own_errstate
+    @own_state
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Labels of spectra.
 
@@ -330,7 +330,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
     def _labels(self):
         return Labels(np.zeros((0, len(self.labels_))), self.labels_, self.units_, self.form_)
 
-    @own_errstate
+    @own_state
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Coefficient of determination R2, the mean over the labels; of logarithms where these are learned.
 

@@ -17,7 +17,7 @@ from astro_spectok.align.inputs import check_columns, check_ids, check_numbers, 
 from astro_spectok.align.pair_training import Pair, train_pair
 from astro_spectok.align.retrieval import measure_retrieval
 from astro_spectok.spectra import to_batch
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.backbone import check_backbone, digest_backbone
 
 __all__ = ["ContrastiveAligner"]
@@ -153,7 +153,7 @@ class ContrastiveAligner:
         batch = to_batch(obj, medium=medium, resolution=resolution, on_error="flag")
         return read_features(self._load(), batch, progress=progress)
 
-    @own_errstate
+    @own_state
     def fit(
         self,
         spectra: Any,
@@ -299,7 +299,7 @@ class ContrastiveAligner:
                 out[part] = pair.embed_samples(samples.take(rows[part])).numpy()
         return out
 
-    @own_errstate
+    @own_state
     def embed_spectra(self, obj: Any, *, medium: str | None = None) -> np.ndarray:
         """Vectors of spectra.
 
@@ -318,7 +318,7 @@ class ContrastiveAligner:
         features = self.read_spectra(obj, medium=medium)
         return self._embed_features(features, np.arange(len(features)))
 
-    @own_errstate
+    @own_state
     def embed_samples(self, samples: Any) -> np.ndarray:
         """Vectors of samples, for `~astro_spectok.adapt.SpectrumIndex` and `embed_spectra` to be compared with.
 

@@ -11,7 +11,7 @@ from astro_spectok.align.fluxes import read_fluxes
 from astro_spectok.exceptions import FlaggedSpectraWarning, WeightsError
 from astro_spectok.heads.small_numbers import PHOTOMETRY_DOMAIN
 from astro_spectok.interface.inputs import find_user
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.parts import PHOTOMETRY
 
 __all__ = ["embed_photometry", "find_wavelengths", "load_photometry_head", "read_head", "warn_of_rows"]
@@ -20,7 +20,7 @@ __all__ = ["embed_photometry", "find_wavelengths", "load_photometry_head", "read
 CHUNK = 4096
 
 
-@own_errstate
+@own_state
 def embed_photometry(
     table: Any,
     filters: Any,

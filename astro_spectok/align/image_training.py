@@ -11,7 +11,7 @@ import torch
 from astro_spectok.align.aligner import ContrastiveAligner
 from astro_spectok.align.image_tower import ImageTower, ImageTowerConfig
 from astro_spectok.align.pair_files import PairFolder, StoredImages
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.format import check_path
 
 __all__ = ["align_images"]
@@ -23,7 +23,7 @@ DEMONSTRATION = (
 )
 
 
-@own_errstate
+@own_state
 def align_images(
     pairs: str | PathLike[str],
     path: str | PathLike[str],

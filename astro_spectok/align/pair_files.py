@@ -115,7 +115,7 @@ class PairFolder:
             return found
 
     def digest(self):
-        """What tells these pairs from others: names, sizes and times of the files, bands and size of the images."""
+        """What these pairs are recognised by: names, sizes and times of the files, bands and size of the images."""
         about = [(os.fspath(p), p.stat().st_size, p.stat().st_mtime_ns) for p in self.paths]
         return hashlib.sha256(repr((about, self.bands, self.size)).encode()).hexdigest()[:12]
 

@@ -13,7 +13,7 @@ from astro_spectok.align.fluxes import read_fluxes
 from astro_spectok.interface.columns import Column, make_table
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.redshift.priors import JointPrior
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["PhotometricRedshift"]
@@ -114,7 +114,7 @@ class PhotometricRedshift:
         probability = np.exp(scores - scores.max(1, keepdims=True))
         return fluxes, head, loaded, probability / probability.sum(1, keepdims=True)
 
-    @own_errstate
+    @own_state
     def estimate(self, table: Any, *, posterior: bool = False) -> QTable:
         """Estimate class and redshift of each row.
 
@@ -157,7 +157,7 @@ class PhotometricRedshift:
         warn_of_rows(fluxes)
         return made
 
-    @own_errstate
+    @own_state
     def find_prior(self, table: Any, *, floor: float = 0.02) -> JointPrior:
         """What photometry says of class and redshift, for ``RedshiftEstimator().estimate(spectra, prior=...)``.
 

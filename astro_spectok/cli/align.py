@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """``spectok align``: an image tower from a folder of pairs."""
 
-import sys
-
-from astro_spectok.cli.options import add_common_options, positive_int, split_names, write_line
+from astro_spectok.cli.options import add_common_options, make_report, positive_int, split_names
 
 __all__ = ["add_align"]
 
@@ -52,11 +50,6 @@ def _run_align(args):
     """Train, with a line now and then, and write the file."""
     from astro_spectok.align.image_training import align_images
 
-    def show(text):
-        if not args.quiet:
-            write_line(text)
-            sys.stdout.flush()
-
     names = ("bands", "size", "width", "batch", "steps", "seed", "validation", "folder", "medium", "card")
     options = {name: getattr(args, name) for name in (*names, "weights", "device", "overwrite")}
-    align_images(args.pairs, args.out, **options, report=show)
+    align_images(args.pairs, args.out, **options, report=make_report(args.quiet))

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """``spectok build``: weights from the data from beginning to end."""
 
-import sys
-
-from astro_spectok.cli.options import add_common_options, split_names, write_line
+from astro_spectok.cli.options import add_common_options, make_report, split_names, write_line
 
 __all__ = ["add_build"]
 
@@ -37,13 +35,8 @@ def _run_build(args):
     """Carry out the stages, and print a line now and then."""
     from astro_spectok.training.factory import build_weights
 
-    def show(text):
-        if not args.quiet:
-            write_line(text)
-            sys.stdout.flush()
-
     path = build_weights(
         args.recipe, args.out, data=args.data, start=args.start_from, stages=args.stages, overwrite=args.overwrite,
-        device=args.device, report=show,
+        device=args.device, report=make_report(args.quiet),
     )  # fmt: skip
     write_line(f"weights: {path}" if path else f"done; all stages: leave --stages out, with --out {args.out}")

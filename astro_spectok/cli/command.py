@@ -19,6 +19,7 @@ from astro_spectok.cli.options import (
     COMMON_OPTIONS,
     add_common_options,
     add_file_options,
+    make_report,
     positive_int,
     split_names,
     write_line,
@@ -196,12 +197,12 @@ def _run_pretrain(args):
     if args.threads:
         torch.set_num_threads(args.threads)
 
+    report = make_report(args.quiet)
+
     def show(step, row, last=None):
-        if not args.quiet:
-            kept = {name: x for name, x in row.items() if name not in HIDDEN and not math.isnan(x)}
-            figures = "  ".join(f"{name} {x:.3f}" for name, x in kept.items())
-            write_line(f"step {step}/{last or config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
-            sys.stdout.flush()
+        kept = {name: x for name, x in row.items() if name not in HIDDEN and not math.isnan(x)}
+        figures = "  ".join(f"{name} {x:.3f}" for name, x in kept.items())
+        report(f"step {step}/{last or config.steps}  {figures}  {row['spectra_per_s']:.0f} spectra/s")
 
     checked = args.check if args.start_from and os.environ.get("RANK", "0") == "0" else 0
     path = pretrain_along(args, settings, show) if args.axis else pretrain(

@@ -26,6 +26,17 @@ def write_line(text="", *, stream=None):
         stream.write(f"{text}\n".encode("ascii", "backslashreplace").decode())
 
 
+def make_report(quiet):
+    """What prints lines of a long command as they come, unless it is to be quiet."""
+
+    def report(text):
+        if not quiet:
+            write_line(text)
+            sys.stdout.flush()
+
+    return report
+
+
 def positive_int(text):
     """Turn the text of an option into an integer above zero."""
     try:

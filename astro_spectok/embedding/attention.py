@@ -8,12 +8,12 @@ from astro_spectok.embedding.tokenize_spectra import tokenize
 from astro_spectok.interface.inputs import prepare_inputs
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.token_attention import TokenAttention
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["measure_attention"]
 
 
-@own_errstate
+@own_state
 def measure_attention(
     obj: Any,
     *,

@@ -14,7 +14,7 @@ from astro_spectok.interface.containment import Containment, require_finite
 from astro_spectok.interface.inputs import measure_facts, note_flags, prepare_inputs
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.interface.streaming import measure_in_chunks
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.parts import check_parts
 
 __all__ = ["embed", "embed_files", "embed_table"]
@@ -34,7 +34,7 @@ COLUMNS = {
 }
 
 
-@own_errstate
+@own_state
 def embed(
     obj: Any,
     *,
@@ -118,7 +118,7 @@ def embed(
     return vectors[0] if single else vectors
 
 
-@own_errstate
+@own_state
 def embed_table(
     obj: Any,
     *,
@@ -190,7 +190,7 @@ def embed_table(
     return lay_out(made, batch.layout)
 
 
-@own_errstate
+@own_state
 def embed_files(
     paths: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

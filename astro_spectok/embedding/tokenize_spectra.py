@@ -12,12 +12,12 @@ from astro_spectok.interface.inputs import describe_input, find_source, note_fla
 from astro_spectok.interface.provenance import make_provenance, word_call
 from astro_spectok.tokens.spectral_tokens import SpectralTokens
 from astro_spectok.tokens.tokens_list import SpectralTokensList
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["tokenize"]
 
 
-@own_errstate
+@own_state
 def tokenize(
     obj: Any,
     *,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["EncodedSpectrum", "Measured", "ShownPixels"]
+__all__ = ["EncodedSpectrum", "Measured", "ShownPixels", "list_solutions"]
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,25 @@ class Measured:
 
     heads: dict
     embedding: np.ndarray | None = None
+
+
+def list_solutions(network, found, number):
+    """Class, ln(1 + z) and probability of the redshifts that each of ``number`` spectra allows, best first.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+    found : dict of str to tensor
+        By the name of a head, as `astro_spectok.engine.embedder.Embedder` collects them.
+    number : int
+
+    Returns
+    -------
+    list of tuple of (str, float, float)
+    """
+    out = [[] for _ in range(number)]
+    for name, values in found.items():
+        classes = network.heads[name].config.classes
+        for solved, rows in zip(out, values.cpu().numpy().astype(float), strict=True):
+            solved += [(classes[int(k)], float(shift), float(p)) for k, shift, p in rows]
+    return [tuple(sorted(one, key=lambda row: -row[2])) for one in out]

@@ -11,12 +11,13 @@ import numpy as np
 
 from astro_spectok.config import conf
 from astro_spectok.engine.batching import choose_budget, gather_patches, plan_groups
-from astro_spectok.engine.device import choose_device, choose_dtype, set_apart
+from astro_spectok.engine.device import choose_device, choose_dtype
 from astro_spectok.engine.embedder import Embedder
-from astro_spectok.engine.outputs import EncodedSpectrum, Measured, ShownPixels
+from astro_spectok.engine.outputs import EncodedSpectrum, Measured, ShownPixels, list_solutions
 from astro_spectok.engine.progress import show_progress
 from astro_spectok.engine.threads import map_groups
 from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.utils.host import set_apart
 from astro_spectok.weights import load_weights
 
 __all__ = ["Runner"]
@@ -127,7 +128,7 @@ class Runner:
                 tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding,
                 patches.valid, noise, patches.resolution,
             )  # fmt: skip
-            return [x.cpu().numpy() for x in found], self._list_solutions(solutions, len(group))
+            return [x.cpu().numpy() for x in found], list_solutions(self.network, solutions, len(group))
 
         for group, (arrays, allowed) in self._map(compute, plan_groups(batch, self), "encode", progress):
             for i, values, geometry, good, present, scale, vector, *shown, solved in zip(
@@ -140,15 +141,6 @@ class Runner:
                         ShownPixels(*(x[present] for x in shown)), solved,
                     ),
                 )  # fmt: skip
-
-    def _list_solutions(self, found, number):
-        """Class, ln(1 + z) and probability of the redshifts that each of ``number`` spectra allows, best first."""
-        out = [[] for _ in range(number)]
-        for name, values in found.items():
-            classes = self.network.heads[name].config.classes
-            for solved, rows in zip(out, values.cpu().numpy().astype(float), strict=True):
-                solved += [(classes[int(k)], float(shift), float(p)) for k, shift, p in rows]
-        return [tuple(sorted(one, key=lambda row: -row[2])) for one in out]
 
     def arrange(self, batch: SpectrumBatch) -> Iterator[tuple[np.ndarray, Any]]:
         """The usable spectra of a batch as the network takes them, some at a time.

@@ -21,7 +21,7 @@ from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.spectra import find_flux_conversion
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.spectypes import GALAXY
 from astro_spectok.weights.checks import naming
 
@@ -85,7 +85,7 @@ class GalaxyPropertyEstimator(Estimator):
         self.batch_tokens = batch_tokens
         self.assume_galaxy = assume_galaxy
 
-    @own_errstate
+    @own_state
     def estimate(
         self,
         obj: Any,

@@ -11,7 +11,7 @@ from astropy.table import QTable
 from astro_spectok.galaxies.columns import PROPERTIES, list_galaxy_columns
 from astro_spectok.galaxies.lines import LINES
 from astro_spectok.galaxies.warn import GalaxyFlag
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import list_row, make_row
 from astro_spectok.redshift.result import sketch_spectrum
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.utils.digits import format_with_error
@@ -132,8 +132,7 @@ class GalaxyEstimate:
         dict of str to float, int or str
             By the name of the column.
         """
-        values = {name: getattr(self, name) for name in self._columns if name != "warn"}
-        return {name: getattr(value, "value", value) for name, value in values.items()} | {"warn": int(self.warn)}
+        return list_row(self, self._columns)
 
     def to_table(self) -> QTable:
         """A table of one row, as `~astro_spectok.estimators.GalaxyPropertyEstimator` makes it of a list.
@@ -142,10 +141,7 @@ class GalaxyEstimate:
         -------
         `~astropy.table.QTable`
         """
-        columns = self._columns
-        arrays = make_arrays(columns, 1)
-        fill_row(arrays, 0, self.list_values())
-        return make_table(columns, arrays, self.meta)
+        return make_row(self._columns, self.list_values(), self.meta)
 
     def plot(self, axes: Any = None) -> Any:
         """Plot the spectrum at rest, with the lines that are measured.

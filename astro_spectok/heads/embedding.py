@@ -296,7 +296,7 @@ def _find_colours(sums):
 
 
 def _far_from_gaps(there):
-    """1 where no gap is near, (B, N): what stands beside one is often spoilt."""
+    """1 where no gap is near, (B, N): what stands beside one is often wrong."""
     empty = 1 - there[:, None]
     inside = -F.max_pool1d(-F.pad(empty, (0, GAP - 1), value=1.0), GAP, stride=1)  # runs of empty bins begin here
     near = F.max_pool1d(F.pad(inside, (NEAR + GAP - 1, NEAR), value=0.0), GAP + 2 * NEAR, stride=1)

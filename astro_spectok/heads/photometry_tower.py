@@ -139,14 +139,14 @@ class PhotometryTower(nn.Module):
         flux, error, ln_wavelength, ln_width, mask = photometry
         scale = find_scale(photometry)
         relative, noise = flux / scale, error / scale
-        told = [
+        values = [
             torch.asinh(relative / BEND) / 3,
             torch.asinh(flux / error / RATIO_BEND) / 4,
             torch.log(noise.clamp_min(1e-9)).clamp(*ERRORS) / 3,
             ln_wavelength - MIDDLE,
             ln_width - USUAL_WIDTH,
         ]
-        tokens = torch.cat([torch.stack(told, -1), encode_wavelength(ln_wavelength, self.frequencies)], -1)
+        tokens = torch.cat([torch.stack(values, -1), encode_wavelength(ln_wavelength, self.frequencies)], -1)
         tokens = torch.where(mask[..., None], tokens, 0.0)  # whatever stands in filters that do not count
         x = torch.cat([self.query.expand(len(flux), 1, -1), self.enter(tokens)], dim=1)  # (B, 1 + F, w)
         mask = F.pad(mask, (1, 0), value=True)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from astro_spectok.heads.convolutions import stack_convolutions
 from astro_spectok.heads.flux_view import FluxView
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.registry import register_head
@@ -80,12 +81,8 @@ class SpectralTypeHead(Head):
         step = config.step
         joined = max(1, round(_BROAD / step))
         self.view = FluxView(_LOW, _HIGH, step, first=_FIRST, continuum=_CONTINUUM, joined=joined)
-        layers, before, size = [], 2, self.view.n_lines
-        for after, width, stride in _CONVOLUTIONS:
-            layers += [nn.Conv1d(before, after, width, stride, width // 2), nn.GELU()]
-            before, size = after, (size + 2 * (width // 2) - width) // stride + 1
-        self.convolutions = nn.Sequential(*layers, nn.Flatten())
-        self.lines = nn.Linear(before * size, _WIDTH)
+        self.convolutions, size = stack_convolutions(_CONVOLUTIONS, 2, self.view.n_lines)
+        self.lines = nn.Linear(size, _WIDTH)
         self.broad = nn.Linear(3 * self.view.n_broad, _WIDTH)
         self.hidden = nn.Linear(2 * _WIDTH, _HIDDEN)
         self.dropout = nn.Dropout(config.dropout)

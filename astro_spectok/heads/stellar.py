@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from astro_spectok.heads.convolutions import stack_convolutions
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels, to_double
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.registry import register_head
@@ -73,8 +74,7 @@ class LineNetwork(nn.Module):
     def __init__(self, window, n_labels):
         super().__init__()
         self.n_labels = n_labels
-        self.convolutions = _stack_convolutions()
-        width = self.convolutions(torch.zeros(1, 2, window.size)).shape[1]
+        self.convolutions, width = stack_convolutions(_CONVOLUTIONS, 2, window.size)
         self.dropout = nn.Dropout(_DROPOUT)
         self.hidden = nn.Linear(width, _HIDDEN)
         self.out = nn.Linear(_HIDDEN, n_labels + n_labels * (n_labels + 1) // 2)
@@ -109,14 +109,6 @@ def shape_gaussian(values, n):
     # rows relative to their diagonal: well conditioned
     tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, dtype=values.dtype, device=values.device)
     return values[:, :n], tril * sigma[..., None]
-
-
-def _stack_convolutions():
-    layers, before = [], 2
-    for after, width, stride in _CONVOLUTIONS:
-        layers += [nn.Conv1d(before, after, width, stride, width // 2), nn.GELU()]
-        before = after
-    return nn.Sequential(*layers, nn.Flatten())
 
 
 @dataclass(frozen=True)

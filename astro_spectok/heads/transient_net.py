@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from astro_spectok.heads.convolutions import stack_convolutions
 from astro_spectok.heads.transient_fit import MISFIT
 
 __all__ = ["COUNT", "REACH", "Judged", "TransientNet", "find_candidates", "judge_shifts", "lay_inputs"]
@@ -73,14 +74,6 @@ class Judged(NamedTuple):
     sigma: np.ndarray
 
 
-def measure_sizes(bins):
-    """Number of joined bins, and length of what the convolutions leave of them."""
-    size = joined = -(-bins // JOINED)
-    for width, stride in CONVOLUTIONS:
-        size = (size + 2 * (width // 2) - width) // stride + 1
-    return joined, size
-
-
 class TransientNet(nn.Module):
     """Convolutions over contrast and weight at rest, and layers over where features are.
 
@@ -99,14 +92,10 @@ class TransientNet(nn.Module):
 
     def __init__(self, bins, types, channels, width, dropout=0.3):
         super().__init__()
-        _, size = measure_sizes(bins)
-        layers, before = [], INPUTS
-        for after, (wide, stride) in zip(channels, CONVOLUTIONS, strict=True):
-            layers += [nn.Conv1d(before, after, wide, stride, wide // 2), nn.GELU()]
-            before = after
-        self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        layers = [(after, *shape) for after, shape in zip(channels, CONVOLUTIONS, strict=True)]
+        self.convolutions, size = stack_convolutions(layers, INPUTS, -(-bins // JOINED))
         self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear(before * size, width)
+        self.hidden = nn.Linear(size, width)
         self.out = nn.Linear(width, types + OTHERS + 2)
 
     def forward(self, inputs):

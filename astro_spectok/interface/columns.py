@@ -9,7 +9,7 @@ from astropy.table import QTable
 
 from astro_spectok.utils.digits import count_decimals
 
-__all__ = ["Column", "fill_row", "lay_out", "make_arrays", "make_table"]
+__all__ = ["Column", "fill_row", "lay_out", "list_row", "make_arrays", "make_row", "make_table"]
 
 #: of a column of each kind, and what stands where nothing was measured; text is as long as it needs to be
 EMPTY = {"float": np.nan, "int": 0, "text": ""}
@@ -46,6 +46,19 @@ def fill_row(arrays: Mapping[str, np.ndarray], i: int, row: Mapping[str, Any]) -
     for name, value in row.items():
         if name in arrays:
             arrays[name][i] = value
+
+
+def list_row(result: Any, columns: Mapping[str, Column]) -> dict[str, Any]:
+    """Plain numbers and texts of a result, whose attributes have the names of columns, by these; ``warn`` last."""
+    values = {name: getattr(result, name) for name in columns if name != "warn"}
+    return {name: getattr(value, "value", value) for name, value in values.items()} | {"warn": int(result.warn)}
+
+
+def make_row(columns: Mapping[str, Column], row: Mapping[str, Any], meta: Mapping[str, Any]) -> QTable:
+    """A table of one row, as of `make_table`."""
+    arrays = make_arrays(columns, 1)
+    fill_row(arrays, 0, row)
+    return make_table(columns, arrays, meta)
 
 
 def make_table(columns: Mapping[str, Column], arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> QTable:

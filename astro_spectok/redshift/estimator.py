@@ -42,7 +42,7 @@ from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.redshift.transient_rule import find_transient_rule, judge_transient
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumSeries
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
 
@@ -125,7 +125,7 @@ class RedshiftEstimator(Estimator):
         self.prior = prior
         self.n_best = n_best
 
-    @own_errstate
+    @own_state
     def estimate(
         self,
         obj: Any,

@@ -11,7 +11,7 @@ from astropy import units as u
 from astropy.table import QTable
 from specutils import Spectrum
 
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import make_row
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid
 from astro_spectok.redshift.peaks import Peak
@@ -202,9 +202,7 @@ class RedshiftEstimate:
         `~astropy.table.QTable`
         """
         columns = list_redshift_columns(self.class_probability, 1 + max(len(self.alternatives), 1))
-        arrays = make_arrays(columns, 1)
-        fill_row(arrays, 0, self.list_values())
-        table = make_table(columns, arrays, self.meta)
+        table = make_row(columns, self.list_values(), self.meta)
         if posterior:
             for name, values in self.posterior.compress().items():
                 table[name] = values[None]

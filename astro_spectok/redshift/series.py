@@ -11,10 +11,19 @@ from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.solutions import sharpen_peak
 from astro_spectok.redshift.zwarn import RedshiftFlag
 
-__all__ = ["average_redshift", "find_contradictions", "join_posteriors", "multiply_posteriors", "sharpen_series"]
+__all__ = [
+    "CORRUPT",
+    "RULED_OUT",
+    "SURE",
+    "average_redshift",
+    "find_contradictions",
+    "join_posteriors",
+    "multiply_posteriors",
+    "sharpen_series",
+]
 
-#: share of a spectrum's posterior that is the prior: it may be spoilt, and must not rule out what all others say
-SPOILT = 0.02
+#: share of a spectrum's posterior that is the prior: it may be corrupt, and must not rule out what all others say
+CORRUPT = 0.02
 #: probability from which a spectrum alone contradicts the others, and most of what it gives their answer
 SURE, RULED_OUT = 0.95, 1e-3
 #: nat of information below which a spectrum has no say on its own
@@ -24,7 +33,7 @@ INFORMED = 4.0
 def multiply_posteriors(posteriors):
     """The posterior of a constant class and redshift, of several independent ones under a flat prior.
 
-    Each may be of a spoilt spectrum, which says nothing.
+    Each may be of a corrupt spectrum, which says nothing.
 
     Parameters
     ----------
@@ -40,7 +49,7 @@ def multiply_posteriors(posteriors):
     for one in posteriors:
         for name, log_p in one.log_probability.items():
             prior = 1 / (len(log_p) * len(grid.classes))
-            total[name] += np.log((1 - SPOILT) * np.exp(log_p) / prior + SPOILT)
+            total[name] += np.log((1 - CORRUPT) * np.exp(log_p) / prior + CORRUPT)
     for values in total.values():
         values -= np.log(len(values) * len(grid.classes))
     return RedshiftPosterior(grid, total)

@@ -16,6 +16,7 @@ from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.raw import read_spectrum
 from astro_spectok.spectra.rows import Rows, convert_rows, read_max_pixels
+from astro_spectok.utils.host import own_state
 
 __all__ = ["convert_arms", "join_arms", "join_rows"]
 
@@ -187,6 +188,7 @@ def _join_two(left, right):
     )
 
 
+@own_state
 def join_arms(spectra: Sequence[Spectrum], *, medium: str | None = None) -> Any:
     """Join the arms of one target (or of the same n targets) into one spectrum.
 

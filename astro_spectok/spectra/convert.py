@@ -16,6 +16,7 @@ from astro_spectok.spectra.reading import read_paths
 from astro_spectok.spectra.resolution import check_resolution
 from astro_spectok.spectra.rows import Rows, read_max_pixels
 from astro_spectok.spectra.wrong_errors import correct_errors
+from astro_spectok.utils.host import own_state
 
 __all__ = ["MIN_GOOD_PIXELS", "is_single", "to_batch"]
 
@@ -148,6 +149,7 @@ class _Packer:
         )
 
 
+@own_state
 def to_batch(obj: Any, *, medium: str | None = None, resolution: Any = None, on_error: str = "flag") -> SpectrumBatch:
     """Convert anything specutils can hold to a `SpectrumBatch` of plain arrays.
 

@@ -23,6 +23,7 @@ from astro_spectok.spectra.loaders._registration import OWN_LABELS
 from astro_spectok.spectra.loaders._source import open_source
 from astro_spectok.spectra.loaders.cubes import is_cube
 from astro_spectok.spectra.problems import Unread
+from astro_spectok.utils.host import own_state
 
 __all__ = ["READ_OPTIONS", "read", "read_paths"]
 
@@ -37,7 +38,7 @@ _NOT_ASKED = frozenset(
 )  # fmt: skip
 #: formats whose own extensions ``hdu`` may name
 _TAKES_HDU = ("DESI arms", "DEEP2 spec1d")
-#: files of one structure, which these cards of the primary header and of the first extension tell, are of one format:
+#: files of one structure, which these cards of the primary header and of the first extension state, are of one format:
 #: it is looked for once
 _STRUCTURE = (
     ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG"),
@@ -47,6 +48,7 @@ _MEMORY: OrderedDict[Any, Any] = OrderedDict()
 _MEMORY_SIZE = 256
 
 
+@own_state
 def read(
     path: str | PathLike[str],
     *,

@@ -20,7 +20,7 @@ from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.measure import find_labels, find_stars, find_stellar_head, name_type
 from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
 from astro_spectok.stellar.series import find_variability, make_velocity_rows
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.checks import naming
 
 __all__ = ["StellarParameterEstimator"]
@@ -88,7 +88,7 @@ class StellarParameterEstimator(Estimator):
         self.batch_tokens = batch_tokens
         self.assume_star = assume_star
 
-    @own_errstate
+    @own_state
     def estimate(
         self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
     ) -> StellarEstimate | QTable:
@@ -153,7 +153,7 @@ class StellarParameterEstimator(Estimator):
             fill_row(arrays, i, row)
         return lay_out(make_table(STELLAR_COLUMNS, arrays, meta), prepared.batch.layout)
 
-    @own_errstate
+    @own_state
     def estimate_velocities(
         self,
         series: SpectrumSeries,
@@ -216,6 +216,7 @@ class StellarParameterEstimator(Estimator):
         varied = {"rv_mean": varied.pop("mean"), "rv_mean_err": varied.pop("mean_err")} | varied
         return make_table(VELOCITY_COLUMNS, arrays, meta | varied)
 
+    @own_state
     def sample(
         self,
         obj: Any,

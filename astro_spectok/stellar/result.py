@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import list_row, make_row
 from astro_spectok.redshift.result import sketch_spectrum
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.stellar.columns import STELLAR_COLUMNS
@@ -270,8 +270,7 @@ class StellarEstimate:
         dict of str to float, int or str
             By the name of the column.
         """
-        values = {name: getattr(self, name) for name in STELLAR_COLUMNS if name != "warn"}
-        return {name: getattr(value, "value", value) for name, value in values.items()} | {"warn": int(self.warn)}
+        return list_row(self, STELLAR_COLUMNS)
 
     def to_table(self) -> QTable:
         """A table of one row, as `~astro_spectok.estimators.StellarParameterEstimator` makes it of a list.
@@ -280,9 +279,7 @@ class StellarEstimate:
         -------
         `~astropy.table.QTable`
         """
-        arrays = make_arrays(STELLAR_COLUMNS, 1)
-        fill_row(arrays, 0, self.list_values())
-        return make_table(STELLAR_COLUMNS, arrays, self.meta)
+        return make_row(STELLAR_COLUMNS, self.list_values(), self.meta)
 
     def sample(self, n_samples: int = 1000, *, seed: int = 0) -> StellarDistributions:
         """The parameters as distributions of joint samples.

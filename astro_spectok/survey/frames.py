@@ -15,12 +15,12 @@ from astro_spectok.survey.columns import ID_NAMES, OTHER_NAMES
 from astro_spectok.survey.output import import_pyarrow
 from astro_spectok.survey.reading import MOST_SPECTRA
 from astro_spectok.survey.tasks import make_task
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["measure_partition"]
 
 
-@own_errstate
+@own_state
 def measure_partition(
     frame: Any,
     task: str | Estimator = "redshift",

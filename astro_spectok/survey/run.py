@@ -22,13 +22,13 @@ from astro_spectok.survey.progress import LOG, Log, Progress, word_time
 from astro_spectok.survey.results import Survey
 from astro_spectok.survey.tasks import make_task
 from astro_spectok.survey.work import Job
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.run_lock import lock_run
 
 __all__ = ["run"]
 
 
-@own_errstate
+@own_state
 def run(
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]],
     out: str | PathLike[str],

@@ -15,7 +15,7 @@ from astro_spectok.spectra import InputFlag, SpectrumInfo, convert_to_air, find_
 from astro_spectok.tokens.sequence_axis import decode_sequence, find_axis
 from astro_spectok.tokens.token_axis import check_resolution, express_wavelength, fill_slots, is_in_air, read_request
 from astro_spectok.tokens.token_files import read_tokens, write_tokens
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.html import make_html_table, make_sparkline
 from astro_spectok.utils.parts import PHOTOMETRY, check_parts
 
@@ -134,6 +134,7 @@ class SpectralTokens:
             object.__setattr__(self, "_embedding", found)
         return found
 
+    @own_state
     def embed(self, parts: str | Sequence[str] | None = None) -> np.ndarray:
         """The spectrum as one vector, of the parts that are asked for.
 
@@ -175,7 +176,7 @@ class SpectralTokens:
         ]
         return np.concatenate(chosen)
 
-    @own_errstate
+    @own_state
     def decode(self, spectral_axis, *, resolution=None):
         """Turn the tokens back into a spectrum, on any spectral axis.
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from astro_spectok.heads.galaxy import GalaxyConfig, GalaxyHead, population_loss
 from astro_spectok.training.galaxy_pool import GalaxyViews, draw_views, make_stars
+from astro_spectok.training.rates import cosine_rate
 
 __all__ = ["SNR", "score_views", "train_galaxy_head", "train_populations"]
 
@@ -108,7 +109,7 @@ def train_populations(head, views, epochs, seed, *, report=None):
             order = torch.randperm(len(rest), generator=generator)
         rows, order = order[:BATCH], order[BATCH:]
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = cosine_rate(RATE, step, steps, WARMUP)
         shown = _hide_ends(rest.lines[rows].float(), rest.broad[rows].float(), rng)
         loss = population_loss(*head.score_views(*shown), labels[rows]).mean()
         optimizer.zero_grad()

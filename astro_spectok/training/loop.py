@@ -3,7 +3,6 @@
 
 import contextlib
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -23,12 +22,14 @@ from astro_spectok.training.freezing import find_part, freeze_all_but, list_part
 from astro_spectok.training.history import Meter, append_log, plot_curve, trim_log
 from astro_spectok.training.processes import Processes
 from astro_spectok.training.provenance import describe_data, describe_start, describe_training
+from astro_spectok.training.rates import cosine_rate
 from astro_spectok.training.readers import open_sources
 from astro_spectok.training.step import TrainingStep
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.run_lock import lock_run
 from astro_spectok.weights import load_weights, write_network
 
-__all__ = ["check_new", "learning_rate", "pretrain", "train"]
+__all__ = ["pretrain", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +38,6 @@ CHECKPOINT, LOG, CURVE = "checkpoint.safetensors", "log.csv", "loss.png"
 PICTURE_EVERY = 60.0
 #: what may differ when a run is resumed: how long it is to be, and what changes the speed but not the result
 FREE_SETTINGS = ("steps", "workers", "log_every", "checkpoint_every")
-
-
-def learning_rate(step, config):
-    """Rate of the optimiser after ``step`` steps: linear warm-up, and a cosine down to zero at the last step.
-
-    Parameters
-    ----------
-    step : int
-    config : `TrainingConfig`
-
-    Returns
-    -------
-    float
-    """
-    ramp = min(1.0, (step + 1) / max(config.warmup, 1))
-    return config.learning_rate * ramp * 0.5 * (1 + math.cos(math.pi * min(step / max(config.steps, 1), 1)))
 
 
 def _make_optimizer(network, config):
@@ -71,6 +56,7 @@ def _make_optimizer(network, config):
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
+@own_state
 def pretrain(
     data: str | PathLike[str] | None,
     out: str | PathLike[str],
@@ -165,30 +151,41 @@ def pretrain(
     >>> (out / "checkpoint.safetensors").is_file()
     True
     """
-    model, out, real = ModelConfig.of(model), Path(out), [real] if isinstance(real, (str, os.PathLike)) else list(real)
-    dataset = _open_data(data, out, model, config, real, real_medium, resume)
     return train(
-        dataset, out, model, start=start, train_only=train_only, device=device, precision=precision,
-        stop_after=stop_after, on_step=on_step,
+        lambda: _open_data(data, ModelConfig.of(model), config, real, real_medium), out, resume=resume, start=start,
+        train_only=train_only, device=device, precision=precision, stop_after=stop_after, on_step=on_step,
     )  # fmt: skip
 
 
 def train(
-    dataset, out, model, *, start=None, train_only=(), device="auto", precision="auto", stop_after=None, on_step=None
-):
+    open_data, out, *, resume=False, start=None, train_only=(), device="auto", precision="auto", stop_after=None,
+    on_step=None,
+):  # fmt: skip
     """Train on shards of a dataset, from the checkpoint in ``out`` where there is one.
 
     Parameters
     ----------
-    dataset : `~astro_spectok.training.batches.ViewDataset` or `~astro_spectok.training.sequences.SequenceDataset`
-    out, model, start, train_only, device, precision, stop_after, on_step
+    open_data : callable
+        Gives the dataset, a `~astro_spectok.training.batches.ViewDataset` or one like it, and the
+        `~astro_spectok.heads.ModelConfig`; called once it is known that ``out`` is free.
+    out, resume, start, train_only, device, precision, stop_after, on_step
         As for `pretrain`.
 
     Returns
     -------
     `~pathlib.Path` or None
         As of `pretrain`.
+
+    Raises
+    ------
+    FileExistsError
+        ``out`` holds a run and ``resume`` is False.
     """
+    out = Path(out)
+    if (out / CHECKPOINT).exists() and not resume:
+        msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
+        raise FileExistsError(msg)
+    dataset, model = open_data()
     config = dataset.config
     with Processes(choose_device(device)) as processes, lock_run(out, processes.rank == 0):
         run, step, parts = _open_run(dataset, model, out, start, train_only, precision, processes, on_step)
@@ -204,22 +201,15 @@ def train(
         return _export(out, run.step_module.network, training, parts)
 
 
-def check_new(out, resume):
-    """Refuse a directory that holds a run which is not to be resumed."""
-    if (out / CHECKPOINT).exists() and not resume:
-        msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
-        raise FileExistsError(msg)
-
-
-def _open_data(data, out, model, config, real, real_medium, resume):
-    """The dataset of a run; what is wrong with its directories is reported before anything is written."""
-    check_new(out, resume)
+def _open_data(data, model, config, real, real_medium):
+    """The dataset of a run, and the model; wrong directories are reported before anything is written."""
+    real = [real] if isinstance(real, (str, os.PathLike)) else list(real)
     open_sources(real, medium=real_medium)
     if data is None:
         log.warning("no directory of templates is given: simulating from analytic ones, which are coarser")
     else:
         find_sets(data)
-    return ViewDataset(data, config, model, real, real_medium=real_medium)
+    return ViewDataset(data, config, model, real, real_medium=real_medium), model
 
 
 def _open_run(dataset, model, out, start, train_only, precision, processes, on_step):
@@ -319,12 +309,12 @@ class _Run:
     def train(self, batches, step, last):
         """Steps from ``step`` up to ``last``."""
         self.step_module.train()
-        batches = iter(batches)
+        batches, config = iter(batches), self.config
         device = self.processes.device
         # what the network itself draws (dropout) depends on seed and shard alone, too, so that a run can be resumed
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             while step < last:
-                self._train_step(batches, learning_rate(step, self.config), step)
+                self._train_step(batches, cosine_rate(config.learning_rate, step, config.steps, config.warmup), step)
                 step += 1
                 if step % self.config.log_every == 0 or step == last:
                     self._write_log(step)

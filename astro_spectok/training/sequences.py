@@ -17,9 +17,10 @@ from astro_spectok.spectra.sequences import measure_axis, to_sequences
 from astro_spectok.training.batches import stack_views
 from astro_spectok.training.config import TrainingConfig
 from astro_spectok.training.hiding import drop_patches
-from astro_spectok.training.loop import check_new, train
+from astro_spectok.training.loop import train
 from astro_spectok.training.views import Truth, View, cut_target, scale_view
 from astro_spectok.utils.axis import STEP
+from astro_spectok.utils.host import own_state
 
 __all__ = ["SequenceDataset", "make_sequence_config", "pretrain_sequences"]
 
@@ -32,8 +33,8 @@ SETTINGS = {
 }  # fmt: skip
 #: points of a view at most
 MOST_POINTS = 4096
-#: sequences from which on views of others are what one is told apart from
-TELL_APART = 8
+#: sequences from which on a view is contrasted with those of others
+CONTRASTED = 8
 #: share of the views that show all of the sequence, and least share of it that others do
 WHOLE, LEAST_SHOWN = 0.3, 0.6
 #: share of the views of every second or third point, where enough of them are left; patches that are enough
@@ -123,8 +124,8 @@ class SequenceDataset(torch.utils.data.Dataset):
         config = self.config
         rng = np.random.default_rng([config.seed, number])
         inferred = rng.random() < config.inferred_fraction
-        # of one sequence nothing is told apart: views of the same one would be taken for others
-        apart = len(self.batch) >= TELL_APART
+        # of one sequence nothing is contrasted: views of the same one would be taken for others
+        apart = len(self.batch) >= CONTRASTED
         order = rng.permutation(len(self.batch)) if apart else rng.integers(len(self.batch), size=MOST_DRAWS)
         pairs, tokens = [], 0
         for i in order[:MOST_DRAWS]:
@@ -201,6 +202,7 @@ class SequenceDataset(torch.utils.data.Dataset):
         return hidden
 
 
+@own_state
 def pretrain_sequences(
     data: Any,
     out: str | PathLike[str],
@@ -269,15 +271,19 @@ def pretrain_sequences(
     >>> (out / "checkpoint.safetensors").is_file()
     True
     """
-    out = Path(out)
-    check_new(out, resume)
+    return train(
+        lambda: _open_data(data, axis, axis_unit, patch, name, settings or {}), out, resume=resume, device=device,
+        precision=precision, stop_after=stop_after, on_step=on_step,
+    )  # fmt: skip
+
+
+def _open_data(data, axis, axis_unit, patch, name, settings):
+    """The dataset of a run, and the model."""
     data = list(data) if isinstance(data, Iterator) else data
     made, length = measure_axis(data, axis, axis_unit)
     model = make_sequence_config(made, length, patch=patch, name=name)
     batch = to_sequences(data, made, least=model.patch, axis_unit=axis_unit)
     longest = int(min(batch.lengths.max(initial=1), MOST_POINTS))
-    config = TrainingConfig(**{**SETTINGS, "max_pixels": max(longest, 1), **(settings or {})})
-    dataset = SequenceDataset(batch, config, model)
-    return train(
-        dataset, out, ModelConfig.of(model), device=device, precision=precision, stop_after=stop_after, on_step=on_step
-    )
+    config = TrainingConfig(**{**SETTINGS, "max_pixels": max(longest, 1), **settings})
+    model = ModelConfig.of(model)
+    return SequenceDataset(batch, config, model), model

@@ -1,13 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Training of the spectral type head: coarse types of stars from simulated ones and from stored real ones."""
 
-import math
-
 import torch
 from torch.nn import functional as F
 
 from astro_spectok.engine import choose_dtype
 from astro_spectok.heads import SpectralTypeConfig, SpectralTypeHead
+from astro_spectok.training.rates import cosine_rate
 from astro_spectok.training.typed_stars import StoredSpectra, draw_views, open_survey
 
 __all__ = ["score_stars", "train_head", "train_spectral_type"]
@@ -80,7 +79,7 @@ def train_head(head, views, epochs, seed, *, report=None):
             order = torch.randperm(len(views), generator=generator)
         rows, order = order[:BATCH], order[BATCH:]
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = cosine_rate(RATE, step, steps, WARMUP)
         lines, broad, types = (x[rows].to(device) for x in (views.lines, views.broad, views.types))
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             scores = head.score_views(lines.float(), broad.float())

@@ -3,7 +3,6 @@
 
 import copy
 import itertools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.white_dwarfs import COMPACT, WhiteDwarfs
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
+from astro_spectok.training.rates import cosine_rate
 from astro_spectok.training.stellar_lines import draw_windows
 from astro_spectok.training.stellar_pool import draw_pool
 from astro_spectok.utils.atomic import replace_file
@@ -268,7 +268,7 @@ def train_member(head, member, number, views, steps, schedule, report, name):
     member.dropout.p = usual if schedule.dropout is None else schedule.dropout
     for step in range(steps):
         for values in optimizer.param_groups:
-            values["lr"] = rate * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            values["lr"] = cosine_rate(rate, step, steps, WARMUP)
         *shown, labels = next(views)
         labels = (labels[:, measured].to(device) - centre) / spread
         with torch.autocast(device.type, dtype, enabled=dtype is not None):

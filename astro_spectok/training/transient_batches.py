@@ -2,7 +2,7 @@
 """Batches of simulated observations of transients, and of what is none, on the bins of a library.
 
 All is done at once for a batch and on bins: real transients are mixed with each other and with hosts, redshifted, cut
-to the range of an instrument, spoilt by errors of calibration and noise, and divided by their continuum as
+to the range of an instrument, with errors of calibration and noise, and divided by their continuum as
 `~astro_spectok.heads.transient_fit.view_spectrum` does it.
 """
 

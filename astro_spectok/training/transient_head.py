@@ -32,7 +32,7 @@ def make_transient_head(
     runner, data, *, hosts=1000, cases=1200, objects=1500, networks=4, steps=4000, quasars=600, stars=600, seed=31,
     folder=None, report=None,
 ):  # fmt: skip
-    """A head for transients with networks, calibrated, with the rule that tells them from all else.
+    """A head for transients with networks, calibrated, with the rule that separates them from all else.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def make_transient_head(
     redshifts = find_posteriors(runner, measured, len(drawn))
     calibration, fitted = calibrate_transients(head, spectra, drawn, redshifts=redshifts, only=only, report=report)
     head.calibration = calibration.to_dict()
-    told, kept = fit_transient_rules(runner, head, measured, data, objects, seed, only=only, report=report)
+    rule, kept = fit_transient_rules(runner, head, measured, data, objects, seed, only=only, report=report)
     answered = answer_left_out(head, drawn, redshifts, only, calibration)
     head.rules["sure"] = fit_thresholds(answered, head.get_library(), spectra, kept)
     head.provenance = {
         "hosts": hosts, "cases": cases, "objects": objects, "steps": steps, "quasars": quasars, "stars": stars,
         "seed": seed,
     }  # fmt: skip
-    return head, figures | fitted | {"told": told, "sure": head.rules["sure"], "library": head.domain}
+    return head, figures | fitted | {"rule": rule, "sure": head.rules["sure"], "library": head.domain}
 
 
 def find_posteriors(runner, measured, n):

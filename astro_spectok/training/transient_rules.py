@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Fit of the rule that tells transients from galaxies, quasars and stars, on simulated and real spectra."""
+"""Fit of the rule that separates transients from galaxies, quasars and stars, on simulated and real spectra."""
 
 from pathlib import Path
 

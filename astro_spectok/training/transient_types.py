@@ -44,7 +44,7 @@ class TransientSpectrum:
     flux, ivar : ndarray, shape (n,)
         ``ivar`` is estimated from the scatter of the flux; 0 in bad pixels.
     kind : str
-        Type; '' where it is not known, or is none of those that are told apart.
+        Type; '' where it is not known, or is none of those that are distinguished.
     object : str
         As of `name_object`.
     phase : float

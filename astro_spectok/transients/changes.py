@@ -12,6 +12,7 @@ from astropy.time import Time
 
 from astro_spectok.embedding import tokenize
 from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.utils.host import own_state
 
 __all__ = ["Changes", "find_changes"]
 
@@ -115,6 +116,7 @@ class Changes:
         return axes
 
 
+@own_state
 def find_changes(
     series: SpectrumSeries,
     *,

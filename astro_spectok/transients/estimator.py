@@ -20,7 +20,7 @@ from astro_spectok.transients.posterior import find_group
 from astro_spectok.transients.result import TransientEstimate
 from astro_spectok.transients.series import join_found
 from astro_spectok.transients.warn import TransientFlag
-from astro_spectok.utils.host import own_errstate
+from astro_spectok.utils.host import own_state
 
 __all__ = ["TransientEstimator"]
 
@@ -76,7 +76,7 @@ class TransientEstimator(Estimator):
         self.batch_tokens = batch_tokens
         self.assume_transient = assume_transient
 
-    @own_errstate
+    @own_state
     def estimate(
         self, obj: Any, *, medium: str | None = None, resolution: Any = None, progress: bool | None = None
     ) -> TransientEstimate | QTable:

@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from astro_spectok.interface.columns import fill_row, make_arrays, make_table
+from astro_spectok.interface.columns import list_row, make_row
 from astro_spectok.redshift.result import sketch_spectrum
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.transients.columns import TRANSIENT_COLUMNS
@@ -112,8 +112,7 @@ class TransientEstimate:
         dict of str to float, int or str
             By the name of the column.
         """
-        values = {name: getattr(self, name) for name in TRANSIENT_COLUMNS if name != "warn"}
-        return {name: getattr(value, "value", value) for name, value in values.items()} | {"warn": int(self.warn)}
+        return list_row(self, TRANSIENT_COLUMNS)
 
     def to_table(self) -> QTable:
         """A table of one row, as `~astro_spectok.estimators.TransientEstimator` makes it of a list.
@@ -122,9 +121,7 @@ class TransientEstimate:
         -------
         `~astropy.table.QTable`
         """
-        arrays = make_arrays(TRANSIENT_COLUMNS, 1)
-        fill_row(arrays, 0, self.list_values())
-        return make_table(TRANSIENT_COLUMNS, arrays, self.meta)
+        return make_row(TRANSIENT_COLUMNS, self.list_values(), self.meta)
 
     def _facts(self):
         """Entries of the representations, as (name, text)."""

@@ -7,21 +7,17 @@ import numpy as np
 from scipy.special import expit, logit, logsumexp
 
 from astro_spectok.heads.transient_net import REACH
-from astro_spectok.redshift.series import multiply_posteriors
+from astro_spectok.redshift.series import CORRUPT, RULED_OUT, SURE, multiply_posteriors
 from astro_spectok.transients.measure import Found, choose_type, find_flags, join_probabilities
 from astro_spectok.transients.posterior import Phase
 from astro_spectok.transients.warn import TransientFlag
 
 __all__ = ["find_course", "join_found", "multiply_types"]
 
-#: share of a spectrum's posterior that is the prior: it may be spoilt
-SPOILT = 0.02
 #: phases that are tried, days; width in days that templates are smeared by; nat by which dates may cost
 TRIED, SMEARED, STRAINED = np.arange(-40.0, 400.0, 0.5), 4.0, 4.0
 #: limits of the probability of a transient of one spectrum
 LIMITS = (1e-4, 1 - 1e-4)
-#: probability from which a spectrum alone contradicts the others, and most of what it gives their answer
-SURE, RULED_OUT = 0.95, 1e-3
 
 
 def multiply_types(posteriors):
@@ -32,7 +28,7 @@ def multiply_types(posteriors):
     size = posteriors[0].log_probability.size
     total = np.zeros_like(posteriors[0].log_probability)
     for one in posteriors:
-        total = total + np.log((1 - SPOILT) * np.exp(one.log_probability) * size + SPOILT)
+        total = total + np.log((1 - CORRUPT) * np.exp(one.log_probability) * size + CORRUPT)
     return replace(posteriors[0], log_probability=total - logsumexp(total))
 
 
@@ -65,7 +61,7 @@ def find_course(posteriors, days, kind, library, ln1pz):
         log_weight = log_weight - logsumexp(log_weight)
         distance = (TRIED[:, None] + day - library.phase[own]) / SMEARED
         log_p = logsumexp(log_weight - 0.5 * distance**2, axis=1)
-        log_p = np.logaddexp(log_p, np.log(SPOILT / len(TRIED)))
+        log_p = np.logaddexp(log_p, np.log(CORRUPT / len(TRIED)))
         total += log_p
         best += log_p.max()
     p = np.exp(total - total.max())

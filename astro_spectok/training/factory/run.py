@@ -18,6 +18,7 @@ from astro_spectok.training.factory.provenance import describe_heads, describe_r
 from astro_spectok.training.factory.recipe import read_recipe
 from astro_spectok.training.factory.stages import WEIGHTS, Work, find_stage, gather_parts
 from astro_spectok.training.provenance import describe_code
+from astro_spectok.utils.host import own_state
 from astro_spectok.weights.integrity import compute_sha256
 from astro_spectok.weights.store import find_weights
 
@@ -27,6 +28,7 @@ __all__ = ["build_weights"]
 LAST = "weights"
 
 
+@own_state
 def build_weights(
     recipe: str | PathLike[str],
     out: str | PathLike[str],

@@ -231,13 +231,13 @@ class TransientSettings(StageSettings):
     cases : int
         Observations of transients that types, redshifts and phases are calibrated on.
     objects : int
-        Simulated galaxies, quasars and stars that transients are told from.
+        Simulated galaxies, quasars and stars that transients are to be separated from.
     networks : int
         That judge types at given redshifts; each is trained without some of the objects, which it is tested on.
     steps : int
         Of the training of each.
     quasars, stars : int
-        Simulated ones, beside real ones, that networks learn to tell transients from.
+        Simulated ones, beside real ones, that networks learn to separate transients from.
     seed : int
     """
 

@@ -54,7 +54,7 @@ STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
 LIBRARY_SETS = tuple(
     dict.fromkeys([*SIMULATED, *STORED, *(name for sets in LIBRARY_SPECTRA.values() for name in sets)])
 )
-#: sets that a library of transients is made of, and what it is told from
+#: sets that a library of transients is made of, and what it is to be separated from
 TRANSIENT = tuple(dict.fromkeys([*TRANSIENT_SETS, *STAR_SETS, *SIMULATED, *STORED]))
 #: what a stellar head depends on
 SIZES = ("patch", "dct_coefficients")
@@ -215,7 +215,7 @@ def _galaxy(work):
 
 
 def _transients(work):
-    """The library of transients, networks, their calibration, and the rule that tells them from all else."""
+    """The library of transients, networks, their calibration, and the rule that separates them from all else."""
     base = work.base
     if "calibrate_redshift" in work.done:
         heads, about = gather_parts(work.model, work.done)
