@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from astropy import units as u
 from astropy.table import QTable, Table
 from astropy.time import Time
@@ -226,6 +227,16 @@ def test_training_is_resumed_and_refused(weights, tmp_path):
     assert again.read_bytes()[-1000:] == weights.read_bytes()[-1000:]
     with pytest.raises(ValueError, match="other settings"):
         pretrain_sequences(data[:12], tmp_path, "time", settings=settings, resume=True, **CPU)
+
+
+@pytest.mark.parametrize("state", [torch.inference_mode, lambda: torch.autocast("cpu", dtype=torch.bfloat16)])
+def test_training_does_not_depend_on_the_program_around(weights, tmp_path, state):
+    """Each step is of the weights that the one before it left, and has gradients."""
+    with state():
+        again = pretrain_sequences(
+            make_sequences()[0], tmp_path, "time", settings={"steps": 3, "batch_tokens": 64}, **CPU
+        )
+    assert again.read_bytes()[-1000:] == weights.read_bytes()[-1000:]
 
 
 def test_units_order_and_company_do_not_matter(weights):

@@ -58,7 +58,9 @@ def set_apart(device):
 
     with contextlib.ExitStack() as stack:
         for kind in {"cpu", device.type}:
-            stack.enter_context(torch.autocast(kind, enabled=False))
+            # an outer context keeps what inner ones cast: a training would go on with the weights of its first step
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
         if torch.get_default_device().type != "cpu":  # the context makes each call a little slower
             stack.enter_context(torch.device("cpu"))
         yield
