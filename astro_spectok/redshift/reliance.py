@@ -11,9 +11,11 @@ __all__ = [
     "FEATURES",
     "Shown",
     "describe_answer",
+    "describe_rival",
     "expand_features",
     "is_dubious",
     "is_galaxy_like",
+    "is_population",
     "is_unlike",
 ]
 
@@ -26,6 +28,8 @@ FEATURES = (
 SUREST, SNR = 1e-4, (0.3, 300.0)
 #: amplitude over the continuum below which structure is not, and standard deviations of tension that are counted
 LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
+#: nat that templates of galaxies gain over those of stars, about which their number is linear; most of their share
+GAINED, MOST_GAINED = 20.0, 0.5
 #: standard deviations of a feature from its mean beyond which it is as at that: nothing is extrapolated
 FARTHEST = 3.0
 #: velocity over the speed of light up to which a galaxy or quasar may as well be a star: most stars are slower
@@ -136,7 +140,7 @@ class Shown(NamedTuple):
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
     rival : float
-        Of a star that recedes so fast that the rules ask whether it is a near galaxy: evidence of the templates of
+        Of a star that the rules ask whether it is a galaxy: evidence of the templates of
         galaxies at its redshift; NaN where there are none, and for all else.
     """
 
@@ -166,6 +170,53 @@ def is_galaxy_like(shown, receding):
     """
     needed = np.clip(receding["share"] * shown.evidence, receding["least"], receding["most"])
     return bool(shown.rival - shown.evidence > -needed)
+
+
+def describe_rival(shown):
+    """Features of a star that templates of galaxies were compared with.
+
+    Parameters
+    ----------
+    shown : `Shown`
+
+    Returns
+    -------
+    ndarray, shape (6,)
+        asinh of the difference of the evidences over 20 nat, and that difference over the evidence of stars; logarithms
+        of structure, of what is unexplained of it, of S/N and of the evidence of stars.
+    """
+    evidence = max(shown.evidence, 1.0)
+    gained = shown.rival - shown.evidence
+    structure, unexplained = np.nan_to_num([shown.structure, shown.unexplained])
+    return np.array([
+        np.arcsinh(gained / GAINED), np.clip(gained / evidence, -MOST_GAINED, MOST_GAINED),
+        np.log10(structure + LEAST_STRUCTURE), np.log10(unexplained + LEAST_STRUCTURE),
+        np.log10(np.clip(np.nan_to_num(shown.snr), *SNR)), np.log10(evidence),
+    ])  # fmt: skip
+
+
+def is_population(shown, blended):
+    """Whether a star looks like the light of many stars: that of a galaxy or a cluster at rest.
+
+    Templates of galaxies are sums of stars. They explain hot stars at a high signal-to-noise ratio, which have few
+    lines, better than templates of stars do, so how much better they do is judged together with how strong the
+    features are and how much of them is left.
+
+    Parameters
+    ----------
+    shown : `Shown`
+    blended : dict
+        Rule of the numbers of `describe_rival`, as of `is_dubious`; empty where there is none.
+
+    Returns
+    -------
+    bool
+        False where they were not compared.
+    """
+    if not blended or not np.isfinite(shown.rival):
+        return False
+    expanded = expand_features(describe_rival(shown), blended["centre"], blended["scale"])
+    return bool(blended["offset"] + expanded[: len(blended["weights"])] @ blended["weights"] < 0)
 
 
 def is_unlike(spectype, z, probability, information, shown, rules, around=None):
@@ -204,8 +255,10 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
         return True
-    if spectype == STAR and is_galaxy_like(shown, rules.receding):
-        return True
+    if spectype == STAR:
+        fast = z > rules.receding["velocity"]
+        if is_galaxy_like(shown, rules.receding) if fast else is_population(shown, rules.blended):
+            return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):
         return True

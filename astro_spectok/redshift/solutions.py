@@ -132,7 +132,7 @@ def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
     rival = np.nan
-    if spectype == STAR and np.expm1(sharp.ln1pz) > rules.receding["velocity"]:
+    if spectype == STAR and (rules.blended or np.expm1(sharp.ln1pz) > rules.receding["velocity"]):
         width = max(sharp.width, NEAR)
         spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)

@@ -36,6 +36,7 @@ from astro_spectok.training.redshift_evidence import (
     measure_evidence,
 )
 from astro_spectok.training.redshift_reliance import fit_reliable
+from astro_spectok.training.stellar_populations import draw_populations, draw_real_stars, fit_blended
 from astro_spectok.training.strange_objects import draw_strange
 
 __all__ = [
@@ -67,6 +68,10 @@ WIDE, NARROW = 0.01, 0.0033
 BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
 #: simulated spectra for each strange one
 STRANGE = 2
+#: simulated spectra for each population at rest, and for each real star beside them
+POPULATIONS = 8
+#: a rule that has every star compared with galaxies, and flags none
+ASKED = {"offset": 1.0, "centre": [0.0], "scale": [1.0], "weights": []}
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
 
@@ -103,7 +108,50 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
     strange = measure_strange(runner, data, n // STRANGE, seed)
     if report and strange:
         report(f"measured: {len(strange)} supernovae and spectra of noise")
-    return fit_reliable_rules(rows + strange, redshifts, calibration), fit
+    calibration = fit_reliable_rules(rows + strange, redshifts, calibration)
+    return fit_population_rule(runner, data, rows, redshifts, calibration, n // POPULATIONS, seed), fit
+
+
+def fit_population_rule(runner, data, rows, redshifts, calibration, n, seed):
+    """The calibration with the rule ``blended`` fitted to stars, and to populations at rest that are taken for stars.
+
+    Parameters
+    ----------
+    runner, data, seed
+        As for `calibrate_redshift`.
+    rows, redshifts
+        As of `draw_measured`: its stars are among those that the rule must let pass.
+    calibration : `~astro_spectok.redshift.Calibration`
+        With all else fitted.
+    n : int
+        Populations, and as many real stars.
+
+    Returns
+    -------
+    `~astro_spectok.redshift.Calibration`
+        The same where there are no populations.
+    """
+    drawn = draw_populations(data, n, [seed, 2]) if data is not None else []
+    if not drawn:
+        return calibration
+    truth = {"cls": "STAR", "z": 0.0, "snr": np.nan, "family": "real", "wide": False}
+    blended = _measure_all(runner, drawn, truth | {"cls": "GALAXY", "family": "populations"})
+    stars = [row for row in rows if row["cls"] == "STAR"] + _measure_all(
+        runner, draw_real_stars(data, n, [seed, 3]), truth
+    )
+    asked = replace(calibration, rules=replace(calibration.rules, blended=ASKED))
+    table = answer(stars + blended, redshifts, asked)
+    star = np.arange(len(stars) + len(blended)) < len(stars)
+    judged = (table["zwarn"] == 0) & (table["cls"] == "STAR") & (table["z"] <= calibration.rules.receding["velocity"])
+    judged &= ~star | (np.abs(table["z"] - table["z_true"]) < NARROW)
+    shown = [one for one, used in zip(table["shown"], judged, strict=True) if used]
+    return replace(calibration, rules=replace(calibration.rules, blended=fit_blended(shown, star[judged])))
+
+
+def _measure_all(runner, drawn, truth):
+    """`measure_rows` of spectra with the same truth, some at a time."""
+    parts = [drawn[start : start + CHUNK] for start in range(0, len(drawn), CHUNK)]
+    return [row for part in parts for row in measure_rows(runner, part, [truth] * len(part))]
 
 
 def measure_strange(runner, data, n, seed):
@@ -303,7 +351,7 @@ def answer(rows, redshifts, calibration):
     grid = RedshiftGrid.from_redshifts(redshifts)
     names = (
         "cls", "cls_true", "z", "z_true", "z_err", "p_best", "zwarn", "snr", "pit", "wide", "family", "around",
-        "features",
+        "features", "shown",
     )  # fmt: skip
     table = {name: [] for name in names}
     for row in rows:
@@ -329,7 +377,8 @@ def answer(rows, redshifts, calibration):
             "pit": find_pit(posterior, best, best.z_err, row["z"]) if known else np.nan,
             "wide": row["wide"], "family": row["family"], "around": around,
             "features": describe_answer(best.z, best.probability, around, posterior.information, shown),
+            "shown": shown,
         }  # fmt: skip
         for name, value in values.items():
             table[name].append(value)
-    return {name: np.array(values) for name, values in table.items()}
+    return {name: values if name == "shown" else np.array(values) for name, values in table.items()}
