@@ -120,7 +120,10 @@ class TestBadInput:
 
 
 def test_import_without_torch():
-    """Importing the package, and a look at the registry, is light; bad input is refused before torch is imported."""
+    """Importing the package, and a look at the registry, is light; bad input is refused before torch is imported.
+
+    Nor do surveys ask for scikit-learn, which is another extra, or load SciPy's statistics, which take a second.
+    """
     code = (
         "import sys, astro_spectok, astro_spectok.weights\n"
         "astro_spectok.weights.list_weights()\n"
@@ -128,6 +131,8 @@ def test_import_without_torch():
         "try:\n    astro_spectok.embed(3)\n"
         "except TypeError:\n    pass\n"
         "assert 'torch' not in sys.modules\n"
+        "import astro_spectok.survey\n"
+        "assert not {'sklearn', 'scipy.stats', 'scipy.signal'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import logsumexp
-from scipy.stats import chi2 as chi_squared
+from scipy.special import chdtrc, logsumexp
 
 from astro_spectok.redshift.fit import assume_resolution, divide_continuum, refine_redshift
 from astro_spectok.redshift.solutions import take_resolution, take_spectrum
@@ -87,7 +86,7 @@ def find_variability(rv, rv_err):
     )
     odds = np.log(VARIABLE / (1 - VARIABLE)) + varying - constant
     p_variable = float(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
-    return Variability(mean, mean_err, chi2, dof, float(chi_squared.sf(chi2, dof)), p_variable)
+    return Variability(mean, mean_err, chi2, dof, float(chdtrc(dof, chi2)), p_variable)
 
 
 def _measure_scatter(rv, sigma):

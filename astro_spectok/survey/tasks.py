@@ -6,13 +6,13 @@ import hashlib
 import inspect
 import json
 import pickle
+import sys
 import warnings
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from astro_spectok.adapt.base import SpectrumModel
 from astro_spectok.embedding import embed_table
 from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.galaxies.estimator import GalaxyPropertyEstimator
@@ -22,6 +22,9 @@ from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.stellar.estimator import StellarParameterEstimator
 from astro_spectok.transients.estimator import TransientEstimator
 from astro_spectok.weights.integrity import compute_sha256
+
+if TYPE_CHECKING:
+    from astro_spectok.adapt.base import SpectrumModel
 
 __all__ = ["TASKS", "Task", "make_task"]
 
@@ -130,7 +133,7 @@ class PredictTask(Task):
         Of the model.
     """
 
-    def __init__(self, model: SpectrumModel, options: dict[str, Any], digest: str) -> None:
+    def __init__(self, model: "SpectrumModel", options: dict[str, Any], digest: str) -> None:
         super().__init__("predict", None, options)
         self.model, self.digest = model, digest
 
@@ -156,7 +159,7 @@ class PredictTask(Task):
 
 def _make_predict_task(model, options, redshift=None):
     """The task of a fitted model, or of the file that it was saved to."""
-    if isinstance(model, SpectrumModel):
+    if _is_model(model):
         model._check_fitted()
         with TemporaryDirectory() as folder:
             digest = compute_sha256(model.save(Path(folder) / "model.safetensors"))
@@ -164,7 +167,16 @@ def _make_predict_task(model, options, redshift=None):
     if not isinstance(model, str | PathLike):
         msg = f"model must be what 'spectok fit' wrote, or a fitted estimator; got {model!r}"
         raise TypeError(msg)
+    from astro_spectok.adapt.base import SpectrumModel
+
     return PredictTask(SpectrumModel.load(model, **options), {"redshift": redshift}, compute_sha256(model))
+
+
+def _is_model(what):
+    """Whether it is a fitted estimator of labels of one's own."""
+    # scikit-learn is an extra, and large: where nobody has imported what needs it, nothing is made of it
+    adapt = sys.modules.get("astro_spectok.adapt.base")
+    return adapt is not None and isinstance(what, adapt.SpectrumModel)
 
 
 def _describe_value(name, value):
@@ -207,7 +219,7 @@ def make_task(
         There is no such task, or options are given beside an estimator.
     """
     common = {"weights": weights, "device": device, "batch_tokens": batch_tokens}
-    if isinstance(what, SpectrumModel) or what == "predict":
+    if _is_model(what) or what == "predict":
         wanted = PREDICT_OPTIONS if what == "predict" else PREDICT_OPTIONS[1:]
         if unknown := sorted(set(options) - set(wanted)):
             msg = f"predict has no option {', '.join(unknown)}; there are {', '.join(wanted)}"
