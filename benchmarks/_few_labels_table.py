@@ -1,0 +1,51 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Table of the page on labels of one's own, from what ``few_labels.py`` measured."""
+
+import numpy as np
+from _tables import make_table
+
+__all__ = ["make_few_labels_table"]
+
+NOT_MEASURED = "*Not measured yet: python benchmarks/few_labels.py --data DIR does it.*\n"
+#: numbers of labels of the table
+SHOWN = (30, 100)
+BASELINES = ("PCA-20", "PCA-50", "flux", "CNN")
+WORDS = {"labels": "yes", "other labels": "other stars", "none": "no"}
+
+
+def make_few_labels_table(content):
+    """The table.
+
+    Parameters
+    ----------
+    content : dict or None
+        As ``few_labels.py --json`` writes it.
+
+    Returns
+    -------
+    str
+    """
+    if content is None:
+        return NOT_MEASURED
+    title = f"Weights {content['sha256'][:12]}; means and scatter of {content['seeds']} draws of the labels"
+    header = ["task, score", "labels", "seen by heads", "best baseline", "untrained", "without heads", "with heads"]
+    rows = []
+    for row in content["rows"]:
+        if row["asked"] not in SHOWN:
+            continue
+        sign = -1 if row["score"] == "scatter" else 1
+        best = max((name for name in BASELINES if name in row), key=lambda name: sign * np.mean(row[name]))
+        names = (best, "untrained", "no heads", "linear")
+        rows.append(
+            [
+                f"{row['task']}, {row['score']}",
+                row["labels"],
+                WORDS[row["known"]],
+                *(_show(row[name]) for name in names),
+            ]
+        )
+    return make_table(title, header, rows)
+
+
+def _show(values):
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"

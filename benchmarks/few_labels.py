@@ -1,0 +1,183 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What is learned from few labels with and without what the heads say, beside an untrained network and baselines.
+
+    python benchmarks/few_labels.py --data DIR [--weights NAME|PATH] [--labels N ...] [--only TASK ...] [--cnn N ...]
+                                    [--seeds N] [--keep DIR] [--json FILE]
+
+Tasks and scores are those of ``benchmarks/representation.py``, with labels of LAMOST, subtypes of dwarfs and phases of
+supernovae besides. The rows: ``linear``, the linear depth of ``astro_spectok.adapt``; ``no heads``, the same without
+what the heads say; ``untrained``, the same of a network of the same sizes with random weights, which has no heads;
+``PCA-20``, ``PCA-50``, ``flux``, ridge regression on principal components and on the flux itself; ``CNN``, a small
+convolutional network from scratch. A mean over draws of the labels, and its scatter. Components and maps are those that
+estimators fit; folds, on which these calibrate errors and probabilities, are left out, so that all takes half an hour.
+
+The packaged heads have learned from labels of MILES and CFLIB (labels of stars) and of the SpeX library (types). Of
+these sets stars that no head has seen are scored, but those with labels are among those that heads have seen. Heads
+have seen no labels of LAMOST, VANDELS, and of the sets of SDSS and DESI; and none gives phases, types of supernovae, or
+subtypes.
+
+``--keep`` names a folder for what networks make of each set, for another run.
+"""
+
+import argparse
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from _few_labels_tasks import FEW_TASKS, choose_rows
+from _representation_probes import N_GRID, _fit_network, _score, fit_ridge
+from _representation_spectra import common_range, make_untrained, open_runner, read_spectra, resample_common
+
+from astro_spectok.adapt import SpectrumSet
+from astro_spectok.adapt.features import BLOCKS, HEADS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.heads_say import find_teaching
+from astro_spectok.adapt.reading import list_candidates
+from astro_spectok.adapt.ridge import Components, fit_linear
+from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.weights.backbone import digest_backbone, digest_heads
+
+BASELINES = ("PCA-20", "PCA-50", "flux", "CNN")
+#: networks and blocks of the linear readings
+READINGS = {
+    "linear": ("weights", (*BLOCKS, HEADS)),
+    "no heads": ("weights", BLOCKS),
+    "untrained": ("untrained", BLOCKS),
+}
+
+
+def read_once(path, data, runner, folder, heads):
+    """Batch, columns and readings of a set, as `~astro_spectok.adapt.features.read_set` gives them."""
+    teaching = digest_heads(runner.network, find_teaching(runner.network) if heads else ())
+    key = f"{digest_backbone(runner.network)[:8]}-{teaching[:8]}-{path.replace('/', '-')}"
+    kept = None if folder is None else folder / f"{key}.pkl"
+    if kept is not None and kept.is_file():
+        return pickle.loads(kept.read_bytes())
+    where, name = path.split("/")
+    batch, columns = read_spectra(data / where, name)
+    batch, readings, _, _ = read_set(SpectrumSet(batch), runner, "observed", heads=heads, progress=False)
+    if kept is not None:
+        kept.write_bytes(pickle.dumps((batch, columns, readings)))
+    return batch, columns, readings
+
+
+def join_sets(paths, data, runner, folder, heads):
+    """The same of several sets, one after the other."""
+    parts = [read_once(path, data, runner, folder, heads) for path in paths]
+    shared = set.intersection(*(set(columns) for _, columns, _ in parts))
+    columns = {key: np.concatenate([one[key] for _, one, _ in parts]) for key in shared}
+    return (
+        SpectrumBatch.concatenate([one for one, _, _ in parts]),
+        columns,
+        [one for *_, readings in parts for one in readings],
+    )
+
+
+def prepare(task, data, runners, folder):
+    """Columns of both sides, features of the baselines, and blocks by the name of the network."""
+    blocks = {}
+    for name, runner in runners.items():
+        heads = any(HEADS in wanted for network, wanted in READINGS.values() if network == name)
+        sides = [join_sets(paths, data, runner, folder, heads) for paths in (task.train, task.test)]
+        grid = FeatureGrid.of_batch(sides[0][0], "observed")
+        blocks[name] = [make_blocks(batch, readings, grid, heads=heads)[0] for batch, _, readings in sides]
+    batches = [batch for batch, _, _ in sides]
+    low, high = common_range(SpectrumBatch.concatenate(batches))
+    flux = [resample_common(batch, low, high, N_GRID) for batch in batches]
+    mean = flux[0].mean(0)
+    vectors = np.linalg.svd(flux[0] - mean, full_matrices=False)[2]
+    features = {f"PCA-{k}": [(x - mean) @ vectors[:k].T for x in flux] for k in (20, 50)} | {"flux": flux}
+    return [columns for _, columns, _ in sides], features, blocks
+
+
+def fit_reading(blocks, names, chosen, scored, targets, balanced):
+    """Predictions (n, k) of the linear depth for the scored spectra."""
+    made = [Components.fit(blocks[0][name][chosen]) for name in names]
+    scores, others = (
+        [one.transform(side[name][rows]) for one, name in zip(made, names, strict=True)]
+        for side, rows in zip(blocks, (chosen, scored), strict=True)
+    )
+    centre, scale, weights = targets.mean(0), targets.std(0), None
+    if balanced:
+        centre, scale, weights = 0.0, 1.0, (targets / targets.sum(0)).sum(1)
+    fit = fit_linear(scores, (targets - centre) / scale, list_candidates(names), weights=weights)
+    return fit.predict(others) * scale + centre
+
+
+def measure(runners, data, tasks, *, numbers, seeds, cnn, folder):
+    """Rows of scores, one for each draw, by task and number of labels."""
+    rows = []
+    for few in tasks:
+        task = few.task
+        if not all((data / f"{path}.npz").is_file() for path in (*task.train, *task.test)):
+            continue
+        columns, features, blocks = prepare(task, data, runners, folder)
+        labels = [task.read(one) for one in columns]
+        known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]
+        for number in numbers:
+            scores = {}
+            for seed in range(seeds):
+                chosen, scored = choose_rows(few, columns, known, number, seed)
+                names = np.unique(labels[0][chosen]) if labels[0].dtype.kind == "U" else None
+                targets = labels[0][chosen][:, None]
+                targets = targets if names is None else (targets == names).astype(float)
+                found = {
+                    name: fit_reading(blocks[network], wanted, chosen, scored, targets, names is not None)
+                    for name, (network, wanted) in READINGS.items()
+                }
+                found |= {name: fit_ridge(x[chosen], targets)(more[scored]) for name, (x, more) in features.items()}
+                if number in cnn:
+                    x, more = features["flux"]
+                    found["CNN"] = _fit_network(x[chosen], targets, seed)(more[scored])
+                for name, predicted in found.items():
+                    figure = _score(labels[1][scored], predicted, names, scatter=task.scatter)
+                    scores.setdefault(name, []).append(float(figure))
+            kind = "accuracy" if names is not None else "scatter" if task.scatter else "R2"
+            row = {"task": task.name, "known": few.known, "score": kind, "labels": len(chosen), "n_test": len(scored)}
+            rows.append(row | {"asked": number} | scores)
+            cells = [f"{name} {np.mean(x):.3f}±{np.std(x):.3f}" for name, x in scores.items()]
+            print(f"{task.name} [{kind}, {len(chosen)} labels, {len(scored)}]", *cells, sep="  ", flush=True)
+    return rows
+
+
+def compare(row, name, rivals):
+    """Whether a reading is ahead of each of its rivals by more than the scatter of the difference over the draws, and
+    whether it is behind any by more than that: (bool, bool)."""
+    sign = -1 if row["score"] == "scatter" else 1
+    gains = [sign * (np.array(row[name]) - np.array(row[rival])) for rival in rivals if rival in row]
+    ahead = all(gain.mean() > gain.std() for gain in gains)
+    return ahead, any(-gain.mean() > gain.std() for gain in gains)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path, help="directory that holds train and test")
+    parser.add_argument("--weights", help="name or path (default: the packaged set)")
+    parser.add_argument("--labels", nargs="+", type=int, default=[10, 30, 100], metavar="N", help="0 for all")
+    parser.add_argument("--only", nargs="+", metavar="TASK", help="tasks whose names hold one of these")
+    parser.add_argument("--cnn", nargs="*", type=int, default=[30], metavar="N", help="labels the CNN is trained with")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for what networks make of the sets")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    runner = open_runner(options.weights)
+    print(f"{runner.loaded.name} ({runner.loaded.sha256[:12]})", flush=True)
+    tasks = [few for few in FEW_TASKS if not options.only or any(text in few.task.name for text in options.only)]
+    rows = measure(
+        {"weights": runner, "untrained": make_untrained(runner)}, options.data, tasks,
+        numbers=[n or None for n in options.labels], seeds=options.seeds, cnn=options.cnn, folder=options.keep,
+    )  # fmt: skip
+    for name in ("linear", "no heads"):
+        for number in options.labels:
+            judged = [compare(row, name, (*BASELINES, "untrained")) for row in rows if row["asked"] == (number or None)]
+            ahead, behind = (sum(x) for x in zip(*judged, strict=True))
+            print(f"{name}, {number or 'all'} labels: ahead of all on {ahead}, behind one on {behind} of {len(judged)}")
+    if options.json:
+        content = {"weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seeds": options.seeds, "rows": rows}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
