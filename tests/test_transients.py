@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Types, phases and redshifts of transients, by a made-up library and known posteriors of the redshift head."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from _contract import assert_same_row
@@ -17,8 +19,8 @@ from astro_spectok.heads.transient_fit import scan_templates, view_spectrum
 from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.redshift.transient_rule import TransientRule
 from astro_spectok.transients import TransientFlag
-from astro_spectok.transients.measure import choose_type, find_flags
-from astro_spectok.transients.posterior import Phase, TransientCalibration, make_posterior
+from astro_spectok.transients.measure import choose_type, combine_flags, find_flags
+from astro_spectok.transients.posterior import Phase, TransientCalibration, TransientPosterior, make_posterior
 
 ONE = u.dimensionless_unscaled
 
@@ -197,6 +199,23 @@ class TestChoice:
         monkeypatch.setattr(head, "rules", head.rules | {"sure": sure})
         made = find_flags("Ib", {"Ib": 0.4, "Ic": 0.3, "Ia": 0.3}, 1.0, 1.0, Phase(0.0, 3.0), head)
         assert bool(made & TransientFlag.TYPE_UNSURE) == flagged
+
+
+def test_unsure_phase_is_a_remark():
+    """It stands beside what makes type or redshift unsure, and alone it is none."""
+    assert combine_flags(0, TransientFlag.PHASE_UNSURE) == 0
+    both = TransientFlag.PHASE_UNSURE | TransientFlag.TYPE_UNSURE
+    assert combine_flags(0, both) == both
+
+
+def test_late_template_does_not_lead():
+    """A template a year after all others, as probable as each of five, moves the mean by days and not by months."""
+    config = SimpleNamespace(types=("Ia",))
+    library = SimpleNamespace(config=config, kind=np.zeros(6, int), phase=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 300.0]))
+    found = TransientPosterior(("Ia",), np.zeros(1), np.zeros((1, 1)), np.zeros((1, 6)), TransientCalibration())
+    phase = found.find_phase("Ia", library, 0.0)
+    assert 0 < phase.mean < 10
+    assert phase.mean / phase.sigma < 1
 
 
 class TestRedshifts:
