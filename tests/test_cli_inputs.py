@@ -63,6 +63,9 @@ class TestFiles:
         assert [Path(name).name for name in run(folder)[1]["file"]] == ["b.fits"]
         both = run(folder, options=("--quiet", "--recursive", "--overwrite"))[1]
         assert [Path(name).name for name in both["file"]] == ["b.fits", "a.fits"]
+        (folder / "gone.fits").symlink_to(folder / "nowhere.fits")  # a spectrum that is lost is not passed over
+        assert folder / "gone.fits" in expand_paths([str(folder)])
+        assert expand_paths([str(folder / "g*.fits")]) == [folder / "gone.fits"]
 
     def test_lists(self, folder, run, monkeypatch, tmp_path):
         """Names in a file and on standard input; each file once."""

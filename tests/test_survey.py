@@ -218,6 +218,8 @@ def test_output_is_no_input_and_no_other_folder(tree, tmp_path):
     with pytest.raises(FileExistsError, match="holds results or errors without a manifest"):
         survey.run(tree / "galaxy.fits", tmp_path, "embed", restart=True)
     assert (tmp_path / "results" / "mine.txt").exists()
+    with pytest.raises(FileExistsError, match="out must be a folder, or a name that is free"):
+        survey.run(tree / "galaxy.fits", tmp_path / "results" / "mine.txt", "embed")
     with pytest.raises(FileNotFoundError, match="holds no run of a survey"):
         survey.Survey(tmp_path)
 

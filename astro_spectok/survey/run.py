@@ -149,6 +149,9 @@ def run(
         import_distributed()
     files = list_inputs(inputs)
     out = Path(out).absolute()
+    if os.path.lexists(out) and not out.is_dir():
+        msg = f"out must be a folder, or a name that is free; {out} is neither; give another name"
+        raise FileExistsError(msg)
     refuse_inside(files, out)
     with lock_run(out):
         known = read_inputs(out / INPUTS) if (out / INPUTS).exists() else {}

@@ -78,7 +78,7 @@ def _expand_name(name, recursive, wanted):
     path = Path(name).expanduser()
     if path.is_dir():
         inside = path.rglob("*") if recursive else path.iterdir()
-        found = sorted(one for one in inside if one.is_file() and not _is_hidden(one, path))
+        found = sorted(one for one in inside if _is_file(one) and not _is_hidden(one, path))
         found = found if wanted is None else wanted(found)
         if not found:
             what = "no files" if wanted is None else "no files of spectra"
@@ -86,12 +86,17 @@ def _expand_name(name, recursive, wanted):
             raise FileNotFoundError(msg)
         return found
     if glob.has_magic(name) and not path.exists():
-        found = sorted(Path(one) for one in glob.glob(os.fspath(path), recursive=recursive) if os.path.isfile(one))
+        found = sorted(Path(one) for one in glob.glob(os.fspath(path), recursive=recursive) if _is_file(Path(one)))
         if not found:
             msg = f"no file matches {name!r}"
             raise FileNotFoundError(msg)
         return found
     return [path]
+
+
+def _is_file(path):
+    """Whether it is a file, or a link to one that is gone: what is lost must not be passed over."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _is_hidden(path, folder):
