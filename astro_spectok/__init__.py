@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Tokens, embeddings and reconstructions of spectra of any object, wavelength range and resolution, for specutils."""
+"""Class, redshift, parameters, tokens and embeddings of spectra of any object, range and resolution, for specutils."""
 
 import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files that specutils does not read)
 from astro_spectok.accessors import register_accessors

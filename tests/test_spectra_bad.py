@@ -172,7 +172,7 @@ def test_item_is_no_spectrum(item):
 @pytest.mark.parametrize("obj", [None, 3.0, np.ones(50), np.ones(50) * u.Jy])
 def test_not_a_spectrum(obj, on_error):
     """An object of none of the forms is always a TypeError that lists the forms."""
-    with pytest.raises(TypeError, match=rf"obj must be a Spectrum, a SpectrumCollection.*got .*{type(obj).__name__}"):
+    with pytest.raises(TypeError, match=rf"obj must be a Spectrum, SpectrumList.*got .*{type(obj).__name__}"):
         to_batch(obj, on_error=on_error)
 
 

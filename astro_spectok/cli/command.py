@@ -386,8 +386,13 @@ def main(argv=None):
         Exit status: 0 for success, 1 for a failure, whose message is on standard error, or where no spectrum could be
         measured, 3 where some could not, 130 if interrupted. A wrong command line exits with 2.
     """
-    args = build_parser().parse_args(argv)
-    args.command_line = sys.argv[1:] if argv is None else argv
+    argv = sys.argv[1:] if argv is None else argv
+    parser = build_parser()
+    if not argv:  # who types `spectok` alone asks what there is
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    args = parser.parse_args(argv)
+    args.command_line = argv
     try:
         with (
             _log_to_stderr(quiet=args.quiet, debug=args.debug),

@@ -20,9 +20,8 @@ from astro_spectok.spectra.raw import read_arrays, read_collection, read_spectru
 __all__ = ["is_single", "list_items"]
 
 _ACCEPTED = (
-    "a Spectrum, a SpectrumCollection, a SpectrumList or other list of these, a tuple of arrays "
-    "(spectral_axis Quantity, flux[, uncertainty[, mask]]), a table or dict with columns wavelength and flux, or the "
-    "name of a file, or a list of names"
+    "a Spectrum, SpectrumList, SpectrumCollection or list of spectra, a tuple of arrays (spectral_axis, flux) with "
+    "units, a table with columns wavelength and flux, or the name of a file"
 )
 
 
