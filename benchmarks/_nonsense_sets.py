@@ -75,6 +75,20 @@ def _featureless(rng, n):
     return flux + rng.normal(0, sigma, n), np.full(n, sigma)
 
 
+def _red(rng, n):
+    """Noise of any correlation length or slope on a continuum, with white noise, and errors of either or of neither."""
+    if rng.random() < 0.5:
+        noise = gaussian_filter1d(rng.normal(0, 1, n), min(10 ** rng.uniform(-0.15, 1.8), n / 8))
+    else:
+        wave = np.fft.rfft(rng.normal(0, 1, 2 * n))
+        noise = np.fft.irfft(wave * np.maximum(np.arange(len(wave)), 2.0) ** (-rng.uniform(0.3, 3) / 2))[:n]
+    amplitude = 10 ** rng.uniform(-2, 0)
+    white = amplitude * 10 ** rng.uniform(-1.5, 0.5)
+    stated = rng.choice((np.hypot(amplitude, white), white, amplitude * 10 ** rng.uniform(-1, 0.3)))
+    flux = np.linspace(1, 2, n) ** rng.uniform(-3, 3) + amplitude * (noise - noise.mean()) / noise.std()
+    return flux + rng.normal(0, 1, n) * white * (rng.random() < 0.6), np.full(n, stated)
+
+
 def _one_spike(rng, n):
     flux = rng.normal(0, 1, n)
     flux[rng.integers(n // 4, 3 * n // 4)] = 10 ** rng.uniform(-3, 3)
@@ -99,6 +113,7 @@ NULLS = {
     "correlated noise": lambda rng, n: _smoothed(rng, n, rng.uniform(1, 5)),
     "correlated noise, no errors": lambda rng, n: (_smoothed(rng, n, rng.uniform(1, 5))[0], None),
     "red noise on a level": lambda rng, n: (10 + 5 * _smoothed(rng, n, 8)[0], np.full(n, 0.3)),
+    "red noise of all lengths and slopes": _red,
     "noise, errors x 0.01": lambda rng, n: (rng.normal(0, 1, n), np.full(n, 0.01)),
     "noise on a level, errors x 0.01": lambda rng, n: (10 + rng.normal(0, 1, n), np.full(n, 0.01)),
     "power law": lambda rng, n: (lambda f: (f + rng.normal(0, 0.03, n), np.full(n, 0.03)))(

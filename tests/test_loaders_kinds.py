@@ -1,6 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Kinds of files found by trying the readers on what archives write, each with a small file of its kind."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -183,3 +186,200 @@ def test_gaia_datalink_by_name(tmp_path):
     (tmp_path / "RVS-Gaia DR3 1234.csv").write_text(text)
     spectrum = read(tmp_path / "RVS-Gaia DR3 1234.csv")
     assert (spectrum.meta["medium"], spectrum.spectral_axis.unit) == ("vacuum", u.nm)
+
+
+def write_text(path, head, *columns, separator=" ", remark=""):
+    """Columns of numbers below a head."""
+    rows = (separator.join(f"{value:.7g}" for value in row) + remark for row in zip(*columns, strict=True))
+    path.write_text(head + "\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Longueur d'onde (nm);Flux;Erreur", "comprimento de onda (nm);fluxo;erro", "Wellenlänge [nm];Fluss;Fehler",
+     "波長(nm);フラックス;誤差", "Длина волны (nm);Поток;Ошибка"],
+)  # fmt: skip
+def test_names_in_other_languages(tmp_path, head):
+    spectrum = read(write_text(tmp_path / "a.csv", head, WAVE / 10, FLUX, ERROR, separator=";"))
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), WAVE)
+    assert len(spectrum.meta["columns"]) == 3
+    assert_allclose(spectrum.uncertainty.array, ERROR)
+
+
+def test_remarks_behind_numbers(tmp_path):
+    spectrum = read(write_text(tmp_path / "a.txt", "# wave flux err", WAVE, FLUX, ERROR, remark="  # telluric 1.0"))
+    assert_allclose(spectrum.flux.value, FLUX, rtol=1e-6)
+
+
+def test_exponents_without_a_letter(tmp_path):
+    """Fortran leaves out the E before three digits."""
+    rows = "".join(f"{w:10.3f} {f * 0.1:.5f}-100\n" for w, f in zip(WAVE, FLUX, strict=True))
+    (tmp_path / "a.txt").write_text(rows)
+    assert_allclose(read(tmp_path / "a.txt").flux.value, FLUX * 1e-101, rtol=1e-4)
+
+
+def test_columns_described_line_by_line(tmp_path):
+    """As the theory server of the Virtual Observatory does; a comma in a description separates no names."""
+    head = "# column 1: WAVELENGTH (ANGSTROM), in Angstrom\n# column 2: FLUX (ERG/CM2/S/A), in erg/cm2/s/A"
+    spectrum = read(write_text(tmp_path / "a.txt", head, WAVE, FLUX))
+    assert_allclose(spectrum.spectral_axis.to_value(u.AA), WAVE)
+    assert spectrum.flux.unit.is_equivalent(u.erg / u.s / u.cm**2 / u.AA)
+
+
+def test_names_that_the_numbers_contradict(tmp_path):
+    """Wavelengths by name that run up and down, beside a first column in order, are none."""
+    noise = np.random.default_rng(1).uniform(1, 2, N)
+    spectrum = read(write_text(tmp_path / "a.txt", "of,wave", WAVE, noise, separator=","))
+    assert_allclose(spectrum.spectral_axis.value, WAVE)
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "errors"),
+    [
+        (("log_flux", "err"), np.log10(FLUX), ERROR),
+        (("log10(F_lambda) [erg/s/cm2/A]", "err"), np.log10(FLUX), ERROR),
+        (("flux", "rel_err"), FLUX, ERROR / FLUX),
+        (("flux", "err(%)"), FLUX, 100 * ERROR / FLUX),
+    ],
+)
+def test_logarithms_and_relative_errors(tmp_path, names, values, errors):
+    spectrum = read(write_text(tmp_path / "a.csv", f"wave;{';'.join(names)}", WAVE, values, errors, separator=";"))
+    assert_allclose(spectrum.flux.value, FLUX, rtol=1e-5)
+    sigma = ERROR * np.log(10) * FLUX if "log" in names[0] else ERROR
+    assert_allclose(spectrum.uncertainty.array, sigma, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lambda*F_lambda(erg/s/cm2)", "lamFlam [erg/s/cm2]", "nuFnu [W/m2]"])
+def test_flux_times_wavelength(tmp_path, name):
+    spectrum = read(write_text(tmp_path / "a.csv", f"wavelength(A);{name}", WAVE, FLUX * WAVE, separator=";"))
+    assert_allclose(spectrum.flux.value, FLUX, rtol=1e-5)
+    assert spectrum.flux.unit.is_equivalent(u.W / u.m**2 / u.um)
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), [("good", "1", "0"), ("mask", "False", "True")])
+def test_masks_in_text(tmp_path, name, good, bad):
+    rows = "".join(f"{w},{f},0.1,{bad if k == 9 else good}\n" for k, (w, f) in enumerate(zip(WAVE, FLUX, strict=True)))
+    (tmp_path / "a.csv").write_text(f"wave,flux,err,{name}\n{rows}")
+    assert np.flatnonzero(read(tmp_path / "a.csv").mask).tolist() == [9]
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "words"),
+    [
+        ("GHz", 230 + 1e-3 * np.arange(N), "is a radio or submillimetre spectrum"),
+        ("mm", 1 + 1e-3 * np.arange(N), "is a radio or submillimetre spectrum"),
+        ("keV", 0.5 + 0.1 * np.arange(N), "is an X-ray or gamma-ray spectrum"),
+        ("GeV", 0.5 + 0.1 * np.arange(N), "is an X-ray or gamma-ray spectrum"),
+    ],
+)
+def test_other_light_is_refused(tmp_path, unit, values, words):
+    hdu = table("S", axis=values, flux=FLUX)
+    hdu.columns["axis"].name = "frequency" if unit == "GHz" else "wavelength" if unit == "mm" else "energy"
+    hdu.columns[0].unit = unit
+    with pytest.raises(UnreadableFileError, match=words):
+        read(save(tmp_path / "a.fits", primary(), hdu))
+
+
+def test_channels_of_x_rays_are_refused(tmp_path):
+    counts = table("SPECTRUM", CHANNEL=np.arange(N), COUNTS=np.arange(N))
+    with pytest.raises(UnreadableFileError, match="is an X-ray spectrum in channels"):
+        read(save(tmp_path / "a.pha", primary(), counts))
+
+
+def test_files_in_a_zip_archive(tmp_path):
+    """Each spectrum of it, whatever its format; what is none is left out, and archives in it are not opened."""
+    content = io.BytesIO()
+    fits.HDUList([primary(), table("S", wave=WAVE, flux=FLUX)]).writeto(content)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("__MACOSX/._b.fits", b"\0\5")
+        packed.writestr("README.txt", "4000 1\n" * 20)
+        packed.writestr("notes", "clouds")
+        packed.writestr("b.fits", content.getvalue())
+        packed.writestr("c.txt", write_text(tmp_path / "c.txt", "# wave flux", WAVE + 1, FLUX).read_text())
+        packed.writestr("d.zip", b"PK\3\4" + bytes(100))
+    spectra = read(tmp_path / "a.zip")
+    assert [spectrum.meta["member"] for spectrum in spectra] == ["b.fits", "c.txt"]
+    assert_allclose(spectra[1].spectral_axis.value, WAVE + 1)
+
+
+def test_workbooks_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as packed:
+        packed.writestr("xl/workbook.xml", "<x/>")
+    with pytest.raises(UnreadableFileError, match="is an Excel workbook; save its sheet as CSV"):
+        read(tmp_path / "a.xlsx")
+
+
+def test_machine_readable_tables(tmp_path):
+    rule = "-" * 80
+    head = (
+        f"Title: X\nTable: Y\n{'=' * 80}\nByte-by-byte Description of file: a.txt\n{rule}\n"
+        f"   Bytes Format Units   Label  Explanations\n{rule}\n   1-  9 F9.3   nm      Wave   Wavelength\n"
+        f"  11- 19 F9.5   ---     Flux   Flux\n  21- 29 F9.5   ---     e_Flux Error\n{rule}\n"
+    )
+    rows = "".join(f"{w / 10:9.3f} {f:9.5f} {0.1:9.5f}\n" for w, f in zip(WAVE, FLUX, strict=True))
+    (tmp_path / "a.txt").write_text(head + rows)
+    spectrum = read(tmp_path / "a.txt")
+    assert spectrum.spectral_axis.unit == u.nm
+    assert_allclose(spectrum.uncertainty.array, ERROR)
+
+
+def test_spectra_in_columns_of_one_table(tmp_path):
+    """Orders of CRIRES+."""
+    columns = {}
+    for order, shift in (("02", 0), ("03", 300)):
+        columns |= {f"{order}_01_SPEC": FLUX, f"{order}_01_ERR": ERROR, f"{order}_01_WL": (WAVE + shift) / 2}
+    spectra = read(save(tmp_path / "a.fits", primary(INSTRUME="CRIRES"), table("CHIP1.INT1", **columns)))
+    assert [spectrum.meta["order"] for spectrum in spectra] == ["02_01", "03_01"]
+    assert_allclose(spectra[1].spectral_axis.to_value(u.nm), (WAVE + 300) / 2)
+    assert_allclose(spectra[1].uncertainty.array, ERROR)
+
+
+def test_images_whose_names_belong_together(tmp_path):
+    """Arms and slices of KPF; sky is left out."""
+    hdus = [primary(INSTRUME="KPF")]
+    for arm, shift in (("GREEN", 0), ("RED", 500)):
+        for what, scale in (("SCI_{}1", 1), ("SKY_{}", 9)):
+            parts = (("FLUX", FLUX * scale), ("VAR", ERROR**2), ("WAVE", WAVE + shift))
+            hdus += [fits.ImageHDU(np.stack([x, x]), name=f"{arm}_{what.format(word)}") for word, x in parts]
+    spectra = read(save(tmp_path / "a.fits", *hdus))
+    assert len(spectra) == 4
+    assert_allclose(spectra[3].spectral_axis.value, WAVE + 500)
+    assert_allclose(spectra[3].flux.value, FLUX)
+    assert_allclose(spectra[3].uncertainty.array, ERROR**2)
+
+
+def test_one_spectrum_on_two_grids(tmp_path):
+    """SPIRou's products are read once, in even steps of velocity."""
+    even = np.geomspace(WAVE[0], WAVE[-1], N)
+    grids = (("UniformWavelength", WAVE), ("UniformVelocity", even))
+    tables = [table(name, Wave=x / 4, FluxAB=FLUX) for name, x in grids]
+    spectrum = read(save(tmp_path / "a.fits", primary(INSTRUME="SPIRou"), *tables))
+    assert_allclose(spectrum.spectral_axis.to_value(u.nm), even / 4)
+
+
+def test_spectra_in_columns_of_an_image(tmp_path):
+    """GIRAFFE: wavelengths along the second axis."""
+    cards = {"INSTRUME": "GIRAFFE", "CTYPE1": "INDEX", "CRVAL1": 1.0, "CDELT1": 1.0, "CTYPE2": "LINEAR",
+             "CUNIT2": "nm", "CRVAL2": 400.0, "CDELT2": 0.2, "CRPIX2": 1.0}  # fmt: skip
+    spectra = read(save(tmp_path / "a.fits", primary(np.outer(FLUX, np.arange(1, 31)), **cards)))
+    assert_allclose(spectra.spectral_axis.to_value(u.AA), WAVE)
+    assert_allclose(spectra.flux.value[29], 30 * FLUX)
+
+
+def test_columns_of_an_image_by_their_cards(tmp_path):
+    """CASSIS: Spitzer's spectra as an image of many columns."""
+    image = np.stack([WAVE / 500, FLUX, ERROR, *[0 * FLUX] * 10], axis=1)
+    cards = {"COL01DEF": "wavelength (microns)", "COL02DEF": "flux (Jy)", "COL03DEF": "error (RMS+SYS)"}
+    spectrum = read(save(tmp_path / "a.fits", primary(image, **cards)))
+    assert_allclose(spectrum.spectral_axis.to_value(u.um), WAVE / 500)
+    assert_allclose(spectrum.uncertainty.array, ERROR)
+
+
+def test_wavelengths_before_the_flux(tmp_path):
+    """Hectospec: the first of its images without names holds the wavelengths."""
+    weight = fits.ImageHDU(np.full((3, N), 100.0))
+    path = save(tmp_path / "a.fits", primary(np.stack([WAVE] * 3)), fits.ImageHDU(np.stack([FLUX] * 3)), weight)
+    spectra = read(path)
+    assert_allclose(spectra[0].spectral_axis.value, WAVE)
+    assert_allclose(spectra[0].flux.value, FLUX)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.redshift.fit import divide_continuum, refine_redshift
 from astro_spectok.redshift.rules import RedshiftRules
@@ -106,3 +107,13 @@ def test_templates_are_smoothed_to_the_resolution():
     assert templates.at_resolution("GALAXY", 210.0) is coarse
     assert np.abs(np.diff(coarse[:, 0])).max() < 0.5 * np.abs(np.diff(sharp[:, 0])).max()
     assert sharp.dtype == np.float32
+
+
+def test_correlation_of_what_is_left():
+    """White noise has none; smoothed noise that the errors account for has that of its kernel, and red noise more."""
+    flux, ivar, truth = make("GALAXY", 20.0)
+    fit = refine_redshift(X, flux, ivar, "GALAXY", truth, 2e-4, resolution=RESOLUTION)
+    assert fit.correlation < 1.3
+    noise = gaussian_filter1d(np.random.default_rng(3).normal(0, 1, len(X)), 8)
+    ripples = flux + 2 * noise / noise.std() * ivar**-0.5
+    assert refine_redshift(X, ripples, ivar, "GALAXY", truth, 2e-4, resolution=RESOLUTION).correlation > 5

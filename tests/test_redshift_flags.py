@@ -110,3 +110,20 @@ def test_rules_of_older_files():
     del old["resolved"], old["receding"]
     assert RedshiftRules.from_dict(old).receding == RECEDING
     assert lacks_features(-1.0, "STAR", 0.98, RedshiftRules.from_dict(old), 5.0, 2e-4) is False
+
+
+@pytest.mark.parametrize(
+    ("spectype", "evidence", "correlation", "flagged"),
+    [
+        # red noise, of which a template explains a little by chance
+        ("GALAXY", 60.0, 8.0, True),
+        ("STAR", 60.0, 12.0, True),
+        # lines that explain far more than the misfit, or a misfit that neighbours do not share
+        ("GALAXY", 200.0, 8.0, False),
+        ("QSO", 60.0, 1.2, False),
+        ("STAR", -1.0, 1.2, False),
+    ],
+)
+def test_correlated_noise_calls_for_evidence(spectype, evidence, correlation, flagged):
+    rules = RedshiftRules.begin()
+    assert lacks_features(evidence, spectype, 0.999, rules, 5.0, 2e-4, correlation) is flagged

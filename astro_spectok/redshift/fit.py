@@ -35,6 +35,11 @@ LONGEST, WIDTHS, BEYOND = 1e-3, 4.0, 2e-4
 LEAST = 64
 #: bins in ln(wavelength) that features are averaged over before it is asked how strong they are
 STRUCTURE = 2e-3
+#: pixels, and bins in ln(wavelength), over which sums of what templates leave are compared with those of white noise
+NEIGHBOURS, NEAR = 8, 1e-3
+#: how far the former must exceed those over two pixels to be noise that more share than an interpolation makes share:
+#: errors that are too small, and outliers, raise both
+GROWTH = 1.4
 #: pixels per resolution element of a spectrum of unknown resolution
 PIXELS = 2.5
 
@@ -52,6 +57,9 @@ class Refined(NamedTuple):
     structure, unexplained : float
         Root mean square of the features over the continuum, in bins of 600 km/s and less the noise, and of what the
         templates leave of them.
+    correlation : float
+        Variance of sums over neighbouring pixels of what the templates leave, over that of noise without correlation;
+        1 where more pixels share no more than two do. So many times as much evidence is found in it by chance.
     """
 
     ln1pz: float
@@ -59,6 +67,7 @@ class Refined(NamedTuple):
     evidence: float
     structure: float = np.nan
     unexplained: float = np.nan
+    correlation: float = 1.0
 
 
 def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolution=None, templates=None):
@@ -120,8 +129,24 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
             break
     excess = float(np.average(weight * deviation**2, weights=trust))
     width = float(error * templates.step * np.sqrt(max(excess, 1.0)))
-    amplitudes = (_measure_structure(x, position * templates.step, weight) for x in (ratio, deviation))
-    return Refined(ln1pz, width, evidence, *amplitudes)
+    place = position * templates.step
+    amplitudes = (_measure_structure(x, place, weight) for x in (ratio, deviation))
+    return Refined(ln1pz, width, evidence, *amplitudes, _measure_correlation(deviation * np.sqrt(weight), place))
+
+
+def _measure_correlation(deviation, ln_wavelength):
+    """Mean square of sums over neighbours over that of white noise; 1 where it no longer grows with their number."""
+    whole = len(deviation) // NEIGHBOURS * NEIGHBOURS
+    few, many = (
+        float(np.mean(deviation[:whole].reshape(-1, size).sum(axis=1) ** 2)) / size for size in (2, NEIGHBOURS)
+    )
+    if not many > GROWTH * few:
+        return 1.0
+    index = ((ln_wavelength - ln_wavelength[0]) / NEAR).astype(np.int64)
+    count = np.bincount(index)
+    filled = count > 0
+    binned = np.bincount(index, deviation)[filled] ** 2 / count[filled]
+    return float(max(many, np.mean(binned), 1.0))
 
 
 def _measure_structure(values, ln_wavelength, weight):

@@ -167,8 +167,9 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
         out |= RedshiftFlag.LOW_CONFIDENCE
     # evidence from templates for features is more direct than that of the network
     uninformative = np.isnan(evidence) and is_sky_like(information, rules)
-    pixel = np.inf if shown is None else shown.pixel
-    if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr, pixel):
+    uninformative |= information < rules.class_information.get(best.spectype, 0.0)
+    pixel, correlation = (np.inf, 1.0) if shown is None else (shown.pixel, shown.correlation)
+    if uninformative or lacks_features(evidence, best.spectype, probability, rules, snr, pixel, correlation):
         out |= RedshiftFlag.SKY_LIKE
     if shown is not None and is_unlike(best.spectype, best.z, best.probability, information, shown, rules, probability):
         out |= RedshiftFlag.UNLIKE_CLASS
@@ -180,14 +181,18 @@ def find_flags(posterior, peaks, information, calibration, evidence=np.nan, *, r
     return out
 
 
-def lacks_features(evidence, spectype, probability, rules, snr=0.0, pixel=np.inf):
-    """Whether templates explain a spectrum no better than a continuum does.
+def lacks_features(evidence, spectype, probability, rules, snr=0.0, pixel=np.inf, correlation=1.0):
+    """Whether templates explain a spectrum no better than a continuum does, or than they explain correlated noise.
 
     For a certain star they need not, if they do not contradict, unless its ``pixel`` in ln(wavelength) is narrow enough
-    for lines; of other stars more evidence is required the brighter they are.
+    for lines; of other stars more evidence is required the brighter they are. What templates leave and neighbouring
+    pixels share (``correlation`` above 1) makes so many times as much evidence worthless.
     """
     if np.isnan(evidence):
         return spectype == STAR and snr < rules.faintest_star
+    excess = correlation - 1 if correlation > rules.correlated.get("least", np.inf) else 0.0
+    if excess and evidence < rules.correlated.get(spectype, 0.0) * excess:
+        return True
     if spectype != STAR:
         return evidence < rules.least_evidence
     if evidence < 0 and pixel < rules.resolved["pixel"] and probability < rules.resolved["sure"]:

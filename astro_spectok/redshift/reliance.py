@@ -142,6 +142,8 @@ class Shown(NamedTuple):
     rival : float
         Of a star that the rules ask whether it is a galaxy: evidence of the templates of
         galaxies at its redshift; NaN where there are none, and for all else.
+    correlation : float
+        As of `~astro_spectok.redshift.fit.Refined`; 1 where templates were not compared.
     """
 
     snr: float = 0.0
@@ -152,6 +154,7 @@ class Shown(NamedTuple):
     evidence: float = np.nan
     tension: float = 0.0
     rival: float = np.nan
+    correlation: float = 1.0
 
 
 def is_galaxy_like(shown, receding):

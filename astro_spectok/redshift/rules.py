@@ -41,6 +41,13 @@ class RedshiftRules(Rules):
     resolved : dict of str to float
         Width in ln(wavelength) of pixels (``pixel``) below which stars show lines: there templates that explain nothing
         (evidence below 0) do for a probability of at least ``sure`` only.
+    correlated : dict of str to float
+        Nat that templates must explain beyond that, by class, for each unit by which the correlation of what they leave
+        exceeds 1, if that is more than ``least``: red noise, ripples of fringes and unknown features are explained in
+        part by any template. Chosen on simulated spectra, noise of many correlation lengths and slopes, stars of
+        libraries and supernovae of training.
+    class_information : dict of str to float
+        Information in nat that an answer of a class needs whatever the spectrum: a quasar of less is a bump in noise.
     waves, brightest : float
         Nat required beyond that of any other star, for each unit of its squared S/N up to ``brightest``: errors of a
         flux calibration look like weak features, the more so the brighter a featureless spectrum is.
@@ -96,6 +103,8 @@ class RedshiftRules(Rules):
     stellar_evidence: float
     sure: float
     resolved: dict
+    correlated: dict
+    class_information: dict
     waves: float
     brightest: float
     faintest_star: float
@@ -113,6 +122,7 @@ class RedshiftRules(Rules):
     _former_names: ClassVar[dict] = {"blunt": "least_width"}
     _added: ClassVar[dict] = {
         "reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}, "receding": RECEDING, "blended": {},
+        **{name: REDSHIFT_RULES[name] for name in ("correlated", "class_information")},
     }  # fmt: skip
 
     @classmethod

@@ -47,8 +47,8 @@ class Sharpened(NamedTuple):
         By how many standard deviations network and templates differ; 0 where templates have no part.
     refined : bool
         Whether they have.
-    structure, unexplained : float
-        As of `~astro_spectok.redshift.fit.Refined`; NaN if not known.
+    structure, unexplained, correlation : float
+        As of `~astro_spectok.redshift.fit.Refined`; NaN, and 1, if not known.
     """
 
     ln1pz: float
@@ -59,6 +59,7 @@ class Sharpened(NamedTuple):
     refined: bool
     structure: float = np.nan
     unexplained: float = np.nan
+    correlation: float = 1.0
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -137,7 +138,9 @@ def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
         spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)
         rival = np.nan if fit is None else fit.evidence
-    return Shown(snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival)
+    return Shown(
+        snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival, sharp.correlation
+    )
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):
@@ -150,14 +153,14 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < rules.least_evidence:
-        shown = (np.nan,) * 3 if fit is None else fit[2:]
+        shown = (np.nan, np.nan, np.nan, 1.0) if fit is None else fit[2:]
         return Sharpened(ln1pz, width, shown[0], network_width, 0.0, False, *shown[1:])
     width = max(width, rules.least_width * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))
     weights = np.array([width**-2, 1 / (fit.width**2 + rules.disagreement.get(peak.spectype, 0.0) ** 2)])
     ln1pz = float(np.average([ln1pz, fit.ln1pz], weights=weights))
     width = float(weights.sum() ** -0.5)
-    return Sharpened(ln1pz, width, fit.evidence, network_width, tension, True, fit.structure, fit.unexplained)
+    return Sharpened(ln1pz, width, fit.evidence, network_width, tension, True, *fit[3:])
 
 
 def take_spectrum(batch, i):

@@ -2,6 +2,7 @@
 """Role of a column or extension, by its name: wavelengths, flux, an error of some kind, a mask."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from astro_spectok.spectra.unit_words import AXIS_WORDS
 
 __all__ = ["ERROR_ROLES", "LEFT_OVER", "Role", "choose_error", "find_role", "pick_roles"]
 
-ERROR_ROLES = ("err", "ivar", "var", "snr")
+ERROR_ROLES = ("err", "ivar", "var", "rel", "snr")
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,17 @@ class Role:
 
     Attributes
     ----------
-    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'snr', 'mask', 'good', 'time', 'filter', 'resolution'}
+    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'rel', 'snr', 'mask', 'good', 'time', 'filter', 'resolution'}
     rank : int
         The lower, the more likely the one that is meant.
     base : float or None
-        Of a logarithm, for wavelengths.
+        Of a logarithm, for wavelengths and fluxes.
     unit : str or None
         Unit of the axis that the name implies.
     assumed : bool
         Whether that is only what is usual, as Hz for ``frequency``, and not stated, as in ``wave_nm``.
+    times_axis : bool
+        Whether it is a flux times its wavelength or frequency, as nu F_nu.
     """
 
     kind: str
@@ -36,6 +39,7 @@ class Role:
     base: float | None = None
     unit: str | None = None
     assumed: bool = False
+    times_axis: bool = False
 
 
 #: (kind, names in lower case without what is no letter or digit, the likeliest first, what else they imply)
@@ -48,7 +52,9 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
         "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
-        "wavestis waveopt arg wa",
+        "wavestis waveopt arg wa "
+        "longueurdonde longuerdonde longituddeonda longituddonda comprimentodeonda wellenlange wellenlaenge "
+        "lunghezzadonda golflengte",
         {},
     ),
     ("wave", "angstrom angstroms ang aa", {"unit": "Angstrom", "start": 20}),
@@ -76,8 +82,15 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun",
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux "
+        "flujo fluxo fluss flusso",
         {},
+    ),
+    ("flux", "logflux log10flux lgflux logflam log10flam logfnu logflambda log10flambda", {"base": 10.0, "start": 300}),
+    (
+        "flux",
+        "lambdaflambda lamflam lambdaflam lflam wflam lamfl nufnu vfv lambdafl lambdaflux",
+        {"times_axis": True, "start": 320},
     ),
     (
         "err",
@@ -88,7 +101,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
         "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr "
-        "errstis sigmaup er",
+        "errstis sigmaup er erreur erro errore fehler incertitude incerteza incertidumbre",
         {},
     ),
     (
@@ -104,6 +117,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "wht weight weights",
         {},
     ),
+    ("rel", "relerr relativeerr relativeerror fracerr fractionalerr fractionalerror relunc errrel relsigma", {}),
     (
         "snr",
         "snr sn signaltonoise s2n snperpix snrflux",
@@ -137,7 +151,9 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
 
 def _is_in_names(word):
     """Whether a word for a unit is one that names of columns end with."""
-    return word.isascii() and AXIS_WORDS[word] in (u.AA, u.nm, u.um, u.mm, u.Hz, u.GHz, u.THz, u.eV, u.keV)
+    return word.isascii() and AXIS_WORDS[word] in (
+        u.AA, u.nm, u.um, u.mm, u.Hz, u.GHz, u.THz, u.eV, u.keV, u.MeV, u.GeV
+    )  # fmt: skip
 
 
 def _make_table():
@@ -158,6 +174,17 @@ _ERROR_OF = re.compile(r"^(?:e|err|sig|sigma|d|unc)_(.+)$")
 #: names of what may be an inverse variance, and may be a weight of any kind
 _WEIGHTS = re.compile(r"wht|weight")
 _IN_BRACKETS = re.compile(r"[(\[{](.*?)[)\]}]")
+#: log10(F_lambda), lambda * F_lambda: brackets and signs that belong to the name
+_FORMULA = re.compile(
+    r"^\s*(?:log_?(?:10)?|lg)\s*[(\[]\s*(f[^)\]]*)[)\]]|^\s*(lambda|lam|nu|v|w)\s*[*·x]\s*(f[a-z_]*)", re.IGNORECASE
+)
+#: words of other alphabets
+_TRANSLATED = {
+    "波長": "wavelength", "波长": "wavelength", "длина волны": "wavelength", "длинаволны": "wavelength",
+    "フラックス": "flux", "流量": "flux", "通量": "flux", "поток": "flux",
+    "誤差": "error", "误差": "error", "ошибка": "error", "погрешность": "error",
+    "λ": "lambda", "σ": "sigma", "ν": "nu",
+}  # fmt: skip
 
 
 #: how names begin that are none of the above; what such a name may not hold, since it then means something else
@@ -197,6 +224,20 @@ def _find_with_unit(squeezed):
     return None
 
 
+def _spell(name):
+    """A name in the letters of English, with logarithms and products as one word."""
+    text = str(name)
+    if not text.isascii():
+        text = text.lower()
+        for word, meaning in _TRANSLATED.items():
+            text = text.replace(word, meaning)
+        text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    if (found := _FORMULA.match(text)) is not None:
+        words = f"log{found[1]}" if found[1] else f"{found[2]}{found[3]}"
+        text = re.sub(r"[\s_]", "", words) + text[found.end() :]
+    return text
+
+
 def find_role(name, *, guess=True):
     """Find what a name says.
 
@@ -216,9 +257,10 @@ def find_role(name, *, guess=True):
     >>> find_role("Wavelength (nm)").unit, find_role("FLUX_IVAR").kind, find_role("loglam").base
     ('nm', 'ivar', 10.0)
     """
-    inside = _IN_BRACKETS.search(str(name))
-    outside = _IN_BRACKETS.sub("", str(name)).strip() or str(name)
-    squeezed = re.sub(r"[^a-z0-9]", "", outside.lower().replace("λ", "lambda").replace("σ", "sigma"))
+    name = _spell(name)
+    inside = _IN_BRACKETS.search(name)
+    outside = _IN_BRACKETS.sub("", name).strip() or name
+    squeezed = re.sub(r"[^a-z0-9]", "", outside.lower())
     role = _ROLES.get(squeezed) or _find_with_unit(squeezed)
     if not guess and len(squeezed) < 2:
         return None

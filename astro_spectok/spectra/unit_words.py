@@ -41,7 +41,7 @@ AXIS_WORDS = {
     **dict.fromkeys(("cm", "centimeter", "centimetre"), u.cm),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), u.m),
     **dict.fromkeys(("hz", "hertz"), u.Hz), "khz": u.kHz, "mhz": u.MHz, "ghz": u.GHz, "thz": u.THz,
-    "ev": u.eV, "kev": u.keV,
+    "ev": u.eV, "kev": u.keV, "mev": u.MeV, "gev": u.GeV, "tev": u.TeV,
     **dict.fromkeys(("1cm", "cm1", "cm-1", "kayser", "wavenumber"), u.cm**-1), "1um": u.um**-1, "1m": u.m**-1,
     **dict.fromkeys(("kms", "kms-1", "kms1", "kmpers", "kmsec"), u.km / u.s),
     **dict.fromkeys(("ms", "ms-1", "ms1"), u.m / u.s),

@@ -13,7 +13,9 @@ from specutils import Spectrum
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, judge_error_kind, to_deviation
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Draft", "break_orders", "build_spectra", "check_axis_unit", "guess_axis_unit", "is_pixel_axis"]
+__all__ = [
+    "Draft", "break_orders", "build_spectra", "check_axis_range", "check_axis_unit", "guess_axis_unit", "is_pixel_axis",
+]  # fmt: skip
 
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 #: more breaks than this in a wavelength column are no orders one after the other but disorder
@@ -26,6 +28,8 @@ _LAST: list = []
 #: longest wavelength in nm that spectra without a unit have, which may be one in Angstrom; instruments that have nm
 _LONGEST_NM = 2700.0
 _IN_NM = frozenset({"SPIROU", "NIRPS", "GIANO", "GIANO-B", "CRIRES", "XSHOOTER"})
+#: shorter and longer than this in Angstrom are X-rays, and what radio telescopes and Herschel's SPIRE see
+_X_RAYS, _RADIO = 90.0, 1.9e6
 #: no logarithm of a wavelength is larger
 _LARGEST_LOGARITHM = 30.0
 
@@ -276,9 +280,36 @@ def _check_axis(draft, source, options):
         raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
     wave, unit = settled
     check_axis_unit(unit, source)
+    check_axis_range(wave, unit, source)
     if not np.any(np.isfinite(wave) & (wave > 0)):
         raise source.refuse("has no wavelength that is finite and positive", give)
     return wave, unit
+
+
+def check_axis_range(wave, unit, source):
+    """Refuse a file whose axis lies wholly among X-rays or radio waves, which need other analyses.
+
+    Parameters
+    ----------
+    wave : ndarray
+        Values of the axis.
+    unit : `~astropy.units.Unit`
+    source : Source
+
+    Raises
+    ------
+    UnreadableFileError
+        All of it is shorter than 90 Angstrom, or longer than 190 micron.
+    """
+    good = wave[np.isfinite(wave) & (wave > 0)]
+    if not good.size:
+        return
+    ends = np.array([good.min(), good.max()])
+    low, high = np.sort(unit.to(u.AA, ends, u.spectral()))
+    if high < _X_RAYS or low > _RADIO:
+        what = "an X-ray or gamma-ray" if high < _X_RAYS else "a radio or submillimetre"
+        reason = f"is {what} spectrum ({ends[0]:.5g} to {ends[1]:.5g} {unit})"
+        raise source.refuse(reason, "give an optical or infrared one, or wave_unit if this is one")
 
 
 def check_axis_unit(unit, source):

@@ -9,14 +9,21 @@ from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
 
-__all__ = ["MAX_COLUMNS", "choose_flux", "find_row_roles", "find_sisters", "is_image", "looks_like_wavelengths",
-           "read_image"]  # fmt: skip
+__all__ = [
+    "MAX_COLUMNS", "choose_flux", "find_families", "find_row_roles", "find_sisters", "is_image",
+    "looks_like_wavelengths", "read_image",
+]  # fmt: skip
 
 #: names of extensions that hold the flux, in this order
 _FLUX_NAMES = ("FLUX", "SCI", "DATA", "SPECTRUM", "SPEC", "SPECTRA", "SIGNAL", "FLUX_CAL", "PRIMARY")
 _LEAST_PIXELS = 8
+#: card that says what a column of an image is: CASSIS, of Spitzer's spectra
+_COLUMN_CARD = "COL{:02d}DEF"
 #: an image of at most so many columns and at least so many rows is a table of columns
 MAX_COLUMNS, _LEAST_ROWS = 8, 64
+#: what stands in names of images in the place of FLUX, and names of those of no object
+_IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
+_NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
 #: what a row or band is, by a word in its description; the first that is found decides
 _BAND_ROLES = {
     "wavelength": "wave", "lambda": "wave",
@@ -40,7 +47,9 @@ def read_image(hdu):
     data = data.astype(data.dtype.newbyteorder("="))
     data = data.reshape(_squeezed(data.shape)) if data.size > 1 else data.reshape(-1)
     # pixels along the other axis: a table of few columns written as an image
-    return data.T if data.ndim == 2 and data.shape[1] <= MAX_COLUMNS < _LEAST_ROWS <= data.shape[0] else data
+    described = data.ndim == 2 and _COLUMN_CARD.format(2) in hdu.header and data.shape[1] < data.shape[0]
+    is_table = data.ndim == 2 and (described or data.shape[1] <= MAX_COLUMNS) and data.shape[0] >= _LEAST_ROWS
+    return data.T if is_table else data
 
 
 def choose_flux(source, options):
@@ -53,6 +62,10 @@ def choose_flux(source, options):
             names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
             raise source.refuse(f"has no extension {wanted!r}, only {names}", "name another with hdu") from error
     images = [hdu for hdu in source.hdulist if is_image(hdu) and max(hdu.shape) >= _LEAST_PIXELS]
+    shapes = [_squeezed(hdu.shape) for hdu in images]
+    if len(images) > 1 and images[0] is source.hdulist[0] and shapes.count(shapes[0]) > 1 and len(shapes[0]) == 2:
+        # wavelengths come first in spectra of hectospec
+        images = images[1:] if looks_like_wavelengths(read_image(images[0])) else images
     for name in _FLUX_NAMES:
         found = next((hdu for hdu in images if hdu.name.upper() == name), None)
         if found is not None:
@@ -104,7 +117,7 @@ def find_sisters(source, flux_hdu, options):
                 and (role.kind not in sisters or role.rank < find_role(sisters[role.kind][0].name).rank)
             ):
                 sisters[role.kind] = (hdu, read_image(hdu))
-        elif own in (shape, shape[-1:]) and not hdu.name:
+        elif own in (shape, shape[-1:]) and (not hdu.name or hdu is source.hdulist[0]):
             unnamed.append(hdu)
     for hdu in unnamed:
         data = read_image(hdu)
@@ -125,14 +138,38 @@ def find_sisters(source, flux_hdu, options):
     return sisters, guesses
 
 
+def find_families(source):
+    """Images of fluxes whose names tell those of their wavelengths and variances: ``GREEN_SCI_FLUX1`` and its like.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    list of (hdu, dict)
+        The flux, and by role what `find_sisters` gives; sky and calibration only where there is nothing else.
+    """
+    images = {hdu.name.upper(): hdu for hdu in source.hdulist if hdu.name and is_image(hdu)}
+    families = []
+    for name, hdu in images.items():
+        if "FLUX" not in name:
+            continue
+        named = {role: images.get(name.replace("FLUX", word)) for word, role in _IN_FAMILIES.items()}
+        same = {role: one for role, one in named.items() if one is not None and one.shape == hdu.shape}
+        if "wave" in same:
+            families.append((hdu, {role: (one, read_image(one)) for role, one in same.items()}))
+    return [one for one in families if not _NO_OBJECT.search(one[0].name.upper())] or families
+
+
 def _first_row(array):
     return array if array.ndim == 1 else array.reshape(-1, array.shape[-1])[0]
 
 
 def find_row_roles(header, count, *, bands):
     """Roles of rows (or bands) of an image from ARRAYn, COLn or BANDIDn cards; None if there are none."""
-    key = "ARRAY" if "ARRAY1" in header else "COL"
-    texts = [header.get(f"{key}{k}") for k in range(1, count + 1)]
+    key = "ARRAY{}" if "ARRAY1" in header else _COLUMN_CARD if _COLUMN_CARD.format(1) in header else "COL{}"
+    texts = [header.get(key.format(k)) for k in range(1, count + 1)]
     if bands and not any(isinstance(text, str) for text in texts):
         texts = [header.get(f"BANDID{k}") for k in range(1, count + 1)]
         if count == 4 and texts[3] is None:

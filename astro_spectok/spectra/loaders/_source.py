@@ -40,6 +40,10 @@ _KNOWN = (
     (b"CDF\x01", "netcdf", "is a netCDF file"),
     (b"CDF\x02", "netcdf", "is a netCDF file"),
     (b"#ASDF", "asdf", "is an ASDF file"),
+    (b"MATLAB 5.0", "mat", "is a MATLAB file"),
+    (b"SR\x00\x04", "sav", "is an IDL save file"),
+    *((b"\x80%c\x95" % protocol, "pickle", "is a Python pickle") for protocol in (4, 5)),
+    (b"\xd0\xcf\x11\xe0", "xls", "is an Excel workbook"),
 )
 #: files of arrays, which have readers of their own
 _ARRAYS = ((b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"))

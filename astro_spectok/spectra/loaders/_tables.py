@@ -12,7 +12,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
+__all__ = ["Columns", "group_columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
@@ -56,6 +56,8 @@ def say_what(names):
     if "filter" in roles and "flux" not in roles:
         return f"is a filter or response curve ({shown})"
     lowered = {name.lower() for name in names}
+    if "channel" in lowered and lowered & {"counts", "rate"}:
+        return f"is an X-ray spectrum in channels of its detector ({shown})"
     if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
         return f"is a catalogue ({shown})"
     return f"has no wavelength and flux among its columns ({shown})"
@@ -135,13 +137,65 @@ def _scale_error(columns, flux_name, error_name, kind):
     """Factor that brings an error to the unit of the flux, where both are known and differ."""
     own, known = parse_flux_unit(columns.units.get(error_name))
     of_flux, flux_known = parse_flux_unit(columns.units.get(flux_name))
-    if not (known and flux_known and columns.units.get(error_name) and columns.units.get(flux_name)) or kind == "snr":
+    if not (known and flux_known and columns.units.get(error_name) and columns.units.get(flux_name)):
+        return 1.0
+    if kind in ("snr", "rel"):
         return 1.0
     exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
     try:
         return own.to(of_flux**exponent)
     except (u.UnitsError, AttributeError, TypeError):
         return 1.0
+
+
+def _is_percent(columns, name, role):
+    """Whether a column of errors is in per cent of the flux, by its unit or its name."""
+    unit = str(columns.units.get(name) or role.unit or "").strip().lower()
+    return "%" in name or unit in ("%", "percent", "per cent")
+
+
+def _take_flux(column, flux, error, kind, wave, wave_unit, flux_unit, guesses):
+    """Flux, error, its kind and the unit, of a column of logarithms, or of flux times wavelength or frequency."""
+    name, role = column
+    if role.base:
+        with np.errstate(over="ignore", invalid="ignore"):
+            flux = role.base ** np.asarray(flux, np.float64)
+        guesses.append(f"column {name} holds logarithms of the flux")
+        # errors are in dex, as the column is
+        error = None if error is None or kind != "err" else error * flux * np.log(role.base)
+        return flux, error, "err", flux_unit
+    if (wave_unit is not None and wave_unit.base is not None) or wave.dtype == object:
+        return flux, error, kind, flux_unit
+    guesses.append(f"column {name} is the flux times its wavelength or frequency")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        flux = flux / wave
+        power = {"err": 1, "var": 2, "ivar": -2}.get(kind, 0)
+        error = error if error is None or not power else error / np.asarray(wave, float) ** power
+    unit, known = parse_flux_unit(flux_unit)
+    if unit.is_equivalent(u.erg / u.s / u.cm**3):
+        unit = unit * u.cm  # taken for a density where the length is missing
+    stated = known and wave_unit is not None and unit != u.dimensionless_unscaled
+    return flux, error, kind, unit / wave_unit.unit if stated else None
+
+
+def group_columns(names):
+    """Columns of several spectra, by what their names begin with: ``02_01_SPEC``, ``02_01_ERR``, ``02_01_WL``.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        By the beginning: the name of each column by the rest of it; of those alone that are a spectrum.
+    """
+    groups = {}
+    for name in names:
+        beginning, _, rest = name.rpartition("_")
+        if beginning:
+            groups.setdefault(beginning, {})[rest] = name
+    return {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
 
 
 def _take_rows(array, count):
@@ -178,17 +232,22 @@ def make_drafts(columns, source, options, *, number=None):
     wave, flux = columns.read(wave_name), columns.read(flux_name)
     kind = choose_error(roles)
     error = None if kind is None else columns.read(roles[kind][0])
-    if error is not None and error.dtype.kind in "fiu":
+    if error is not None and kind in ("err", "rel") and _is_percent(columns, *roles[kind]):
+        kind, error = "rel", 0.01 * error
+    elif error is not None and error.dtype.kind in "fiu":
         factor = _scale_error(columns, flux_name, roles[kind][0], kind)
         error = error if factor == 1 else error * factor
+    wave_unit, flux_unit = _read_unit(columns, *roles["wave"]), _read_flux_unit(columns, flux_name, guesses)
+    if flux.dtype != object and (roles["flux"][1].base or roles["flux"][1].times_axis):
+        flux, error, kind, flux_unit = _take_flux(roles["flux"], flux, error, kind, wave, wave_unit, flux_unit, guesses)
     mask = _read_mask(columns, roles, guesses)
     meta = {"columns": tuple(roles[one][0] for one in roles if one in ("wave", "flux", *ERROR_ROLES))}
     medium = _find_medium(columns, wave_name)
     if medium is not None:
         meta["medium"] = medium
     make = {
-        "wave_unit": _read_unit(columns, *roles["wave"]), "flux_unit": _read_flux_unit(columns, flux_name, guesses),
-        "error_kind": kind or "err", "header": columns.header,
+        "wave_unit": wave_unit, "flux_unit": flux_unit, "error_kind": kind or "err", "header": columns.header,
+        "sure_kind": kind == "rel",
     }  # fmt: skip
     if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
         if len(flux) < _LEAST_ROWS:
@@ -215,6 +274,8 @@ def _read_mask(columns, roles, guesses):
     if "good" in roles:
         good = columns.read(roles["good"][0])
         # a column that is nowhere 1 says something else
+        if good.dtype.kind == "f" and np.isin(good, (0, 1)).all():
+            good = good.astype(np.int64)  # of text, in which there are no other numbers
         if good.dtype != object and good.dtype.kind in "biu" and np.any(good):
             bad = good == 0
             mask = bad if mask is None else (np.asarray(mask) != 0) | bad
@@ -257,13 +318,22 @@ def _stack(rows):
     meta = {key: value for key, value in first.meta.items() if key != "row"}
     return [
         Draft(first.wave, np.stack([row.flux for row in rows]), error, mask, first.wave_unit, first.flux_unit,
-              first.error_kind, header=first.header, meta=meta, guesses=first.guesses)
+              first.error_kind, first.sure_kind, first.header, meta=meta, guesses=first.guesses)
     ]  # fmt: skip
 
 
 def read_columns(columns, source, options, *, number=None):
     """Spectra of a table; see `make_drafts` and `build_spectra`."""
     spectra = []
-    for draft in make_drafts(columns, source, options, number=number):
+    roles = _choose_roles(columns, options.columns)
+    groups = {} if {"wave", "flux"} <= set(roles) else group_columns(columns.names)
+    for beginning, own in groups.items():
+        described = ({rest: texts[name] for rest, name in own.items() if name in texts}
+                     for texts in (columns.units, columns.ucds))  # fmt: skip
+        part = Columns(list(own), lambda rest, own=own: columns.read(own[rest]), *described, columns.header)
+        for spectrum in read_columns(part, source, options, number=number):
+            spectrum.meta["order"] = beginning
+            spectra.append(spectrum)
+    for draft in () if groups else make_drafts(columns, source, options, number=number):
         spectra += build_spectra(draft, source, options)
     return spectra

@@ -22,8 +22,15 @@ _COMMENT = re.compile(r"^\s*(?:(?:#|;|!|%|//|@|\\|\"#|\*)+\s?)+")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 _NOTHING = re.compile(r"^(?:[-+]?(?:nan|inf|infinity)|null|none|indef|masked|n/?a|--|\.\.\.|)$", re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t", "|")
+#: words in masks
+_WORDS = {"true": 1.0, "false": 0.0}
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
+#: a remark behind the numbers of a row; numbers of Fortran whose exponent has three digits, and no letter before it
+_REMARK = re.compile(r"^([ \t]*[-+.\d][^#\n]*?)[ \t]+[#!][^\n]*$", re.MULTILINE)
+_NO_LETTER = re.compile(r"(?<=[\s,])([-+]?\d?\.\d+)([-+]\d{3})(?=[\s,]|$)")
+#: one column in each line, as the theory server of the Virtual Observatory has it: ``column 1: WAVELENGTH (ANGSTROM)``
+_NUMBERED = re.compile(r"^(?:columns?|col\.?|c)\s*\(?(\d{1,2})\)?\s*[:=.)-]+\s*([^,;]+)", re.IGNORECASE)
 LEAST_ROWS = 8
 #: rows that there must be for each line among them that is none
 _MOST_SKIPPED = 10
@@ -164,7 +171,7 @@ def _parse(field):
         return float(field)
     except ValueError:
         found = _NUMBER.fullmatch(field)
-        return float(re.sub("[dD]", "e", field)) if found else np.nan
+        return float(re.sub("[dD]", "e", field)) if found else _WORDS.get(field.lower(), np.nan)
 
 
 def _looks_like_names(words, count, wanted):
@@ -189,9 +196,17 @@ def _are_units(words):
     return first is not None and first.unit != u.pix and all(parse_flux_unit(word)[1] for word in words[1:])
 
 
+def _find_numbered(above, count):
+    """Names of columns that lines describe one by one, or None."""
+    found = [match for line in above if (match := _NUMBERED.match(_COMMENT.sub("", line).strip()))]
+    if [int(match[1]) for match in found] != list(range(1, count + 1)):
+        return None
+    return [match[2].strip() for match in found]
+
+
 def _find_names(above, count, separator, wanted=frozenset()):
     """Names and units of columns in the lines above the numbers: (names or None, units, cards)."""
-    names, units, cards = None, {}, []
+    names, units, cards = _find_numbered(above, count), {}, []
     for number, line in enumerate(reversed(above[-400:])):
         bare = _COMMENT.sub("", line).strip()
         cards.append(bare)
@@ -254,7 +269,11 @@ def guess_names(block):
 
 
 def tidy_text(text):
-    """Text without quotes around numbers, and with points where commas were the marks of decimals."""
+    """Text without remarks behind numbers and quotes around them, with points where commas were marks of decimals."""
+    if _REMARK.search(text):
+        text = _REMARK.sub(r"\1", text)
+    if _NO_LETTER.search(text):
+        text = _NO_LETTER.sub(r"\1E\2", text)
     if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
         text = re.sub(r'"(\d{1,3}(?:,\d{3})+(?:\.\d*)?)"', lambda found: found[1].replace(",", ""), text)
         text = text.replace('"', "")

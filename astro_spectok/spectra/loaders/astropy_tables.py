@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Loaders for tables in text that astropy reads: VOTable, IPAC, ECSV."""
+"""Loaders for tables in text that astropy reads: VOTable, IPAC, ECSV, machine-readable tables of journals."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from astropy.table import Table
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._tables import Columns, read_columns
 
-__all__ = ["read_ecsv", "read_ipac", "read_vo"]
+__all__ = ["read_ecsv", "read_ipac", "read_mrt", "read_vo"]
 
 
 def _is_votable(source):
@@ -73,3 +73,13 @@ def read_ipac(source, options):
 def read_ecsv(source, options):
     """Read a spectrum from an ECSV table, by the meaning of its columns."""
     return _read_table(source, options, "ascii.ecsv")
+
+
+def _is_mrt(source):
+    return "Byte-by-byte Description of file" in source.head
+
+
+@register_format("spectok MRT", kind="text", sniff=_is_mrt, takes=("columns",))
+def read_mrt(source, options):
+    """Read a spectrum from a machine-readable table of a journal, by the meaning of its columns."""
+    return _read_table(source, options, "ascii.cds")

@@ -1,15 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names."""
+"""General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names; and of zip archives."""
 
+import io
+import re
 import zipfile
 
 import numpy as np
 from astropy.table import meta
 
 from astro_spectok.spectra.column_names import pick_roles
-from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._formats import find_format, load_format, register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
-from astro_spectok.spectra.loaders._source import MAX_BYTES
+from astro_spectok.spectra.loaders._source import MAX_BYTES, open_source
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
@@ -20,6 +22,9 @@ _TAKES = ("columns",)
 _GIVE = "read it and give arrays with units"
 #: groups within groups of HDF5 that are looked through
 _DEEPEST = 6
+#: files of an archive that are no data, and most files of one
+_HIDDEN = re.compile(r"(^|/)(__MACOSX/|\.|readme)", re.IGNORECASE)
+_MOST_MEMBERS = 1000
 
 
 def _check_size(source, size):
@@ -49,20 +54,50 @@ def _read_named(source, options, arrays, units=None, header=None):
 
 @register_format("spectok npz", kind="zip", sniff=lambda source: True, general=True, takes=_TAKES)
 def read_npz(source, options):
-    """Read spectra from an archive of numpy (``numpy.savez``), by the names of its arrays."""
+    """Read spectra from an archive of numpy (``numpy.savez``), by the names of its arrays; or from files in a zip."""
     source.stream.seek(0)
     try:
         with zipfile.ZipFile(source.stream) as packed:
             _check_size(source, sum(one.file_size for one in packed.infolist()))
             inside = [one.filename for one in packed.infolist()]
-        if not all(name.endswith(".npy") for name in inside):
-            raise source.refuse("is a zip archive of other files", "unpack it and give the files")
+            if not all(name.endswith(".npy") for name in inside):
+                return _read_members(source, packed, options)
         source.stream.seek(0)
         with np.load(source.stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files if stored[name].dtype.kind in "fiub"}
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
     return _read_named(source, options, _take_lists(arrays))
+
+
+def _read_members(source, packed, options):
+    """Spectra of the files in a zip archive, as archives of observatories send them; those without any are left out."""
+    infos = [one for one in packed.infolist() if not one.is_dir() and not _HIDDEN.search(one.filename)]
+    if any(one.filename == "xl/workbook.xml" for one in infos):
+        raise source.refuse("is an Excel workbook", "save its sheet as CSV")
+    if len(infos) > _MOST_MEMBERS:
+        raise source.refuse(f"is a zip archive of {len(infos)} files", "unpack it and give the files")
+    spectra, problem = [], None
+    for one in infos:
+        content = io.BytesIO(packed.open(one).read(MAX_BYTES))
+        content.name = one.filename
+        try:
+            with open_source(content) as member:
+                # nothing within archives within archives
+                label = None if member.kind == "zip" else find_format(member)
+                if label is None:
+                    continue
+                own = load_format(label, member, options)
+        except UnreadableFileError as error:
+            problem = problem or error
+            continue
+        for spectrum in own:
+            spectrum.meta["member"] = one.filename
+        spectra += own
+    if not spectra:
+        reason = f"is a zip archive without a spectrum{f': {problem}' if problem else ''}"
+        raise source.refuse(reason, "unpack it and give the files")
+    return spectra
 
 
 @register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True, takes=_TAKES)

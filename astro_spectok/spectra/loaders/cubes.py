@@ -7,7 +7,13 @@ from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertain
 from specutils import Spectrum
 
 from astro_spectok.spectra.column_names import ERROR_ROLES, choose_error, find_role
-from astro_spectok.spectra.loaders._draft import Draft, build_spectra, check_axis_unit, guess_axis_unit
+from astro_spectok.spectra.loaders._draft import (
+    Draft,
+    build_spectra,
+    check_axis_range,
+    check_axis_unit,
+    guess_axis_unit,
+)
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
 from astro_spectok.spectra.loaders._options import OptionError
@@ -84,7 +90,7 @@ def read_cube(source, options):
             raise source.refuse("is a cube without wavelengths", "give arrays with units")
         wave, unit, medium = axis.wave, axis.unit, axis.medium
     unit = options.wave_unit or unit
-    kind = choose_error({one: hdu for one, hdu in sisters.items() if one != "snr"})
+    kind = choose_error({one: hdu for one, hdu in sisters.items() if one not in ("snr", "rel")})
     error = None if kind is None else sisters[kind]
     meta = {} if medium is None else {"medium": medium}
     unit_text = header.get("BUNIT")
@@ -184,6 +190,7 @@ def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, 
         raise source.refuse("is a cube whose wavelengths have no unit that fits", "give it with wave_unit")
     check_axis_unit(unit.unit, source)
     wave = wave if unit.base is None else unit.base**wave
+    check_axis_range(wave, unit.unit, source)
     flux_unit = options.flux_unit or parse_flux_unit(unit_text)[0]
     flux = native(hdu.data)
     uncertainty = None

@@ -16,6 +16,7 @@ from astro_spectok.spectra.loaders._header_axis import HeaderAxis, read_header_a
 from astro_spectok.spectra.loaders._image_parts import (
     MAX_COLUMNS,
     choose_flux,
+    find_families,
     find_row_roles,
     find_sisters,
     is_image,
@@ -45,6 +46,7 @@ class _Parts:
     mask: np.ndarray | None = None
     apertures: list | None = None
     guesses: list = field(default_factory=list)
+    is_list: bool = False  # whether the header says that rows are spectra
     is_table: bool = False  # whether the rows of the image are columns of a table, wavelengths first
 
 
@@ -77,11 +79,20 @@ def read_fits_image(source, options):
         There are no wavelengths, or the image is a picture.
     """
     hdu = choose_flux(source, options)
+    families = [] if options.by_hand or (hdu is not None and find_role(hdu.name)) else find_families(source)
+    if families:
+        return [spectrum for hdu, own in families for spectrum in _read_one(source, options, hdu, own)]
     if hdu is None or not is_image(hdu):
         raise describe_fits(source)
+    return _read_one(source, options, hdu)
+
+
+def _read_one(source, options, hdu, sisters=None):
+    """Spectra of one image of flux, with its sisters where they are known."""
     header = hdu.header if hdu is source.hdulist[0] else merge_headers(source.header, hdu.header)
     parts = _Parts(read_image(hdu), header)
-    sisters, parts.guesses = find_sisters(source, hdu, options)
+    if sisters is None:
+        sisters, parts.guesses = find_sisters(source, hdu, options)
     _take_sisters(parts, sisters)
     _settle_axis(parts, sisters, hdu, source)
     if parts.axis is None:
@@ -141,6 +152,9 @@ def _settle_axis(parts, sisters, hdu, source):
         parts.axis = HeaderAxis(waves, parse_axis_unit(wat_unit(header)))
         parts.apertures = [aperture for aperture, _ in numbers]
         return
+    if len(hdu.shape) == 2 and (second := _read_second_axis(hdu)) is not None:
+        parts.axis, parts.flux, parts.is_list = second, np.asarray(hdu.data).T, True
+        return
     parts.axis = read_header_axis(hdu.header, flux.shape[-1])
     if parts.axis is None and header is not hdu.header:
         parts.axis = read_header_axis(header, flux.shape[-1])
@@ -148,8 +162,18 @@ def _settle_axis(parts, sisters, hdu, source):
         # orders of pairs of wavelength and flux, as CHIRON has them
         parts.guesses.append("the image holds pairs of wavelength and flux, by its values")
         parts.axis, parts.flux = HeaderAxis(flux[..., 0]), flux[..., 1]
-    elif flux.ndim == 2 and len(flux) <= MAX_COLUMNS:
+    elif flux.ndim == 2 and (len(flux) <= MAX_COLUMNS or find_row_roles(header, len(flux), bands=False)):
         _take_wave_row(parts)
+
+
+def _read_second_axis(hdu):
+    """The axis of an image whose spectra stand in columns, by its unit, and whose first axis counts them; or None."""
+    first, second = (str(hdu.header.get(f"CUNIT{axis}", "") or "") for axis in (1, 2))
+    counts = str(hdu.header.get("CTYPE1", "")).strip().upper() in ("INDEX", "FIBRE", "FIBER", "APERTURE", "PIXEL", "")
+    unit = parse_axis_unit(second)
+    if not counts or parse_axis_unit(first) not in (None, AxisUnit(u.pix)) or unit is None or unit.unit == u.pix:
+        return None
+    return read_header_axis(hdu.header, hdu.shape[0], axis=2)
 
 
 def _read_wave_extension(hdu, data):
@@ -200,7 +224,9 @@ def _settle_rows(parts, sisters, source):
 def _is_list(parts, sisters, source):
     """Whether the rows of a two-dimensional image are spectra, rather than a picture."""
     header = parts.header
-    if np.ndim(parts.axis.wave) == 2 or any(key in header for key in ("APNUM1", "COEFF0", "NFIBRE", "NFIBER")):
+    if parts.is_list or np.ndim(parts.axis.wave) == 2:
+        return True
+    if any(key in header for key in ("APNUM1", "COEFF0", "NFIBRE", "NFIBER")):
         return True
     on_sky = str(header.get("CTYPE2", "")).strip().upper().startswith(("RA--", "DEC-"))
     if set(sisters) & {"ivar", "err", "var"} and not on_sky:

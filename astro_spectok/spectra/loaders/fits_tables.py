@@ -8,7 +8,7 @@ from astropy.io import fits
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
+from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
 
 __all__ = ["read_fits_table", "table_columns"]
 
@@ -64,7 +64,7 @@ def _holds_spectrum(raw):
     names = raw.names
     roles = pick_roles(names)
     if not {"wave", "flux"} <= set(roles):
-        return False
+        return bool(group_columns(names)) and raw.count("NAXIS2") >= _LEAST_ROWS
     rows = raw.count("NAXIS2")
     if rows >= _LEAST_ROWS:
         return True
@@ -87,6 +87,10 @@ def find_tables(source, options):
     if options.columns is not None:
         return [raw.number for raw in source.raw if raw.is_table][:1]
     found = [raw for raw in source.raw if _holds_spectrum(raw)]
+    named = {raw.cards.get("EXTNAME", "").strip().upper() for raw in found}
+    if {"UNIFORMVELOCITY", "UNIFORMWAVELENGTH"} <= named:
+        # SPIRou and NIRPS: one spectrum on two grids
+        found = [raw for raw in found if raw.cards.get("EXTNAME", "").strip().upper() != "UNIFORMWAVELENGTH"]
     # arms, orders or objects, one in each extension; other tables beside the first are something else
     return [raw.number for raw in found if raw.names == found[0].names]
 

@@ -55,6 +55,8 @@ def read_text_table(source, options):
     if block is None:
         raise source.refuse("is a text without columns of numbers", "give wavelength and flux in columns")
     _drop_count(block, options)
+    if options.columns is None and block.names is not None and _contradict(block):
+        block.names, block.units = None, {}
     names, guesses = (block.names, []) if block.names is not None else guess_names(block.numbers)
     if block.skipped:
         guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
@@ -82,6 +84,20 @@ def _drop_count(block, options):
         if (step > 0).all() or (step < 0).all():
             block.numbers = block.numbers[:, 1:]
             block.units = {k - 1: unit for k, unit in block.units.items() if k}
+
+
+def _contradict(block):
+    """Whether the numbers say that names are none: the wavelengths by name are in disorder, the first column is not."""
+    roles = pick_roles(block.names)
+    if "wave" not in roles:
+        return False
+    named = block.names.index(roles["wave"][0])
+    if named == 0 or not np.isfinite(block.numbers[:, [0, named]]).all():
+        return False
+    first, other = (np.diff(block.numbers[:, k]) for k in (0, named))
+    ordered = (first > 0).all() or (first < 0).all()
+    return bool(ordered and break_orders(block.numbers[:, named]) is None and not is_pixel_axis(block.numbers[:, 0])
+                and np.ptp(np.sign(other)) > 0)  # fmt: skip
 
 
 def _check_first_column(block, source, options):
