@@ -107,6 +107,15 @@ def make_e2ds():
     return save(fits.PrimaryHDU(np.stack([FLUX, FLUX]), fits.Header(cards)))
 
 
+def make_mrt():
+    rule, columns = f"{'-' * 80}\n", ((1, 12, "nm", "wave"), (14, 25, "mJy", "flux"), (27, 38, "mJy", "err"))
+    described = "".join(f"  {a:2d}- {b} F12.5   {unit:7s} {name:6s} {name}\n" for a, b, unit, name in columns)
+    above = f"Title: X\n{rule}Byte-by-byte Description of file: a.txt\n{rule}"
+    head = f"{above}   Bytes Format Units   Label  Explanations\n"
+    rows = "".join(f"{a:12.5f} {b:12.5f} {c:12.5f}\n" for a, b, c in zip(WAVE, FLUX, ERROR, strict=True))
+    return write(f"{head}{rule}{described}{rule}{rows}")
+
+
 ROWS = np.stack([FLUX, FLUX, ERROR, np.zeros(N), FLUX])
 CATALOG = {"SN1990x": {"spectra": [{"time": "1", "u_wavelengths": "Angstrom", "u_fluxes": "Uncalibrated",
                                     "data": [[str(a), str(b)] for a, b in zip(WAVE, FLUX, strict=True)]}]}}  # fmt: skip
@@ -122,6 +131,7 @@ FILES = {
     "spectok VOTable": ("a.vot", save_table("votable")),
     "spectok IPAC": ("a.tbl", save_table("ascii.ipac")),
     "spectok ECSV": ("a.ecsv", save_table("ascii.ecsv")),
+    "spectok MRT": ("a.txt", make_mrt()),
     "spectok table": ("a.fits", save(primary(), table("T", WAVE=WAVE, FLUX=FLUX, ERR=ERROR))),
     "spectok image": ("a.fits", save(primary(FLUX, **LINEAR), image(ERROR, "ERR"))),
     "spectok cube": ("a.fits", save(primary(), image(CUBE, "DATA", **SKY), image(CUBE, "STAT", **SKY))),
