@@ -298,6 +298,7 @@ def test_files_in_a_zip_archive(tmp_path):
         packed.writestr("b.fits", content.getvalue())
         packed.writestr("c.txt", write_text(tmp_path / "c.txt", "# wave flux", WAVE + 1, FLUX).read_text())
         packed.writestr("d.zip", b"PK\3\4" + bytes(100))
+        packed.writestr("e.fits", b"SIMPLE  =                    T" + b" " * 2900)
     spectra = read(tmp_path / "a.zip")
     assert [spectrum.meta["member"] for spectrum in spectra] == ["b.fits", "c.txt"]
     assert_allclose(spectra[1].spectral_axis.value, WAVE + 1)

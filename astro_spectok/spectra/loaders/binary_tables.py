@@ -4,12 +4,14 @@
 import io
 import re
 import zipfile
+from contextlib import nullcontext
 
 import numpy as np
 from astropy.table import meta
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import find_format, load_format, register_format
+from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._source import MAX_BYTES, open_source
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
@@ -59,19 +61,22 @@ def read_npz(source, options):
     try:
         with zipfile.ZipFile(source.stream) as packed:
             _check_size(source, sum(one.file_size for one in packed.infolist()))
-            inside = [one.filename for one in packed.infolist()]
-            if not all(name.endswith(".npy") for name in inside):
-                return _read_members(source, packed, options)
+            of_arrays = all(one.filename.endswith(".npy") for one in packed.infolist())
         source.stream.seek(0)
-        with np.load(source.stream, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if stored[name].dtype.kind in "fiub"}
+        with np.load(source.stream, allow_pickle=False) if of_arrays else nullcontext() as stored:
+            names = stored.files if of_arrays else []
+            arrays = {name: stored[name] for name in names if stored[name].dtype.kind in "fiub"}
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
+    if not of_arrays:
+        return _read_members(source, options)
     return _read_named(source, options, _take_lists(arrays))
 
 
-def _read_members(source, packed, options):
+def _read_members(source, options):
     """Spectra of the files in a zip archive, as archives of observatories send them; those without any are left out."""
+    source.stream.seek(0)
+    packed = zipfile.ZipFile(source.stream)
     infos = [one for one in packed.infolist() if not one.is_dir() and not _HIDDEN.search(one.filename)]
     if any(one.filename == "xl/workbook.xml" for one in infos):
         raise source.refuse("is an Excel workbook", "save its sheet as CSV")
@@ -79,16 +84,18 @@ def _read_members(source, packed, options):
         raise source.refuse(f"is a zip archive of {len(infos)} files", "unpack it and give the files")
     spectra, problem = [], None
     for one in infos:
-        content = io.BytesIO(packed.open(one).read(MAX_BYTES))
-        content.name = one.filename
         try:
+            content = io.BytesIO(packed.read(one))
+            content.name = one.filename
             with open_source(content) as member:
                 # nothing within archives within archives
                 label = None if member.kind == "zip" else find_format(member)
                 if label is None:
                     continue
                 own = load_format(label, member, options)
-        except UnreadableFileError as error:
+        except OptionError:
+            raise
+        except Exception as error:  # one that is damaged or locked stops no other
             problem = problem or error
             continue
         for spectrum in own:
