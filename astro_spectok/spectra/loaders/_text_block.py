@@ -19,16 +19,17 @@ __all__ = [
 ]  # fmt: skip
 
 _COMMENT = re.compile(r"^\s*(?:(?:#|;|!|%|//|@|\\|\"#|\*)+\s?)+")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
+#: also those of Fortran whose exponent has three digits, and no letter before it
+_NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|\d*\.\d+[-+]\d{3})")
 _NOTHING = re.compile(r"^(?:[-+]?(?:nan|inf|infinity)|null|none|indef|masked|n/?a|--|\.\.\.|)$", re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t", "|")
 #: words in masks
 _WORDS = {"true": 1.0, "false": 0.0}
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
-#: a remark behind the numbers of a row; numbers of Fortran whose exponent has three digits, and no letter before it
+#: a remark behind the numbers of a row, and what shows quickly whether there is one
+_HAS_REMARK = re.compile(r"^[ \t]*[-+.\d][^\n#!]*[#!]", re.MULTILINE)
 _REMARK = re.compile(r"^([ \t]*[-+.\d][^#\n]*?)[ \t]+[#!][^\n]*$", re.MULTILINE)
-_NO_LETTER = re.compile(r"(?<=[\s,])([-+]?\d?\.\d+)([-+]\d{3})(?=[\s,]|$)")
 #: one column in each line, as the theory server of the Virtual Observatory has it: ``column 1: WAVELENGTH (ANGSTROM)``
 _NUMBERED = re.compile(r"^(?:columns?|col\.?|c)\s*\(?(\d{1,2})\)?\s*[:=.)-]+\s*([^,;]+)", re.IGNORECASE)
 LEAST_ROWS = 8
@@ -170,8 +171,9 @@ def _parse(field):
     try:
         return float(field)
     except ValueError:
-        found = _NUMBER.fullmatch(field)
-        return float(re.sub("[dD]", "e", field)) if found else _WORDS.get(field.lower(), np.nan)
+        if not _NUMBER.fullmatch(field):
+            return _WORDS.get(field.lower(), np.nan)
+        return float(re.sub(r"[dD]|(?<=\d)(?=[-+]\d{3}$)", "e", field))
 
 
 def _looks_like_names(words, count, wanted):
@@ -270,10 +272,8 @@ def guess_names(block):
 
 def tidy_text(text):
     """Text without remarks behind numbers and quotes around them, with points where commas were marks of decimals."""
-    if _REMARK.search(text):
+    if _HAS_REMARK.search(text):
         text = _REMARK.sub(r"\1", text)
-    if _NO_LETTER.search(text):
-        text = _NO_LETTER.sub(r"\1E\2", text)
     if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
         text = re.sub(r'"(\d{1,3}(?:,\d{3})+(?:\.\d*)?)"', lambda found: found[1].replace(",", ""), text)
         text = text.replace('"', "")

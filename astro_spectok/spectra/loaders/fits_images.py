@@ -169,7 +169,7 @@ def _settle_axis(parts, sisters, hdu, source):
 def _read_second_axis(hdu):
     """The axis of an image whose spectra stand in columns, by its unit, and whose first axis counts them; or None."""
     first, second = (str(hdu.header.get(f"CUNIT{axis}", "") or "") for axis in (1, 2))
-    counts = str(hdu.header.get("CTYPE1", "")).strip().upper() in ("INDEX", "FIBRE", "FIBER", "APERTURE", "PIXEL", "")
+    counts = str(hdu.header.get("CTYPE1", "")).strip().upper() in ("INDEX", "FIBRE", "FIBER", "APERTURE")
     unit = parse_axis_unit(second)
     if not counts or parse_axis_unit(first) not in (None, AxisUnit(u.pix)) or unit is None or unit.unit == u.pix:
         return None
