@@ -93,7 +93,7 @@ def test_parquet(tmp_path):
         (lambda path: np.savez(path, wave=np.array([{}, {}])), "is no archive that numpy reads"),
         (lambda path: np.save(path, FLUX), r"is an array of shape \(300,\)"),
         (lambda path: np.save(path, np.array([{}] * 3)), "is no array that numpy reads"),
-        (lambda path: zipfile.ZipFile(path, "w").writestr("readme.txt", "x"), "is a zip archive of other files"),
+        (lambda path: zipfile.ZipFile(path, "w").writestr("readme.txt", "x"), "is a zip archive without a spectrum"),
         (lambda path: path.write_bytes(b"PAR1" + 20 * b"x"), "cannot be read"),
     ],
 )
