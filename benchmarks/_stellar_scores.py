@@ -99,10 +99,11 @@ def score_flags(found, types, **row):
     -------
     list of dict
         ``type, n, flagged, withheld`` (no parameters given), ``dwarf``: shares; the last is that of stars with ``warn``
-        0, a temperature of 4500 to 7500 K and a gravity above 3.5.
+        0, a temperature of 4500 to 7500 K and a gravity above 3.5, but for those taken for white dwarfs.
     """
     clear = (found["warn"] == 0) & np.isfinite(found["teff"])
     dwarf = clear & (found["teff"] > DWARF_TEFF[0]) & (found["teff"] < DWARF_TEFF[1]) & (found["logg"] > DWARF_LOGG)
+    dwarf &= found["stellar_type"] != "WD"
     out = []
     for name in sorted(set(types.tolist()) - {""}):
         own = types == name

@@ -3,7 +3,13 @@
 
 from _tables import make_table, show
 
-__all__ = ["STELLAR_NAMES", "make_heads_table", "make_stellar_tables", "plot_kiel_picture"]
+__all__ = [
+    "STELLAR_NAMES",
+    "make_heads_table",
+    "make_stellar_tables",
+    "make_white_dwarf_table",
+    "plot_kiel_picture",
+]
 
 #: tables that are made, whatever the weights
 STELLAR_NAMES = (
@@ -55,6 +61,25 @@ def make_heads_table(content=None):
         pulls = [f"{value:.2f}" for kind in kinds for value in content["pulls"].get(name, {}).get(kind, ())]
         rows.append([name, *cells, ", ".join(pulls) or "–"])
     return make_table("Scatter of labels of stars of MILES that were left out of training", header, rows)
+
+
+def make_white_dwarf_table(content=None):
+    """Scores of white dwarfs of ``white_dwarfs.py``, and how many of those that have no such lines get labels."""
+    if content is None:
+        return "*Not measured: python benchmarks/white_dwarfs.py does it.*\n"
+    units, rows = {"percent": "Teff, per cent", "logg": "logg, dex"}, []
+    for row in content["scores"]:
+        digits = 1 if row["label"] == "percent" else 3
+        figures = [show(row[key], digits) for key in ("scatter", "offset", "error")]
+        rows.append([row["set"], units[row["label"]], row["n"], show(row["given"]), *figures, show(row["pull"])])
+    header = ["set", "parameter", "n", "share given", "scatter", "offset", "error", "pull"]
+    made = make_table("White dwarfs that have labels and no flag, found less known", header, rows)
+    counts = {}
+    for row in content["others"]:
+        n, labelled = counts.get(row["type"], (0, 0))
+        counts[row["type"]] = n + row["n"], labelled + row["labelled"]
+    title = "What has other lines, of CALSPEC and of templates: how many get labels of a white dwarf without a flag"
+    return made + "\n" + make_table(title, ["what", "n", "with labels"], [[key, *x] for key, x in counts.items()])
 
 
 def _make_bars(content):

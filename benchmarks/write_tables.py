@@ -26,7 +26,7 @@ from _representation_table import make_representation_tables
 from _robustness_table import make_robustness_tables
 from _sequences_table import make_sequences_table
 from _sizes_table import make_sizes_table
-from _stellar_tables import make_heads_table, make_stellar_tables, plot_kiel_picture
+from _stellar_tables import make_heads_table, make_stellar_tables, make_white_dwarf_table, plot_kiel_picture
 from _tables import make_table, show, show_snr
 from _transients_table import make_exposures_table, make_transients_table
 from _wild_table import make_wild_table
@@ -158,6 +158,7 @@ def make_tables():
         made = make_redshift_tables(read(path.stem))
         tables |= {f"{path.stem.removesuffix('_real_spectra')}_{name}": text for name, text in made.items()}
     tables["stellar_heads"] = make_heads_table(read("stellar_heads"))
+    tables["white_dwarfs"] = make_white_dwarf_table(read("white_dwarfs"))
     for made in (
         make_estimator_tables(read("small_redshift_estimator")),
         make_stellar_tables(read("small_stellar_parameters")),

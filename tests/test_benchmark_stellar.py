@@ -35,12 +35,13 @@ class TestScores:
         assert (row["n"], row["given"], row["scatter"]) == (0, None, None)
 
     def test_flags(self, load):
-        """A dwarf without a flag is counted; with one, or a giant, or without parameters, it is not."""
-        found, _ = make_answers(4, offset=0, scatter=0)
+        """A dwarf without a flag is counted; with one, a giant, a white dwarf, or without parameters, it is not."""
+        found, _ = make_answers(5, offset=0, scatter=0)
+        found["stellar_type"] = np.array(["G"] * 4 + ["WD"])
         found["warn"][1] = 4
         found["logg"][2], found["teff"][3] = 2.0, np.nan
-        (row,) = load("_stellar_scores").score_flags(found, np.array(["M"] * 4), set="x")
-        assert row == {"set": "x", "type": "M", "n": 4, "flagged": 0.25, "withheld": 0.25, "dwarf": 0.25}
+        (row,) = load("_stellar_scores").score_flags(found, np.array(["M"] * 5), set="x")
+        assert row == {"set": "x", "type": "M", "n": 5, "flagged": 0.2, "withheld": 0.2, "dwarf": 0.2}
 
 
 class TestSpectra:

@@ -8,6 +8,8 @@ import torch
 from astro_spectok.simulate import STELLAR_TYPES, Randomness
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.white_dwarfs import COMPACT, WhiteDwarfs
+from astro_spectok.stellar.white_dwarfs import read_white_dwarf_models
+from astro_spectok.training.white_dwarf_models import make_white_dwarf_models
 
 LINE, WIDTH = 4862.7, 30.0
 
@@ -63,3 +65,21 @@ def test_stars_of_the_bases_get_labels_of_the_network(white):
     inside = (expected > 7000) & (expected < 38000)
     assert inside.sum() > 20
     assert ((teff - expected).abs()[inside] < 0.05 * expected[inside] + 300).all()
+
+
+def test_models_to_fit(tmp_path):
+    """The spectra of the network come back from the file, at the temperatures and gravities of its axes."""
+    store, lines = make_sets(tmp_path), []
+    left = make_white_dwarf_models(tmp_path, tmp_path / "models.safetensors", report=lines.append)
+    models = read_white_dwarf_models(tmp_path / "models.safetensors")
+    assert left < 1e-3
+    assert len(lines) == 1
+    assert len(models.coefficients) == len(models.log_teff) * len(models.logg)
+    log_teff, logg = np.repeat(models.log_teff, len(models.logg)), np.tile(models.logg, len(models.log_teff))
+    x, flux = WhiteDwarfs(store).tabulate(log_teff, logg)
+    place = (np.log(LINE) - models.ln_start) / models.step
+    found = 1 + models.mean[round(place)] + models.coefficients @ models.basis[:, round(place)]
+    np.testing.assert_allclose(found, flux[:, np.argmin(abs(x - np.log(LINE)))], atol=5e-3)
+    ((low, high),) = np.exp(models.windows)
+    assert 3866 < low < 3868
+    assert 6860 < high < 6864

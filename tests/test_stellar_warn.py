@@ -12,12 +12,21 @@ from conftest import make_spectrum
 from astro_spectok.estimators import StellarParameterEstimator
 from astro_spectok.stellar import StellarFlag
 from astro_spectok.stellar.binaries import SecondStar
+from astro_spectok.stellar.white_dwarfs import WhiteDwarfFit
 
 mpl.use("agg")
 
 G_STAR = {"G": 0.9, "F": 0.1}
 #: of the velocity of `STAR`
 LN_DOPPLER = np.log1p(-2e-4)
+
+
+def make_fit(**changes):
+    """A white dwarf of 20,000 K whose lines are those of the models."""
+    covariance = np.array([[0.02**2, 4e-4], [4e-4, 0.1**2]])
+    known = {"mean": np.array([4.3, 8.1]), "covariance": covariance}
+    known |= {"gain": 5000.0, "share": 0.02, "edge": 0.0, "strain": 2.0}
+    return WhiteDwarfFit(**known | changes)
 
 
 @pytest.fixture
@@ -63,34 +72,47 @@ class TestFlags:
         assert np.isfinite(found.rv)
 
     @pytest.mark.parametrize(
-        ("p", "white", "flag", "given"),
+        ("p", "change", "flag", "given"),
         [
-            (0.9, (4.3, 8.1, 0.02, 0.1), StellarFlag.NONE, True),
-            (0.9, (4.3, 8.1, 0.2, 0.1), StellarFlag.TYPE_NOT_COVERED, False),  # no hydrogen
-            (0.9, (4.3, 6.5, 0.02, 0.1), StellarFlag.OUT_OF_HULL, True),
-            (0.3, (4.3, 8.1, 0.02, 0.1), StellarFlag.TYPE_NOT_COVERED, True),  # as an ordinary star
+            (0.9, {}, StellarFlag.NONE, True),
+            (0.9, {"share": 0.5}, StellarFlag.TYPE_NOT_COVERED, False),  # lines that no model has
+            (0.9, {"gain": 3.0}, StellarFlag.TYPE_NOT_COVERED, False),  # no lines
+            (0.3, {}, StellarFlag.TYPE_NOT_COVERED, True),  # as an ordinary star
         ],
     )
-    def test_white_dwarfs(self, redshift_weights, monkeypatch, p, white, flag, given):
-        """Have labels of their own, and no metals, where their lines say something and the type is clear."""
-        head = {"white": white}
-        found = self.find(redshift_weights, monkeypatch, types={"WD": p, "B": 1 - p}, head=head)
+    def test_white_dwarfs(self, redshift_weights, monkeypatch, p, change, flag, given):
+        """Have labels of models, and no metals, where their lines say something and the type is clear."""
+        fit = make_fit(**change)
+        monkeypatch.setattr("astro_spectok.stellar.measure.fit_white_dwarf", lambda *args, **kwargs: fit)
+        found = self.find(redshift_weights, monkeypatch, types={"WD": p, "B": 1 - p})
         assert found.warn & ~StellarFlag.TYPE_DISAGREES == flag
         assert bool(np.isfinite(found.teff)) is given
         if p > 0.5:
             assert np.isnan(found.fe_h)
+            assert np.isfinite(found.rv)
         if p > 0.5 and given:
-            assert found.teff.value == pytest.approx(10 ** white[0], rel=1e-4)
-            assert found.logg.value == pytest.approx(white[1], rel=1e-4)
+            assert found.teff.value == pytest.approx(10 ** fit.mean[0], rel=1e-4)
+            assert found.logg.value == pytest.approx(fit.mean[1], rel=1e-4)
+            assert found.covariance[0, 1] == pytest.approx(fit.covariance[0, 1] * np.log(10) * found.teff.value)
 
-    def test_white_dwarfs_like_others(self, redshift_weights, monkeypatch):
-        """Labels of white dwarfs change nothing for other stars."""
+    def test_spectrum_of_a_white_dwarf(self, redshift_weights, monkeypatch):
+        """Its models are fitted at the velocity of the star, and to no other star."""
+        asked = []
+        monkeypatch.setattr(
+            "astro_spectok.stellar.measure.fit_white_dwarf", lambda *args, **kwargs: asked.append(args) or make_fit()
+        )
+        self.find(redshift_weights, monkeypatch)
+        assert not asked
+        self.find(redshift_weights, monkeypatch, types={"WD": 1.0})
+        ((ln_wavelength, *_),) = asked
+        given = np.log(make_spectrum().spectral_axis.to_value(u.AA)[0])
+        assert ln_wavelength[0] == pytest.approx(given - LN_DOPPLER, abs=1e-5)
+
+    def test_labels_that_a_head_has_of_white_dwarfs(self, redshift_weights, monkeypatch):
+        """Change nothing for other stars."""
         found = self.find(redshift_weights, monkeypatch, head={"white": (4.3, 8.1, 0.02, 0.1)})
         plain = self.find(redshift_weights, monkeypatch)
         assert (found.teff, found.fe_h, found.warn) == (plain.teff, plain.fe_h, plain.warn)
-        found = self.find(redshift_weights, monkeypatch, types={"CV": 1.0}, head={"white": (4.3, 8.1, 0.02, 0.1)})
-        assert found.warn == StellarFlag.TYPE_NOT_COVERED
-        assert np.isnan(found.teff)
 
     @pytest.mark.parametrize(
         ("mean", "sigma", "flag"),

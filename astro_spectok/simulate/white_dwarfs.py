@@ -74,12 +74,22 @@ class WhiteDwarfs:
         """Whether the set is there."""
         return store.has(*cls.needs)
 
-    def compute(self, log_teff, logg):
-        """Flux (B, N) over the continuum on the grid, one where it is not known."""
+    def tabulate(self, log_teff, logg):
+        """Flux over the continuum as the network gives it: ln(wavelength) (n,), and ndarray (B, n)."""
+        labels = [torch.from_numpy(np.asarray(values, np.float32)) for values in (log_teff, logg)]
+        return self.ln_wavelength, self._run(*labels).double().numpy()
+
+    def _run(self, log_teff, logg):
+        """The network."""
         values = torch.stack([(10**log_teff - 2500) / 97500, (logg - 5) / 5], 1)
         for number, (weight, bias) in enumerate(self.layers):
             values = values @ weight + bias
             values = torch.relu(values) if number < len(self.layers) - 1 else values
+        return values
+
+    def compute(self, log_teff, logg):
+        """Flux (B, N) over the continuum on the grid, one where it is not known."""
+        values = self._run(log_teff, logg)
         low = torch.from_numpy(self.place).long().clamp(max=values.shape[1] - 2)
         flux = torch.lerp(values[:, low], values[:, low + 1], torch.from_numpy(self.place).float() - low)
         return torch.where(torch.from_numpy(self.inside), flux, flux.new_tensor(1.0))

@@ -42,8 +42,7 @@ class StellarTraining:
     error_floor : dict of str to float
         The same for what is added to its error in quadrature, before it is scaled; 0 where absent.
     compact : dict of str to (float, float)
-        Lowest and highest ``log_teff`` and ``logg`` of white dwarfs that have labels, all but [Fe/H]; empty where none
-        have.
+        Lowest and highest ``log_teff`` and ``logg`` of white dwarfs that the head has learnt labels of; empty without.
 
     Raises
     ------
@@ -162,7 +161,7 @@ class StellarTraining:
         return {"domain": domain, "calibration": calibration}
 
     def is_white(self, types):
-        """Whether a star is taken for a white dwarf with labels of its own.
+        """Whether a star is taken for a white dwarf, whose labels models are fitted for.
 
         Parameters
         ----------
@@ -172,9 +171,8 @@ class StellarTraining:
         Returns
         -------
         bool
-            False for all where white dwarfs have no labels.
         """
-        return bool(self.compact) and types.get("WD", 0.0) > self.rules.certain
+        return types.get("WD", 0.0) > self.rules.certain
 
     def list_covered(self, types):
         """Coarse types that have labels if a star is taken for what it most probably is: tuple of str."""

@@ -18,7 +18,6 @@ __all__ = [
     "find_label_flags",
     "find_signal_flags",
     "find_star_flags",
-    "find_white_flags",
     "is_refused",
     "is_withheld",
 ]
@@ -198,29 +197,6 @@ def find_label_flags(labels, hull, types, rules, second=None):
     if types and not has_possible_type(values["teff"], types, rules):
         out |= StellarFlag.TYPE_DISAGREES
     return out
-
-
-def find_white_flags(labels, training, spread):
-    """Flags of the labels of a white dwarf.
-
-    Parameters
-    ----------
-    labels : `~astro_spectok.stellar.labels.StellarLabels`
-    training : `~astro_spectok.stellar.domain.StellarTraining`
-        With white dwarfs.
-    spread : float
-        Of log10(Teff) of the white dwarfs that were trained on.
-
-    Returns
-    -------
-    StellarFlag
-        Not covered where its lines say little of the temperature, as where there is no hydrogen.
-    """
-    log_teff, logg = (labels.mean[labels.names.index(name)] for name in ("teff", "logg"))
-    place = labels.names.index("teff")
-    if not np.sqrt(labels.covariance[place, place]) < training.rules.informative * spread:
-        return StellarFlag.TYPE_NOT_COVERED
-    return StellarFlag.NONE if training.is_compact(log_teff, logg) else StellarFlag.OUT_OF_HULL
 
 
 def has_two_types(types, rules):

@@ -21,7 +21,6 @@ from astro_spectok.stellar.flags import (
     find_label_flags,
     find_signal_flags,
     find_star_flags,
-    find_white_flags,
     is_refused,
     is_withheld,
 )
@@ -29,6 +28,7 @@ from astro_spectok.stellar.infrared_velocity import load_infrared_templates
 from astro_spectok.stellar.labels import StellarLabels
 from astro_spectok.stellar.velocity import find_velocity
 from astro_spectok.stellar.warn import StellarFlag
+from astro_spectok.stellar.white_dwarfs import fit_white_dwarf, is_hydrogen
 from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.utils.spectypes import STAR
 
@@ -36,8 +36,8 @@ __all__ = ["Star", "find_labels", "find_stars", "find_stellar_head", "name_type"
 
 #: labels that not every spectrum constrains: they are given where their errors are well below the spread of the stars
 OPTIONAL = ("alpha_fe", "log_vbroad")
-#: what the names of the labels of white dwarfs begin with
-OF_WHITE = "wd_"
+#: labels of white dwarfs; what the names of those begin with that some heads have, which models fit better
+WHITE_DWARF_NAMES, OF_WHITE = ("teff", "logg"), "wd_"
 
 
 class Star(NamedTuple):
@@ -72,15 +72,21 @@ def find_labels(prepared, name, training, stars, progress):
     n = len(batch)
     labels, own_flags = [None] * n, [StellarFlag.NONE] * n
     ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
+    ordinary = [k for k, name in enumerate(names) if not name.startswith(OF_WHITE)]
     for i, star in stars.items():
         with prepared.contained.member(i):
             velocity = (np.nan, np.nan) if star.refused else (LIGHT_SPEED * star.z, LIGHT_SPEED * star.z_err)
-            size = len(names)
-            unknown = _choose_labels(names, np.full(size, np.nan), np.full((size, size), np.nan), False)
-            labels[i] = StellarLabels(*unknown, *velocity)
+            unknown = np.full(len(names), np.nan), np.full((len(names), len(names)), np.nan)
+            labels[i] = StellarLabels(*_take_labels(ordinary, names, *unknown), *velocity)
             coverage, enough = _judge_coverage(batch, i, star, training)
             own_flags[i] = star.flags | coverage
-            if enough and not star.withheld:
+            white = training.is_white(star.types)
+            if star.withheld or not enough:
+                own_flags[i] |= StellarFlag.TYPE_NOT_COVERED if white else StellarFlag.NONE
+            elif white:
+                labels[i], flags = _measure_white(batch, i, star, labels[i])
+                own_flags[i] |= flags
+            else:
                 ln_doppler[i] = np.log1p(star.z)
 
     for i, read in prepared.read_head(name, ln_doppler, progress):
@@ -91,14 +97,8 @@ def find_labels(prepared, name, training, stars, progress):
             covariance = training.correct_covariance(names, covariance, training.find_range(rest))
             outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
             _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)
-            white = training.is_white(stars[i].types)
-            found = _choose_labels(names, mean, covariance, white)
+            found = _take_labels(ordinary, names, mean, covariance)
             labels[i] = StellarLabels(*found, labels[i].rv, labels[i].rv_err)
-            if white:
-                own_flags[i] |= find_white_flags(labels[i], training, spread[names.index("wd_teff")])
-                if own_flags[i] & StellarFlag.TYPE_NOT_COVERED:
-                    labels[i].mean[:] = labels[i].covariance[:] = np.nan
-                continue
             second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
             own_flags[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
     for i in prepared.contained.failed:
@@ -181,11 +181,19 @@ def _find_second(batch, i, ln_doppler, infrared):
     )
 
 
-def _choose_labels(names, mean, covariance, white):
-    """Names, mean and covariance of the labels of a star as it is taken for: of a white dwarf its own two."""
-    rows = [k for k, name in enumerate(names) if name.startswith(OF_WHITE) == white]
-    named = tuple(names[k].removeprefix(OF_WHITE) for k in rows)
-    return named, mean[rows], covariance[np.ix_(rows, rows)]
+def _measure_white(batch, i, star, unknown):
+    """Labels of what is taken for a white dwarf, and flags: it has none where the models do not fit."""
+    ln_wavelength, flux, ivar = take_spectrum(batch, i)
+    fit = fit_white_dwarf(ln_wavelength - np.log1p(star.z), flux, ivar, resolution=take_resolution(batch, i))
+    if not is_hydrogen(fit):
+        return unknown, StellarFlag.TYPE_NOT_COVERED
+    require_finite("label of a white dwarf", fit.mean, fit.covariance)
+    return StellarLabels(WHITE_DWARF_NAMES, fit.mean, fit.covariance, unknown.rv, unknown.rv_err), StellarFlag.NONE
+
+
+def _take_labels(rows, names, mean, covariance):
+    """Names, mean and covariance of some of the labels."""
+    return tuple(names[k] for k in rows), mean[rows], covariance[np.ix_(rows, rows)]
 
 
 def _drop_unconstrained(names, mean, covariance, most, outside):

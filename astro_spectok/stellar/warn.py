@@ -38,8 +38,8 @@ class StellarFlag(IntFlag):
     #: the probability of a star is below 0.8, or its features are those of another kind of object; below 0.5 no
     #: parameters are given
     NOT_A_STAR = 65536
-    #: with a probability above 0.1 a type that no parameters were trained for, such as a white dwarf, a cataclysmic
-    #: variable, a carbon star or a brown dwarf; above 0.5 no parameters are given
+    #: with a probability above 0.1 a type that no parameters were trained for, such as a cataclysmic variable, a carbon
+    #: star or a brown dwarf, or a white dwarf without hydrogen lines that models fit; above 0.5 no parameters are given
     TYPE_NOT_COVERED = 131072
     #: temperature, gravity and metallicity together lie where no star was trained on
     OUT_OF_HULL = 262144

@@ -20,6 +20,7 @@ from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.simulate.white_dwarfs import WhiteDwarfs
 from astro_spectok.stellar.infrared_velocity import INFRARED_TEMPLATES
+from astro_spectok.stellar.white_dwarfs import WHITE_DWARF_MODELS
 from astro_spectok.training.calibrate_galaxy import calibrate_galaxy
 from astro_spectok.training.calibrate_redshift import calibrate_redshift
 from astro_spectok.training.calibrate_stellar import calibrate_stellar
@@ -37,6 +38,7 @@ from astro_spectok.training.stellar_head import train_stellar_head
 from astro_spectok.training.transient_head import make_transient_head
 from astro_spectok.training.transient_rules import STAR_SETS
 from astro_spectok.training.transient_types import TRANSIENT_SETS
+from astro_spectok.training.white_dwarf_models import make_white_dwarf_models
 from astro_spectok.weights import load_weights
 
 __all__ = ["HEAD", "STAGES", "WEIGHTS", "Stage", "Work", "find_stage", "gather_parts"]
@@ -47,6 +49,7 @@ WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.s
 PAIRS = "pairs"
 CALIBRATION, RULES = "calibration.json", "rules.json"
 REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
+DWARFS = "white_dwarf_models.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
 LABELLED = (*GridStars.needs, *ApogeeStars.needs, *GridStars.uses, *WhiteDwarfs.needs, *WhiteDwarfs.uses)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
@@ -143,16 +146,20 @@ def _pretrain(work):
 
 
 def _templates(work):
-    """Rest-frame templates, and those of the H band."""
+    """Rest-frame templates, those of the H band, and models of white dwarfs."""
     settings = work.settings
     numbers = {"GALAXY": settings.galaxies, "QSO": settings.quasars, "STAR": settings.stars}
     left = make_templates(work.data, work.folder / REST, numbers, settings.seed, report=work.report)
     outputs = [REST]
-    if settings.infrared_stars and ApogeeStars.usable(TemplateStore(work.data)):
+    store = TemplateStore(work.data)
+    if settings.infrared_stars and ApogeeStars.usable(store):
         path, n, seed = work.folder / INFRARED, settings.infrared_stars, settings.infrared_seed
         left["H band"] = make_infrared_templates(work.data, path, n, seed, report=work.report)
         outputs.append(INFRARED)
-    packaged = {REST: TEMPLATES, INFRARED: INFRARED_TEMPLATES}
+    if WhiteDwarfs.usable(store):
+        left["white dwarfs"] = make_white_dwarf_models(work.data, work.folder / DWARFS, report=work.report)
+        outputs.append(DWARFS)
+    packaged = {REST: TEMPLATES, INFRARED: INFRARED_TEMPLATES, DWARFS: WHITE_DWARF_MODELS}
     same = {name: (work.folder / name).read_bytes() == packaged[name].read_bytes() for name in outputs}
     return outputs, {"left": left, "as packaged": same}
 
