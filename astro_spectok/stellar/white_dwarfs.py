@@ -21,6 +21,7 @@ __all__ = [
     "fit_white_dwarf",
     "is_hydrogen",
     "load_white_dwarf_models",
+    "make_continua",
     "read_white_dwarf_models",
 ]
 
@@ -248,7 +249,18 @@ def _interpolate(x, resolution, models):
 
 
 def make_continua(x, log_teff):
-    """Continua (temperatures, n) of white dwarfs, one at the pivot."""
+    """Continua of white dwarfs, one at 5500 Angstrom.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+        ln(wavelength).
+    log_teff : ndarray, shape (temperatures,)
+
+    Returns
+    -------
+    ndarray, shape (temperatures, n)
+    """
     teff = 10 ** log_teff[:, None]
     exponent = np.interp(log_teff, *STEEPER)[:, None] + 5
     ratio = np.expm1(HC_OVER_K / (PIVOT * teff)) / np.expm1(HC_OVER_K / (np.exp(x) * teff))
