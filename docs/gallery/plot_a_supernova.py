@@ -35,14 +35,13 @@ light = BlackBody(12000 * u.K)(wavelength * u.AA).value / wavelength**2
 light *= 1 + np.interp(wavelength, x, contrast)
 
 # %%
-# Three fifths of the light are the supernova's; errors stay what they were.
+# It adds one and a half times the light of the galaxy; errors stay what they were.
 
 host = galaxy.flux.value
-share = 0.6
-mixed = (1 - share) * host + share * np.median(host) * light / np.median(light)
+supernova = 1.5 * np.median(host) * light / np.median(light)
 noise = np.random.default_rng(1).normal(0, galaxy.uncertainty.array)
 both = Spectrum(
-    flux=(mixed + noise) * galaxy.flux.unit,
+    flux=(host + supernova + noise) * galaxy.flux.unit,
     spectral_axis=galaxy.spectral_axis,
     uncertainty=galaxy.uncertainty,
     mask=galaxy.mask,
@@ -58,13 +57,15 @@ before, found = (TransientEstimator().estimate(one) for one in (galaxy, both))
 before, found
 
 # %%
-# All types, with what is known of their groups.
+# Both spectra, without bad pixels, and the supernova by itself.
 
-probability = {k: p for k, p in found.type_probability.items() if p > 1e-3}
-figure, axes = plt.subplots(2, layout="constrained")
-axes[0].plot(galaxy.wavelength, galaxy.flux, lw=0.5, label="before")
-axes[0].plot(both.wavelength, both.flux, lw=0.5, label="with the supernova")
-axes[0].set(xlabel="Wavelength [Å]", ylabel="Flux")
-axes[0].legend()
-axes[1].bar(list(probability), list(probability.values()))
-axes[1].set(ylabel="Probability")
+bad = galaxy.mask
+figure, axes = plt.subplots(layout="constrained")
+for values, name in (
+    (host, "before"),
+    (both.flux.value, "with the supernova"),
+    (supernova, "supernova"),
+):
+    axes.plot(galaxy.wavelength, np.where(bad, np.nan, values), lw=0.7, label=name)
+axes.set(xlabel="Wavelength [Å]", ylabel="Flux", ylim=(0, 50))
+axes.legend()
