@@ -82,7 +82,7 @@ REDSHIFT_RULES = {
     "stellar_evidence": -5.0,
     "sure": 0.96,
     "resolved": {"pixel": 1.6e-3, "sure": 0.995},
-    "correlated": {"least": 1.3, "GALAXY": 15.0, "QSO": 15.0, "STAR": 10.0},
+    "correlated": {"least": 1.3, "GALAXY": 12.0, "QSO": 30.0, "STAR": 8.0},
     "class_information": {"QSO": 5.5},
     "waves": 0.1,
     "brightest": 60.0,
