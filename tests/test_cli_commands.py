@@ -156,8 +156,8 @@ def test_pretrain_takes_every_setting(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--data", "nowhere"], "data: nowhere is no directory"),
-        (["--real", "nowhere"], "directory: nowhere is no directory"),
+        (["--data", "nowhere"], "data: nowhere is not a directory"),
+        (["--real", "nowhere"], "directory: nowhere is not a directory"),
         (["--start-from", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--check", "-1"], "check must be 0 or a number of spectra; got -1"),
     ],

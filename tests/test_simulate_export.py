@@ -186,7 +186,7 @@ def test_tokenizer_understands_them(spectra):
         ({"snr": (5, 1)}, ValueError, "in order.*got 5 and 1"),
         ({"snr": (0, 1)}, ValueError, "snr must be positive"),
         ({"snr": 5}, ValueError, "snr must be two numbers"),
-        ({"data": "no/such/directory"}, FileNotFoundError, "is no directory"),
+        ({"data": "no/such/directory"}, FileNotFoundError, "is not a directory"),
         ({"device": "abacus"}, ValueError, "device must be"),
     ],
 )

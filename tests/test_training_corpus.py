@@ -117,7 +117,7 @@ def test_directory_without_sets_is_named(tmp_path, exists):
     if exists:
         directory.mkdir()
         (directory / "other.npz").write_bytes(b"")
-    reason = "holds none of the known sets" if exists else "is no directory"
+    reason = "holds none of the known sets" if exists else "is not a directory"
     with pytest.raises(FileNotFoundError, match=f"data: .*nowhere {reason}.*give the directory"):
         Corpus(directory)
 

@@ -203,7 +203,7 @@ def test_resuming_what_is_done_writes_the_weights_again(finished, data):
 def test_missing_data_is_reported_before_anything_is_written(tmp_path):
     """With workers as well."""
     out = tmp_path / "out"
-    with pytest.raises(FileNotFoundError, match=r"data: .*nowhere is no directory"):
+    with pytest.raises(FileNotFoundError, match=r"data: .*nowhere is not a directory"):
         train(tmp_path / "nowhere", out, dataclasses.replace(QUICK, workers=1))
     assert not out.exists()
 
@@ -285,7 +285,7 @@ def test_training_on_sets_does_not_warn(data, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"real": ["nowhere"]}, FileNotFoundError, r"directory: nowhere is no directory"),
+        ({"real": ["nowhere"]}, FileNotFoundError, r"directory: nowhere is not a directory"),
         (
             {"real": [Path(__file__).parent], "real_medium": "water"},
             ValueError,

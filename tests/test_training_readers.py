@@ -343,7 +343,7 @@ def test_other_layouts_are_named(tmp_path):
 
 def test_wrong_arguments(tmp_path):
     """Errors name the argument."""
-    with pytest.raises(FileNotFoundError, match=r"directory: .*is no directory"):
+    with pytest.raises(FileNotFoundError, match=r"directory: .*is not a directory"):
         SpectraDirectory(tmp_path / "missing")
     with pytest.raises(FileNotFoundError, match=r"directory: .*holds no file of spectra"):
         SpectraDirectory(tmp_path)

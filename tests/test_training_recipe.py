@@ -66,19 +66,19 @@ def test_former_names_are_read(write):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("[spectral_type", ValueError, r"must be TOML \(.*mend it"),
-        ("x = 1", ValueError, r"there is no 'x'; a recipe holds name, network, heads, pretrain, .*mend its name"),
+        ("[spectral_type", ValueError, r"must be TOML \(.*correct it"),
+        ("x = 1", ValueError, r"there is no 'x'; a recipe holds name, network, heads, pretrain, .*correct its name"),
         ("name = 'x'", ValueError, "must hold one of the stages pretrain, templates"),
         ("stellar = 3", TypeError, r"stellar must be a table \[stellar\], got 3"),
         ("network = 3\n[stellar]", TypeError, "network must be the name of a configuration or a table, got 3"),
         ("pretrain = 3", TypeError, r"pretrain must be tables \[\[pretrain\]\], got 3"),
         ("[[pretrain]]\nsteps = 3", ValueError, r"network must be given where there is \[\[pretrain\]\]"),
-        ("[stellar]\nstep = 3", ValueError, "stellar.step is no setting of the stage, which has steps, seed, go_on"),
+        ("[stellar]\nstep = 3", ValueError, "stellar.step is not a setting of the stage, which has steps, seed, go_on"),
         ("[stellar]\nsteps = 0", ValueError, "stellar.steps must be at least 1, got 0; give another number"),
         ("[stellar]\nsteps = 1.5", TypeError, "stellar.steps must be a whole number, got 1.5"),
         ("[spectral_type]\nepochs = -1", ValueError, "spectral_type.epochs must be above 0, got -1"),
         ("[templates]\nseed = true", TypeError, "templates.seed must be a whole number, got True"),
-        ("network = 'tiny'\n[[pretrain]]\nstepz = 3", ValueError, "pretrain-1.stepz is no setting"),
+        ("network = 'tiny'\n[[pretrain]]\nstepz = 3", ValueError, "pretrain-1.stepz is not a setting"),
         ("network = 'tiny'\n[[pretrain]]\n[[pretrain]]\nseed = -1", ValueError, "pretrain-2.seed must be at least 0"),
         ("network = 'tiny'\n[[pretrain]]\ntrain_only = 'x'", TypeError, "pretrain-1.train_only must be a list"),
         (
@@ -88,7 +88,7 @@ def test_former_names_are_read(write):
         ),
         ("network = {width = 3}\n[[pretrain]]", ValueError, "network.base must name the configuration"),
         ("network = 'huge'\n[[pretrain]]", ValueError, "pretrain-1: no model config 'huge'; there are tiny, small"),
-        ("network = {base = 'tiny', widht = 3}\n[[pretrain]]", ValueError, "network.widht is no size of a network"),
+        ("network = {base = 'tiny', widht = 3}\n[[pretrain]]", ValueError, "network.widht is not a size of a network"),
         ("network = {base = 'tiny', width = 3}\n[[pretrain]]", ValueError, "pretrain-1: width must be a multiple"),
         (
             "network = 'small'\n[[pretrain]]\nheads = {redshift = 3}",

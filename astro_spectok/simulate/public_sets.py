@@ -89,7 +89,7 @@ def find_sets(directory, *, more=()):
     if not found:
         what = f"holds none of the known sets ({', '.join(sorted(paths)[:4])}, ...)"
         msg = (
-            f"data: {directory} {what if directory.is_dir() else 'is no directory'}; "
+            f"data: {directory} {what if directory.is_dir() else 'is not a directory'}; "
             "give the directory of the training spectra, see the documentation on training"
         )
         raise FileNotFoundError(msg)

@@ -28,7 +28,7 @@ MIN_GOOD_PIXELS = 32
 
 def _check_options(medium, resolution, on_error):
     if medium is not None and not (isinstance(medium, str) and medium in ("vacuum", "air")):
-        msg = f"medium must be 'vacuum', 'air' or None (found out from WCS and header); got {medium!r}"
+        msg = f"medium must be 'vacuum', 'air' or None (detected from WCS and header); got {medium!r}"
         raise ValueError(msg)
     if not isinstance(on_error, str) or on_error not in ("raise", "flag"):
         msg = f"on_error must be 'raise' or 'flag'; got {on_error!r}"

@@ -139,7 +139,7 @@ def _work_there(client, job, partitions):
     pool = distributed.as_completed(submit(AHEAD * max(threads, 1)), loop=client.loop)
     for future in pool:
         if future.status in ("cancelled", "lost"):
-            msg = "the scheduler of Dask is gone; what was measured is kept, and the same command goes on"
+            msg = "the Dask scheduler is gone; finished results are kept; repeat the command to resume"
             raise ConnectionError(msg)
         error = future.exception()
         if isinstance(error, ChangedInputError | ImportError | OSError):

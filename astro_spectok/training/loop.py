@@ -183,7 +183,7 @@ def train(
     """
     out = Path(out)
     if (out / CHECKPOINT).exists() and not resume:
-        msg = f"out: {out} already holds a run; give resume=True (--resume) to go on with it, or another directory"
+        msg = f"out: {out} already holds a run; give resume=True (--resume) to continue it, or another directory"
         raise FileExistsError(msg)
     dataset, model = open_data()
     config = dataset.config

@@ -113,12 +113,12 @@ class SpectraDirectory:
 
     def __init__(self, directory, *, medium=None):
         if medium not in (None, "vacuum", "air"):
-            msg = f"medium must be 'vacuum', 'air' or None (found out file by file); got {medium!r}"
+            msg = f"medium must be 'vacuum', 'air' or None (detected for each file); got {medium!r}"
             raise ValueError(msg)
         self.directory, self.medium = Path(directory), medium
         self.files = _list_files(self.directory)
         if not self.files:
-            what = "holds no file of spectra" if self.directory.is_dir() else "is no directory"
+            what = "holds no file of spectra" if self.directory.is_dir() else "is not a directory"
             msg = (
                 f"directory: {self.directory} {what}; give one with files that specutils reads (FITS, ECSV, text) or "
                 "HDF5 or Parquet files of the Multimodal Universe, in it or in its folders"

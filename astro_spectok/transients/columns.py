@@ -12,7 +12,7 @@ ONE = u.dimensionless_unscaled
 #: in their order
 TRANSIENT_COLUMNS = {
     "name": Column("name of the spectrum, where it has one", kind="text"),
-    "type": Column("most probable type, or the class of what is no transient", kind="text"),
+    "type": Column("most probable type, or the class if it is not a transient", kind="text"),
     "p_type": Column("probability of type, whatever the redshift", digits=3),
     "p_group": Column("probability of the group that type is in: Ia, II or Ibc", digits=3),
     "type_2": Column("next type", kind="text"),

@@ -14,7 +14,7 @@ FOR_ALL = frozenset({"wave_unit", "flux_unit", "medium", "resolution", "join"})
 _REMEDY = {
     "columns": "leave the format out, so that columns of any table are found",
     "hdu": "leave the format out, so that any extension is read",
-    "spaxel": "leave it out: this is no cube",
+    "spaxel": "leave it out: this is not a cube",
 }
 
 

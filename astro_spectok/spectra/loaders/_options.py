@@ -133,7 +133,7 @@ def make_options(**given):
     """
     medium, hdu, spaxel = given.get("medium"), given.get("hdu"), given.get("spaxel")
     if medium not in (None, "vacuum", "air"):
-        msg = f"medium must be 'vacuum', 'air' or None (found out from the file); got {medium!r}"
+        msg = f"medium must be 'vacuum', 'air' or None (detected from the file); got {medium!r}"
         raise OptionError(msg)
     if isinstance(hdu, str) and hdu.strip().lstrip("+").isdigit():
         hdu = int(hdu)

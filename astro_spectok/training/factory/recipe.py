@@ -132,7 +132,7 @@ def read_recipe(recipe: str | PathLike[str]) -> Recipe:
     try:
         table = tomllib.loads(content.decode())
     except ValueError as error:
-        msg = f"recipe: {path} must be TOML ({error}); mend it, or start from one of {', '.join(list_recipes())}"
+        msg = f"recipe: {path} must be TOML ({error}); correct it, or start from one of {', '.join(list_recipes())}"
         raise ValueError(msg) from error
     _check_tables(table)
     usual = {name: table.get(name) for name in ("network", "heads")}
@@ -152,7 +152,7 @@ def _check_tables(table):
     kinds = {"name": str, "network": (str, dict), "heads": dict, "pretrain": list} | dict.fromkeys(SETTINGS, dict)
     for key, value in table.items():
         if key not in kinds:
-            msg = f"recipe: there is no {key!r}; a recipe holds {', '.join(kinds)}; take it out, or mend its name"
+            msg = f"recipe: there is no {key!r}; a recipe holds {', '.join(kinds)}; remove it, or correct its name"
             raise ValueError(msg)
         if not isinstance(value, kinds[key]) or (key == "pretrain" and not all(isinstance(x, dict) for x in value)):
             form = {"name": "a text", "network": "the name of a configuration or a table"}.get(key, f"a table [{key}]")
@@ -194,7 +194,7 @@ def _read_model(usual, own):
     for name, value in (network | own["network"]).items():
         name = NetworkConfig._former_names.get(name, name)
         if name not in known:
-            msg = f"network.{name} is no size of a network, which has {', '.join(known)}; correct its name"
+            msg = f"network.{name} is not a size of a network, which has {', '.join(known)}; correct its name"
             raise ValueError(msg)
         sizes[name] = value
     heads = model.to_dict()["heads"]

@@ -113,7 +113,7 @@ class _Build:
             raise ValueError(msg)
         if not runs and start is None:
             msg = (
-                f"start must name the weights (--start-from) that {self.recipe.name!r} goes on from, as it does not "
+                f"start must name the weights (--start-from) that {self.recipe.name!r} starts from, as it does not "
                 "pretrain; give a registry name or a path"
             )
             raise ValueError(msg)
@@ -165,7 +165,7 @@ class _Build:
         names = [*self.recipe.stages, LAST]
         unknown = [one for one in wanted if one not in {*names, *(name.partition("-")[0] for name in names)}]
         if unknown:
-            msg = f"stages must be among {', '.join(names)}; got {unknown[0]!r}; mend its name, or add it to the recipe"
+            msg = f"stages must be among {', '.join(names)}; got {unknown[0]!r}; correct it, or add it to the recipe"
             raise ValueError(msg)
         chosen = [name for name in names if not wanted or name in wanted or name.partition("-")[0] in wanted]
         self._check_stages([name for name in chosen if name != LAST])

@@ -270,7 +270,7 @@ def read_settings(kind, table, stage):
     known = [one.name for one in fields(kind)]
     unknown = [name for name in table if name not in known]
     if unknown:
-        msg = f"{stage}.{unknown[0]} is no setting of the stage, which has {', '.join(known)}; mend its name"
+        msg = f"{stage}.{unknown[0]} is not a setting of the stage, which has {', '.join(known)}; correct its name"
         raise ValueError(msg)
     try:
         return kind(**table)
