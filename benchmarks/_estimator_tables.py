@@ -2,7 +2,7 @@
 """Results of ``redshift_estimator.py`` to tables and a picture of the documentation."""
 
 import numpy as np
-from _tables import make_table, show, show_snr
+from _tables import make_bars, make_table, show, show_snr
 
 __all__ = ["ESTIMATOR_NAMES", "make_estimator_tables", "plot_reliability"]
 
@@ -21,7 +21,7 @@ def make_estimator_tables(content=None):
     if content is None:
         return dict.fromkeys(ESTIMATOR_NAMES, NOT_MEASURED)
     made = {
-        "estimator_bars": _make_bars(content),
+        "estimator_bars": make_bars("Goals, with ``RedshiftEstimator``", content),
         "estimator_precision": _make_precision(content["precision"]),
         "estimator_pulls": _make_pulls(content["pulls"]),
         "estimator_reliability": _make_reliability(content["reliability"]),
@@ -29,17 +29,6 @@ def make_estimator_tables(content=None):
         "estimator_nothing": _make_nothing(content["nothing"]),
     }
     return {name: made[name] or NOT_MEASURED for name in ESTIMATOR_NAMES}
-
-
-def _make_bars(content):
-    words = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [
-        [bar["name"].replace("|", "\\|"), bar["bar"], show(bar["measured"], 3), words[bar["met"]], bar["n"]]
-        for bar in content["bars"]
-    ]
-    limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"Goals, with ``RedshiftEstimator``; weights {content['sha256'][:12]}{limit}"
-    return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 
 def _make_precision(found):

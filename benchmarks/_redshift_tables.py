@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Results of ``real_spectra.py`` to tables of the documentation."""
 
-from _tables import make_table, show, show_snr
+from _tables import make_bars, make_table, show, show_snr
 
 __all__ = ["NAMES", "NOT_MEASURED", "make_redshift_tables"]
 
@@ -23,7 +23,7 @@ def make_redshift_tables(content):
     """All tables of one file of results: by each of `NAMES` its text."""
     simulated = content.get("simulated", {})
     made = {
-        "bars": _make_bars(content),
+        "bars": make_bars("Goals", content),
         "redshifts": _make_redshifts(content["redshift"], by_snr=False),
         "redshifts_snr": _make_redshifts(content["redshift"], by_snr=True),
         "types": _make_types(content.get("types", [])),
@@ -35,17 +35,6 @@ def make_redshift_tables(content):
         "simulated_chi2": _make_chi2(simulated.get("reconstruction", [])),
     }
     return {name: made[name] or NOT_MEASURED for name in NAMES}
-
-
-def _make_bars(content):
-    words = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [
-        [bar["name"].replace("|", "\\|"), bar["bar"], show(bar["measured"], 3), words[bar["met"]], bar["n"]]
-        for bar in content["bars"]
-    ]
-    limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"Goals; weights {content['sha256'][:12]}{limit}"
-    return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 
 def _make_redshifts(found, *, by_snr):

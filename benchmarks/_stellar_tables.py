@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Results of ``stellar_parameters.py`` to tables and a picture of the documentation."""
 
-from _tables import make_table, show
+from _tables import make_bars, make_table, show
 
 __all__ = [
     "STELLAR_NAMES",
@@ -31,7 +31,7 @@ def make_stellar_tables(content=None):
     if content is None:
         return dict.fromkeys(STELLAR_NAMES, NOT_MEASURED)
     made = {
-        "stellar_bars": _make_bars(content),
+        "stellar_bars": make_bars("Goals, with ``StellarParameterEstimator``", content),
         "stellar_real": _make_real(content["real"]),
         "stellar_snr": _make_cells(content, "snr", "S/N", "Simulated stars by signal-to-noise ratio per pixel"),
         "stellar_resolution": _make_cells(
@@ -80,14 +80,6 @@ def make_white_dwarf_table(content=None):
         counts[row["type"]] = n + row["n"], labelled + row["labelled"]
     title = "What has other lines, of CALSPEC and of templates: how many get labels of a white dwarf without a flag"
     return made + "\n" + make_table(title, ["what", "n", "with labels"], [[key, *x] for key, x in counts.items()])
-
-
-def _make_bars(content):
-    words = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [[bar["name"], bar["bar"], show(bar["measured"], 3), words[bar["met"]], bar["n"]] for bar in content["bars"]]
-    limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
-    title = f"Goals, with ``StellarParameterEstimator``; weights {content['sha256'][:12]}{limit}"
-    return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 
 def _make_real(found):

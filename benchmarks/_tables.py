@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Figures as the cells and tables of the documentation."""
 
-__all__ = ["make_table", "show", "show_snr"]
+__all__ = ["make_bars", "make_table", "show", "show_snr"]
 
 
 def make_table(title, header, rows):
@@ -10,6 +10,18 @@ def make_table(title, header, rows):
     for row in [header, *rows]:
         lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(row)]
     return "\n".join(lines) + "\n"
+
+
+def make_bars(title, content):
+    """What was aimed at, and what was measured, of one file of results."""
+    words = {True: "yes", False: "**no**", None: "not measured"}
+    rows = [
+        [bar["name"].replace("|", "\\|"), bar["bar"], show(bar["measured"], 3), words[bar["met"]], bar["n"]]
+        for bar in content["bars"]
+    ]
+    limit = f", at most {content['limit']} spectra of each set" if content["limit"] else ""
+    title = f"{title}; weights {content['sha256'][:12]}{limit}"
+    return make_table(title, ["figure", "bar", "measured", "met", "n"], rows)
 
 
 def show(value, digits=2):
