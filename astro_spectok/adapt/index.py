@@ -327,6 +327,7 @@ class SpectrumIndex:
         return write_index(path, about, arrays, overwrite=overwrite)
 
     @classmethod
+    @own_state
     def open(
         cls,
         path: str | PathLike[str],

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any, Self
 
+from astro_spectok.utils.host import own_state
+
 __all__ = ["StoredModel"]
 
 
@@ -41,6 +43,7 @@ class StoredModel:
         return write_model(self, path, overwrite=overwrite, card=card)
 
     @classmethod
+    @own_state
     def load(
         cls, path: str | PathLike[str], *, weights: Any = None, device: str = "auto", batch_tokens: int | None = None
     ) -> Self:

@@ -354,6 +354,7 @@ class ContrastiveAligner:
         return write_aligner(path, about, pair, self.tower, overwrite=overwrite)
 
     @classmethod
+    @own_state
     def load(
         cls,
         path: str | PathLike[str],

@@ -14,7 +14,8 @@ def own_state(function):
     """The function, as it works in a program that has set nothing, whatever the program around has set in its thread.
 
     For what users call. NumPy handles floating-point errors as it does by default: numbers that underflow in the tail
-    of a posterior are no error. PyTorch uses neither autocast, inference mode nor a default device.
+    of a posterior are no error. PyTorch uses neither autocast, inference mode nor a default device, and makes numbers
+    in single precision.
 
     Parameters
     ----------
@@ -41,8 +42,33 @@ def _own_torch():
     if torch is None:
         yield
         return
-    with torch.inference_mode(False), torch.enable_grad(), set_apart(torch.device("cpu")):
+    with torch.inference_mode(False), torch.enable_grad(), set_apart(torch.device("cpu")), _make_single(torch):
         yield
+
+
+def _make_single(torch):
+    """A context in which what is made without a type is float32, in this thread alone: the default is that of all."""
+    default = torch.get_default_dtype()
+    if default == torch.float32:
+        return contextlib.nullcontext()
+    from torch.overrides import TorchFunctionMode
+
+    made = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.linspace, torch.eye}
+
+    class Single(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = dict(kwargs or {})
+            if function in made and kwargs.get("dtype") is None:
+                kwargs["dtype"] = torch.float32
+            out = function(*args, **kwargs)
+            # of numbers of Python, whose kind decides; arrays and tensors have a type of their own
+            if function in (torch.tensor, torch.full) and kwargs.get("dtype") is None and out.dtype == default:
+                given = args[0] if args else kwargs.get("data")
+                if function is torch.full or isinstance(given, float | list | tuple):
+                    out = function(*args, **kwargs | {"dtype": torch.float32})
+            return out
+
+    return Single()
 
 
 @contextlib.contextmanager
