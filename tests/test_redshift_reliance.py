@@ -38,9 +38,9 @@ STRANGE = BRIGHT | {"structure": 0.2, "unexplained": 0.18, "type_probability": 0
         ("STAR", 0.0005, 0.98, 2.0, STRANGE, True),
         ("STAR", 0.0005, 0.98, 2.0, STRANGE | {"type_probability": 0.9}, False),
         ("STAR", 0.0005, 0.98, 2.0, BRIGHT, False),
-        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 520.0}, True),
-        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 490.0}, True),
-        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 400.0}, False),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 520.0, "fast": True}, True),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 490.0, "fast": True}, True),
+        ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0, "rival": 400.0, "fast": True}, False),
         ("STAR", 0.0015, 1.0, 4.0, BRIGHT | {"evidence": 500.0}, False),
     ],
 )

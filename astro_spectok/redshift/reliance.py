@@ -140,10 +140,12 @@ class Shown(NamedTuple):
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
     rival : float
-        Of a star that the rules ask whether it is a galaxy: evidence of the templates of
-        galaxies at its redshift; NaN where there are none, and for all else.
+        Of a star that the rules ask whether it is a galaxy: evidence of the templates of galaxies at its redshift; NaN
+        where there are none, and for all else.
     correlation : float
         As of `~astro_spectok.redshift.fit.Refined`; 1 where templates were not compared.
+    fast : bool
+        Whether it recedes so fast that a star is compared as ``receding`` says, and not as ``blended`` does.
     """
 
     snr: float = 0.0
@@ -155,6 +157,7 @@ class Shown(NamedTuple):
     tension: float = 0.0
     rival: float = np.nan
     correlation: float = 1.0
+    fast: bool = False
 
 
 def is_galaxy_like(shown, receding):
@@ -258,10 +261,9 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
         return True
-    if spectype == STAR:
-        fast = z > rules.receding["velocity"]
-        if is_galaxy_like(shown, rules.receding) if fast else is_population(shown, rules.blended):
-            return True
+    near = is_galaxy_like(shown, rules.receding) if shown.fast else is_population(shown, rules.blended)
+    if spectype == STAR and near:
+        return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):
         return True

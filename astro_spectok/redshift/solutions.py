@@ -132,15 +132,16 @@ def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
     pixel = measure_pixel(batch.wavelength[batch.grid(i)])
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
-    rival = np.nan
-    if spectype == STAR and (rules.blended or np.expm1(sharp.ln1pz) > rules.receding["velocity"]):
+    rival, fast = np.nan, bool(np.expm1(sharp.ln1pz) > rules.receding["velocity"])
+    if spectype == STAR and (rules.blended or fast):
         width = max(sharp.width, NEAR)
         spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)
         rival = np.nan if fit is None else fit.evidence
     return Shown(
-        snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival, sharp.correlation
-    )
+        snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival, sharp.correlation,
+        fast,
+    )  # fmt: skip
 
 
 def sharpen_peak(peak, calibration, batch=None, i=0):
