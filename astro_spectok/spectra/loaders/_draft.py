@@ -280,7 +280,8 @@ def _check_axis(draft, source, options):
         raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g} without a unit that fits", give)
     wave, unit = settled
     check_axis_unit(unit, source)
-    check_axis_range(wave, unit, source)
+    if options.wave_unit is None:
+        check_axis_range(wave, unit, source)
     if not np.any(np.isfinite(wave) & (wave > 0)):
         raise source.refuse("has no wavelength that is finite and positive", give)
     return wave, unit

@@ -190,7 +190,8 @@ def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, 
         raise source.refuse("is a cube whose wavelengths have no unit that fits", "give it with wave_unit")
     check_axis_unit(unit.unit, source)
     wave = wave if unit.base is None else unit.base**wave
-    check_axis_range(wave, unit.unit, source)
+    if options.wave_unit is None:
+        check_axis_range(wave, unit.unit, source)
     flux_unit = options.flux_unit or parse_flux_unit(unit_text)[0]
     flux = native(hdu.data)
     uncertainty = None
