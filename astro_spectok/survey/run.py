@@ -107,6 +107,8 @@ def run(
         An option is not one of those there are or breaks a rule; ``out`` holds another run.
     FileNotFoundError
         ``inputs`` names nothing.
+    FileExistsError
+        ``out`` is no folder.
     BlockingIOError
         Another run is at work in ``out``.
     ImportError
