@@ -107,9 +107,14 @@ def draw_stars(runner, left_out, data, n, seed, *, faults=(False, True), report=
         survey = StellarSurvey(store, shares=others, without=seen)
         if family == "apogee":
             survey.instruments = partial(choose_sharp, known.limit_resolution(INFRARED)[0])
-        parts.append(draw_measured(runners[family], survey, round(share * n), [seed, number], faults=faults))
+        made = draw_measured(runners[family], survey, round(share * n), [seed, number], faults=faults)
         if report:
-            report(f"measured: {len(parts[-1]['snr'])} stars, {family}")
+            report(f"measured: {len(made['snr']) if made else 0} stars, {family}")
+        # of few stars none may be in a lot that is measured
+        parts += [made] if made else []
+    if not parts:
+        msg = f"stars must be more, so that some are measured; got {n}; give {8 * CHUNK}, say"
+        raise ValueError(msg)
     return join_stars(parts)
 
 
@@ -136,7 +141,7 @@ def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
 
     Returns
     -------
-    dict of str to ndarray
+    dict of str to ndarray, or None where nothing was measured
         ``snr`` (n,), ``clean`` (n,), whether it was seen without faults, ``range`` (n,), the number of the range that
         most of a spectrum lies in, -1 for none and for a resolving power below the minimum of the range, and by
         label ``found``, ``sigma`` and ``truth``: dict of str to ndarray (n,), the last NaN where unknown.
@@ -163,6 +168,8 @@ def draw_measured(runner, survey, n, seed, *, faults=(False, True)):
                 sharp = np.median(group.instruments[0][i].resolution) >= training.limit_resolution(place)[0]
                 where = place if sharp and place is not None else -1
                 rows.append((float(group.snr[0][i]), clean, where, mean, np.sqrt(np.diag(covariance)), truth))
+    if not rows:
+        return None
     *facts, found, sigma, truth = (np.array(x) for x in zip(*rows, strict=True))
     parts = [dict(zip(names, part.T, strict=True)) for part in (found, sigma, truth)]
     return dict(zip((*FACTS, "found", "sigma", "truth"), (*facts, *parts), strict=True))
