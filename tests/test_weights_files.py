@@ -17,10 +17,21 @@ from safetensors.torch import save, save_file
 from astro_spectok import weights as room
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.heads import RedshiftConfig, StellarConfig, build_model
-from astro_spectok.heads.small_numbers import REDSHIFT_RULES, RELIABLE, STELLAR_DOMAIN, STELLAR_RULES
+from astro_spectok.heads.small_numbers import (
+    GALAXY_RULES,
+    PHOTOMETRY_DOMAIN,
+    REDSHIFT_RULES,
+    RELIABLE,
+    STELLAR_DOMAIN,
+    STELLAR_RULES,
+    TRANSIENT_RULES,
+)
 from astro_spectok.network import CONFIGS, build_network
+from astro_spectok.redshift.rules import RedshiftRules
+from astro_spectok.transients.posterior import TransientCalibration
 from astro_spectok.weights import (
     REGISTRY,
+    find_weights,
     load_network,
     load_weights,
     loading,
@@ -347,3 +358,14 @@ def test_wrong_architecture(path, network, change, words):
     write_state(path, state, config=config, overwrite=True)
     with pytest.raises(WeightsError, match=words):
         load_weights(path)
+
+
+def test_packaged_heads_hold_their_numbers():
+    """Nothing that was fitted to the packaged weights comes from the code."""
+    config, _ = read_weights(find_weights("small"))
+    heads = {head["kind"]: head for head in config["heads"]}
+    assert set(RedshiftRules.begin().to_dict()) <= set(heads["redshift"]["rules"])
+    assert set(GALAXY_RULES) <= set(heads["galaxy"]["rules"])
+    assert set(TRANSIENT_RULES) <= set(heads["transient"]["rules"])
+    assert set(TransientCalibration().to_dict()) <= set(heads["transient"]["calibration"])
+    assert set(PHOTOMETRY_DOMAIN) <= set(heads["photometry"]["domain"])

@@ -23,7 +23,7 @@ VELOCITY, SNR = (-1e-3, 6e-4), (5.0, 150.0)
 RANGES = ((3650.0, 9300.0), (3800.0, 7300.0), (3800.0, 5600.0), (4750.0, 6800.0), (3600.0, 8500.0))
 PIXELS, RESOLUTION = (1.5e-4, 2.3e-4, 3.5e-4, 6e-4), (700.0, 2500.0)
 #: share of stars that the rule may flag
-LOST = 0.004
+LOST = 0.002
 
 
 def draw_populations(data, n, seed):

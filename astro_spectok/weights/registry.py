@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19905734,
-            sha256="a7f7e378b161187b133edf80baaa63659f267fb0a78b8ab7d13df160133adff8",
+            size=19907206,
+            sha256="767c2d48e16909c4b51e1e09a9848b2fc3b78ca70eac474aa4955b3c4c61d3cc",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
