@@ -16,7 +16,8 @@ from pathlib import Path
 from astro_spectok.simulate.export import write_simulated
 from astro_spectok.survey import run
 
-folder = Path(tempfile.mkdtemp())
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
 families = ["galaxies", "quasars", "stars"]
 write_simulated(
     folder / "spectra.parquet", 24, families=families, instruments=["boss"], seed=2
@@ -58,3 +59,8 @@ from astro_spectok.plotting import plot_table
 table = found.read()
 print(table.meta["weights"], table["rv"].unit, table["z"].info.description)
 axes = plot_table(table)
+
+# %%
+# Nothing of this is kept.
+
+temporary.cleanup()
