@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from astro_spectok.redshift.templates import BLUEST, CONTINUUM, load_rest_templates
 from astro_spectok.utils.products import multiply_pieces
 
-__all__ = ["Refined", "assume_resolution", "divide_continuum", "make_prior", "refine_redshift"]
+__all__ = ["Refined", "assume_resolution", "divide_continuum", "make_prior", "measure_structure", "refine_redshift"]
 
 #: bins in ln(wavelength) that the continuum is found on
 COARSE = 1e-3
@@ -130,7 +130,7 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     excess = float(np.average(weight * deviation**2, weights=trust))
     width = float(error * templates.step * np.sqrt(max(excess, 1.0)))
     place = position * templates.step
-    amplitudes = (_measure_structure(x, place, weight) for x in (ratio, deviation))
+    amplitudes = (measure_structure(x, place, weight) for x in (ratio, deviation))
     return Refined(ln1pz, width, evidence, *amplitudes, _measure_correlation(deviation * np.sqrt(weight), place))
 
 
@@ -149,8 +149,21 @@ def _measure_correlation(deviation, ln_wavelength):
     return float(max(many, np.mean(binned), 1.0))
 
 
-def _measure_structure(values, ln_wavelength, weight):
-    """Root mean square in bins of what deviates from a continuum, less the noise; 0 where that is all."""
+def measure_structure(values, ln_wavelength, weight):
+    """Root mean square in bins of 600 km/s of what deviates from a continuum, less the noise.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Flux over the continuum, less 1, or what a model leaves of it.
+    ln_wavelength, weight : ndarray, shape (n,)
+        Increasing; and inverse variance.
+
+    Returns
+    -------
+    float
+        0 where there is nothing but noise.
+    """
     index = ((ln_wavelength - ln_wavelength[0]) / STRUCTURE).astype(np.int64)
     known = np.bincount(index, weight)
     filled = known > 0

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.redshift.fit import assume_resolution
+from astro_spectok.redshift.fit import assume_resolution, measure_structure
 
 __all__ = [
     "WHITE_DWARF_MODELS",
@@ -33,9 +33,8 @@ LEAST = 32
 MISFIT = 0.02
 #: deviations beyond which a pixel counts less and less
 OUTLIER = 4.0
-#: bins in ln(wavelength) that light is smoothed by to see how bright it is, and lines and what is left of them
-#: averaged over; amplitude over the continuum below which there is nothing to compare
-LEVEL, STRUCTURE, LEAST_STRUCTURE = 1e-2, 2e-3, 0.02
+#: width in ln(wavelength) that light is smoothed by to see how bright it is
+LEVEL = 1e-2
 #: standard deviation of the continuum from that of a white dwarf, and the ln(wavelength) over which it changes: errors
 #: of calibration, and dust
 CALIBRATION, COHERENCE = 0.3, 0.3
@@ -186,7 +185,7 @@ def fit_white_dwarf(ln_wavelength, flux, ivar, *, resolution=None, models=None):
     plain = _solve(shape[best : best + 1], flux, weight * trust, base, prior)[0][0]
     continuum = np.maximum(shape[best] * (base @ own), 1e-3)
     strength, remains = (
-        _measure_structure(x, values, certain * continuum**2)
+        measure_structure(values, x, certain * continuum**2)
         for values in (spectra[best] / shape[best] - 1, left / continuum)
     )
     gain, share = float(plain - chi2[one]) / excess, remains / max(strength, 1e-3)
@@ -321,14 +320,3 @@ def _summarize(log_probability, models):
     both = first @ probability @ second
     covariance = np.array([[sums[0] @ first**2, both], [both, sums[1] @ second**2]]) + np.diag(FLOOR) ** 2
     return mean, covariance, float(1 - inner)
-
-
-def _measure_structure(x, values, weight):
-    """Root mean square in bins of what deviates from a continuum, less the noise; 0 where that is all."""
-    index = ((x - x[0]) / STRUCTURE).astype(np.int64)
-    known = np.bincount(index, weight)
-    filled = known > 0
-    known = known[filled]
-    mean = np.bincount(index, weight * values)[filled] / known
-    trust = 1 / (1 / known + LEAST_STRUCTURE**2)
-    return float(np.sqrt(max(np.average(mean**2 - 1 / known, weights=trust), 0.0)))
