@@ -122,6 +122,19 @@ NULLS = {
 }  # fmt: skip
 
 
+def _populations(path, rng, limit):
+    """Stellar populations at rest, of other families than those that rules were fitted to, at S/N 10 to 100."""
+    spectra, columns = load_set(path)
+    out = []
+    for i in rng.permutation(len(spectra))[:limit].tolist():
+        wavelength, flux = (np.asarray(x, float) for x in spectra[i][:2])
+        sigma = np.median(flux) / 10 ** rng.uniform(1, 2)
+        flux = flux + rng.normal(0, sigma, len(flux))
+        medium = "air" if "air" in str(columns["origin"][i]) else "vacuum"
+        out.append(Case(wavelength, flux, np.full(len(flux), sigma), medium, "GALAXY"))
+    return out
+
+
 def _read(folder, survey, medium, rng, limit, *, spectype=None):
     """Cases of a stored set, all of class ``spectype`` if it is given."""
     spectra, columns = load_set(folder / f"{survey.name}.npz")
@@ -281,6 +294,9 @@ def list_sets(data, *, limit, train=False):
             # of a supernova what is right is the galaxy that it is in
             kind = "" if "sky" in name else "GALAXY"
             yield "other kind", name, partial(_read, folder, survey, medium, rng(name), limit, spectype=kind)
+    path, name = data / "train" / "ssp_galaxy_templates.npz", "stellar populations at rest"
+    if path.exists():
+        yield "other kind", name, partial(_populations, path, rng(name), limit)
     for group, changes in (("sampling", SAMPLED), ("errors", WRONG | {"fill values": _fill})):
         for name, change in changes.items():
             yield group, name, lambda name=name, change=change: _change(base(few, rng(name)), change, rng(name))

@@ -35,7 +35,20 @@ def open_shard(path, group=0):
     return ParquetPairs(path, group) if path.suffix.lower() in PARQUET_ENDINGS else HDF5Pairs(path)
 
 
-class HDF5Pairs:
+class _Pairs:
+    """What both have: a shard of spectra, ``_shard``, which is closed at the end of ``with``."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._shard.close()
+
+    def __len__(self):
+        return len(self._shard)
+
+
+class HDF5Pairs(_Pairs):
     """A file of HDF5.
 
     Parameters
@@ -52,15 +65,6 @@ class HDF5Pairs:
         self.path, self._shard = path, HDF5Shard(path)
         self._file = self._shard._file
         self.simulated = bool(self._file.attrs.get("simulated", False))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._shard.close()
-
-    def __len__(self):
-        return len(self._shard)
 
     def find_images(self):
         """Number of images, and their shape (bands, height, width)."""
@@ -87,7 +91,7 @@ class HDF5Pairs:
         return self._shard.read_rows(start, stop)
 
 
-class ParquetPairs:
+class ParquetPairs(_Pairs):
     """A row group of Parquet, as the library ``datasets`` writes it: a nested column ``image``, or flat ones.
 
     Parameters
@@ -111,15 +115,6 @@ class ParquetPairs:
         self._band = "image_band" if self._flat else "image"
         if self._flat is None and "image" not in names:
             _refuse_images(path, "none")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._shard.close()
-
-    def __len__(self):
-        return len(self._shard)
 
     def find_images(self):
         """Number of images, and their shape (bands, height, width)."""

@@ -254,12 +254,11 @@ class EmbeddingHead(Head):
         length of its part; where that is not among ``parts`` they do not.
         """
         shares = dict(zip(PARTS, self.config.shares, strict=True))
-        sure = dict(zip(PARTS, self.config.sure_shares or self.config.shares, strict=True))
-        if "redshift" not in parts or sure == shares:
-            return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
-        length = torch.linalg.vector_norm(found["redshift"].float(), dim=1, keepdim=True)
-        weights = {part: shares[part] + (sure[part] - shares[part]) * length for part in parts}
-        return torch.cat([weights[part] * found[part].float() for part in parts], dim=1)
+        if self.config.sure_shares and "redshift" in parts:
+            length = torch.linalg.vector_norm(found["redshift"].float(), dim=1, keepdim=True)
+            sure = dict(zip(PARTS, self.config.sure_shares, strict=True))
+            shares = {part: shares[part] + (sure[part] - shares[part]) * length for part in parts}
+        return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
 
 
 def _unit(vectors: Any) -> Any:

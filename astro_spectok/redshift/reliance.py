@@ -261,8 +261,9 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     """
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
         return True
-    near = is_galaxy_like(shown, rules.receding) if shown.fast else is_population(shown, rules.blended)
-    if spectype == STAR and near:
+    if spectype == STAR and (
+        is_galaxy_like(shown, rules.receding) if shown.fast else is_population(shown, rules.blended)
+    ):
         return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)
     if is_dubious(spectype, features, rules.reliable):

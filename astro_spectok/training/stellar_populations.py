@@ -2,11 +2,13 @@
 """Light of many stars at rest beside single stars, and the rule that tells them apart."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.redshift.reliance import describe_rival
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.training.redshift_reliance import fit_reliable
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = ["draw_populations", "draw_real_stars", "fit_blended"]
 
@@ -83,11 +85,8 @@ def draw_real_stars(data, n, seed):
 
 def _observe(seen, wavelength, flux, rng):
     """Flux on other pixels, broadened, over its median, with noise."""
-    sigma = 1 / (2.3548 * rng.uniform(*RESOLUTION)) / (seen[1] / seen[0] - 1)
-    flux = np.interp(seen, wavelength, flux)
-    reach = np.arange(-int(4 * sigma) - 1, int(4 * sigma) + 2)
-    kernel = np.exp(-0.5 * (reach / max(sigma, 0.1)) ** 2)
-    flux = np.convolve(np.pad(flux, len(reach) // 2, mode="edge"), kernel / kernel.sum(), mode="valid")
+    sigma = 1 / (FWHM_PER_SIGMA * rng.uniform(*RESOLUTION)) / (seen[1] / seen[0] - 1)
+    flux = gaussian_filter1d(np.interp(seen, wavelength, flux), sigma, mode="nearest")
     snr = float(np.exp(rng.uniform(*np.log(SNR))))
     return seen, flux / np.median(flux) + rng.normal(0, 1 / snr, len(seen)), np.full(len(seen), snr**2)
 
