@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from _draws import compare_draws
 from _representation_spectra import common_range, encode_spectra, node_features, read_spectra, resample_common
 from _types import read_types
 from torch import nn
@@ -213,7 +214,9 @@ def measure_few_shot(runners, data, *, numbers, seeds, tasks=TASKS, limit=None, 
     -------
     list of dict
         ``task``, ``score`` (what it is: ``accuracy``, balanced; ``R2``; or ``scatter``, of which less is better),
-        ``labels``, ``n_test`` and, by features, its mean and scatter over the seeds.
+        ``labels``, ``asked`` (None for all), ``n_test`` and, by features, its mean and scatter over the seeds;
+        ``ahead`` and ``behind``, whether the tokens measured are ahead of all other features but ``embed``, or behind
+        one, by more than the standard error of the mean difference (`compare_draws`).
     """
     results, made = [], {}
     for task in tasks:
@@ -240,6 +243,9 @@ def measure_few_shot(runners, data, *, numbers, seeds, tasks=TASKS, limit=None, 
                     scores[name].append(_score(labels[1][scored], fit(more[scored]), names, scatter=task.scatter))
             kind = "accuracy" if names is not None else "scatter" if task.scatter else "R2"
             row = {"task": task.name, "score": kind, "labels": number or len(chosen), "n_test": len(scored)}
+            rivals = [name for name in scores if name not in ("tokens", "embed")]
+            ahead, behind = compare_draws(row | scores, "tokens", rivals)["error"]
+            row |= {"asked": number, "ahead": ahead, "behind": behind}
             results.append(row | {k: (float(np.mean(v)), float(np.std(v))) for k, v in scores.items()})
     return results
 

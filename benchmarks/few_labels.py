@@ -8,8 +8,10 @@ Tasks and scores are those of ``benchmarks/representation.py``, with labels of L
 supernovae besides. The rows: ``linear``, the linear depth of ``astro_spectok.adapt``; ``no heads``, the same without
 what the heads say; ``untrained``, the same of a network of the same sizes with random weights, which has no heads;
 ``PCA-20``, ``PCA-50``, ``flux``, ridge regression on principal components and on the flux itself; ``CNN``, a small
-convolutional network from scratch. A mean over draws of the labels, and its scatter. Components and maps are those that
-estimators fit; folds, on which these calibrate errors and probabilities, are left out, so that all takes half an hour.
+convolutional network from scratch. A mean over draws of the labels, and its scatter. A reading is ahead where its mean
+difference from each rival, on the same draws, is larger than the standard error of that; how often it is larger than
+the scatter of single draws is printed beside it. Components and maps are those that estimators fit; folds, on which
+these calibrate errors and probabilities, are left out, so that all takes half an hour.
 
 The packaged heads have learned from labels of MILES and CFLIB (labels of stars) and of the SpeX library (types). Of
 these sets stars that no head has seen are scored, but those with labels are among those that heads have seen. Heads
@@ -26,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _draws import count_ahead
 from _few_labels_tasks import FEW_TASKS, choose_rows
 from _representation_probes import N_GRID, _fit_network, _score, fit_ridge
 from _representation_spectra import common_range, make_untrained, open_runner, read_spectra, resample_common
@@ -38,7 +41,6 @@ from astro_spectok.adapt.ridge import Components, fit_linear
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.weights.backbone import digest_backbone, digest_heads
 
-BASELINES = ("PCA-20", "PCA-50", "flux", "CNN")
 #: networks and blocks of the linear readings
 READINGS = {
     "linear": ("weights", (*BLOCKS, HEADS)),
@@ -141,15 +143,6 @@ def measure(runners, data, tasks, *, numbers, seeds, cnn, folder):
     return rows
 
 
-def compare(row, name, rivals):
-    """Whether a reading is ahead of each of its rivals by more than the scatter of the difference over the draws, and
-    whether it is behind any by more than that: (bool, bool)."""
-    sign = -1 if row["score"] == "scatter" else 1
-    gains = [sign * (np.array(row[name]) - np.array(row[rival])) for rival in rivals if rival in row]
-    ahead = all(gain.mean() > gain.std() for gain in gains)
-    return ahead, any(-gain.mean() > gain.std() for gain in gains)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="directory that holds train and test")
@@ -169,13 +162,16 @@ def main():
         {"weights": runner, "untrained": make_untrained(runner)}, options.data, tasks,
         numbers=[n or None for n in options.labels], seeds=options.seeds, cnn=options.cnn, folder=options.keep,
     )  # fmt: skip
-    for name in ("linear", "no heads"):
-        for number in options.labels:
-            judged = [compare(row, name, (*BASELINES, "untrained")) for row in rows if row["asked"] == (number or None)]
-            ahead, behind = (sum(x) for x in zip(*judged, strict=True))
-            print(f"{name}, {number or 'all'} labels: ahead of all on {ahead}, behind one on {behind} of {len(judged)}")
+    counts = [row for name in ("linear", "no heads") for row in count_ahead(rows, name)]
+    for row in counts:
+        print(
+            f"{row['reading']}, {row['asked'] or 'all'} labels, of {row['n']} tasks: by the error of the mean "
+            f"difference ahead of all on {row['ahead']}, behind one on {row['behind']}; by the scatter of single draws "
+            f"{row['ahead_each']} and {row['behind_each']}"
+        )
     if options.json:
         content = {"weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seeds": options.seeds, "rows": rows}
+        content["counts"] = counts
         options.json.write_text(json.dumps(content, indent=1) + "\n")
 
 

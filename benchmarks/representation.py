@@ -14,7 +14,8 @@ The parts:
 - ``shares``: chi2 of shown pixels, and what becomes of it without the learned values, or without the explicit detail.
 - ``few_shot``: ridge regression on learned values of frozen tokens averaged around 24 wavelengths, on `embed`, on
   tokens of an untrained network of the same sizes, on 50 principal components and on the flux itself, and a small
-  convolutional network from scratch; R2 or balanced accuracy after so many labels, split by object.
+  convolutional network from scratch; R2 or balanced accuracy after so many labels, split by object. ``ahead`` and
+  ``behind`` are by the standard error of the mean difference on the same draws of labels.
 - ``instruments``: stars of CFLIB looked up in MILES, and labels of their neighbours there.
 - ``repeats``, ``simulated``, ``warps``: the same object twice, real and simulated, and with a wrong calibration.
 - ``ranks``: effective rank of embeddings and of learned values.
@@ -81,6 +82,8 @@ def measure(runner, data, parts, *, quick=False):
         elif part == "ranks":
             out[part] = measure_ranks(runner, test, HIDDEN_SETS, limit=limit)
         print_rows(part, out[part])
+        if part == "few_shot":
+            print_ahead(out[part])
         print(f"({time.perf_counter() - start:.0f} s)", flush=True)
     return out
 
@@ -93,6 +96,14 @@ def print_rows(title, rows):
     print(f"\n{title}")
     for line in (columns, *cells):
         print("  ".join(f"{text:>{width}s}" for text, width in zip(line, widths, strict=True)))
+
+
+def print_ahead(rows):
+    """On how many tasks frozen tokens are ahead of all other features, or behind one, by number of labels."""
+    for asked in dict.fromkeys(row["asked"] for row in rows):
+        own = [row for row in rows if row["asked"] == asked]
+        ahead, behind = (sum(row[key] for row in own) for key in ("ahead", "behind"))
+        print(f"{asked or 'all'} labels: ahead of all on {ahead}, behind one on {behind} of {len(own)}")
 
 
 def _show(value):

@@ -14,7 +14,7 @@ from pathlib import Path
 from _comparison_table import make_comparison_table
 from _diagrams import plot_diagrams
 from _estimator_tables import make_estimator_tables, plot_reliability
-from _few_labels_table import make_few_labels_table
+from _few_labels_table import make_ahead_table, make_few_labels_table
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
 from _galaxies_table import make_galaxies_tables
@@ -152,6 +152,7 @@ def make_tables():
     tables["exposures"] = make_exposures_table(read("exposures"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     tables["small_few_labels"] = make_few_labels_table(read("small_few_labels"))
+    tables["small_few_labels_ahead"] = make_ahead_table(read("small_few_labels"))
     # the model card shows these whether they are there or not
     tables |= {f"small_{name}": NOT_MEASURED for name in NAMES}
     for path in sorted(RESULTS.glob("*_real_spectra.json")):

@@ -7,15 +7,22 @@ import pytest
 from astro_spectok.adapt.features import BLOCKS, HEADS
 
 
-def test_ahead_and_behind_by_more_than_the_draws_scatter(load):
-    few = load("few_labels")
+def test_ahead_and_behind_by_the_error_of_the_mean_difference_and_by_the_scatter(load):
+    compare = load("_draws").compare_draws
     row = {"score": "R2", "linear": [0.9, 0.8, 0.7], "PCA-20": [0.8, 0.7, 0.6], "flux": [0.7, 0.9, 0.5]}
-    assert few.compare(row, "linear", ["PCA-20"]) == (True, False)
-    assert few.compare(row, "linear", ["PCA-20", "flux"]) == (False, False)
-    assert few.compare(row, "PCA-20", ["linear"]) == (False, True)
+    assert compare(row, "linear", ["PCA-20"]) == {"error": (True, False), "scatter": (True, False)}
+    # differences of 0.2, -0.1, 0.2: mean 0.1, scatter 0.173, error of the mean 0.1 and a little less
+    row["flux"] = [0.7, 0.899, 0.5]
+    assert compare(row, "linear", ["PCA-20", "flux"]) == {"error": (True, False), "scatter": (False, False)}
+    assert compare(row, "PCA-20", ["linear"])["scatter"] == (False, True)
     # of a scatter less is better
-    assert few.compare(row | {"score": "scatter"}, "linear", ["PCA-20"]) == (False, True)
-    assert few.compare(row, "linear", ["PCA-20", "not there"]) == (True, False)
+    assert compare(row | {"score": "scatter"}, "linear", ["PCA-20"])["error"] == (False, True)
+    assert compare(row, "linear", ["PCA-20", "not there"])["error"] == (True, False)
+
+
+def test_one_draw_tells_of_no_difference(load):
+    row = {"score": "R2", "linear": [0.9], "flux": [0.1]}
+    assert load("_draws").compare_draws(row, "linear", ["flux"]) == {"error": (False, False), "scatter": (False, False)}
 
 
 def test_stars_that_the_head_has_seen_are_not_scored(load):
@@ -63,6 +70,11 @@ def test_table_names_the_best_baseline(load):
     order = [text.index(f"{x:.3f} ± 0.000") for x in (0.4, 0.3, 0.2, 0.1)]
     assert order == sorted(order)
     assert "other stars" in text
+    row |= {"linear": [0.1, 0.12, 0.11], "no heads": [0.4, 0.2, 0.3], "untrained": [0.3, 0.3, 0.3], "flux": [0.5] * 3}
+    row["PCA-20"] = [0.4, 0.4, 0.4]
+    text = table.make_ahead_table({"sha256": "a" * 64, "seeds": 3, "rows": [row]})
+    assert "with heads\n     - 30\n     - 1\n     - 1 (1)\n     - 0 (0)" in text
+    assert "without heads\n     - 30\n     - 1\n     - 0 (0)\n     - 0 (0)" in text
     assert "not measured" in table.make_few_labels_table(None).lower()
 
 
