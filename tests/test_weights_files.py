@@ -17,6 +17,7 @@ from safetensors.torch import save, save_file
 from astro_spectok import weights as room
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.heads import RedshiftConfig, StellarConfig, build_model
+from astro_spectok.heads.model import describe_model
 from astro_spectok.heads.small_numbers import (
     GALAXY_RULES,
     PHOTOMETRY_DOMAIN,
@@ -41,6 +42,7 @@ from astro_spectok.weights import (
     write_weights,
 )
 from astro_spectok.weights.format import _digest_content, _split
+from astro_spectok.weights.loading import name_tensors
 
 CONFIG = CONFIGS["tiny"]
 #: what `write_weights` asks for at least
@@ -280,6 +282,33 @@ def test_changed_file_is_loaded_anew(path, network):
     state = {name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}
     write_state(path, state, overwrite=True)
     assert load_network(path) is not old
+
+
+def test_matrices_in_a_byte_a_number(tmp_path, network):
+    """Rounded to a step of their row, the same when they are written again, and other tensors as they were."""
+    name = "backbone.wide.weight"
+    config, state = describe_model(network), name_tensors(network)
+    rows = torch.randn(8, 1024, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 2, 8)[:, None]
+    rows[3] = 0
+    state[name], state["heads.kept"] = rows, torch.ones(64, 64)
+    packed = {"packed": ["backbone.wide", "backbone.no such"]}
+    first = write_weights(tmp_path / "first.safetensors", config, state, metadata=packed)
+    _, found = read_weights(first)
+    step = rows.abs().amax(1, keepdim=True) / 127
+    assert ((found[name] - rows).abs() <= 0.76 * step).all()  # scales are rounded too
+    assert all(torch.equal(found[key], state[key]) for key in state if key != name)
+    second = write_weights(tmp_path / "second.safetensors", config, found, metadata=packed)
+    assert torch.equal(read_weights(second)[1][name], found[name])
+    plain = write_weights(tmp_path / "plain.safetensors", config, state)
+    assert plain.stat().st_size - first.stat().st_size > 2.9 * rows.numel()
+
+
+@pytest.mark.parametrize("scale", [torch.ones(3), torch.ones(8, 1)])
+def test_scales_that_are_of_no_rows_are_refused(tmp_path, network, scale):
+    state = name_tensors(network) | {"backbone.x": torch.ones(8, 8, dtype=torch.int8), "backbone.x:scale": scale}
+    path = write_weights(tmp_path / "x.safetensors", describe_model(network), state)
+    with pytest.raises(WeightsError, match=r"backbone\.x:scale must hold a scale for each row"):
+        read_weights(path)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The file format of weights: safetensors, with what describes network and heads and a digest in its metadata.
 
-Format 2 holds the tensors ``backbone.*`` and ``heads.NAME.*``, and as JSON the sizes of the backbone and for each head
-its kind, settings, domain, calibration, rules and provenance. Files of format 1 are read as if they were of format 2.
+Format 2 holds the tensors ``backbone.*`` and ``heads.NAME.*``, some perhaps in a byte a number, and as JSON the sizes
+of the backbone and for each head its kind, settings, domain, calibration, rules and provenance. Files of format 1 are
+read as if they were of format 2.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from astro_spectok.exceptions import WeightsError, WeightsIntegrityError
 from astro_spectok.utils.atomic import replace_file
 from astro_spectok.weights.checks import check_header, check_metadata
+from astro_spectok.weights.packing import PACKED_KEY, pack_rows, unpack_rows
 
 __all__ = [
     "CONFIG_KEY",
@@ -63,7 +65,8 @@ def read_weights(path):
         ``backbone``, the sizes of the network, and ``heads``, a list with ``name``, ``kind``, ``config``, ``domain``,
         ``calibration``, ``rules`` and ``provenance`` of each.
     tensors : dict of str to `torch.Tensor`
-        The parameters under ``backbone.`` and ``heads.NAME.``, on the cpu, in the precision that they are stored in.
+        The parameters under ``backbone.`` and ``heads.NAME.``, on the cpu, in the precision that they are stored in;
+        float32 of those that are stored in a byte each.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def read_weights(path):
     True
     """
     raw, tensors = read_content(path)
-    config, _, tensors = _convert(raw, path, tensors)
+    config, _, tensors = _convert(raw, path, unpack_rows(tensors, path))
     return config, tensors
 
 
@@ -248,7 +251,8 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
         The parameters under ``backbone.`` and ``heads.NAME.``.
     metadata : mapping, optional
         More to be remembered: ``name``, ``training`` (data, steps, ``wavelength_range`` in Angstrom)
-        and whatever else; values that are no strings are written as JSON.
+        and whatever else; values that are no strings are written as JSON. Matrices whose names begin as one of the
+        texts in ``packed`` are stored in a byte a number (`~astro_spectok.weights.packing.pack_rows`).
     overwrite : bool, optional
         Whether to replace a file that exists.
 
@@ -280,7 +284,10 @@ def write_weights(path, config, tensors, *, metadata=None, overwrite=False):
     ('ours', (3600.0, 9800.0), False)
     """
     path = check_path(path, overwrite=overwrite)
-    return write_content(path, _encode_metadata(config, metadata or {}), tensors, overwrite=overwrite)
+    texts = _encode_metadata(config, metadata or {})
+    if metadata and (packed := metadata.get(PACKED_KEY)):
+        tensors = pack_rows(tensors, packed)
+    return write_content(path, texts, tensors, overwrite=overwrite)
 
 
 def check_path(path, *, overwrite):
