@@ -5,6 +5,7 @@ import itertools
 import warnings
 
 import numpy as np
+from _catalogue_errors import find_catalogue_errors
 from _real_sets import CLASSES, read_truth
 from _test_sets import SETS
 
@@ -34,7 +35,7 @@ class _At:
         self.z = z
 
 
-def estimate_spectra(estimator, spectra, medium, z_true=None):
+def estimate_spectra(estimator, spectra, medium, z_true=None, z_true_err=None):
     """What the estimator answers.
 
     Parameters
@@ -43,16 +44,17 @@ def estimate_spectra(estimator, spectra, medium, z_true=None):
     spectra : list of (wavelength, flux, ivar)
         Angstrom in ``medium``; ivar 0 is bad, and 1 throughout means that no errors are known.
     medium : {'vacuum', 'air'}
-    z_true : ndarray, shape (n,), optional
-        NaN where unknown.
+    z_true, z_true_err : ndarray, shape (n,), optional
+        NaN where unknown; and standard errors, 0 if not given.
 
     Returns
     -------
     dict of str to ndarray, shape (n,)
         ``class`` ('' where a spectrum cannot be used), ``z``, ``z_err``, ``p_best``, ``zwarn``, ``measured_snr``, and
-        ``pit``, the probability of a redshift below ``z_true``, NaN where that is not known.
+        ``pit``, the probability of a redshift below ``z_true``, NaN where that is not known; ``pit_beside``, the same
+        with ``z_true_err`` beside ``z_err``.
     """
-    table = {"class": [], "z": [], "z_err": [], "p_best": [], "zwarn": [], "snr": [], "pit": []}
+    table = {"class": [], "z": [], "z_err": [], "p_best": [], "zwarn": [], "snr": [], "pit": [], "pit_beside": []}
     for start in range(0, len(spectra), CHUNK):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FlaggedSpectraWarning)
@@ -63,17 +65,22 @@ def estimate_spectra(estimator, spectra, medium, z_true=None):
         for key in ("z", "z_err", "p_best", "zwarn", "snr"):
             table[key].append(np.asarray(found[key]))
         truth = np.full(len(found), np.nan) if z_true is None else z_true[start : start + CHUNK]
-        table["pit"] += [_find_pit(row, found.meta, z) for row, z in zip(found, truth, strict=True)]
+        beside = np.zeros(len(found)) if z_true_err is None else z_true_err[start : start + CHUNK]
+        for row, z, z_err in zip(found, truth, beside, strict=True):
+            table["pit"].append(_find_pit(row, found.meta, z))
+            table["pit_beside"].append(_find_pit(row, found.meta, z, z_err) if z_err > 0 else table["pit"][-1])
     out = {key: np.concatenate(table[key]) for key in ("z", "z_err", "p_best", "zwarn")}
-    out |= {"measured_snr": np.concatenate(table["snr"]), "pit": np.array(table["pit"])}
+    out |= {"measured_snr": np.concatenate(table["snr"])} | {k: np.array(table[k]) for k in ("pit", "pit_beside")}
     return out | {"class": np.array(table["class"], "U6")}
 
 
-def _find_pit(row, meta, z_true):
+def _find_pit(row, meta, z_true, z_true_err=0.0):
     """`find_pit` of one row of the table; NaN where nothing was measured or is known."""
     if not (row["spectype"] and np.isfinite(z_true)):
         return np.nan
-    return find_pit(RedshiftPosterior.expand(row, meta), _At(float(row["z"])), float(row["z_err"]), z_true)
+    return find_pit(
+        RedshiftPosterior.expand(row, meta), _At(float(row["z"])), float(np.hypot(row["z_err"], z_true_err)), z_true
+    )
 
 
 def estimate_set(estimator, survey, path, *, limit=None):
@@ -98,7 +105,8 @@ def estimate_set(estimator, survey, path, *, limit=None):
     if limit is not None:
         rows = np.sort(np.random.default_rng(7).permutation(rows)[:limit])
     table = read_truth(columns, len(rows), rows)
-    table |= estimate_spectra(estimator, [spectra[i] for i in rows], SETS[survey.name], table["z_true"])
+    errors = find_catalogue_errors(survey.name, columns, rows)
+    table |= estimate_spectra(estimator, [spectra[i] for i in rows], SETS[survey.name], table["z_true"], errors)
     table["snr"] = np.where(np.isfinite(table["snr"]), table["snr"], table["measured_snr"])
     table["wide"] = np.full(len(rows), survey.wide)
     usable = table["class"] != ""

@@ -17,6 +17,7 @@ def make_table(**columns):
         "class": np.full(n, "STAR"), "class_true": np.full(n, "STAR"), "z": np.zeros(n), "z_true": np.zeros(n),
         "z_err": np.full(n, 1e-5), "p_best": np.full(n, 0.95), "zwarn": np.zeros(n, int), "snr": np.full(n, 50.0),
         "wide": np.zeros(n, bool), "object": np.full(n, ""), "row": np.arange(n), "pit": np.full(n, 0.5),
+        "pit_beside": np.full(n, 0.5),
     }  # fmt: skip
     return table | {key: np.array(x) for key, x in columns.items()}
 
@@ -88,6 +89,30 @@ def test_whole_run(load, redshift_weights, tmp_path):
     assert made["estimator_precision"] == tables.NOT_MEASURED
     tables.plot_reliability(content, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_errors_of_catalogues_are_those_of_their_lines_beside_what_they_state(load):
+    find = load("_catalogue_errors").find_catalogue_errors
+    columns = {
+        "cls": np.array(["QSO", "QSO", "QSO", "GALAXY", "STAR"]), "z": np.array([0.5, 1.5, 3.0, 0.1, np.nan]),
+        "zerr": np.array([np.nan, 0.0, 3e-3, 2e-5, 1e-5]),
+    }  # fmt: skip
+    expected = [1.5 * 56 / 299792.458, 2.5 * 205 / 299792.458, np.hypot(3e-3, 4 * 415 / 299792.458), 2e-5, 1e-5]
+    assert find("some", columns, np.arange(5)) == pytest.approx(expected)
+    columns.pop("zerr")
+    assert find("vandels_real", columns, np.array([3, 4])) == pytest.approx(141 / 299792.458 * np.array([1.1, 1]))
+
+
+def test_pit_with_the_error_of_the_truth_is_nearer_the_middle(load, redshift_weights):
+    """An answer that is off by three of its errors is off by less of both errors."""
+    made, estimator = load("_estimated"), RedshiftEstimator(redshift_weights, "cpu")
+    x = np.geomspace(3800.0, 9000.0, 3000)
+    spectra = [(x, 1 + np.random.default_rng(0).normal(0, 0.1, 3000), np.full(3000, 100.0))]
+    first = made.estimate_spectra(estimator, spectra, "vacuum", np.array([0.1]))
+    z, z_err = first["z"] + 3 * first["z_err"], 3 * first["z_err"]
+    table = made.estimate_spectra(estimator, spectra, "vacuum", z, z_err)
+    assert table["pit"] == pytest.approx(made.estimate_spectra(estimator, spectra, "vacuum", z)["pit_beside"])
+    assert abs(table["pit_beside"] - 0.5) < abs(table["pit"] - 0.5)
 
 
 def test_unmeasured_rows_are_left_out(load, redshift_weights):
