@@ -11,13 +11,17 @@ from astro_spectok.network.decoder import Decoder
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.head_inputs import HeadInputs
 from astro_spectok.network.level import N_EXPLICIT, patch_extent, patch_level
-from astro_spectok.network.linear import Linear
+from astro_spectok.network.linear import Linear, is_plain_inference
 from astro_spectok.network.patches import N_CHANNELS
 from astro_spectok.network.pooling import SummaryPooling
 from astro_spectok.network.precision import open_autocast
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
+
+#: tokens that pass through the blocks together where no gradients are wanted: what they make of them (of a width of 160,
+#: up to 2.6 MB) stays in a processor's cache, which saves a tenth of an embedding
+PART_TOKENS = 1024
 
 
 class SpectralNetwork(nn.Module):
@@ -117,11 +121,25 @@ class SpectralNetwork(nn.Module):
         phases = self.rotary(patches.grid.geometry[..., 0], self.device)
         with self._autocast():
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
+            if weights is None and is_plain_inference(x):
+                return self._run_in_parts(x, patches.mask, phases)
             for block in self.blocks:
                 if weights is not None:
                     weights.append(block.weigh(x, patches.mask, phases))
                 x = block(x, patches.mask, phases)
         return x
+
+    def _run_in_parts(self, x, mask, phases):
+        """Output of the blocks for ``x`` (B, T, width), a few spectra at a time, which stay in the processor's cache."""
+        size = max(PART_TOKENS // x.shape[1], 1)
+        parts = []
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            y, turns = x[rows], tuple(phase[rows] for phase in phases)
+            for block in self.blocks:
+                y = block(y, mask[rows], turns)
+            parts.append(y)
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def measure_attention(self, patches):
         """Attention weights of each head of each block of the encoder.

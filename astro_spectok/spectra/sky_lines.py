@@ -94,7 +94,8 @@ def find_medium_by_sky(wavelength, flux, ivar, *, resolution=None, has_errors=Tr
         return None
     widths = [1 / resolution] if resolution else [count * pixel for count in ELEMENTS]
     shifts = np.arange(-REACH, REACH + STEP / 2, STEP)
-    sigmas = [max(width, 2 * pixel) / FWHM_PER_SIGMA for width in widths]
+    # to a hundredth, so that spectra of one survey, of which other pixels are masked, share what is drawn
+    sigmas = [float(f"{max(width, 2 * pixel) / FWHM_PER_SIGMA:.1e}") for width in widths]
     widest = _match(x, noise, lines, sigmas[-1], shifts[::GLANCE]).max()
     if widest < SEEN:
         return None
@@ -159,7 +160,7 @@ def _match(x, noise, lines, sigma, shifts):
     return gained / max(float(left @ left - gained.max()) / len(x), 1e-6)
 
 
-@lru_cache(maxsize=16)  # spectra of a survey have pixels alike
+@lru_cache(maxsize=16)
 def _draw_lines(sigma):
     """A fine grid in ln(wavelength), and all lines on it at unit height."""
     lines, fine = _list_lines(), sigma / 4

@@ -209,12 +209,18 @@ def _fit_band(band, x, flux, ivar, resolution, shifts):
     smooth, _ = np.linalg.qr(np.stack([np.ones_like(place), place, place**2], axis=1))
     left = weight * flux / level
     left -= smooth @ (smooth.T @ left)
-    few = shifts[::GLANCE]
-    if _match(x, left, weight, smooth, [_make_absorption(band, DEPTHS[2], powers[-1])], few).max() < SEEN:
+    few, middle = shifts[::GLANCE], DEPTHS[len(DEPTHS) // 2]
+
+    def see(tried, shifts):
+        return _match(x, left, weight, smooth, [_make_absorption(band, *one) for one in tried], shifts)
+
+    if see([(middle, powers[-1])], few).max() < SEEN:
         return np.zeros(len(shifts))
-    tried = [_make_absorption(band, depth, power) for power in powers for depth in DEPTHS]
-    seen = _match(x, left, weight, smooth, tried, few).max(axis=1)
-    (best,) = _match(x, left, weight, smooth, [tried[int(np.argmax(seen))]], shifts)
+    # the depth changes how a band looks less than the width does
+    seen = see([(middle, power) for power in powers], few).max(axis=1)
+    power = powers[int(np.argmax(seen))]
+    seen = see([(depth, power) for depth in DEPTHS], few).max(axis=1)
+    (best,) = see([(DEPTHS[int(np.argmax(seen))], power)], shifts)
     noise = max((left @ left - best.max()) / len(x), 1.0)
     return best / noise
 

@@ -17,8 +17,10 @@ _ABSURD = 30.0
 _RIGHT = 4.0
 #: a stated error this far off can only be in another unit than the flux
 _ANOTHER_UNIT = 1e5
-#: fewest pixels that say something; most that are looked at
-_LEAST_PIXELS, _MOST_PIXELS = 48, 2048
+#: fewest pixels that say something; most that are looked at; those of a first glance
+_LEAST_PIXELS, _MOST_PIXELS, _GLANCE_PIXELS = 48, 2048, 512
+#: median of second differences over the error by which a glance believes it: of white noise it is 1.65
+_NEAR = (0.5, 5.0)
 
 
 def to_deviation(error, kind, flux):
@@ -63,6 +65,8 @@ def judge_error_kind(flux, error, stated="err"):
     >>> judge_error_kind(flux, np.full(500, 1e-32)), judge_error_kind(flux, np.full(500, 1e-16))
     ('var', 'err')
     """
+    if _is_near(flux, error, stated):
+        return stated
     off = _measure_misfit(flux, error, (stated,))
     if off is None or not off[stated] > np.log(_ABSURD):
         return stated
@@ -71,6 +75,24 @@ def judge_error_kind(flux, error, stated="err"):
     # off by powers of ten, it is another unit: then the best is good enough if it is not absurd itself
     enough = _RIGHT if off[stated] < np.log(_ANOTHER_UNIT) else _ABSURD * _RIGHT
     return best if off[best] < np.log(enough) else stated
+
+
+def _is_near(flux, error, kind):
+    """Whether an error is near the scatter of the flux from pixel to pixel, by a glance at a few pixels.
+
+    The scatter at the scale on which pixels are independent, which decides where they are not near, is as large or
+    larger, but not by a factor of ten.
+    """
+    middle = slice(max(len(flux) // 2 - _GLANCE_PIXELS // 2, 0), len(flux) // 2 + _GLANCE_PIXELS // 2)
+    flux, error = (
+        np.asarray(flux[middle], np.float64),
+        to_deviation(np.asarray(error[middle], np.float64), kind, flux[middle]),
+    )
+    second = np.abs(2 * flux[1:-1] - flux[:-2] - flux[2:])
+    with np.errstate(all="ignore"):
+        ratio = second / error[1:-1]
+    ratio = ratio[np.isfinite(ratio)]
+    return len(ratio) >= _LEAST_PIXELS and _NEAR[0] < np.median(ratio) < _NEAR[1]
 
 
 def match_error_kind(flux, values):
