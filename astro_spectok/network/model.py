@@ -19,8 +19,8 @@ from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
 
-#: tokens that pass through the blocks together where no gradients are wanted: what they make of them (of a width of 160,
-#: up to 2.6 MB) stays in a processor's cache, which saves a tenth of an embedding
+#: tokens that pass through the blocks together where no gradients are wanted: what is made of them (2.6 MB at a width
+#: of 160) stays in the processor's cache, which saves a tenth of an embedding
 PART_TOKENS = 1024
 
 
@@ -130,7 +130,7 @@ class SpectralNetwork(nn.Module):
         return x
 
     def _run_in_parts(self, x, mask, phases):
-        """Output of the blocks for ``x`` (B, T, width), a few spectra at a time, which stay in the processor's cache."""
+        """Output of the blocks for ``x`` (B, T, width), a few spectra at a time, which stay in the cache."""
         size = max(PART_TOKENS // x.shape[1], 1)
         parts = []
         for start in range(0, len(x), size):
