@@ -13,7 +13,7 @@ __all__ = ["choose_budget", "gather_patches", "plan_batches", "plan_groups"]
 #: most tokens at once on a CPU unless asked for more: beyond, memory grows and no time is gained
 CPU_BATCH_TOKENS = 6144
 #: what a batch costs on a CPU besides its tokens, in tokens
-CPU_OVERHEAD = 150
+CPU_OVERHEAD = 500
 
 
 def plan_batches(lengths, budget, *, overhead=None):

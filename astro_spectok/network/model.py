@@ -131,15 +131,16 @@ class SpectralNetwork(nn.Module):
 
     def _run_in_parts(self, x, mask, phases):
         """Output of the blocks for ``x`` (B, T, width), a few spectra at a time, which stay in the cache."""
-        size = max(PART_TOKENS // x.shape[1], 1)
-        parts = []
+        size, found = max(PART_TOKENS // x.shape[1], 1), torch.zeros_like(x)
         for start in range(0, len(x), size):
-            rows = slice(start, start + size)
-            y, turns = x[rows], tuple(phase[rows] for phase in phases)
+            # without what only longer spectra of the batch need
+            covered = mask[start : start + size].any(dim=0).nonzero()
+            part = slice(start, start + size), slice(int(covered[-1]) + 1 if len(covered) else 1)
+            y, turns = x[part], tuple(phase[part[0], :, part[1]] for phase in phases)
             for block in self.blocks:
-                y = block(y, mask[rows], turns)
-            parts.append(y)
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
+                y = block(y, mask[part], turns)
+            found[part] = y
+        return found
 
     def measure_attention(self, patches):
         """Attention weights of each head of each block of the encoder.

@@ -146,7 +146,7 @@ class Survey:
         path : str or path-like
             Folder of the catalogue.
         **options
-            Of ``lsdb.from_dataframe``, such as ``threshold`` and ``catalog_name``.
+            Of ``lsdb.from_dataframe``, such as ``partition_rows`` and ``catalog_name``.
 
         Raises
         ------
