@@ -9,7 +9,7 @@ from _adapt import WAVELENGTH, make_labelled
 from astropy import units as u
 from astropy.table import QTable
 from conftest import assert_same_vectors
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_spectok import embed
 from astro_spectok.exceptions import FlaggedSpectraWarning, RepeatedObjectsWarning, WeightsError
@@ -25,6 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from astro_spectok.adapt import AdaptFlag, SpectrumClassifier, SpectrumEmbedder, SpectrumRegressor, SpectrumSet
+from astro_spectok.adapt.labels import read_classes, read_labels
+from astro_spectok.engine import Runner
 
 SPECTRA, LABELS = make_labelled(60)
 TRAIN, TEST = slice(0, 40), slice(40, 60)
@@ -161,7 +163,9 @@ def test_what_lies_outside_the_domain_is_flagged(regressor, spectra):
     [
         (np.arange(7), ValueError, "one value of 'label' for each of the 8 spectra"),
         (np.full(8, np.nan), ValueError, "at least 4 spectra that can be used and have a label; got 0"),
-        (["a"] * 8, TypeError, "must hold numbers"),
+        (["a"] * 8, TypeError, "must hold real numbers"),
+        (np.arange(8) + 1j, TypeError, "must hold real numbers"),
+        (np.full(8, 0.1), ValueError, "must differ from spectrum to spectrum; got 0.1 for all"),
         (np.full(8, np.inf), ValueError, "must be finite"),
         (None, ValueError, "y must be the labels"),
     ],
@@ -169,6 +173,62 @@ def test_what_lies_outside_the_domain_is_flagged(regressor, spectra):
 def test_bad_labels_are_refused_in_words(y, error, message, spectra, tiny_weights):
     with pytest.raises(error, match=message):
         SpectrumRegressor(tiny_weights, "cpu").fit(spectra[:8], y)
+
+
+def test_labels_of_a_structured_array_are_those_of_a_table():
+    """scikit-learn splits these, and no table of astropy: with units and without."""
+    plain = np.array([(1.0, 4.0), (2.0, np.nan)], dtype=[("a", float), ("b", float)])
+    labels = read_labels(plain, 2)
+    assert (labels.names, labels.units, labels.form) == (("a", "b"), (None, None), "table")
+    assert_array_equal(labels.values, [[1, 4], [2, np.nan]])
+    labels = read_labels(u.Quantity(plain, "(km, mag)"), 2)
+    assert labels.units == (u.km, u.mag)
+    assert read_labels(u.Quantity(plain, "(m, mag)"), 2, like=labels).values[1, 0] == 0.002
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "number"),
+    [
+        ([1, None, 0, True], [0, 1], [1, -1, 0, 1]),
+        ([2.0, np.nan, 1.0], [1, 2], [1, -1, 0]),
+        (np.array(["b", None, "a"], object), ["a", "b"], [1, -1, 0]),
+        (np.array([b"b", np.nan, b"a"], object), ["a", "b"], [1, -1, 0]),
+        (np.ma.masked_array([5, 6, 5], [True, False, False]), [5, 6], [-1, 1, 0]),
+        ([None, None], [], [-1, -1]),
+    ],
+)
+def test_classes_of_any_type(y, classes, number):
+    """Whole numbers stay whole where some are unknown."""
+    found, which = read_classes(y, len(y))
+    assert (found.tolist(), which.tolist()) == (classes, number)
+    assert found.dtype.kind in "iU"
+
+
+def test_classes_that_pandas_does_not_know():
+    pandas = pytest.importorskip("pandas")
+    for dtype in ("object", "Int64"):
+        found, number = read_classes(pandas.Series([3, pandas.NA, 4], dtype=dtype), 3)
+        assert (found.tolist(), number.tolist()) == ([3, 4], [0, -1, 1])
+
+
+def test_a_set_is_no_array(spectra):
+    with pytest.raises(TypeError, match="no array of numbers: .* put SpectrumEmbedder"):
+        np.asarray(spectra)
+
+
+def test_nothing_goes_through_the_network_twice(tiny_weights, monkeypatch):
+    """Not even what is altered to see what other instruments do, in fits with some of the spectra."""
+    seen = []
+    real = Runner.encode
+    monkeypatch.setattr(Runner, "encode", lambda self, part, **k: seen.append(len(part)) or real(self, part, **k))
+    spectra, y = SpectrumSet(SPECTRA[:12], medium="vacuum"), LABELS["depth"][:12]
+    model = SpectrumRegressor(tiny_weights, "cpu", blocks="flux").fit(spectra, y)
+    assert sum(seen) == 12 * 4
+    shifts, seen[:] = model.transfer_.shifts, []
+    model.fit(spectra[np.arange(12)[::-1]], y[::-1])
+    model.fit(spectra[2:], y[2:]).predict(spectra[:2])
+    assert sum(seen) == 0
+    assert (shifts > 0).all()
 
 
 def test_wrong_units_are_refused_in_words(regressor, spectra):
@@ -184,7 +244,9 @@ def test_wrong_units_are_refused_in_words(regressor, spectra):
 @pytest.mark.parametrize(
     ("y", "message"),
     [(["a"] * 8, "got the class a alone"), ([""] * 8, "more than one class; got none"),
-     (np.linspace(0, 1, 8), "Unknown label type: continuous")],
+     (np.linspace(0, 1, 8), "Unknown label type: continuous"),
+     ([1, "a", *"abab", None, None], "must be all text or all whole numbers; got 1 among others"),
+     ([{}] * 8, "must be text or whole numbers; got the type object")],
 )  # fmt: skip
 def test_bad_classes_are_refused_in_words(y, message, spectra, tiny_weights):
     with pytest.raises(ValueError, match=message):
@@ -220,6 +282,10 @@ def test_repeated_objects_are_noticed(spectra, tiny_weights):
         model.fit(twice, np.arange(16) // 2, groups=np.arange(16) // 8)
     with pytest.raises(ValueError, match="groups must be one for each of the 16 spectra"):
         model.fit(twice, np.arange(16) // 2, groups=[1, 2])
+    some = np.arange(16) < 3
+    for groups in (np.where(some, np.nan, 1), np.where(some, None, "a"), np.ma.masked_array(np.arange(16), some)):
+        with pytest.raises(ValueError, match="groups must be known of all spectra; got none of 3"):
+            model.fit(twice, np.arange(16) // 2, groups=groups)
 
 
 def test_another_backbone_is_refused(regressor, spectra, redshift_weights):

@@ -103,8 +103,7 @@ class SpectrumModel(StoredModel, BaseEstimator):
         self._begun = None
         # for as long as it is fitted
         self._fitting = batch, readings, runner, DeepSettings.read(self.options)
-        self._beside = spectra.vectors
-        self._redshift = np.zeros(len(spectra)) if self.frame == "rest" else spectra.redshift
+        self._set = spectra
         self.weights_sha256_, self.weights_name_ = runner.loaded.sha256, runner.loaded.name
         self.backbone_sha256_ = digest_backbone(runner.network)
         self.heads_sha256_ = digest_heads(runner.network, find_teaching(runner.network)) if heads else None
@@ -150,11 +149,10 @@ class SpectrumModel(StoredModel, BaseEstimator):
     def _end(self, usable):
         """Measure what other instruments do, and forget the spectra."""
         batch, _, runner, _ = self._fitting
-        self.transfer_ = Transfer.fit(
-            batch, np.flatnonzero(usable), self.reading_, runner, self._beside, self._redshift
-        )
+        rows = np.flatnonzero(usable)
+        self.transfer_ = Transfer.fit(self._set, batch, rows, self.reading_, runner, self.frame)
         self.reading_.trim()
-        del self._fitting, self._begun, self._beside, self._redshift
+        del self._fitting, self._begun, self._set
 
     def _learn_simulated(self, simulated, progress, read):
         """The deeper part of an estimator that has learned from simulated spectra, None without; ``read`` says of

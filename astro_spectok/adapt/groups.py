@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from astro_spectok.adapt.labels import find_missing
 from astro_spectok.exceptions import RepeatedObjectsWarning
 from astro_spectok.interface.inputs import find_user
 
@@ -18,6 +19,12 @@ def check_groups(groups, n):
     values = np.asarray(groups)
     if values.shape != (n,):
         msg = f"groups must be one for each of the {n} spectra; got the shape {values.shape}"
+        raise ValueError(msg)
+    if unknown := int(find_missing(groups).sum()):
+        msg = (
+            f"groups must be known of all spectra; got none of {unknown}; if these are objects that are there once, give "
+            "each a group of its own"
+        )
         raise ValueError(msg)
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 

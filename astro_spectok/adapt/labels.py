@@ -11,7 +11,7 @@ from astropy.table import QTable, Row, Table
 
 from astro_spectok.interface.columns import Column
 
-__all__ = ["AFTER", "BEFORE", "Labels", "error_unit", "read_classes", "read_labels", "take_rows"]
+__all__ = ["AFTER", "BEFORE", "Labels", "error_unit", "find_missing", "read_classes", "read_labels", "take_rows"]
 
 #: name of a label that comes without one
 UNNAMED = "label"
@@ -71,7 +71,7 @@ def read_labels(y: Any, n: int, *, like: Labels | None = None) -> Labels:
 
     Parameters
     ----------
-    y : array_like, `~astropy.units.Quantity`, `~astropy.table.Table`, dict or data frame
+    y : array_like, `~astropy.units.Quantity`, `~astropy.table.Table`, dict, data frame or structured array
         One value for each spectrum, or a column for each label.
     n : int
         Number of spectra.
@@ -135,6 +135,8 @@ def _list_columns(y):
         raise ValueError(msg)
     if not isinstance(y, np.ndarray | list | tuple) and hasattr(y, "__array__"):
         y = np.asarray(y)
+    if names := getattr(getattr(y, "dtype", None), "names", None):  # structured, with units or without
+        return {name: y[name] for name in names}, "table"
     shape = np.shape(y)
     if len(shape) not in (1, 2):
         msg = f"y must have the shape (spectra,) or (spectra, labels); got {shape}"
@@ -164,10 +166,13 @@ def _to_numbers(name, column, unit, n, *, strict):
         except u.UnitsError as error:
             msg = f"y: the label {name!r} must have a unit that converts to {unit}, as in fit; got {given}"
             raise u.UnitsError(msg) from error
+    values = np.ma.getdata(column)
     try:
-        values = np.array(np.ma.getdata(column), dtype=np.float64)
+        if np.iscomplexobj(values):
+            raise TypeError
+        values = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        msg = f"y: the label {name!r} must hold numbers, NaN where unknown; classes are for SpectrumClassifier"
+        msg = f"y: the label {name!r} must hold real numbers, NaN where unknown; classes are for SpectrumClassifier"
         raise TypeError(msg) from error
     if values.shape != (n,):
         msg = f"y must hold one value of {name!r} for each of the {n} spectra; got the shape {values.shape}"
@@ -207,25 +212,21 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         msg = f"y must hold one class for each spectrum; got the {len(columns)} columns {', '.join(columns)}"
         raise ValueError(msg)
     (column,) = columns.values()
-    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else np.zeros(len(column), bool)
-    values = np.asarray(np.ma.getdata(column))
+    mask, values = find_missing(column), np.asarray(np.ma.getdata(column))
     if values.shape != (n,):
         msg = f"y must hold one class for each of the {n} spectra; got the shape {values.shape}"
         raise ValueError(msg)
     if values.dtype.kind == "O":
-        mask = mask | np.array([x is None or x != x for x in values], dtype=bool)
-        values = np.where(mask, "", values)
-        values = values.astype(str) if all(isinstance(x, str) for x in values) else values
+        values = _find_type(values, mask)
     if values.dtype.kind == "S":
         values = values.astype(str)
     if values.dtype.kind == "U":
         mask = mask | (np.char.strip(values) == "")
     elif values.dtype.kind == "f":
-        mask = mask | np.isnan(values)
         if (values[~mask] % 1 != 0).any():
             msg = "y: Unknown label type: continuous; classes must be text or whole numbers; or use SpectrumRegressor"
             raise ValueError(msg)
-        values = values if mask.any() else values.astype(np.int64) if np.isfinite(values).all() else values
+        values = np.where(mask, 0, values).astype(np.int64)
     elif values.dtype.kind not in "iub":
         msg = f"y: Unknown label type: classes must be text or whole numbers; got the type {values.dtype}"
         raise ValueError(msg)
@@ -233,3 +234,31 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     number = np.full(n, -1, np.int64)
     number[~mask] = inverse
     return classes, number
+
+
+def find_missing(values):
+    """Which of some values are masked, None, NaN, or what pandas has in their place: ndarray of bool."""
+    data = np.asarray(np.ma.getdata(values))
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(data.shape, bool)
+    if data.dtype.kind == "O":
+        return mask | np.array([_is_missing(x) for x in data.ravel()], dtype=bool).reshape(data.shape)
+    return mask | np.isnan(data) if data.dtype.kind == "f" else mask
+
+
+def _is_missing(x):
+    try:
+        return x is None or x is np.ma.masked or bool(x != x)
+    except TypeError:  # pandas' NA: not even a comparison with it is known
+        return True
+
+
+def _find_type(values, mask):
+    """Objects of which some are missing as an array of what the others are; these are filled."""
+    known = values[~mask].tolist()
+    kinds = {str if isinstance(x, str) else bytes if isinstance(x, bytes) else complex for x in known}
+    if len(kinds) > 1:
+        msg = f"y: Unknown label type: classes must be all text or all whole numbers; got {known[0]!r} among others"
+        raise ValueError(msg)
+    out = np.zeros(len(values), np.array(known).dtype if known else "U1")
+    out[~mask] = known
+    return out

@@ -178,7 +178,10 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
                 msg = f"y: the label {name!r} must be known of at least {FEWEST} spectra that can be used; got {got}"
                 raise ValueError(msg)
             target = targets[known, k]
-            centre, scale = target.mean(), target.std() or 1.0
+            centre, scale = target.mean(), target.std()
+            if not scale > 1e-12 * abs(centre):
+                msg = f"y: the label {name!r} must differ from spectrum to spectrum; got {labels.values[known[0], k]:g}"
+                raise ValueError(f"{msg} for all")
             predicted, spread = self.reading_.add_map(
                 known, ((target - centre) / scale)[:, None], candidates,
                 groups=None if groups is None else groups[known],

@@ -118,6 +118,14 @@ class SpectrumSet:
         part._rows, part._shared = self._rows[rows], self._shared
         return part
 
+    def __array__(self, dtype=None, copy=None):
+        # NumPy would go on to the sets of one spectrum of which a set consists, without end
+        msg = (
+            "a SpectrumSet is no array of numbers: estimators of astro_spectok.adapt take it as it is; before others put "
+            "SpectrumEmbedder, in a pipeline"
+        )
+        raise TypeError(msg)
+
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 

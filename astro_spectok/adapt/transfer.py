@@ -8,7 +8,7 @@ import numpy as np
 from astro_spectok.adapt.augment import smooth_flux
 from astro_spectok.adapt.features import HEADS, make_blocks, read_set
 from astro_spectok.adapt.flags import AdaptFlag
-from astro_spectok.adapt.spectrum_set import SpectrumSet
+from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.utils.constants import SIGMA_PER_MAD
 
 __all__ = ["Transfer", "alter_batch"]
@@ -23,6 +23,8 @@ WARP, WAVES = 0.15, 3
 SMOOTHING = 2.0
 #: spectra that are altered, and the fewest that are
 MOST_ALTERED, FEWEST_ALTERED = 32, 4
+#: a factor that leaves hardly any order among numbers of 32 bits
+SPREAD_OUT = 2654435761
 #: pixels wider or narrower by more than this factor are those of another instrument
 OTHER_PIXEL = 1.25
 
@@ -47,32 +49,33 @@ class Transfer:
     shifts: np.ndarray
 
     @classmethod
-    def fit(cls, batch, rows, reading, runner, vectors=None, redshift=None):
-        """Measure it on the spectra ``rows`` of a batch, in the frame in which they are read, that a reading knows.
+    def fit(cls, spectra, batch, rows, reading, runner, frame):
+        """Measure it on the spectra ``rows`` of a set.
+
+        Each is always altered in the same way, and what networks make of it is kept with the set: in cross-validation
+        one fit reads what another has altered.
 
         Parameters
         ----------
+        spectra : `~astro_spectok.adapt.SpectrumSet`
         batch : `~astro_spectok.spectra.SpectrumBatch`
+            The same, as they were read.
         rows : ndarray of int
         reading : `~astro_spectok.adapt.reading.LinearReading`
             With a map for each label; of classes nothing is altered.
         runner : `~astro_spectok.engine.Runner`
-        vectors : ndarray, shape (n, E), optional
-            What stands beside the spectra, which stays as it is.
-        redshift : ndarray, shape (n,), optional
-            Of the spectra as they are read; NaN where heads are to find it.
+        frame : {'observed', 'rest'}
         """
         width, noise = describe_pixels(batch.take(rows))
         pixel, typical = np.array([width.min(), width.max()]), float(np.quantile(noise, 0.9))
         shifts = np.zeros((len(reading.maps), len(KINDS)))
         if len(rows) >= FEWEST_ALTERED and all(len(made.offset) == 1 for made in reading.maps):
-            rng = np.random.default_rng(0)
-            some = rng.permutation(rows)[:MOST_ALTERED]
-            part, beside = batch.take(some), None if vectors is None else vectors[some]
-            known = None if redshift is None else redshift[some]
-            before = _predict(part, reading, runner, beside, known)
+            # in an order that does not depend on which others there are
+            order = np.argsort(spectra._rows[rows] * SPREAD_OUT % 2**32, kind="stable")
+            part = spectra[rows[order][:MOST_ALTERED]]
+            before = _predict(part, reading, runner, frame)
             for k, kind in enumerate(KINDS):
-                moved = _predict(alter_batch(part, kind, rng), reading, runner, beside, known) - before
+                moved = _predict(_alter_set(part, kind), reading, runner, frame) - before
                 shifts[:, k] = SIGMA_PER_MAD * np.nanmedian(np.abs(moved), axis=0)
         return cls(pixel, typical, np.nan_to_num(shifts))
 
@@ -160,12 +163,24 @@ def alter_batch(batch, kind, rng):
     return replace(batch, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32))
 
 
-def _predict(batch, reading, runner, vectors, redshift):
+def _alter_set(spectra, kind):
+    """A set whose spectra are altered, each by its number; it keeps what is computed of them with the first set."""
+    altered = spectra[:]
+    altered.batch = SpectrumBatch.concatenate(
+        [
+            alter_batch(spectra.batch.take(np.array([i])), kind, np.random.default_rng([row, KINDS.index(kind)]))
+            for i, row in enumerate(spectra._rows.tolist())
+        ]
+    )
+    altered._shared = spectra._shared.setdefault(("altered", kind), {})
+    return altered
+
+
+def _predict(spectra, reading, runner, frame):
     """Predictions of each map (n, k), in units of the spread of the labels; NaN where a spectrum cannot be used."""
-    as_read = SpectrumSet(batch, redshift=redshift if batch.axis.is_light else None)
     heads = HEADS in reading.components
-    batch, readings, _, _ = read_set(as_read, runner, "observed", heads=heads)
-    blocks, _ = make_blocks(batch, readings, reading.grid, vectors, heads=heads)
+    batch, readings, _, _ = read_set(spectra, runner, frame, heads=heads)
+    blocks, _ = make_blocks(batch, readings, reading.grid, spectra.vectors, heads=heads)
     predicted, _ = reading.predict(blocks, reading.transform(blocks))
     out = np.concatenate([p[:, :1] for p in predicted], axis=1)
     out[[one is None for one in readings]] = np.nan
