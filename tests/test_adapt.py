@@ -212,7 +212,7 @@ def test_classes_that_pandas_does_not_know():
 
 
 def test_a_set_is_no_array(spectra):
-    with pytest.raises(TypeError, match="no array of numbers: .* put SpectrumEmbedder"):
+    with pytest.raises(TypeError, match=r"no array of numbers: .* put SpectrumEmbedder"):
         np.asarray(spectra)
 
 

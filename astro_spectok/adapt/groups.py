@@ -22,8 +22,8 @@ def check_groups(groups, n):
         raise ValueError(msg)
     if unknown := int(find_missing(groups).sum()):
         msg = (
-            f"groups must be known of all spectra; got none of {unknown}; if these are objects that are there once, give "
-            "each a group of its own"
+            f"groups must be known of all spectra; got none of {unknown}; if these are objects that are there once, "
+            "give each a group of its own"
         )
         raise ValueError(msg)
     return np.unique(values, return_inverse=True)[1].reshape(-1)

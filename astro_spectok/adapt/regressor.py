@@ -180,8 +180,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             target = targets[known, k]
             centre, scale = target.mean(), target.std()
             if not scale > 1e-12 * abs(centre):
-                msg = f"y: the label {name!r} must differ from spectrum to spectrum; got {labels.values[known[0], k]:g}"
-                raise ValueError(f"{msg} for all")
+                got = f"{labels.values[known[0], k]:g} for all"
+                msg = f"y: the label {name!r} must differ from spectrum to spectrum; got {got}"
+                raise ValueError(msg)
             predicted, spread = self.reading_.add_map(
                 known, ((target - centre) / scale)[:, None], candidates,
                 groups=None if groups is None else groups[known],

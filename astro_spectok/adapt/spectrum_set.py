@@ -121,8 +121,8 @@ class SpectrumSet:
     def __array__(self, dtype=None, copy=None):
         # NumPy would go on to the sets of one spectrum of which a set consists, without end
         msg = (
-            "a SpectrumSet is no array of numbers: estimators of astro_spectok.adapt take it as it is; before others put "
-            "SpectrumEmbedder, in a pipeline"
+            "a SpectrumSet is no array of numbers: estimators of astro_spectok.adapt take it as it is; before others "
+            "put SpectrumEmbedder, in a pipeline"
         )
         raise TypeError(msg)
 
