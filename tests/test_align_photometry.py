@@ -147,6 +147,60 @@ class TestFluxes:
         with pytest.raises(error, match=match):
             read_fluxes(table, **options)
 
+    def test_columns_of_several_fluxes(self):
+        """As of SDSS: a column with the fluxes of all bands, and one with their inverse variances."""
+        plain, names = make_fluxes(), list(NAMES)
+        flux = np.stack([table_column.value for table_column in (plain[name] for name in names)], 1)
+        table = Table({"MODELFLUX": flux, "MODELFLUX_IVAR": (0.05 * flux) ** -2})
+        several = read_fluxes(table, {"MODELFLUX": "ugrizJHK"}, unit=u.nmgy)
+        same = read_fluxes(plain, NAMES)
+        np.testing.assert_allclose(several.flux, same.flux, rtol=1e-6)
+        np.testing.assert_allclose(several.error, same.error, rtol=1e-6)
+        one = read_fluxes(table, {"MODELFLUX[1]": "sdss2010-g", "MODELFLUX[2]": "sdss2010-r"}, unit=u.nmgy)
+        np.testing.assert_array_equal(one.flux, several.flux[:, 1:3])
+
+    @pytest.mark.parametrize(
+        ("column", "error"),
+        [("FLUX_AUTO", "FLUXERR_AUTO"), ("MAG_AUTO_G", "MAGERR_AUTO_G"), ("modelMag_g", "modelMagErr_g"),
+         ("gmag", "e_gmag"), ("FLUX_G", "FLUX_IVAR_G")],
+    )  # fmt: skip
+    def test_errors_by_name(self, column, error):
+        found = read_fluxes({column: [20.0] * 2, error: [0.1] * 2}, {column: "decamDR1-g"}, unit=u.ABmag)
+        assert np.isfinite(found.error).all()
+
+    def test_errors_have_units(self):
+        """Also inverse variances, and where both differ; errors of magnitudes are no fluxes."""
+        filters = {"g": "decamDR1-g"}
+        plain = read_fluxes({"g": [3.0] * u.uJy, "g_ivar": [4.0] / u.uJy**2}, filters)
+        other = read_fluxes({"g": [3.0] * u.uJy, "g_ivar": [4e-6] / u.nJy**2}, filters)
+        np.testing.assert_allclose(other.error, plain.error)
+        np.testing.assert_allclose(plain.error, 0.5)
+        with pytest.raises(u.UnitsError, match="unit of the errors of 'g' must be mag"):
+            read_fluxes({"g": [21.0] * u.ABmag, "g_err": [1.0] * u.uJy}, filters)
+        with pytest.raises(u.UnitsError, match="unit of the errors of 'g' must be a flux density"):
+            read_fluxes({"g": [3.0] * u.uJy, "g_err": [0.1] * u.mag}, filters)
+
+    def test_reddening(self):
+        """Dust of the Milky Way is taken out, by the column or numbers; blue bands most, ratios to errors stay."""
+        table = make_fluxes(3)
+        table["EBV"] = [0.0, 0.1, 0.5]
+        plain = read_fluxes(table, NAMES)
+        found = read_fluxes(table, NAMES, ebv="EBV")
+        magnitudes = 2.5 * np.log10(found.flux / plain.flux)
+        np.testing.assert_array_equal(magnitudes[0], 0)
+        np.testing.assert_allclose(magnitudes[2], 5 * magnitudes[1], rtol=1e-9)
+        assert (np.diff(magnitudes[1]) < 0).all()
+        # Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6: SDSS u, g, r, i, z with R = 3.1, over their 0.86
+        np.testing.assert_allclose(
+            magnitudes[1, :5] * 10, np.array([4.239, 3.303, 2.285, 1.698, 1.263]) / 0.86, rtol=0.15
+        )
+        np.testing.assert_allclose(found.flux / found.error, plain.flux / plain.error)
+        np.testing.assert_array_equal(read_fluxes(table, NAMES, ebv=[0.0, 0.1, 0.5]).flux, found.flux)
+        assert not read_fluxes(table, NAMES, ebv=[0.0, np.nan, 0.5]).usable[1]
+        for wrong in ("E_BV", [0.1, 0.2], -3.0, 40.0):
+            with pytest.raises(ValueError, match="ebv must be"):
+                read_fluxes(table, NAMES, ebv=wrong)
+
     def test_bad_rows_are_flagged(self):
         """Errors that are not positive, and objects without fluxes, are flags of their rows."""
         table = make_fluxes(3)

@@ -29,13 +29,14 @@ def embed_photometry(
     unit: Any = None,
     upper_limits: Any = None,
     limit_sigma: float = 3.0,
+    ebv: Any = None,
     weights: str | PathLike[str] | None = None,
 ) -> np.ndarray:
     """Turn photometry into vectors, to be compared by cosine with ``embed(spectra, parts='photometry')``.
 
     Any two or more filters will do, in any order. Masked or NaN fluxes and infinite errors count as missing filters;
     negative fluxes are allowed. Vectors depend neither on brightness nor on units. Correct the fluxes for Galactic
-    extinction first.
+    extinction, or give its reddening as ``ebv``.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def embed_photometry(
         A row for each object. Units of columns: flux densities, nanomaggies, or magnitudes with a zero point
         (``u.ABmag``, ``u.STmag``); magnitudes of 90 and more are missing.
     filters : mapping of str to filter, sequence of filters, or str
-        Which column is of which filter, ``{"FLUX_R": "decamDR1-r"}``; or filters alone, whose columns are found by
+        Which column is of which filter, ``{"FLUX_R": "decamDR1-r"}``, or of which several where it holds several fluxes
+        for each object, ``{"MODELFLUX": "ugriz"}``; or filters alone, whose columns are found by
         their names; or a set, ``"grz"``, ``"grzW1W2"``, ``"ugriz"``, ``"ugrizJHK"``. A filter is a name out of
         `~astro_spectok.align.list_filters`, any name that speclite knows where it is installed, or a pair (wavelength,
         response).
@@ -56,6 +58,9 @@ def embed_photometry(
         Column that is True where the flux is an upper limit, by the column of the flux.
     limit_sigma : float, optional
         How many standard deviations a limit is.
+    ebv : str, float or array_like, shape (n,), optional
+        Reddening E(B-V) of the Milky Way, a column of the table or numbers, for which fluxes are corrected (Pei 1992,
+        ApJ 395, 130, with A(V) = 3.1 E(B-V), at the pivot wavelengths). Not corrected if not given.
     weights : str or path-like, optional
         Registry name or path. Default: the packaged weights.
 
@@ -101,7 +106,7 @@ def embed_photometry(
     _, head = load_photometry_head(weights)
     fluxes = read_fluxes(
         table, filters, errors=errors, unit=unit, upper_limits=upper_limits, limit_sigma=limit_sigma,
-        wavelength=find_wavelengths(head),
+        ebv=ebv, wavelength=find_wavelengths(head),
     )  # fmt: skip
     vectors, _ = read_head(head, fluxes)
     warn_of_rows(fluxes)

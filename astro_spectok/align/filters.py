@@ -259,7 +259,9 @@ def choose_filters(filters: Any) -> dict[str, Filter]:
     Parameters
     ----------
     filters : mapping of str to filter, sequence of filters, or str
-        Column (or any name) to what `find_filter` takes; or names alone; or the name of a set out of `BANDS`.
+        Column (or any name) to what `find_filter` takes; or names alone; or the name of a set out of `BANDS`. A column
+        of several fluxes for each object may have a list of filters, or the name of a set; they are ``"name[0]"`` and
+        so on.
 
     Returns
     -------
@@ -271,7 +273,14 @@ def choose_filters(filters: Any) -> dict[str, Filter]:
             raise ValueError(msg)
         filters = BANDS[filters]
     if isinstance(filters, Mapping):
-        out = {str(key): find_filter(one) for key, one in filters.items()}
+        out = {}
+        for key, one in filters.items():
+            several = BANDS.get(one) if isinstance(one, str) else one
+            if isinstance(several, Sequence) and several and all(isinstance(x, str | Filter) for x in several):
+                # a column that holds several fluxes for each object
+                out |= {f"{key}[{k}]": find_filter(x) for k, x in enumerate(several)}
+            else:
+                out[str(key)] = find_filter(one)
     elif isinstance(filters, Sequence):
         found = [find_filter(one) for one in filters]
         out = {one.name: one for one in found}

@@ -19,6 +19,10 @@ __all__ = ["FluxTable", "read_fluxes"]
 NO_MAGNITUDE = 90.0
 #: signal-to-noise ratio of which one filter at least should be; letters of a message
 SEEN, LONGEST = 3.0, 200
+#: fluxes that a column may hold for each object; A(V) over E(B-V) of the Milky Way
+MOST_BANDS, RATIO = 100, 3.1
+#: reddening that is taken as noise around none; greatest that is believed
+LEAST_REDDENING, MOST_REDDENING = 0.05, 10.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def read_fluxes(
     unit: Any = None,
     upper_limits: Any = None,
     limit_sigma: float = 3.0,
+    ebv: Any = None,
     wavelength: Sequence[float] = tuple(PHOTOMETRY_DOMAIN["wavelength"]),
 ) -> FluxTable:
     """Read photometry from a table.
@@ -93,6 +98,9 @@ def read_fluxes(
         Columns that are True where the flux is an upper limit, by the columns of fluxes.
     limit_sigma : float, optional
         How many standard deviations a limit is.
+    ebv : str, float or array_like, shape (n,), optional
+        Reddening E(B-V) of the Milky Way, as a column of the table or numbers, that fluxes are corrected for; none if
+        not given.
     wavelength : (float, float), optional
         Angstrom, between which filters must lie, as those in training.
 
@@ -107,12 +115,12 @@ def read_fluxes(
     """
     chosen = choose_filters(filters)
     columns = _read_columns(table)
-    named = dict(filters) if isinstance(filters, Mapping) else {}
+    named = chosen if isinstance(filters, Mapping) else {}
     n = len(next(iter(columns.values())))
     flux, error = np.full((2, n, len(chosen)), np.nan)
     flags = np.zeros(n, np.int64)
     messages: list[list[str]] = [[] for _ in range(n)]
-    limits = dict(upper_limits or {})
+    limits, reddening = dict(upper_limits or {}), _read_reddening(ebv, columns, n)
     if unknown := [name for name in (*limits, *limits.values(), *(errors or {})) if name not in columns]:
         msg = f"errors and upper_limits must be by columns of table, {', '.join(columns)}; got {unknown[0]!r}"
         raise ValueError(msg)
@@ -126,8 +134,11 @@ def read_fluxes(
         noise, noise_unit = _read_values(columns[noise], noise)
         found = _convert(values, noise, own_unit, noise_unit, is_ivar, band, unit, column)
         values, noise, wrong = found
+        if reddening is not None:
+            brighter = 10 ** (0.4 * reddening * _find_extinction(band))
+            values, noise = values * brighter, noise * brighter
         if column in limits:
-            limit = np.asarray(columns[limits[column]], bool) & np.isfinite(values)
+            limit = np.ma.filled(np.ma.asarray(columns[limits[column]]), 0).astype(bool) & np.isfinite(values)
             noise = np.where(limit, np.abs(values) / limit_sigma, noise)
             values = np.where(limit, 0.0, values)
         outside = not wavelength[0] < band.effective < wavelength[1]
@@ -141,6 +152,34 @@ def read_fluxes(
         known = np.isfinite(values) & np.isfinite(noise) & (noise > 0) & ~wrong & ~np.full(n, outside)
         flux[:, k], error[:, k] = np.where(known, values, np.nan), np.where(known, noise, np.nan)
     return _conclude(chosen, flux, error, flags, messages)
+
+
+def _read_reddening(ebv, columns, n):
+    """E(B-V) of each object, ndarray (n,), NaN where it is not known; None where no correction is asked for."""
+    if ebv is None:
+        return None
+    if isinstance(ebv, str) and ebv not in columns:
+        msg = f"ebv must be numbers or a column of table, {', '.join(columns)}; got {ebv!r}"
+        raise ValueError(msg)
+    values, _ = _read_values(columns[ebv] if isinstance(ebv, str) else np.atleast_1d(ebv), "ebv")
+    if values.shape not in ((1,), (n,)) or (values < -LEAST_REDDENING).any() or (values > MOST_REDDENING).any():
+        low, high = (f"{x:g}" for x in (np.nanmin(values, initial=0), np.nanmax(values, initial=0)))
+        msg = (
+            f"ebv must be one number, or one for each of the {n} rows, from 0 to {MOST_REDDENING:g} mag; got "
+            f"{len(values)} from {low} to {high}"
+        )
+        raise ValueError(msg)
+    return np.broadcast_to(values, n)
+
+
+def _find_extinction(band):
+    """A(lambda) over E(B-V) of the Milky Way at the pivot wavelength of a filter."""
+    import torch
+
+    from astro_spectok.simulate.dust import CURVES, compute_curves
+
+    curves = compute_curves(torch.tensor([band.effective], dtype=torch.float64))
+    return RATIO * float(curves[CURVES.index("milky way"), 0])
 
 
 def _conclude(chosen, flux, error, flags, messages):
@@ -163,17 +202,30 @@ def _read_columns(table):
     if isinstance(table, Table):
         columns = {name: table[name] for name in table.colnames}
     elif isinstance(table, Mapping):
-        columns = {str(name): values if np.ndim(values) else np.atleast_1d(values) for name, values in table.items()}
+        columns = {str(name): _to_column(values) for name, values in table.items()}
     elif hasattr(table, "columns") and hasattr(table, "iloc"):
         columns = {str(name): table[name].to_numpy() for name in table.columns}
     else:
         msg = f"table must be an astropy Table, a dict of columns, or a data frame; got {type(table).__name__}"
         raise TypeError(msg)
-    columns = {name: column for name, column in columns.items() if np.ndim(column) == 1}
+    flat = {}
+    for name, column in columns.items():
+        if np.ndim(column) == 1:
+            flat[name] = column
+        elif np.ndim(column) == 2 and np.shape(column)[1] <= MOST_BANDS:
+            flat |= {f"{name}[{k}]": column[:, k] for k in range(np.shape(column)[1])}
+    columns = flat
     if not columns or len({len(column) for column in columns.values()}) > 1:
         msg = "table must have columns of one number for each object, all of one length; got none, or several lengths"
         raise ValueError(msg)
     return columns
+
+
+def _to_column(values):
+    """A value of a dict as a column."""
+    if isinstance(values, list | tuple) and values and np.ndim(values) == 2:
+        return np.asarray(values)
+    return values if np.ndim(values) else np.atleast_1d(values)
 
 
 def _read_values(column, name):
@@ -214,18 +266,26 @@ def _find_errors(column, columns, errors):
             raise ValueError(msg)
         return errors[column], "ivar" in errors[column].lower()
     lower = {one.lower(): one for one in columns}
-    low = column.lower()
-    head, _, band = low.rpartition("_")
-    guesses = [f"{low}_err", f"{low}_error", f"{low}err", f"e_{low}", f"err_{low}", f"sigma_{low}"]
-    guesses += [f"{low}_ivar", f"ivar_{low}", f"{head}_err_{band}", f"{head}_ivar_{band}", f"{head}err_{band}"]
-    for guess in guesses:
-        if guess in lower:
+    for guess in _guess_errors(column.lower()):
+        if guess in lower and lower[guess] != column:
             return lower[guess], "ivar" in guess
     msg = (
         f"errors must be given: table has none for {column!r}, such as {column}_err; got the columns "
         f"{', '.join(columns)}; name them, errors={{{column!r}: 'its error'}}"
     )
     raise ValueError(msg)
+
+
+def _guess_errors(column):
+    """Names that the errors of a column may have, in lower case."""
+    column, bracket, number = column.partition("[")
+    head, _, band = column.rpartition("_")
+    out = [f"{column}_err", f"{column}_error", f"{column}err", f"e_{column}", f"err_{column}", f"sigma_{column}"]
+    out += [f"{column}_ivar", f"ivar_{column}", f"{head}_err_{band}", f"{head}_ivar_{band}", f"{head}err_{band}"]
+    for word in ("flux", "mag"):  # FLUXERR_AUTO, MAGERR_AUTO_G, MODELFLUX_IVAR_G
+        for kind in ("err", "_err", "_ivar", "_error"):
+            out.append(column.replace(word, word + kind, 1))
+    return [guess + bracket + number for guess in out]
 
 
 def _read_unit(given, fallback, column):
@@ -252,25 +312,48 @@ def _convert(values, noise, own_unit, noise_unit, is_ivar, band, fallback, colum
     if is_ivar:
         wrong = noise < 0
         noise = np.power(noise, -0.5, where=noise > 0, out=np.full(len(noise), np.nan))
-        noise_unit = None
+        noise_unit = _take_root(noise_unit)
     else:
         wrong = noise <= 0
     if isinstance(unit, u.MagUnit) or unit == u.mag:
-        if unit == u.mag:
-            unit = unit if fallback is None else _read_unit(None, fallback, column)
-        if not isinstance(unit, u.MagUnit):
-            msg = f"unit of {column!r} must have a zero point, as u.ABmag and u.STmag; got {unit}; give unit=u.ABmag"
-            raise u.UnitsError(msg)
-        values = np.where(np.abs(values) < NO_MAGNITUDE, values, np.nan)
-        linear = (values * unit).to_value(u.uJy, u.spectral_density(band.effective * u.AA))
-        return linear, 0.4 * np.log(10) * linear * noise, wrong & np.isfinite(values)
+        return *_convert_magnitudes(values, noise, unit, noise_unit, band, fallback, column), wrong & np.isfinite(
+            values
+        )
     equivalencies = [*u.spectral_density(band.effective * u.AA), *u.zero_point_flux((1 * u.AB).to(u.Jy))]
+    factors = []
+    for one, what in ((unit, "unit"), (noise_unit, "unit of the errors")):
+        try:
+            one = unit if one is None or str(one) == "" else _read_unit(one, None, column)
+            factors.append(float((1 * one).to_value(u.uJy, equivalencies)))
+        except (u.UnitConversionError, TypeError) as error:
+            msg = f"{what} of {column!r} must be a flux density or a magnitude; got {one}; give unit=u.nmgy, say"
+            raise u.UnitsError(msg) from error
+    return values * factors[0], noise * factors[1], wrong & np.isfinite(values)
+
+
+def _convert_magnitudes(values, noise, unit, noise_unit, band, fallback, column):
+    """Flux and error in microjansky of magnitudes."""
+    if unit == u.mag and fallback is not None:
+        unit = _read_unit(None, fallback, column)
+    if not isinstance(unit, u.MagUnit):
+        msg = f"unit of {column!r} must have a zero point, as u.ABmag and u.STmag; got {unit}; give unit=u.ABmag"
+        raise u.UnitsError(msg)
+    if not (noise_unit is None or str(noise_unit) == "" or "mag" in str(noise_unit)):
+        msg = f"unit of the errors of {column!r} must be mag, as it holds magnitudes; got {noise_unit}"
+        raise u.UnitsError(msg)
+    values = np.where(np.abs(values) < NO_MAGNITUDE, values, np.nan)
+    linear = (values * unit).to_value(u.uJy, u.spectral_density(band.effective * u.AA))
+    return linear, 0.4 * np.log(10) * linear * noise
+
+
+def _take_root(unit):
+    """The unit of errors whose inverse variances have a unit; None where that says nothing."""
+    if unit is None or str(unit) == "":
+        return None
+    text = str(unit).lower()
+    if "nanomagg" in text:
+        return u.nmgy
     try:
-        factor = float((1 * unit).to_value(u.uJy, equivalencies))
-        other = factor if noise_unit is None or str(noise_unit) == "" else float(
-            (1 * _read_unit(noise_unit, None, column)).to_value(u.uJy, equivalencies)
-        )  # fmt: skip
-    except u.UnitConversionError as error:
-        msg = f"unit of {column!r} must be a flux density or a magnitude; got {unit}; give unit=u.nmgy, say"
-        raise u.UnitsError(msg) from error
-    return values * factor, noise * other, wrong & np.isfinite(values)
+        return u.Unit(unit) ** -0.5
+    except (TypeError, ValueError):
+        return None

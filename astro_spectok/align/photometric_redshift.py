@@ -52,7 +52,7 @@ class PhotometricRedshift:
         As for `~astro_spectok.align.embed_photometry`.
     weights : str or path-like, optional
         Registry name or path. Default: the packaged weights.
-    errors, unit, upper_limits, limit_sigma
+    errors, unit, upper_limits, limit_sigma, ebv
         As for `~astro_spectok.align.embed_photometry`.
 
     See Also
@@ -95,8 +95,9 @@ class PhotometricRedshift:
         unit: Any = None,
         upper_limits: Any = None,
         limit_sigma: float = 3.0,
+        ebv: Any = None,
     ) -> None:
-        self.filters, self.weights = filters, weights
+        self.filters, self.weights, self.ebv = filters, weights, ebv
         self.errors, self.unit, self.upper_limits, self.limit_sigma = errors, unit, upper_limits, limit_sigma
 
     def __repr__(self):
@@ -107,7 +108,7 @@ class PhotometricRedshift:
         loaded, head = load_photometry_head(self.weights)
         fluxes = read_fluxes(
             table, self.filters, errors=self.errors, unit=self.unit, upper_limits=self.upper_limits,
-            limit_sigma=self.limit_sigma, wavelength=find_wavelengths(head),
+            limit_sigma=self.limit_sigma, ebv=self.ebv, wavelength=find_wavelengths(head),
         )  # fmt: skip
         _, scores = read_head(head, fluxes)
         scores /= head.calibration.get("temperature", 1.0)
