@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from _adapt import make_labelled
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.nddata import CCDData
@@ -226,6 +227,36 @@ class TestImages:
     def test_wrong_images(self, images, bands, error, match):
         with pytest.raises(error, match=match):
             read_images(images, bands, 16)
+
+    def test_units_and_masks(self, tmp_path):
+        """Bands come in the unit of the first; masked arrays, quantities and files of a band are read as NDData are."""
+        plane = np.arange(400, dtype=np.float32).reshape(20, 20)
+        masked = np.ma.array(plane, mask=plane == 190)
+        fits.writeto(tmp_path / "r.fits", plane)
+        found = read_images({"g": masked, "r": tmp_path / "r.fits"}, ("g", "r"), 20)[0]
+        assert np.argwhere(np.isnan(found)).tolist() == [[0, 9, 10]]
+        np.testing.assert_array_equal(found[1], plane)
+        assert np.isnan(read_images(masked[None, None], ("g",), 20)).sum() == 1
+        mixed = {"g": CCDData(plane, unit="nJy"), "r": plane * 1e-3 * u.uJy}
+        found = read_images(mixed, ("g", "r"), 20)[0]
+        np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+        for other in (CCDData(plane, unit="adu"), plane):
+            with pytest.raises(u.UnitsError, match="one unit in all bands; image 0 has nJy"):
+                read_images({"g": mixed["g"], "r": other}, ("g", "r"), 20)
+        with pytest.raises(TypeError, match="image 0, band 'g' is dict"):
+            read_images([{"g": {}}], ("g",), 20)
+
+    def test_unlike_scales(self):
+        """Colours of pixels that show unlike parts of the sky would be wrong."""
+        planes = {}
+        for band, scale in (("g", 1e-4), ("r", 1.1e-4)):
+            wcs = WCS(naxis=2)
+            wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [10.0, 10.0]
+            wcs.wcs.cdelt = [-scale, scale]
+            planes[band] = CCDData(np.zeros((20, 20)), unit="adu", wcs=wcs)
+        for options in ({}, {"positions": SkyCoord(150, 2, unit="deg")}):
+            with pytest.raises(ValueError, match=r"pixels of one size in all bands; got, in arcsec, g 0\.36, r 0\.396"):
+                read_images(planes, ("g", "r"), 16, **options)
 
     def test_unnamed_bands(self, tmp_path):
         fits.writeto(tmp_path / "a.fits", np.zeros((2, 20, 20), np.float32))
