@@ -4,12 +4,18 @@
 import numpy as np
 import pytest
 import torch
+from _align import write_photometry_weights
 from _multimodal import make_rows, write_hdf5
 
-from astro_spectok.align import ContrastiveAligner, ImageTower, align_images
+from astro_spectok.align import ContrastiveAligner, ImageTower, align_images, find_filter
+from astro_spectok.align.embed_photometry import load_photometry_head
+from astro_spectok.align.image_tower import ImageTowerConfig
 from astro_spectok.align.image_training import DEMONSTRATION
-from astro_spectok.align.pair_files import PairFolder, StoredImages
+from astro_spectok.align.light import measure_light
+from astro_spectok.align.pair_files import MeasuredImages, PairFolder, StoredImages
 from astro_spectok.cli import main
+from astro_spectok.exceptions import WeightsError
+from astro_spectok.heads.photometry_tower import Photometry
 from astro_spectok.training.image_shapes import SURVEYS, _find_half, _spread, draw_shapes
 
 h5py = pytest.importorskip("h5py")
@@ -64,6 +70,32 @@ class TestFolder:
         again = pairs.read_features(runner, kept)
         np.testing.assert_array_equal(again.arrays["nodes"], features.arrays["nodes"])
         np.testing.assert_array_equal(again.arrays["offsets"], features.arrays["offsets"])
+
+    def test_optics(self, tmp_path):
+        """Full widths of the point-spread function become pixels, by band; pixels of unlike size are refused."""
+        fwhm, scale = np.array([[1.2, 0.9], [np.nan, 0.6], [1.5, -1.0]]), np.full((3, 2), 0.3)
+        changes = {"image_psf_fwhm": fwhm, "image_scale": scale}
+        write_pairs(tmp_path / "a.hdf5", 3, bands=("r", "g"), **changes)
+        found = PairFolder(tmp_path, ("g", "r")).read_fwhm(0)
+        np.testing.assert_allclose(found, [[3, 4], [2, np.nan], [np.nan, 5]], rtol=1e-6)
+        write_pairs(tmp_path / "b.hdf5", 3, bands=("r", "g"))
+        assert PairFolder(tmp_path).read_fwhm(1) is None
+        write_pairs(tmp_path / "c.hdf5", 3, bands=("r", "g"), image_scale=np.full((3, 2), 0.262))
+        with pytest.raises(ValueError, match=r"c.hdf5 must have pixels of the same size .* from 0.262 to 0.3"):
+            PairFolder(tmp_path)
+
+    def test_measured_once(self, folder, tmp_path):
+        """Photometry of the images beside them, NaN where there is none, kept for the next time."""
+        with h5py.File(folder / "a.hdf5", "r+") as file:
+            file["image_flux"][3, 1, 10, 10] = np.nan
+        pairs = PairFolder(folder)
+        measured = MeasuredImages(pairs, tmp_path / "kept")
+        images, light = measured.take([0, 39])
+        torch.testing.assert_close(light, measure_light(images), rtol=1e-3, atol=1e-3)
+        assert torch.isnan(measured.light).all(1).tolist() == [i == 3 for i in range(40)]
+        (path,) = (tmp_path / "kept").iterdir()
+        np.savez(path, light=np.zeros((40, light.shape[1]), np.float32))
+        assert (MeasuredImages(pairs, tmp_path / "kept").light == 0).all()
 
     def test_some_bands(self, folder):
         pairs = PairFolder(folder, ("z", "g"), 16)
@@ -142,6 +174,14 @@ class TestParquet:
         )
         assert len(list((tmp_path / "kept").glob("features-*.npz"))) == 2
 
+    @pytest.mark.parametrize("layout", ["flat", "struct of lists", "list of structs"])
+    def test_optics(self, tmp_path, layout):
+        optics = {"image_psf_fwhm": np.full((6, 2), 1.2), "image_scale": np.full((6, 2), 0.3)}
+        write_pairs(tmp_path / "hdf5" / "a.hdf5", 6, bands=("z", "g"), **optics)
+        write_parquet(tmp_path / "parquet" / "a.parquet", tmp_path / "hdf5" / "a.hdf5", layout)
+        pairs = PairFolder(tmp_path / "parquet")
+        np.testing.assert_allclose(np.concatenate([pairs.read_fwhm(0), pairs.read_fwhm(1)]), 4, rtol=1e-6)
+
     @pytest.mark.parametrize(
         ("changes", "match"),
         [
@@ -197,9 +237,48 @@ class TestTraining:
         )
         assert made._about["n_left_out"] == 1
 
+    def test_begins_with_photometry(self, folder, tmp_path, capsys):
+        """Untrained, images lie where the head puts the fluxes that are measured on them; then it learns."""
+        weights = write_photometry_weights(tmp_path / "weights.safetensors")
+        _, head = load_photometry_head(weights)
+        filters = ("decamDR1-g", "decamDR1-r", "decamDR1-z")
+        tower = ImageTower.begin_with(head, ("g", "r", "z"), filters, width=4).eval()
+        images = StoredImages(PairFolder(folder)).take(np.arange(4))
+        light = measure_light(images)
+        places = torch.tensor([[np.log(x.effective), np.log(x.width)] for x in map(find_filter, filters)])
+        known = torch.ones(4, 3, dtype=torch.bool)
+        seen = Photometry(light[:, :3], light[:, 3:6], *places.T.float()[:, None].expand(2, 4, 3), known)
+        with torch.inference_mode():
+            own = torch.nn.functional.normalize(tower(images), dim=1)
+            torch.testing.assert_close(own, head.read_photometry(seen)[0], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(tower((images, light)), tower(images), rtol=1e-4, atol=1e-4)
+        words = ["align", str(folder), "-o", str(tmp_path / "t.safetensors"), "--weights", str(weights), "--width", "4"]
+        words += ["--steps", "2", "--batch", "8", "--device", "cpu", "--filters", ",".join(filters)]
+        assert main(words) == 0
+        assert "images measured" in capsys.readouterr().out
+        aligner = ContrastiveAligner.load(tmp_path / "t.safetensors", weights=weights, device="cpu")
+        assert aligner.tower.config.filters == filters
+        assert aligner.size == head.config.size
+        assert np.abs(aligner.embed_samples(images) - own.numpy()).max() < 0.3
+        with pytest.raises(ValueError, match="size must be 12, the numbers that the tower gives"):
+            ContrastiveAligner(tower, size=16)
+        few = ContrastiveAligner(tower, size=12, steps=1, weights=weights, device="cpu")
+        with pytest.raises(ValueError, match="size, queries and hidden those of the head; got 12, 8 and 128"):
+            few.fit(PairFolder(folder).read_features(few._load()), StoredImages(PairFolder(folder)))
+
+    def test_wrong_filters(self, folder, tiny_weights, tmp_path):
+        options = {"weights": tiny_weights, "steps": 1, "device": "cpu"}
+        with pytest.raises(WeightsError, match="must have a head 'photometry'"):
+            align_images(folder, tmp_path / "t.safetensors", filters=["decamDR1-g"] * 3, **options)
+        with pytest.raises(ValueError, match="filters must be one for each of the bands g, r; got decamDR1-g"):
+            ImageTower(ImageTowerConfig(("g", "r"), filters=("decamDR1-g",)))
+        with pytest.raises(ValueError, match="light must be what measure_light gives"):
+            ImageTower(("g",))((torch.zeros(2, 1, 16, 16), torch.zeros(2, 3)))
+
     def test_turns(self):
         """While it is trained, a tower sees images turned; afterwards as they are."""
         tower = ImageTower(("g",))
+        torch.nn.init.normal_(tower.see[1].weight)
         image = torch.zeros(16, 1, 16, 16)
         image[:, :, 2, 5] = 9.0
         with torch.inference_mode():

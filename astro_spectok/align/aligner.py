@@ -14,7 +14,7 @@ from astro_spectok.align.aligner_files import read_aligner, write_aligner
 from astro_spectok.align.batches import SimilarBatches
 from astro_spectok.align.features import SpectrumFeatures, read_features
 from astro_spectok.align.inputs import check_columns, check_ids, check_numbers, read_samples, split_groups
-from astro_spectok.align.pair_training import Pair, train_pair
+from astro_spectok.align.pair_training import Pair, begin_pair, train_pair
 from astro_spectok.align.retrieval import measure_retrieval
 from astro_spectok.spectra import to_batch
 from astro_spectok.utils.host import own_state
@@ -114,6 +114,9 @@ class ContrastiveAligner:
             raise TypeError(msg)
         values = {"tower_size": tower_size, "size": size, "queries": queries, "hidden": hidden, "batch": batch}
         check_numbers(values | {"steps": steps}, {"rate": rate})
+        if getattr(tower, "is_projected", False) and size != tower_size:
+            msg = f"size must be {tower_size}, the numbers that the tower gives, which are not projected; got {size}"
+            raise ValueError(msg)
         self.tower, self.tower_size, self.size, self.queries, self.hidden = tower, tower_size, size, queries, hidden
         self.weights, self.device, self.batch, self.steps = weights, device, batch, steps
         self.rate, self.seed = rate, seed
@@ -213,7 +216,10 @@ class ContrastiveAligner:
         columns = check_columns(n, classes=classes, redshift=redshift)
         batches = SimilarBatches(taught, *columns)
         runner = self._load()
-        pair = self._begin(runner, features, taught)
+        pair = self._pair = begin_pair(self.tower, features, self._settings())
+        own = {"name": runner.loaded.name, "sha256": digest_backbone(runner.loaded.network)}
+        places = np.exp(np.quantile(features.take(taught)[2].numpy(), [0.0, 1.0])) if len(taught) else []
+        self._about = {"backbone": own, "domain": {"wavelength": [round(float(x)) for x in places]}}
         self.history_ = train_pair(
             pair, features, samples, batches, numbers, self._settings(), folder=folder, report=report,
             watch=lambda: self._watch(features, samples, kept, numbers),
@@ -221,22 +227,6 @@ class ContrastiveAligner:
         self.validation_ = self.evaluate(features, samples, rows=kept, groups=numbers)
         self._about |= {"n_pairs": len(taught), "n_validation": len(kept), "n_left_out": int((~usable).sum())}
         return self
-
-    def _begin(self, runner, features, rows):
-        """Both sides with random parameters, and the moments of the tokens."""
-        arrays = features.arrays
-        widths = arrays["nodes"].shape[1], arrays["redshift"].shape[1], self.tower_size
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            pair = Pair(self.tower, widths, self.size, self.queries, self.hidden)
-        mean, spread = features.find_moments()
-        pair.spectrum.mean.copy_(torch.from_numpy(mean))
-        pair.spectrum.spread.copy_(torch.from_numpy(spread))
-        own = {"name": runner.loaded.name, "sha256": digest_backbone(runner.loaded.network)}
-        places = np.exp(np.quantile(features.take(rows)[2].numpy(), [0.0, 1.0])) if len(rows) else []
-        self._pair = pair
-        self._about = {"backbone": own, "domain": {"wavelength": [round(float(x)) for x in places]}}
-        return pair
 
     def _settings(self):
         names = ("tower_size", "size", "queries", "hidden", "batch", "steps", "rate", "seed")
@@ -392,10 +382,9 @@ class ContrastiveAligner:
         aligner = cls(tower, weights=name, device=device, **settings)
         aligner._about = {key: about[key] for key in about if key not in ("settings", "validation", "card")}
         aligner.validation_, aligner.card_ = about["validation"], about["card"]
-        width = tensors["spectrum.mean"].shape[0]
-        joined = tensors["spectrum.first.weight"].shape[1]
-        redshift = joined - settings["queries"] * tensors["spectrum.values.bias"].shape[0]
-        pair = Pair(tower, (width, redshift, settings["tower_size"]), aligner.size, aligner.queries, aligner.hidden)
+        joined, values = tensors["spectrum.first.weight"].shape[1], len(tensors["spectrum.values.bias"])
+        widths = len(tensors["spectrum.mean"]), joined - settings["queries"] * values, settings["tower_size"]
+        pair = Pair(tower, widths, aligner.size, aligner.queries, aligner.hidden, values)
         pair.load_state_dict(tensors)
         aligner._pair = pair.eval()
         aligner._load()

@@ -1,22 +1,27 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""`ImageTower`: a small convolutional network from images in named bands to vectors."""
+"""`ImageTower`: vectors of images in named bands, from photometry and shapes measured on them, and from pixels."""
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from astro_spectok.align.filters import find_filter
+from astro_spectok.align.light import LIGHT, find_noise, measure_light
+from astro_spectok.heads.photometry_tower import Photometry, PhotometryTower
 from astro_spectok.utils.settings import Settings
 
 __all__ = ["ImageTower", "ImageTowerConfig"]
 
-#: flux over the noise at which its compression bends; median absolute deviation of unit noise
-BEND, MAD = 3.0, 0.6745
-#: widths in pixels (standard deviations) of the Gaussians that weigh the light of the middle; width of what reads it
-APERTURES, READ = (1.0, 2.0, 4.0, 8.0), 128
+#: flux over the noise of a pixel at which its compression bends, of pixels and of objects
+BEND, BRIGHT = 3.0, 10.0
+#: which of `LIGHT` are taken as logarithms; what is subtracted from each, and what it is divided by
+MIDDLES = (1.3, 0.4, 0.5, -2.3, -2.3, -2.3, 4.0, 0.0, 1.4)
+SPREADS = (0.7, 0.4, 0.3, 1.2, 1.2, 1.0, 1.2, 0.2, 0.15)
+LOGARITHMS = (False, False, False, True, True, True, True, True, False)
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,16 @@ class ImageTowerConfig(Settings):
     width : int
         Channels after the first layer; they double with each block.
     blocks : int
-        Each halves the image.
+        Each halves the image; 0 for a tower that looks at photometry and shapes alone.
     size : int
         Numbers in the vector.
+    hidden : int
+        Of the perceptron that reads photometry and shapes.
+    filters : tuple of str
+        Names for `~astro_spectok.align.find_filter` of the bands, in their order; none where the photometry is not read
+        by a transformer on filters.
+    photometry : tuple of int
+        Width, heads, blocks, ratio and hidden numbers of this transformer.
 
     Examples
     --------
@@ -45,14 +57,22 @@ class ImageTowerConfig(Settings):
     width: int = 16
     blocks: int = 3
     size: int = 128
+    hidden: int = 128
+    filters: tuple[str, ...] = ()
+    photometry: tuple[int, ...] = (48, 4, 2, 2, 80)
 
 
 class ImageTower(nn.Module):
-    """A convolutional network for images, together with a perceptron that reads aperture fluxes in each band.
+    """Vectors of images: photometry and shapes that are measured on them, and a small convolutional network.
+
+    `~astro_spectok.align.light.measure_light` fits one profile to all bands, which gives fluxes and a shape. A
+    perceptron reads these, a convolutional network the pixels, and what they say is added. A tower that `begin_with`
+    makes starts as the packaged head for photometry, with which the others begin at nothing.
 
     Fluxes are taken over the noise of the image and compressed by arcsinh, so that vectors do not depend on their unit;
-    all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on. While it
-    is trained, each is turned by a multiple of 90 degrees and mirrored at random: the sky has no preferred direction.
+    all bands share one scale, so that colours are kept. Images may have any number of pixels from 16 x 16 on, of the
+    scale that those of training had. While it is trained, each is turned by a multiple of 90 degrees and mirrored at
+    random: the sky has no preferred direction.
 
     Parameters
     ----------
@@ -63,6 +83,10 @@ class ImageTower(nn.Module):
     ----------
     size : int
         Numbers in the vector.
+    is_projected : bool
+        Whether its vectors are those that are compared with spectra, which `ContrastiveAligner` then does not project.
+    begins : dict of str to tensor, or None
+        Parameters that the side of the spectra begins with.
 
     Raises
     ------
@@ -85,33 +109,68 @@ class ImageTower(nn.Module):
                 msg = f"bands must be names, in the order of the images, such as ('g', 'r', 'z'); got {config!r}"
                 raise TypeError(msg)
             config = ImageTowerConfig(bands=tuple(config))
-        if not config.bands or len(set(config.bands)) < len(config.bands) or min(config.width, config.blocks) < 1:
-            msg = f"bands must be different names, at least one, and sizes positive; got {config}"
-            raise ValueError(msg)
-        self.config, self.size = config, config.size
-        widths = [config.width * 2**k for k in range(config.blocks + 1)]
-        self.first = nn.Conv2d(2 * len(config.bands), widths[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.GroupNorm(1, low), nn.GELU(), nn.Conv2d(low, high, 3, stride=2, padding=1),
-                nn.GroupNorm(1, high), nn.GELU(), nn.Conv2d(high, high, 3, padding=1),
-            )
-            for low, high in pairwise(widths)
+        _check_config(config)
+        self.config, self.size, self.is_projected, self.begins = config, config.size, bool(config.filters), None
+        n = len(config.bands)
+        joined = 3 * n - 1 + len(LIGHT)
+        if config.filters:
+            width, heads, blocks, ratio, hidden = config.photometry
+            self.photometry = PhotometryTower(width, heads, blocks, ratio, hidden=hidden)
+            self.vector = nn.Linear(hidden, config.size)
+            joined += hidden
+            found = [find_filter(name) for name in config.filters]
+            places = torch.tensor([[one.effective, one.width] for one in found], dtype=torch.float64).log().float()
+            self.register_buffer("places", places, persistent=False)  # (C, 2)
+        self.read = nn.Sequential(
+            nn.Linear(joined, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.hidden), nn.GELU(),
+            nn.Linear(config.hidden, config.size),
         )  # fmt: skip
-        bands, apertures = len(config.bands), len(APERTURES)
-        n = bands * apertures + (bands - 1) * apertures + bands * (apertures - 1)
-        self.bend = nn.Parameter(torch.zeros(len(config.bands)))
-        self.read = nn.Sequential(nn.Linear(n, READ), nn.GELU(), nn.Linear(READ, READ), nn.GELU())
-        self.norm = nn.LayerNorm(2 * widths[-1])
-        self.out = nn.Linear(2 * widths[-1] + READ, config.size)
+        if config.blocks:
+            widths = [config.width * 2**k for k in range(config.blocks + 1)]
+            self.first = nn.Conv2d(2 * n, widths[0], 3, padding=1)
+            self.blocks = nn.ModuleList(_make_block(low, high) for low, high in pairwise(widths))
+            self.see = nn.Sequential(nn.LayerNorm(2 * widths[-1]), nn.Linear(2 * widths[-1], config.size))
+            nn.init.zeros_(self.see[1].weight)
+            nn.init.zeros_(self.see[1].bias)
+        if config.filters:
+            nn.init.zeros_(self.read[-1].weight)
+            nn.init.zeros_(self.read[-1].bias)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    @classmethod
+    def begin_with(cls, head: Any, bands: Any, filters: Any, *, width: int = 16, blocks: int = 3) -> Self:
+        """A tower that starts as a head for photometry does.
+
+        Parameters
+        ----------
+        head : `~astro_spectok.heads.photometry.PhotometryHead`
+        bands, filters : sequence of str
+            Names of the bands, and of their filters.
+        width, blocks : int, optional
+            As of `ImageTowerConfig`.
+
+        Returns
+        -------
+        ImageTower
+        """
+        known = head.config
+        sizes = (known.width, known.heads, known.blocks, known.ratio, known.hidden)
+        config = ImageTowerConfig(
+            tuple(bands), width, blocks, size=known.size, filters=tuple(filters), photometry=sizes
+        )
+        tower = cls(config)
+        tower.photometry.load_state_dict(head.tower.state_dict())
+        tower.vector.load_state_dict(head.vector.state_dict())
+        tower.begins = {name: tensor.clone() for name, tensor in head.spectrum.state_dict().items()}
+        return tower
+
+    def forward(self, samples: Any) -> torch.Tensor:
         """Vectors of images.
 
         Parameters
         ----------
-        images : tensor, shape (B, bands, H, W)
-            In any unit, one for all bands.
+        samples : tensor, shape (B, bands, H, W), or tuple of two tensors
+            Images in any unit, one for all bands (that of a flux per unit frequency, where there are filters); or these
+            and what `~astro_spectok.align.light.measure_light` gives of them, which saves the time of a fit.
 
         Returns
         -------
@@ -122,44 +181,68 @@ class ImageTower(nn.Module):
         ValueError
             They have another number of bands, or fewer than 16 pixels.
         """
-        if images.ndim != 4 or images.shape[1] != len(self.config.bands) or min(images.shape[2:]) < 16:
+        images, light = samples if isinstance(samples, tuple) else (samples, None)
+        n = len(self.config.bands)
+        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < 16:
             msg = (
-                f"images must have the shape (n, {len(self.config.bands)}, height, width), bands "
-                f"{', '.join(self.config.bands)} in this order, 16 pixels or more; got {tuple(images.shape)}"
+                f"images must have the shape (n, {n}, height, width), bands {', '.join(self.config.bands)} in this "
+                f"order, 16 pixels or more; got {tuple(images.shape)}"
             )
             raise ValueError(msg)
-        images = _turn(images.float()) if self.training else images.float()
-        noise = _find_noise(images)  # (B, C, 1, 1)
+        light = measure_light(images).clone() if light is None else light
+        if light.shape != (len(images), 2 * n + len(LIGHT)):
+            msg = f"light must be what measure_light gives of the same images; got the shape {tuple(light.shape)}"
+            raise ValueError(msg)
+        out = self._read_light(light)
+        return out + self._see(images.float()) if self.config.blocks else out
+
+    def _read_light(self, light):
+        """Vectors (B, size) of photometry and shapes."""
+        n = len(self.config.bands)
+        flux, error, shapes = light.split((n, n, len(LIGHT)), 1)
+        logarithm = torch.tensor(LOGARITHMS, device=light.device)
+        shapes = torch.where(logarithm, shapes.clamp_min(1e-4).log(), shapes)
+        shapes = (shapes - shapes.new_tensor(MIDDLES)) / shapes.new_tensor(SPREADS)
+        level = torch.asinh(flux / BRIGHT)
+        parts = [level / BEND, level.diff(dim=1), torch.asinh(flux / error) / 4, shapes.clamp(-5, 5)]
+        if not self.config.filters:
+            return self.read(torch.cat(parts, 1))
+        places = self.places.expand(len(flux), n, 2)
+        known = torch.ones_like(flux, dtype=torch.bool)
+        hidden = self.photometry(Photometry(flux, error, places[..., 0], places[..., 1], known))
+        return self.vector(hidden) + self.read(torch.cat([*parts, hidden], 1))
+
+    def _see(self, images):
+        """Vectors (B, size) of pixels."""
+        images = _turn(images) if self.training else images
+        noise = find_noise(images)  # (B, C, 1, 1)
         scale = noise.mean(1, keepdim=True)
         scale = torch.where(scale > 0, scale, images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30))
-        over = images / scale
-        own = images / torch.where(noise > 0, noise, scale)
-        x = self.first(torch.cat([torch.asinh(over / BEND), torch.asinh(own / BEND)], 1))
+        own = torch.where(noise > 0, noise, scale)
+        x = self.first(torch.cat([torch.asinh(images / scale / BEND), torch.asinh(images / own / BEND)], 1))
         for block in self.blocks:
             shortcut = F.avg_pool2d(x, 2, ceil_mode=True)
             x = block(x)
             x = x + F.pad(shortcut, (0, 0, 0, 0, 0, x.shape[1] - shortcut.shape[1]))
-        # one scale for all bands: the noise of each is known to some per cent, colours should be kept to less
-        light = torch.asinh(_weigh_middle(over * self.bend.exp()[:, None, None]))  # (B, C, K)
-        parts = [light / BEND, light.diff(dim=1), light.diff(dim=2)]  # brightness, colours, and how compact it is
-        read = self.read(torch.cat([part.flatten(1) for part in parts], 1))
-        return self.out(torch.cat([self.norm(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)), read], 1))
+        return self.see(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
 
 
-def _find_noise(images):
-    """Standard deviation (B, C, 1, 1) of the noise, of pixels less their neighbours: hardly that of extended light."""
-    step = (images[..., 1:] - images[..., :-1]).flatten(2)
-    return (step.abs().median(2, keepdim=True).values / (MAD * 2**0.5))[..., None]
+def _check_config(config):
+    least = min(config.width, config.size, config.hidden, *config.photometry)
+    if not config.bands or len(set(config.bands)) < len(config.bands) or least < 1 or config.blocks < 0:
+        msg = f"bands must be different names, at least one, and sizes positive; got {config}"
+        raise ValueError(msg)
+    if config.filters and len(config.filters) != len(config.bands):
+        msg = f"filters must be one for each of the bands {', '.join(config.bands)}; got {', '.join(config.filters)}"
+        raise ValueError(msg)
 
 
-def _weigh_middle(images):
-    """Light of the middle (B, C, K), weighed by Gaussians, whose noise is as large as that of a pixel."""
-    h, w = images.shape[2:]
-    y, x = (torch.arange(n, dtype=torch.float32, device=images.device) - (n - 1) / 2 for n in (h, w))
-    square = y[:, None] ** 2 + x**2
-    weights = torch.stack([torch.exp(-0.5 * square / size**2) for size in APERTURES])
-    weights = weights / weights.square().sum((1, 2), keepdim=True).sqrt()
-    return torch.einsum("bchw,khw->bck", images, weights)
+def _make_block(low, high):
+    """Two convolutions, the first of which halves the image."""
+    return nn.Sequential(
+        nn.GroupNorm(1, low), nn.GELU(), nn.Conv2d(low, high, 3, stride=2, padding=1),
+        nn.GroupNorm(1, high), nn.GELU(), nn.Conv2d(high, high, 3, padding=1),
+    )  # fmt: skip
 
 
 def _turn(images):

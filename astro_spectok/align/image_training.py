@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 from astro_spectok.align.aligner import ContrastiveAligner
+from astro_spectok.align.embed_photometry import load_photometry_head
 from astro_spectok.align.image_tower import ImageTower, ImageTowerConfig
-from astro_spectok.align.pair_files import PairFolder, StoredImages
+from astro_spectok.align.pair_files import MeasuredImages, PairFolder
+from astro_spectok.exceptions import WeightsError
 from astro_spectok.utils.host import own_state
 from astro_spectok.weights.format import check_path
 
@@ -31,6 +33,7 @@ def align_images(
     bands: Sequence[str] | None = None,
     size: int | None = None,
     width: int = 16,
+    filters: Sequence[str] | None = None,
     weights: str | PathLike[str] | None = None,
     device: str = "auto",
     batch: int = 256,
@@ -60,6 +63,10 @@ def align_images(
         Height and width in pixels of what is cut from the middle of the images; 64 or what they have if not given.
     width : int, optional
         Channels of the first layer of the `ImageTower`.
+    filters : sequence of str, optional
+        Names of the filters of the bands, for `~astro_spectok.align.find_filter`, of images in a flux per unit
+        frequency. With them the tower and the side of the spectra begin as the head for photometry of the weights;
+        without, with random numbers. Simulated pairs say what they are.
     weights : str or path-like, optional
         Of the encoder of spectra; the packaged ones if not given.
     device : str, optional
@@ -119,18 +126,16 @@ def align_images(
         raise TypeError(msg)
     stored = PairFolder(pairs, bands, size)
     folder = out.with_suffix(".run") if folder is None else Path(folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        tower = ImageTower(ImageTowerConfig(bands=stored.bands, width=width))
-    aligner = ContrastiveAligner(tower, weights=weights, device=device, batch=batch, steps=steps, seed=seed)
+    tower, sizes = _make_tower(stored, filters, width, weights, seed)
+    aligner = ContrastiveAligner(tower, weights=weights, device=device, batch=batch, steps=steps, seed=seed, **sizes)
     features = stored.read_features(aligner._load(), folder, medium=medium, report=report)
-    images = StoredImages(stored)
+    images = MeasuredImages(stored, folder, report=report)
     lost = len(stored) - int((features.usable & images.usable).sum())
     if report:
         report(
             f"{len(stored)} pairs, {lost} left out (NaN in the image, or no spectrum), bands {', '.join(stored.bands)}"
         )
-    run = folder / f"{stored.digest()}-{width}-{batch}-{steps}-{seed}-{validation:g}"
+    run = folder / f"{stored.digest()}-{'-'.join(tower.config.filters)}-{width}-{batch}-{steps}-{seed}-{validation:g}"
     aligner.fit(
         features, images, groups=stored.ids, classes=stored.classes, redshift=stored.redshift, validation=validation,
         folder=run, report=report,
@@ -143,3 +148,21 @@ def align_images(
             words = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
             report(f"{os.fspath(out)}: {way}, objects that trained nothing: {words}")
     return aligner
+
+
+def _make_tower(stored, filters, width, weights, seed):
+    """A tower for a folder of pairs, and sizes of the aligner that go with it."""
+    asked = filters is not None
+    filters = tuple(filters) if asked else stored.filters
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if not filters:
+            return ImageTower(ImageTowerConfig(bands=stored.bands, width=width)), {}
+        try:
+            _, head = load_photometry_head(weights)
+        except WeightsError:
+            if asked:
+                raise
+            return ImageTower(ImageTowerConfig(bands=stored.bands, width=width)), {}
+        tower = ImageTower.begin_with(head, stored.bands, filters, width=width)
+    return tower, {"size": head.config.size, "queries": head.config.queries, "hidden": head.config.hidden}

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from astro_spectok.align.features import SpectrumFeatures, join_features, read_features
-from astro_spectok.align.images import cut_middle
+from astro_spectok.align.images import UNLIKE, cut_middle
 from astro_spectok.align.inputs import Samples
+from astro_spectok.align.light import measure_light
 from astro_spectok.align.pair_shards import CLASSES, ENDINGS, REDSHIFTS, list_shards, open_shard
 from astro_spectok.spectra.multimodal import convert_rows
 from astro_spectok.utils.atomic import replace_file
 
-__all__ = ["PairFolder", "StoredImages"]
+__all__ = ["MeasuredImages", "PairFolder", "StoredImages"]
 
 #: rows read at once, and memory for images that are kept once they were read, in bytes
 ROWS, MOST_KEPT = 128, 2**30
@@ -41,6 +42,8 @@ class PairFolder:
         Where all files have them.
     simulated : bool
         Whether a file says that its pairs are.
+    filters : tuple of str
+        Of the bands, where all files name them in an attribute ``filters``; else empty.
 
     Raises
     ------
@@ -68,7 +71,7 @@ class PairFolder:
         self._shards = list_shards(files)
         self.paths = [path for path, _ in self._shards]
         self.bands = None if bands is None else tuple(bands)
-        self._places, parts = [], []
+        self._places, self._scales, parts = [], np.zeros(0), []
         for path, group in self._shards:
             parts.append(self._look(path, group))
         self.counts = [part["n"] for part in parts]
@@ -79,6 +82,8 @@ class PairFolder:
             for name in ("classes", "redshift")
         )
         self.simulated = any(part["simulated"] for part in parts)
+        known = {tuple(part["filters"].get(band, "") for band in self.bands) for part in parts}
+        self.filters = known.pop() if len(known) == 1 and all(min(known)) else ()
         smallest = min(part["size"] for part in parts)
         self.size = min(smallest, 64) if size is None else size
         if isinstance(self.size, bool) or not isinstance(self.size, int) or not 16 <= self.size <= smallest:
@@ -107,8 +112,11 @@ class PairFolder:
                 words = ", ".join(f"{number} {name}" for name, number in lengths.items())
                 msg = f"pairs: {path} must have an image, a spectrum and an id of each; got {words}; match them by id"
                 raise ValueError(msg)
+            self._scales = _check_scale(shard.read_optics("scale"), path, self._scales)
             self._places.append([names.index(band) for band in self.bands])
             found = {"n": n, "size": min(size), "ids": ids.astype(str), "simulated": shard.simulated}
+            listed = shard.filters if len(shard.filters) == len(names) else ()
+            found["filters"] = dict(zip(names, listed, strict=False))
             for name, keys in (("classes", CLASSES), ("redshift", REDSHIFTS)):
                 values = shard.find_column(*keys)
                 found[name] = None if values is None or len(values) != n else values
@@ -128,6 +136,22 @@ class PairFolder:
                 part = shard.read_images(start, start + ROWS)[:, self._places[number]]
                 out[start : start + ROWS] = cut_middle(part, self.size)
         return out
+
+    def read_fwhm(self, number):
+        """Full widths of the point-spread function in pixels of the images of one file.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, bands), or None
+            NaN where not known; None if nothing is.
+        """
+        with open_shard(*self._shards[number]) as shard:
+            fwhm, scale = shard.read_optics("psf_fwhm"), shard.read_optics("scale")
+        if fwhm is None or scale is None:
+            return None
+        known = (fwhm > 0) & (scale > 0) & np.isfinite(fwhm * scale)
+        found = np.divide(fwhm, scale, where=known, out=np.full(fwhm.shape, np.nan))
+        return found[:, self._places[number]].astype(np.float32)
 
     def read_features(self, runner, keep=None, *, medium=None, report=None):
         """What a network makes of the spectra, a part at a time.
@@ -215,6 +239,67 @@ class StoredImages(Samples):
             own = numbers == number
             out[own] = self._read(int(number))[rows[own] - self.pairs.starts[number]]
         return torch.from_numpy(out)
+
+
+class MeasuredImages(StoredImages):
+    """Images of a folder of pairs beside the photometry and shapes that are measured on them, once.
+
+    Parameters
+    ----------
+    pairs : PairFolder
+    keep : `~pathlib.Path`, optional
+        Folder for what was measured, so that the same call finds it again.
+    most : int, optional
+        Bytes of images that are kept in memory.
+    report : callable, optional
+
+    Attributes
+    ----------
+    light : tensor, shape (n, 2 bands + 9)
+        As of `~astro_spectok.align.light.measure_light`; NaN of images that cannot be used.
+    """
+
+    def __init__(self, pairs, keep=None, most=MOST_KEPT, report=None):
+        super().__init__(pairs, most)
+        stored = None if keep is None else keep / f"light-{pairs.digest()}.npz"
+        if stored is not None and stored.is_file():
+            with np.load(stored) as file:
+                self.light = torch.from_numpy(file["light"])
+            return
+        self.light = torch.cat([self._measure(number, report) for number in range(len(pairs.paths))])
+        if stored is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            with replace_file(stored) as partial:
+                np.savez(partial, light=self.light.numpy())
+
+    def _measure(self, number, report):
+        start, stop = self.pairs.starts[number : number + 2]
+        fine = torch.from_numpy(self.usable[start:stop])
+        fwhm = self.pairs.read_fwhm(number)
+        fwhm = None if fwhm is None else torch.from_numpy(fwhm)[fine]
+        found = measure_light(torch.from_numpy(self._read(number))[fine], fwhm)
+        if report:
+            report(f"{stop} of {len(self)} images measured")
+        out = found.new_full((len(fine), found.shape[1]), torch.nan)
+        out[fine] = found
+        return out
+
+    def take(self, rows):
+        """Some images and what was measured on them, as `ImageTower` takes them."""
+        return super().take(rows), self.light[torch.from_numpy(np.asarray(rows))]
+
+
+def _check_scale(scale, path, before):
+    """Least and greatest size of pixels so far; unlike ones are refused, for sizes and colours would be wrong."""
+    scale = np.zeros(0) if scale is None else scale[np.isfinite(scale) & (scale > 0)]
+    known = np.unique(np.concatenate([before, scale]))
+    if len(known) and known[-1] > (1 + UNLIKE) * known[0]:
+        msg = (
+            f"pairs: {path} must have pixels of the same size in all images and bands, as in the files before it; "
+            f"image_scale is from {known[0]:.4g} to {known[-1]:.4g}; resample them, or make a folder of each"
+        )
+        raise ValueError(msg)
+    return known[[0, -1]] if len(known) else known
 
 
 def _check_bands(names, path, n):

@@ -63,28 +63,35 @@ class HDF5Pairs(_Pairs):
 
     def __init__(self, path):
         self.path, self._shard = path, HDF5Shard(path)
-        self._file = self._shard._file
-        self.simulated = bool(self._file.attrs.get("simulated", False))
+        self._columns = self._shard.columns
+        self.simulated = bool(self._shard.attributes.get("simulated", False))
+        self.filters = str(self._shard.attributes.get("filters", "")).replace(",", " ").split()
 
     def find_images(self):
         """Number of images, and their shape (bands, height, width)."""
-        image = next((self._file[name] for name in IMAGES if name in self._file), None)
+        image = next((self._columns[name] for name in IMAGES if name in self._columns), None)
         if image is None or image.ndim != 4:
             _refuse_images(self.path, "none" if image is None else f"the shape {image.shape}")
         return len(image), image.shape[1:]
 
     def find_bands(self):
         """Names of the bands, ndarray of str (n, bands) or (bands,), or None."""
-        return _decode(self._file["image_band"][:]) if "image_band" in self._file else None
+        return self.find_column("image_band")
 
     def find_column(self, *names):
         """Values of the first of some columns that is there, or None."""
-        name = next((name for name in names if name in self._file), None)
-        return None if name is None else _decode(self._file[name][:])
+        name = next((name for name in names if name in self._columns), None)
+        return None if name is None else _decode(self._columns[name][:])
 
     def read_images(self, start, stop):
         """Images of some rows, ndarray of float32 (n, bands, height, width)."""
-        return np.asarray(next(self._file[name] for name in IMAGES if name in self._file)[start:stop], np.float32)
+        name = next(name for name in IMAGES if name in self._columns)
+        return np.asarray(self._columns[name][start:stop], np.float32)
+
+    def read_optics(self, name):
+        """A number of the images in each band, ``psf_fwhm`` or ``scale``: ndarray (n, bands), or None."""
+        values = self.find_column(f"image_{name}")
+        return None if values is None else _fill(values, *self.find_images())
 
     def read_rows(self, start, stop):
         """Spectra of some rows, as of `~astro_spectok.spectra.multimodal.HDF5Shard.read_rows`."""
@@ -106,7 +113,7 @@ class ParquetPairs(_Pairs):
     """
 
     def __init__(self, path, group):
-        self.path, self.simulated = path, False
+        self.path, self.simulated, self.filters = path, False, []
         self._shard = ParquetShard(path, group)
         with import_parquet().ParquetFile(path) as file:
             names = [name for name in file.schema_arrow.names if not name.startswith("spectrum")]
@@ -131,15 +138,24 @@ class ParquetPairs(_Pairs):
         name = next((name for name in names if name in self._table.column_names), None)
         return None if name is None else _decode(np.array(self._table[name].to_pylist()))
 
+    def read_optics(self, name):
+        """A number of the images in each band, ``psf_fwhm`` or ``scale``: ndarray (n, bands), or None."""
+        rows = [self._read_field(i, name) for i in range(len(self))]
+        return None if any(row is None for row in rows) else _fill(rows, *self.find_images())
+
     def _read_field(self, i, *names):
         """A field of the image of a row: nested in one way or the other, or flat; None where it is not there."""
         if self._flat is not None:
-            name = "image_band" if "band" in names else self._flat
+            name = self._flat if names == NESTED else f"image_{names[0]}"
             return self._table[name][i].as_py() if name in self._table.column_names else None
-        row = self._table["image"][i].as_py()
-        if isinstance(row, list):  # a list of structs, one for each band
-            row = {key: [one.get(key) for one in row] for key in row[0]} if row and isinstance(row[0], dict) else {}
-        return next((row[name] for name in names if name in row), None) if isinstance(row, dict) else None
+        row = self._table["image"][i]  # only the field is made an object of Python: images are large
+        fields = getattr(row, "values", None)
+        if fields is not None and hasattr(fields, "field"):  # a list of structs, one for each band
+            name = next((name for name in names if fields.type.get_field_index(name) >= 0), None)
+            return None if name is None else fields.field(name).to_pylist()
+        if not row.is_valid or not hasattr(row, "keys"):
+            return None
+        return next((row[name].as_py() for name in names if name in row), None)
 
     def _read_image(self, i):
         planes = self._read_field(i, *NESTED)
@@ -169,6 +185,16 @@ class ParquetPairs(_Pairs):
 def _refuse_images(path, got):
     msg = f"pairs: {path} must hold image_flux of the shape (n, bands, height, width); got {got}"
     raise ValueError(msg)
+
+
+def _fill(values, n, shape):
+    """Values as one number for each of n images and each band, (n, bands); None where they are of no such form."""
+    try:
+        values = np.asarray(values, np.float64)
+        values = values[:, None] if values.shape == (n,) and n != shape[0] else values
+        return np.broadcast_to(values, (n, shape[0])).copy()
+    except (TypeError, ValueError):
+        return None
 
 
 def _decode(values):

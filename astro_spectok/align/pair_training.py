@@ -12,27 +12,76 @@ from torch.nn import functional as F
 
 from astro_spectok.heads.photometry_tower import TokenProjection, contrast_views
 
-__all__ = ["KEEP_EVERY", "Pair", "train_pair"]
+__all__ = ["KEEP_EVERY", "Pair", "begin_pair", "train_pair"]
 
 #: rise of the learning rate in steps, and part of it that is left at the end; limits of the temperature
 WARM, LAST, COLDEST, WARMEST = 50, 0.02, 0.01, 1.0
 #: decay of parameters; file of a run that was cut short; how often it is written, in steps
 DECAY, CHECKPOINT, KEEP_EVERY = 0.02, "checkpoint.pt", 100
+#: numbers that each query gathers
+VALUES = 24
 
 
 class Pair(nn.Module):
-    """Both sides: spectra as features, and the tower with a projection."""
+    """Both sides: spectra as features, and the tower with a projection, unless it gives the vectors themselves."""
 
-    def __init__(self, tower, widths, size, queries, hidden):
+    def __init__(self, tower, widths, size, queries, hidden, values=VALUES):
         super().__init__()
         token_width, redshift_size, tower_size = widths
-        self.spectrum = TokenProjection(token_width, redshift_size, size, queries=queries, hidden=hidden)
+        sizes = {"queries": queries, "values": values, "hidden": hidden}
+        self.spectrum = TokenProjection(token_width, redshift_size, size, **sizes)
         self.tower = tower
         self.project = nn.Sequential(nn.Linear(tower_size, hidden), nn.GELU(), nn.Linear(hidden, size))
+        if getattr(tower, "is_projected", False):
+            self.project = nn.Identity()
         self.log_temperature = nn.Parameter(torch.tensor(math.log(0.07)))
 
     def embed_samples(self, samples):
         return F.normalize(self.project(self.tower(samples).float()), dim=1)
+
+
+def begin_pair(tower, features, settings):
+    """Both sides before anything is learned.
+
+    Parameters
+    ----------
+    tower : `torch.nn.Module`
+        Its attribute ``begins``, where it has one, is what the side of the spectra begins with.
+    features : `~astro_spectok.align.features.SpectrumFeatures`
+        Whose moments are taken out, if nothing is given.
+    settings : dict
+        ``tower_size``, ``size``, ``queries``, ``hidden`` and ``seed``.
+
+    Returns
+    -------
+    Pair
+
+    Raises
+    ------
+    ValueError
+        What the tower begins with has other sizes.
+    """
+    arrays = features.arrays
+    widths = arrays["nodes"].shape[1], arrays["redshift"].shape[1], settings["tower_size"]
+    begins = getattr(tower, "begins", None)
+    values = VALUES if begins is None else len(begins["values.bias"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings["seed"])
+        pair = Pair(tower, widths, settings["size"], settings["queries"], settings["hidden"], values)
+    if begins is not None:
+        try:
+            pair.spectrum.load_state_dict(begins)
+        except RuntimeError as error:
+            msg = (
+                "tower must be one that begins with the head of the same weights, and size, queries and hidden those "
+                f"of the head; got {settings['size']}, {settings['queries']} and {settings['hidden']}"
+            )
+            raise ValueError(msg) from error
+        return pair
+    mean, spread = features.find_moments()
+    pair.spectrum.mean.copy_(torch.from_numpy(mean))
+    pair.spectrum.spread.copy_(torch.from_numpy(spread))
+    return pair
 
 
 def train_pair(pair, features, samples, batches, groups, settings, *, folder=None, watch=None, report=None):

@@ -106,6 +106,8 @@ class HDF5Shard:
                 for name, dataset in self._file.items()
                 if not name.startswith("spectrum_") and isinstance(dataset, h5py.Dataset)
             }
+            #: of the file, by name
+            self.attributes = dict(self._file.attrs)
         except Exception:
             self._file.close()
             raise

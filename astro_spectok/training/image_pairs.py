@@ -176,7 +176,7 @@ def write_image_pairs(
     ``_ivar``, ``_mask``, ``_lsf_sigma`` (pixels), ``image_flux`` (n, bands, size, size) in nanomaggies, ``_band``,
     ``_ivar``, ``_psf_fwhm``, ``_scale`` (arcsec); and ``FLUX_G`` and the like with ``FLUX_IVAR_G``, ``Z``,
     ``spectype``, ``kind``, ``snr``, ``radius``, ``bulge_share`` and ``axis_ratio``. An attribute ``simulated`` says
-    that they are.
+    that they are, and ``filters`` names the filters of the bands.
     """
     h5py = import_optional("h5py", "Folders of pairs need h5py", "images")
     import_optional("galsim", "Simulated images need GalSim", "images")
@@ -197,6 +197,7 @@ def write_image_pairs(
     survey, folder, paths = None, Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
     about = {"simulated": True, "survey": imaging, "seed": seed, "families": ", ".join(families)}
+    about["filters"] = ", ".join(SURVEYS[imaging].filters)
     for k in range(-(-n // CHUNK)):
         number = min(CHUNK, n - k * CHUNK)
         path = folder / f"{imaging}-{'-'.join(families)}-{seed}-{k:04d}-{number}-{size}.hdf5"
