@@ -47,6 +47,8 @@ AXES = {
     "LOGLIN": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CTYPE1": "LOGLIN"}, LOG),
     "COEFF0": ({"COEFF0": 3.6, "COEFF1": 1e-4, "CRVAL1": 3.6, "CD1_1": 1e-4}, LOG),
     "logarithm that nobody stated": ({"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom"}, LOG),
+    "cards of old IRAF": ({"W0": 4000.0, "WPC": 1.5}, LINEAR),
+    "pixels with a unit": ({"CRVAL1": 4000.0, "CDELT1": 1.5, "CTYPE1": "PIXEL", "CUNIT1": "Angstrom"}, LINEAR),
     "natural logarithm": ({"CRVAL1": np.log(LOG[0]), "CDELT1": 1e-4 * np.log(10), "DC-FLAG": 1}, LOG),
     "FITS logarithm": (
         {"CTYPE1": "WAVE-LOG", "CRVAL1": LOG[0], "CDELT1": LOG[0] * 1e-4 * np.log(10), "CUNIT1": "Angstrom"},
@@ -342,3 +344,45 @@ def test_incomplete_multispec_is_refused(tmp_path):
     header = make_multispec("1 1 2 5000. 0.5 100 0. 1 2")
     with pytest.raises(OSError, match=r"^a\.fits has a dispersion solution that cannot be used"):
         read(write_image(tmp_path / "a.fits", np.ones((1, 100)), header))
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_an_axis_of_one_spectrum_that_is_not_the_first(tmp_path, axis):
+    """A spaxel cut from a cube, a column of an image."""
+    data = np.ones(len(LINEAR)).reshape(-1, *[1] * (axis - 1))
+    header = fits.Header(
+        {"CTYPE1": "RA---TAN", f"CRVAL{axis}": 4000.0, f"CDELT{axis}": 1.5, f"CUNIT{axis}": "Angstrom"}
+    )
+    fits.PrimaryHDU(data, header).writeto(tmp_path / "a.fits")
+    np.testing.assert_allclose(read(tmp_path / "a.fits").spectral_axis.value, LINEAR)
+
+
+@pytest.mark.parametrize("versions", [True, False])
+def test_extensions_of_one_name(tmp_path, versions):
+    """Each is a spectrum, with the error and wavelengths of its own EXTVER, or that stand behind it."""
+    hdus = [fits.PrimaryHDU()]
+    for k in (1, 2):
+        for name, values in (("SCI", FLUX), ("ERR", np.full(len(FLUX), 0.1 * k)), ("WAVE", LINEAR + 900 * k)):
+            hdus.append(fits.ImageHDU(values, name=name, ver=k if versions else 1))
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    first, second = read(tmp_path / "a.fits")
+    np.testing.assert_allclose(second.spectral_axis.value - first.spectral_axis.value, 900)
+    np.testing.assert_allclose(second.uncertainty.array / first.uncertainty.array, 2)
+
+
+def test_slits_in_extensions_that_are_counted(tmp_path):
+    """One spectrum each."""
+    header = fits.Header({"CRVAL1": 400.0, "CDELT1": 0.15, "CUNIT1": "nm"})
+    slits = [fits.ImageHDU(FLUX * k, header, name=f"SLIT{k}") for k in (1, 2, 3)]
+    fits.HDUList([fits.PrimaryHDU(), *slits]).writeto(tmp_path / "a.fits")
+    assert [spectrum.meta["extension"] for spectrum in read(tmp_path / "a.fits")] == ["SLIT1,1", "SLIT2,1", "SLIT3,1"]
+
+
+@pytest.mark.parametrize("cards", [{}, {"CTYPE1": "DEGREE", "CTYPE2": "DEGREE", "CTYPE3": "Angstroms"}])
+def test_cubes_by_the_unit_of_their_axis(tmp_path, cards):
+    """Whatever the axes are called."""
+    header = fits.Header({"CRVAL3": 4000.0, "CDELT3": 1.5, "CUNIT3": "Angstrom"} | cards)
+    fits.PrimaryHDU(np.ones((len(LINEAR), 3, 2)), header).writeto(tmp_path / "a.fits")
+    found = read(tmp_path / "a.fits")
+    assert found.shape == (3, 2, len(LINEAR))
+    np.testing.assert_allclose(found.spectral_axis.value, LINEAR)

@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Options are obeyed or refused in words by every loader that is registered, whichever way it is called."""
 
+import io
 import json
+import tarfile
 
 import numpy as np
 import pytest
+from _foreign import write_idl
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable, Table
@@ -68,6 +71,23 @@ def save_hdf5(path):
 def save_parquet(path):
     pytest.importorskip("pyarrow")
     Table({"wave": WAVE, "flux": FLUX, "err": ERROR}).write(path, format="parquet")
+
+
+def save_asdf(path):
+    asdf = pytest.importorskip("asdf")
+    asdf.AsdfFile({"wave": WAVE, "flux": FLUX, "err": ERROR}).write_to(path)
+
+
+def save_idl(path):
+    write_idl(path, packed=False, wave=WAVE, flux=FLUX, err=ERROR)
+
+
+def save_tar(path):
+    content = ("wave flux err\n" + lines(WAVE, FLUX, ERROR)).encode()
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("a.txt")
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
 
 
 def make_lamost(mrs):
@@ -141,6 +161,9 @@ FILES = {
     "spectok npy": ("a.npy", lambda path: np.save(path, np.stack([WAVE, FLUX, ERROR]))),
     "spectok Parquet": ("a.parquet", save_parquet),
     "spectok HDF5": ("a.h5", save_hdf5),
+    "spectok ASDF": ("a.asdf", save_asdf),
+    "spectok IDL": ("a.sav", save_idl),
+    "spectok tar": ("a.tar", save_tar),
     "DEEP2 spec1d": ("a.fits", save(primary(), row("Bxspf-B", SPEC=FLUX, LAMBDA=WAVE, IVAR=ERROR**-2))),
     "DESI arms": ("a.fits", make_desi()),
     "HARPS e2ds": ("a.fits", make_e2ds()),

@@ -91,7 +91,7 @@ TEXTS = {
         b"".join(b"%f 0.1 2.0\n" % w for w in np.random.default_rng(2).uniform(900, 7000, 99)),
         "has a first column in disorder",
     ),
-    "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a text without columns"),
+    "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a web page"),
     "empty": (b"", "is empty"),
     "blank": (b"  \n \n", "is empty"),
     "binary": (b"\x01\x00\x02\x00" * 100, "is binary, of no known kind"),

@@ -25,7 +25,7 @@ from astro_spectok.spectra.loaders.cubes import is_cube
 from astro_spectok.spectra.problems import Unread
 from astro_spectok.utils.host import own_state
 
-__all__ = ["READ_OPTIONS", "read", "read_paths"]
+__all__ = ["READ_OPTIONS", "read", "read_paths", "read_source"]
 
 log = logging.getLogger(__name__)
 
@@ -120,11 +120,7 @@ def read(
         join=join, spaxel=spaxel,
     )  # fmt: skip
     if isinstance(path, str | os.PathLike):
-        if Path(path).is_dir():
-            raise refuse(path, "is a folder", "give its files")
-        if not Path(path).is_file():
-            msg = f"{path}: no such file"
-            raise FileNotFoundError(msg)
+        _check_path(Path(path))
     with warnings.catch_warnings():
         # odd spellings of units, which are understood; headers that break rules without consequence
         warnings.simplefilter("ignore", UnitsWarning)
@@ -132,7 +128,7 @@ def read(
         warnings.simplefilter("ignore", AstropyUserWarning)
         with open_source(path) as source:
             try:
-                spectra = _read_source(source, format, options)
+                spectra = read_source(source, format, options)
             except (UnreadableFileError, OptionError):
                 raise
             except Exception as error:  # files of strangers make astropy and loaders raise whatever they can
@@ -141,8 +137,39 @@ def read(
             return as_result(finish_spectra(spectra, source.name, options), source.name)
 
 
-def _read_source(source, label, options):
-    """Spectra of an open file."""
+def _check_path(path):
+    """Refuse what is no file: a folder, a pipe, a device, a link that leads nowhere."""
+    if path.is_file():
+        return
+    if path.is_dir():
+        is_zarr = any((path / name).exists() for name in (".zgroup", ".zarray", "zarr.json"))
+        raise (
+            refuse(path, "is a folder of Zarr arrays", "open it with zarr and give arrays with units")
+            if is_zarr
+            else (refuse(path, "is a folder", "give its files"))
+        )
+    if path.exists():
+        raise refuse(path, "is a pipe or a device and no file", "save what it gives to a file")
+    msg = f"{path}: no such file"
+    if path.is_symlink():
+        msg = f"{path}: no such file; it is a link that leads nowhere"
+    raise FileNotFoundError(msg)
+
+
+def read_source(source, label, options):
+    """Spectra of an open file.
+
+    Parameters
+    ----------
+    source : Source
+    label : str or None
+        Name of the format.
+    options : ReadOptions
+
+    Returns
+    -------
+    list of `~specutils.Spectrum`
+    """
     if label is not None:
         if label in FORMATS:
             return load_format(label, source, options)

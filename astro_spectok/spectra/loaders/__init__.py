@@ -5,7 +5,7 @@
 from astro_spectok.spectra.loaders import (  # isort: skip
     astropy_tables, cubes, deep2, desi, echelle, gaia, iue, pypeit, sdss, spextool, supernovae, surveys,
 )  # fmt: skip
-from astro_spectok.spectra.loaders import fits_tables, fits_images, json_tables, text_tables, binary_tables  # isort: skip
+from astro_spectok.spectra.loaders import fits_tables, fits_images, json_tables, text_tables, binary_tables, trees  # isort: skip
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders.aaomega import read_2dfdr, read_2dfdr_list
 from astro_spectok.spectra.loaders.calspec import read_calspec

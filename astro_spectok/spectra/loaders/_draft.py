@@ -112,9 +112,12 @@ def guess_axis_unit(wave):
         return AxisUnit(u.m)
     if high < 60 and low > 0.05:
         return AxisUnit(u.um)
+    if high < 300:
+        # Angstrom of the extreme ultraviolet, nm of the far ultraviolet, micron or GHz
+        return None
     if low < 900 and high < 2600 and low > 90:
         # spectra below 900 Angstrom are rare, those in nanometres begin there
-        return AxisUnit(u.AA) if high < 300 else AxisUnit(u.nm)
+        return AxisUnit(u.nm)
     if (low >= 90 and high < 1e7) or (low > 1 and 1e5 < high < 1e10):
         # also templates from X-rays to the radio
         return AxisUnit(u.AA)

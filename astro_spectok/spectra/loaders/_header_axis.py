@@ -113,8 +113,11 @@ def read_header_axis(header, n_pixel, *, axis=1):
     [3630.78 3631.62 3632.45]
     """
     ctype = str(header.get(f"CTYPE{axis}", "") or "").strip().upper()
-    if ctype.startswith(_NOT_SPECTRAL):
+    if ctype.startswith(_NOT_SPECTRAL) and not (ctype.startswith("PIXEL") and _read_unit(header, axis, "") is not None):
         return None
+    if axis == 1 and _number(header, "CRVAL1") is None and _number(header, "W0") and _number(header, "WPC"):
+        # IRAF's older cards
+        return HeaderAxis(header["W0"] + header["WPC"] * np.arange(n_pixel), _read_unit(header, axis, ctype))
     if axis == 1 and _number(header, "COEFF0") is not None and _number(header, "COEFF1"):
         wave = header["COEFF0"] + header["COEFF1"] * np.arange(n_pixel)
         return HeaderAxis(wave, AxisUnit(u.AA, 10.0))

@@ -10,7 +10,7 @@ from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
 
 __all__ = [
-    "MAX_COLUMNS", "choose_flux", "find_families", "find_row_roles", "find_sisters", "is_image",
+    "MAX_COLUMNS", "choose_flux", "find_families", "find_row_roles", "find_sisters", "find_versions", "is_image",
     "looks_like_wavelengths", "read_image",
 ]  # fmt: skip
 
@@ -21,6 +21,7 @@ _LEAST_PIXELS = 8
 _COLUMN_CARD = "COL{:02d}DEF"
 #: an image of at most so many columns and at least so many rows is a table of columns
 MAX_COLUMNS, _LEAST_ROWS = 8, 64
+_NUMBER_AT_END = re.compile(r"[_-]?\d+$")
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
@@ -90,8 +91,46 @@ def looks_like_wavelengths(data):
     )
 
 
-def find_sisters(source, flux_hdu, options):
-    """Arrays beside the flux: ``{role: (hdu, array)}``, and what was guessed."""
+def _find_version(hdu):
+    """EXTVER of an extension, and the number at the end of its name."""
+    number = _NUMBER_AT_END.search(hdu.name)
+    return hdu.ver, "" if number is None else number[0].lstrip("_-")
+
+
+def find_versions(source, flux_hdu):
+    """Images of one name and number of axes, told apart by EXTVER: each flux with the extensions that are its own.
+
+    Parameters
+    ----------
+    source : Source
+    flux_hdu : ImageHDU
+
+    Returns
+    -------
+    list of (hdu, list of hdus)
+        Empty where there is but one of the name.
+    """
+    hdus = list(source.hdulist)
+    stem, axes = _NUMBER_AT_END.sub("", flux_hdu.name), len(_squeezed(flux_hdu.shape))
+    same = [one for one in hdus if stem and is_image(one) and _NUMBER_AT_END.sub("", one.name) == stem]
+    same = [one for one in same if len(_squeezed(one.shape)) == axes and (one.name != stem or flux_hdu.name == stem)]
+    if len(same) < 2:
+        return []
+    keys = [_find_version(one) for one in same]
+    if len(set(keys)) == len(same):
+        return [(one, [other for other in hdus[1:] if _find_version(other) == key])
+                for one, key in zip(same, keys, strict=True)]  # fmt: skip
+    # without EXTVER: what stands behind each, up to the next; or before it
+    places = [hdus.index(one) for one in same]
+    behind = list(zip(places, [*places[1:], len(hdus)], strict=True))
+    before = list(zip([0, *places[:-1]], places, strict=True))
+    cuts = behind if behind[0][1] > behind[0][0] + 1 and len({b - a for a, b in behind}) == 1 else before
+    return [(one, [other for other in hdus[max(a, 1) : b + 1] if other is one or other not in same])
+            for one, (a, b) in zip(same, cuts, strict=True)]  # fmt: skip
+
+
+def find_sisters(source, flux_hdu, options, among=None):
+    """Arrays beside the flux, of all extensions or of some: ``{role: (hdu, array)}``, and what was guessed."""
     shape, guesses, sisters = _squeezed(flux_hdu.shape), [], {}
     wanted = options.columns or {}
     for kind, name in wanted.items():
@@ -104,7 +143,7 @@ def find_sisters(source, flux_hdu, options):
     if wanted:
         return sisters, guesses
     unnamed = []
-    for hdu in source.hdulist:
+    for hdu in source.hdulist if among is None else among:
         if hdu is flux_hdu or not is_image(hdu):
             continue
         own = _squeezed(hdu.shape)

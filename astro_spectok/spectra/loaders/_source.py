@@ -14,6 +14,7 @@ from functools import cached_property
 
 from astropy.io import fits
 
+from astro_spectok.spectra.loaders._kinds import HEAD, find_utf16, tell_kind
 from astro_spectok.spectra.loaders._raw_fits import RawHDU, list_raw
 from astro_spectok.spectra.loaders._refusal import refuse
 
@@ -27,26 +28,9 @@ MAX_HEADER_BLOCKS = 3000
 MAX_HDUS = 5000
 #: axes of an image and columns of a table, as of the FITS standard
 MOST_AXES = 999
-#: bytes of a text that are examined to find its kind
-_HEAD = 2**16
 _BLOCK = 2880
-_PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-_KNOWN = (
-    (b"%PDF", "pdf", "is a PDF document"),
-    (b"\x89PNG", "png", "is a PNG picture"),
-    (b"\xff\xd8\xff", "jpg", "is a JPEG picture"),
-    (b"CDF\x01", "netcdf", "is a netCDF file"),
-    (b"CDF\x02", "netcdf", "is a netCDF file"),
-    (b"#ASDF", "asdf", "is an ASDF file"),
-    (b"MATLAB 5.0", "mat", "is a MATLAB file"),
-    (b"SR\x00\x04", "sav", "is an IDL save file"),
-    *((b"\x80%c\x95" % protocol, "pickle", "is a Python pickle") for protocol in (4, 5)),
-    (b"\xd0\xcf\x11\xe0", "xls", "is an Excel workbook"),
-)
-#: files of arrays, which have readers of their own
-_ARRAYS = ((b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"))
 _INTEGER = re.compile(rb"^([A-Z0-9]+) *= +(-?\d+)")
 
 
@@ -143,21 +127,9 @@ class Source:
         return refuse(self.name, reason, remedy)
 
 
-def _find_utf16(data):
-    """Encoding of text in two bytes a character, with a mark at its start or without; None if it is no such text."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    head = data[: min(len(data), 4096) // 2 * 2]
-    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        other = head[1 - first :: 2]
-        if len(head) > 16 and not any(head[first::2]) and not other.translate(None, _PRINTABLE):
-            return encoding
-    return None
-
-
 def _decode(data):
     """Bytes as text, with the line ends of Unix, whatever wrote them."""
-    wide = _find_utf16(data)
+    wide = find_utf16(data)
     if wide is not None:
         return data.decode(wide, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     try:
@@ -238,23 +210,6 @@ def _check_fits(stream, name, source):
     return found
 
 
-def _tell_kind(head, name):
-    """The kind of a file by its first bytes; refused where no spectrum can be in it."""
-    if head.startswith(b"SIMPLE  ="):
-        return "fits"
-    if not head.strip():
-        raise refuse(name, "is empty", "fetch it again")
-    kind = next((kind for magic, kind in _ARRAYS if head.startswith(magic)), None)
-    if kind is not None:
-        return kind
-    for magic, _, what in _KNOWN:
-        if head.startswith(magic):
-            raise refuse(name, f"{what}, which holds no spectrum in a known way", "read it and give arrays with units")
-    if b"\0" in head[:4096] and _find_utf16(head) is None:
-        raise refuse(name, "is binary, of no known kind", "read it yourself and give arrays with units")
-    return "text"
-
-
 @contextlib.contextmanager
 def open_source(file_obj):
     """
@@ -288,13 +243,15 @@ def open_source(file_obj):
             stream.seek(0)
         path = path if isinstance(path, str) else ""
         name = os.path.basename(path) or "the file"
-        head = stream.read(_HEAD)
+        # what is in memory has no folder with files beside it
+        path = "" if isinstance(file_obj, io.BytesIO) else path
+        head = stream.read(HEAD)
         stream.seek(0)
         opener = next((opener for magic, opener in _PACKED.items() if head.startswith(magic)), None)
         if opener is not None:
             stream = _unpack(opener, stream, name)
-            head = stream.read(_HEAD)
-        kind = _tell_kind(head, name)
+            head = stream.read(HEAD)
+        kind = tell_kind(head, name)
         source = Source(name, kind, stream, path)
         if kind == "fits":
             source._raw = _check_fits(stream, name, source)

@@ -16,11 +16,15 @@ __all__ = ["Columns", "group_columns", "is_jwst", "make_drafts", "read_columns",
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
-#: words of the Virtual Observatory for what a column is
-#: names of columns of magnitudes, with their system; of filters; and how many names of arms there may be in such a one
+#: names of columns of magnitudes, with their system; of objects; of filters, and how many arms there may be in these
 _MAGNITUDES = re.compile(r"^(ab|st)?[_ ]?mags?(?:nitudes?)?[_ (]*(ab|st)?[)]?$")
+_OBJECTS = re.compile(
+    r"(?:(?:obj|object|source|src|spec|spectrum|target|star|galaxy|sn|fib(?:er|re)|aperture|order|exposure|epoch)"
+    r"[_ ]?(?:id|name|no|num|number|index)?|targetid|objid|specid|id|name|ident|iauname)"
+)
 _FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
 _MOST_ARMS = 4
+#: words of the Virtual Observatory for what a column is
 _UCD_WAVE, _UCD_FLUX = ("em.wl", "em.freq", "em.energy"), ("phot.flux", "phot.count", "arith.ratio;phot.flux")
 
 
@@ -92,7 +96,13 @@ def _choose_roles(columns, wanted):
     chosen = pick_roles(columns.names)
     for name in columns.names:
         ucd = columns.ucds.get(name, "").lower()
-        if ucd.startswith(_UCD_WAVE) and "wave" not in chosen:
+        if ucd.endswith("spectralaxis.value") and "wave" not in chosen:
+            chosen["wave"] = (name, Role("wave"))
+        elif ucd.endswith("fluxaxis.value") and "flux" not in chosen:
+            chosen["flux"] = (name, Role("flux"))
+        elif ucd.endswith("fluxaxis.accuracy.staterror") and not set(chosen) & set(ERROR_ROLES):
+            chosen["err"] = (name, Role("err"))
+        elif ucd.startswith(_UCD_WAVE) and "wave" not in chosen:
             chosen["wave"] = (name, Role("wave"))
         elif ucd.startswith(_UCD_FLUX) and "flux" not in chosen:
             chosen["flux"] = (name, Role("flux"))
@@ -198,6 +208,25 @@ def group_columns(names):
     return {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
 
 
+def _split_objects(columns, wave):
+    """Names of objects and their rows, where a column names them and the wavelengths start again: else all rows."""
+    everything = [(None, slice(None))]
+    step = np.diff(wave)
+    if (step > 0).all() or (step < 0).all():
+        return everything
+    for name in columns.names:
+        if not _OBJECTS.fullmatch(name.strip().lower()):
+            continue
+        values = np.asarray(columns.read(name))
+        if values.shape != wave.shape or values.dtype.kind not in "iufUSO":
+            continue
+        found, of_row = np.unique(values.astype(str), return_inverse=True)
+        counts = np.bincount(of_row)
+        if len(found) > 1 and counts.min() >= _LEAST_ROWS:
+            return [(str(one).strip(), np.flatnonzero(of_row == number)) for number, one in enumerate(found)]
+    return everything
+
+
 def _take_rows(array, count):
     """One array for each row of a table of arrays."""
     return [np.asarray(array[row]).reshape(-1) for row in range(count)]
@@ -252,7 +281,12 @@ def make_drafts(columns, source, options, *, number=None):
     if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
         if len(flux) < _LEAST_ROWS:
             raise source.refuse(f"has a table of {len(flux)} rows only", "name its extension with hdu")
-        return [Draft(wave, flux, error, mask, meta=meta, guesses=guesses, **make)]
+        drafts = []
+        for name, rows in _split_objects(columns, np.asarray(wave)):
+            part = [None if values is None else values[rows] for values in (wave, flux, error, mask)]
+            own = meta | ({} if name is None else {"object": name, "joinable": False})
+            drafts.append(Draft(*part, meta=own, guesses=list(guesses), **make))
+        return drafts
     count = len(flux)
     waves = _take_rows(wave, count) if np.ndim(wave) > 1 or wave.dtype == object else [np.asarray(wave)] * count
     rows = []

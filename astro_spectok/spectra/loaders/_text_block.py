@@ -30,6 +30,9 @@ _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.
 #: a remark behind the numbers of a row, and what shows quickly whether there is one
 _HAS_REMARK = re.compile(r"^[ \t]*[-+.\d][^\n#!]*[#!]", re.MULTILINE)
 _REMARK = re.compile(r"^([ \t]*[-+.\d][^#\n]*?)[ \t]+[#!][^\n]*$", re.MULTILINE)
+#: numbers of Fortran without a blank between them: ``0.4000E+04-1.513D+01``, ``10000.123-15.13``
+_GLUED = re.compile(r"((?:[\d.][eEdD][-+]\d\d|\.\d+))(?=[-+]\d*\.\d)")
+_HAS_GLUED = re.compile(r"^[ \t]*[-+]?\d+\.\d+(?:[eEdD][-+]\d\d)?[-+]\d*\.\d+(?:[eEdD][-+]\d\d|[ \t-]|$)", re.MULTILINE)
 #: one column in each line, as the theory server of the Virtual Observatory has it: ``column 1: WAVELENGTH (ANGSTROM)``
 _NUMBERED = re.compile(r"^(?:columns?|col\.?|c)\s*\(?(\d{1,2})\)?\s*[:=.)-]+\s*([^,;]+)", re.IGNORECASE)
 LEAST_ROWS = 8
@@ -37,6 +40,8 @@ LEAST_ROWS = 8
 _MOST_SKIPPED = 10
 #: scatter of the logarithm of a ratio that is one of units, in figures as they are rounded
 _SAME = 0.02
+#: letters of the name of an object in a row
+_LONGEST_NAME = 40
 #: lines that may stand above the numbers
 _MAX_HEAD = 5000
 #: characters that show whether commas are the marks of decimals, and a number with one
@@ -71,7 +76,9 @@ def _is_value(field):
 
 
 def _is_row(fields):
-    """Whether fields are a row of a table of numbers: the first is one, and one more at least."""
+    """Whether fields are a row of a table of numbers: the first is one, or the name of an object, and one more."""
+    if len(fields) > 2 and not _is_value(fields[0]):
+        return len(fields[0]) <= _LONGEST_NAME and all(_NUMBER.fullmatch(field) for field in fields[1:])
     if len(fields) < 2 or not _NUMBER.fullmatch(fields[0]):
         return False
     return any(_NUMBER.fullmatch(field) for field in fields[1:]) or all(_is_value(field) for field in fields[1:])
@@ -272,6 +279,9 @@ def guess_names(block):
 
 def tidy_text(text):
     """Text without remarks behind numbers and quotes around them, with points where commas were marks of decimals."""
+    text = text.replace("\u2212", "-")  # the minus of typesetters
+    if _HAS_GLUED.search(text):
+        text = _GLUED.sub(r"\1 ", text)
     if _HAS_REMARK.search(text):
         text = _REMARK.sub(r"\1", text)
     if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
@@ -345,6 +355,11 @@ def read_block(text, wanted=frozenset()):
         if len(rows) < LEAST_ROWS:
             return None
         numbers = _parse_numbers(rows)
+        # names of objects, by which rows belong together
+        for k in np.flatnonzero(~np.isfinite(numbers).any(axis=0)):
+            words = [row[k] for row in rows]
+            if 1 < len(set(words)) <= len(words) // LEAST_ROWS:
+                numbers[:, k] = np.unique(words, return_inverse=True)[1]
     separator = next((one for one in _SEPARATORS if one in lines[start]), None)
     names, units, cards = _find_names(lines[:start], numbers.shape[1], separator, wanted)
     # columns of words hold no numbers

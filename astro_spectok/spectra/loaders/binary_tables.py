@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names; and of zip archives."""
+"""General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names."""
 
-import io
-import re
 import zipfile
 from contextlib import nullcontext
 
@@ -10,10 +8,10 @@ import numpy as np
 from astropy.table import meta
 
 from astro_spectok.spectra.column_names import pick_roles
-from astro_spectok.spectra.loaders._formats import find_format, load_format, register_format
-from astro_spectok.spectra.loaders._options import OptionError
+from astro_spectok.spectra.loaders._archives import read_zip
+from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
-from astro_spectok.spectra.loaders._source import MAX_BYTES, open_source
+from astro_spectok.spectra.loaders._source import MAX_BYTES
 from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
@@ -24,12 +22,9 @@ _TAKES = ("columns",)
 _GIVE = "read it and give arrays with units"
 #: groups within groups of HDF5 that are looked through
 _DEEPEST = 6
-#: files of an archive that are no data, and most files of one
-_HIDDEN = re.compile(r"(^|/)(__MACOSX/|\.|readme)", re.IGNORECASE)
-_MOST_MEMBERS = 1000
 
 
-def _check_size(source, size):
+def check_size(source, size):
     """Refuse arrays of more bytes than a spectrum can have."""
     if size > MAX_BYTES:
         raise source.refuse(f"holds arrays of more than {MAX_BYTES >> 20} MB", "take single spectra out of it")
@@ -43,13 +38,13 @@ def _import(source, module, extra):
         raise source.refuse(f"needs {extra} to be read", f"pip install {extra}, or {_GIVE}") from error
 
 
-def _has_spectrum(names):
+def has_spectrum(names):
     return {"wave", "flux"} <= set(pick_roles(list(names)))
 
 
-def _read_named(source, options, arrays, units=None, header=None):
+def read_named(source, options, arrays, units=None, header=None):
     """Spectra of arrays by name."""
-    if not _has_spectrum(arrays) and options.columns is None:
+    if not has_spectrum(arrays) and options.columns is None:
         raise source.refuse(say_what(list(arrays)), "name them with columns='WAVE,FLUX,ERR'")
     return read_columns(Columns(list(arrays), arrays.__getitem__, units or {}, {}, header or {}), source, options)
 
@@ -60,7 +55,7 @@ def read_npz(source, options):
     source.stream.seek(0)
     try:
         with zipfile.ZipFile(source.stream) as packed:
-            _check_size(source, sum(one.file_size for one in packed.infolist()))
+            check_size(source, sum(one.file_size for one in packed.infolist()))
             of_arrays = all(one.filename.endswith(".npy") for one in packed.infolist())
         source.stream.seek(0)
         with np.load(source.stream, allow_pickle=False) if of_arrays else nullcontext() as stored:
@@ -69,42 +64,8 @@ def read_npz(source, options):
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
     if not of_arrays:
-        return _read_members(source, options)
-    return _read_named(source, options, _take_lists(arrays))
-
-
-def _read_members(source, options):
-    """Spectra of the files in a zip archive, as archives of observatories send them; those without any are left out."""
-    source.stream.seek(0)
-    packed = zipfile.ZipFile(source.stream)
-    infos = [one for one in packed.infolist() if not one.is_dir() and not _HIDDEN.search(one.filename)]
-    if any(one.filename == "xl/workbook.xml" for one in infos):
-        raise source.refuse("is an Excel workbook", "save its sheet as CSV")
-    if len(infos) > _MOST_MEMBERS:
-        raise source.refuse(f"is a zip archive of {len(infos)} files", "unpack it and give the files")
-    spectra, problem = [], None
-    for one in infos:
-        try:
-            content = io.BytesIO(packed.read(one))
-            content.name = one.filename
-            with open_source(content) as member:
-                # nothing within archives within archives
-                label = None if member.kind == "zip" else find_format(member)
-                if label is None:
-                    continue
-                own = load_format(label, member, options)
-        except OptionError:
-            raise
-        except Exception as error:  # one that is damaged or locked stops no other
-            problem = problem or error
-            continue
-        for spectrum in own:
-            spectrum.meta["member"] = one.filename
-        spectra += own
-    if not spectra:
-        reason = f"is a zip archive without a spectrum{f': {problem}' if problem else ''}"
-        raise source.refuse(reason, "unpack it and give the files")
-    return spectra
+        return read_zip(source, options)
+    return read_named(source, options, take_lists(arrays))
 
 
 @register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True, takes=_TAKES)
@@ -116,12 +77,12 @@ def read_npy(source, options):
     except (ValueError, EOFError) as error:
         raise source.refuse(f"is no array that numpy reads: {error}", _GIVE) from error
     if array.dtype.names:
-        return _read_named(source, options, {name: array[name] for name in array.dtype.names})
+        return read_named(source, options, {name: array[name] for name in array.dtype.names})
     if array.ndim != 2 or min(array.shape) < 2 or array.dtype.kind not in "fiu":
         raise source.refuse(f"is an array of shape {array.shape}, without wavelengths", _GIVE)
     array = (array if array.shape[0] > array.shape[1] else array.T).astype(np.float64)
     names, guesses = guess_names(array)
-    spectra = _read_named(source, options, dict(zip(names, array.T, strict=True)))
+    spectra = read_named(source, options, dict(zip(names, array.T, strict=True)))
     for spectrum in spectra:
         said = ("the array holds wavelength and flux, in this order", *guesses)
         spectrum.meta["guesses"] = (*said, *spectrum.meta.get("guesses", ()))
@@ -134,7 +95,7 @@ def read_parquet(source, options):
     parquet = _import(source, "pyarrow.parquet", "pyarrow")
     source.stream.seek(0)
     file = parquet.ParquetFile(source.stream)
-    _check_size(source, sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)))
+    check_size(source, sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)))
     arrays = {}
     for name, column in zip(file.schema_arrow.names, file.read().columns, strict=True):
         values = column.to_pylist()
@@ -144,7 +105,7 @@ def read_parquet(source, options):
         elif values and all(isinstance(value, int | float | None) for value in values):
             arrays[name] = np.array(values, float)
     described = (file.schema_arrow.metadata or {}).get(b"table_meta_yaml")
-    return _read_named(source, options, arrays, _read_table_units(described.decode().split("\n")) if described else {})
+    return read_named(source, options, arrays, _read_table_units(described.decode().split("\n")) if described else {})
 
 
 @register_format("spectok HDF5", kind="hdf5", sniff=lambda source: True, general=True, takes=_TAKES)
@@ -157,8 +118,8 @@ def read_hdf5(source, options):
         with h5py.File(source.stream, "r") as file:
             for arrays, units in _walk(file, source):
                 seen += list(arrays)
-                if _has_spectrum(arrays) or (options.columns is not None and arrays):
-                    spectra += _read_named(source, options, arrays, units)
+                if has_spectrum(arrays) or (options.columns is not None and arrays):
+                    spectra += read_named(source, options, arrays, units)
     except UnreadableFileError:
         raise
     except (OSError, RuntimeError, KeyError) as error:
@@ -177,16 +138,20 @@ def _read_table_units(lines):
     return {column["name"]: str(column["unit"]) for column in header["datatype"] if column.get("unit") is not None}
 
 
-def _walk(group, source, depth=0):
-    """Arrays and units of each group, and of each table in it."""
-    own, units = {}, {}
-    for name, item in group.items():
+def _walk(group, source, depth=0, above=(None, None)):
+    """Arrays and units of each group and of each table; wavelengths may stand above the groups of the fluxes."""
+    own, units, groups = {}, {}, []
+    for name in group:
+        # links to other files are not followed
+        kind = group.get(name, getlink=True)
+        item = None if hasattr(kind, "filename") else group.get(name)
+        if item is None or not (hasattr(item, "items") or getattr(item, "shape", None)):
+            continue
         if hasattr(item, "items"):
-            if depth < _DEEPEST:
-                yield from _walk(item, source, depth + 1)
+            groups.append(item)
             continue
         if item.dtype.names:
-            _check_size(source, item.dtype.itemsize * item.size)
+            check_size(source, item.dtype.itemsize * item.size)
             if name.endswith("__table_column_meta__"):
                 continue
             table = item[()]
@@ -196,25 +161,39 @@ def _walk(group, source, depth=0):
                 {} if beside is None else _read_table_units([line.decode() for line in beside[()].tolist()]),
             )
         elif item.dtype.kind in "fiub" and item.ndim in (1, 2):
-            _check_size(source, item.dtype.itemsize * item.size)
-            own[name] = item[()]
+            check_size(source, item.dtype.itemsize * item.size)
+            # vectors of MATLAB have two axes
+            own[name] = item[()].reshape(-1) if 1 in item.shape else item[()]
             unit = next((item.attrs[key] for key in ("unit", "units", "UNIT", "UNITS") if key in item.attrs), None)
             if unit is not None:
                 units[name] = unit.decode() if isinstance(unit, bytes) else str(unit)
+    roles = pick_roles(list(own))
+    if "wave" in roles:
+        name = roles["wave"][0]
+        above = {name: own[name]}, {name: units[name]} if name in units else {}
+    elif "flux" in roles and above[0] is not None:
+        own, units = {**above[0], **own}, {**above[1], **units}
+    for item in groups if depth < _DEEPEST else ():
+        yield from _walk(item, source, depth + 1, above)
     if own:
-        yield _take_lists(own), units
+        yield take_lists(own), units
 
 
-def _take_lists(arrays):
+def take_lists(arrays):
     """The arrays as long as the flux, where there is one, and those of several spectra of that length."""
     roles = pick_roles(list(arrays))
     if "flux" not in roles:
         return {name: array for name, array in arrays.items() if array.ndim == 1}
     flux = arrays[roles["flux"][0]]
-    if flux.ndim == 2:
-        return {
-            name: np.broadcast_to(array, flux.shape) if array.ndim == 1 else array
-            for name, array in arrays.items()
-            if array.shape in (flux.shape, flux.shape[1:])
-        }
-    return {name: array for name, array in arrays.items() if array.shape == flux.shape}
+    if flux.ndim != 2:
+        return {name: array for name, array in arrays.items() if array.shape == flux.shape}
+    wave = arrays[roles["wave"][0]] if "wave" in roles else flux
+    if wave.ndim == 1 and len(wave) == flux.shape[0] != flux.shape[1]:
+        # spectra in columns, as MATLAB and tables of samples have them
+        arrays = {name: array.T if array.shape == flux.shape else array for name, array in arrays.items()}
+        flux = flux.T
+    return {
+        name: np.broadcast_to(array, flux.shape) if array.ndim == 1 else array
+        for name, array in arrays.items()
+        if array.shape in (flux.shape, flux.shape[1:])
+    }

@@ -61,6 +61,9 @@ def is_cube(source, options=None):
         return False
     celestial = str(header.get("CTYPE1", "")).upper().startswith(("RA", "GLON", "DEC", "PIXEL", "LINEAR"))
     spectral = str(header.get("CTYPE3", "")).strip().upper().startswith(_SPECTRAL)
+    unit = parse_axis_unit(header.get("CUNIT3")) or parse_axis_unit(header.get("CTYPE3"))
+    # whatever the other axes are called
+    spectral = spectral or (unit is not None and unit.unit != u.pix and read_header_axis(header, 9, axis=3) is not None)
     return spectral or (celestial and (header.get("CDELT3") or header.get("CD3_3")))
 
 

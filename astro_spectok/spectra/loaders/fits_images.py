@@ -19,12 +19,19 @@ from astro_spectok.spectra.loaders._image_parts import (
     find_families,
     find_row_roles,
     find_sisters,
+    find_versions,
     is_image,
     looks_like_wavelengths,
     read_image,
 )
 from astro_spectok.spectra.loaders._iraf import read_multispec, wat_unit
-from astro_spectok.spectra.loaders._sister_files import find_flux_file, is_named_error, read_error_file
+from astro_spectok.spectra.loaders._refusal import UnreadableFileError
+from astro_spectok.spectra.loaders._sister_files import (
+    find_flux_file,
+    is_named_error,
+    read_error_file,
+    read_wave_file,
+)
 from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders.fits_tables import describe_fits, merge_headers
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
@@ -84,7 +91,22 @@ def read_fits_image(source, options):
         return [spectrum for hdu, own in families for spectrum in _read_one(source, options, hdu, own)]
     if hdu is None or not is_image(hdu):
         raise describe_fits(source)
-    return _read_one(source, options, hdu)
+    versions = [] if options.by_hand else find_versions(source, hdu)
+    if not versions:
+        return _read_one(source, options, hdu)
+    spectra, problem = [], None
+    for one, own in versions:
+        try:
+            found = _read_one(source, options, one, find_sisters(source, one, options, own)[0])
+        except UnreadableFileError as error:
+            problem = problem or error
+            continue
+        for spectrum in found:
+            spectrum.meta["extension"] = f"{one.name},{one.ver}"
+        spectra += found
+    if not spectra:
+        raise problem
+    return spectra
 
 
 def _read_one(source, options, hdu, sisters=None):
@@ -95,6 +117,8 @@ def _read_one(source, options, hdu, sisters=None):
         sisters, parts.guesses = find_sisters(source, hdu, options)
     _take_sisters(parts, sisters)
     _settle_axis(parts, sisters, hdu, source)
+    if parts.axis is None and parts.flux.ndim == 1 and not options.by_hand:
+        _take_wave_file(parts, source)
     if parts.axis is None:
         raise describe_fits(source)
     if parts.flux.ndim == 1 and parts.error is None:
@@ -122,6 +146,16 @@ def _take_sisters(parts, sisters):
             parts.guesses.append("the mask extension would mask nearly all: not used")
         else:
             parts.mask = mask
+
+
+def _take_wave_file(parts, source):
+    """Wavelengths of the file beside."""
+    values, header, name = read_wave_file(source, parts.header, parts.flux.shape)
+    if values is None:
+        return
+    unit = parse_axis_unit(header.get("UNIT") or header.get("BUNIT") or header.get("UNITS"))
+    parts.axis = HeaderAxis(values, unit, "vacuum" if "PHXTEFF" in parts.header else None)
+    parts.guesses.append(f"wavelengths are those of the file {name} beside it")
 
 
 def _take_error_file(parts, source, options):
@@ -155,7 +189,12 @@ def _settle_axis(parts, sisters, hdu, source):
     if len(hdu.shape) == 2 and (second := _read_second_axis(hdu)) is not None:
         parts.axis, parts.flux, parts.is_list = second, np.asarray(hdu.data).T, True
         return
-    parts.axis = read_header_axis(hdu.header, flux.shape[-1])
+    long = [axis for axis, length in enumerate(hdu.shape[::-1], start=1) if length > 1]
+    if flux.ndim == 1 and long and long[0] > 1:
+        # of one axis but the first, as a spaxel cut from a cube
+        parts.axis = read_header_axis(header, flux.shape[-1], axis=long[0])
+    if parts.axis is None:
+        parts.axis = read_header_axis(hdu.header, flux.shape[-1])
     if parts.axis is None and header is not hdu.header:
         parts.axis = read_header_axis(header, flux.shape[-1])
     if flux.ndim == 3 and flux.shape[-1] == 2 and looks_like_wavelengths(flux[..., 0]):

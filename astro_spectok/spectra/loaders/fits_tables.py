@@ -7,6 +7,7 @@ from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
+from astro_spectok.spectra.loaders._image_parts import looks_like_wavelengths, read_image
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
 
@@ -165,6 +166,8 @@ def describe_fits(source):
     if wide:
         shape = " x ".join(str(n) for n in wide[0].shape[::-1])
         return source.refuse(f"is an image of {shape} pixels without wavelengths", "extract a spectrum first")
+    if images and looks_like_wavelengths(read_image(images[0])):
+        return source.refuse("holds wavelengths and no flux", "give the file of the flux, beside which it is found")
     if images:
         return source.refuse(
             f"has {images[0].shape[-1]} values of flux and no wavelengths", "calibrate it, or give arrays with units"

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General reader of spectra in json: an object, or a list of objects, with lists of wavelengths and flux."""
+"""General reader of spectra in json: lists of wavelengths and flux, rows of numbers, or one object for each pixel."""
 
 import json
 import re
@@ -9,47 +9,103 @@ import numpy as np
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._tables import Columns, read_columns
+from astro_spectok.spectra.loaders._text_block import LEAST_ROWS, guess_names
 
 __all__ = ["read_json"]
+
+#: names of the list in an object that holds it beside its unit
+_INNER = ("values", "value", "data", "array")
+#: most columns of rows of numbers
+_MOST_COLUMNS = 12
 
 
 def _is_json(source):
     return re.match(r"\s*(?:\{\s*[\"}]|\[\s*[\[{])", source.head) is not None
 
 
-def _list_entries(content):
-    """Objects that hold lists of numbers for wavelengths and flux, however deep."""
-    if isinstance(content, dict):
-        lists = [key for key, value in content.items() if isinstance(value, list) and len(value) > 1]
-        if {"wave", "flux"} <= set(pick_roles(lists)):
-            return [content]
-        content = list(content.values())
-    elif content and all(isinstance(item, dict) and not any(map(_is_nested, item.values())) for item in content):
-        # records: one object for each pixel
-        names = [name for name in content[0] if all(isinstance(item.get(name), int | float) for item in content)]
-        return _list_entries({name: [item[name] for item in content] for name in names})
-    return [one for item in content if isinstance(item, dict | list) for one in _list_entries(item)]
-
-
 def _is_nested(value):
     return isinstance(value, dict | list)
 
 
+def _are_numbers(items):
+    return all(item is None or isinstance(item, int | float) for item in items)
+
+
+def _are_rows(content):
+    """Whether a list holds rows of numbers, all of one length."""
+    if not isinstance(content, list) or len(content) < LEAST_ROWS or not isinstance(content[0], list):
+        return False
+    count = len(content[0])
+    return 2 <= count <= _MOST_COLUMNS and all(
+        isinstance(row, list) and len(row) == count and _are_numbers(row) for row in content
+    )
+
+
+def _take_list(value):
+    """The list that a value is or holds, and its unit: as ``{"values": [...], "unit": "nm"}``, or by index (pandas)."""
+    if isinstance(value, list):
+        return value, None
+    if not isinstance(value, dict) or not value:
+        return None, None
+    inner = next((value[name] for name in _INNER if isinstance(value.get(name), list)), None)
+    if inner is not None:
+        unit = value.get("unit", value.get("units"))
+        return inner, unit if isinstance(unit, str) else None
+    if "0" in value and list(value) == [str(number) for number in range(len(value))]:
+        return list(value.values()), None
+    return None, None
+
+
+def _list_entries(content):
+    """What holds a spectrum, however deep: (lists by name, units, the object they are in)."""
+    if isinstance(content, dict):
+        if isinstance(content.get("columns"), list) and _are_rows(content.get("data")):
+            # pandas, split
+            names = [str(name) for name in content["columns"]]
+            return [(dict(zip(names, map(list, zip(*content["data"], strict=True)), strict=False)), {}, content)]
+        taken = {key: _take_list(value) for key, value in content.items()}
+        lists = {key: values for key, (values, _) in taken.items() if values is not None and len(values) > 1}
+        if {"wave", "flux"} <= set(pick_roles([key for key in lists if not _are_rows(lists[key])])):
+            return [(lists, {key: taken[key][1] for key in lists if taken[key][1]}, content)]
+        content = list(content.values())
+    elif _are_rows(content):
+        block = np.array(content, dtype=float)
+        return [(dict(zip(guess_names(block)[0], block.T.tolist(), strict=True)), {}, {})]
+    elif content and all(isinstance(item, dict) and not any(map(_is_nested, item.values())) for item in content):
+        # records: one object for each pixel
+        names = [name for name in content[0] if all(isinstance(item.get(name), int | float) for item in content)]
+        return _list_entries({name: [item[name] for item in content] for name in names})
+    return [one for item in content if _is_nested(item) for one in _list_entries(item)]
+
+
+def _parse(source):
+    """The content of a json, or of one in each line."""
+    try:
+        return json.loads(source.text)
+    except json.JSONDecodeError as error:
+        lines = [line for line in source.text.split("\n") if line.strip()]
+        if len(lines) > 1:
+            try:
+                return [json.loads(line) for line in lines]
+            except json.JSONDecodeError:
+                pass
+        raise source.refuse(f"is no valid json: {error}", "fetch it again") from error
+
+
 @register_format("spectok json", kind="text", sniff=_is_json, general=True, takes=("columns",))
 def read_json(source, options):
-    """Read spectra from json with lists of wavelengths and flux, by the meaning of their names."""
+    """Read spectra from json, or one json in each line, by the meaning of the names of its lists."""
     try:
-        entries = _list_entries(json.loads(source.text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise source.refuse(f"is no valid json: {error}", "fetch it again") from error
+        entries = _list_entries(_parse(source))
+    except RecursionError as error:
+        raise source.refuse("is no valid json: too deep", "fetch it again") from error
     spectra = []
-    for entry in entries:
-        lists = {key: value for key, value in entry.items() if isinstance(value, list) and len(value) > 1}
+    for lists, units, entry in entries:
         length = len(lists[pick_roles(list(lists))["flux"][0]])
         lists = {key: value for key, value in lists.items() if len(value) == length}
         plain = str | int | float | bool
         header = {str(key).upper(): value for key, value in entry.items() if isinstance(value, plain)}
-        columns = Columns(list(lists), lambda name, own=lists: np.array(own[name], dtype=float), {}, {}, header)
+        columns = Columns(list(lists), lambda name, own=lists: np.array(own[name], dtype=float), units, {}, header)
         spectra += read_columns(columns, source, options)
     if not spectra:
         raise source.refuse("is a json without spectra", "give wavelength and flux in columns")

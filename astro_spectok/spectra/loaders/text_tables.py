@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """General reader of spectra in text: columns with or without names, separated and commented in any habit."""
 
+import re
+
 import numpy as np
 
 from astro_spectok.spectra.column_names import pick_roles
@@ -18,6 +20,10 @@ from astro_spectok.spectra.loaders._text_block import (
 
 __all__ = ["read_text_table"]
 
+#: fluxes that are all between these can only be logarithms
+_LOGARITHMS = (-40.0, -5.0)
+#: names of PHOENIX's spectra, whose fluxes are logarithms and whose wavelengths are in disorder
+_PHOENIX = re.compile(r"^lte.*\.7(\.|$)|^lte.*bt-(settl|dusty|cond|nextgen)", re.IGNORECASE)
 #: share of wavelengths that may repeat the one before, as rounded ones do
 _MOST_REPEATED = 0.4
 
@@ -58,6 +64,8 @@ def read_text_table(source, options):
     if options.columns is None and block.names is not None and _contradict(block):
         block.names, block.units = None, {}
     names, guesses = (block.names, []) if block.names is not None else guess_names(block.numbers)
+    if block.names is None and options.columns is None:
+        names = _name_logarithms(block, source, names, guesses)
     if block.skipped:
         guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
     if options.columns is None and block.names is None:
@@ -72,6 +80,21 @@ def read_text_table(source, options):
         if guesses:
             spectrum.meta["guesses"] = (*guesses, *spectrum.meta.get("guesses", ()))
     return spectra
+
+
+def _name_logarithms(block, source, names, guesses):
+    """Names in which a flux of logarithms is called so."""
+    flux = block.numbers[:, 1]
+    flux = flux[np.isfinite(flux)]
+    is_phoenix = _PHOENIX.search(source.name) is not None
+    if is_phoenix and flux.size and 0.1 < np.median(np.abs(flux)) < np.abs(flux).max() < 100:
+        # behind them stand a black body and departures from equilibrium: no errors
+        block.numbers = block.numbers[np.argsort(block.numbers[:, 0], kind="stable"), :2]
+        guesses[:] = []
+        return ["wavelength", "log_flux"]
+    if flux.size and _LOGARITHMS[0] < flux.min() and flux.max() < _LOGARITHMS[1]:
+        return [name if name != "flux" else "log_flux" for name in names]
+    return names
 
 
 def _drop_count(block, options):
