@@ -32,8 +32,8 @@ import numpy as np
 import torch
 
 from astro_spectok.heads import StellarConfig, StellarHead, TokenReader
+from astro_spectok.heads.line_networks import shape_gaussian
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader
-from astro_spectok.heads.stellar import shape_gaussian
 from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.network.head_inputs import HeadInputs
 from astro_spectok.network.patches import build_patches
@@ -198,7 +198,7 @@ def find_network(weights, left_out, family, steps):
     if left_out:
         head = network.heads["stellar"] = load_weights(left_out, "cpu", shared=False).network.heads["stellar"]
     else:
-        train_head(head, [[(1.0, family)], None, None, None], steps, SEED)
+        train_head(head, [[(1.0, family)], None, None], steps, SEED)
     return network.eval()
 
 

@@ -27,26 +27,21 @@ def make_tril(sigma=SIGMA, correlation=CORRELATION):
     return torch.linalg.cholesky(covariance)
 
 
-def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0.0, second=None, white=None):
+def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0.0, second=None):
     """Give the network of these weights a stellar head, and return the list of the velocities that it is asked for.
 
-    ``by_tokens`` times the mean level of the tokens is added to [Fe/H]; ``second`` is what is found of a second star;
-    ``white`` are log10(Teff) and logg as a white dwarf, and their errors.
+    ``by_tokens`` times the mean level of the tokens is added to [Fe/H]; ``second`` is what is found of a second star.
     """
     from astro_spectok.heads import Head
     from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
     from astro_spectok.weights import load_network
 
     network, asked = load_network(weights, "cpu"), []
-    own_names, own_spread, about = NAMES, SPREAD, STELLAR_DOMAIN
-    if white is not None:
-        own_names, own_spread = (*NAMES, "wd_teff", "wd_logg"), (*SPREAD, 0.13, 0.4)
-        about = STELLAR_DOMAIN | {"compact": {"log_teff": [3.8, 4.6], "logg": [7.0, 9.0]}}
 
     class KnownLabels(Head):
         kind, needs, given = "stellar", ("detail", "patches"), ("ln_doppler",)
-        begins_with: ClassVar[dict] = {"domain": about, "rules": STELLAR_RULES}
-        names, spread = own_names, torch.tensor(own_spread)
+        begins_with: ClassVar[dict] = {"domain": STELLAR_DOMAIN, "rules": STELLAR_RULES}
+        names, spread = NAMES, torch.tensor(SPREAD)
 
         def forward(self, inputs):
             tokens, mask, ln_doppler = inputs.tokens, inputs.mask, inputs.given["ln_doppler"]
@@ -57,10 +52,6 @@ def add_stellar_head(monkeypatch, weights, *, mean=SUN, sigma=SIGMA, by_tokens=0
             out = torch.tensor(mean).repeat(len(tokens), 1)
             out[:, 2] += by_tokens * level
             tril = make_tril(sigma).float().repeat(len(tokens), 1, 1).double()
-            if white is not None:
-                out = torch.cat([out, torch.tensor(white[:2]).repeat(len(tokens), 1)], 1)
-                own = torch.diag(torch.tensor(white[2:], dtype=torch.float64))
-                tril = torch.stack([torch.block_diag(one, own) for one in tril])
             return {"mean": out.double(), "covariance": tril @ tril.mT}
 
     heads = torch.nn.ModuleDict({**network.heads, "stellar": KnownLabels(Head.config_class())})

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead
 from astro_spectok.network import get_config
 from astro_spectok.simulate import Objects, RestGrid
 
@@ -49,8 +49,7 @@ class LabelledFamily(Family):
         return objects
 
 
-def make_head():
+def make_head(filtered=0):
     """A head with new networks."""
     torch.manual_seed(0)
-    labels = (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
-    return StellarHead(StellarConfig(labels), replace(get_config("tiny"), dct_coefficients=16))
+    return StellarHead(StellarConfig(filtered=filtered), replace(get_config("tiny"), dct_coefficients=16))

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads import STELLAR_LABELS, StellarConfig, StellarHead, build_model
+from astro_spectok.heads.line_networks import LineNetwork
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels
+from astro_spectok.heads.model import describe_model
+from astro_spectok.heads.small_numbers import STELLAR_DOMAIN
 from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.network import HeadInputs, get_config
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.level import patch_level
 from astro_spectok.network.patches import build_patches
+from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.training.views import Truth
-from astro_spectok.weights import load_network
+from astro_spectok.weights import load_network, write_weights
+from astro_spectok.weights.loading import name_tensors
 
 PATCH = 32
-ALL_LABELS = (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
 
 
 def make_config():
@@ -51,20 +55,20 @@ def observe_star(shift=0.0, *, tilt=0.0, low=3700.0, high=7300.0, scale=1.0):
 @pytest.fixture(scope="module")
 def head():
     torch.manual_seed(0)
-    return StellarHead(StellarConfig(ALL_LABELS), make_config()).eval()
+    return StellarHead(StellarConfig(), make_config()).eval()
 
 
 def test_shapes(head):
     """A mean and a lower triangle with a positive diagonal, finite, for any star."""
     tokens, mask, geometry = observe_star()
     mean, tril = read(head, tokens, mask, geometry, torch.zeros(1, dtype=torch.float64))
-    n = len(ALL_LABELS)
+    n = len(STELLAR_LABELS)
     assert mean.shape == (1, n)
     assert tril.shape == (1, n, n)
     assert torch.isfinite(mean).all()
     assert torch.equal(tril, torch.tril(tril))
     assert (torch.diagonal(tril, dim1=1, dim2=2) > 0).all()
-    assert head.names == tuple(name for name, _, _ in ALL_LABELS)
+    assert head.names == tuple(name for name, _, _ in STELLAR_LABELS)
 
 
 def read_window(number, star, ln_doppler=0.0):
@@ -196,25 +200,31 @@ def show_window(head, number, seed=3):
 
 
 def test_unknown_labels_keep_their_prior(head):
-    """Without any window labels are typical with their whole spread; the optical ones measure three of them, and two of
-    white dwarfs."""
+    """Without any window labels are typical with their whole spread; the optical one measures three of them."""
     mean, tril = head.read_windows(blank(head))
     torch.testing.assert_close(mean[0], head.centre)
     torch.testing.assert_close(tril[0], torch.diag(head.spread))
     mean, tril = head.read_windows(show_window(head, 0))
     torch.testing.assert_close(mean[0, 3:5], head.centre[3:5])
     torch.testing.assert_close(tril[0, 3:5, 3:5], torch.diag(head.spread[3:5]))
-    assert (mean[0, [0, 1, 2, 5, 6]] != head.centre[[0, 1, 2, 5, 6]]).all()
+    assert (mean[0, :3] != head.centre[:3]).all()
 
 
-def test_heads_without_labels_of_white_dwarfs():
-    """As the packaged one, and the default: without networks for them."""
-    assert StellarConfig().labels == load_network().heads["stellar"].config.labels
-    former = StellarHead(StellarConfig(), make_config())
-    assert len(former.members) == 3
-    assert former.measured == ((0, 1, 2), (0, 1, 2), (0, 1, 2, 3, 4))
-    mean, _ = former.eval().read_windows(blank(former))
-    torch.testing.assert_close(mean[0], former.centre)
+def test_files_with_labels_of_white_dwarfs_are_read(tmp_path):
+    """Heads of earlier files had two labels more, with a network of their own, which nothing asks any more."""
+    network = build_model(make_config(), {"stellar": StellarConfig()})
+    config, tensors = describe_model(network), name_tensors(network)
+    labels = [*config["heads"][0]["config"]["labels"], ("wd_teff", 4.2, 0.13), ("wd_logg", 8.0, 0.4)]
+    config["heads"][0]["config"] = {"labels": labels}
+    config["heads"][0]["domain"] = STELLAR_DOMAIN | {"compact": {"log_teff": [3.85, 4.45], "logg": [7.0, 9.0]}}
+    extra = LineNetwork(WINDOWS[0], 2).state_dict()
+    tensors |= {f"heads.stellar.members.3.0.{name}": tensor for name, tensor in extra.items()}
+    read = load_network(write_weights(tmp_path / "former.safetensors", config, tensors)).heads["stellar"]
+    assert read.names == tuple(name for name, _, _ in STELLAR_LABELS)
+    for name, tensor in network.heads["stellar"].state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], tensor)
+    assert StellarTraining.from_head(read).wavelength == StellarTraining.begin().wavelength
+    assert not any("wd_" in str(part) for part in (read.describe(), read.gives))
 
 
 def test_members_are_averaged(head):
@@ -227,6 +237,49 @@ def test_members_are_averaged(head):
     torch.testing.assert_close(mean[0, :3], head.centre[:3] + spread * means.mean(0))
     wanted = (torch.cat(factors) @ torch.cat(factors).mT).mean(0) + torch.cov(means.T, correction=0)
     torch.testing.assert_close((tril @ tril.mT)[0, :3, :3], wanted * spread[:, None] * spread, atol=1e-6, rtol=1e-4)
+
+
+def make_filtered():
+    """A head with two networks for flux as tokens hold it, as they begin."""
+    torch.manual_seed(0)
+    made = StellarHead(StellarConfig(filtered=2), make_config()).eval()
+    for own, member in zip(made.filtered, made.members[0], strict=False):
+        own.begin(member)
+    return made
+
+
+def test_networks_for_tokens_begin_as_those_for_pixels():
+    """Noise changes nothing yet, and their mixture is that of the networks that they began as."""
+    head = make_filtered()
+    windows = show_window(head, 0)
+    noise = torch.randn(windows[0][0].shape, generator=torch.Generator().manual_seed(6))
+    with torch.inference_mode():
+        mean, _ = head.read_windows(windows, noise)
+        means = torch.cat([member(*windows[0])[0] for member in head.members[0][:2]])
+    torch.testing.assert_close(mean[0, :3], head.centre[:3] + head.spread[:3] * means.mean(0))
+
+
+def test_networks_for_tokens_read_what_tokens_show():
+    """Without pixels, or where these are said to be those of tokens; pixels as observed are read by the others."""
+    head, star = make_filtered(), observe_star()
+    with torch.no_grad():
+        head.filtered[0].out.bias += 1.0
+    rest, x = torch.zeros(1, dtype=torch.float64), torch.arange(np.log(3700.0), np.log(7300.0), 2.3e-4)
+    ivar = torch.full((len(x),), 1e4)
+    patches = build_patches(x.double(), torch.ones(len(x)), ivar, torch.tensor([0, len(x)]), PATCH)
+    parts = star[0][..., :-16], star[0][..., -16:], star[1], star[2], patches
+    none = StellarHead(StellarConfig(), make_config()).eval()
+    none.load_state_dict({k: v for k, v in head.state_dict().items() if not k.startswith("filtered.")})
+    with torch.inference_mode():
+        pixels, tokens = (
+            head(HeadInputs(*parts, {"ln_doppler": rest} | more))[0]
+            for more in ({}, {"filtered": torch.ones(1, dtype=torch.float64)})
+        )
+        alone, without = (read(one, *star, rest)[0] for one in (head, none))
+        same = [read(one, *star, rest, patches)[0] for one in (head, none)]
+    assert (tokens - pixels)[0, :3].abs().min() > 1e-3
+    assert (alone - without)[0, :3].abs().max() > 1e-3
+    torch.testing.assert_close(*same)
 
 
 def test_optical_and_infrared_are_combined(head):

@@ -108,12 +108,6 @@ class TestFlags:
         given = np.log(make_spectrum().spectral_axis.to_value(u.AA)[0])
         assert ln_wavelength[0] == pytest.approx(given - LN_DOPPLER, abs=1e-5)
 
-    def test_labels_that_a_head_has_of_white_dwarfs(self, redshift_weights, monkeypatch):
-        """Change nothing for other stars."""
-        found = self.find(redshift_weights, monkeypatch, head={"white": (4.3, 8.1, 0.02, 0.1)})
-        plain = self.find(redshift_weights, monkeypatch)
-        assert (found.teff, found.fe_h, found.warn) == (plain.teff, plain.fe_h, plain.warn)
-
     @pytest.mark.parametrize(
         ("mean", "sigma", "flag"),
         [

@@ -74,7 +74,7 @@ def test_former_names_are_read(write):
         ("pretrain = 3", TypeError, r"pretrain must be tables \[\[pretrain\]\], got 3"),
         ("[[pretrain]]\nsteps = 3", ValueError, r"network must be given where there is \[\[pretrain\]\]"),
         ("[stellar]\nstep = 3", ValueError, "stellar.step is not a setting of the stage, which has steps, seed, go_on"),
-        ("[stellar]\nsteps = 0", ValueError, "stellar.steps must be at least 1, got 0; give another number"),
+        ("[stellar]\nsteps = -1", ValueError, "stellar.steps must be at least 0, got -1; give another number"),
         ("[stellar]\nsteps = 1.5", TypeError, "stellar.steps must be a whole number, got 1.5"),
         ("[spectral_type]\nepochs = -1", ValueError, "spectral_type.epochs must be above 0, got -1"),
         ("[templates]\nseed = true", TypeError, "templates.seed must be a whole number, got True"),
@@ -110,7 +110,7 @@ def test_mistakes_are_named(write, text, error, message):
 
 
 def test_recipe_that_is_not_there(tmp_path):
-    names = "calibrate, embedding, galaxy, heads, library, photometry, small, stars, tiny, transients"
+    names = "calibrate, embedding, galaxy, heads, library, photometry, small, stars, stellar_tokens, tiny, transients"
     with pytest.raises(FileNotFoundError, match=f"packaged recipes {names}; got '.*none.toml'"):
         read_recipe(tmp_path / "none.toml")
 
@@ -124,6 +124,7 @@ def test_packaged_recipes():
         "library",
         "small",
         "stars",
+        "stellar_tokens",
         "tiny",
     }
     assert list(recipes["small"].stages)[6:] == [*list(recipes["tiny"].stages)[2:], "transients"]

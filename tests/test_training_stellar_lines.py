@@ -9,7 +9,7 @@ from _stellar_lines import Family
 
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader
 from astro_spectok.simulate import Randomness
-from astro_spectok.training.stellar_lines import _average_pixels, _flag_bad, average_bins, draw_windows
+from astro_spectok.training.stellar_lines import _average_pixels, average_bins, draw_windows, flag_bad
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_some_pixels_are_flagged():
     """Some spectra lose runs of pixels, some those with little light; most lose none."""
     values = torch.ones(2000, 1000)
     values[:, 500:520] = 0.02
-    flagged = _flag_bad(values, torch.full_like(values, 0.01), Randomness(7))
+    flagged = flag_bad(values, torch.full_like(values, 0.01), Randomness(7))
     elsewhere = torch.cat([flagged[:, :500], flagged[:, 520:]], 1).float().mean(1)
     assert 0.5 < (elsewhere == 0).float().mean() < 0.75
     assert 0.1 < elsewhere.max() < 0.25

@@ -82,7 +82,7 @@ class Runner:
         return self.loaded.network
 
     @contextlib.contextmanager
-    def _computing(self):
+    def computing(self):
         """Without gradients and in this runner's precision, whatever other threads and the program around have set."""
         import torch
 
@@ -119,7 +119,7 @@ class Runner:
 
         def compute(group):
             patches = gather_patches(batch, group, patch).to(self.device)
-            with self._computing():
+            with self.computing():
                 tokens = self.network.encode(patches)
                 solutions = {}
                 embedding = self.embedder(self.embedder.names, patches, tokens, solutions=solutions)
@@ -195,7 +195,7 @@ class Runner:
         def compute(group):
             patches = gather_patches(batch, group, self.network.config.patch).to(self.device)
             known = None if redshift is None else np.asarray(redshift, float)[group]
-            with self._computing():
+            with self.computing():
                 return self.embedder(names, patches, redshift=known).cpu().numpy()
 
         for group, vectors in self._map(compute, plan_groups(batch, self), "embed", progress):
@@ -264,7 +264,7 @@ class Runner:
             patches, tokens = gather_patches(batch, group, network.config.patch).to(self.device), None
             where = patches.mask, patches.grid.geometry
             values = {name: torch.from_numpy(x[group]).to(where[1].device) for name, x in given.items()}
-            with self._computing():
+            with self.computing():
                 if needs - {"patches"}:
                     tokens = network.encode(patches, learned="tokens" in needs, detail="detail" in needs)
                 found = {}
@@ -299,7 +299,7 @@ class Runner:
             As of `~astro_spectok.tokens.TokenAttention`.
         """
         patches = gather_patches(batch, np.array([i]), self.network.config.patch).to(self.device)
-        with self._computing():
+        with self.computing():
             (weights,) = self.network.measure_attention(patches).cpu().numpy()
         present = patches.grid.present[0].cpu().numpy()
         return weights[:, :, present][..., present]
@@ -327,7 +327,7 @@ class Runner:
         names = self.embedder.choose(parts, pixels=False)
         if not np.any(good):
             return np.full(self.embedder.find_size(names), np.nan, np.float32)
-        with self._computing():
+        with self.computing():
             tokens, mask, geometry = self._tokens(values, geometry, good)
             return self.embedder.embed_tokens(names, tokens, mask, geometry)[0].cpu().numpy()
 
@@ -371,7 +371,7 @@ class Runner:
 
         tokens = self._tokens(values, geometry, good)
         asked = RequestedPixels(ln_wavelength, resolution, self.network.config.patch)
-        with self._computing():
+        with self.computing():
             if embedding is None:
                 vector = self.network.embed(*tokens)
             else:

@@ -11,7 +11,7 @@ from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.redshift import RedshiftConfig, RedshiftHead
 from astro_spectok.heads.registry import build_head, find_kind, list_heads, register_head
 from astro_spectok.heads.spectral_type import STELLAR_TYPES, SpectralTypeConfig, SpectralTypeHead
-from astro_spectok.heads.stellar import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads.stellar import STELLAR_LABELS, StellarConfig, StellarHead
 from astro_spectok.heads.transient import TRANSIENT_TYPES, TransientConfig, TransientHead
 
 # what else is imported here is for other rooms

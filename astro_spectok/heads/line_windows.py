@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from astro_spectok.network.level import LARGEST
 from astro_spectok.network.resample import resample_features
 
 __all__ = ["WINDOWS", "Window", "WindowReader", "restore_pixels", "to_double"]
@@ -50,6 +51,8 @@ WINDOWS = (
 _LEAST_COVERED, _LEAST_CONTINUUM = 0.5, 0.02
 #: limits of the contrast
 _LIMITS = (-1.0, 2.0)
+#: noise over flux, and the signal-to-noise ratio that it is taken over
+_NOISES, USUAL_SNR = (1e-4, 10.0), 30.0
 #: reach in bins of the kernel that broadens
 _REACH = 3
 #: noise over the median one beyond which a pixel is not taken as it is
@@ -105,14 +108,46 @@ class WindowReader(nn.Module):
         contrast, covered : float32 tensor, shape (B, N)
             Zero, both, where good pixels cover less than half of a bin.
         """
+        counted = mask if good is None else mask[..., None] & good
+        binned, covered = self._bin(flux, counted, geometry, ln_doppler)
+        values = self._broaden(binned * covered, covered, mask, geometry)
+        return self.normalise(values, covered), covered
+
+    def read_noise(self, noise, level, mask, geometry, ln_doppler, patch):
+        """Logarithm of the noise of pixels over the flux in the bins of the window: how much a filter took away.
+
+        Parameters
+        ----------
+        noise : tensor, shape (B, T)
+            Of a good pixel of each patch over the scale of the spectrum, NaN where it is not known: as of
+            `~astro_spectok.network.shown.find_noise`.
+        level : tensor, shape (B, T)
+            As of `~astro_spectok.network.level.patch_level`.
+        mask, geometry, ln_doppler
+            As of `forward`.
+        patch : int
+            Slots per patch.
+
+        Returns
+        -------
+        float32 tensor, shape (B, N)
+            Less that of a signal-to-noise ratio of 30; 0 where it is not known.
+        """
+        known = mask & (noise > 0)
+        ratio = torch.where(known, noise, 1.0) / torch.sinh(level.clamp(-LARGEST, LARGEST)).abs().clamp_min(
+            _LEAST_CONTINUUM
+        )
+        slots = torch.log(USUAL_SNR * ratio.clamp(*_NOISES))[..., None].expand(-1, -1, patch)
+        binned, covered = self._bin(slots, known, geometry, ln_doppler)
+        return binned * covered
+
+    def _bin(self, slots, counted, geometry, ln_doppler):
+        """Means (B, N) of values (B, T, P) of slots that count, and which bins those cover for the most part."""
         window = self.window
         number = torch.arange(window.size + 1, dtype=geometry.dtype, device=geometry.device)
         edges = math.log(window.low) + window.step * number + ln_doppler[:, None]  # (B, N + 1)
-        counted = mask if good is None else mask[..., None] & good
-        binned, fraction = resample_features(flux[..., None], counted, geometry, edges[:, :-1], edges[:, 1:])
-        covered = (fraction > _LEAST_COVERED).float()
-        values = self._broaden(binned[..., 0].float() * covered, covered, mask, geometry)
-        return self.normalise(values, covered), covered
+        binned, fraction = resample_features(slots[..., None], counted, geometry, edges[:, :-1], edges[:, 1:])
+        return binned[..., 0].float(), (fraction > _LEAST_COVERED).float()
 
     def normalise(self, values, covered):
         """Contrast (B, N) of flux over the scale of the spectrum in the bins of the window, zero where not covered."""

@@ -100,6 +100,8 @@ class Head(nn.Module):
         Whether it learns from stars with labels, so that some batches are drawn from these alone.
     mixed_precision : bool
         Whether it may run in the lower precision of the encoder.
+    retired : tuple of str
+        What the names begin with of tensors that files written earlier hold and nothing reads any more.
     begins_with : dict
         ``domain``, ``calibration``, ``rules`` and ``provenance`` of a new head, where they are not empty.
     concerns : str
@@ -134,6 +136,7 @@ class Head(nn.Module):
     clips_apart: ClassVar[bool] = False
     draws_stars: ClassVar[bool] = False
     mixed_precision: ClassVar[bool] = False
+    retired: ClassVar[tuple] = ()
     begins_with: ClassVar[dict] = {}
     concerns: ClassVar[str] = ""
     numbers_size = 0

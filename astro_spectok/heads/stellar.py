@@ -7,17 +7,17 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from astro_spectok.heads.convolutions import stack_convolutions
+from astro_spectok.heads.line_networks import FilteredNetwork, LineNetwork
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader, restore_pixels, to_double
 from astro_spectok.heads.protocol import Head, HeadConfig, HeadLoss
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.small_numbers import STELLAR_DOMAIN, STELLAR_RULES
 from astro_spectok.heads.stellar_loss import draw_doppler_error, gather_stellar_labels, stellar_loss
 from astro_spectok.network.detail import local_flux
+from astro_spectok.network.shown import find_noise
 
-__all__ = ["STELLAR_LABELS", "WHITE_DWARF_LABELS", "LineNetwork", "StellarConfig", "StellarHead", "shape_gaussian"]
+__all__ = ["STELLAR_LABELS", "StellarConfig", "StellarHead"]
 
 #: name, typical value and spread; teff is log10(Teff / K), log_vbroad log10 of the broadening in km/s
 STELLAR_LABELS = (
@@ -27,88 +27,26 @@ STELLAR_LABELS = (
     ("alpha_fe", 0.1, 0.2),
     ("log_vbroad", 1.0, 0.6),
 )
-#: those of white dwarfs, measured as if each star were one, of heads that have learnt from white dwarfs
-WHITE_DWARF_LABELS = (("wd_teff", 4.2, 0.13), ("wd_logg", 8.0, 0.4))
+#: names of labels that heads of earlier files have besides: of white dwarfs, which models are fitted to by now
+_RETIRED = "wd_"
 #: units of what is no plain dex
-_UNITS = {
-    "teff": "log10(K)", "logg": "dex(cm / s2)", "log_vbroad": "log10(km / s)", "wd_teff": "log10(K)",
-    "wd_logg": "dex(cm / s2)",
-}  # fmt: skip
+_UNITS = {"teff": "log10(K)", "logg": "dex(cm / s2)", "log_vbroad": "log10(km / s)"}
 #: share of shards in which the head is shown pixels besides tokens
 _PIXELS_SHARE = 0.7
-#: contrasts are a few per cent, and layers want numbers of order one
-_GAIN = 5.0
 _OPTICAL_LABELS = ("teff", "logg", "fe_h")
-#: groups of networks that read alike: the window, the labels that are measured from it, and the number of networks; of
-#: those from `_LATER` on heads without the labels have none
+#: groups of networks that read alike: the window, the labels that are measured from it, and the number of networks
 _GROUPS = (
     (0, _OPTICAL_LABELS, 5), (1, _OPTICAL_LABELS, 1), (2, (*_OPTICAL_LABELS, "alpha_fe", "log_vbroad"), 1),
-    (0, ("wd_teff", "wd_logg"), 1),
 )  # fmt: skip
-_LATER = 3
+#: the group of the optical window, whose networks there are for tokens too
+_OPTICAL = 0
 #: group that is left alone where another one is seen in so many bins: the stars that teach the Ca II triplet have no
 #: labels of their own, and labels of real stars get worse with it
 _SPARE = {1: (0, 500)}
-#: channels, width and stride of the convolutions; width of the hidden layer, and what it forgets in training
-_CONVOLUTIONS = ((32, 9, 3), (64, 7, 3), (64, 5, 2), (16, 5, 2))
-_HIDDEN, _DROPOUT = 192, 0.1
 #: bins of a window that a spectrum must cover for it to count
 _LEAST_BINS = 30
-#: bounds of the logarithm of the diagonal of the Cholesky factor, over the spread of each label
-_LOG_SIGMA = (-7.0, 1.0)
-#: how strongly labels are coupled at first
-_COUPLING = 0.3
 #: labels over their spread are given to others up to this
 FARTHEST = 4.0
-
-
-class LineNetwork(nn.Module):
-    """Mean and Cholesky factor of some labels, from what one window shows.
-
-    Parameters
-    ----------
-    window : `Window`
-    n_labels : int
-    """
-
-    def __init__(self, window, n_labels):
-        super().__init__()
-        self.n_labels = n_labels
-        self.convolutions, width = stack_convolutions(_CONVOLUTIONS, 2, window.size)
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.hidden = nn.Linear(width, _HIDDEN)
-        self.out = nn.Linear(_HIDDEN, n_labels + n_labels * (n_labels + 1) // 2)
-
-    def forward(self, contrast, covered):
-        """
-        Parameters
-        ----------
-        contrast, covered : tensor, shape (B, N)
-            As of `WindowReader`.
-
-        Returns
-        -------
-        mean : float32 tensor, shape (B, L)
-            Less the centre of each label, over its spread.
-        tril : float32 tensor, shape (B, L, L)
-            Lower Cholesky factor of the covariance, over the spreads.
-        """
-        features = self.convolutions(torch.stack([_GAIN * contrast, covered], 1))
-        features = F.gelu(self.hidden(self.dropout(features)))
-        # labels to parts of a per cent: the last layer always in single precision
-        with torch.autocast(features.device.type, enabled=False):
-            return shape_gaussian(self.out(self.dropout(features).float()), self.n_labels)
-
-
-def shape_gaussian(values, n):
-    """Mean (B, n) and Cholesky factor (B, n, n) of whatever numbers (B, n + n (n + 1) / 2) layers give."""
-    lower = values.new_zeros(len(values), n, n)
-    row, column = torch.tril_indices(n, n, device=values.device)
-    lower[:, row, column] = values[:, n:]
-    sigma = torch.exp((torch.diagonal(lower, dim1=1, dim2=2) - 1).clamp(*_LOG_SIGMA))
-    # rows relative to their diagonal: well conditioned
-    tril = torch.tril(_COUPLING * lower, -1) + torch.eye(n, dtype=values.dtype, device=values.device)
-    return values[:, :n], tril * sigma[..., None]
 
 
 @dataclass(frozen=True)
@@ -119,6 +57,8 @@ class StellarConfig(HeadConfig):
     ----------
     labels : tuple of (str, float, float)
         Name, typical value and spread of each.
+    filtered : int
+        Networks of the optical window for flux as tokens hold it, at most as many as for pixels.
 
     Examples
     --------
@@ -128,6 +68,13 @@ class StellarConfig(HeadConfig):
     """
 
     labels: tuple[tuple[str, float, float], ...] = STELLAR_LABELS
+    filtered: int = 0
+
+    @classmethod
+    def from_dict(cls, values):
+        """As of `~astro_spectok.utils.settings.Settings`; labels that there were earlier are left out."""
+        kept = [label for label in values.get("labels", STELLAR_LABELS) if not label[0].startswith(_RETIRED)]
+        return super().from_dict(dict(values) | {"labels": kept})
 
 
 @register_head
@@ -137,10 +84,9 @@ class StellarHead(Head):
     Which labels a spectrum has is written in lines of a few per cent at known places, once it is at rest. Small
     convolutional networks read them: five for the optical window, whose answers are averaged (labels of a few hundred
     stars leave a single one uncertain), one for the Ca II triplet, which counts only where little of the optical one
-    is seen, one for the H band, and, where they are among the labels, one for those of white dwarfs
-    (``wd_teff``, ``wd_logg``). They
-    are combined as independent measurements; a label that no covered window constrains keeps its typical value and
-    spread.
+    is seen, and one for the H band. They are combined as independent measurements; a label that no covered window
+    constrains keeps its typical value and spread. Where the pixels are not at hand but only tokens, networks of their
+    own read the optical window (``filtered``), if there are any: the filter of tokens takes weak lines with the noise.
 
     Parameters
     ----------
@@ -156,6 +102,8 @@ class StellarHead(Head):
         For each group of networks the number of the window that they read.
     measured : tuple of tuple of int
         For each group the indices of the labels that its networks, a list in ``members``, measure.
+    filtered : `torch.nn.ModuleList`
+        Networks of the optical window for flux as tokens hold it, each beside the one of its number in the first group.
     """
 
     kind = "stellar"
@@ -166,6 +114,7 @@ class StellarHead(Head):
     figures = ("stellar",)
     loss_weight = 0.1
     draws_stars = True
+    retired: ClassVar[tuple] = ("members.3.",)
     begins_with: ClassVar[dict] = {"domain": STELLAR_DOMAIN, "rules": STELLAR_RULES}
 
     def __init__(self, config, network):
@@ -182,13 +131,14 @@ class StellarHead(Head):
         self.register_buffer("spread", torch.tensor([s for _, _, s in labels], dtype=torch.float32), persistent=False)
         self.patch = network.patch
         self.readers = nn.ModuleList([WindowReader(window) for window in WINDOWS])
-        measured = [tuple(i for i, name in enumerate(self.names) if name in group) for _, group, _ in _GROUPS]
-        groups = [k for k, indices in enumerate(measured) if indices or k < _LATER]
-        self.windows, self.measured = tuple(_GROUPS[k][0] for k in groups), tuple(measured[k] for k in groups)
+        self.windows = tuple(window for window, _, _ in _GROUPS)
+        self.measured = tuple(tuple(i for i, name in enumerate(self.names) if name in group) for _, group, _ in _GROUPS)
         self.members = nn.ModuleList(
-            nn.ModuleList(LineNetwork(WINDOWS[_GROUPS[k][0]], len(measured[k])) for _ in range(_GROUPS[k][2]))
-            for k in groups
+            nn.ModuleList(LineNetwork(WINDOWS[window], len(labels)) for _ in range(number))
+            for (window, _, number), labels in zip(_GROUPS, self.measured, strict=True)
         )
+        optical = WINDOWS[self.windows[_OPTICAL]], len(self.measured[_OPTICAL])
+        self.filtered = nn.ModuleList(FilteredNetwork(*optical) for _ in range(config.filtered))
 
     @property
     def gives(self):
@@ -203,7 +153,8 @@ class StellarHead(Head):
         inputs : `~astro_spectok.network.HeadInputs`
             With detail, and given ``ln_doppler``, ln(1 + v / c) of each star's radial velocity, float64 (B,). Where
             pixels are at hand, weak lines are read from them, and bins whose pixels are bad do not count; ``pixels``
-            may be given as False, to read tokens all the same.
+            may be given as False, to read tokens all the same. Where ``filtered`` is given and not zero, pixels are
+            not as they were observed but as tokens hold them, and are read by the networks for these.
 
         Returns
         -------
@@ -212,13 +163,20 @@ class StellarHead(Head):
         tril : float32 tensor, shape (B, L, L)
             Lower Cholesky factor of their covariance.
         """
-        mask, geometry, patches = inputs.mask, inputs.geometry, inputs.patches
-        flux, good = local_flux(inputs.tokens[..., 0], inputs.detail, mask, geometry, self.patch).float(), None
-        if patches is not None and inputs.given.get("pixels", True):
+        mask, geometry, patches, level = inputs.mask, inputs.geometry, inputs.patches, inputs.tokens[..., 0]
+        flux, good = local_flux(level, inputs.detail, mask, geometry, self.patch).float(), None
+        filtered = patches is None or not inputs.given.get("pixels", True)
+        if not filtered:
             # some surveys flag pixels in the cores of lines: what fills them would be a shallower line
             flux, good = restore_pixels(flux, patches), patches.valid
-        ln_doppler = inputs.given["ln_doppler"].to(geometry)
-        return self.read_windows([reader(flux, mask, geometry, ln_doppler, good) for reader in self.readers])
+            filtered = bool(inputs.given.get("filtered", torch.zeros(1)).any())
+        ln_doppler, noise = inputs.given["ln_doppler"].to(geometry), None
+        windows = [reader(flux, mask, geometry, ln_doppler, good) for reader in self.readers]
+        if filtered and len(self.filtered):
+            sigma = torch.full_like(level, torch.nan) if patches is None else find_noise(patches)
+            reader = self.readers[self.windows[_OPTICAL]]
+            noise = reader.read_noise(sigma, level, mask, geometry, ln_doppler, self.patch)
+        return self.read_windows(windows, noise)
 
     def interpret(self, output):
         """Mean and covariance of the labels, in double precision.
@@ -264,20 +222,26 @@ class StellarHead(Head):
         loss, known = stellar_loss(*output, targets["labels"], self.spread)
         return HeadLoss(loss, known > 0, {"stellar": (loss, known > 0)})
 
-    def read_windows(self, windows):
+    def read_windows(self, windows, noise=None):
         """Mean and Cholesky factor, as of `forward`, from the flux in the windows.
 
         Parameters
         ----------
         windows : list of (tensor, tensor)
             Contrast and coverage (B, N) of each, as of `WindowReader`.
+        noise : tensor, shape (B, N), optional
+            Of the optical window, where its flux is as tokens hold it: the networks for that are asked.
         """
         n, device = len(self.names), windows[0][0].device
         precision = to_double(windows[0][0].new_zeros(len(windows[0][0]), n, n))
         weighted = precision[..., 0].clone()
         n_seen = [covered.sum(1) for _, covered in windows]
         for number, (place, labels, members) in enumerate(zip(self.windows, self.measured, self.members, strict=True)):
-            mean, covariance = _average([member(*windows[place]) for member in members])
+            mean, covariance = _average(
+                [member(*windows[place]) for member in members]
+                if noise is None or number != _OPTICAL
+                else [own(*windows[place], noise, member) for own, member in zip(self.filtered, members, strict=False)]
+            )
             counts = n_seen[place] >= _LEAST_BINS
             if number in _SPARE:
                 other, enough = _SPARE[number]

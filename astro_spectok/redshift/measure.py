@@ -41,6 +41,8 @@ class Prepared:
         Names of the heads for redshifts and for types of stars; the latter is None where the weights have none.
     contained : `~astro_spectok.interface.containment.Containment`
         What spectra raise while they are measured.
+    of_tokens : bool
+        Whether the spectra are what tokens hold of them, without weak lines that noise hides.
     """
 
     batch: SpectrumBatch
@@ -54,6 +56,7 @@ class Prepared:
     head: str
     type_head: str | None
     contained: Containment
+    of_tokens: bool = False
 
     @property
     def types(self):
@@ -111,7 +114,10 @@ class Prepared:
         """
 
         def run(part, index):
-            return self.runner.measure(part, [name], given={"ln_doppler": ln_doppler[index]}, progress=progress)
+            given = {"ln_doppler": ln_doppler[index]}
+            if self.of_tokens:
+                given["filtered"] = np.ones(len(index))
+            return self.runner.measure(part, [name], given=given, progress=progress)
 
         for i, measured in self.contained.run(run, np.isfinite(ln_doppler)):
             yield i, measured.heads[name]

@@ -143,8 +143,6 @@ class WhiteDwarfs:
             labels=torch.cat([labels, nothing], 1).to(self.device),
         )  # fmt: skip
         objects.labels["log_vbroad"] = torch.full((n,), torch.nan, device=self.device, dtype=torch.float32)
-        # once more under names of their own: for networks that see nothing else
-        objects.labels |= {f"wd_{name}": objects.labels[name] for name in ("teff", "logg")}
         return objects
 
 

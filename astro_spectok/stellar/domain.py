@@ -41,8 +41,6 @@ class StellarTraining:
         of `name_error`.
     error_floor : dict of str to float
         The same for what is added to its error in quadrature, before it is scaled; 0 where absent.
-    compact : dict of str to (float, float)
-        Lowest and highest ``log_teff`` and ``logg`` of white dwarfs that the head has learnt labels of; empty without.
 
     Raises
     ------
@@ -74,7 +72,6 @@ class StellarTraining:
     rules: StellarRules = field(default_factory=StellarRules.begin)
     error_scale: dict = field(default_factory=dict)
     error_floor: dict = field(default_factory=dict)
-    compact: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name, least in (("error_scale", "positive"), ("error_floor", "zero or positive")):
@@ -121,7 +118,6 @@ class StellarTraining:
             rules=StellarRules.from_dict(rules),
             error_scale=dict(errors.get("error_scale", {})),
             error_floor=dict(errors.get("error_floor", {})),
-            compact={name: tuple(map(float, pair)) for name, pair in domain.get("compact", {}).items()},
         )
 
     @classmethod
@@ -155,8 +151,6 @@ class StellarTraining:
             "label_wavelength": {name: [list(pair) for pair in x] for name, x in self.label_wavelength.items()},
             "range_resolution": dict(self.range_resolution),
         }
-        if self.compact:
-            domain["compact"] = {name: list(pair) for name, pair in self.compact.items()}
         calibration = {"error_scale": dict(self.error_scale), "error_floor": dict(self.error_floor)}
         return {"domain": domain, "calibration": calibration}
 
@@ -178,25 +172,6 @@ class StellarTraining:
         """Coarse types that have labels if a star is taken for what it most probably is: tuple of str."""
         return (*self.types, "WD") if self.is_white(types) else self.types
 
-    def is_compact(self, log_teff, logg):
-        """Whether labels are those of white dwarfs.
-
-        Parameters
-        ----------
-        log_teff, logg : float or ndarray
-            log10(Teff / K) and log10(g / (cm / s2)).
-
-        Returns
-        -------
-        bool or ndarray of bool
-            False for NaN.
-        """
-        inside = np.full(np.shape(log_teff), bool(self.compact))
-        for name, values in (("log_teff", log_teff), ("logg", logg)):
-            low, high = self.compact.get(name, (np.inf, np.inf))
-            inside = inside & (np.asarray(values) >= low) & (np.asarray(values) <= high)
-        return inside
-
     def find_range(self, wavelength):
         """The range that labels of a spectrum are read from for the most part.
 
@@ -214,7 +189,7 @@ class StellarTraining:
         counts = [np.count_nonzero((wavelength >= low) & (wavelength <= high)) for low, high in self.wavelength]
         return int(np.argmax(counts)) if any(counts) else None
 
-    def name_error(self, label, number):
+    def name_error(self, label, number, *, of_tokens=False):
         """Key of `error_scale` and `error_floor` for a label in a range.
 
         Parameters
@@ -222,13 +197,30 @@ class StellarTraining:
         label : str
         number : int or None
             As of `find_range`.
+        of_tokens : bool, optional
+            Whether it is read from tokens, without the pixels.
 
         Returns
         -------
         str
             The label alone where no range is given.
         """
-        return label if number is None else f"{label} {self.name_range(number)}"
+        where = label if number is None else f"{label} {self.name_range(number)}"
+        return f"{where} tokens" if of_tokens else where
+
+    def knows_tokens(self, number):
+        """Whether the errors of labels that are read from tokens are known.
+
+        Parameters
+        ----------
+        number : int or None
+            As of `find_range`.
+
+        Returns
+        -------
+        bool
+        """
+        return self.name_error("teff", number, of_tokens=True) in self.error_scale
 
     def name_range(self, number):
         """Name of a range: its ends.
@@ -259,7 +251,7 @@ class StellarTraining:
         low, high = self.resolution
         return (low if number is None else self.range_resolution.get(self.name_range(number), low)), high
 
-    def correct_errors(self, label, number, sigma):
+    def correct_errors(self, label, number, sigma, *, of_tokens=False):
         """Make errors of a label mean what they say.
 
         Parameters
@@ -268,15 +260,19 @@ class StellarTraining:
         number : int or None
             As of `find_range`.
         sigma : float or ndarray
+        of_tokens : bool, optional
+            As of `name_error`.
 
         Returns
         -------
         float or ndarray
         """
-        key = next((key for key in (self.name_error(label, number), label) if key in self.error_scale), label)
+        keys = [self.name_error(label, number, of_tokens=True)] if of_tokens else []
+        keys += [self.name_error(label, number), label]
+        key = next((key for key in keys if key in self.error_scale), label)
         return self.error_scale.get(key, 1.0) * np.hypot(sigma, self.error_floor.get(key, 0.0))
 
-    def correct_covariance(self, names, covariance, number=None):
+    def correct_covariance(self, names, covariance, number=None, *, of_tokens=False):
         """Make the errors of labels mean what they say; correlations stay.
 
         Parameters
@@ -287,13 +283,17 @@ class StellarTraining:
             In the units of the labels.
         number : int, optional
             The range that they are from, as of `find_range`.
+        of_tokens : bool, optional
+            As of `name_error`.
 
         Returns
         -------
         ndarray, shape (L, L)
         """
         sigma = np.sqrt(np.diag(covariance))
-        right = [self.correct_errors(name, number, one) for name, one in zip(names, sigma, strict=True)]
+        right = [
+            self.correct_errors(name, number, one, of_tokens=of_tokens) for name, one in zip(names, sigma, strict=True)
+        ]
         factor = np.array(right) / np.maximum(sigma, 1e-12)
         return covariance * np.outer(factor, factor)
 

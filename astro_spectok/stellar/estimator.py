@@ -17,9 +17,11 @@ from astro_spectok.redshift.measure import prepare
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.stellar.columns import STELLAR_COLUMNS, VELOCITY_COLUMNS
 from astro_spectok.stellar.domain import StellarTraining
+from astro_spectok.stellar.from_tokens import prepare_tokens
 from astro_spectok.stellar.measure import find_labels, find_stars, find_stellar_head, name_type
 from astro_spectok.stellar.result import StellarDistributions, StellarEstimate, check_count, make_distributions
 from astro_spectok.stellar.series import find_variability, make_velocity_rows
+from astro_spectok.tokens.shown_spectra import is_tokens
 from astro_spectok.utils.host import own_state
 from astro_spectok.weights.checks import naming
 
@@ -98,7 +100,8 @@ class StellarParameterEstimator(Estimator):
         ----------
         obj : `~specutils.Spectrum`, `~specutils.SpectrumCollection`, `~specutils.SpectrumList`, list or tuple
             One spectrum, several on one axis, or a list of spectra of any lengths; or plain arrays with units as a
-            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``.
+            tuple ``(spectral_axis, flux)`` or ``(spectral_axis, flux, uncertainty)``; or tokens, of one spectrum or of
+            several, that the same weights made.
         medium : {'vacuum', 'air'}, optional
             Medium of the wavelengths. Default: that of WCS or header, else of atmospheric lines, else vacuum.
         resolution : float, array_like or `~astropy.units.Quantity`, optional
@@ -125,7 +128,8 @@ class StellarParameterEstimator(Estimator):
         `~astropy.units.UnitsError`
             The axis of a single spectrum cannot be converted.
         ValueError
-            A single spectrum has too few good pixels, or too many pixels.
+            A single spectrum has too few good pixels, or too many pixels; tokens are of other weights, or of a file of
+            an earlier version, or given with ``medium`` or ``resolution``, which they know.
         `~astro_spectok.exceptions.WeightsError`
             The weights give no stellar parameters or no redshifts of stars.
 
@@ -262,6 +266,8 @@ class StellarParameterEstimator(Estimator):
     def _prepare(self, obj, medium, resolution):
         """Spectra and weights, checked."""
         redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
+        if is_tokens(obj):
+            return prepare_tokens(redshifts, obj, medium, resolution)
         prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
         find_stellar_head(prepared.runner)
         return prepared

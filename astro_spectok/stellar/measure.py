@@ -36,8 +36,8 @@ __all__ = ["Star", "find_labels", "find_stars", "find_stellar_head", "name_type"
 
 #: labels that not every spectrum constrains: they are given where their errors are well below the spread of the stars
 OPTIONAL = ("alpha_fe", "log_vbroad")
-#: labels of white dwarfs; what the names of those begin with that some heads have, which models fit better
-WHITE_DWARF_NAMES, OF_WHITE = ("teff", "logg"), "wd_"
+#: labels of white dwarfs
+WHITE_DWARF_NAMES = ("teff", "logg")
 
 
 class Star(NamedTuple):
@@ -72,12 +72,11 @@ def find_labels(prepared, name, training, stars, progress):
     n = len(batch)
     labels, own_flags = [None] * n, [StellarFlag.NONE] * n
     ln_doppler, names, spread = np.full(n, np.nan), tuple(head.names), head.spread.double().cpu().numpy()
-    ordinary = [k for k, name in enumerate(names) if not name.startswith(OF_WHITE)]
     for i, star in stars.items():
         with prepared.contained.member(i):
             velocity = (np.nan, np.nan) if star.refused else (LIGHT_SPEED * star.z, LIGHT_SPEED * star.z_err)
             unknown = np.full(len(names), np.nan), np.full((len(names), len(names)), np.nan)
-            labels[i] = StellarLabels(*_take_labels(ordinary, names, *unknown), *velocity)
+            labels[i] = StellarLabels(names, *unknown, *velocity)
             coverage, enough = _judge_coverage(batch, i, star, training)
             own_flags[i] = star.flags | coverage
             white = training.is_white(star.types)
@@ -94,11 +93,13 @@ def find_labels(prepared, name, training, stars, progress):
             mean, covariance = read["mean"], read["covariance"]
             rest = _take_good(batch, i) / (1 + stars[i].z)
             require_finite("stellar label", mean, covariance)
-            covariance = training.correct_covariance(names, covariance, training.find_range(rest))
+            place = training.find_range(rest)
+            covariance = training.correct_covariance(names, covariance, place, of_tokens=prepared.of_tokens)
+            if prepared.of_tokens and not training.knows_tokens(place):
+                own_flags[i] |= StellarFlag.EXTRAPOLATED
             outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
             _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)
-            found = _take_labels(ordinary, names, mean, covariance)
-            labels[i] = StellarLabels(*found, labels[i].rv, labels[i].rv_err)
+            labels[i] = StellarLabels(names, mean, covariance, labels[i].rv, labels[i].rv_err)
             second = _find_second(batch, i, ln_doppler[i], stars[i].infrared)
             own_flags[i] |= find_label_flags(labels[i], training.hull, stars[i].types, training.rules, second)
     for i in prepared.contained.failed:
@@ -189,11 +190,6 @@ def _measure_white(batch, i, star, unknown):
         return unknown, StellarFlag.TYPE_NOT_COVERED
     require_finite("label of a white dwarf", fit.mean, fit.covariance)
     return StellarLabels(WHITE_DWARF_NAMES, fit.mean, fit.covariance, unknown.rv, unknown.rv_err), StellarFlag.NONE
-
-
-def _take_labels(rows, names, mean, covariance):
-    """Names, mean and covariance of some of the labels."""
-    return tuple(names[k] for k in rows), mean[rows], covariance[np.ix_(rows, rows)]
 
 
 def _drop_unconstrained(names, mean, covariance, most, outside):

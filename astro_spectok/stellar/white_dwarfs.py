@@ -33,6 +33,8 @@ LEAST = 32
 MISFIT = 0.02
 #: deviations beyond which a pixel counts less and less
 OUTLIER = 4.0
+#: pieces of a line that models are wrong in by themselves: the core and the wings
+PIECES = 2
 #: width in ln(wavelength) that light is smoothed by to see how bright it is
 LEVEL = 1e-2
 #: standard deviation of the continuum from that of a white dwarf, and the ln(wavelength) over which it changes: errors
@@ -181,14 +183,14 @@ def fit_white_dwarf(ln_wavelength, flux, ivar, *, resolution=None, models=None):
         left = flux - spectra[best] * (base @ own)
         trust = 1 / (1 + weight * (left / OUTLIER) ** 2)
     excess = max(float(np.average(weight * left**2, weights=trust)), 1.0)
-    mean, covariance, edge = _summarize(-0.5 * (chi2 + penalty) / excess, models)
     plain = _solve(shape[best : best + 1], flux, weight * trust, base, prior)[0][0]
     continuum = np.maximum(shape[best] * (base @ own), 1e-3)
-    strength, remains = (
-        measure_structure(values, x, certain * continuum**2)
-        for values in (spectra[best] / shape[best] - 1, left / continuum)
-    )
-    gain, share = float(plain - chi2[one]) / excess, remains / max(strength, 1e-3)
+    lines, rest = spectra[best] / shape[best] - 1, left / continuum
+    share, trusted = (_share(rest, lines, x, certain * continuum**2 * weight) for weight in (1.0, trust))
+    gain = float(plain - chi2[one]) / excess
+    # what the models lack of the lines is no noise: pixels of a line lack it together
+    lacking = max(gain * trusted**2 / (PIECES * len(models.windows)), 1.0)
+    mean, covariance, edge = _summarize(-0.5 * (chi2 + penalty) / (excess * lacking), models)
     return WhiteDwarfFit(mean, covariance, gain, share, edge, float(own @ prior @ own))
 
 
@@ -213,6 +215,11 @@ def is_hydrogen(fit):
         and fit.edge < LARGEST_EDGE
         and np.sqrt(fit.covariance[0, 0]) < LARGEST_ERROR
     )
+
+
+def _share(rest, lines, x, weight):
+    """Root mean square of what the models leave, less the noise, over that of their lines."""
+    return measure_structure(rest, x, weight) / max(measure_structure(lines, x, weight), 1e-3)
 
 
 def _bin(ln_wavelength, flux, ivar, models):

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from astro_spectok.engine import choose_dtype
-from astro_spectok.heads import STELLAR_LABELS, WHITE_DWARF_LABELS, StellarConfig, StellarHead
+from astro_spectok.heads import StellarConfig, StellarHead
 from astro_spectok.heads.line_windows import WINDOWS
 from astro_spectok.heads.stellar_loss import stellar_loss
 from astro_spectok.simulate import Randomness
@@ -21,7 +21,7 @@ from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.stellar_models import ApogeeStars
 from astro_spectok.simulate.templates import TemplateStore
-from astro_spectok.simulate.white_dwarfs import COMPACT, WhiteDwarfs
+from astro_spectok.simulate.white_dwarfs import WhiteDwarfs
 from astro_spectok.stellar.domain import StellarTraining
 from astro_spectok.stellar.hull import StellarHull
 from astro_spectok.training.rates import cosine_rate
@@ -69,17 +69,14 @@ SCHEDULES = (
         Schedule(3, 0.25, _SHARP | {"blur": 0.3}),
         Schedule(1.2, 0.25, _SHARP | {"blur": 0.3}, dropout=0.0),
     ),
-    (Schedule(),),
 )
 #: groups of networks whose stars are drawn once for all of them: the group whose stars those are, and how often a
 #: network sees one of these
-POOLED, SEEN = {0: 0, 1: 0, 3: 3}, {0: 1.5, 3: 5.0}
+POOLED, SEEN = {0: 0, 1: 0}, {0: 1.5}
 #: schedule of networks of the optical windows that go on, as `Schedule`, and the groups that do
 REFINED, OPTICAL = Schedule(1, 0.5, dropout=0.05), (0, 1)
 #: share of white dwarfs among the stars of the optical windows: what they are like, errors should say
 WHITE = 0.047
-#: log10(Teff) of white dwarfs that is trusted: hotter ones than are learnt from come out between here and their end
-TRUSTED = (3.85, 4.45)
 #: vacuum Angstrom at rest, and resolving powers, that labels are learnt from
 WAVELENGTH, RESOLUTION = tuple((window.low, window.high) for window in WINDOWS), (100.0, 30000.0)
 
@@ -141,19 +138,16 @@ def train_stellar_head(
     emulated = ApogeeStars(store) if infrared and ApogeeStars.usable(store) else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        labels = STELLAR_LABELS if white is None else (*STELLAR_LABELS, *WHITE_DWARF_LABELS)
-        head = StellarHead(StellarConfig(labels), network).to(device)
+        head = StellarHead(StellarConfig(), network).to(device)
     parts = [(1.0, optical)] if white is None else [(1 - WHITE, optical), (WHITE, white)]
     families = [
         parts,
         parts,
         None if emulated is None else [(1.0, emulated)],
     ]
-    if white is not None:
-        families.append([(1.0, white)])
     train_head(head, families, steps, seed, start={2: start} if go_on else None, report=report, keep=keep)
     windows = len(WAVELENGTH) - (emulated is None)
-    head.domain = describe_labels(optical, seed=seed, windows=windows, white=white is not None).to_dict()["domain"]
+    head.domain = describe_labels(optical, seed=seed, windows=windows).to_dict()["domain"]
     return head.cpu()
 
 
@@ -285,9 +279,8 @@ def train_member(head, member, number, views, steps, schedule, report, name):
     member.dropout.p = usual
 
 
-def describe_labels(family, *, seed, windows=3, n=4000, white=False):
-    """Domain of labels trained with a family of stars in the first windows, and white dwarfs: `StellarTraining`."""
+def describe_labels(family, *, seed, windows=3, n=4000):
+    """Domain of labels trained with a family of stars in the first windows: `StellarTraining`."""
     objects = family.draw(n, Randomness([seed, n]))
     hull = StellarHull.from_labels(*(objects.labels[name].numpy() for name in ("teff", "logg", "fe_h")))
-    compact = {"log_teff": TRUSTED, "logg": COMPACT["logg"]} if white else {}
-    return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION, compact=compact)
+    return StellarTraining.begin(hull=hull, wavelength=WAVELENGTH[:windows], resolution=RESOLUTION)

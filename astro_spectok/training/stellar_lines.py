@@ -9,12 +9,15 @@ from scipy.fft import next_fast_len
 from astro_spectok.simulate.constants import FWHM, LIGHT_SPEED
 from astro_spectok.simulate.observe import transform_rotation
 
-__all__ = ["average_bins", "draw_fluxes", "draw_windows"]
+__all__ = [
+    "average_bins", "broaden_stars", "cut_range", "draw_calibration", "draw_corruption", "draw_fluxes", "draw_sigma",
+    "draw_windows", "flag_bad",
+]  # fmt: skip
 
 #: resolving powers of spectra, below that of the library; share of spectra that are as sharp as the library
-_LEAST_RESOLUTION, _SHARP = 100.0, 0.6
+LEAST_RESOLUTION, _SHARP = 100.0, 0.6
 #: pixels per FWHM
-_SAMPLING = (1.5, 4.0)
+SAMPLING = (1.5, 4.0)
 #: standard deviation that some have besides at one end, over that of the library
 _UNEVEN = 0.9
 #: signal-to-noise ratio per bin of a window, and noise of one end over that of the middle at most, as a logarithm
@@ -29,9 +32,9 @@ _CLIPPED, _CLIPPED_SNR = 0.25, (0.5, 5.0)
 #: errors of velocities: the least in km/s, and the largest over the standard deviation of the lines
 _LEAST_ERROR, _ERROR = 0.2, 0.5
 #: light that is added or taken away over all wavelengths, over the mean flux: scattered light, sky
-_VEIL = 0.03
+VEIL = 0.03
 #: stretches that air or sky may have corrupted: how many, how often each, widths in bins, and relative errors
-_CORRUPTED, _OFTEN, _WIDTHS, _DEPTH = 4, 0.3, (2.0, 100.0), 0.15
+_CORRUPTED, _OFTEN, _WIDTHS, CORRUPTED_DEPTH = 4, 0.3, (2.0, 100.0), 0.15
 #: amplitude of the wrong calibration: of its slope, and of the first of its waves, the others in proportion
 _SLOPE, _WAVE, _WAVES = 0.3, 0.12, 8
 #: how often a window is seen whole, and the least part of it otherwise; how often there is a gap, and the widest
@@ -41,7 +44,7 @@ _GAPS, _WIDEST_GAP = 0.3, 0.03
 _LEAST_BINS = 0.05
 
 
-def draw_windows(family, n, random, readers, *, faults=1.0, blur=1.0, least_resolution=_LEAST_RESOLUTION):
+def draw_windows(family, n, random, readers, *, faults=1.0, blur=1.0, least_resolution=LEAST_RESOLUTION):
     """Contrasts of labelled stars in the windows of the stellar head.
 
     Parameters
@@ -71,7 +74,7 @@ def draw_windows(family, n, random, readers, *, faults=1.0, blur=1.0, least_reso
     return [(reader.normalise(values, covered), covered) for reader, (values, covered) in pairs], labels
 
 
-def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resolution=_LEAST_RESOLUTION):
+def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resolution=LEAST_RESOLUTION):
     """Fluxes of labelled stars in the bins of windows, before their continuum is taken out.
 
     Parameters
@@ -88,13 +91,13 @@ def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resol
     """
     objects = family.draw(n, random)
     known = torch.isfinite(objects.flux)
-    flux, fwhm = _broaden(torch.where(known, objects.flux, 0.0), objects, random, blur, least_resolution)
-    pixel = fwhm / random.uniform(*_SAMPLING, n, 1)
+    flux, fwhm = broaden_stars(torch.where(known, objects.flux, 0.0), objects, random, blur, least_resolution)
+    pixel = fwhm / random.uniform(*SAMPLING, n, 1)
     fluxes = [_lay(window, objects.grid, flux, known, pixel, random, faults) for window in windows]
     return fluxes, objects.labels
 
 
-def _broaden(flux, objects, random, blur, least_resolution):
+def broaden_stars(flux, objects, random, blur, least_resolution):
     """Rotation, a resolving power and a small shift: flux, float32 (n, N), and FWHM in ln(wavelength), (n, 1)."""
     grid, n = objects.grid, len(flux)
     pad = 512
@@ -131,18 +134,20 @@ def _lay(window, grid, flux, known, pixel, random, faults):
     known = known if known.any(0).ne(known.all(0)).any() else known[:1]  # mostly the same bins of all stars
     covered = inside & (average_bins(known.float(), place) > 0.99)
     values = average_bins(flux, place)
-    covered = covered & _cut(window.size, n, random)
+    covered = covered & cut_range(window.size, n, random)
     level = (values * covered).sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)
     values = values / level.clamp_min(1e-6)
-    values = values * _draw_corruption(values, random, faults * _DEPTH) + faults * _VEIL * random.normal(0, 1, n, 1)
+    values = values * draw_corruption(values, random, faults * CORRUPTED_DEPTH) + faults * VEIL * random.normal(
+        0, 1, n, 1
+    )
     # where pixels are wider than bins, it is pixels that have this noise
     width = (pixel / window.step).clamp_min(1.0)
-    sigma = _draw_sigma(values, random)
+    sigma = draw_sigma(values, random)
     values = values + width.sqrt() * sigma * random.normal(0, 1, n, window.size)
     wide = (width > 1)[:, 0]
     values[wide] = _average_pixels(values[wide], width[wide], random)
-    covered = (covered & ~_flag_bad(values, sigma, random)).float()
-    return values * _draw_calibration(values, random) * covered, covered
+    covered = (covered & ~flag_bad(values, sigma, random)).float()
+    return values * draw_calibration(values, random) * covered, covered
 
 
 def _average_pixels(values, width, random):
@@ -164,7 +169,7 @@ def _average_pixels(values, width, random):
     return torch.lerp(below, above, share).diff(dim=1).float()
 
 
-def _draw_sigma(values, random):
+def draw_sigma(values, random):
     """Standard deviation of the noise of spectra (n, N) whose mean is one."""
     n, size = values.shape
     low, high = _SNR
@@ -177,7 +182,7 @@ def _draw_sigma(values, random):
     return sigma * torch.exp(edge) * torch.sqrt(1 - own + own * values.clamp(0, 3))
 
 
-def _flag_bad(values, sigma, random):
+def flag_bad(values, sigma, random):
     """Bins (n, N) that a survey flags: here and there, and where there is little light."""
     n, size = values.shape
     low, high = _FLAGGED_SHARE
@@ -193,7 +198,7 @@ def _flag_bad(values, sigma, random):
     return flagged | (values < least * sigma)
 
 
-def _draw_corruption(values, random, depth):
+def draw_corruption(values, random, depth):
     """Factors (n, N) near one but for a few stretches."""
     n, size = values.shape
     position = torch.arange(size, device=values.device)
@@ -206,7 +211,7 @@ def _draw_corruption(values, random, depth):
     return factor.clamp_min(0)
 
 
-def _draw_calibration(values, random):
+def draw_calibration(values, random):
     """Smooth factors (n, N) that a wrong calibration multiplies flux by."""
     n, size = values.shape
     position = torch.linspace(0, 1, size, device=values.device)
@@ -223,7 +228,7 @@ def average_bins(values, place):
     return (integral.diff(dim=1) / place.diff().clamp_min(1e-9)).float()
 
 
-def _cut(size, n, random):
+def cut_range(size, n, random):
     """Mask of the bins (n, size) that a spectrum covers: all, or some stretch."""
     length = torch.where(random.chance(_WHOLE, n, 1), 1.0, random.uniform(_LEAST_PART, 1, n, 1))
     first = random.uniform(0, 1, n, 1) * (1 - length)

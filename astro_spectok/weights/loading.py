@@ -188,7 +188,8 @@ def _load_file(path, device):
     config, tensors = read_weights(path)
     metadata = read_metadata(path)
     network = _build(config, path, metadata)
-    expected = name_tensors(network)
+    expected, retired = name_tensors(network), list_retired(network)
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(retired)}
     _check_tensors(tensors, expected, path, metadata)
     state = {short: tensors[name] for name, short in zip(expected, network.state_dict(), strict=True)}
     # parameters of the network, and not of the inference that the program around may be at
@@ -222,6 +223,21 @@ def name_tensors(network):
     """
     state = network.state_dict()
     return {name if name.startswith("heads.") else f"backbone.{name}": tensor for name, tensor in state.items()}
+
+
+def list_retired(network):
+    """What the names begin with of tensors that files written earlier hold and the heads of a network no longer read.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+
+    Returns
+    -------
+    tuple of str
+        As of `name_tensors`.
+    """
+    return tuple(f"heads.{name}.{start}" for name, head in network.heads.items() for start in head.retired)
 
 
 def write_network(

@@ -120,13 +120,21 @@ class StellarSettings(StageSettings):
     hold_out : bool
         Whether a fifth of the stars is left out of the head itself, so that its own errors on them can be fitted, and
         there is no need of a second head.
+    filtered : int
+        Networks of the optical window for flux as tokens hold it. Their errors are fitted to stars that ``hold_out``
+        leaves out.
+    views, filtered_steps : int
+        Stars that these learn from, and batches for each.
     """
 
-    steps: int = _setting(2000, "at least 1")
+    steps: int = _setting(2000, "at least 0")
     seed: int = _setting(7703, "at least 0")
     go_on: bool = False
     refine: bool = False
     hold_out: bool = False
+    filtered: int = _setting(0, "at least 0")
+    views: int = _setting(20480, "at least 1")
+    filtered_steps: int = _setting(560, "at least 1")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from astro_spectok.training.photometry_head import make_photometry_head
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
 from astro_spectok.training.stellar_head import train_stellar_head
+from astro_spectok.training.stellar_tokens import add_filtered
 from astro_spectok.training.transient_head import make_transient_head
 from astro_spectok.training.transient_rules import STAR_SETS
 from astro_spectok.training.transient_types import TRANSIENT_SETS
@@ -192,6 +193,11 @@ def _stellar(work, *, second=False):
         leave_out=second or settings.hold_out, infrared=not second, start=start,
         device=_choose_torch_device(work.device), report=work.report, keep=work.folder,
     )  # fmt: skip
+    if settings.filtered and not second:
+        head = add_filtered(
+            head, work.data, number=settings.filtered, views=settings.views, steps=settings.filtered_steps,
+            seed=settings.seed, leave_out=settings.hold_out, refined=settings.refine, report=work.report,
+        )  # fmt: skip
     write_head(work.folder / HEAD, head)
     return [HEAD], {}
 
