@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectra that come with the package, so that everything can be tried offline: four real ones, and a made-up galaxy.
+"""Spectra that come with the package, so that everything can be tried offline: six real ones, and a made-up galaxy.
 
 ``python -m astro_spectok.example FILE`` writes the made-up one anew.
 """
@@ -42,12 +42,14 @@ REAL_SPECTRA = {
     "legac_vimos.fits": "VLT/VIMOS",
     "quasar_boss.fits": "BOSS",
 }
+#: those of a second spectrum by one of these instruments, which pages on galaxies use
+MORE_SPECTRA = {"ngc_3073_sdss.fits": "SDSS", "ngc_3522_sdss.fits": "SDSS"}
 
 
-def list_example_files() -> list[Path]:
+def list_example_files(*, more: bool = False) -> list[Path]:
     """List the packaged files of real spectra: a white dwarf, two galaxies and a quasar, of four spectrographs.
 
-    They are as archives serve them, but for columns and extensions that were left out:
+    They are as archives serve them, but for columns and extensions that were left out; none was used in training:
 
     ``white_dwarf_sdss.fits``
         SDSS plate 266, MJD 51602, fibre 31; class and redshift of the SDSS pipeline in the extension SPECOBJ.
@@ -58,9 +60,18 @@ def list_example_files() -> list[Path]:
         LEGA-C M19 56670, VLT/VIMOS (ESO programme 194.A-2005; van der Wel et al. 2016, ApJS 223, 29).
     ``quasar_boss.fits``
         SDSS J220248.31+123656.3, BOSS.
+    ``ngc_3073_sdss.fits``, ``ngc_3522_sdss.fits``
+        With ``more``: two near galaxies, one young and one old, SDSS plate 945, MJD 52652, fibre 470 and plate 2488,
+        MJD 54149, fibre 1; SPECOBJ also has the velocity dispersion of the pipeline. The pipeline calls the first a
+        star of type A0.
 
     Spectra of SDSS are in the public domain; those of ESO are under CC BY 4.0, based on observations collected at the
     European Southern Observatory.
+
+    Parameters
+    ----------
+    more : bool
+        Also list the two near galaxies.
 
     Returns
     -------
@@ -76,8 +87,11 @@ def list_example_files() -> list[Path]:
     abell_478_muse.fits (3681,)
     legac_vimos.fits (6166,)
     quasar_boss.fits (4646,)
+    >>> len(list_example_files(more=True))
+    6
     """
-    return [EXAMPLE_PATH.parent / "spectra" / name for name in REAL_SPECTRA]
+    names = [*REAL_SPECTRA, *MORE_SPECTRA] if more else REAL_SPECTRA
+    return [EXAMPLE_PATH.parent / "spectra" / name for name in names]
 
 
 def make_example(seed=2026):

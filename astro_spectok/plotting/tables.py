@@ -26,7 +26,7 @@ def plot_table(table: Table, axes: Any = None) -> np.ndarray:
     their redshifts (stars left out), and the probability of the best solution over the signal-to-noise ratio. Those of
     `~astro_spectok.estimators.StellarParameterEstimator` give the Kiel diagram, with [Fe/H] as colour; those of
     `~astro_spectok.embed_table` a map of the embeddings (`plot_embeddings`). What is flagged (``zwarn`` or ``warn`` is
-    not 0) is drawn hollow or hatched; rows that are NaN are left out but for the count.
+    not 0) is drawn hollow; rows that are NaN are left out but for the count.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _count_classes(axes, spectype, flagged):
         colour = styles[name][0]
         clean, flawed = (np.count_nonzero((spectype == name) & which) for which in (~flagged, flagged))
         axes.barh(place, clean, color=colour)
-        axes.barh(place, flawed, left=clean, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
+        axes.barh(place, flawed, left=clean, facecolor="white", edgecolor=colour, lw=1.0)
         axes.annotate(f"{clean} + {flawed}" if flawed else f"{clean}", (clean + flawed, place), xytext=(4, 0),
                       textcoords="offset points", va="center", fontsize="small")  # fmt: skip
     axes.set_yticks(range(len(names)), names)
@@ -137,7 +137,7 @@ def _count_classes(axes, spectype, flagged):
     axes.margins(x=0.4)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("Objects")
-    axes.set_title("hatched: flagged", fontsize="small")
+    axes.set_title("hollow: flagged", fontsize="small")
 
 
 def _plot_confidence(axes, table, spectype, flagged):

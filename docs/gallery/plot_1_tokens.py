@@ -7,12 +7,12 @@ A spectrum is cut into patches of 32 pixels, and each patch becomes one token.
 """
 
 # %%
-# The example is a made-up galaxy that is included in the package. Any `specutils.Spectrum` will do.
+# A real spectrum that is included in the package: the near galaxy NGC 3522, from SDSS. Any `specutils.Spectrum` will do.
 
-from astro_spectok import tokenize
-from astro_spectok.example import read_example
+from astro_spectok import read, tokenize
+from astro_spectok.example import list_example_files
 
-spectrum = read_example()
+spectrum = read(list_example_files(more=True)[5])
 tokens = tokenize(spectrum)
 tokens
 

@@ -7,18 +7,18 @@ The encoder lets each token attend to the others. This shows where it looks, blo
 """
 
 # %%
-# The upper panel is the spectrum. Below, each row is one head of a block, with the first block on top. Colour shows how
+# The upper panel is the spectrum, that of the near galaxy NGC 3073 from SDSS. Below, each row is one head of a block, with the first block on top. Colour shows how
 # much attention a token receives, relative to an equal share.
 
-from astro_spectok import measure_attention
-from astro_spectok.example import read_example
+from astro_spectok import measure_attention, read
+from astro_spectok.example import list_example_files
 from astro_spectok.plotting import mark_lines
 from astro_spectok.plotting.lines import list_lines
 
-spectrum = read_example()
+spectrum = read(list_example_files(more=True)[4])
 attention = measure_attention(spectrum)
 axes = attention.plot()
-redshift = spectrum.meta["header"]["REDSHIFT"]
+redshift = 0.0038
 lines = {name: rest * (1 + redshift) for name, rest in list_lines("GALAXY").items()}
 mark_lines(axes[0], lines, 3700, 9200)
 

@@ -7,13 +7,14 @@ A clear spectrum has one solution. A faint one may have several, and the estimat
 """
 
 # %%
-# First a clear case, the example galaxy. In a notebook an estimate is displayed as a table.
+# First a clear case, a galaxy of the survey LEGA-C that is included in the package. In a notebook an estimate is displayed as a table.
 
+from astro_spectok import read
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.example import read_example
+from astro_spectok.example import list_example_files
 
 estimator = RedshiftEstimator()
-estimate = estimator.estimate(read_example())
+estimate = estimator.estimate(read(list_example_files()[2]))
 estimate
 
 # %%

@@ -3,11 +3,11 @@
 A supernova in its host
 =======================
 
-A type Ia supernova goes off in a galaxy: what is said of the galaxy before, and of both together.
+A type Ia supernova is put into a real galaxy: what is said of the galaxy before, and of both together.
 """
 
 # %%
-# The galaxy that comes with the package, and a supernova that is made for it: the mean of the spectra of type Ia near
+# NGC 3522, an old galaxy from SDSS that is included in the package, and a supernova that is made for it: the mean of the spectra of type Ia near
 # maximum light in the library that the weights hold, over a continuum of 12,000 K.
 
 import matplotlib.pyplot as plt
@@ -16,11 +16,12 @@ from astropy import units as u
 from astropy.modeling.models import BlackBody
 from specutils import Spectrum
 
+from astro_spectok import read
 from astro_spectok.estimators import RedshiftEstimator, TransientEstimator
-from astro_spectok.example import read_example
+from astro_spectok.example import list_example_files
 from astro_spectok.weights import load_weights
 
-galaxy, z = read_example(), 0.0857
+galaxy, z = read(list_example_files(more=True)[5]), 0.0040
 library = load_weights().network.heads["transient"].get_library()
 chosen = (library.kind == library.config.types.index("Ia")) & (
     np.abs(library.phase - 3) < 4
@@ -35,10 +36,10 @@ light = BlackBody(12000 * u.K)(wavelength * u.AA).value / wavelength**2
 light *= 1 + np.interp(wavelength, x, contrast)
 
 # %%
-# It adds one and a half times the light of the galaxy; errors stay what they were.
+# It adds as much light as the galaxy has; errors stay what they were.
 
 host = galaxy.flux.value
-supernova = 1.5 * np.median(host) * light / np.median(light)
+supernova = np.median(host) * light / np.median(light)
 noise = np.random.default_rng(1).normal(0, galaxy.uncertainty.array)
 both = Spectrum(
     flux=(host + supernova + noise) * galaxy.flux.unit,
@@ -67,5 +68,5 @@ for values, name in (
     (supernova, "supernova"),
 ):
     axes.plot(galaxy.wavelength, np.where(bad, np.nan, values), lw=0.7, label=name)
-axes.set(xlabel="Wavelength [Å]", ylabel="Flux", ylim=(0, 50))
+axes.set(xlabel="Wavelength [Å]", ylabel="Flux", ylim=(0, 1200))
 axes.legend()
