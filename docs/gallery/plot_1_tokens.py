@@ -7,7 +7,8 @@ A spectrum is cut into patches of 32 pixels, and each patch becomes one token.
 """
 
 # %%
-# A real spectrum that is included in the package: the near galaxy NGC 3522, from SDSS. Any `specutils.Spectrum` will do.
+# A real spectrum that is included in the package: the near galaxy NGC 3522, from SDSS. Any `specutils.Spectrum` will
+# do.
 
 from astro_spectok import read, tokenize
 from astro_spectok.example import list_example_files

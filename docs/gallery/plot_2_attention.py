@@ -7,8 +7,8 @@ The encoder lets each token attend to the others. This shows where it looks, blo
 """
 
 # %%
-# The upper panel is the spectrum, that of the near galaxy NGC 3073 from SDSS. Below, each row is one head of a block, with the first block on top. Colour shows how
-# much attention a token receives, relative to an equal share.
+# The upper panel is the spectrum, that of the near galaxy NGC 3073 from SDSS. Below, each row is one head of a block,
+# with the first block on top. Colour shows how much attention a token receives, relative to an equal share.
 
 from astro_spectok import measure_attention, read
 from astro_spectok.example import list_example_files

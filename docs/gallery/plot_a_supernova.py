@@ -7,7 +7,7 @@ A type Ia supernova is put into a real galaxy: what is said of the galaxy before
 """
 
 # %%
-# NGC 3522, an old galaxy from SDSS that is included in the package, and a supernova that is made for it: the mean of the spectra of type Ia near
+# NGC 3522, an old galaxy from SDSS, and a supernova that is made for it: the mean of the spectra of type Ia near
 # maximum light in the library that the weights hold, over a continuum of 12,000 K.
 
 import matplotlib.pyplot as plt
