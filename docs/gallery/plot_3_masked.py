@@ -7,8 +7,8 @@ Masked pixels are filled in from the others, as far as these allow.
 """
 
 # %%
-# Three stretches of a real spectrum, the near galaxy NGC 3073 from SDSS, are masked: the 4000 Angstrom break with Ca H and K, then H-beta with [O III],
-# then one without strong lines. The network never sees the values of masked pixels.
+# Three stretches of a real spectrum, the near galaxy NGC 3073 from SDSS, are masked: the 4000 Angstrom break with Ca H
+# and K, then H-beta with [O III], then one without strong lines. The network never sees the values of masked pixels.
 
 import numpy as np
 from astropy import units as u

@@ -7,7 +7,8 @@ A clear spectrum has one solution. A faint one may have several, and the estimat
 """
 
 # %%
-# First a clear case, a galaxy of the survey LEGA-C that is included in the package. In a notebook an estimate is displayed as a table.
+# First a clear case, a galaxy of the survey LEGA-C that is included in the package. In a notebook an estimate is
+# displayed as a table.
 
 from astro_spectok import read
 from astro_spectok.estimators import RedshiftEstimator
