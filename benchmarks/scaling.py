@@ -7,11 +7,12 @@ Processor seconds on one thread, the best of ``--rounds``, since other processes
 Number: 1, 10, ... up to ``--most`` spectra as one batch. Up to 1,000 with the packaged weights and spectra of an SDSS
 plate's length; all with the smallest network and short spectra, whose arithmetic is small, so that what is paid for
 each spectrum beside it is seen. Length: spectra from 500 to ``--longest`` pixels between 3600 and 9800 Angstrom, some
-50,000 pixels of each length, with the packaged weights; pixels of less than 1.6 km/s are binned. Processes:
+50,000 pixels of each length, with the packaged weights; pixels of less than 1.6 km/s are binned. Mixed: spectra of
+500 to 3,840 pixels, and as many of their mean length, cut from spectra of a plate's length; by pixel. Processes:
 ``survey.run`` from a file of Parquet with one and with two processes of one thread, in seconds of the clock besides:
 what starting them costs is in it.
 
-``--json`` keeps ``machine``, ``number``, ``length`` and ``processes``.
+``--json`` keeps ``machine``, ``number``, ``length``, ``mixed`` and ``processes``.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.nddata import InverseVariance
+from specutils import Spectrum
 from survey import make_weights, measure_machine, write_nested
 
 from astro_spectok import embed, survey
@@ -35,6 +37,8 @@ from astro_spectok.spectra import to_batch
 PIXELS, SHORT, MOST_PACKAGED = 3840, 300, 1000
 #: pixels of all spectra of one length together; spectra that processes share
 TOTAL, SHARED = 50_000, 400
+#: spectra of unlike length, and pixels of the shortest
+MIXED, SHORTEST = 96, 500
 
 
 def make_batch(n, pixels, seed=0):
@@ -100,6 +104,36 @@ def measure_length(longest, rounds):
     return rows
 
 
+def measure_mixed(rounds):
+    """Rows of task, and microseconds for each pixel of spectra of unlike and of even length."""
+    rng, whole = np.random.default_rng(2), make_batch(MIXED, PIXELS, seed=2)
+    unlike = rng.integers(SHORTEST, PIXELS, MIXED)
+    batches = {
+        name: to_batch([cut_spectrum(whole, i, int(m), rng) for i, m in enumerate(lengths)], medium="vacuum")
+        for name, lengths in (("mixed", unlike), ("even", np.full(MIXED, unlike.mean().astype(int))))
+    }
+    rows, estimator = [], RedshiftEstimator(device="cpu")
+    for task, call in {"embed": embed, "redshift": estimator.estimate}.items():
+        found = {name: [] for name in batches}
+        for _ in range(rounds + 1):  # the two take turns
+            for name, batch in batches.items():
+                seconds, _ = measure(lambda c=call, b=batch: c(b, progress=False), 1)
+                found[name].append(1e6 * seconds / batch.lengths.sum())
+        row = {name: min(times[1:]) for name, times in found.items()}
+        rows.append({"task": task, "n": MIXED} | row)
+        print(f"{task:8s} {MIXED} of unlike length: {row['mixed']:.2f} us a pixel, of even length {row['even']:.2f}")
+    return rows
+
+
+def cut_spectrum(batch, i, pixels, rng):
+    """A stretch of so many pixels of a spectrum, anywhere."""
+    start = int(rng.integers(0, PIXELS - pixels + 1))
+    part = slice(start, start + pixels)
+    flux, ivar = (values[batch.pixels(i)][part] for values in (batch.flux, batch.ivar))
+    axis = batch.wavelength[batch.grid(i)][part] * u.AA
+    return Spectrum(flux=flux * u.one, spectral_axis=axis, uncertainty=InverseVariance(ivar))
+
+
 def measure_processes(folder):
     """Rows of processes, and milliseconds for each spectrum by processor and by clock."""
     batch, rows = make_batch(SHARED, PIXELS, seed=1), []
@@ -133,6 +167,7 @@ def main():
         tiny = make_weights(Path(name) / "tiny.safetensors")
         content["number"] = measure_number(tiny, args.most, args.rounds)
         content["length"] = measure_length(args.longest, args.rounds)
+        content["mixed"] = measure_mixed(args.rounds)
         content["processes"] = measure_processes(Path(name))
     if args.json:
         args.json.write_text(json.dumps(content, indent=1) + "\n")
