@@ -16,6 +16,7 @@ from astro_spectok.spectra.loaders._refusal import MAX_LENGTH, UnreadableFileErr
 
 N = 200
 TIME = 59000 + np.sort(np.random.default_rng(0).uniform(0, 300, N))
+LINES = np.sort(np.random.default_rng(3).uniform(3000, 9000, 150))
 
 
 def table(**columns):
@@ -91,6 +92,10 @@ TEXTS = {
         b"".join(b"%f 0.1 2.0\n" % w for w in np.random.default_rng(2).uniform(900, 7000, 99)),
         "has a first column in disorder",
     ),
+    "sorted list of lines": (
+        b"# lines of argon\n" + b"".join(b"%f,%d,Ar\n" % (w, 9 + w * 7919 % 997) for w in LINES),
+        "is a list of lines",
+    ),
     "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a web page"),
     "empty": (b"", "is empty"),
     "blank": (b"  \n \n", "is empty"),
@@ -113,6 +118,12 @@ def test_other_files(tmp_path, case):
     with pytest.raises(OSError, match=rf"^some_file {words}") as caught:
         read(tmp_path / "some_file")
     assert len(str(caught.value)) <= MAX_LENGTH
+
+
+def test_curves_traced_by_hand_are_no_lists_of_lines(tmp_path):
+    """Wavelengths are as irregular, but values trace a curve."""
+    np.savetxt(tmp_path / "traced.txt", np.stack([LINES, 5 + np.sin(LINES / 500)], axis=1))
+    assert len(read(tmp_path / "traced.txt").flux) == len(LINES)
 
 
 def test_folder_and_missing_file(tmp_path):

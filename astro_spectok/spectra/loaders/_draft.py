@@ -11,6 +11,7 @@ from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertain
 from specutils import Spectrum
 
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, judge_error_kind, to_deviation
+from astro_spectok.spectra.loaders._line_lists import is_line_list
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
 __all__ = [
@@ -223,6 +224,8 @@ def build_spectra(draft, source, options):
     if str(draft.flux_unit).strip().lower() in _CURVES:
         raise source.refuse(f"is a curve of {str(draft.flux_unit).strip().lower()}, not a spectrum", "give a spectrum")
     wave, unit = _check_axis(draft, source, options)
+    if draft.flux.ndim == 1 and is_line_list(wave, np.ma.getdata(draft.flux)):
+        raise source.refuse("is a list of lines, at irregular wavelengths, not a spectrum", "give a spectrum")
     flux_unit = _settle_flux_unit(draft, options.flux_unit)
     flux = _native(draft.flux)
     if flux.dtype.kind not in "fiu":
