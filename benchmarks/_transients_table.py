@@ -47,14 +47,18 @@ def make_flags_table(flags):
     return "\n" + make_table("Redshifts of transients and of all else, by ``RedshiftEstimator``", header, rows)
 
 
-def make_exposures_table(content):
-    """What several exposures give together, beside one of them and their mean."""
+def make_exposures_table(content, unlike=None):
+    """What several exposures give together, beside one of them and their mean; then those on unlike grids."""
+    if unlike is not None:
+        return f"{make_exposures_table(content)}\n{make_exposures_table(unlike)}"
     if content is None:
         return "*Not measured yet: python benchmarks/exposures.py --data DIR --json FILE does it.*\n"
     names = {
         "best": "the exposure with the highest S/N", "most_confident": "that with the highest ``p_best``",
         "joint": "the series", "coadd": "their weighted mean",
     }  # fmt: skip
+    if content.get("unlike"):
+        names["coadd"] = "the weighted mean of as many on one grid"
     rows = [
         [said, show(row["right"]), show(row["sure"]), row["wrong"], show(row["pull"])]
         for name, said in names.items()
@@ -62,6 +66,6 @@ def make_exposures_table(content):
     ]
     title = (
         f"{content['ways']['joint']['n']} simulated objects with {content['exposures']} exposures each, S/N "
-        f"{content['snr']:g} per pixel of each"
+        f"{content['snr']:g} per pixel of {'SDSS, of unlike pixels and ranges' if content.get('unlike') else 'each'}"
     )
     return make_table(title, ["redshift of", "right", "zwarn 0", "of these wrong", "scatter of pulls"], rows)

@@ -149,7 +149,7 @@ def make_tables():
     tables["properties_across"] = make_properties_table(read("properties"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))
-    tables["exposures"] = make_exposures_table(read("exposures"))
+    tables["exposures"] = make_exposures_table(read("exposures"), read("exposures_unlike"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     tables["small_few_labels"] = make_few_labels_table(read("small_few_labels"))
     tables["small_few_labels_ahead"] = make_ahead_table(read("small_few_labels"))

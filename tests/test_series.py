@@ -14,7 +14,7 @@ from specutils import Spectrum
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator, TransientEstimator
 from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.redshift import RedshiftFlag
-from astro_spectok.redshift.coadd import add_exposures, share_grid
+from astro_spectok.redshift.coadd import add_exposures, have_mean
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.series import multiply_posteriors
 from astro_spectok.spectra import SpectrumSeries, to_batch
@@ -91,9 +91,9 @@ class TestRedshift:
         """Three that are unsure each, of different second answers, are sure together."""
         faint = [make_scores(("GALAXY", 0.5, WIDTH, 0.4), ("GALAXY", other, WIDTH, 0.6)) for other in (0.8, 1.1, 0.2)]
         fake_measure(monkeypatch, *faint)
-        # of instruments that see so unlike parts that there is no mean
+        # of instruments with so unlike pixels that there is no mean
         found = RedshiftEstimator(redshift_weights, "cpu").estimate(
-            SpectrumSeries([make_spectrum(700 - 200 * k, 4000.0, 9000.0 - 2000 * k, seed=k) for k in range(3)])
+            SpectrumSeries([make_spectrum(700 + 900 * k, 4000.0, 9000.0 - 2000 * k, seed=k) for k in range(3)])
         )
         assert found.spectype == "GALAXY"
         assert abs(found.z - 0.5) < 1e-3
@@ -169,13 +169,53 @@ class TestMean:
         assert flux[50] == pytest.approx(clean.flux[clean.pixels(3)][50], rel=0.2)
         assert ivar[60] == pytest.approx(ivar[61] * 2 / 3, rel=0.1)
 
+    def test_unlike_grids(self):
+        """Pixels of other widths and ranges: the level is kept, the error is right, and each adds what it knows."""
+        rng, spectra = np.random.default_rng(4), []
+        for first, last, width, scale in ((4000, 8000, 4.0, 1.0), (4500, 9000, 2.3, 3.0), (3700, 7000, 3.1, 0.5)):
+            x = np.arange(first, last, width)
+            sigma = 0.4 / np.sqrt(width)  # the same noise per Angstrom
+            flux = scale * (5 + np.sin(x / 300) + rng.normal(0, sigma, len(x)))
+            spectra.append((x * u.AA, flux * u.Jy, np.full(len(x), scale * sigma) * u.Jy))
+        batch = to_batch(spectra, medium="vacuum")
+        assert have_mean(batch, [0, 1, 2])
+        added, like = add_exposures(batch, [0, 1, 2])
+        x, pixels = added.wavelength[added.grid(3)], added.pixels(3)
+        assert (np.diff(x) > 1.5).all()
+        assert (x[0], x[-1]) == pytest.approx((3700, 9000), abs=4)
+        # flux per wavelength in the unit of the one whose level it has
+        level = batch.flux[batch.pixels(like)] * batch.scale[like] * (batch.wavelength[batch.grid(like)] / 5000) ** 2
+        truth = 5 + np.sin(x / 300)
+        unit = np.median(level) / np.median(5 + np.sin(batch.wavelength[batch.grid(like)] / 300))
+        ratio = added.flux[pixels] * added.scale[3] * (x / 5000) ** 2 / unit
+        sigma = added.ivar[pixels] ** -0.5 * added.scale[3] * (x / 5000) ** 2 / unit
+        np.testing.assert_allclose(np.median(ratio / truth), 1, atol=0.01)
+        # neighbours hang together where grids are shifted: sums over many pixels have the noise that is stated
+        inside = (x > 4600) & (x < 6900)
+        off, weight = (ratio - truth * np.median(ratio / truth))[inside], sigma[inside] ** -2.0
+        parts = np.add.reduceat(off * weight, np.arange(0, len(off), 20)) / np.sqrt(
+            np.add.reduceat(weight, np.arange(0, len(off), 20))
+        )
+        assert 0.7 < np.std(parts) < 1.35
+        # three with the same noise per Angstrom, in pixels of 4 Angstrom
+        assert np.median(sigma[inside]) == pytest.approx(0.4 / np.sqrt(3 * 4), rel=0.1)
+        assert np.median(sigma[x > 8100]) == pytest.approx(0.4 / np.sqrt(2.3), rel=0.1)
+
+    def test_pixels_that_one_alone_has(self):
+        """Where one of four is good, it is no outlier of what the others lack."""
+        batch = self.make_batch(scales=(1.0, 1.0, 1.0, 1.0))
+        for i in range(3):
+            batch.ivar[batch.pixels(i)][100:120] = 0
+        batch.flux[batch.pixels(3)] *= 10
+        added, _ = add_exposures(batch, [0, 1, 2, 3])
+        assert (added.ivar[added.pixels(4)] > 0).all()
+
     def test_what_has_no_mean(self):
-        """Pixels of another width, or another range."""
-        narrow, other = make_spectrum(1400), make_spectrum(700, 6000.0, 12000.0)
-        for one in (narrow, other):
-            batch = to_batch([make_spectrum(700), one], medium="vacuum")
-            assert not share_grid(batch, [0, 1])
-        assert share_grid(self.make_batch(shift=1e-4), [0, 1, 2])
+        """Pixels of quite another width, little in common, or fluxes of another kind."""
+        for other in (make_spectrum(2100), make_spectrum(700, 8000.0, 12000.0)):
+            batch = to_batch([make_spectrum(700), other], medium="vacuum")
+            assert not have_mean(batch, [0, 1])
+        assert have_mean(self.make_batch(shift=1e-4), [0, 1, 2])
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
 from astro_spectok.interface.inputs import describe_input, find_source, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
-from astro_spectok.redshift.coadd import add_exposures, find_usable, share_grid
+from astro_spectok.redshift.coadd import add_exposures, find_usable, have_mean
 from astro_spectok.redshift.columns import list_redshift_columns
 from astro_spectok.redshift.compression import describe_grid, make_empty_rows
 from astro_spectok.redshift.flags import (
@@ -271,7 +271,7 @@ class RedshiftEstimator(Estimator):
         meta = self._make_meta(prepared, call, self.prior if prior is None else prior)
         meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
         usable, prior, coadd = find_usable(prepared.batch), prepared.prior, None
-        if len(usable) > 1 and share_grid(prepared.batch, usable):
+        if len(usable) > 1 and have_mean(prepared.batch, usable):
             coadd = len(batch)
             prepared = prepared.extend(*add_exposures(prepared.batch, usable))
         # a prior counts once, not once for each spectrum
