@@ -360,3 +360,33 @@ def test_shell_trains(tmp_path, capsys):
     assert "step 2/2" in said
     config = load_weights(said.split()[-1]).network.config
     assert (config.axis.kind, config.axis.high, config.patch) == ("wavenumber", 534.0, 8)
+
+
+def test_shell_learns_and_predicts(weights, tmp_path, capsys):
+    """From a table that names files of unlike lengths, and for files; those without a unit have that of the weights."""
+    pytest.importorskip("sklearn")
+    X, y = make_sequences(32)
+    for k, (place, values, errors) in enumerate(X):
+        table = Table({"time": place.value, "values": values.value, "errors": errors.value})
+        if k % 2:
+            table["time"] = place.to(u.min)
+        table.write(tmp_path / f"{k}{'.ecsv' if k % 2 else '.csv'}")
+    names = np.array([f"{k}{'.ecsv' if k % 2 else '.csv'}" for k in range(len(X))])
+    Table({"file": names[:24], "shape": np.array(["calm", "rough"])[y[:24]]}).write(tmp_path / "labels.csv")
+    (tmp_path / "bad.csv").write_text("time,values\n1,2\n")
+    common = ["--weights", str(weights), "--device", "cpu", "--quiet"]
+    model, out = str(tmp_path / "model.safetensors"), tmp_path / "out.ecsv"
+    labels = ["--class", "shape", "-o", model]
+    assert main(["fit", str(tmp_path / "labels.csv"), *labels, *common]) == 0
+    files = [str(tmp_path / name) for name in [*names[24:], "bad.csv"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpectokWarning)
+        assert main(["predict", model, *files, "-o", str(out), *common]) == 3
+        found = Table.read(out)
+        assert np.mean(found["class"][:8] == np.array(["calm", "rough"])[y[24:]]) > 0.8
+        assert "good points" in found["message"][8]
+        assert main(["embed", *files, "-o", str(tmp_path / "vectors.fits"), *common]) == 3
+    vectors = QTable.read(tmp_path / "vectors.fits")["embedding"]
+    assert_allclose(vectors[:8], embed(X[24:], weights=weights, **CPU), atol=1e-5)
+    assert main(["embed", *files, "-o", str(tmp_path / "more.fits"), "--medium", "air", *common]) == 1
+    assert "medium must be left out" in capsys.readouterr().err

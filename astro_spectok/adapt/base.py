@@ -275,7 +275,8 @@ class SpectrumModel(StoredModel, BaseEstimator):
         Parameters
         ----------
         paths : str, path-like, or sequence of these
-            Files of any format that specutils or this package reads.
+            Files of any format that specutils or this package reads; for weights of another axis (:ref:`sequences`)
+            tables of sequences.
         file_format : str, optional
             specutils' name of the format of all of them; found out from each file if not given.
         medium, resolution, redshift, progress
@@ -301,7 +302,7 @@ class SpectrumModel(StoredModel, BaseEstimator):
 
         return measure_in_chunks(
             paths, measure, label=type(self).__name__, file_format=file_format, medium=medium, resolution=resolution,
-            progress=progress, **reading,
+            progress=progress, weights=self.weights, **reading,
         )  # fmt: skip
 
     def __sklearn_tags__(self):

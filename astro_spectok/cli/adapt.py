@@ -81,7 +81,7 @@ def _run_fit(args):
     table = Table.read(args.table)
     batch = _read_spectra(table, args)
     redshift = None if args.redshift is None else _take(table, args.redshift)
-    spectra = SpectrumSet(batch, redshift=redshift)
+    spectra = SpectrumSet(batch, redshift=redshift, weights=args.weights)
     common = {"adapt": args.adapt, "frame": args.frame}
     if args.classes:
         weight = "balanced" if args.balanced else None
@@ -141,9 +141,11 @@ def _take_targets(table, targets):
 
 
 def _read_spectra(table, args):
-    """The spectra that the rows of the table name, one each, as a batch."""
+    """The spectra, or sequences along another axis, that the rows of the table name, one each, as a batch."""
+    from astro_spectok.interface.axes import find_form
     from astro_spectok.spectra import SpectrumBatch, read_files
 
+    reader = find_form(args.weights).find_reader(medium=args.medium, resolution=args.resolution)
     name = args.files or next((one for one in FILE_COLUMNS if one in table.colnames), None)
     if name is None:
         msg = f"files: the table must have a column with the names of files; it has {', '.join(table.colnames)}"
@@ -157,7 +159,7 @@ def _read_spectra(table, args):
         path = folder / str(file)
         medium = str(medium) if medium in ("air", "vacuum") else None
         resolution = float(resolution) if _is_number(resolution) else None
-        (_, batch), *more = read_files([path], medium=medium, resolution=resolution)
+        (_, batch), *more = read_files([path], medium=medium, resolution=resolution, reader=reader)
         if more or len(batch) != 1:
             count = len(batch) + sum(len(b) for _, b in more)
             batch = SpectrumBatch.make_unusable(f"{path} must hold one spectrum for its row; it holds {count}")

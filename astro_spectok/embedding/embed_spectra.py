@@ -209,7 +209,8 @@ def embed_files(
     Parameters
     ----------
     paths : str, path-like, or sequence of these
-        Files of any format that specutils or this package reads.
+        Files of any format that specutils or this package reads; for weights of another axis (:ref:`sequences`) tables
+        of sequences.
     parts : str or sequence of str, optional
         As for `embed`.
     file_format : str, optional
@@ -253,7 +254,7 @@ def embed_files(
 
     table = measure_in_chunks(
         paths, measure, label="embed", file_format=file_format, medium=medium, resolution=resolution,
-        progress=progress, **reading,
+        progress=progress, weights=weights, **reading,
     )  # fmt: skip
     table.meta["call"] = word_call(
         "embed_files",

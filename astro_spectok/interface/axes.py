@@ -57,6 +57,33 @@ class InputForm:
                 raise ValueError(msg)
         return to_sequences(obj, self.axis, least=self.least, on_error=on_error)
 
+    def find_reader(self, **options):
+        """What reads the sequences of a file, for `~astro_spectok.spectra.read_files`; None for spectra of light.
+
+        An axis without a unit, as text files have it, is taken to have that of the weights.
+
+        Parameters
+        ----------
+        **options
+            For the reading of spectra, which must be left out along another axis: None.
+
+        Returns
+        -------
+        callable or None
+
+        Raises
+        ------
+        ValueError
+            One is given for another axis.
+        """
+        if self.axis.is_light:
+            return None
+        for name, value in options.items():
+            if value is not None:
+                msg = f"{name} must be left out along a {self.axis.describe()} axis: it is for spectra; got {value!r}"
+                raise ValueError(msg)
+        return lambda path: to_sequences([path], self.axis, least=self.least, axis_unit=self.axis.unit)
+
 
 def find_form(weights):
     """The `InputForm` of weights, without loading them.

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Column, vstack
 
 from astro_spectok.exceptions import FlaggedSpectraWarning, SpectokWarning
+from astro_spectok.interface.axes import find_form
 from astro_spectok.interface.inputs import find_user
 from astro_spectok.spectra import SpectrumBatch, read_files, to_batch
 
@@ -19,8 +20,9 @@ MOST_PIXELS, MOST_SPECTRA = 4_000_000, 2000
 
 
 def measure_in_chunks(
-    paths, measure, *, label="spectra", file_format=None, medium=None, resolution=None, progress=None, **reading
-):
+    paths, measure, *, label="spectra", file_format=None, medium=None, resolution=None, progress=None, weights=None,
+    **reading,
+):  # fmt: skip
     """Measure the spectra in files, some hundred at a time.
 
     Parameters
@@ -34,6 +36,8 @@ def measure_in_chunks(
         Names the work where progress is shown.
     progress : bool, optional
         As for `~astro_spectok.tokenize`.
+    weights : str or path-like, optional
+        Those that the files are for: along another axis than that of wavelengths they hold sequences.
     **reading
         ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of `~astro_spectok.read`.
 
@@ -55,7 +59,8 @@ def measure_in_chunks(
     paths = [paths] if isinstance(paths, str | os.PathLike) else paths
     paths = paths if hasattr(paths, "__len__") else list(paths)
     to_batch([], medium=medium)  # a misspelt medium is an error, not a flag on each file
-    pairs = read_files(paths, file_format=file_format, medium=medium, resolution=resolution, **reading)
+    options = {"file_format": file_format, "medium": medium, "resolution": resolution} | reading
+    pairs = read_files(paths, reader=find_form(weights).find_reader(**options), **options)
     chunks = _gather(pairs)
     first, second = next(chunks, None), next(chunks, None)
     if first is None:

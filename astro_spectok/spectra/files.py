@@ -33,7 +33,7 @@ class OpenFiles:
         return self.n_files
 
 
-def read_files(paths, *, file_format=None, medium=None, resolution=None, **options):
+def read_files(paths, *, file_format=None, medium=None, resolution=None, reader=None, **options):
     """Read files one after the other, each as a batch; a file that cannot be read is one flagged spectrum.
 
     Parameters
@@ -43,6 +43,8 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
         ``format`` of `read`.
     medium, resolution : optional
         As for `~astro_spectok.spectra.to_batch`.
+    reader : callable, optional
+        Gives the batch of a path in place of all this: of sequences that are no spectra of light.
     **options
         Further ones of `read`.
 
@@ -71,8 +73,11 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, **optio
     make_options(**options)  # a misspelt option is an error, not a flag on each file
     for path in paths:
         try:
-            obj = read(path, format=file_format, **options)
-            batch = to_batch(obj, medium=medium, resolution=resolution, on_error="flag")
+            if reader is None:
+                obj = read(path, format=file_format, **options)
+                batch = to_batch(obj, medium=medium, resolution=resolution, on_error="flag")
+            else:
+                batch = reader(path)
         except (OSError, TypeError, ValueError) as error:
             batch = SpectrumBatch.make_unusable(str(error))
         if not len(batch):
