@@ -103,6 +103,7 @@ class TestCalibration:
         assert figures["right_type"] > 0.8
         assert figures["right_z"] > 0.8
         assert calibration.z_floor > 0
+        assert calibration.z_reach > 0
         assert calibration.phase_floor > 0
         assert set(calibration.offset) == set(FEATURES)
         assert type(calibration)(**calibration.to_dict()).temperature == calibration.temperature
@@ -143,10 +144,14 @@ def test_thresholds_of_groups():
             find_redshift=lambda: (np.log1p(z), 0.0, p_z),
         )
 
-    case = SimpleNamespace(row=0, z=0.1)
+    case, thin = SimpleNamespace(row=0, z=0.1), SimpleNamespace(row=6, z=0.1)
     right, wrong = answer((0.1, 0.45, 0.45), 0.9, 0.1), answer((0.6, 0.2, 0.2), 0.99, 0.4)
     answered = [(case, None, one) for one in [right] * 18 + [wrong] * 2]
-    found = fit_thresholds(answered, None, [SimpleNamespace(kind="Ic", phase=np.nan)], np.array([0.2]))
+    spectra = [SimpleNamespace(kind="Ic", phase=np.nan, object=str(k)) for k in range(6)]
+    # of a type of one object nothing is learned when that is left out
+    answered += [(thin, None, wrong)] * 40
+    spectra.append(SimpleNamespace(kind="Ia", phase=np.nan, object="6"))
+    found = fit_thresholds(answered, None, spectra, np.array([0.2]))
     assert (found["group"], found["redshift"]) == (0.9, 0.9)
 
 

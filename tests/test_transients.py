@@ -21,6 +21,7 @@ from astro_spectok.redshift.transient_rule import TransientRule
 from astro_spectok.transients import TransientFlag
 from astro_spectok.transients.measure import choose_type, combine_flags, find_flags
 from astro_spectok.transients.posterior import Phase, TransientCalibration, TransientPosterior, make_posterior
+from astro_spectok.transients.series import multiply_types
 
 ONE = u.dimensionless_unscaled
 
@@ -216,6 +217,50 @@ def test_late_template_does_not_lead():
     phase = found.find_phase("Ia", library, 0.0)
     assert 0 < phase.mean < 10
     assert phase.mean / phase.sigma < 1
+
+
+class TestObjects:
+    """Ejecta of unlike speed: the redshift is the mean of what objects of the group say, each at its best."""
+
+    LN1PZ = np.arange(0.0, 0.1, 0.0025)
+
+    def make(self, scores, kinds, **calibration):
+        """Objects with peaks at shifts with heights; the first of them is the best of all."""
+        objects = np.stack([height - ((self.LN1PZ - shift) / 0.004) ** 2 for shift, height in scores], axis=1)
+        log_p = np.stack(
+            [
+                np.logaddexp.reduce(objects[:, np.array(kinds) == k], axis=1) if k in kinds else objects[:, 0] - 50
+                for k in range(2)
+            ],
+            axis=1,
+        )
+        return TransientPosterior(
+            ("Ia", "SLSN"), self.LN1PZ, log_p - np.logaddexp.reduce(log_p, axis=None), None,
+            TransientCalibration(**calibration), log_objects=objects, kinds=np.array(kinds),
+        )  # fmt: skip
+
+    def test_mean_of_objects(self):
+        scores = [(0.05, 1.0), (0.04, 0.6), (0.035, 0.6), (0.07, 0.9)]
+        peak, _, _ = self.make(scores, (0, 0, 0, 1)).find_redshift()
+        mean, width, p_z = self.make(scores, (0, 0, 0, 1), z_reach=0.03).find_redshift()
+        weights = np.exp([0.4, 0.0, 0.0])
+        assert mean == pytest.approx(weights @ [0.05, 0.04, 0.035] / weights.sum(), abs=1e-9)
+        assert mean < peak - 0.002
+        assert width > 0.005
+        assert 0 < p_z < 1
+
+    def test_left_out_and_far_ones_have_no_say(self):
+        one = self.make([(0.05, 1.0), (0.04, 0.9), (0.09, 0.9)], (0, 0, 0), z_reach=0.03)
+        one.log_objects[:, 1] = -np.inf
+        mean, _, _ = one.find_redshift()
+        # of the far one, whose peak is beyond, the nearest shift counts for nothing
+        assert mean == pytest.approx(0.05, abs=1e-4)
+
+    def test_series(self):
+        """Objects of all epochs are added up."""
+        both = multiply_types([self.make([(0.05, 1.0), (0.04, 0.0)], (0, 0), z_reach=0.03)] * 2)
+        assert both.log_objects[:, 1].max() == pytest.approx(0.0)
+        assert both.log_objects[:, 0].max() == pytest.approx(2.0)
 
 
 class TestRedshifts:

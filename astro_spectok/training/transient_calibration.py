@@ -39,6 +39,8 @@ POWERS, WEIGHTS = (1.0, 1.5, 2.5, 4.0), (0.0, 0.3, 1.0, 3.0)
 FAR = 15.0
 #: share of the light from which a host is seen
 SEEN = 0.15
+#: how far from the most probable ln(1 + z) the best shifts of objects are averaged: about what ejecta differ by
+Z_REACH = 0.03
 #: least errors of ln(1 + z), and of phases in days
 LEAST_ERROR = 0.0003, 1.0
 #: power of the number of objects by which types share what their group has; what all types of no group have together,
@@ -323,7 +325,7 @@ def _fit_errors(head, spectra, cases, redshifts, only, calibration):
     """The calibration with errors of redshifts and phases, and the probability of a host."""
     library = head.get_library()
     shifts, widths, phases, spreads, ia, features, seen = ([] for _ in range(7))
-    plain = replace(calibration, z_floor=0.0, phase_floor=0.0)
+    plain = replace(calibration, z_floor=0.0, z_reach=Z_REACH, phase_floor=0.0)
     weights = WEIGHTS if head.networks else WEIGHTS[:1]
     ways = [(power, weight) for power in POWERS for weight in weights]
     for one, scan, posterior in answer_left_out(head, cases, redshifts, only, plain):
@@ -349,8 +351,8 @@ def _fit_errors(head, spectra, cases, redshifts, only, calibration):
     )
     host = fit_logistic(np.array(features), np.array(seen), np.ones(len(seen)))
     return replace(
-        calibration, z_floor=z[0], z_scale=z[1], phase_floor=days[0], phase_scale=days[1], other_phase=other,
-        phase_power=ways[best][0], judged_phase=ways[best][1],
+        calibration, z_floor=z[0], z_scale=z[1], z_reach=Z_REACH, phase_floor=days[0], phase_scale=days[1],
+        other_phase=other, phase_power=ways[best][0], judged_phase=ways[best][1],
         host=tuple(round(float(x), 4) for x in host),
     )  # fmt: skip
 

@@ -1,18 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """From which probabilities on answers on transients are sure, by spectra of objects that are left out."""
 
+from collections import Counter
+
 import numpy as np
 
 from astro_spectok.redshift.reliance import FEATURES
 from astro_spectok.training.calibrate_redshift import NARROW
 from astro_spectok.training.transient_calibration import PHASES, RIGHT
-from astro_spectok.transients.measure import choose_type
+from astro_spectok.transients.measure import THIN, choose_type
 from astro_spectok.transients.posterior import group_probabilities
 
 __all__ = ["find_certain", "find_threshold", "fit_thresholds"]
 
 #: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days
-RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.95, 0.9, 10.0
+RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.99, 0.9, 10.0
+#: objects whose redshift is in doubt: the features of SN 1987L lie 2000 to 4000 km/s to the blue of those of all others
+DOUBTFUL = ("1987l",)
 #: share of what is no transient that may surely seem one
 CLAIMED = 0.003
 #: share of redshifts by lines of such evidence that is to be right, of galaxies that transients are in
@@ -21,7 +25,7 @@ RIGHT_HOST = 0.99
 LIMITS = {
     "certain": (50.0, 500.0),
     "group": (0.5, 0.95),
-    "redshift": (0.5, 0.95),
+    "redshift": (0.5, 0.995),
     "transient": (0.5, 0.99),
     "phase": (5.0, 30.0),
 }
@@ -65,7 +69,9 @@ def find_certain(table, z):
 def fit_thresholds(answered, library, spectra, kept):
     """Thresholds of flags by what they are of: dict of str to float.
 
-    That of redshifts is for answers whose group of types is sure: ``warn`` is 0 where both are.
+    That of redshifts is for answers whose group of types is sure: ``warn`` is 0 where both are. Types of fewer than
+    `~astro_spectok.transients.measure.THIN` objects do not count: without one of them the library hardly knows what it
+    is, and they have a flag of their own.
 
     Parameters
     ----------
@@ -77,9 +83,13 @@ def fit_thresholds(answered, library, spectra, kept):
         Probabilities of a transient, of what is none.
     """
     p_group, right, p_z, near, sigma, close = ([] for _ in range(6))
+    kinds = {one.object: one.kind for one in spectra}
+    objects = Counter(kinds.values())
     for one, _, posterior in answered:
         probability = posterior.type_probability
         (kind, _), truth = choose_type(probability), spectra[one.row]
+        if objects[truth.kind] < THIN or truth.object in DOUBTFUL:
+            continue
         ln1pz, _, share = posterior.find_redshift()
         p, group = group_probabilities(probability)[0]
         p_group.append(p), right.append(truth.kind in group)

@@ -51,6 +51,8 @@ class TransientCalibration:
         Of the logarithm of the probability of each type.
     z_floor, z_scale : float
         Least error in ln(1 + z), and factor of it.
+    z_reach : float
+        How far from the most probable ln(1 + z) the best shifts of objects are averaged; 0 for the mean of the peak.
     phase_floor, phase_scale : float
         The same in days.
     other_phase : (float, float)
@@ -77,6 +79,7 @@ class TransientCalibration:
     offset: dict = field(default_factory=dict)
     z_floor: float = 0.003
     z_scale: float = 1.0
+    z_reach: float = 0.0
     phase_floor: float = 2.0
     phase_scale: float = 1.0
     other_phase: tuple = (0.0, 0.0)
@@ -126,6 +129,10 @@ class TransientPosterior:
     places : ndarray of int, shape (K,)
         Bins that networks have judged; none of a head without.
     judged : `~astro_spectok.heads.transient_net.Judged`, optional
+    log_objects : ndarray, shape (S, O), optional
+        Scores of the best template of each object, with what lines of a host say; minus infinity of one left out.
+    kinds : ndarray of int, shape (O,), optional
+        Number of the type of each object.
     """
 
     types: tuple
@@ -135,6 +142,8 @@ class TransientPosterior:
     calibration: TransientCalibration
     places: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     judged: Any = None
+    log_objects: Any = None
+    kinds: Any = None
 
     @property
     def type_probability(self):
@@ -142,15 +151,30 @@ class TransientPosterior:
         return dict(zip(self.types, np.exp(logsumexp(self.log_probability, axis=0)).tolist(), strict=True))
 
     def find_redshift(self):
-        """Best ln(1 + z), its standard deviation, and the probability of the peak: floats."""
-        p = np.exp(logsumexp(self.log_probability, axis=1))
-        best = int(np.argmax(p))
-        near = np.abs(self.ln1pz - self.ln1pz[best]) <= REACH
-        share = float(p[near].sum())
-        mean = float(np.average(self.ln1pz[near], weights=p[near]))
-        width = float(np.sqrt(np.average((self.ln1pz[near] - mean) ** 2, weights=p[near])))
-        made = self.calibration
+        """Best ln(1 + z), its standard deviation, and the probability of a redshift within `REACH` of it: floats."""
+        p, made = np.exp(logsumexp(self.log_probability, axis=1)), self.calibration
+        best = self.ln1pz[int(np.argmax(p))]
+        near = np.abs(self.ln1pz - best) <= REACH
+        mean, width = _average(self.ln1pz[near], p[near])
+        if made.z_reach and self.log_objects is not None:
+            mean, width = self._average_objects(best, mean, width)
+        share = float(p[np.abs(self.ln1pz - mean) <= REACH].sum())
         return mean, float(np.hypot(made.z_floor, made.z_scale * width)), share
+
+    def _average_objects(self, best, mean, width):
+        """Mean and standard deviation of ln(1 + z) over the objects of the best group, each at its own best shift.
+
+        Ejecta of one object are faster than those of another by up to 3000 km/s, so that no single one has the
+        redshift; those that are given where no object of the group is left.
+        """
+        near = np.abs(self.ln1pz - best) <= self.calibration.z_reach
+        _, group = group_probabilities(self.type_probability)[0]
+        own = np.isin(self.kinds, [self.types.index(name) for name in group]) & np.isfinite(self.log_objects[0])
+        if not own.any():
+            return mean, width
+        scores = self.log_objects[near][:, own]
+        height = scores.max(axis=0)
+        return _average(self.ln1pz[near][scores.argmax(axis=0)], np.exp(height - height.max()))
 
     def find_phase(self, kind, library, ln1pz):
         """The `Phase` of a type near a redshift, by its templates there and by networks."""
@@ -182,6 +206,12 @@ class TransientPosterior:
             return mean, spread
         ours, theirs = 1 / (spread**2 + LEAST_SPREAD**2), weight / self.judged.sigma[near] ** 2
         return float((ours * mean + theirs * self.judged.phase[near]) / (ours + theirs)), float((ours + theirs) ** -0.5)
+
+
+def _average(values, weights):
+    """Weighted mean and standard deviation: floats."""
+    mean = float(np.average(values, weights=weights))
+    return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
 
 
 def group_probabilities(probability):
@@ -276,7 +306,8 @@ def make_posterior(view, scan, library, calibration, *, left_out=None, judge=Non
     types = library.config.types
     out = join_types(best, kinds, len(types))
     if redshifts is not None:
-        out = out + bin_host(redshifts, scan.ln1pz, calibration.lines)[:, None]
+        lines = bin_host(redshifts, scan.ln1pz, calibration.lines)[:, None]
+        out, best = out + lines, best + lines
     out = out - logsumexp(out)
     places = find_candidates(logsumexp(out, axis=1), scan.ln1pz)
     judged = None if judge is None else judge(np.rint(scan.ln1pz[places] / library.config.step).astype(np.int64))
@@ -287,7 +318,7 @@ def make_posterior(view, scan, library, calibration, *, left_out=None, judge=Non
     else:
         weight = weigh_judgement(calibration, measure_precision(view))
         out = add_judgement(out, scan.ln1pz, places, judged.log_types, weight, calibration.unjudged)
-    return TransientPosterior(types, scan.ln1pz, out - logsumexp(out), scores, calibration, places, judged)
+    return TransientPosterior(types, scan.ln1pz, out - logsumexp(out), scores, calibration, places, judged, best, kinds)
 
 
 def join_objects(scores, library):

@@ -25,11 +25,13 @@ def multiply_types(posteriors):
 
     Its templates are those of the first.
     """
-    size = posteriors[0].log_probability.size
-    total = np.zeros_like(posteriors[0].log_probability)
+    first = posteriors[0]
+    size, total, objects = first.log_probability.size, np.zeros_like(first.log_probability), first.log_objects
     for one in posteriors:
         total = total + np.log((1 - CORRUPT) * np.exp(one.log_probability) * size + CORRUPT)
-    return replace(posteriors[0], log_probability=total - logsumexp(total))
+    if objects is not None:
+        objects = np.sum([one.log_objects for one in posteriors], axis=0)
+    return replace(first, log_probability=total - logsumexp(total), log_objects=objects)
 
 
 def find_course(posteriors, days, kind, library, ln1pz):
