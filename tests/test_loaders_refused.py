@@ -93,7 +93,7 @@ TEXTS = {
         "has a first column in disorder",
     ),
     "sorted list of lines": (
-        b"# lines of argon\n" + b"".join(b"%f,%d,Ar\n" % (w, 9 + w * 7919 % 997) for w in LINES),
+        b"".join(b"%f,%d,Ar\n" % (w, 9 + w * 7919 % 997) for w in LINES),
         "is a list of lines",
     ),
     "page of a server": (b"<!DOCTYPE html>\n<html><body>404 Not found</body></html>\n", "is a web page"),
