@@ -38,16 +38,34 @@ def make_representation_tables(content):
                 same.append([what, row["method"], row["n"], show(row["recall_1"], 3), show(row["recall_10"], 3)])
     hidden = [
         [f"``{row['set']}``", what, row["n"], *(_pair(row[key]) for key in ("decode", "net", "survey")),
-         f"{row['within_1']:.2f}, {row['within_2']:.2f}"]
+         _share(row["decode"], row["survey"]), f"{row['within_1']:.2f}, {row['within_2']:.2f}"]
         for part, what in (("hidden_blocks", "blocks"), ("hidden_half", "half of the range"))
         for row in content.get(part, [])
     ]  # fmt: skip
     return {
         "same": make_table(title, ["what is looked for", "by", "n", "recall@1", "recall@10"], same),
         "hidden": make_table(
-            title, ["set", "hidden", "n", "decode", "network alone", "PPCA of the survey", "within 1, 2 sigma"], hidden
+            title,
+            [
+                "set",
+                "hidden",
+                "n",
+                "decode",
+                "network alone",
+                "PPCA of the survey",
+                "decode over PPCA",
+                "within 1, 2 sigma",
+            ],
+            hidden,
         ),
     }
+
+
+def _share(decode, survey):
+    """Skill of decoding in parts of that of components which have seen the survey; in words where these have none."""
+    if survey is None or survey[0] <= survey[1]:
+        return "–" if survey is None else "PPCA has no skill"
+    return f"{decode[0] / survey[0]:.2f}"
 
 
 def _pair(values):

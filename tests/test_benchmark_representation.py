@@ -162,3 +162,13 @@ def test_the_packaged_weights_are_measured(load):
     rows = pairs.measure_ranks(spectra.open_runner(None), TEST, ["miles_real_stars"], limit=8)
     assert rows[0]["n"] == 8
     assert 1 < rows[0]["embed"] <= 8
+
+
+def test_table_says_where_components_of_the_survey_have_no_skill_themselves(load):
+    table = load("_representation_table")
+    row = {"set": "x", "n": 9, "decode": [0.3, 0.1], "net": [0.1, 0.1], "within_1": 0.7, "within_2": 0.9}
+    surveys = [0.5, 0.1], [0.1, 0.2], None
+    content = {"sha256": "a" * 64, "hidden_half": [row | {"survey": survey} for survey in surveys]}
+    text = table.make_representation_tables(content)["hidden"]
+    assert text.count("- 0.60\n") == 1
+    assert text.count("PPCA has no skill") == 1
