@@ -11,9 +11,10 @@ from _representation_spectra import effective_rank, encode_spectra, read_spectra
 from _simulated import to_spectra
 from scipy.ndimage import gaussian_filter1d
 
+from astro_spectok.heads.local_features import LocalFeatures
 from astro_spectok.simulate import Survey
 from astro_spectok.spectra import to_batch
-from astro_spectok.training.component_fits import whiten_differences
+from astro_spectok.training.component_fits import fit_local, whiten_differences
 from astro_spectok.training.embedding_parts import NOISY, REAL_FLOOR, Views, add_noise
 
 __all__ = ["embed_batch", "measure_instruments", "measure_ranks", "measure_repeats", "measure_simulated_pairs",
@@ -102,8 +103,22 @@ def whiten_anew(runner, libraries, own, fold):
     for k in (0, 1):
         place, row = own[fold != k].T
         whiten = whiten_differences([(one[place], other[row]), *[(one, noisy)] * NOISY], [], 0.0, REAL_FLOOR)
-        halves.append(tuple(((x - head.lines.centre) @ whiten).numpy() for x in (one, other)))
+        halves.append(tuple(_finish_lines(head, whiten, x).numpy() for x in (one, other)))
     return halves
+
+
+def _finish_lines(head, whiten, coefficients):
+    """Vectors of lines (n, K) with another whitening, and where the head has landmarks with their map made anew."""
+
+    def project(x):
+        return (x - head.lines.centre) @ whiten
+
+    if head.local is None:
+        return project(coefficients)
+    landmarks = head.local.landmarks[head.local.map.any(1)]
+    anew = LocalFeatures(len(landmarks), len(whiten), head.local.map.shape[1], head.local.reach)
+    fit_local(anew, landmarks, project)
+    return anew(project(coefficients), project)
 
 
 def measure_instruments(runner, train):

@@ -8,10 +8,12 @@ from _embedding_parts import fill_components, make_head_config
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
 from astro_spectok.heads import EmbeddingHead
+from astro_spectok.heads.local_features import LocalFeatures
 from astro_spectok.heads.posterior_summary import PosteriorSummary
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
-from astro_spectok.training.component_fits import fit_components, fit_discriminants, whiten_differences
-from astro_spectok.training.embedding_parts import Views, name_star
+from astro_spectok.network import HeadInputs
+from astro_spectok.training.component_fits import fit_components, fit_discriminants, fit_local, whiten_differences
+from astro_spectok.training.embedding_parts import LANDMARK_SHARES, Views, choose_landmarks, name_star
 
 N, K = 200, 4
 
@@ -135,6 +137,21 @@ class TestHead:
         assert not part[1].any()
         assert head.find_shift(best).tolist() == pytest.approx([0.03, 0.0])
 
+    def test_one_redshift_is_alike_whatever_the_class(self, head):
+        """Of two peaks at one redshift, in other classes, and of one elsewhere in the class of the first."""
+        summary = PosteriorSummary([(0, 400), (0, 400), (-24, 24)], 1e-3, 2)
+        scores = [torch.full((3, number), -30.0) for number in (401, 401, 49)]
+        scores[0][0, 300] = scores[1][1, 300] = scores[0][2, 100] = 2.0
+        plain, mixed = (
+            EmbeddingHead(make_head_config(between_classes=x)).map_redshift(summary(scores), summary.find_best(scores))
+            for x in (1.0, 0.3)
+        )
+        likeness = plain @ plain.T, mixed @ mixed.T
+        assert likeness[0][0, 1] < 0.05
+        assert likeness[1][0, 1] == pytest.approx((1 - 0.3**2) / (1 + 2 * 0.3**2), abs=0.02)
+        assert likeness[1][0, 2] == pytest.approx(likeness[0][0, 2].item(), abs=0.02)
+        torch.testing.assert_close(mixed.norm(dim=1), plain.norm(dim=1))
+
     def test_takes_no_part_in_training(self, head):
         assert not head.is_taught(None, {})
         assert not list(head.parameters())
@@ -217,3 +234,66 @@ class TestShares:
         np.testing.assert_allclose(self.lengths(sure, ("lines", "learned")), [[1.0, 0.4]] * 3, rtol=1e-6)
         older = self.lengths(EmbeddingHead(make_head_config()), ("lines", "redshift", "learned"))
         np.testing.assert_allclose(older, [[1, 1, 0.4], [1, 0.5, 0.4], [1, 0, 0.4]], rtol=1e-6)
+
+
+class TestLocal:
+    def test_cosines_are_those_of_the_kernel(self):
+        """With a landmark at each of the vectors, and as many components, the kernel comes back."""
+        rng = torch.Generator().manual_seed(2)
+        vectors = torch.randn(12, 5, generator=rng)
+        local = LocalFeatures(12, 5, 12, 0.7)
+        fit_local(local, vectors, lambda x: x)
+        found = local(3 * vectors, lambda x: x)
+        unit = torch.nn.functional.normalize(vectors, dim=1)
+        torch.testing.assert_close(found @ found.T, torch.exp((unit @ unit.T - 1) / 0.49), atol=1e-3, rtol=0)
+
+    def test_neighbours_are_told_apart_and_nothing_stays_nothing(self):
+        """Two clouds far apart: within one cosines differ more than before."""
+        rng = torch.Generator().manual_seed(3)
+        cloud = torch.tensor([[5.0, 0, 0, 0]]) + torch.randn(40, 4, generator=rng)
+        both = torch.cat([cloud, -cloud])
+        local = LocalFeatures(100, 4, 30, 0.4)  # more landmarks than there are spectra
+        fit_local(local, both, lambda x: x)
+        found = torch.nn.functional.normalize(local(cloud, lambda x: x), dim=1)
+        unit = torch.nn.functional.normalize(cloud, dim=1)
+        assert (found @ found.T).std() > 2 * (unit @ unit.T).std()
+        assert not local(torch.zeros(2, 4), lambda x: x).any()
+
+    def test_landmarks_that_are_the_same_are_one(self):
+        local = LocalFeatures(8, 3, 6, 0.5)
+        fit_local(local, torch.eye(3).repeat(2, 1), lambda x: x)
+        assert torch.isfinite(local.map).all()
+        assert local.map.abs().max() < 2
+        assert (local.map.norm(dim=0) > 0).sum() == 3
+
+    def test_lines_of_a_head_with_landmarks(self, head):
+        """The part has the size it had; spectra that do not reach the grid of lines are zero."""
+        other = EmbeddingHead(make_head_config(line_landmarks=20)).eval()
+        assert other.config.sizes == head.config.sizes
+        fill_components(other.lines, 4)
+        fit_local(other.local, torch.randn(20, 8, generator=torch.Generator().manual_seed(1)), other.lines.project)
+        x, flux, ivar = make_spectrum(GRIDS["sdss"])
+        inputs = HeadInputs(
+            None, None, None, None, stack_spectra([(x, flux, ivar), (x + np.log(4), flux, ivar)]),
+            {"ln_one_plus_z": torch.zeros(2, dtype=torch.float64)},
+        )  # fmt: skip
+        found = other(inputs)["lines"]
+        assert found.shape == (2, 8)
+        assert found[0].norm() == pytest.approx(1, abs=1e-5)
+        assert not found[1].any()
+
+    def test_landmarks_are_of_all_kinds(self):
+        """Evenly from what is there; real stars take the place of what is not."""
+        head = EmbeddingHead(make_head_config(line_landmarks=50)).eval()
+        n_bins = len(head.lines.mean)
+
+        def make(n, size):
+            values = torch.full((n, n_bins), float(size))
+            return Views(values, torch.full_like(values, 1e-4), torch.ones_like(values))
+
+        fill_components(head.lines, 4)
+        rows = {name: (make(9, 0.1), None) for name in LANDMARK_SHARES if name not in ("real", "quasars")}
+        found = choose_landmarks(head, make(200, -0.1), rows)
+        real = head.lines.find_coefficients(*make(1, -0.1))
+        assert found.shape == (50, 8)
+        assert torch.isclose(found, real, atol=1e-4).all(1).sum() == 50 - 9 - 2 - 2 - 2

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from astro_spectok.heads.flux_view import sum_bins
+from astro_spectok.heads.local_features import LocalFeatures
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
@@ -65,6 +66,15 @@ class EmbeddingConfig(HeadConfig):
         Weight of each part, in their order.
     sure_shares : tuple of float
         The same of objects whose redshift is sure; between the two where it is less so. As ``shares`` if empty.
+    between_classes : float
+        Weight, in the part of the redshift, of how its classes differ, where what they have in common counts 1: what is
+        a galaxy in one spectrum may be a quasar in the next, at the same redshift.
+    redshift_classes : int
+        Of the summary of redshifts, which has as many numbers of each.
+    line_landmarks : int
+        Spectra that lines are compared with to tell neighbours apart (`LocalFeatures`); 0 for none.
+    line_reach : float
+        How far neighbours reach, in the root of one less the cosine.
 
     Examples
     --------
@@ -90,6 +100,10 @@ class EmbeddingConfig(HeadConfig):
     still: float = 0.0024
     shares: tuple[float, ...] = (1.0, 0.3, 1.0, 0.4)
     sure_shares: tuple[float, ...] = ()
+    between_classes: float = 1.0
+    redshift_classes: int = 3
+    line_landmarks: int = 0
+    line_reach: float = 0.5
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -112,7 +126,8 @@ class EmbeddingHead(Head):
 
     ``lines`` are principal components of the flux over its own continuum, at rest, and ``colours`` those of its
     logarithm in wide bins, both found under the noise of each spectrum (`SpectralComponents`) and whitened by the
-    differences within pairs of observations of one object through two instruments. ``redshift`` is the summary of
+    differences within pairs of observations of one object through two instruments; what lines say is then told by
+    which landmarks they are near to (`LocalFeatures`), where there are any. ``redshift`` is the summary of
     the posterior, as long as it is sure of the redshift, and nothing for stars. ``learned`` is the network's own
     vector, without what it says of the redshift, less its mean and whitened.
 
@@ -136,6 +151,10 @@ class EmbeddingHead(Head):
         (_, _, number), (first, last) = config.coarse
         n_lines = (last - first) * config.joined
         self.lines = SpectralComponents(n_lines, config.line_components, config.line_components)
+        self.local = None
+        if config.line_landmarks:
+            size = config.line_components
+            self.local = LocalFeatures(config.line_landmarks, size, size, config.line_reach)
         waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)
         self.colours = SpectralComponents(number, config.colour_components, config.colour_components, waves)
         self.window = 2 * round(config.continuum / config.step) + 1
@@ -173,7 +192,10 @@ class EmbeddingHead(Head):
             spectra that do not reach their grid.
         """
         lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"])
-        return {"lines": _unit(self.lines(*lines)), "colours": _unit(self.colours(*colours))}
+        vectors = self.lines(*lines)
+        if self.local is not None:
+            vectors = self.local(vectors, self.lines.project)
+        return {"lines": _unit(vectors), "colours": _unit(self.colours(*colours))}
 
     def view(self, patches, ln_one_plus_z):
         """What the components are found in.
@@ -240,6 +262,10 @@ class EmbeddingHead(Head):
             As long as the probability of the best redshift, zero for those that have none.
         """
         sure = best.probability * (best.ln_one_plus_z.abs() > self.config.still).to(best.probability)
+        if self.config.between_classes != 1:
+            each = summary.unflatten(1, (self.config.redshift_classes, -1))  # (B, classes, numbers)
+            common = each.mean(1, keepdim=True)
+            summary = (common + self.config.between_classes * (each - common)).flatten(1)
         return _unit(summary) * sure[:, None]
 
     def find_shift(self, best):

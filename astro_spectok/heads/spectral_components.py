@@ -68,6 +68,10 @@ class SpectralComponents(nn.Module):
         """
         return (self.find_coefficients(values, variance, weight) - self._shrink(weight)) @ self.whiten
 
+    def project(self, coefficients):
+        """The vector (B, n_out) of coefficients (B, K) of spectra of which something is known."""
+        return (coefficients - self.centre) @ self.whiten
+
     def _shrink(self, weight):
         """The centre, or nothing for spectra of which no bin is known."""
         return self.centre * (weight > 0).any(1, keepdim=True)

@@ -3,7 +3,7 @@
 
 import torch
 
-__all__ = ["fit_components", "fit_discriminants", "whiten_differences"]
+__all__ = ["fit_components", "fit_discriminants", "fit_local", "whiten_differences"]
 
 #: rounds in which what is not known of a spectrum is filled in from the components of the last round
 ROUNDS = 8
@@ -13,6 +13,8 @@ LEAST_SIGMA, UNKNOWN = 0.02, 1.0
 FEW = 2
 #: variance beside that of each direction of a vector, over the mean of all, in its whitening
 RIDGE = 1e-3
+#: components of a kernel that are left out, over the largest: landmarks that are alike tell nothing apart
+LEAST_SIZE = 1e-5
 
 
 def fit_components(components, sets):
@@ -89,6 +91,28 @@ def whiten_differences(real, simulated, share, floor):
     # says less than its spread alone would have it
     size, axes = torch.linalg.eigh((within / 2 + floor / 2 * torch.eye(len(within))).double())
     return (axes / (size * (size + 2)).sqrt()).float()
+
+
+def fit_local(local, coefficients, project):
+    """Fill landmarks and map of a `~astro_spectok.heads.local_features.LocalFeatures`.
+
+    Parameters
+    ----------
+    local : `~astro_spectok.heads.local_features.LocalFeatures`
+    coefficients : tensor, shape (n, K)
+        Of its landmarks or fewer, before they are projected: the map is that of the projection as it is now.
+    project : callable
+    """
+    n = len(coefficients)
+    local.landmarks.zero_()[:n] = coefficients
+    vectors = project(coefficients)
+    size, axes = torch.linalg.eigh(local.compare(vectors, vectors).double())
+    number = min(local.map.shape[1], n)
+    size, axes = size[-number:].flip(0), axes[:, -number:].flip(1)
+    # eigenvectors have no sign of their own: the same on every processor
+    axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
+    kept = size > LEAST_SIZE * size[0]
+    local.map.zero_()[:n, :number] = torch.where(kept, axes / size.clamp_min(1e-12).sqrt(), 0.0).float()
 
 
 def _scatter(one, other):

@@ -13,7 +13,7 @@ from astro_spectok.simulate import Randomness, Survey
 from astro_spectok.simulate.observe import observe
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import to_batch
-from astro_spectok.training.component_fits import fit_components, fit_discriminants, whiten_differences
+from astro_spectok.training.component_fits import fit_components, fit_discriminants, fit_local, whiten_differences
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.rest_templates import make_instrument
 
@@ -36,8 +36,17 @@ NOISE = 0.03
 NOISY = 4
 #: weight of simulated pairs beside real ones, and variance that is added
 SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
-#: weights of the parts of objects whose redshift is sure: their lines say less, and what was learned more
-SURE_SHARES = (0.6, 0.3, 1.4, 0.7)
+#: weights of the parts, and of objects whose redshift is sure: their lines say less, and what was learned more
+SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.35), (0.6, 0.3, 1.4, 0.7)
+#: weight of how classes differ in the part of the redshift
+BETWEEN_CLASSES = 0.3
+#: landmarks that lines are compared with, as shares of all: real stars, and spectra at rest by what they are of
+LANDMARKS = 420
+LANDMARK_SHARES = {
+    "real": 0.57, "stars": 0.24, "galaxies": 0.05, "quasars": 0.05, "supernovae": 0.05, "splat_spex_real": 0.04,
+}  # fmt: skip
+#: share of the bins of lines that a landmark covers at least
+LEAST_COVERED = 0.15
 #: objects drawn at a time
 CHUNK = 100
 
@@ -92,9 +101,11 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
     network = runner.network
     summary = sum(size for _, size in network.config.summaries)
     size = network.config.embedding_size
+    classes = sum(len(network.heads[name].config.classes) for name, number in network.config.summaries if number)
     config = EmbeddingConfig(
         redshift_size=summary, network_size=size, learned_size=min(EmbeddingConfig.learned_size, size) * learned,
-        sure_shares=SURE_SHARES,
+        shares=SHARES, sure_shares=SURE_SHARES, between_classes=BETWEEN_CLASSES, redshift_classes=max(classes, 1),
+        line_landmarks=LANDMARKS,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()
     with torch.inference_mode():
@@ -152,10 +163,41 @@ def fit_head(head, stars, rows, drawn):
         centre = _join([own] if name == "lines" else everything)
         components.centre.copy_(components.find_coefficients(*centre).mean(0))
         components.whiten.copy_(whiten_differences(real, simulated, SIMULATED, REAL_FLOOR if real else FLOOR))
+    if head.local is not None:
+        fit_local(head.local, choose_landmarks(head, own, rows), head.lines.project)
     if config.learned_size:
         mean, mapping = fit_discriminants([one.vectors for one in pairs], config.learned_size)
         head.learned_mean.copy_(mean)
         head.learned_map.copy_(mapping)
+
+
+def choose_landmarks(head, own, rows):
+    """Coefficients (L, K) of lines of spectra of all kinds, evenly from each; real stars for what is not there.
+
+    Parameters
+    ----------
+    head : `~astro_spectok.heads.EmbeddingHead`
+        With its components of lines.
+    own : `Views`
+        Of lines of real stars.
+    rows : dict of str to (`Views`, `Views`)
+        As of `fit_head`.
+    """
+    number, sets = head.config.line_landmarks, {"real": own} | {name: lines for name, (lines, _) in rows.items()}
+    chosen = {}
+    for name, share in LANDMARK_SHARES.items():
+        views = sets.get(name)
+        if name != "real" and views is not None:
+            covered = torch.nonzero((views.weight > 0).float().mean(1) >= LEAST_COVERED)[:, 0]
+            chosen[name] = views.take(covered[_spread(len(covered), round(share * number))])
+    left = number - sum(len(views.values) for views in chosen.values())
+    chosen["real"] = own.take(_spread(len(own.values), left))
+    return torch.cat([head.lines.find_coefficients(*views) for views in chosen.values()])
+
+
+def _spread(n, number):
+    """At most ``number`` of ``n`` rows, evenly over them."""
+    return torch.linspace(0, max(n - 1, 0), min(n, number)).round().long()
 
 
 def match_stars(stars):
