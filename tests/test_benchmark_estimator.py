@@ -42,6 +42,8 @@ def test_repeats_are_pairs_of_one_star(load):
     scatter, n = load("redshift_estimator").score_repeats(table)
     assert n == 300
     assert scatter == pytest.approx(5, rel=0.15)
+    table["z_err"][:] = 2.5 / LIGHT_SPEED
+    assert load("redshift_estimator").score_repeat_pulls(table) == (pytest.approx(2, rel=0.15), 300)
     table["snr"][:] = 20.0
     assert load("redshift_estimator").score_repeats(table) == (None, 0)
 

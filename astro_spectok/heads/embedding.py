@@ -103,7 +103,7 @@ class EmbeddingConfig(HeadConfig):
     between_classes: float = 1.0
     redshift_classes: int = 3
     line_landmarks: int = 0
-    line_reach: float = 0.5
+    line_reach: float = 0.45
 
     @property
     def sizes(self) -> dict[str, int]:
