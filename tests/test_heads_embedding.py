@@ -282,6 +282,19 @@ class TestLocal:
         assert found[0].norm() == pytest.approx(1, abs=1e-5)
         assert not found[1].any()
 
+    def test_lines_are_as_long_as_they_are_known(self, head):
+        """Where half of the grid is bad: half as long, in the same direction."""
+        other = EmbeddingHead(make_head_config(lines_as_known=True)).eval()
+        fill_components(other.lines, 4)
+        x, flux, ivar = make_spectrum(GRIDS["sdss"], bad=0.0)
+        half = np.where(x < np.log(5200), 0, ivar)
+        patches = stack_spectra([(x, flux, ivar), (x, flux, half)])
+        shift = torch.zeros(2, dtype=torch.float64)
+        found = other(HeadInputs(None, None, None, None, patches, {"ln_one_plus_z": shift}))["lines"]
+        known = (other.view(patches, shift)[0][2] > 0).float().mean(1)
+        assert found.norm(dim=1).tolist() == pytest.approx(known.tolist(), abs=1e-4)
+        assert known[1] < 0.7 * known[0]
+
     def test_landmarks_are_of_all_kinds(self):
         """Evenly from what is there; real stars take the place of what is not."""
         head = EmbeddingHead(make_head_config(line_landmarks=50)).eval()

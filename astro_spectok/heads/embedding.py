@@ -73,6 +73,8 @@ class EmbeddingConfig(HeadConfig):
         Of the summary of redshifts, which has as many numbers of each.
     line_landmarks : int
         Spectra that lines are compared with to tell neighbours apart (`LocalFeatures`); 0 for none.
+    lines_as_known : bool
+        Whether lines are as long as the share of their grid that is known, or at unit length.
     line_reach : float
         How far neighbours reach, in the root of one less the cosine.
 
@@ -102,6 +104,7 @@ class EmbeddingConfig(HeadConfig):
     sure_shares: tuple[float, ...] = ()
     between_classes: float = 1.0
     redshift_classes: int = 3
+    lines_as_known: bool = False
     line_landmarks: int = 0
     line_reach: float = 0.45
 
@@ -188,14 +191,17 @@ class EmbeddingHead(Head):
         Returns
         -------
         dict of str to float32 tensor
-            ``lines`` (B, ``line_components``) and ``colours`` (B, ``colour_components``), at unit length; zero for
-            spectra that do not reach their grid.
+            ``lines`` (B, ``line_components``) and ``colours`` (B, ``colour_components``), at unit length, or lines as
+            long as they are known; zero for spectra that do not reach their grid.
         """
         lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"])
         vectors = self.lines(*lines)
         if self.local is not None:
             vectors = self.local(vectors, self.lines.project)
-        return {"lines": _unit(vectors), "colours": _unit(self.colours(*colours))}
+        vectors = _unit(vectors)
+        if self.config.lines_as_known:
+            vectors = vectors * (lines[2] > 0).to(vectors).mean(1, keepdim=True)
+        return {"lines": vectors, "colours": _unit(self.colours(*colours))}
 
     def view(self, patches, ln_one_plus_z):
         """What the components are found in.

@@ -105,7 +105,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
     config = EmbeddingConfig(
         redshift_size=summary, network_size=size, learned_size=min(EmbeddingConfig.learned_size, size) * learned,
         shares=SHARES, sure_shares=SURE_SHARES, between_classes=BETWEEN_CLASSES, redshift_classes=max(classes, 1),
-        line_landmarks=LANDMARKS,
+        lines_as_known=True, line_landmarks=LANDMARKS,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()
     with torch.inference_mode():
