@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from _comparison_table import make_comparison_table
+from _depths_table import make_depths_tables
 from _diagrams import plot_diagrams
 from _estimator_tables import make_estimator_tables, plot_reliability
 from _few_labels_table import make_ahead_table, make_few_labels_table
@@ -166,6 +167,7 @@ def make_tables():
         make_robustness_tables(read("small_robustness")),
         make_representation_tables(read("small_representation")),
         make_galaxies_tables(read("small_galaxies")),
+        make_depths_tables(read("small_depths")),
     ):
         tables |= {f"small_{name}": text for name, text in made.items()}
     return tables

@@ -8,6 +8,7 @@ import pytest
 from _adapt import WAVELENGTH, make_labelled
 from astropy import units as u
 from astropy.table import QTable
+from astropy.utils.masked import Masked
 from conftest import assert_same_vectors
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -120,6 +121,11 @@ def test_a_set_keeps_what_belongs_to_a_spectrum(tiny_weights):
     assert pickle.loads(pickle.dumps(part))[-1].redshift.tolist() == [0.3]
     with pytest.raises(ValueError, match="medium must be one for all or one for each of the 4 spectra; got 1"):
         SpectrumSet(SPECTRA[:4], medium=["air"])
+    for z in ([0.1, None, 0.3, 0.4], np.ma.masked_array([0.1, 9, 0.3, 0.4], [0, 1, 0, 0]),
+              Masked([10, 9, 30, 40] * u.percent, [0, 1, 0, 0])):  # fmt: skip
+        assert_allclose(SpectrumSet(SPECTRA[:4], redshift=z).redshift, [0.1, np.nan, 0.3, 0.4])
+    with pytest.raises(ValueError, match="got a, which is none"):
+        SpectrumSet(SPECTRA[:4], redshift=["a", "b", "c", "d"])
     with pytest.raises(ValueError, match="redshift must be above -1"):
         SpectrumSet(SPECTRA[:4], redshift=-2)
 

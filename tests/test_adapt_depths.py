@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_spectok.adapt import SpectrumSet
 from astro_spectok.adapt.augment import augment_batch
-from astro_spectok.adapt.deep import DeepReading
+from astro_spectok.adapt.deep import DeepReading, measure_fall
 from astro_spectok.adapt.probe import AttentiveProbe, add_low_rank, apply_factors, list_layers, merge_low_rank
 from astro_spectok.engine.batching import gather_patches
 from astro_spectok.network.linear import Linear, is_plain
@@ -144,6 +144,17 @@ def test_a_probe_adds_to_classes(spectra, tiny_weights):
     )
     assert_array_equal(one.predict_proba(spectra), two.predict_proba(spectra))
     assert one.deep_.gain == two.deep_.gain
+
+
+def test_a_gain_must_exceed_its_own_error():
+    """Copies of one object are one, and a few that gain much do not make up for what most lose."""
+    before, objects = np.ones(20), np.arange(20)
+    assert_allclose(measure_fall(before, before - 0.3, objects), 0.3)
+    lucky = before + np.where(objects < 2, -0.9, 0.05)
+    assert np.mean(before - lucky) > 0 > measure_fall(before, lucky, objects)
+    one_in_two = np.where(objects % 2, 0.2, 1.1)
+    assert measure_fall(before, one_in_two, objects) > 0 > measure_fall(before, one_in_two, objects % 2)
+    assert measure_fall(before, before - 0.3, np.zeros(20)) == 0
 
 
 def test_unknown_augmentations_are_refused(spectra, tiny_weights):

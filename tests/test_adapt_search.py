@@ -82,8 +82,14 @@ def test_more_is_added_at_the_end(saved, tiny_weights, tmp_path):
     assert 12 not in found["row"]
     assert sorted(found["row"][:2].tolist()) == [0, 13]
     assert again.table.read("kind")[12] == "a longer text"
-    with pytest.raises(ValueError, match="table must have the columns and units of the index"):
+    said = r"the columns and units of the index, depth \[mm\], kind \[text\], number \[numbers\]; got depth \[K\]$"
+    with pytest.raises(ValueError, match=said):
         opened.add(SPECTRA[:1], {"depth": [1] * u.K}, medium="vacuum")
+    for bad in ({"depth": [1] * u.K}, {"depth": [1]}, {"kind": [3]}):
+        with pytest.raises(ValueError, match="the columns and units of the index"):
+            opened.add(SPECTRA[:1], {"depth": [1] * u.mm, "kind": ["a"], "number": [1]} | bad, medium="vacuum")
+    opened.add(SPECTRA[:1], {"depth": [1] * u.m, "kind": ["a"], "number": [1]}, medium="vacuum")
+    assert opened.table.take([14])["depth"][0] == 1000 * u.mm
 
 
 def test_what_does_not_fit_is_refused_in_words(index, redshift_weights, saved, tmp_path):
@@ -93,6 +99,13 @@ def test_what_does_not_fit_is_refused_in_words(index, redshift_weights, saved, t
         index.search(index.vectors[0], where={"z": 1})
     with pytest.raises(ValueError, match="where must be a mask of 12 values"):
         index.search(index.vectors[0], where=[True])
+    for wanted in ({"depth": (1 * u.K, None)}, {"depth": 1 * u.K}, {"number": [1 * u.K]}):
+        with pytest.raises(
+            u.UnitsError, match=r"where: what is wanted of '(depth|number)' must have (a|no) unit.*; got K"
+        ):
+            index.search(index.vectors[0], where=wanted)
+    assert len(index.search(np.zeros(16))) == 0
+    assert len(index.search(np.arange(16), 3)) == 3
     with pytest.raises(ValueError, match="vectors of 16 numbers; got 3"):
         index.search(np.ones(3))
     with pytest.raises(ValueError, match="k must be a positive integer; got 0"):

@@ -208,9 +208,12 @@ class TestHub:
         np.testing.assert_allclose(again.predict(spectra).value, model.predict(spectra).value, rtol=1e-5)
 
     def test_folder(self, model, spectra, tiny_weights, tmp_path):
-        """A repository that was cloned needs no library."""
+        """A repository that was cloned needs no library, nor does one that is made in a folder, again and again."""
+        for _ in range(2):
+            assert model.push_to_hub(tmp_path / "mine", card="Depths") == str(tmp_path / "mine")
+        assert (tmp_path / "mine" / "README.md").read_text().splitlines()[7] == "Depths"
         model.save(tmp_path / "model.safetensors")
-        again = SpectrumRegressor.from_hub(tmp_path, weights=tiny_weights)
+        again = SpectrumRegressor.from_hub(tmp_path / "mine", weights=tiny_weights)
         np.testing.assert_allclose(again.predict(spectra).value, model.predict(spectra).value, rtol=1e-5)
         with pytest.raises(WeightsError, match="SpectrumClassifier"):
             SpectrumClassifier.from_hub(tmp_path, weights=tiny_weights)

@@ -23,7 +23,8 @@ def survey(tmp_path_factory):
     table = Table({"file": names, "kind": labels["kind"], "width": labels["width"]})
     table["depth"] = MaskedColumn(100 * labels["depth"], mask=np.arange(14) == 3)
     table["length"] = labels["width"] * u.m
-    table["medium"] = "vacuum"
+    table["medium"] = np.where(np.arange(14) < 2, "", "Vacuum")
+    table["number"] = MaskedColumn(np.arange(14), mask=np.arange(14) > 11)
     table.write(folder / "labels.ecsv")
     return folder
 
@@ -70,6 +71,10 @@ def test_classes_are_learned(run, tmp_path, capsys):
         (["--target", "length:K"], "the unit of --target must be one that m, that of the table, converts to; got K"),
         (["--target", "depth", "--files", "names"], "names: the table must have a column of that name"),
         (["--target", "depth", "--adapt", "deep"], "adapt must be one of linear"),
+        (["--target", "kind"], "kind: the column of --target must hold numbers; got <U10; --class learns classes"),
+        (["--target", "depth", "--medium", "kind"], "kind: medium must be air or vacuum in row 0, or empty"),
+        (["--target", "depth", "--resolution", "number"], "number: must be a positive number in row 0, or empty where"),
+        (["--target", "depth", "--redshift", "kind"], "(NaN: unknown); got emission, which is none"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(arguments, message, run, tmp_path, capsys):
@@ -96,3 +101,14 @@ def test_an_archive_is_searched(run, tmp_path, capsys):
     )
     assert "4 spectra scored, 0 flagged" in capsys.readouterr().out
     assert (QTable.read(out)["rarity"] <= 1).all()
+
+
+def test_whole_numbers_of_which_some_are_masked(run, tmp_path, capsys):
+    assert (
+        run("fit", "labels.ecsv", "--target", "number", "--medium", "medium", "-o", str(tmp_path / "m.safetensors"))
+        == 0
+    )
+    assert "(12 spectra)" in capsys.readouterr().out
+    gone = str(tmp_path / "gone" / "m.safetensors")
+    assert run("fit", "labels.ecsv", "--target", "number", "--medium", "medium", "-o", gone) == 1
+    assert "`path` must lie in a folder that exists" in capsys.readouterr().err

@@ -125,7 +125,7 @@ class SpectrumModel(StoredModel, BaseEstimator):
         return candidates, HEADS in blocks
 
     def _deepen(self, rows, rest, loss, validate, groups, progress):
-        """Train what goes beyond the linear reading, and return which of the rows were left out of that.
+        """Train what goes beyond the linear reading, and return which rows were left out of that, and their objects.
 
         ``rest`` (n, k) is what that leaves of the labels of these rows.
         """
@@ -133,18 +133,20 @@ class SpectrumModel(StoredModel, BaseEstimator):
         from astro_spectok.adapt.deep import train_deep
 
         batch, readings, runner, settings = self._fitting
-        folds = make_folds(np.arange(len(rows)) if groups is None else groups[rows])
+        objects = np.arange(len(rows)) if groups is None else groups[rows]
+        folds = make_folds(objects)
         kept = [readings[i] for i in rows]
         part = batch.take(rows)
         about = {"adapt": self.adapt, "backbone": self.backbone_sha256_} | settings.describe()
         begun = self._begun
         key = digest_fit(part, about, rest, folds, "" if begun is None else begun.digest)
         deep = train_deep(
-            self.adapt, part, kept, runner, loss, validate, folds, settings, rest.shape[1], progress,
+            self.adapt, part, kept, runner, loss, validate, folds, objects, settings, rest.shape[1], progress,
             start=begun, checkpoint=FitCheckpoint(settings.checkpoint, key),
         )  # fmt: skip
         self.deep_ = deep
-        return np.flatnonzero(folds == 0)
+        held = np.flatnonzero(folds == 0)
+        return held, objects[held]
 
     def _end(self, usable):
         """Measure what other instruments do, and forget the spectra."""

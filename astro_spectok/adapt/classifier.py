@@ -189,7 +189,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
 
         def validate(some, output):
             logp = log_softmax(logits[some] + output, axis=1)
-            return float(-(weights[some] * logp[np.arange(len(some)), own[some]]).mean())
+            return -weights[some] * logp[np.arange(len(some)), own[some]]
 
         self._deepen(rows, scored - np.eye(scored.shape[1])[own], loss, validate, groups, progress)
 

@@ -13,13 +13,15 @@ from astro_spectok.adapt.augment import AUGMENTATIONS, augment_batch
 from astro_spectok.adapt.features import read_set
 from astro_spectok.engine.progress import show_progress
 
-__all__ = ["DEPTHS", "DeepReading", "DeepSettings", "train_deep"]
+__all__ = ["DEPTHS", "DeepReading", "DeepSettings", "measure_fall", "train_deep"]
 
 DEPTHS = ("probe", "lora", "full")
 #: spectra at once
 BATCH = 16
 #: share of the error that must go for a step to count as one forward
 LEAST_GAIN = 1e-3
+#: standard errors by which a gain on left-out spectra must exceed zero
+SURE = 2.0
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def _apply(probe, readings):
     return out
 
 
-def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, n_out, progress=None, *, start=None,
-               checkpoint=None):  # fmt: skip
+def train_deep(depth, batch, readings, runner, loss, validate, folds, objects, settings, n_out, progress=None, *,
+               start=None, checkpoint=None):  # fmt: skip
     """Train a read-out, and with it changes of the encoder, on what the linear reading leaves.
 
     Parameters
@@ -178,9 +180,11 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
     loss : callable
         Rows and outputs (B, n_out) to a scalar tensor.
     validate : callable
-        Rows and outputs as an array to the error that is to be small.
+        Rows and outputs as an array to the error of each that is to be small.
     folds : ndarray of int, shape (n,)
         The first is left out, to see when to stop.
+    objects : ndarray of int, shape (n,)
+        Spectra of one object count once where it is judged how sure a gain is.
     settings : DeepSettings
     n_out : int
     progress : bool, optional
@@ -213,7 +217,7 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
             groups.append({"params": trained, "lr": rate})
         _begin_from(start, depth, probe, network)
         optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
-        best = validate(held, np.zeros((len(held), n_out)))
+        best = validate(held, np.zeros((len(held), n_out))).mean()
         kept_state, waited, first, modules = None, 0, 0, [m for m in (probe, network) if m is not None]
         before = checkpoint.read(rng)
         if before is not None:
@@ -231,7 +235,7 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
                 value.backward()
                 torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
                 optimizer.step()
-            error = validate(held, _read_out(probe, network, batch, readings, held, rng))
+            error = validate(held, _read_out(probe, network, batch, readings, held, rng)).mean()
             waited += 1
             if error < best * (1 - LEAST_GAIN):
                 best, waited = error, 0
@@ -241,14 +245,35 @@ def train_deep(depth, batch, readings, runner, loss, validate, folds, settings, 
                 kept=kept_state, waited=waited, epoch=epoch + 1,
             )  # fmt: skip
         checkpoint.remove()
-        if kept_state is None:
-            return DeepReading("probe", probe, {}, 0.0)
-        for module, state in zip(modules, kept_state, strict=True):
-            module.load_state_dict(state)
-        found = _read_out(probe, network, batch, readings, held, rng)
-        gains = np.linspace(0, 1, 11)
-        gain = gains[np.argmin([validate(held, g * found) for g in gains])]
-        return DeepReading(depth, probe, _list_factors(depth, network), gain)
+        gain = 0.0
+        if kept_state is not None:
+            for module, state in zip(modules, kept_state, strict=True):
+                module.load_state_dict(state)
+            found = _read_out(probe, network, batch, readings, held, rng)
+            gain = _choose_gain(lambda share: validate(held, share * found), objects[held])
+        # where nothing is sure to be gained there is no reason to keep another network
+        return (
+            DeepReading(depth, probe, _list_factors(depth, network), gain)
+            if gain
+            else DeepReading("probe", probe, {}, 0.0)
+        )
+
+
+def measure_fall(before, after, objects):
+    """By how much errors (n,) of left-out spectra surely fall: the mean less some of its standard errors over objects.
+
+    One standard error is not enough, since the same spectra say when to stop and which share of an output to take.
+    """
+    inverse = np.unique(objects, return_inverse=True)[1]
+    fall = np.bincount(inverse, weights=before - after) / np.bincount(inverse)
+    return fall.mean() - SURE * fall.std(ddof=1) / np.sqrt(len(fall)) if len(fall) > 1 else 0.0
+
+
+def _choose_gain(error, objects):
+    """By which of the shares 0 to 1 of an output errors fall most surely; 0 where none does."""
+    shares, before = np.linspace(0.1, 1, 10), error(0.0)
+    falls = [measure_fall(before, error(share), objects) for share in shares]
+    return float(shares[np.argmax(falls)]) if max(falls) > 0 else 0.0
 
 
 def _open_network(depth, runner, rank):

@@ -30,16 +30,33 @@ def _check_repo(repo_id):
     return repo_id
 
 
+def _find_folder(repo_id):
+    """The folder on this machine that is meant, None for a repository: a path, or text that names one that exists."""
+    if isinstance(repo_id, str):
+        folder = Path(repo_id).expanduser()
+        return folder if folder.is_dir() else None
+    return Path(repo_id).expanduser() if isinstance(repo_id, os.PathLike) else None
+
+
+def _write_repo(model, folder, name, card):
+    """Write what a repository holds: the model, and its page."""
+    model.save(folder / FILE, card=card, overwrite=True)
+    (folder / "README.md").write_text(make_card(folder / FILE, name))
+
+
 def upload_model(model, repo_id, *, token=None, private=False, message="", card=""):
     """Write a fitted estimator to a repository; the arguments are those of its method ``push_to_hub``."""
-    _check_repo(repo_id)
     model._check_fitted()
+    local = _find_folder(repo_id)
+    if local is not None:
+        local.mkdir(parents=True, exist_ok=True)
+        _write_repo(model, local, local.name, card)
+        return str(local)
+    _check_repo(repo_id)
     hub = _import_hub()
     api = hub.HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / FILE
-        model.save(path, card=card)
-        (Path(folder) / "README.md").write_text(make_card(path, repo_id))
+        _write_repo(model, Path(folder), repo_id, card)
         api.create_repo(repo_id, private=private, exist_ok=True, repo_type="model")
         done = api.upload_folder(
             repo_id=repo_id, folder_path=folder, repo_type="model", commit_message=message or f"Upload {model._kind}"
@@ -49,8 +66,8 @@ def upload_model(model, repo_id, *, token=None, private=False, message="", card=
 
 def download_model(repo_id, *, revision=None, token=None, filename=FILE):
     """Path of a fitted estimator of a repository, in the cache of the hub's library; or in a local folder."""
-    local = Path(os.fspath(repo_id)).expanduser()
-    if local.is_dir():
+    local = _find_folder(repo_id)
+    if local is not None:
         # a repository that was cloned, or that a colleague has sent
         return local / filename
     _check_repo(repo_id)

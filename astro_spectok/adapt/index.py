@@ -264,7 +264,7 @@ class SpectrumIndex:
                 msg = "where must be left out with exact=False, which knows no columns; search with exact=True"
                 raise ValueError(msg)
             import_faiss()  # before anything is embedded
-        if isinstance(query, np.ndarray) and query.dtype.kind == "f":
+        if isinstance(query, np.ndarray) and query.dtype.kind in "fiu":
             vectors = scale_vectors(np.atleast_2d(query))
             if vectors.shape[1] != self.vectors.shape[1]:
                 msg = f"query must be spectra, or vectors of {self.vectors.shape[1]} numbers; got {vectors.shape[1]}"

@@ -238,8 +238,8 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def find_missing(values):
     """Which of some values are masked, None, NaN, or what pandas has in their place: ndarray of bool."""
-    data = np.asarray(np.ma.getdata(values))
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(data.shape, bool)
+    data, mask = np.asarray(np.ma.getdata(getattr(values, "unmasked", values))), getattr(values, "mask", None)
+    mask = np.broadcast_to(mask if isinstance(mask, np.ndarray | np.bool_) else False, data.shape)
     if data.dtype.kind == "O":
         return mask | np.array([_is_missing(x) for x in data.ravel()], dtype=bool).reshape(data.shape)
     return mask | np.isnan(data) if data.dtype.kind == "f" else mask

@@ -206,6 +206,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         """Train a depth on what the linear reading leaves of spectra that it has not seen."""
         import torch
 
+        from astro_spectok.adapt.deep import measure_fall
+
         centre, scale = np.array(self.scales_)[:, :2].T
         rest = (targets - centre) / scale - left_out
         rows = np.flatnonzero(np.isfinite(rest).any(axis=1))
@@ -217,9 +219,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             return (error * known[some]).sum() / known[some].sum().clamp_min(1)
 
         def validate(some, output):
-            return float(np.nanmean((rest[some] - output) ** 2))
+            return np.nanmean((rest[some] - output) ** 2, axis=1)
 
-        held = self._deepen(rows, rest, loss, validate, groups, progress)
+        held, objects = self._deepen(rows, rest, loss, validate, groups, progress)
         batch, _, runner, _ = self._fitting
         if self.deep_.gain:
             part = SpectrumSet(batch.take(rows[held]), redshift=0.0)
@@ -227,13 +229,13 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             for k, name in enumerate(self.labels_):
                 fine = np.isfinite(rest[held, k])
                 if fine.sum() > 1:
-                    before, after = (
-                        np.sqrt(np.mean(x**2)) for x in (rest[held, k][fine], (rest[held] - added)[fine, k])
-                    )
+                    before, after = (x[fine] ** 2 for x in (rest[held, k], rest[held, k] - added[:, k]))
+                    # errors shrink by what is surely gained on spectra by which it was chosen, and no more
+                    fall = max(measure_fall(before, after, objects[fine]), 0.0) / max(before.mean(), 1e-24)
                     *others, noise, low, high = self.scales_[k]
-                    self.scales_[k] = (*others, noise * min(after / max(before, 1e-12), 1.0), low, high)
-                    self.validation_[name] |= {"n_held": int(fine.sum()), "rms_held": after * others[1],
-                                               "rms_held_linear": before * others[1]}  # fmt: skip
+                    self.scales_[k] = (*others, noise * np.sqrt(1 - fall), low, high)
+                    rms, linear = (others[1] * float(np.sqrt(x.mean())) for x in (after, before))
+                    self.validation_[name] |= {"n_held": int(fine.sum()), "rms_held": rms, "rms_held_linear": linear}
 
     def _get_state(self):
         """What else must be kept to predict: plain values, and arrays."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from astropy import units as u
 
+from astro_spectok.adapt.labels import find_missing
 from astro_spectok.interface.axes import find_form
 from astro_spectok.spectra import SpectrumBatch, read_paths
 from astro_spectok.spectra.batch import InputFlag
@@ -178,10 +179,14 @@ def _check_redshift(redshift, n, own):
     if redshift is None:
         return np.full(n, np.nan) if own is None else own
     try:
+        unknown = find_missing(redshift)
+        if unknown.any():
+            redshift = np.where(unknown, np.nan, np.ma.getdata(getattr(redshift, "unmasked", redshift))).astype(float)
         values = np.asarray(u.Quantity(redshift, u.dimensionless_unscaled).value, dtype=np.float64)
         values = np.broadcast_to(values, (n,)).copy()
     except (TypeError, ValueError) as error:
-        got = "what is no number" if np.ndim(redshift) == 0 else f"{len(redshift)} values"
+        shape = np.shape(redshift)
+        got = f"{len(redshift)} values" if shape not in ((), (n,)) else f"{np.ravel(redshift)[0]!s}, which is none"
         msg = f"redshift must be a number, or one for each of the {n} spectra (NaN: unknown); got {got}"
         raise ValueError(msg) from error
     if (values <= -1).any():

@@ -74,7 +74,7 @@ class StoredModel:
 
     def push_to_hub(
         self,
-        repo_id: str,
+        repo_id: str | PathLike[str],
         *,
         token: str | None = None,
         private: bool = False,
@@ -85,8 +85,8 @@ class StoredModel:
 
         Parameters
         ----------
-        repo_id : str
-            ``owner/name``; made if it is not there.
+        repo_id : str or path-like
+            ``owner/name``, or a folder on this machine, which needs no library; made if it is not there.
         token : str, optional
             Of the owner; that of ``hf auth login`` if not given.
         private : bool, optional

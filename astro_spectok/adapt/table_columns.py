@@ -90,23 +90,28 @@ class PlainTable:
             out[name] = values if isinstance(values, u.Quantity) else Column(values)
         return out
 
+    def describe(self):
+        """Columns with what they hold: text, or numbers and their unit."""
+        kinds = {name: "text" if name in self.text else self.units.get(name, "numbers") for name in self.arrays}
+        return ", ".join(f"{name} [{kind}]" for name, kind in kinds.items()) or "none"
+
     def join(self, other):
         """The rows of both.
 
         Raises
         ------
         ValueError
-            They have other columns, or other units.
+            They have other columns, or units that do not convert to those of the first.
         """
-        if set(self.arrays) != set(other.arrays) or self.units != other.units or self.text != other.text:
-            mine = ", ".join(f"{name} [{self.units.get(name, '')}]" for name in self.arrays) or "none"
-            msg = (
-                f"table must have the columns and units of the index ({mine}); got {', '.join(other.arrays) or 'none'}"
-            )
+        same = set(self.arrays) == set(other.arrays) and self.text == other.text and set(self.units) == set(other.units)
+        if not same or not all(u.Unit(unit).is_equivalent(other.units[name]) for name, unit in self.units.items()):
+            msg = f"table must have the columns and units of the index, {self.describe()}; got {other.describe()}"
             raise ValueError(msg)
         arrays = {}
         for name, first in self.arrays.items():
             second = other.arrays[name]
+            if self.units.get(name) != other.units.get(name):
+                second = other.read(name).to(self.units[name]).value
             if name in self.text:
                 width = max(first.shape[1], second.shape[1])
                 first, second = (np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in (first, second))
@@ -134,6 +139,8 @@ def choose_rows(table, where, n):
     ------
     ValueError
         There is no such column, or the mask has another shape.
+    `~astropy.units.UnitsError`
+        What is wanted of a column has a unit that does not convert to its own.
     """
     if where is None:
         return np.ones(n, bool)
@@ -151,22 +158,29 @@ def choose_rows(table, where, n):
             msg = f"where must name columns of the index, which are {', '.join(table.names) or 'none'}; got {name!r}"
             raise ValueError(msg)
         values = table.read(name)
-        if isinstance(values, u.Quantity) and not _has_unit(wanted):
+        if isinstance(values, u.Quantity):
             values = values.value  # numbers are in the unit of the column
         if isinstance(wanted, tuple):
             if len(wanted) != 2 or name in table.text:
                 msg = f"where: a range must be (low, high) of a column of numbers; got {wanted!r} for {name!r}"
                 raise ValueError(msg)
-            low, high = wanted
+            low, high = (_strip_unit(x, name, table.units.get(name)) for x in wanted)
             mask &= (values >= low) if low is not None else True
             mask &= (values <= high) if high is not None else True
         elif isinstance(wanted, list | set | frozenset):
-            mask &= np.isin(values, list(wanted))
+            mask &= np.isin(values, [_strip_unit(x, name, table.units.get(name)) for x in wanted])
         else:
-            mask &= values == wanted
+            mask &= values == _strip_unit(wanted, name, table.units.get(name))
     return mask
 
 
-def _has_unit(wanted):
-    """Whether what is wanted of a column is a quantity, or made of some."""
-    return any(isinstance(x, u.Quantity) for x in (wanted if isinstance(wanted, tuple | list | set) else [wanted]))
+def _strip_unit(value, name, unit):
+    """A value in the unit of a column, where it has one of its own."""
+    if not isinstance(value, u.Quantity):
+        return value
+    try:
+        return value.to(u.dimensionless_unscaled if unit is None else unit).value
+    except u.UnitsError as error:
+        what = "no unit" if unit is None else f"a unit that converts to {unit}"
+        msg = f"where: what is wanted of {name!r} must have {what}; got {value.unit}"
+        raise u.UnitsError(msg) from error

@@ -10,9 +10,10 @@ BLOCK = 2**16
 
 
 def scale_vectors(vectors):
-    """Vectors over their length."""
+    """Vectors over their length; NaN where this is zero, since they are like no other."""
     vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+    size = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(size > 0, size, np.float32(np.nan))
 
 
 def check_count(k):

@@ -2,6 +2,7 @@
 """The subcommands of ``spectok`` for labels of one's own: ``fit`` and ``predict``."""
 
 import argparse
+import math
 from pathlib import Path
 
 from astro_spectok.cli.measure import find_status, measure_files
@@ -132,8 +133,12 @@ def _take_targets(table, targets):
         if unit is not None and stated is not None and not stated.is_equivalent(unit):
             msg = f"{name}: the unit of --target must be one that {stated}, that of the table, converts to; got {unit}"
             raise u.UnitsError(msg)
-        values = column.filled(float("nan")) if hasattr(column, "filled") else column
-        values = values.astype(float)
+        try:
+            values = column.astype(float)
+        except (TypeError, ValueError) as error:
+            msg = f"{name}: the column of --target must hold numbers; got {column.dtype}; --class learns classes"
+            raise ValueError(msg) from error
+        values = values.filled(float("nan")) if hasattr(values, "filled") else values
         use = stated if stated is not None else unit
         value = values.data if use is None else values.data * use
         out[name] = value if unit is None or stated is None else value.to(unit)
@@ -155,10 +160,10 @@ def _read_spectra(table, args):
         [None] * len(table) if c is None else list(_take(table, c)) for c in (args.medium, args.resolution)
     )
     parts = []
-    for file, medium, resolution in zip(_take(table, name), media, resolutions, strict=True):
+    for row, (file, medium, resolution) in enumerate(zip(_take(table, name), media, resolutions, strict=True)):
         path = folder / str(file)
-        medium = str(medium) if medium in ("air", "vacuum") else None
-        resolution = float(resolution) if _is_number(resolution) else None
+        medium = _read_cell(medium, _to_medium, f"{args.medium}: medium must be air or vacuum in row {row}")
+        resolution = _read_cell(resolution, _to_positive, f"{args.resolution}: must be a positive number in row {row}")
         (_, batch), *more = read_files([path], medium=medium, resolution=resolution, reader=reader)
         if more or len(batch) != 1:
             count = len(batch) + sum(len(b) for _, b in more)
@@ -167,12 +172,29 @@ def _read_spectra(table, args):
     return SpectrumBatch.concatenate(parts)
 
 
-def _is_number(value):
-    """Whether a value of a column is a positive number, and not masked."""
+def _read_cell(value, convert, rule):
+    """A value of a column, None where it is masked, empty or NaN; a ValueError with the rule where it breaks it."""
+    if value is None or str(value).strip().lower() in ("", "nan", "--"):  # dashes are masked
+        return None
     try:
-        return float(value) > 0
-    except (TypeError, ValueError):
-        return False
+        return convert(value)
+    except (TypeError, ValueError) as error:
+        msg = f"{rule}, or empty where unknown; got {str(value)!r}"
+        raise ValueError(msg) from error
+
+
+def _to_medium(value):
+    medium = str(value).strip().lower()
+    if medium not in ("air", "vacuum"):
+        raise ValueError(medium)
+    return medium
+
+
+def _to_positive(value):
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(number)
+    return number
 
 
 def add_predict(subparsers):

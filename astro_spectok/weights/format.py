@@ -299,6 +299,9 @@ def check_path(path, *, overwrite):
     if path.exists() and not overwrite:
         msg = f"`path` must not exist yet, got {str(path)!r}; pass overwrite=True to replace it"
         raise FileExistsError(msg)
+    if not path.parent.is_dir():
+        msg = f"`path` must lie in a folder that exists, got {str(path)!r}; make {str(path.parent)!r} first"
+        raise FileNotFoundError(msg)
     return path
 
 
