@@ -78,9 +78,11 @@ def whiten_lines(gallery, queries, pairs):
     """Principal components of lines, whitened by the differences within ``pairs`` (rows of gallery, of queries)."""
     mean = gallery.mean(0)
     _, size, vectors = np.linalg.svd(np.concatenate([gallery, queries]) - mean, full_matrices=False)
-    first, second = ((x - mean) @ vectors[:N_COMPONENTS].T / size[:N_COMPONENTS] for x in (gallery, queries))
+    # of few spectra as many as they have, the last of which is nothing but rounding
+    number = min(N_COMPONENTS, len(size) - 1)
+    first, second = ((x - mean) @ vectors[:number].T / size[:number] for x in (gallery, queries))
     within = (first[pairs[0]] - second[pairs[1]]) * np.sqrt(len(first))
-    within = np.cov(within.T) + FLOOR * np.eye(N_COMPONENTS)
+    within = np.cov(within.T) + FLOOR * np.eye(number)
     whiten = np.linalg.cholesky(np.linalg.inv(within))
     return (first - first.mean(0)) @ whiten, (second - second.mean(0)) @ whiten
 
@@ -200,6 +202,8 @@ def measure_repeats(runner, test):
         same = columns[column][:, None] == columns[column]
         np.fill_diagonal(same, False)
         repeated = np.flatnonzero(same.any(1))
+        if not len(repeated):
+            continue
         for method, vectors in (
             split_parts(runner, embed_batch(runner, batch)) | {"flux": compare_flux(batch)}
         ).items():
