@@ -76,6 +76,22 @@ class TestFiles:
         monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
         assert [Path(name).name for name in run("-")[1]["file"]] == expected
 
+    def test_lists_of_other_programs(self, folder, run, tmp_path, capsys):
+        """Names in quotes; a list is not written over, nor is a file of another kind one."""
+        (tmp_path / "list.csv").write_text(f'"{folder / "b.fits"}"\n')
+        assert len(run(f"@{tmp_path / 'list.csv'}")[1]) == 1
+        assert run(f"@{tmp_path / 'list.csv'}", out="list.csv")[0] == 1
+        assert "out must be none of the files that are read" in capsys.readouterr().err
+        (tmp_path / "list").write_bytes(bytes(9000))
+        assert run(f"@{tmp_path / 'list'}")[0] == 1
+        assert "is no list of files" in capsys.readouterr().err
+
+    def test_tilde_without_a_user(self, folder, run, monkeypatch):
+        """Stays a letter of the name."""
+        monkeypatch.chdir(folder)
+        (folder / "b.fits").rename(folder / "~nobody-of-that-name.fits")
+        assert run("~nobody-of-that-name.fits")[0] == 0
+
     @pytest.mark.parametrize(
         ("name", "message"),
         [

@@ -33,7 +33,7 @@ def measure_files(args, measure):
     from astro_spectok.utils.writing import check_output, write_table
 
     paths = expand_paths(args.files, recursive=args.recursive)
-    refuse_own_output(paths, args.out)
+    refuse_own_output(paths, args.out, args.files)
     check_output(args.out, overwrite=args.overwrite)
     if args.model:
         check_folder(args.model, overwrite=args.overwrite)

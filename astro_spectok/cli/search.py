@@ -32,7 +32,7 @@ def _read(args):
     from astro_spectok.interface.inputs import read_inputs
 
     paths = expand_paths(args.files, recursive=args.recursive)
-    refuse_own_output(paths, args.out)
+    refuse_own_output(paths, args.out, args.files)
     return read_inputs(paths, **collect_reading(args))
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 __all__ = ["expand_paths"]
 
+#: letters of the path of a file
+_LONGEST = 4096
+
 
 def expand_paths(names, *, recursive=False, stream=None, wanted=None):
     """List the files that the arguments of a command name, each once, in their order.
@@ -70,12 +73,22 @@ def _read_list(lines, name, recursive, wanted):
     if not found:
         msg = f"{name} must name at least one file, one on each line; got none"
         raise FileNotFoundError(msg)
-    return [path for line in found for path in _expand_name(line, recursive, wanted)]
+    if any("\0" in line or len(line) > _LONGEST for line in found):
+        msg = f"{name} is no list of files: it must be a text with one name on each line"
+        raise FileNotFoundError(msg)
+    return [path for line in found for path in _expand_name(_unquote(line), recursive, wanted)]
+
+
+def _unquote(line):
+    """A name without the quotes around it, which commands such as ``ls -Q`` write, unless it has them itself."""
+    quoted = len(line) > 2 and line[0] == line[-1] and line[0] in "\"'"
+    return line[1:-1] if quoted and not os.path.lexists(line) else line
 
 
 def _expand_name(name, recursive, wanted):
     """The files that one argument names."""
-    path = Path(name).expanduser()
+    # the name as it stands where there is no such user
+    path = Path(name if os.path.lexists(name) else os.path.expanduser(name))
     if path.is_dir():
         inside = path.rglob("*") if recursive else path.iterdir()
         found = sorted(one for one in inside if _is_file(one) and not _is_hidden(one, path))

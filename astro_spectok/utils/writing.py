@@ -245,9 +245,13 @@ def _write_votable(table, path):
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import Info
 
-    tree = from_table(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)  # erg is valid, though no longer recommended
+        tree = from_table(table)
     tree.resources[0].infos.extend(Info(name=str(key), value=_drop_controls(x)) for key, x in table.meta.items())
-    tree.to_xml(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        tree.to_xml(str(path))
 
 
 def _make_ascii(table):
