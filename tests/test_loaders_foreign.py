@@ -143,6 +143,22 @@ def test_hdf5_of_other_habits(tmp_path):
     assert [check(spectrum) for spectrum in read(tmp_path / "c.h5")] == [None, None]
 
 
+def test_columns_within_columns(tmp_path):
+    """Structures of Parquet, and arrays of HDF5 whose names begin alike, as in collections for training."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    one = {"flux": FLUX.tolist(), "ivar": (ERROR**-2).tolist(), "lambda": WAVE.tolist()}
+    parquet.write_table(pa.table({"spectrum": [one], "Z": [0.1]}), tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet")
+    check(found)
+    np.testing.assert_allclose(found.uncertainty.array, ERROR**-2)
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["spectrum_flux"], file["spectrum_lambda"] = np.stack([FLUX, FLUX]), np.stack([WAVE, WAVE])
+        file["Z"] = np.zeros(2)
+    assert read(tmp_path / "a.h5").shape == (2, 200)
+
+
 def series(values):
     return {str(number): value for number, value in enumerate(values.tolist())}
 

@@ -386,3 +386,31 @@ def test_cubes_by_the_unit_of_their_axis(tmp_path, cards):
     found = read(tmp_path / "a.fits")
     assert found.shape == (3, 2, len(LINEAR))
     np.testing.assert_allclose(found.spectral_axis.value, LINEAR)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+def test_rows_in_any_order(tmp_path, order):
+    """Flux, error and wavelengths without a word about them."""
+    rows = np.stack([FLUX, np.full(len(FLUX), 0.05), LINEAR])[list(order)]
+    fits.PrimaryHDU(rows).writeto(tmp_path / "a.fits")
+    found = read(tmp_path / "a.fits")
+    np.testing.assert_allclose(found.spectral_axis.value, LINEAR)
+    np.testing.assert_allclose(found.flux.value, FLUX)
+    np.testing.assert_allclose(found.uncertainty.array, 0.05)
+
+
+def test_wavelengths_in_the_primary_image(tmp_path):
+    """Without names."""
+    fits.HDUList([fits.PrimaryHDU(LINEAR), fits.ImageHDU(FLUX)]).writeto(tmp_path / "a.fits")
+    found = read(tmp_path / "a.fits")
+    np.testing.assert_allclose(found.spectral_axis.value, LINEAR)
+    np.testing.assert_allclose(found.flux.value, FLUX)
+
+
+def test_places_along_a_slit_are_no_list(tmp_path):
+    """An image with its errors is still a picture."""
+    header = fits.Header({"CRVAL1": 400.0, "CDELT1": 0.2, "CUNIT1": "nm", "CRVAL2": -5.0, "CDELT2": 0.2})
+    data = np.ones((60, 400))
+    fits.HDUList([fits.PrimaryHDU(data, header), fits.ImageHDU(data, header, name="ERRS")]).writeto(tmp_path / "a.fits")
+    with pytest.raises(OSError, match="is a two-dimensional image of 400 x 60 pixels"):
+        read(tmp_path / "a.fits")

@@ -8,6 +8,7 @@ import numpy as np
 from astro_spectok.spectra.column_names import ERROR_ROLES, find_role
 from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
+from astro_spectok.spectra.loaders._header_axis import read_header_axis
 
 __all__ = [
     "MAX_COLUMNS", "choose_flux", "find_families", "find_row_roles", "find_sisters", "find_versions", "is_image",
@@ -67,6 +68,10 @@ def choose_flux(source, options):
     if len(images) > 1 and images[0] is source.hdulist[0] and shapes.count(shapes[0]) > 1 and len(shapes[0]) == 2:
         # wavelengths come first in spectra of hectospec
         images = images[1:] if looks_like_wavelengths(read_image(images[0])) else images
+    if len(images) > 1 and images[0] is source.hdulist[0] and len(shapes[0]) == 1 and shapes[1] == shapes[0]:
+        # wavelengths first, without names and without an axis
+        alone = read_header_axis(images[0].header, shapes[0][0]) is None
+        images = images[1:] if alone and looks_like_wavelengths(read_image(images[0])) else images
     for name in _FLUX_NAMES:
         found = next((hdu for hdu in images if hdu.name.upper() == name), None)
         if found is not None:

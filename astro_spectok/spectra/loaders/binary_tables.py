@@ -12,7 +12,7 @@ from astro_spectok.spectra.loaders._archives import read_zip
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._source import MAX_BYTES
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
+from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
 __all__ = ["read_hdf5", "read_npy", "read_npz", "read_parquet"]
@@ -97,7 +97,10 @@ def read_parquet(source, options):
     file = parquet.ParquetFile(source.stream)
     check_size(source, sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)))
     arrays = {}
-    for name, column in zip(file.schema_arrow.names, file.read().columns, strict=True):
+    table = file.read()
+    while any(str(kind).startswith("struct") for kind in table.schema.types):
+        table = table.flatten()
+    for name, column in zip(table.schema.names, table.columns, strict=True):
         values = column.to_pylist()
         if values and isinstance(values[0], list):
             same = len({len(value or ()) for value in values}) == 1
@@ -182,6 +185,10 @@ def _walk(group, source, depth=0, above=(None, None)):
 def take_lists(arrays):
     """The arrays as long as the flux, where there is one, and those of several spectra of that length."""
     roles = pick_roles(list(arrays))
+    if not {"wave", "flux"} <= set(roles) and (groups := group_columns(list(arrays))):
+        # spectrum_flux, spectrum_lambda
+        arrays = {rest: arrays[name] for rest, name in next(iter(groups.values())).items()}
+        roles = pick_roles(list(arrays))
     if "flux" not in roles:
         return {name: array for name, array in arrays.items() if array.ndim == 1}
     flux = arrays[roles["flux"][0]]

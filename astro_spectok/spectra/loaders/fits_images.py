@@ -230,9 +230,14 @@ def _take_wave_row(parts):
     roles = find_row_roles(parts.header, len(parts.flux), bands=False)
     if roles is not None and "wave" in roles:
         parts.axis = HeaderAxis(parts.flux[roles.index("wave")].astype(float))
-    elif roles is None and parts.axis is None and looks_like_wavelengths(parts.flux[:1]):
-        parts.guesses.append("the first row of the image holds the wavelengths, by its values")
-        parts.axis, parts.flux, parts.is_table = HeaderAxis(parts.flux[0].astype(float)), parts.flux[1:], True
+    elif roles is None and parts.axis is None:
+        rows = [row for row in range(len(parts.flux)) if looks_like_wavelengths(parts.flux[row : row + 1])]
+        if not rows or (rows[0] > 0 and len(rows) > 1):
+            return
+        which = "first" if rows[0] == 0 else f"{rows[0] + 1}th" if rows[0] + 1 < len(parts.flux) else "last"
+        parts.guesses.append(f"the {which} row of the image holds the wavelengths, by its values")
+        parts.axis, parts.is_table = HeaderAxis(parts.flux[rows[0]].astype(float)), True
+        parts.flux = np.delete(parts.flux, rows[0], axis=0)
 
 
 def _settle_rows(parts, sisters, source):
@@ -251,6 +256,11 @@ def _settle_rows(parts, sisters, source):
             parts.guesses.append(f"rows of the image are flux and error ({KIND_NAMES[found]}), by their values")
             parts.flux, parts.error, parts.kind = flux[0], flux[1], found
             return
+        found = match_error_kind(flux[1], flux[0]) if parts.is_table else None
+        if found is not None:
+            parts.guesses.append(f"rows of the image are error ({KIND_NAMES[found]}) and flux, by their values")
+            parts.flux, parts.error, parts.kind = flux[1], flux[0], found
+            return
     if parts.is_table and len(flux) <= MAX_COLUMNS:
         parts.guesses.append("the second row of the image is the flux: which of the others is its error is not stated")
         parts.flux = flux[0]
@@ -268,6 +278,8 @@ def _is_list(parts, sisters, source):
     if any(key in header for key in ("APNUM1", "COEFF0", "NFIBRE", "NFIBER")):
         return True
     on_sky = str(header.get("CTYPE2", "")).strip().upper().startswith(("RA--", "DEC-"))
+    # places along a slit are a fraction of an arcsecond or more apart, spectra are counted
+    on_sky = on_sky or header.get("CDELT2", header.get("CD2_2", 1.0)) not in (0, 1)
     if set(sisters) & {"ivar", "err", "var"} and not on_sky:
         return True
     tables = (hdu for hdu in source.hdulist if isinstance(hdu, fits.BinTableHDU))
