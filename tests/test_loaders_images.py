@@ -368,6 +368,10 @@ def test_extensions_of_one_name(tmp_path, versions):
     first, second = read(tmp_path / "a.fits")
     np.testing.assert_allclose(second.spectral_axis.value - first.spectral_axis.value, 900)
     np.testing.assert_allclose(second.uncertainty.array / first.uncertainty.array, 2)
+    if versions:
+        named = read(tmp_path / "a.fits", hdu="SCI,2")
+        np.testing.assert_array_equal(named.uncertainty.array, second.uncertainty.array)
+        np.testing.assert_array_equal(named.spectral_axis.value, second.spectral_axis.value)
 
 
 def test_slits_in_extensions_that_are_counted(tmp_path):

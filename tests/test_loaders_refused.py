@@ -45,6 +45,9 @@ FITS = {
     "pixel axis": (image(np.ones(500), CRVAL1=1.0, CDELT1=1.0), "has an axis that counts pixels"),
     "pixels in words": (image(np.ones(500), CRVAL1=7.0, CDELT1=2.0, CUNIT1="pixel"), "has 500 values of flux and no"),
     "pixel column": (table(wave=np.arange(1.0, 201), flux=np.ones(N)), "has an axis that counts pixels"),
+    "pixels by name": (table(pixel=np.arange(100.0, 300), counts=np.ones(N)), "counts pixels and has no wavelengths"),
+    "channels": (image(np.ones(500), CTYPE1="CHANNEL", CRVAL1=300.0, CDELT1=1.0), "has 500 values of flux and no"),
+    "one value": (table(energy=np.ones(N), flux=np.ones(N)), "has an axis on which all values are 1 eV"),
     "radio": (image(np.ones(300), CTYPE1="VRAD", CRVAL1=4e4, CDELT1=212.0, CUNIT1="m/s"), "has an axis of velocities"),
     "transmission": (
         image(np.ones(300), CRVAL1=0.6, CDELT1=0.01, CUNIT1="um", BUNIT="Transmission"),
@@ -82,6 +85,7 @@ def test_fits_without_a_spectrum(tmp_path, case):
 
 TEXTS = {
     "prose": (b"Dear colleague,\nplease find attached\nthe spectrum.\n", "is a text without columns of numbers"),
+    "pixels by name": (b"# pixel counts\n" + b"".join(b"%d 7.5\n" % k for k in range(100, 300)), "counts pixels"),
     "named light curve": (b"# mjd flux err\n" + b"".join(b"%f 1 0.1\n" % t for t in TIME), "is a light curve"),
     "light curve without names": (b"".join(b"%f 1.5 0.1\n" % t for t in TIME), "has a first column of Julian dates"),
     "another csv": (

@@ -127,7 +127,7 @@ def add_reading_options(parser):
         help="columns (or extensions) of wavelength, flux and error, by name or number from 1; "
         "name the kinds as in wave=W,flux=F,ivar=E (err, ivar, var, snr, mask)",
     )  # fmt: skip
-    group.add_argument("--hdu", metavar="N|NAME", help="extension that holds the flux")
+    group.add_argument("--hdu", metavar="N|NAME", help="extension that holds the flux, with its EXTVER as SCI,2")
     group.add_argument(
         "--spaxel", type=_spaxel, metavar="X,Y|sum", help="for cubes: one spaxel, counted from 0, or the sum of all"
     )

@@ -21,7 +21,8 @@ class Role:
 
     Attributes
     ----------
-    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'rel', 'snr', 'mask', 'good', 'time', 'filter', 'resolution'}
+    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'rel', 'snr', 'mask', 'good', 'time', 'filter', 'pixel',
+        'resolution'}
     rank : int
         The lower, the more likely the one that is meant.
     base : float or None
@@ -141,6 +142,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         {},
     ),
     ("filter", "throughput transmission transmittance response sensitivity efficiency qe passband filter bandpass", {}),
+    ("pixel", "pixel pixels pix px channel channels chan", {}),
     (
         "resolution",
         "fwhm wdisp lsf resolution res resolvingpower",

@@ -3,8 +3,10 @@
 
 import logging
 import os
+import re
 import warnings
 from collections import OrderedDict
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,8 @@ _STRUCTURE = (
     ("BITPIX", "NAXIS", "NAXIS2", "TELESCOP", "INSTRUME", "ORIGIN", "CTYPE1", "DC-FLAG"),
     ("XTENSION", "EXTNAME", "TTYPE1", "TTYPE2", "TTYPE3", "NAXIS", "TFIELDS"),
 )
+#: an extension and its EXTVER
+_VERSION = re.compile(r"\s*\[?\s*(.+?)\s*,\s*(\d+)\s*\]?\s*")
 _MEMORY: OrderedDict[Any, Any] = OrderedDict()
 _MEMORY_SIZE = 256
 
@@ -83,7 +87,7 @@ def read(
         error: ``'WAVE,FLUX,IVAR'``, or with kinds ``'wave=L,flux=F,ivar=W'`` (wave, loglam, flux, err, ivar, var, snr,
         mask).
     hdu : int or str, optional
-        Extension that holds the flux.
+        Extension that holds the flux; of several of one name with its EXTVER, as ``'SCI,2'``.
     medium : {'vacuum', 'air'}, optional
         Of the wavelengths.
     resolution : float or `~astropy.units.Quantity`, optional
@@ -170,6 +174,7 @@ def read_source(source, label, options):
     -------
     list of `~specutils.Spectrum`
     """
+    options = _find_version(source, options)
     if label is not None:
         if label in FORMATS:
             return load_format(label, source, options)
@@ -204,6 +209,17 @@ def read_source(source, label, options):
         while len(_MEMORY) > _MEMORY_SIZE:
             _MEMORY.popitem(last=False)
     return spectra
+
+
+def _find_version(source, options):
+    """The options with the number of an extension that is named with its EXTVER, as ``SCI,2``."""
+    found = _VERSION.fullmatch(options.hdu) if isinstance(options.hdu, str) and source.kind == "fits" else None
+    if found is None:
+        return options
+    try:
+        return replace(options, hdu=source.hdulist.index_of((found[1], int(found[2]))))
+    except KeyError as error:
+        raise source.refuse(f"has no extension {options.hdu!r}", "name another with hdu") from error
 
 
 def _describe(source):

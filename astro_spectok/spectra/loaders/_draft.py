@@ -288,6 +288,8 @@ def _check_axis(draft, source, options):
     check_axis_unit(unit, source)
     if options.wave_unit is None:
         check_axis_range(wave, unit, source)
+    if len(wave) > 2 and np.all(wave == wave[0]):
+        raise source.refuse(f"has an axis on which all values are {wave[0]:.6g} {unit}: no spectrum", give)
     if not np.any(np.isfinite(wave) & (wave > 0)):
         raise source.refuse("has no wavelength that is finite and positive", give)
     return wave, unit

@@ -16,7 +16,7 @@ from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 __all__ = ["HeaderAxis", "read_header_axis"]
 
 _VELOCITY = ("VRAD", "VELO", "VOPT", "FELO", "ZOPT", "VELOCITY", "BETA", "VLSR")
-_NOT_SPECTRAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT", "TIME", "PIXEL", "STOKES", "COMPLEX", "XPIX")
+_NOT_SPECTRAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT", "TIME", "PIXEL", "STOKES", "COMPLEX", "XPIX", "CHAN")
 _STANDARD = {"FREQ": "Hz", "ENER": "J", "WAVN": "m-1", "WAVE": "m", "AWAV": "m"}
 _BRACKETS = re.compile(r"[(\[]([^)\]]+)[)\]]")
 

@@ -59,6 +59,8 @@ def say_what(names):
         return f"is a light curve or time series ({shown})"
     if "filter" in roles and "flux" not in roles:
         return f"is a filter or response curve ({shown})"
+    if {"pixel", "flux"} <= set(roles) and "wave" not in roles:
+        return f"counts pixels and has no wavelengths ({shown})"
     lowered = {name.lower() for name in names}
     if "channel" in lowered and lowered & {"counts", "rate"}:
         return f"is an X-ray spectrum in channels of its detector ({shown})"

@@ -190,7 +190,7 @@ def _looks_like_names(words, count, wanted):
     if wanted & {word.lower() for word in words}:
         return True
     kinds = {role.kind for word in words if (role := find_role(word))}
-    return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds
+    return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds or {"flux", "pixel"} <= kinds
 
 
 def _is_head(words, count):

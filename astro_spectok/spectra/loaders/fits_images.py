@@ -91,7 +91,9 @@ def read_fits_image(source, options):
         return [spectrum for hdu, own in families for spectrum in _read_one(source, options, hdu, own)]
     if hdu is None or not is_image(hdu):
         raise describe_fits(source)
-    versions = [] if options.by_hand else find_versions(source, hdu)
+    versions = [] if options.columns is not None else find_versions(source, hdu)
+    if options.hdu is not None:
+        versions = [own for own in versions if own[0] is hdu]
     if not versions:
         return _read_one(source, options, hdu)
     spectra, problem = [], None
