@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from _nonsense_kinds import KINDS, Library, draw_kind
 from _real_sets import CLASSES, SURVEYS, Survey
 from _test_sets import SETS, has_errors, load_set
 from scipy.ndimage import gaussian_filter1d
@@ -26,6 +27,9 @@ TRAIN_GOOD = {
     "miles_real_stars": "air", "cflib_real_stars": "air", "stelib_real_stars": "air", "jacoby_real_stars": "air",
     "splat_spex_real": "vacuum", "calspec_real_stars": "vacuum", "kast_optical_standards_real": "vacuum",
 }  # fmt: skip
+#: wavelengths in Angstrom of templates of galaxies; surveys whose galaxies are moved to rest
+SED_RANGE = (900.0, 30000.0)
+AT_REST = ("sdss_more_real", "sixdf_real", "desi_andes_real")
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,35 @@ def _populations(path, rng, limit):
         medium = "air" if "air" in str(columns["origin"][i]) else "vacuum"
         out.append(Case(wavelength, flux, np.full(len(flux), sigma), medium, "GALAXY"))
     return out
+
+
+def _galaxy_seds(path, rng, limit):
+    """Templates of galaxies from the far ultraviolet to the infrared, as they are stored: at rest."""
+    spectra, columns = load_set(path)
+    rows = np.flatnonzero(columns["cls"] == "GALAXY")
+    out = []
+    for i in rng.permutation(rows)[:limit].tolist():
+        wavelength, flux = (np.asarray(x, float) for x in spectra[i][:2])
+        seen = (wavelength > SED_RANGE[0]) & (wavelength < SED_RANGE[1])
+        sigma = np.abs(flux[seen]) / 10 ** rng.uniform(1, 2) + 1e-6 * np.max(np.abs(flux[seen]))
+        noisy = flux[seen] + rng.normal(0, 1, len(sigma)) * sigma
+        out.append(Case(wavelength[seen], noisy, sigma, "vacuum", "GALAXY"))
+    return out
+
+
+def _move_to_rest(folder, rng, limit):
+    """Galaxies of surveys shifted to rest, as people do before they store them: a galaxy by its class alone."""
+    out = []
+    for survey in SURVEYS:
+        if survey.name in AT_REST and (folder / f"{survey.name}.npz").is_file():
+            cases = _read(folder, survey, SETS[survey.name], rng, 10**6)
+            out += [_with(x, wavelength=x.wavelength / (1 + x.z), z=np.nan) for x in cases if x.spectype == "GALAXY"]
+    return [out[i] for i in np.sort(rng.permutation(len(out))[:limit])]
+
+
+def _kind(name, stars, rng, limit):
+    spectype = KINDS[name][1]
+    return [Case(*spectrum, "vacuum", spectype) for spectrum in draw_kind(name, stars, rng, limit)]
 
 
 def _read(folder, survey, medium, rng, limit, *, spectype=None):
@@ -265,7 +298,7 @@ def list_sets(data, *, limit, train=False):
     Yields
     ------
     group, name : str
-        The group is 'null', 'window', 'other kind', 'sampling', 'errors', 'good'.
+        The group is 'null', 'window', 'other kind', 'made-up kind', 'sampling', 'errors', 'good'.
     draw : callable
         Without arguments; a list of `Case`.
     """
@@ -297,6 +330,14 @@ def list_sets(data, *, limit, train=False):
     path, name = data / "train" / "ssp_galaxy_templates.npz", "stellar populations at rest"
     if path.exists():
         yield "other kind", name, partial(_populations, path, rng(name), limit)
+    path, name = data / "train" / "galaxy_qso_seds.npz", "galaxy SEDs at rest"
+    if path.exists():
+        yield "other kind", name, partial(_galaxy_seds, path, rng(name), limit)
+    if not train:
+        yield "other kind", "real galaxies moved to rest", partial(_move_to_rest, folder, rng("rest"), limit)
+    stars = Library(data / "train")
+    for name in KINDS if len(stars) else ():
+        yield "made-up kind", name, partial(_kind, name, stars, rng(name), max(limit // 3, 4))
     for group, changes in (("sampling", SAMPLED), ("errors", WRONG | {"fill values": _fill})):
         for name, change in changes.items():
             yield group, name, lambda name=name, change=change: _change(base(few, rng(name)), change, rng(name))

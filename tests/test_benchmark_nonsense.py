@@ -77,3 +77,61 @@ def test_changes_do_what_they_say(modules, make_case):
     np.testing.assert_allclose(finer.flux[::8], case.flux)
     smooth = sets.SAMPLED["smoothed by 2 pixels"](case, rng)
     assert np.std(smooth.flux) == pytest.approx(np.median(smooth.sigma), rel=0.25)
+
+
+@pytest.fixture
+def library(load, tmp_path):
+    """Flat stars of all types that are drawn."""
+    types = [*(f"{letter}{n}" for letter in "BAFGKM" for n in range(10)), "WDhotter"]
+    np.savez(
+        tmp_path / "pyhammer_sdss_stars.npz", wave_shared=np.linspace(3600, 10200, 400), flux=np.ones(400 * len(types)),
+        ivar=np.ones(400 * len(types)), offsets=400 * np.arange(len(types) + 1), sptype=np.array(types),
+    )  # fmt: skip
+    return load("_nonsense_kinds").Library(tmp_path)
+
+
+def test_made_up_kinds(load, library):
+    """Finite, the same whenever they are drawn, as noisy as they say, and lines where they belong."""
+    kinds = load("_nonsense_kinds")
+    for name in kinds.KINDS:
+        drawn, again = (kinds.draw_kind(name, library, np.random.default_rng(4), 2) for _ in range(2))
+        for (wavelength, flux, sigma), (_, same, _) in zip(drawn, again, strict=True):
+            assert np.isfinite(flux).all(), name
+            assert (sigma > 0).all(), name
+            assert (np.diff(wavelength) > 0).all(), name
+            np.testing.assert_array_equal(flux, same)
+    for wavelength, flux, _ in kinds.draw_kind("planetary nebulae", library, np.random.default_rng(4), 6):
+        assert wavelength[np.argmax(flux)] == pytest.approx(5008.2, abs=6)
+    for wavelength, flux, _ in kinds.draw_kind("telluric absorption", library, np.random.default_rng(4), 6):
+        band = flux[(wavelength > 7600) & (wavelength < 7640)]
+        assert not len(band) or np.median(band) < 0.9 * np.median(flux)  # some ranges end before
+    flat, red = ([one[1] for one in kinds.draw_kind(name, library, np.random.default_rng(4), 6)]
+                 for name in ("symbiotic stars", "stars behind A_V 3 to 7"))  # fmt: skip
+    assert all(one[-100:].mean() > 2 * one[:100].mean() for one in red)
+    assert all(one.max() > 1.2 * np.median(one) for one in flat)
+
+
+def test_sets_at_rest_and_of_other_kinds(modules, library, tmp_path):
+    """They are listed where there is something to make them of; galaxies are galaxies wherever they are moved."""
+    data = tmp_path / "data"
+    (data / "train").mkdir(parents=True)
+    (data / "test").mkdir()
+    (tmp_path / "pyhammer_sdss_stars.npz").rename(data / "train" / "pyhammer_sdss_stars.npz")
+    x = np.linspace(4000, 9000, 500)
+    np.savez(
+        data / "train" / "galaxy_qso_seds.npz", wave=np.tile(x * 3, 2), flux=np.ones(1000), ivar=np.ones(1000),
+        offsets=np.array([0, 500, 1000]), cls=np.array(["GALAXY", "QSO"]),
+    )  # fmt: skip
+    np.savez(
+        data / "test" / "sixdf_real.npz", wave=x, flux=np.ones(500), ivar=np.full(500, 100.0),
+        offsets=np.array([0, 500]), cls=np.array(["GALAXY"]), z=np.array([0.1]), zwarn=np.array([4]),
+    )  # fmt: skip
+    sets = {name: draw for _, name, draw in modules[1].list_sets(data, limit=12)}
+    (moved,) = sets["real galaxies moved to rest"]()
+    np.testing.assert_allclose(moved.wavelength, x / 1.1)
+    assert moved.spectype == "GALAXY"
+    assert np.isnan(moved.z)
+    (sed,) = sets["galaxy SEDs at rest"]()
+    assert sed.spectype == "GALAXY"
+    assert [case.spectype for case in sets["planetary nebulae"]()] == [""] * 4
+    assert [case.spectype for case in sets["twilight sky"]()] == ["STAR"] * 4
