@@ -95,7 +95,7 @@ REDSHIFT_RULES = {
     },
     "reliable": {},
     "receding": RECEDING,
-    "blended": {},
+    "composite": {},
     "confident": 0.8,
     "least_width": 2.0,
     "disagreement": {"GALAXY": 1e-5, "QSO": 5e-5, "STAR": 1e-5},

@@ -60,6 +60,8 @@ class Refined(NamedTuple):
     correlation : float
         Variance of sums over neighbouring pixels of what the templates leave, over that of noise without correlation;
         1 where more pixels share no more than two do. So many times as much evidence is found in it by chance.
+    coefficients : ndarray, shape (1 + K,), or None
+        Of the templates, the mean one first: their posterior means.
     """
 
     ln1pz: float
@@ -68,6 +70,7 @@ class Refined(NamedTuple):
     structure: float = np.nan
     unexplained: float = np.nan
     correlation: float = 1.0
+    coefficients: np.ndarray | None = None
 
 
 def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolution=None, templates=None):
@@ -118,7 +121,8 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     weight = weight / (1 + weight * MISFIT**2)
     start, trust = ln1pz, np.ones(len(weight))
     for _ in range(MORE_STEPS.get(spectype, STEPS)):
-        step, error, deviation, evidence = _step(grid, position - ln1pz / templates.step, ratio, weight * trust)
+        at = position - ln1pz / templates.step
+        step, error, deviation, evidence, coefficients = _step(grid, at, ratio, weight * trust)
         if error is None:
             return None
         ln1pz += float(np.clip(step * templates.step, -LONGEST, LONGEST))
@@ -131,7 +135,8 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     width = float(error * templates.step * np.sqrt(max(excess, 1.0)))
     place = position * templates.step
     amplitudes = (measure_structure(x, place, weight) for x in (ratio, deviation))
-    return Refined(ln1pz, width, evidence, *amplitudes, _measure_correlation(deviation * np.sqrt(weight), place))
+    correlation = _measure_correlation(deviation * np.sqrt(weight), place)
+    return Refined(ln1pz, width, evidence, *amplitudes, correlation, coefficients)
 
 
 def _measure_correlation(deviation, ln_wavelength):
@@ -215,7 +220,7 @@ def make_prior(size):
 
 
 def _step(grid, at, ratio, weight):
-    """One step of the shift in bins, its standard deviation, what the fit leaves, and the evidence of features."""
+    """One step of the shift in bins, its standard deviation, what the fit leaves, the evidence, and coefficients."""
     index = at.astype(np.int64)
     part = (at - index).astype(np.float32)[:, None]
     # `take` is four times as fast as an index; in place: what is large costs by the number of times it is written
@@ -228,7 +233,7 @@ def _step(grid, at, ratio, weight):
     # Cholesky by LAPACK itself: matrices are so small that the wrapper costs more than they do
     factor, failed = dpotrf(multiply_pieces(weighted.T, model).astype(np.float64) + np.diag(prior))
     if failed:
-        return 0.0, None, ratio, -np.inf
+        return 0.0, None, ratio, -np.inf, None
     coefficients, _ = dpotrs(factor, (weighted.T @ ratio).astype(np.float64) + prior * expected)
     single = coefficients.astype(np.float32)
     deviation = ratio - model @ single
@@ -241,6 +246,6 @@ def _step(grid, at, ratio, weight):
     by_overlap, by_pull = overlap @ dpotrs(factor, np.stack([overlap, pull], axis=1))[0]
     information = weight @ gradient**2 - by_overlap
     if not information > 0:
-        return 0.0, None, deviation, evidence
+        return 0.0, None, deviation, evidence, coefficients
     shift = (weight @ (gradient * deviation) - by_pull) / information
-    return shift, 1 / np.sqrt(information), deviation, float(evidence)
+    return shift, 1 / np.sqrt(information), deviation, float(evidence), coefficients

@@ -10,12 +10,13 @@ from astro_spectok.utils.spectypes import STAR
 __all__ = [
     "FEATURES",
     "Shown",
+    "can_be_composite",
     "describe_answer",
-    "describe_rival",
+    "describe_star",
     "expand_features",
+    "is_composite",
     "is_dubious",
     "is_galaxy_like",
-    "is_population",
     "is_unlike",
 ]
 
@@ -28,8 +29,9 @@ FEATURES = (
 SUREST, SNR = 1e-4, (0.3, 300.0)
 #: amplitude over the continuum below which structure is not, and standard deviations of tension that are counted
 LEAST_STRUCTURE, MOST_TENSION = 0.02, 4.0
-#: nat that templates of galaxies gain over those of stars, about which their number is linear; most of their share
-GAINED, MOST_GAINED = 20.0, 0.5
+#: vacuum wavelengths at rest in Angstrom of which it matters whether they are seen: of the break and the Balmer lines,
+#: of most bands of cool stars, and of the calcium triplet
+WINDOWS = ((3800.0, 4400.0), (5600.0, 6800.0), (8300.0, 8800.0))
 #: standard deviations of a feature from its mean beyond which it is as at that: nothing is extrapolated
 FARTHEST = 3.0
 #: velocity over the speed of light up to which a galaxy or quasar may as well be a star: most stars are slower
@@ -140,12 +142,16 @@ class Shown(NamedTuple):
     evidence, tension : float
         As of `~astro_spectok.redshift.solutions.Sharpened`.
     rival : float
-        Of a star that the rules ask whether it is a galaxy: evidence of the templates of galaxies at its redshift; NaN
-        where there are none, and for all else.
+        Of a fast star: evidence of the templates of galaxies at its redshift; NaN where there are none, and for all
+        else.
     correlation : float
         As of `~astro_spectok.redshift.fit.Refined`; 1 where templates were not compared.
     fast : bool
-        Whether it recedes so fast that a star is compared as ``receding`` says, and not as ``blended`` does.
+        Whether it recedes so fast that a star is compared as ``receding`` says, and not as ``composite`` does.
+    coefficients : ndarray or None
+        As of `~astro_spectok.redshift.fit.Refined`.
+    span : (float, float)
+        First and last wavelength with a good pixel, at rest, in vacuum Angstrom; NaN where it is not known.
     """
 
     snr: float = 0.0
@@ -158,6 +164,8 @@ class Shown(NamedTuple):
     rival: float = np.nan
     correlation: float = 1.0
     fast: bool = False
+    coefficients: np.ndarray | None = None
+    span: tuple[float, float] = (np.nan, np.nan)
 
 
 def is_galaxy_like(shown, receding):
@@ -178,8 +186,8 @@ def is_galaxy_like(shown, receding):
     return bool(shown.rival - shown.evidence > -needed)
 
 
-def describe_rival(shown):
-    """Features of a star that templates of galaxies were compared with.
+def describe_star(shown):
+    """Features by which a single star is told from the light of many.
 
     Parameters
     ----------
@@ -187,42 +195,60 @@ def describe_rival(shown):
 
     Returns
     -------
-    ndarray, shape (6,)
-        asinh of the difference of the evidences over 20 nat, and that difference over the evidence of stars; logarithms
-        of structure, of what is unexplained of it, of S/N and of the evidence of stars.
+    ndarray, shape (1 + K + 4 + windows,), or None
+        Coefficients of the templates of stars; logarithms of S/N, of the evidence, of structure, and of what is
+        unexplained of it; the share of each of the `WINDOWS` that the spectrum spans. None where templates were not
+        compared.
     """
-    evidence = max(shown.evidence, 1.0)
-    gained = shown.rival - shown.evidence
+    if shown.coefficients is None:
+        return None
     structure, unexplained = np.nan_to_num([shown.structure, shown.unexplained])
-    return np.array([
-        np.arcsinh(gained / GAINED), np.clip(gained / evidence, -MOST_GAINED, MOST_GAINED),
+    spanned = [_measure_overlap(shown.span, *window) for window in WINDOWS]
+    return np.concatenate([shown.coefficients, [
+        np.log10(np.clip(np.nan_to_num(shown.snr), *SNR)), np.log10(max(shown.evidence, 1.0)),
         np.log10(structure + LEAST_STRUCTURE), np.log10(unexplained + LEAST_STRUCTURE),
-        np.log10(np.clip(np.nan_to_num(shown.snr), *SNR)), np.log10(evidence),
-    ])  # fmt: skip
+    ], spanned])  # fmt: skip
 
 
-def is_population(shown, blended):
+def _measure_overlap(span, low, high):
+    """Share of a window between two wavelengths; 0 where these are not known."""
+    return max(min(span[1], high) - max(span[0], low), 0.0) / (high - low) if np.isfinite(span).all() else 0.0
+
+
+def can_be_composite(shown, composite):
+    """Whether the rule of `is_composite` has a say: bright enough, and its window is spanned."""
+    return bool(
+        composite and shown.coefficients is not None and shown.snr >= composite["snr"]
+        and _measure_overlap(shown.span, *composite["window"]) == 1
+    )  # fmt: skip
+
+
+def is_composite(shown, composite):
     """Whether a star looks like the light of many stars: that of a galaxy or a cluster at rest.
 
-    Templates of galaxies are sums of stars. They explain hot stars at a high signal-to-noise ratio, which have few
-    lines, better than templates of stars do, so how much better they do is judged together with how strong the
-    features are and how much of them is left.
+    Templates of stars are components of spectra of single stars, and explain a sum of stars as well. Coefficients of
+    single stars lie near a surface of few dimensions, with temperature, gravity and metallicity; those of a population
+    lie inside.
 
     Parameters
     ----------
     shown : `Shown`
-    blended : dict
-        Rule of the numbers of `describe_rival`, as of `is_dubious`; empty where there is none.
+    composite : dict
+        Rule of the numbers of `describe_star`, as of `is_dubious`, with the least S/N per pixel (``snr``) and the
+        wavelengths at rest that must be spanned (``window``, Angstrom); empty where there is none.
 
     Returns
     -------
     bool
-        False where they were not compared.
+        False where templates were not compared, or are not those of the rule, or too little is seen.
     """
-    if not blended or not np.isfinite(shown.rival):
+    if not can_be_composite(shown, composite):
         return False
-    expanded = expand_features(describe_rival(shown), blended["centre"], blended["scale"])
-    return bool(blended["offset"] + expanded[: len(blended["weights"])] @ blended["weights"] < 0)
+    features = describe_star(shown)
+    if len(features) != len(composite["centre"]):
+        return False
+    expanded = expand_features(features, composite["centre"], composite["scale"])
+    return bool(composite["offset"] + expanded[: len(composite["weights"])] @ composite["weights"] < 0)
 
 
 def is_unlike(spectype, z, probability, information, shown, rules, around=None):
@@ -262,7 +288,7 @@ def is_unlike(spectype, z, probability, information, shown, rules, around=None):
     if spectype != STAR and abs(z) < STELLAR_VELOCITY:
         return True
     if spectype == STAR and (
-        is_galaxy_like(shown, rules.receding) if shown.fast else is_population(shown, rules.blended)
+        is_galaxy_like(shown, rules.receding) if shown.fast else is_composite(shown, rules.composite)
     ):
         return True
     features = describe_answer(z, probability, probability if around is None else around, information, shown)

@@ -74,10 +74,10 @@ class RedshiftRules(Rules):
         When a star is asked whether it is a near galaxy: it recedes faster than ``velocity``, over the speed of light.
         Templates of stars must then explain it better than those of galaxies do at the same redshift, in nat by
         ``share`` of their evidence, which is taken as ``least`` at least and ``most`` at most.
-    blended : dict
+    composite : dict
         Whether any other star is the light of many stars, as galaxies and clusters at rest are: the numbers of the
-        rule of `~astro_spectok.redshift.reliance.is_population`, fitted by
-        `~astro_spectok.training.stellar_populations.fit_blended`. Empty in files that were written before there was
+        rule of `~astro_spectok.redshift.reliance.is_composite`, fitted by
+        `~astro_spectok.training.stellar_populations.fit_composite`. Empty in files that were written before there was
         one: nothing is asked.
     confident : float
         Probability from which a solution is relied on, for classes without one of their own.
@@ -112,7 +112,7 @@ class RedshiftRules(Rules):
     unlike: dict
     reliable: dict
     receding: dict
-    blended: dict
+    composite: dict
     confident: float
     least_width: float
     disagreement: dict
@@ -121,7 +121,7 @@ class RedshiftRules(Rules):
 
     _former_names: ClassVar[dict] = {"blunt": "least_width"}
     _added: ClassVar[dict] = {
-        "reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}, "receding": RECEDING, "blended": {},
+        "reliable": {}, "resolved": {"pixel": 0.0, "sure": 1.0}, "receding": RECEDING, "composite": {},
         **{name: REDSHIFT_RULES[name] for name in ("correlated", "class_information")},
     }  # fmt: skip
 

