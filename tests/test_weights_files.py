@@ -393,7 +393,9 @@ def test_packaged_heads_hold_their_numbers():
     """Nothing that was fitted to the packaged weights comes from the code."""
     config, _ = read_weights(find_weights("small"))
     heads = {head["kind"]: head for head in config["heads"]}
-    assert set(RedshiftRules.begin().to_dict()) <= set(heads["redshift"]["rules"])
+    begun = RedshiftRules.begin().to_dict()
+    # a rule that is empty there brings no numbers of its own
+    assert {name for name, value in begun.items() if value != {}} <= set(heads["redshift"]["rules"])
     assert set(GALAXY_RULES) <= set(heads["galaxy"]["rules"])
     assert set(TRANSIENT_RULES) <= set(heads["transient"]["rules"])
     assert set(TransientCalibration().to_dict()) <= set(heads["transient"]["calibration"])
