@@ -331,9 +331,11 @@ def _fit_errors(head, spectra, cases, redshifts, only, calibration):
     for one, scan, posterior in answer_left_out(head, cases, redshifts, only, plain):
         ln1pz, width, _ = posterior.find_redshift()
         features.append(describe_host(scan, ln1pz)), seen.append(one.share > SEEN)
-        if abs(np.expm1(ln1pz) - one.z) > RIGHT:
+        off = abs(np.expm1(ln1pz) - one.z)
+        if off < Z_REACH:  # by the right peak, also where ejecta are far faster than those of others
+            shifts.append(ln1pz - np.log1p(one.z)), widths.append(width)
+        if off > RIGHT:
             continue
-        shifts.append(ln1pz - np.log1p(one.z)), widths.append(width)
         known = spectra[one.row]
         if PHASES[0] <= known.phase <= PHASES[1]:
             tried = [replace(plain, phase_power=power, judged_phase=weight) for power, weight in ways]

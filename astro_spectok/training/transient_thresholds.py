@@ -13,8 +13,9 @@ from astro_spectok.transients.posterior import group_probabilities
 
 __all__ = ["find_certain", "find_threshold", "fit_thresholds"]
 
-#: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days
-RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.99, 0.9, 10.0
+#: share of sure answers that is to be right: of groups of types, redshifts, and phases, which are within so many days.
+#: Of a few hundred spectra none is to have a wrong redshift, so that 0.99 of others have a right one
+RIGHT_TYPE, RIGHT_Z, RIGHT_PHASE, CLOSE = 0.95, 0.999, 0.9, 10.0
 #: objects whose redshift is in doubt: the features of SN 1987L lie 2000 to 4000 km/s to the blue of those of all others
 DOUBTFUL = ("1987l",)
 #: share of what is no transient that may surely seem one
