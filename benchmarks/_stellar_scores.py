@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 from astropy.stats import mad_std
 
+from astro_spectok import tokenize
 from astro_spectok.exceptions import FlaggedSpectraWarning, WavelengthRangeWarning
 from astro_spectok.training.observed import to_inputs
 
@@ -18,7 +19,7 @@ DWARF_TEFF, DWARF_LOGG = (4500.0, 7500.0), 3.5
 NUMBERS = ("teff", "logg", "fe_h", "alpha_fe", "rv", "vbroad")
 
 
-def estimate_stars(estimator, spectra, medium="vacuum", resolution=None):
+def estimate_stars(estimator, spectra, medium="vacuum", resolution=None, *, tokens=False):
     """What the estimator answers.
 
     Parameters
@@ -28,6 +29,8 @@ def estimate_stars(estimator, spectra, medium="vacuum", resolution=None):
         Angstrom in ``medium``; ivar 0 is bad, and 1 throughout means that no errors are known.
     medium : {'vacuum', 'air'}
     resolution : float, optional
+    tokens : bool, optional
+        Whether it is given the tokens of the spectra in their place.
 
     Returns
     -------
@@ -40,7 +43,11 @@ def estimate_stars(estimator, spectra, medium="vacuum", resolution=None):
             warnings.simplefilter("ignore", FlaggedSpectraWarning)
             warnings.simplefilter("ignore", WavelengthRangeWarning)
             inputs = to_inputs(spectra[start : start + CHUNK])
-            tables.append(estimator.estimate(inputs, medium=medium, resolution=resolution, progress=False))
+            known = {"medium": medium, "resolution": resolution}
+            if tokens:
+                weights = {"weights": estimator.weights, "device": estimator.device}
+                inputs, known = tokenize(inputs, progress=False, **weights, **known), {}
+            tables.append(estimator.estimate(inputs, progress=False, **known))
     names = [name + end for name in NUMBERS for end in ("", "_err")]
     out = {}
     for name in (*names, "p_star", "stellar_type", "snr", "warn"):

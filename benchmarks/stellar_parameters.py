@@ -21,7 +21,8 @@ drawn from (``train`` beside ``--data`` if not given; without it there are none)
 - ``bars``: ``name, bar, measured, met, n``.
 
 Stars of MILES and CFLIB are scored between 4000 and 7500 K and all of LAMOST that have labels, whatever their flags;
-rows ``LAMOST, 4000-7500 K`` and ``hotter`` have parts of the latter. Stars of CFLIB (and hot ones of both libraries)
+rows ``LAMOST, 4000-7500 K`` and ``hotter`` have parts of the latter, and rows ``from tokens`` are what the
+estimator says of tokens in place of spectra. Stars of CFLIB (and hot ones of both libraries)
 are those in ``--train`` that validation leaves out, by star, of what weights with ``hold_out`` learn from; hot
 subdwarfs and white dwarfs of CALSPEC have no labels here: of them there are flags, and what they were taken for.
 """
@@ -100,6 +101,8 @@ def score_real(estimator, data, limit, result, report):
         found = estimate_stars(estimator, noisy, "air", DEGRADED["resolution"])
         result["real"] += score_parameters(found, truth, LABELS, set="MILES, S/N 20, R 2000")
         result["clear"].append(_count_clear("MILES, S/N 20, R 2000", found))
+        found = estimate_stars(estimator, noisy, "air", DEGRADED["resolution"], tokens=True)
+        result["real"] += score_parameters(found, truth, LABELS, set="MILES, S/N 20, R 2000, from tokens")
         report(f"MILES: {len(spectra)}")
     lamost = data / "lamost_real.npz"
     if lamost.is_file():
@@ -113,6 +116,8 @@ def score_real(estimator, data, limit, result, report):
             one, other = ({key: x[part] for key, x in table.items()} for table in (found, known))
             result["real"] += score_parameters(one, other, LABELS, set=f"LAMOST{name}")
         result["clear"].append(_count_clear("LAMOST", found))
+        found = estimate_stars(estimator, [spectra[i] for i in chosen], tokens=True)
+        result["real"] += score_parameters(found, known, (*LABELS, "rv"), set="LAMOST, from tokens")
         cool = np.flatnonzero(truth["type"] == "M")[:limit]
         found = estimate_stars(estimator, [spectra[i] for i in cool])
         result["flags"] += score_flags(found, truth["type"][cool], set="LAMOST")
