@@ -1,8 +1,8 @@
 """Spectra found by photometry, and photometry by spectra, among objects that trained nothing.
 
     python benchmarks/align.py --data DIR [--weights NAME|PATH] [--galaxies N] [--quasars N] [--stars N] [--objects N]
-                               [--decoded N] [--only PART ...] [--survey NAME] [--steps N] [--batch N]
-                               [--keep DIR] [--json FILE]
+                               [--decoded N] [--learned N] [--only PART ...] [--survey NAME] [--steps N] [--more N]
+                               [--batch N] [--keep DIR] [--json FILE]
 
 Spectra have a signal-to-noise ratio of 10 per pixel and the errors of calibration that surveys have; photometry 20 in
 the middle band. Recall among the 1 and 10 nearest and the nearest hundredth, and the median rank, among all objects
@@ -13,10 +13,15 @@ object itself: what photometry of that noise can say at most. Spectra look for p
 ``--objects`` says, those without a spectrum included; photometry looks for spectra among those there are. ``mixed``:
 the distance of the shared space and chi square of decoded colours together.
 
-``--only images`` trains an image tower on simulated pairs, more than are measured, and beside it a perceptron of the
-fluxes of the same images (which the true profile of each object has in them: no photometry does better), on the same
-pairs in as many steps; ``untrained`` is an image tower with random parameters. ``images and photometry`` adds the
-cosines of both, and ``photometry twice`` those of two towers of photometry, since two say more than one.
+``--only ceilings`` needs no weights: photometry is compared with the colours that follow from the optical spectrum of
+each object without noise or errors of calibration, and its redshift, as a regression learned them from ``--learned``
+other objects (``optical spectrum``); ``left`` is what it leaves open in ln(flux) in each band.
+
+``--only images`` trains image towers on simulated pairs, more than are measured, and others that look at less, all on
+the same pairs in as many steps, and all from the head for photometry on. ``photometry`` knows the fluxes that are
+measured on the same images, ``shapes`` also the shapes, ``images`` the pixels besides; ``true photometry`` the fluxes
+that the true profile of each object has in the image (no photometry does better), ``true shapes`` also its true size,
+axis ratio and bulge; ``untrained`` is an image tower with random parameters.
 
 ``--only properties``: age, metallicity, dust and redshift of galaxies (a third of ``--galaxies``; the others are
 learned from) from spectra at a signal-to-noise ratio of 2 to 5, from the vectors of their photometry in ugrizJHK, and
@@ -31,6 +36,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _across import measure_properties
+from _colour_ceiling import measure_ceilings
 from _image_sets import measure_images
 from _photometry_sets import draw_objects, embed, find_distances, make_untrained, measure, see, true_colours
 from astropy import units as u
@@ -50,7 +56,7 @@ SEED, SNR, RATIO = 9201, (10.0, 10.0), 20.0
 SETS = ("grz", "grzW1W2", "ugriz", "ugrizJHK")
 #: objects of most similar redshift among which one is looked for
 SIMILAR = 100
-PARTS = ("photometry", "images", "properties")
+PARTS = ("photometry", "ceilings", "images", "properties")
 #: wavelengths at which decoded spectra are asked for
 DECODED = np.exp(np.linspace(np.log(3000.0), np.log(24000.0), 640))
 INSTRUMENTS = ("sdss", "boss", "desi")
@@ -165,9 +171,11 @@ def main():
     parser.add_argument("--stars", type=int, default=1000)
     parser.add_argument("--objects", type=int, default=1000, help="among which spectra look for photometry")
     parser.add_argument("--decoded", type=int, default=200, help="spectra that are decoded for the comparison")
+    parser.add_argument("--learned", type=int, default=1000, help="objects that --only ceilings learns from")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=["photometry"])
     parser.add_argument("--survey", default="legacy", help="of the images: legacy or sdss")
     parser.add_argument("--steps", type=int, default=600, help="steps in which towers of images are trained")
+    parser.add_argument("--more", type=float, default=3, help="pairs that towers are trained on, over those measured")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--keep", type=Path, help="folder for what is drawn; images need one")
     parser.add_argument("--json", type=Path)
@@ -178,11 +186,13 @@ def main():
     if "images" in args.only:
         if args.keep is None:
             parser.error("--keep must name a folder for the pairs of --only images")
-        measure_images(args, rows, report, rank_own)
-        write(args, rows)
+        measure_images(args, rows, report, rank_own, write)
     if "properties" in args.only:
         _, head = load_photometry_head(args.weights)
         measure_properties(args, head, embed, rows)
+        write(args, rows)
+    if "ceilings" in args.only:
+        measure_ceilings(args, rows, report, rank_own, SETS, RATIO, SEED)
         write(args, rows)
     if "photometry" in args.only:
         _, head = load_photometry_head(args.weights)

@@ -267,6 +267,27 @@ class TestImages:
         with pytest.raises(TypeError, match="bands must be names"):
             ImageTower("grz")
 
+    def test_measured_once(self, features, tiny_weights, monkeypatch):
+        """Not in each step; images with NaN are left out, and those of another form refused in words."""
+        from astro_spectok.align import image_tower
+
+        measured = []
+
+        def measure(images):
+            measured.append(len(images))
+            return torch.ones(len(images), 11)
+
+        monkeypatch.setattr(image_tower, "measure_light", measure)
+        images = torch.randn(60, 1, 16, 16)
+        images[7, 0, 3, 3] = torch.nan
+        tower = ImageTower(image_tower.ImageTowerConfig(("r",), blocks=0))
+        aligner = ContrastiveAligner(tower, size=8, steps=3, batch=20, weights=tiny_weights, device="cpu")
+        aligner.fit(features, images)
+        assert measured == [59]
+        assert np.isnan(aligner.embed_samples(images)).all(1).nonzero()[0].tolist() == [7]
+        with pytest.raises(ValueError, match="images must have the shape"):
+            aligner.embed_samples(images[:, :, :8])
+
     def test_file_makes_its_tower(self, features, tiny_weights, tmp_path):
         """An image tower needs not be given to be read again."""
         images = torch.randn(60, 1, 16, 16)

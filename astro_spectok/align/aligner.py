@@ -205,7 +205,7 @@ class ContrastiveAligner:
             Pairs do not match in number or id, too few of them can be used, or an option is out of range.
         """
         features = self.read_spectra(spectra, medium=medium)
-        samples = read_samples(samples)
+        samples = read_samples(samples, self.tower)
         n = len(features)
         if len(samples) != n:
             msg = f"samples must be one for each of the {n} spectra; got {len(samples)}; match them by id first"
@@ -256,7 +256,7 @@ class ContrastiveAligner:
             ``spectrum to sample`` and ``sample to spectrum``, each with ``recall@1`` and ``recall@10``, the share whose
             own is among the 1 or 10 most like it, ``median_rank`` (1 is best) and ``n``.
         """
-        features, samples = self.read_spectra(spectra), read_samples(samples)
+        features, samples = self.read_spectra(spectra), read_samples(samples, self.tower)
         rows = np.arange(len(features)) if rows is None else np.asarray(rows)
         first, second = self._embed_features(features, rows), self._embed_rows(samples, rows)
         own = None if groups is None else np.asarray(groups)[rows]
@@ -321,7 +321,7 @@ class ContrastiveAligner:
         ndarray of float32, shape (n, ``size``)
             At unit length; NaN for samples that are not finite.
         """
-        samples = read_samples(samples)
+        samples = read_samples(samples, self.tower)
         return self._embed_rows(samples, np.arange(len(samples)))
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False, card: str = "") -> Path:

@@ -18,6 +18,8 @@ __all__ = ["ImageTower", "ImageTowerConfig"]
 
 #: flux over the noise of a pixel at which its compression bends, of pixels and of objects
 BEND, BRIGHT = 3.0, 10.0
+#: pixels of an image in height and width at least
+LEAST_SIZE = 16
 #: which of `LIGHT` are taken as logarithms; what is subtracted from each, and what it is divided by
 MIDDLES = (1.3, 0.4, 0.5, -2.3, -2.3, -2.3, 4.0, 0.0, 1.4)
 SPREADS = (0.7, 0.4, 0.3, 1.2, 1.2, 1.0, 1.2, 0.2, 0.15)
@@ -163,6 +165,26 @@ class ImageTower(nn.Module):
         tower.begins = {name: tensor.clone() for name, tensor in head.spectrum.state_dict().items()}
         return tower
 
+    def prepare(self, images: torch.Tensor) -> Any:
+        """Images beside what is measured on them, so that it is done once and not in each step.
+
+        Parameters
+        ----------
+        images : tensor, shape (n, bands, H, W)
+
+        Returns
+        -------
+        tuple of two tensors, or tensor
+            NaN where an image is not finite; the images alone where they have another form, which `forward` refuses.
+        """
+        n = len(self.config.bands)
+        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < LEAST_SIZE:
+            return images
+        fine = torch.isfinite(images).flatten(1).all(1)
+        light = torch.full((len(images), 2 * n + len(LIGHT)), torch.nan)
+        light[fine] = measure_light(images[fine])
+        return images, light
+
     def forward(self, samples: Any) -> torch.Tensor:
         """Vectors of images.
 
@@ -183,10 +205,10 @@ class ImageTower(nn.Module):
         """
         images, light = samples if isinstance(samples, tuple) else (samples, None)
         n = len(self.config.bands)
-        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < 16:
+        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < LEAST_SIZE:
             msg = (
                 f"images must have the shape (n, {n}, height, width), bands {', '.join(self.config.bands)} in this "
-                f"order, 16 pixels or more; got {tuple(images.shape)}"
+                f"order, {LEAST_SIZE} pixels or more; got {tuple(images.shape)}"
             )
             raise ValueError(msg)
         light = measure_light(images).clone() if light is None else light

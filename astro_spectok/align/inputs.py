@@ -53,9 +53,13 @@ class Samples:
         return parts[0] if self.single else parts
 
 
-def read_samples(values):
-    """What is given as `Samples`; such, as they are."""
-    return values if isinstance(values, Samples) else Samples(values)
+def read_samples(values, tower=None):
+    """What is given as `Samples`; such, as they are. A tower with a method ``prepare`` adds to a single part once."""
+    if isinstance(values, Samples):
+        return values
+    samples = Samples(values)
+    prepare = getattr(tower, "prepare", None)
+    return Samples(prepare(samples.parts[0])) if prepare is not None and samples.single else samples
 
 
 def check_numbers(integers, floats):

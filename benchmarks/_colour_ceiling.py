@@ -1,0 +1,133 @@
+"""What bounds finding photometry by spectra: colours that follow from an optical spectrum without noise, and others.
+
+Photometry of some objects is compared with colours that are predicted for each from what is known of it, by kernel
+regression that learned from other objects, with the covariance of what it leaves. What is known: the spectrum without
+noise and calibration errors within the range of an optical spectrograph, in coarse bins, and the redshift. No encoder
+of such a spectrum can do better, but for what the regression did not learn.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from _photometry_sets import draw_objects, measure, see, true_colours
+
+from astro_spectok.align.filters import BANDS, find_filter
+from astro_spectok.training.photometry_pairs import LN_WAVELENGTH
+
+__all__ = ["measure_ceilings", "predict_colours"]
+
+#: range in Angstrom of the spectra, and bins
+OPTICAL, BINS = (3800.0, 9200.0), 60
+#: directions of the spectra that are kept; ridges and widths (over the median distance) of kernels that are tried
+DIRECTIONS, RIDGES, WIDTHS = 25, np.geomspace(1e-6, 1e-1, 9), (0.1, 0.3, 1.0, 3.0)
+#: least flux over the greatest; what is left, over its usual size, beyond which it is an outlier
+FAINTEST, OUTLIER = 1e-3, 5.0
+#: least flux over its error whose logarithm is taken; part of the flux that zero points are off
+LEAST, ZERO_POINT = 0.5, 0.02
+
+
+def describe_spectra(pairs):
+    """Logarithms of the levels of spectra without noise in coarse bins (n, BINS), and ln(1 + z) (n, 1)."""
+    edges = np.searchsorted(np.exp(LN_WAVELENGTH), np.geomspace(*OPTICAL, BINS + 1))
+    truth = pairs["truth"].astype(np.float64)
+    levels = np.stack([truth[:, a:b].mean(1) for a, b in pairwise(edges)], 1)
+    middle = np.median(levels, 1, keepdims=True)
+    levels = np.log(np.maximum(levels, 1e-3 * np.where(middle > 0, middle, np.nan)))
+    return levels - levels.mean(1, keepdims=True), np.log1p(pairs["z"])[:, None]
+
+
+def continue_evenly(pairs, bands):
+    """Logarithms (n, F) of the fluxes in a set of bands if spectra went on as level as they end, beyond the range."""
+    truth, wavelength = pairs["truth"].astype(np.float64), np.exp(LN_WAVELENGTH)
+    first, last = np.searchsorted(wavelength, OPTICAL)
+    width = (last - first) // BINS
+    truth[:, :first] = truth[:, first : first + width].mean(1, keepdims=True)
+    truth[:, last:] = truth[:, last - width : last].mean(1, keepdims=True)
+    flux = truth @ np.array([find_filter(name).weigh(LN_WAVELENGTH) for name in BANDS[bands]]).T
+    return np.log(np.maximum(flux, FAINTEST * flux.max(1, keepdims=True)))
+
+
+def predict_colours(known, colours, wanted):
+    """Kernel ridge regression of colours, ridge and width by leaving one out.
+
+    Parameters
+    ----------
+    known, wanted : ndarray, shape (n, D) and (m, D)
+        What is known of objects that are learned from, and of others.
+    colours : ndarray, shape (n, C)
+
+    Returns
+    -------
+    predicted : ndarray, shape (m, C)
+    covariance : ndarray, shape (C, C)
+        Of what is left of those that are learned from, each left out.
+    """
+    near = _find_squares(known, known)
+    usual, mean, best = np.median(near), colours.mean(0), None
+    for width in usual * np.array(WIDTHS):
+        kernel = np.exp(-near / width)
+        for ridge in RIDGES:
+            inverse = np.linalg.inv(kernel + ridge * np.eye(len(kernel)))
+            weights = inverse @ (colours - mean)
+            left = weights / np.diag(inverse)[:, None]
+            if best is None or (left**2).sum() < best[0]:
+                best = (left**2).sum(), weights, left, width
+    _, weights, left, width = best
+    # some outliers should not make all uncertain
+    usual = 1.4826 * np.median(np.abs(left), 0)
+    left = np.clip(left, -OUTLIER * usual, OUTLIER * usual)
+    return mean + np.exp(-_find_squares(wanted, known) / width) @ weights, left.T @ left / len(left)
+
+
+def _find_squares(first, second):
+    """Squares of distances, (n, m)."""
+    out = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
+    return np.maximum(out, 0)
+
+
+def compare_colours(seen, predicted, covariance):
+    """Minus chi square (n, m) of photometry to colours that are predicted, with a free brightness."""
+    flux, error = (x.numpy().astype(float) for x in (seen.flux, seen.error))
+    ratio = np.maximum(flux, LEAST * error)
+    out = np.empty((len(flux), len(predicted)))
+    for i, (level, noise) in enumerate(zip(np.log(ratio), error / ratio, strict=True)):
+        inverse = np.linalg.inv(covariance + np.diag(noise**2 + ZERO_POINT**2))
+        one = inverse.sum(1)
+        inverse = inverse - np.outer(one, one) / one.sum()  # a brightness that is not known
+        left = level - predicted
+        out[i] = -np.einsum("mc,cd,md->m", left, inverse, left)
+    return out
+
+
+def measure_ceilings(args, rows, report, rank_own, sets, snr, seed):
+    """Figures of each class and set of bands."""
+    for cls, n in args.numbers.items():
+        taught = draw_objects(args.data, {cls: args.learned}, seed + 2, keep=args.keep)
+        tested = draw_objects(args.data, {cls: n}, seed, keep=args.keep)
+        (levels, z), (own_levels, own_z) = describe_spectra(taught), describe_spectra(tested)
+        fine = np.isfinite(levels).all(1)
+        middle = levels[fine].mean(0)
+        directions = np.linalg.svd(levels[fine] - middle, full_matrices=False)[2][:DIRECTIONS]
+        known = np.hstack([(levels - middle) @ directions.T, z])
+        wanted = np.hstack([(own_levels - middle) @ directions.T, own_z])
+        spread = known[fine].std(0)
+        for bands in sets:
+            colours = true_colours(measure(taught), bands).astype(np.float64)
+            usable = fine & np.isfinite(colours).all(1)
+            colours = np.maximum(colours, FAINTEST * colours.max(1, keepdims=True))
+            # what is learned is how bands differ from what lies within the spectrum, over that in r, which does
+            reference = [name.endswith("-r") for name in BANDS[bands]].index(True)
+            left = np.log(colours) - continue_evenly(taught, bands)
+            left = (left - left[:, [reference]])[usable]
+            # each direction counts as much as it varies, redshift as much as the first
+            weight = np.append(np.full(DIRECTIONS, spread[0]), spread[-1] / 2)
+            predicted, covariance = predict_colours(known[usable] / weight, left, wanted / weight)
+            predicted = predicted + continue_evenly(tested, bands)
+            seen = see(measure(tested), bands, snr)
+            good = np.isfinite(predicted).all(1) & seen.mask.all(1).numpy()
+            among = compare_colours(seen.take(good), predicted[good], covariance)
+            names = [name.rsplit("-")[-1] for name in BANDS[bands]]
+            open_ = dict(zip(names, np.sqrt(np.diag(covariance)).round(3).tolist(), strict=True))
+            about = {"class": cls, "bands": bands, "method": "optical spectrum", "query": "photometry"}
+            about |= {"learned from": int(usable.sum()), "left": open_}
+            report(rows, about, rank_own(among, tested["z"][good]))
