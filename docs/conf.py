@@ -15,7 +15,8 @@ with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as _file:
 project = _project["name"]
 author = _project["authors"][0]["name"]
 project_copyright = author
-release = metadata.version(project)
+# without the commit, which is wider than the sidebar
+release = metadata.version(project).partition("+")[0]
 version = ".".join(release.split(".")[:2])
 
 # -- Sources ------------------------------------------------------------------

@@ -67,7 +67,7 @@ class ImageTowerConfig(Settings):
 class ImageTower(nn.Module):
     """Vectors of images: photometry and shapes that are measured on them, and a small convolutional network.
 
-    `~astro_spectok.align.light.measure_light` fits one profile to all bands, which gives fluxes and a shape. A
+    ``measure_light`` fits one profile to all bands, which gives fluxes and a shape. A
     perceptron reads these, a convolutional network the pixels, and what they say is added. A tower that `begin_with`
     makes starts as the packaged head for photometry, with which the others begin at nothing.
 
@@ -144,7 +144,7 @@ class ImageTower(nn.Module):
 
         Parameters
         ----------
-        head : `~astro_spectok.heads.photometry.PhotometryHead`
+        head : ``PhotometryHead``
         bands, filters : sequence of str
             Names of the bands, and of their filters.
         width, blocks : int, optional
@@ -192,7 +192,7 @@ class ImageTower(nn.Module):
         ----------
         samples : tensor, shape (B, bands, H, W), or tuple of two tensors
             Images in any unit, one for all bands (that of a flux per unit frequency, where there are filters); or these
-            and what `~astro_spectok.align.light.measure_light` gives of them, which saves the time of a fit.
+            and what ``measure_light`` gives of them, which saves the time of a fit.
 
         Returns
         -------

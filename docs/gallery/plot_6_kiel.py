@@ -29,15 +29,15 @@ for name in ("teff", "teff_true"):
 print(f"{len(table)} stars")
 
 # %%
-# The same stars twice: as the catalogue of MILES has them (above; Cenarro et al. 2007, MNRAS 374, 664), and as measured
-# from their spectra (below).
+# The same stars twice: as the catalogue of MILES has them (left; Cenarro et al. 2007, MNRAS 374, 664), and as measured
+# from their spectra (right).
 
 import matplotlib.pyplot as plt
 
 from astro_spectok.plotting.stellar import plot_kiel
 
 figure, axes = plt.subplots(
-    2, 1, figsize=(7, 8), sharex=True, sharey=True, layout="constrained"
+    1, 2, figsize=(9, 4.5), sharex=True, sharey=True, layout="constrained"
 )
 for one, end, title in zip(
     axes, ("_true", ""), ("catalogue", "measured"), strict=True
