@@ -83,7 +83,12 @@ class Runner:
 
     @contextlib.contextmanager
     def computing(self):
-        """Without gradients and in this runner's precision, whatever other threads and the program around have set."""
+        """Without gradients and in this runner's precision, whatever other threads and the program around have set.
+
+        Yields
+        ------
+        None
+        """
         import torch
 
         from astro_spectok.network import compute_in
