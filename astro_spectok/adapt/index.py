@@ -183,7 +183,7 @@ class SpectrumIndex:
         Parameters
         ----------
         obj, table, medium, resolution, progress
-            As for the index itself; the table has the columns of the index.
+            As for the index itself; the table has the columns of the index, in units that convert to theirs.
 
         Returns
         -------

@@ -134,8 +134,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         ----------
         X, medium, resolution, redshift
             Spectra, as for `SpectrumSet`.
-        y : array_like, `~astropy.units.Quantity`, `~astropy.table.QTable`, dict or data frame
-            One number for each spectrum, or a column for each label; NaN or masked where unknown.
+        y : array_like, `~astropy.units.Quantity`, `~astropy.table.QTable`, dict, data frame or structured array
+            One number for each spectrum, or a column for each label; NaN or masked where unknown. In scikit-learn's
+            cross-validation several labels must be a data frame or a structured array, as ``table.as_array()`` makes.
         groups : array_like, optional
             Object that each spectrum is of: those of one object are left out together.
         simulated : (spectra, y), optional
