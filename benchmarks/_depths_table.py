@@ -37,6 +37,8 @@ def make_depths_tables(content):
         )
         cells = [_show(row["scores"][name]) for name in (best, *depths)]
         rows.append([f"{row['task']}, {row['score']}", row["labels"], *cells])
+        seconds = [f"{np.median(row['fit_s'][depth]):.0f} s" for depth in depths]
+        rows.append(["its fit on one core, spectra read before", row["labels"], "–", *seconds])
     header = ["task, score", "labels", "best baseline", *(f"``{depth}``" for depth in depths)]
     tables = {"depths": make_table(title, header, rows), "depths_cost": NOT_MEASURED}
     if content["cost"]:

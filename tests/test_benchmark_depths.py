@@ -36,6 +36,7 @@ def test_tables_show_scores_and_costs(load):
     tables = make(content)
     order = [tables["depths"].index(x) for x in ("0.600 ± 0.000", "0.800 ± 0.100", "0.900 ± 0.000")]
     assert order == sorted(order)
+    assert "- –\n     - 1 s\n     - 9 s" in tables["depths"]
     assert "at most 200 spectra of a set" in tables["depths"]
     assert "- 61\n     - 2\n     - 900\n     - 0.4" in tables["depths_cost"]
     assert "Not measured" in make(content | {"cost": []})["depths_cost"]
