@@ -374,6 +374,26 @@ def test_extensions_of_one_name(tmp_path, versions):
         np.testing.assert_array_equal(named.spectral_axis.value, second.spectral_axis.value)
 
 
+def test_units_of_midas(tmp_path):
+    """Stand in one card."""
+    header = {"CRVAL1": 4000.0, "CDELT1": 1.5, "CTYPE1": "PIXEL", "CUNIT": "FLUX            ANGSTROEM"}
+    fits.PrimaryHDU(FLUX, fits.Header(header)).writeto(tmp_path / "a.fits")
+    np.testing.assert_allclose(read(tmp_path / "a.fits").spectral_axis.to_value(u.AA), LINEAR)
+
+
+def test_numbers_within_names_of_extensions(tmp_path):
+    """IFU.3.DATA belongs to IFU.3.NOISE."""
+    header = fits.Header({"CRVAL1": 4000.0, "CDELT1": 1.5, "CUNIT1": "Angstrom"})
+    hdus = [
+        fits.ImageHDU(values, header, name=f"IFU.{k}.{name}")
+        for k in (3, 7)
+        for name, values in (("DATA", FLUX), ("NOISE", np.full(len(FLUX), 0.01 * k)))
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    first, second = read(tmp_path / "a.fits")
+    np.testing.assert_allclose(second.uncertainty.array / first.uncertainty.array, 7 / 3)
+
+
 def test_slits_in_extensions_that_are_counted(tmp_path):
     """One spectrum each."""
     header = fits.Header({"CRVAL1": 400.0, "CDELT1": 0.15, "CUNIT1": "nm"})

@@ -384,3 +384,22 @@ def test_wavelengths_before_the_flux(tmp_path):
     spectra = read(path)
     assert_allclose(spectra[0].spectral_axis.value, WAVE)
     assert_allclose(spectra[0].flux.value, FLUX)
+
+
+def test_logarithms_of_frequency_and_energy(tmp_path):
+    """nu F_nu over nu, both as logarithms, as plots of energy distributions have them."""
+    frequency = 2.99792458e18 / WAVE
+    rows = "".join(
+        f"{a!r} {b!r}\n" for a, b in zip(np.log10(frequency).tolist(), np.log10(frequency * FLUX).tolist(), strict=True)
+    )
+    (tmp_path / "a.txt").write_text(f"# log_nu log_nuFnu\n{rows}")
+    found = read(tmp_path / "a.txt")
+    assert_allclose(np.sort(found.spectral_axis.to_value(u.AA, u.spectral())), WAVE, rtol=1e-9)
+    assert_allclose(found.flux.value, FLUX, rtol=1e-6)
+
+
+def test_tables_beside_a_spectrum(tmp_path):
+    """Model and sky in the same columns are no spectra of the object."""
+    tables = [fits.BinTableHDU(Table({"wave": WAVE, "flux": FLUX * k}), name=n) for k, n in ((2, "SKY"), (1, "OBJ"))]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "a.fits")
+    assert_allclose(read(tmp_path / "a.fits").flux.value, FLUX)

@@ -71,6 +71,11 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "lnlam lnwave lnlambda lnwavelength",
         {"base": 2.718281828459045, "start": 30},
     ),
+    (
+        "wave",
+        "lognu log10nu logfreq logfrequency log10freq log10frequency",
+        {"base": 10.0, "unit": "Hz", "start": 65},
+    ),
     ("wave", "frequency freq nu", {"unit": "Hz", "start": 60, "assumed": True}),
     ("wave", "energy", {"unit": "eV", "start": 60, "assumed": True}),
     ("wave", "wavenumber wavenum", {"unit": "cm-1", "start": 60, "assumed": True}),
@@ -92,6 +97,11 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "flux",
         "lambdaflambda lamflam lambdaflam lflam wflam lamfl nufnu vfv lambdafl lambdaflux",
         {"times_axis": True, "start": 320},
+    ),
+    (
+        "flux",
+        "lognufnu logvfv loglambdaflambda loglamflam log10nufnu log10lambdaflambda lognuflux",
+        {"base": 10.0, "times_axis": True, "start": 340},
     ),
     (
         "err",

@@ -63,6 +63,8 @@ def _read_unit(header, axis, ctype):
     candidates = [header.get(f"CUNIT{axis}")]
     if axis == 1:
         candidates.append(wat_unit(header))
+        # MIDAS: units of the flux and of each axis in 16 letters each
+        candidates.append(str(header.get("CUNIT", ""))[16:32])
     found = _BRACKETS.search(ctype)
     candidates += [found[1] if found else None, ctype.strip(), header.get("XUNITS"), header.get("WAVEUNIT")]
     if axis == 1:

@@ -22,7 +22,10 @@ _LEAST_PIXELS = 8
 _COLUMN_CARD = "COL{:02d}DEF"
 #: an image of at most so many columns and at least so many rows is a table of columns
 MAX_COLUMNS, _LEAST_ROWS = 8, 64
-_NUMBER_AT_END = re.compile(r"[_-]?\d+$")
+#: numbers in names of extensions, as SLIT2, IFU.7.DATA
+_NUMBERS = re.compile(r"\d+")
+#: names that say nothing, whose numbers tell flux and errors apart rather than spectra
+_NO_NAMES = frozenset({"", "ARRAY", "EXT", "EXTENSION", "HDU", "IMAGE", "LAYER", "PLANE", "COL", "COLUMN"})
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
@@ -97,9 +100,8 @@ def looks_like_wavelengths(data):
 
 
 def _find_version(hdu):
-    """EXTVER of an extension, and the number at the end of its name."""
-    number = _NUMBER_AT_END.search(hdu.name)
-    return hdu.ver, "" if number is None else number[0].lstrip("_-")
+    """EXTVER of an extension, and the numbers in its name."""
+    return hdu.ver, *_NUMBERS.findall(hdu.name)
 
 
 def find_versions(source, flux_hdu):
@@ -116,10 +118,10 @@ def find_versions(source, flux_hdu):
         Empty where there is but one of the name.
     """
     hdus = list(source.hdulist)
-    stem, axes = _NUMBER_AT_END.sub("", flux_hdu.name), len(_squeezed(flux_hdu.shape))
-    same = [one for one in hdus if stem and is_image(one) and _NUMBER_AT_END.sub("", one.name) == stem]
-    same = [one for one in same if len(_squeezed(one.shape)) == axes and (one.name != stem or flux_hdu.name == stem)]
-    if len(same) < 2:
+    stem, axes = _NUMBERS.sub("#", flux_hdu.name), len(_squeezed(flux_hdu.shape))
+    same = [one for one in hdus if stem and is_image(one) and _NUMBERS.sub("#", one.name) == stem]
+    same = [one for one in same if len(_squeezed(one.shape)) == axes]
+    if len(same) < 2 or stem.strip("#_-. ") in _NO_NAMES:
         return []
     keys = [_find_version(one) for one in same]
     if len(set(keys)) == len(same):

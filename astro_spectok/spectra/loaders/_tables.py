@@ -59,11 +59,11 @@ def say_what(names):
         return f"is a light curve or time series ({shown})"
     if "filter" in roles and "flux" not in roles:
         return f"is a filter or response curve ({shown})"
-    if {"pixel", "flux"} <= set(roles) and "wave" not in roles:
-        return f"counts pixels and has no wavelengths ({shown})"
     lowered = {name.lower() for name in names}
     if "channel" in lowered and lowered & {"counts", "rate"}:
         return f"is an X-ray spectrum in channels of its detector ({shown})"
+    if {"pixel", "flux"} <= set(roles) and "wave" not in roles:
+        return f"counts pixels and has no wavelengths ({shown})"
     if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
         return f"is a catalogue ({shown})"
     return f"has no wavelength and flux among its columns ({shown})"
@@ -175,9 +175,12 @@ def _take_flux(column, flux, error, kind, wave, wave_unit, flux_unit, guesses):
         guesses.append(f"column {name} holds logarithms of the flux")
         # errors are in dex, as the column is
         error = None if error is None or kind != "err" else error * flux * np.log(role.base)
-        return flux, error, "err", flux_unit
-    if (wave_unit is not None and wave_unit.base is not None) or wave.dtype == object:
+        kind = "err"
+    if not role.times_axis or wave.dtype == object:
         return flux, error, kind, flux_unit
+    if wave_unit is not None and wave_unit.base is not None:
+        with np.errstate(over="ignore"):
+            wave = wave_unit.base ** np.asarray(wave, np.float64)
     guesses.append(f"column {name} is the flux times its wavelength or frequency")
     with np.errstate(divide="ignore", invalid="ignore"):
         flux = flux / wave

@@ -15,6 +15,8 @@ __all__ = ["read_fits_table", "table_columns"]
 
 #: fewest rows of a table of one row per pixel: shorter ones are lists of lines
 _LEAST_ROWS = 16
+#: names of extensions beside that of a spectrum
+_BESIDE = re.compile(r"MODEL|SKY|CONTINUUM|TELLURIC|BACKGROUND|BEST_?FIT|RESPONSE")
 #: cards that say how an extension is built
 _STRUCTURE = re.compile(
     r"^(XTENSION|SIMPLE|BITPIX|NAXIS\d*|[PG]COUNT|TFIELDS|T[A-Z]{3,4}\d+|EXTEND|CHECKSUM|DATASUM|COMMENT|HISTORY|)$"
@@ -92,6 +94,8 @@ def find_tables(source, options):
     if {"UNIFORMVELOCITY", "UNIFORMWAVELENGTH"} <= named:
         # SPIRou and NIRPS: one spectrum on two grids
         found = [raw for raw in found if raw.cards.get("EXTNAME", "").strip().upper() != "UNIFORMWAVELENGTH"]
+    # what is beside a spectrum in the same columns is none
+    found = [raw for raw in found if not _BESIDE.search(raw.cards.get("EXTNAME", "").upper())] or found
     # arms, orders or objects, one in each extension; other tables beside the first are something else
     return [raw.number for raw in found if raw.names == found[0].names]
 
