@@ -272,8 +272,8 @@ def choose_filters(filters: Any) -> dict[str, Filter]:
             msg = f"filters must be a set out of {', '.join(BANDS)}, a list of filters, or a dict; got {filters!r}"
             raise ValueError(msg)
         filters = BANDS[filters]
+    out: dict[str, Filter] = {}
     if isinstance(filters, Mapping):
-        out = {}
         for key, one in filters.items():
             several = BANDS.get(one) if isinstance(one, str) else one
             if isinstance(several, Sequence) and several and all(isinstance(x, str | Filter) for x in several):

@@ -112,7 +112,8 @@ class ImageTower(nn.Module):
                 raise TypeError(msg)
             config = ImageTowerConfig(bands=tuple(config))
         _check_config(config)
-        self.config, self.size, self.is_projected, self.begins = config, config.size, bool(config.filters), None
+        self.config, self.size, self.is_projected = config, config.size, bool(config.filters)
+        self.begins: dict[str, torch.Tensor] | None = None
         n = len(config.bands)
         joined = 3 * n - 1 + len(LIGHT)
         if config.filters:
@@ -123,20 +124,17 @@ class ImageTower(nn.Module):
             found = [find_filter(name) for name in config.filters]
             places = torch.tensor([[one.effective, one.width] for one in found], dtype=torch.float64).log().float()
             self.register_buffer("places", places, persistent=False)  # (C, 2)
+        last = nn.Linear(config.hidden, config.size)
         self.read = nn.Sequential(
-            nn.Linear(joined, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.hidden), nn.GELU(),
-            nn.Linear(config.hidden, config.size),
-        )  # fmt: skip
+            nn.Linear(joined, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.hidden), nn.GELU(), last
+        )
+        if config.filters:
+            _silence(last)
         if config.blocks:
             widths = [config.width * 2**k for k in range(config.blocks + 1)]
             self.first = nn.Conv2d(2 * n, widths[0], 3, padding=1)
             self.blocks = nn.ModuleList(_make_block(low, high) for low, high in pairwise(widths))
-            self.see = nn.Sequential(nn.LayerNorm(2 * widths[-1]), nn.Linear(2 * widths[-1], config.size))
-            nn.init.zeros_(self.see[1].weight)
-            nn.init.zeros_(self.see[1].bias)
-        if config.filters:
-            nn.init.zeros_(self.read[-1].weight)
-            nn.init.zeros_(self.read[-1].bias)
+            self.see = nn.Sequential(nn.LayerNorm(2 * widths[-1]), _silence(nn.Linear(2 * widths[-1], config.size)))
 
     @classmethod
     def begin_with(cls, head: Any, bands: Any, filters: Any, *, width: int = 16, blocks: int = 3) -> Self:
@@ -257,6 +255,13 @@ def _check_config(config):
     if config.filters and len(config.filters) != len(config.bands):
         msg = f"filters must be one for each of the bands {', '.join(config.bands)}; got {', '.join(config.filters)}"
         raise ValueError(msg)
+
+
+def _silence(layer):
+    """A layer that gives nothing until it has learned."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _make_block(low, high):
