@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19907206,
-            sha256="767c2d48e16909c4b51e1e09a9848b2fc3b78ca70eac474aa4955b3c4c61d3cc",
+            size=18770104,
+            sha256="6dcb62f0bb8fc34561cc99db2982d4bdd60f5d6dde7a07eb1a93aee4a5c795c6",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs

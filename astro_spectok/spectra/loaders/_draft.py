@@ -224,8 +224,6 @@ def build_spectra(draft, source, options):
     if str(draft.flux_unit).strip().lower() in _CURVES:
         raise source.refuse(f"is a curve of {str(draft.flux_unit).strip().lower()}, not a spectrum", "give a spectrum")
     wave, unit = _check_axis(draft, source, options)
-    if draft.flux.ndim == 1 and is_line_list(wave, np.ma.getdata(draft.flux)):
-        raise source.refuse("is a list of lines, at irregular wavelengths, not a spectrum", "give a spectrum")
     flux_unit = _settle_flux_unit(draft, options.flux_unit)
     flux = _native(draft.flux)
     if flux.dtype.kind not in "fiu":
@@ -247,6 +245,8 @@ def build_spectra(draft, source, options):
         usable = usable[np.argsort(wave[usable], kind="stable")]
         orders = [slice(None)]
         draft.guesses.append("wavelengths are in disorder: sorted")
+    if len(orders) == 1 and flux.ndim == 1 and is_line_list(wave[usable], flux[usable]):
+        raise source.refuse("is a list of lines, at irregular wavelengths, not a spectrum", "give a spectrum")
     meta = _make_meta(draft)
     resolution = meta.get("resolution")
     spectra = []
