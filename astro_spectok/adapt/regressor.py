@@ -181,8 +181,8 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             target = targets[known, k]
             centre, scale = target.mean(), target.std()
             if not scale > 1e-12 * abs(centre):
-                got = f"{labels.values[known[0], k]:g} for all"
-                msg = f"y: the label {name!r} must differ from spectrum to spectrum; got {got}"
+                value = f"{labels.values[known[0], k]:g}"
+                msg = f"y: the label {name!r} must differ from spectrum to spectrum; got {value} for all"
                 raise ValueError(msg)
             predicted, spread = self.reading_.add_map(
                 known, ((target - centre) / scale)[:, None], candidates,

@@ -245,7 +245,7 @@ def build_spectra(draft, source, options):
         usable = usable[np.argsort(wave[usable], kind="stable")]
         orders = [slice(None)]
         draft.guesses.append("wavelengths are in disorder: sorted")
-    if len(orders) == 1 and flux.ndim == 1 and is_line_list(wave[usable], flux[usable]):
+    if options.columns is None and len(orders) == 1 and flux.ndim == 1 and is_line_list(wave[usable], flux[usable]):
         raise source.refuse("is a list of lines, at irregular wavelengths, not a spectrum", "give a spectrum")
     meta = _make_meta(draft)
     resolution = meta.get("resolution")
