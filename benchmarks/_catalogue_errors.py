@@ -31,7 +31,8 @@ def find_catalogue_errors(name, columns, rows):
     ndarray, shape (n,)
         In redshift, not in km/s.
     """
-    z = next(columns[key][rows].astype(float) for key in ("z_true", "z", "rv") if key in columns)
+    key = next((key for key in ("z_true", "z") if key in columns), None)  # sets of stars alone have none
+    z = np.zeros(len(rows)) if key is None else columns[key][rows].astype(float)
     velocity = np.full(len(rows), VIMOS.get(name, 0.0))
     quasar = columns["cls"][rows] == "QSO"
     limits, scatter = zip(*QUASARS, strict=True)

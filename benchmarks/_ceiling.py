@@ -57,7 +57,8 @@ def find_by_fit(groups, view, seed):
         visits.append([np.concatenate([getattr(s, key).numpy() for s in seen]) for key in ("flux", "ivar")])
     (first, ivar), (second, other) = visits
     level = np.median(np.abs(first), axis=1, keepdims=True).astype(float)
-    good = (ivar > 0) & (other > 0)
+    good = (ivar > 0) & (other > 0) & (level > 0)
+    level = np.where(level > 0, level, 1.0)
     # the noise drawn for both has about the same variance
     weight = np.where(good, 0.5 * ivar * level**2, 0.0)
     return fit_pairs(*(np.where(good, flux / level, 0.0) for flux in (first, second)), weight)
