@@ -195,7 +195,8 @@ def _convert(metadata, path, tensors=None):
                 f"{error}. {word_remedy(metadata)}"
             )
             raise WeightsError(msg) from error
-    msg = f"The file of weights {os.fspath(path)} is of format {str(number)[:20]}, which is not known. {word_remedy(metadata)}"
+    known = f"is of format {str(number)[:20]}, which is not known"
+    msg = f"The file of weights {os.fspath(path)} {known}. {word_remedy(metadata)}"
     raise WeightsError(msg)
 
 
