@@ -19,48 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _representation_probes import N_GRID, TASKS, _fit_network, _score, _split, fit_ridge
-from _representation_spectra import (
-    common_range,
-    encode_spectra,
-    make_untrained,
-    node_features,
-    open_runner,
-    read_spectra,
-    resample_common,
-)
+from _representation_probes import TASKS, _fit_network, _score, _split, fit_ridge
+from _representation_spectra import make_untrained, open_runner
+from _task_sides import prepare_sides
 
-from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet
+from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor
 from astro_spectok.exceptions import SpectokWarning
-from astro_spectok.spectra import SpectrumBatch
 
 NUMBERS = (10, 30, 100, None)
 BASELINES = ("PCA-20", "PCA-50", "flux", "CNN", "untrained")
-
-
-def prepare(task, data, limit, untrained):
-    """Columns, spectra and features of the baselines for both sides of a task."""
-
-    def read(paths):
-        parts = [read_spectra(data / path.split("/")[0], path.split("/")[1], limit=limit) for path in paths]
-        shared = set.intersection(*(set(columns) for _, columns in parts))
-        batch = SpectrumBatch.concatenate([b for b, _ in parts])
-        return batch, {key: np.concatenate([columns[key] for _, columns in parts]) for key in shared}
-
-    train = read(task.train)
-    test = train if task.test == task.train else read(task.test)
-    batches = train[0], test[0]
-    low, high = common_range(SpectrumBatch.concatenate(list(batches)))
-    flux = [resample_common(batch, low, high, N_GRID) for batch in batches]
-    mean = flux[0].mean(0)
-    vectors = np.linalg.svd(flux[0] - mean, full_matrices=False)[2]
-    features = {f"PCA-{k}": [(x - mean) @ vectors[:k].T for x in flux] for k in (20, 50)} | {"flux": flux}
-    if untrained is not None:
-        features["untrained"] = [
-            node_features(encode_spectra(untrained, batch), untrained.network.config, low, high) for batch in batches
-        ]
-    first = SpectrumSet(batches[0])
-    return (train[1], test[1]), (first, first if test is train else SpectrumSet(batches[1])), features
 
 
 def fit_adapted(spectra, labels, chosen, scored, names, weights, depth):
@@ -89,7 +56,7 @@ def measure(runner, data, *, tasks, numbers, seeds, limit, cnn, depths, weights)
         if not all((data / f"{path}.npz").is_file() for side in key for path in side):
             continue
         if key not in made:
-            made = {key: prepare(task, data, limit, untrained)}  # those of one task at a time
+            made = {key: prepare_sides(task, data, limit, untrained)}  # those of one task at a time
         columns, spectra, features = made[key]
         labels = [task.read(c) for c in columns]
         known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]

@@ -26,39 +26,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from _few_labels_tasks import FEW_TASKS, choose_rows
-from _representation_probes import N_GRID, _fit_network, _score, fit_ridge
-from _representation_spectra import common_range, open_runner, read_spectra, resample_common
+from _representation_probes import _fit_network, _score, fit_ridge
+from _representation_spectra import open_runner
+from _task_sides import prepare_sides, read_side
 
 from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet
 from astro_spectok.adapt.deep import DEPTHS
 from astro_spectok.exceptions import SpectokWarning
-from astro_spectok.spectra import SpectrumBatch
 
 #: spectra of a few hundred pixels, so that all fits take minutes of one core
 TASKS = ("subtype (SpeX)", "phase (SN)", "ln(1 + z) (VANDELS)")
 BASELINES = ("PCA-20", "PCA-50", "flux", "CNN")
-
-
-def read_side(paths, data, limit):
-    """Spectra and columns of the sets of one side of a task."""
-    parts = [read_spectra(data / path.split("/")[0], path.split("/")[1], limit=limit) for path in paths]
-    shared = set.intersection(*(set(columns) for _, columns in parts))
-    columns = {key: np.concatenate([columns[key] for _, columns in parts]) for key in shared}
-    return SpectrumBatch.concatenate([batch for batch, _ in parts]), columns
-
-
-def prepare(task, data, limit):
-    """Labels, spectra and features of the baselines of both sides."""
-    train = read_side(task.train, data, limit)
-    test = train if task.test == task.train else read_side(task.test, data, limit)
-    batches = train[0], test[0]
-    low, high = common_range(SpectrumBatch.concatenate(list(batches)))
-    flux = [resample_common(batch, low, high, N_GRID) for batch in batches]
-    mean = flux[0].mean(0)
-    vectors = np.linalg.svd(flux[0] - mean, full_matrices=False)[2]
-    features = {f"PCA-{k}": [(x - mean) @ vectors[:k].T for x in flux] for k in (20, 50)} | {"flux": flux}
-    first = SpectrumSet(train[0])
-    return (train[1], test[1]), (first, first if test is train else SpectrumSet(test[0])), features
 
 
 def fit_depth(depth, weights, spectra, y, others, true):
@@ -83,7 +61,7 @@ def measure(data, tasks, weights, *, numbers, depths, seeds, limit):
     rows = []
     for few in tasks:
         task = few.task
-        columns, spectra, features = prepare(task, data, limit)
+        columns, spectra, features = prepare_sides(task, data, limit)
         labels = [task.read(one) for one in columns]
         known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]
         for number in numbers:
