@@ -8,10 +8,10 @@ import torch
 from scipy.optimize import nnls
 from scipy.special import gammaincinv
 
+from astro_spectok.utils.constants import SIGMA_PER_MAD
+
 __all__ = ["LIGHT", "find_noise", "measure_light"]
 
-#: median absolute deviation of unit noise
-MAD = 0.6745
 #: exponent of the point-spread function (Moffat); pixels of its full width where it is not known
 MOFFAT, USUAL_FWHM = 3.5, 4.0
 #: Gaussians that profiles are sums of: how many, the narrowest and the widest over the half-light radius, or over the
@@ -55,7 +55,7 @@ def find_noise(images):
     """Standard deviation (B, C, 1, 1) of the noise, of what squares of four pixels have beside an even slope."""
     step = images[..., 1:] - images[..., :-1]
     step = (step[..., 1:, :] - step[..., :-1, :]).flatten(2)
-    return (step.abs().median(2, keepdim=True).values / (2 * MAD))[..., None]
+    return (step.abs().median(2, keepdim=True).values * (SIGMA_PER_MAD / 2))[..., None]
 
 
 def _draw(values, fwhm, shape):

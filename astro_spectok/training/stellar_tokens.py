@@ -205,7 +205,7 @@ def fit_token_errors(head, views):
         pixels, tokens = (training.name_error(name, 0, of_tokens=one) for one in (False, True))
         for key, value, nothing in zip(errors, fitted, (1.0, 0.0), strict=True):
             errors[key][tokens] = max(value, errors[key].get(pixels, nothing))
-    head.calibration = {f"error_{key}": values for key, values in errors.items()}
+    head.calibration |= {f"error_{key}": values for key, values in errors.items()}
 
 
 def add_filtered(start, data, *, number, views, steps, seed, leave_out=True, refined=False, report=None):

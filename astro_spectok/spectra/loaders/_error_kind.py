@@ -78,11 +78,7 @@ def judge_error_kind(flux, error, stated="err"):
 
 
 def _is_near(flux, error, kind):
-    """Whether an error is near the scatter of the flux from pixel to pixel, by a glance at a few pixels.
-
-    The scatter at the scale on which pixels are independent, which decides where they are not near, is as large or
-    larger, but not by a factor of ten.
-    """
+    """Whether an error is near the scatter of the flux from pixel to pixel, by a glance at a few pixels."""
     middle = slice(max(len(flux) // 2 - _GLANCE_PIXELS // 2, 0), len(flux) // 2 + _GLANCE_PIXELS // 2)
     flux, error = (
         np.asarray(flux[middle], np.float64),
