@@ -189,7 +189,8 @@ class TestImages:
         red = images.clone()
         red[:, 1] *= 3
         with torch.inference_mode():
-            plain, scaled, other = tower(images), tower(1e-9 * images), tower(red)
+            # a power of two: rounding, which may turn a step of the fit, is the same on any processor
+            plain, scaled, other = tower(images), tower(2.0**-30 * images), tower(red)
         torch.testing.assert_close(plain, scaled, rtol=1e-4, atol=1e-4)
         assert (other - plain).abs().max() > 0.01
 
