@@ -3,7 +3,7 @@
 
 from _tables import make_table, show
 
-__all__ = ["make_exposures_table", "make_transients_table"]
+__all__ = ["make_exposures_table", "make_series_table", "make_transients_table"]
 
 NOT_MEASURED = "*Not measured yet: python benchmarks/transients.py --data DIR --rivals --json FILE does it.*\n"
 #: what is said of each set
@@ -69,3 +69,32 @@ def make_exposures_table(content, unlike=None):
         f"{content['snr']:g} per pixel of {'SDSS, of unlike pixels and ranges' if content.get('unlike') else 'each'}"
     )
     return make_table(title, ["redshift of", "right", "zwarn 0", "of these wrong", "scatter of pulls"], rows)
+
+
+def make_series_table(content):
+    """Real spectra of one object at several times: velocities, changes and answers."""
+    if content is None:
+        return "*Not measured yet: python benchmarks/series.py --data DIR --json FILE does it.*\n"
+    rows = [
+        [f"{row['shift']:g}", row["n"], show(row["variable"]), show(row["pulls"]), f"{row['error']:.1f}"]
+        for row in content["velocities"]
+    ]
+    text = make_table(
+        "Stars that LAMOST observed twice or more, the last visit shifted; variable: ``p_variable`` above 0.9",
+        ["shift in km/s", "stars", "variable", "scatter of pulls", "median ``rv_err`` in km/s"],
+        rows,
+    )
+    rows = [
+        [name, row["n"], row["changed"], "–" if "visits" in name or "twice" in name else row["at_broad_line"]]
+        for name, row in content["changes"].items()
+    ]
+    title = "``find_changes`` on real spectra"
+    text += "\n" + make_table(title, ["spectra", "objects", "changed", "of these at a broad line"], rows)
+    rows = [
+        [f"{name}, {way}", row["n"], show(row["right"]), show(row["sure"]), row["wrong"]]
+        for name, ways in content["answers"].items()
+        for way, row in ways.items()
+        if way in ("series", "single")
+    ]
+    title = "Redshifts of series and of their single spectra, within 0.01 of the catalogue"
+    return text + "\n" + make_table(title, ["spectra", "n", "right", "zwarn 0", "of these wrong"], rows)

@@ -7,8 +7,9 @@ Objects are simulated and trained nothing. By set of bands and signal-to-noise r
 sigma_NMAD and share of outliers, |dz| / (1 + z) > 0.15, of galaxies and quasars whose class was found; class
 accuracy; and how even the probability integral transform is (largest distance to a straight line). ``tower`` is the
 head; ``templates`` the nearest of noiseless objects by chi square; ``neighbour`` the nearest vector of these, and
-``untrained`` the same of a tower with random parameters. ``prior``: spectra at a signal-to-noise ratio of 0.5 to 1
-per pixel alone, photometry alone, and together. ``files``: real spectra with fluxes in their files.
+``untrained`` the same of a tower with random parameters. ``prior``: spectra of little signal alone, photometry alone,
+and together, how many redshifts become right and wrong by it, and the same with the photometry of other objects.
+``files``: real spectra with fluxes in their files.
 """
 
 import argparse
@@ -45,7 +46,7 @@ from astro_spectok.training.photometry_pairs import CHUNK, LN_WAVELENGTH, draw_p
 SEED, TEMPLATE_SEED, FAINT_SEED = 9101, 9102, 9103
 RATIOS = (5.0, 20.0, 50.0)
 SHARES = {"GALAXY": 0.45, "QSO": 0.25, "STAR": 0.3}
-FAINT, PRIOR_BANDS, PRIOR_SNR = (0.5, 1.0), "grzW1W2", 20.0
+FAINT, PRIOR_BANDS, PRIOR_SNR = ((0.5, 1.0), (1.0, 2.0), (3.0, 6.0)), "grzW1W2", 20.0
 #: redshifts of spectra that are right
 RIGHT = 0.01
 
@@ -90,8 +91,46 @@ def measure_sets(args, head):
 
 
 def measure_prior(args, head):
-    """Spectra of little signal alone, with photometry as their prior, and photometry alone."""
-    survey = Survey(args.data, families=("galaxies", "quasars"), instruments=("sdss", "boss", "desi"), snr=FAINT)
+    """Spectra alone, photometry alone, and both, by the signal of the spectra; also with photometry of others."""
+    rows = []
+    for snr in FAINT:
+        spectra, cls, z, table = draw_faint(args, snr)
+        filters = {name: band for name, band in zip(table.colnames, BANDS[PRIOR_BANDS], strict=False)}
+        photometric = PhotometricRedshift(filters, weights=args.weights, unit=u.uJy)
+        estimator = RedshiftEstimator(weights=args.weights, device="cpu")
+        alone = estimator.estimate(spectra, medium="vacuum")
+        answers = {
+            "spectrum": alone,
+            "photometry": photometric.estimate(table),
+            "together": estimator.estimate(spectra, medium="vacuum", prior=photometric.find_prior(table)),
+        }
+        if snr != FAINT[1]:
+            other = photometric.find_prior(table[np.roll(np.arange(len(table)), 1)])
+            answers["together, photometry of others"] = estimator.estimate(spectra, medium="vacuum", prior=other)
+        before = find_right(alone, cls, z)
+        for name, answer in answers.items():
+            right, dz = find_right(answer, cls, z), np.abs(np.asarray(answer["z"]) - z) / (1 + z)
+            same = np.asarray(answer["spectype"]) == np.array(CLASSES)[cls]
+            row = {"snr": list(snr), "method": name, "n": len(z), "class": float(same.mean())}
+            row |= {"within 0.01": float((dz < RIGHT).mean()), "within 0.15": float((dz < 0.15).mean())}
+            row |= {"gained": int((right & ~before).sum()), "lost": int((before & ~right).sum())}
+            if "zwarn" in answer.colnames:
+                sure = np.asarray(answer["zwarn"]) == 0
+                row |= {"zwarn 0": int(sure.sum()), "zwarn 0 and wrong": int((sure & ~right).sum())}
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def find_right(answer, cls, z):
+    """Answers whose class is right, and whose redshift is within `RIGHT`."""
+    dz = np.abs(np.asarray(answer["z"]) - z) / (1 + z)
+    return (dz < RIGHT) & (np.asarray(answer["spectype"]) == np.array(CLASSES)[cls])
+
+
+def draw_faint(args, snr):
+    """Spectra of galaxies and quasars in a range of signal, their classes and redshifts, and a table of photometry."""
+    survey = Survey(args.data, families=("galaxies", "quasars"), instruments=("sdss", "boss", "desi"), snr=snr)
     spectra, parts = [], []
     for k in range(-(-args.faint // 50)):
         # the same draw twice: once as what photometry sees, once as spectra
@@ -100,26 +139,9 @@ def measure_prior(args, head):
             spectra += to_spectra(group.observations[0])
     truth, cls, z = (np.concatenate([part[name] for part in parts]) for name in ("truth", "cls", "z"))
     seen = see(measure({"truth": truth, "cls": cls}), PRIOR_BANDS, PRIOR_SNR)
-    table = Table({f"flux_{k}": seen.flux[:, k].numpy() for k in range(len(BANDS[PRIOR_BANDS]))})
-    for k in range(len(BANDS[PRIOR_BANDS])):
-        table[f"flux_{k}_err"] = seen.error[:, k].numpy()
-    filters = {f"flux_{k}": name for k, name in enumerate(BANDS[PRIOR_BANDS])}
-    photometric = PhotometricRedshift(filters, weights=args.weights, unit=u.uJy)
-    estimator, inputs = RedshiftEstimator(weights=args.weights, device="cpu"), to_inputs(spectra)
-    answers = {
-        "spectrum": estimator.estimate(inputs, medium="vacuum"),
-        "photometry": photometric.estimate(table),
-        "together": estimator.estimate(inputs, medium="vacuum", prior=photometric.find_prior(table)),
-    }
-    rows = []
-    for name, answer in answers.items():
-        same = np.asarray(answer["spectype"]) == np.array(CLASSES)[cls]
-        dz = np.abs(np.asarray(answer["z"]) - z) / (1 + z)
-        row = {"method": name, "n": len(z), "class": float(same.mean())}
-        row |= {"within 0.01": float((dz < RIGHT).mean()), "within 0.15": float((dz < 0.15).mean())}
-        rows.append(row)
-        print(row, flush=True)
-    return rows
+    fluxes = {f"flux_{k}": seen.flux[:, k].numpy() for k in range(len(BANDS[PRIOR_BANDS]))}
+    errors = {f"{name}_err": seen.error[:, k].numpy() for k, name in enumerate(fluxes)}
+    return to_inputs(spectra), cls, z, Table(fluxes | errors)
 
 
 def measure_files(args, head):

@@ -29,7 +29,7 @@ from _sequences_table import make_sequences_table
 from _sizes_table import make_sizes_table
 from _stellar_tables import make_heads_table, make_stellar_tables, make_white_dwarf_table, plot_kiel_picture
 from _tables import make_table, show, show_snr
-from _transients_table import make_exposures_table, make_transients_table
+from _transients_table import make_exposures_table, make_series_table, make_transients_table
 from _wild_table import make_wild_table
 
 from astro_spectok.training.history import plot_curve, read_log
@@ -150,6 +150,7 @@ def make_tables():
     tables["properties_across"] = make_properties_table(read("properties"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))
+    tables["small_series"] = make_series_table(read("small_series"))
     tables["exposures"] = make_exposures_table(read("exposures"), read("exposures_unlike"))
     tables["sizes"] = make_sizes_table(read("sizes"))
     tables["small_few_labels"] = make_few_labels_table(read("small_few_labels"))

@@ -293,25 +293,53 @@ class TestVelocities:
 
 
 class TestChanges:
-    def test_what_changes_is_found(self, packaged_weights):
-        """A broad line that appears, and neither noise nor another slope."""
-        rng = np.random.default_rng(5)
-        x = np.linspace(4000, 7000, 1500)
-        base, spectra = 1 + 0.3 * np.sin(x / 200), []
-        for line in (0.0, 0.0, 0.8):
+    def make_spectra(self, lines, *, sigma=0.03, width=80.0, pixels=(1500, 1500, 1500), spikes=0):
+        """Spectra with slopes of their own, with a line in each, and pixels that are far too bright in the last."""
+        rng, spectra = np.random.default_rng(5), []
+        for line, n in zip(lines, pixels, strict=False):
+            x = np.linspace(4000, 7000, n)
             slope = (x / 5500) ** rng.normal(0, 0.2)
-            flux = (base + line * np.exp(-0.5 * ((x - 5600) / 80) ** 2)) * slope + rng.normal(0, 0.03, len(x))
+            flux = (1 + 0.3 * np.sin(x / 200) + line * np.exp(-0.5 * ((x - 5600) / width) ** 2)) * slope
+            flux += rng.normal(0, sigma, n)
+            if spikes and len(spectra) == len(lines) - 1:
+                flux[rng.integers(0, n, spikes)] += 20
             spectra.append(
                 Spectrum(
-                    flux=flux * u.Jy,
-                    spectral_axis=x * u.AA,
-                    uncertainty=StdDevUncertainty(np.full(len(x), 0.03), unit=u.Jy),
+                    flux=flux * u.Jy, spectral_axis=x * u.AA,
+                    uncertainty=StdDevUncertainty(np.full(n, sigma), unit=u.Jy),
                 )
-            )
-        found = find_changes(SpectrumSeries(spectra), device="cpu")
+            )  # fmt: skip
+        return SpectrumSeries(spectra)
+
+    @pytest.mark.parametrize("pixels", [(1500, 1500, 1500), (1500, 900, 2100), (180, 150, 200)])
+    def test_what_changes_is_found(self, pixels):
+        """A broad line that appears, with pixels of any width; and neither noise nor another slope."""
+        found = find_changes(self.make_spectra((0.0, 0.0, 0.8), pixels=pixels))
         assert found.changed[2]
         assert any(low < 5600 < high for low, high in found.ranges[2])
-        assert not find_changes(SpectrumSeries(spectra[:2]), device="cpu").changed.any()
+        assert not find_changes(self.make_spectra((0.0, 0.0), pixels=pixels)).changed.any()
+
+    def test_a_fifth_is_enough(self):
+        """Of a spectrum with a high signal-to-noise ratio, in both directions."""
+        for line in (0.2, -0.2):
+            found = find_changes(self.make_spectra((0.0, line), sigma=0.01))
+            assert found.changed.all()
+            low, high = found.ranges[1][0]
+            assert 5400 < low < 5600 < high < 5800
+
+    @pytest.mark.parametrize("options", [{"spikes": 40}, {"width": 2.0}])
+    def test_neither_cosmic_rays_nor_narrow_lines(self, options):
+        line = 5.0 if "width" in options else 0.0
+        assert not find_changes(self.make_spectra((0.0, line), **options)).changed.any()
+
+    def test_units_and_scale_do_not_matter(self):
+        spectra = self.make_spectra((0.0, 0.8))
+        brighter = Spectrum(
+            flux=spectra[1].flux.value * 8192 * u.mJy, spectral_axis=spectra[1].spectral_axis,
+            uncertainty=StdDevUncertainty(spectra[1].uncertainty.array * 8192, unit=u.mJy),
+        )  # fmt: skip
+        first, second = find_changes(spectra), find_changes(SpectrumSeries([spectra[0], brighter]))
+        np.testing.assert_allclose(first.difference, second.difference, rtol=1e-6, atol=1e-6)
 
     def test_bad_input(self):
         with pytest.raises(TypeError, match="SpectrumSeries"):

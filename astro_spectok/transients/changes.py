@@ -1,31 +1,37 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Which spectra of a series differ from the others beyond noise and calibration, and where."""
 
+import warnings
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 from astropy.time import Time
+from scipy.ndimage import median_filter
 
-from astro_spectok.embedding import tokenize
 from astro_spectok.spectra import SpectrumSeries
+from astro_spectok.utils.constants import SIGMA_PER_MAD
 from astro_spectok.utils.host import own_state
 
 __all__ = ["Changes", "find_changes"]
 
-#: bins in ln(wavelength), 3000 km/s: what is narrower is averaged
-STEP = 0.01
-#: Legendre polynomials in ln(wavelength) that calibrations may differ by
-CALIBRATION = 4
-#: standard deviations beyond which a bin has changed, and how many such bins beside each other
+#: least width of a bin in ln(wavelength), 3000 km/s, and the parts of it whose median is taken, so that cosmic rays and
+#: narrow lines count for nothing; a part is at least so many pixels of the coarsest spectrum wide
+STEP, PARTS, PIXELS = 0.01, 10, 1.2
+#: share of the parts of a bin that two spectra must share
+SHARED = 0.6
+#: bins of the running median that is taken for calibration; bins at either end, where it is worst, that are left out
+CALIBRATION, ENDS = 17, 3
+#: standard deviations beyond which a bin has changed, and how many such bins beside each other, with one sign
 BEYOND, TOGETHER = 4.0, 2
-#: relative error that decoding always has
+#: relative error that each spectrum always has
 LEAST_ERROR = 0.01
-#: fewest bins that two spectra share; rounds without what has changed
-LEAST, ROUNDS = 12, 4
+#: fewest bins that two spectra share
+LEAST = 12
+#: bands of water and oxygen in the Earth's atmosphere, whose correction is never exact; vacuum Angstrom
+TELLURIC = ((6860.0, 6960.0), (7160.0, 7340.0), (7580.0, 7710.0), (8120.0, 8350.0), (8940.0, 9800.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,24 +123,19 @@ class Changes:
 
 
 @own_state
-def find_changes(
-    series: SpectrumSeries,
-    *,
-    weights: str | PathLike[str] | None = None,
-    device: str = "auto",
-    medium: str | None = None,
-    resolution: Any = None,
-) -> Changes:
+def find_changes(series: SpectrumSeries, *, medium: str | None = None, resolution: Any = None) -> Changes:
     """Find which spectra of a series differ from the others, beyond noise and calibration errors, and where.
 
-    Each is tokenized and decoded to bins of 3000 km/s, with the error that decoding states; a smooth ratio, which
-    errors of calibration or another exposure make, is divided out.
+    Spectra are averaged in bins of 3000 km/s, by a median that cosmic rays and narrow lines do not move, and compared
+    with the mean of the others. What is smooth over 17 bins is divided out: errors of calibration, another exposure, or
+    a continuum that varies. What is left is compared with the noise, with 1 % of the flux, and with its own scatter
+    around. Bands of the atmosphere are left out, and three bins at either end, where calibration is worst.
 
     Parameters
     ----------
     series : `~astro_spectok.spectra.SpectrumSeries`
-        Two spectra or more.
-    weights, device, medium, resolution
+        Two spectra or more, in the observer's frame.
+    medium, resolution
         As for `~astro_spectok.tokenize`.
 
     Returns
@@ -153,81 +154,94 @@ def find_changes(
     >>> from astro_spectok.example import read_example
     >>> from astro_spectok.spectra import SpectrumSeries
     >>> from astro_spectok.transients import find_changes
-    >>> find_changes(SpectrumSeries([read_example(), read_example()]), device="cpu").changed.tolist()
+    >>> find_changes(SpectrumSeries([read_example(), read_example()])).changed.tolist()
     [False, False]
     """
     if not isinstance(series, SpectrumSeries):
         msg = f"series must be a SpectrumSeries; got {type(series).__name__}; write SpectrumSeries(spectra), say"
         raise TypeError(msg)
     batch = series.to_batch(medium=medium, resolution=resolution)
-    seen = [_find_range(batch, i) for i in range(len(batch))]
-    usable = [one for one in seen if one is not None]
+    spectra = [(batch.wavelength[batch.grid(i)], batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)])
+               for i in range(len(batch))]  # fmt: skip
+    usable = [wavelength[ivar > 0] for wavelength, _, ivar in spectra if np.count_nonzero(ivar > 0) > 1]
     if len(usable) < 2:
         msg = f"series must hold two spectra that can be used at least; got {len(usable)}"
         raise ValueError(msg)
-    low, high = np.log(min(one[0] for one in usable)), np.log(max(one[1] for one in usable))
-    edges = np.arange(low, high, STEP)
-    flux, error = (np.full((len(batch), max(len(edges) - 1, 1)), np.nan) for _ in range(2))
-    for i, tokens in enumerate(tokenize(batch, weights=weights, device=device, progress=False)):
-        if seen[i] is not None:
-            flux[i], error[i] = _decode(tokens, seen[i], edges)
-    difference, sigma = _compare(flux, error)
+    part = max(STEP / PARTS, PIXELS * max(float(np.median(np.diff(np.log(one)))) for one in usable))
+    parts = max(1, int(STEP / part))
+    first, last = (np.log(limit(one[place] for one in usable)) for limit, place in ((min, 0), (max, -1)))
+    bins = max(1, int(np.ceil((last - first) / (part * parts))))
+    edges = first + part * parts * np.arange(bins + 1)
+    flux, variance = (np.array(x) for x in zip(*(_bin(*one, edges, parts) for one in spectra), strict=True))
+    difference, error = _compare(flux, variance, np.exp((edges[1:] + edges[:-1]) / 2))
     if not np.isfinite(difference).any():
         msg = f"series must hold spectra that share {LEAST} bins of 3000 km/s at least; they share fewer"
         raise ValueError(msg)
-    ranges = tuple(_find_ranges(one / other, edges) for one, other in zip(difference, sigma, strict=True))
+    ranges = tuple(_find_ranges(one / other, edges) for one, other in zip(difference, error, strict=True))
     middle = np.exp((edges[1:] + edges[:-1]) / 2) * u.AA
-    return Changes(middle, difference, sigma, np.array([bool(one) for one in ranges]), ranges, series.times)
+    return Changes(middle, difference, error, np.array([bool(one) for one in ranges]), ranges, series.times)
 
 
-def _find_range(batch, i):
-    """First and last good wavelength of a spectrum; None of one without."""
-    good = batch.wavelength[batch.grid(i)][batch.ivar[batch.pixels(i)] > 0]
-    return (good[0], good[-1]) if len(good) else None
+def _bin(wavelength, flux, ivar, edges, parts):
+    """Means by inverse variance, and their variances, in the parts of bins: (m, parts) each, NaN without a pixel."""
+    n = (len(edges) - 1) * parts
+    good = (ivar > 0) & np.isfinite(flux)
+    place = np.floor((np.log(wavelength[good]) - edges[0]) / (edges[1] - edges[0]) * parts).astype(int)
+    inside = (place >= 0) & (place < n)
+    weight, value = ivar[good][inside].astype(float), flux[good][inside].astype(float)
+    total, summed = (np.bincount(place[inside], x, n) for x in (weight, weight * value))
+    seen = total > 0
+    mean, variance = (np.divide(x, total, out=np.full(n, np.nan), where=seen) for x in (summed, np.ones(n)))
+    return mean.reshape(-1, parts), variance.reshape(-1, parts)
 
 
-def _decode(tokens, seen, edges):
-    """Decoded flux and its error in bins; NaN where the spectrum is not, or not wholly."""
-    inside = (edges[:-1] >= np.log(seen[0])) & (edges[1:] <= np.log(seen[1]))
-    flux, error = (np.full(len(edges) - 1, np.nan) for _ in range(2))
-    if np.count_nonzero(inside) > 1:
-        model = tokens.decode(np.exp((edges[1:] + edges[:-1]) / 2)[inside] * u.AA)
-        flux[inside] = model.flux.value
-        error[inside] = np.hypot(model.uncertainty.array, LEAST_ERROR * np.abs(model.flux.value))
-    return flux, error
-
-
-def _compare(flux, error):
-    """Relative differences of each row from the mean of the others, and their errors: (n, m) each."""
-    level = np.nanmedian(np.abs(flux), axis=1, keepdims=True)
-    flux, error = flux / level, error / level
-    out, sigma = np.full(flux.shape, np.nan), np.full(flux.shape, np.nan)
-    for k in range(len(flux)):
-        others = np.delete(flux, k, axis=0)
-        weight = np.nan_to_num(np.delete(error, k, axis=0) ** -2.0)
-        total = weight.sum(axis=0)
-        mean = np.nansum(weight * np.nan_to_num(others), axis=0) / np.where(total > 0, total, np.nan)
-        own = error[k] ** -2.0
-        known = np.isfinite(flux[k]) & np.isfinite(mean) & (mean > 0)
-        if np.count_nonzero(known) < LEAST:
-            continue
-        place = np.linspace(-1, 1, flux.shape[1])
-        terms = np.polynomial.legendre.legvander(place, CALIBRATION - 1)[known] * mean[known, None]
-        trust = np.ones(np.count_nonzero(known))
-        both = np.sqrt(1 / own[known] + 1 / total[known])
-        for _ in range(ROUNDS):
-            scale = np.sqrt(trust) / both
-            found = np.linalg.lstsq(terms * scale[:, None], flux[k][known] * scale, rcond=None)[0]
-            off = (flux[k][known] - terms @ found) / both
-            trust = 1 / (1 + (off / 2) ** 2)
-        smooth = np.maximum(terms @ found, 1e-3)
-        out[k, known], sigma[k, known] = flux[k][known] / smooth - 1, both / smooth
+def _compare(flux, variance, middle):
+    """Relative differences of each spectrum from the mean of the others, and their errors: (n, m) each."""
+    out, sigma = (np.full((len(flux), len(middle)), np.nan) for _ in range(2))
+    with warnings.catch_warnings():
+        # bins without a pixel
+        warnings.simplefilter("ignore", RuntimeWarning)
+        level = np.nanmedian(np.abs(flux), axis=(1, 2), keepdims=True)
+        level = np.where(level > 0, level, np.nan)
+        flux, variance = flux / level, variance / level**2
+        for k in range(len(flux)):
+            weight = np.nan_to_num(1 / np.delete(variance, k, axis=0))
+            total = weight.sum(axis=0)
+            mean = (weight * np.nan_to_num(np.delete(flux, k, axis=0))).sum(axis=0) / np.where(total > 0, total, np.nan)
+            out[k], sigma[k] = _compare_pair(flux[k], variance[k], mean, 1 / total, middle)
     return out, sigma
 
 
+def _compare_pair(flux, variance, mean, mean_variance, middle):
+    """Relative difference of a spectrum from a mean, both in parts of bins (m, parts), and its error: (m,) each."""
+    both = np.isfinite(flux) & np.isfinite(mean)
+    flux, mean = np.where(both, flux, np.nan), np.where(both, mean, np.nan)
+    height = np.nanmedian(mean, axis=1)
+    scale = np.nanmedian(np.nanmedian(flux, axis=1) / np.where(height > 0, height, np.nan))
+    ratio = scale + np.nanmedian(flux - scale * mean, axis=1) / height
+    number = both.sum(axis=1)
+    # the median of n values has a variance of pi / 2 over n
+    noise = np.nansum(np.where(both, variance + scale**2 * mean_variance, 0), axis=1) * np.pi / 2
+    noise = np.sqrt(noise) / np.maximum(number, 1) / height
+    known = (number >= SHARED * flux.shape[1]) & (height > 0) & (ratio > 0) & np.isfinite(noise)
+    for low, high in TELLURIC:
+        known &= (middle < low) | (middle > high)
+    out, error = np.full(len(middle), np.nan), np.full(len(middle), np.nan)
+    if np.count_nonzero(known) < LEAST:
+        return out, error
+    smooth = median_filter(ratio[known], CALIBRATION, mode="reflect")
+    out[known] = ratio[known] / smooth - 1
+    around = SIGMA_PER_MAD * median_filter(np.abs(out[known]), 2 * CALIBRATION + 1, mode="reflect")
+    error[known] = np.maximum(np.hypot(noise[known] / smooth, np.sqrt(2) * LEAST_ERROR), around)
+    place = np.flatnonzero(known)
+    out[np.r_[place[:ENDS], place[-ENDS:]]] = np.nan
+    return out, error
+
+
 def _find_ranges(size, edges):
-    """Ranges in Angstrom in which bins beside each other differ by more than is likely."""
-    beyond = np.nan_to_num(np.abs(size)) > BEYOND
-    bounds = np.flatnonzero(np.diff(np.concatenate([[0], beyond.astype(int), [0]])))
-    pairs = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if b - a >= TOGETHER]
-    return [(float(np.exp(edges[a])), float(np.exp(edges[b]))) for a, b in pairs]
+    """Ranges in Angstrom in which bins beside each other differ, in one direction, by more than is likely."""
+    pairs = []
+    for beyond in (np.nan_to_num(size) > BEYOND, np.nan_to_num(size) < -BEYOND):
+        bounds = np.flatnonzero(np.diff(np.concatenate([[0], beyond.astype(int), [0]])))
+        pairs += [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if b - a >= TOGETHER]
+    return [(float(np.exp(edges[a])), float(np.exp(edges[b]))) for a, b in sorted(pairs)]
