@@ -114,7 +114,7 @@ def tokenize(
         shown = encoded.shown
         out[i] = SpectralTokens(
             *tokens, batch.info[i], out[i].meta, decoder, encoded.embedding, shown.good, shown.noise, shown.resolution,
-            encoded.solutions,
+            encoded.solutions, shown.unfiltered,
         )  # fmt: skip
     for i in contained.failed:
         info = replace(batch.info[i], message=contained.messages[i])

@@ -21,11 +21,15 @@ class ShownPixels:
         none.
     resolution : ndarray of float32, shape (T,)
         Resolving power, NaN where unknown.
+    unfiltered : ndarray of float32, shape (T, M), or None
+        DCT coefficients of each patch without the filter of tokens, as of
+        `~astro_spectok.network.shown.find_unfiltered`.
     """
 
     good: np.ndarray
     noise: np.ndarray
     resolution: np.ndarray
+    unfiltered: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

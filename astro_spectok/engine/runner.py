@@ -118,7 +118,7 @@ class Runner:
             Position in the batch; positions come in no particular order, each once.
         encoded : `EncodedSpectrum`
         """
-        from astro_spectok.network.shown import find_noise
+        from astro_spectok.network.shown import find_noise, find_unfiltered
 
         patch = self.network.config.patch
 
@@ -129,9 +129,12 @@ class Runner:
                 solutions = {}
                 embedding = self.embedder(self.embedder.names, patches, tokens, solutions=solutions)
                 noise = find_noise(patches)
+                # a network whose tokens hold no detail has none to keep
+                config = self.network.config
+                more = (find_unfiltered(patches, tokens, config),) if config.dct_coefficients else ()
             found = (
                 tokens, patches.grid.geometry, patches.mask, patches.grid.present, patches.scale, embedding,
-                patches.valid, noise, patches.resolution,
+                patches.valid, noise, patches.resolution, *more,
             )  # fmt: skip
             return [x.cpu().numpy() for x in found], list_solutions(self.network, solutions, len(group))
 

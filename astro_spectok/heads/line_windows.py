@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from astro_spectok.network.level import LARGEST
 from astro_spectok.network.resample import resample_features
+from astro_spectok.network.shown import find_quiet
 
 __all__ = ["WINDOWS", "Window", "WindowReader", "restore_pixels", "to_double"]
 
@@ -55,8 +56,6 @@ _LIMITS = (-1.0, 2.0)
 _NOISES, USUAL_SNR = (1e-4, 10.0), 30.0
 #: reach in bins of the kernel that broadens
 _REACH = 3
-#: noise over the median one beyond which a pixel is not taken as it is
-_NOISY = 10.0
 
 
 def restore_pixels(flux, patches):
@@ -76,10 +75,7 @@ def restore_pixels(flux, patches):
     -------
     tensor, shape (B, T, P)
     """
-    log_sigma = 2 * patches.channels[..., 2]
-    usual = log_sigma.masked_fill(~patches.valid, torch.nan).flatten(1).nanmedian(1).values[:, None, None]
-    quiet = patches.valid & (log_sigma < usual + math.log(_NOISY))
-    return torch.where(quiet, torch.sinh(patches.channels[..., 0]), flux)
+    return torch.where(find_quiet(patches), torch.sinh(patches.channels[..., 0]), flux)
 
 
 class WindowReader(nn.Module):

@@ -153,8 +153,8 @@ class StellarHead(Head):
         inputs : `~astro_spectok.network.HeadInputs`
             With detail, and given ``ln_doppler``, ln(1 + v / c) of each star's radial velocity, float64 (B,). Where
             pixels are at hand, weak lines are read from them, and bins whose pixels are bad do not count; ``pixels``
-            may be given as False, to read tokens all the same. Where ``filtered`` is given and not zero, pixels are
-            not as they were observed but as tokens hold them, and are read by the networks for these.
+            may be given as False, to read tokens all the same. Where ``filtered``, (B,), is given and not zero, pixels
+            are not as they were observed but as the filter of tokens left them, and are read by the networks for these.
 
         Returns
         -------
@@ -165,18 +165,24 @@ class StellarHead(Head):
         """
         mask, geometry, patches, level = inputs.mask, inputs.geometry, inputs.patches, inputs.tokens[..., 0]
         flux, good = local_flux(level, inputs.detail, mask, geometry, self.patch).float(), None
-        filtered = patches is None or not inputs.given.get("pixels", True)
-        if not filtered:
+        filtered = torch.ones(len(level), dtype=torch.bool, device=level.device)
+        if patches is not None and inputs.given.get("pixels", True):
             # some surveys flag pixels in the cores of lines: what fills them would be a shallower line
             flux, good = restore_pixels(flux, patches), patches.valid
-            filtered = bool(inputs.given.get("filtered", torch.zeros(1)).any())
-        ln_doppler, noise = inputs.given["ln_doppler"].to(geometry), None
+            filtered = inputs.given.get("filtered", torch.zeros(len(level))).to(level.device) > 0
+        ln_doppler = inputs.given["ln_doppler"].to(geometry)
         windows = [reader(flux, mask, geometry, ln_doppler, good) for reader in self.readers]
-        if filtered and len(self.filtered):
-            sigma = torch.full_like(level, torch.nan) if patches is None else find_noise(patches)
-            reader = self.readers[self.windows[_OPTICAL]]
-            noise = reader.read_noise(sigma, level, mask, geometry, ln_doppler, self.patch)
-        return self.read_windows(windows, noise)
+        if not (filtered.any() and len(self.filtered)):
+            return self.read_windows(windows)
+        sigma = torch.full_like(level, torch.nan) if patches is None else find_noise(patches)
+        reader = self.readers[self.windows[_OPTICAL]]
+        found = self.read_windows(windows, reader.read_noise(sigma, level, mask, geometry, ln_doppler, self.patch))
+        if filtered.all():
+            return found
+        usual = self.read_windows(windows)
+        return torch.where(filtered[:, None], found[0], usual[0]), torch.where(
+            filtered[:, None, None], found[1], usual[1]
+        )
 
     def interpret(self, output):
         """Mean and covariance of the labels, in double precision.

@@ -41,8 +41,9 @@ class Prepared:
         Names of the heads for redshifts and for types of stars; the latter is None where the weights have none.
     contained : `~astro_spectok.interface.containment.Containment`
         What spectra raise while they are measured.
-    of_tokens : bool
-        Whether the spectra are what tokens hold of them, without weak lines that noise hides.
+    filtered : ndarray of bool, shape (n,), or None
+        Spectra of which nothing is at hand but what a filter left in their tokens, without weak lines that noise hides;
+        None where there are none.
     """
 
     batch: SpectrumBatch
@@ -56,7 +57,7 @@ class Prepared:
     head: str
     type_head: str | None
     contained: Containment
-    of_tokens: bool = False
+    filtered: np.ndarray | None = None
 
     @property
     def types(self):
@@ -115,8 +116,8 @@ class Prepared:
 
         def run(part, index):
             given = {"ln_doppler": ln_doppler[index]}
-            if self.of_tokens:
-                given["filtered"] = np.ones(len(index))
+            if self.filtered is not None:
+                given["filtered"] = self.filtered[index].astype(float)
             return self.runner.measure(part, [name], given=given, progress=progress)
 
         for i, measured in self.contained.run(run, np.isfinite(ln_doppler)):

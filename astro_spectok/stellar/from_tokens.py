@@ -98,6 +98,7 @@ def prepare_tokens(redshifts, obj, medium, resolution):
     # what is filtered looks oversampled, as pixels do that were interpolated: it is read as it is all the same
     flags = prepared.flags & (batch.flags | ~int(InputFlag.PIXELS_AVERAGED))
     known = {one.name: getattr(prepared, one.name) for one in fields(prepared)}
-    known |= {"single": single, "of_tokens": True, "batch": batch, "flags": flags}
+    known |= {"single": single, "batch": batch, "flags": flags}
+    known["filtered"] = np.array([one.unfiltered is None for one in tokens])
     known["contained"] = Containment(batch, flags, single=single)
     return PreparedTokens(**known, tokens=tuple(tokens))

@@ -94,8 +94,9 @@ def find_labels(prepared, name, training, stars, progress):
             rest = _take_good(batch, i) / (1 + stars[i].z)
             require_finite("stellar label", mean, covariance)
             place = training.find_range(rest)
-            covariance = training.correct_covariance(names, covariance, place, of_tokens=prepared.of_tokens)
-            if prepared.of_tokens and not training.knows_tokens(place):
+            filtered = prepared.filtered is not None and bool(prepared.filtered[i])
+            covariance = training.correct_covariance(names, covariance, place, of_tokens=filtered)
+            if filtered and not training.knows_tokens(place):
                 own_flags[i] |= StellarFlag.EXTRAPOLATED
             outside = [label for label in names if np.count_nonzero(training.covers(rest, label)) < LEAST_PIXELS]
             _drop_unconstrained(names, mean, covariance, training.rules.informative * spread, outside)

@@ -19,7 +19,8 @@ def is_tokens(obj):
 def show_spectra(tokens, config):
     """The explicit part of tokens as a batch of spectra.
 
-    What weak lines the filter of tokens took for noise is not there; errors are those of the pixels as they were.
+    What is finer than the coefficients of a patch is not there, and in tokens of earlier versions, which hold filtered
+    ones alone, nor are weak lines that the filter took for noise. Errors are those of the pixels as they were.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def _show(tokens, config):
         raise ValueError(msg)
     good = ~np.asarray(tokens.mask)
     arrays = (torch.from_numpy(np.asarray(x)[None]) for x in (tokens.values, good, tokens.geometry))
-    position, width, flux = (x[0].numpy() for x in find_pixels(*arrays, config))
+    known = None if tokens.unfiltered is None else torch.from_numpy(np.asarray(tokens.unfiltered)[None])
+    position, width, flux = (x[0].numpy() for x in find_pixels(*arrays, config, known))
     # where a patch reaches into the next one, that one counts
     ends = np.append(position[1:, 0], np.inf)
     wanted = good[:, None] & (position < ends[:, None] - width[:, None] / 2)

@@ -59,6 +59,10 @@ class SpectralTokens:
         Class, ln(1 + z) and probability of the redshifts that the tokens allow, the most probable first: coarser than
         those of `~astro_spectok.estimators.RedshiftEstimator`, which reads the pixels too. () where the weights find
         none.
+    unfiltered : ndarray of float32, shape (T, M), or None
+        The DCT coefficients of each patch, the last of its ``values``, without their filter, which takes weak lines
+        away with the noise: `~astro_spectok.estimators.StellarParameterEstimator` reads these. None for tokens of a
+        file that does not hold them.
 
     Examples
     --------
@@ -90,6 +94,7 @@ class SpectralTokens:
     noise: np.ndarray | None = None
     resolution: np.ndarray | None = None
     solutions: tuple[tuple[str, float, float], ...] = ()
+    unfiltered: np.ndarray | None = None
 
     def __len__(self):
         return len(self.values)

@@ -77,7 +77,7 @@ def write_tokens(tokens, path, *, overwrite=False):
 
 
 def _add_explicit(table, tokens):
-    """Columns of what tokens say of their pixels, where any of them does: good ones as bits, noise, resolution."""
+    """Columns of what tokens say of their pixels, where any of them does: good ones as bits, noise, resolution, lines."""
     patch = max((t.good_pixels.shape[1] for t in tokens if t.good_pixels is not None), default=0)
     if not patch:
         return
@@ -90,6 +90,11 @@ def _add_explicit(table, tokens):
         rows.append((np.packbits(bits, axis=1), *numbers))
     for name, values in zip(("good_pixels", "noise", "resolution"), zip(*rows, strict=True), strict=True):
         table[name] = np.concatenate(values)
+    if size := max((t.unfiltered.shape[1] for t in tokens if t.unfiltered is not None), default=0):
+        unknown = np.full(size, np.nan, np.float32)
+        table["unfiltered"] = np.concatenate([
+            np.tile(unknown, (len(t), 1)) if t.unfiltered is None else t.unfiltered for t in tokens
+        ])  # fmt: skip
 
 
 def _read_explicit(table, rows, spectrum):
@@ -97,7 +102,11 @@ def _read_explicit(table, rows, spectrum):
     if "patch" not in spectrum or "good_pixels" not in table.colnames:
         return {}
     bits = np.unpackbits(np.array(table["good_pixels"][rows], np.uint8), axis=1)
-    return {
+    found = {}
+    if "unfiltered" in table.colnames:
+        unfiltered = np.array(table["unfiltered"][rows], np.float32)
+        found = {"unfiltered": None if np.isnan(unfiltered).any() else unfiltered}
+    return found | {
         "good_pixels": bits[:, : spectrum["patch"]].astype(bool),
         "noise": np.array(table["noise"][rows], np.float32),
         "resolution": np.array(table["resolution"][rows], np.float32),
