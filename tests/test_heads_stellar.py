@@ -282,6 +282,29 @@ def test_networks_for_tokens_read_what_tokens_show():
     torch.testing.assert_close(*same)
 
 
+def test_each_of_several_is_read_by_its_own_networks():
+    """Filtered flux beside pixels in one batch: as alone."""
+    head = make_filtered()
+    with torch.no_grad():
+        head.filtered[0].out.bias += 1.0
+    x, n = torch.arange(np.log(3700.0), np.log(7300.0), 2.3e-4), 2
+    flux = 1 + 0.1 * torch.sin(40 * x)
+    one = build_patches(x.double(), flux, torch.full_like(x, 1e4), torch.tensor([0, len(x)]), PATCH)
+    both = build_patches(
+        x.double().repeat(n), flux.repeat(n), torch.full((n * len(x),), 1e4), torch.arange(n + 1) * len(x), PATCH
+    )
+
+    def measure(patches, filtered):
+        tokens, detail = torch.zeros(*patches.mask.shape, 4), torch.zeros(*patches.mask.shape, 16)
+        given = {"ln_doppler": torch.zeros(len(filtered), dtype=torch.float64), "filtered": torch.tensor(filtered)}
+        with torch.inference_mode():
+            return head(HeadInputs(tokens, detail, patches.mask, patches.grid.geometry, patches, given))[0]
+
+    found = measure(both, [1.0, 0.0])
+    torch.testing.assert_close(found, torch.cat([measure(one, [1.0]), measure(one, [0.0])]), rtol=1e-5, atol=1e-5)
+    assert (found[0] - found[1])[:3].abs().min() > 1e-3
+
+
 def test_optical_and_infrared_are_combined(head):
     """Two windows together: a smaller error than either, and a mean between theirs where labels are not coupled."""
     optical, infrared = show_window(head, 0), show_window(head, 2)

@@ -13,17 +13,19 @@ from astro_spectok.heads import RedshiftConfig, build_model
 from astro_spectok.network import NetworkConfig, get_config
 from astro_spectok.network.detail import detail_basis, expand_detail, filter_detail, local_flux
 from astro_spectok.network.level import patch_level
+from astro_spectok.network.shown import find_pixels, find_unfiltered
 
 NUMBER = 16
 
 
-def make_line(snr, *, width=2.0, seed=0, n=640):
+def make_line(snr, *, width=2.0, seed=0, n=640, strength=0.5, bad=()):
     """A flat spectrum with lines in every patch at a signal-to-noise ratio: its `PatchBatch` and its noiseless flux."""
     x = 8.3 + np.arange(n) * 1e-4
     place = np.arange(20, n, 40)
-    clean = 1 + 0.5 * np.exp(-0.5 * ((np.arange(n)[:, None] - place) / width) ** 2).sum(1)
+    clean = 1 + strength * np.exp(-0.5 * ((np.arange(n)[:, None] - place) / width) ** 2).sum(1)
     noise = np.random.default_rng(seed).normal(0, 1 / snr, n)
     flux, ivar = (clean + noise).astype(np.float32), np.full(n, snr**2, np.float32)
+    flux[list(bad)], ivar[list(bad)] = 1e6, 0
     return stack_spectra([(x, flux, ivar)]), torch.from_numpy(clean.astype(np.float32)).view(1, -1, PATCH)
 
 
@@ -120,6 +122,38 @@ def test_heads_do_without_the_detail():
     with torch.inference_mode():
         own, given = (network.eval().read("redshift", network.encode(patches, detail=x), *where) for x in (True, False))
     assert all(torch.equal(a, b) for a, b in zip(own, given, strict=True))
+
+
+def show_lines(patches, filtered):
+    """Slope of the flux that the explicit part of tokens shows over the noiseless contrast of lines: 1 where kept."""
+    network = make_network(dct_coefficients=NUMBER)
+    where = patches.mask, patches.grid.geometry
+    with torch.inference_mode():
+        tokens = network.encode(patches, learned=False)
+        coefficients = None if filtered else find_unfiltered(patches, tokens, network.config)
+        *_, flux = find_pixels(tokens, *where, network.config, coefficients)
+    return flux * patches.scale
+
+
+def test_weak_lines_are_kept_without_the_filter():
+    """Lines of a third of the noise, which the filter takes away: as strong as they are in the mean over many."""
+    slopes = {True: [], False: []}
+    for seed in range(8):
+        patches, clean = make_line(20.0, strength=0.03, seed=seed)
+        contrast = clean - clean.mean()
+        for filtered, found in slopes.items():
+            found.append(float((contrast * show_lines(patches, filtered)).sum() / (contrast**2).sum()))
+    assert np.mean(slopes[False]) == pytest.approx(1.0, abs=0.1)
+    assert np.mean(slopes[True]) < 0.5
+
+
+def test_unfiltered_coefficients_are_those_of_the_filter_where_pixels_are_bad():
+    """Whatever stands in them; those of the good ones are the flux itself, up to what is finer than coefficients."""
+    bad = (101, 102, 103)
+    found = [show_lines(make_line(500.0, bad=which)[0], filtered=False) for which in ((), bad)]
+    clean = make_line(500.0)[1]
+    assert (found[0] - clean).abs().max() < 0.02
+    assert (found[1] - clean).abs().max() < 0.1
 
 
 def test_contrast_needs_the_detail():

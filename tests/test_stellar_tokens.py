@@ -71,7 +71,8 @@ def test_spectra_come_back():
 
 
 def test_one(estimator, tokens):
-    """What the head says, in the terms of a spectrum, flagged where errors of labels from tokens are not known."""
+    """What the head says, in the terms of a spectrum, flagged where errors of filtered flux are not known."""
+    tokens = replace(tokens, unfiltered=None)
     found = estimator.estimate(tokens)
     assert found.teff.to_value(u.K) == pytest.approx(10 ** SUN[0])
     assert found.fe_h_err.to_value(u.dex) == pytest.approx(SIGMA[2])
@@ -80,8 +81,15 @@ def test_one(estimator, tokens):
     assert np.isfinite(found.rv)
 
 
+def test_unfiltered(estimator, tokens):
+    """Where tokens hold coefficients without their filter, labels are as good as from pixels: no flag."""
+    coefficients = np.zeros((len(tokens), 16), np.float32)
+    assert not estimator.estimate(replace(tokens, unfiltered=coefficients)).warn & StellarFlag.EXTRAPOLATED
+
+
 def test_known_errors(redshift_weights, monkeypatch, tokens):
-    """Errors of labels from tokens are those that were fitted for these, and then there is no flag."""
+    """Errors of filtered flux are those that were fitted for it, and then there is no flag."""
+    tokens = replace(tokens, unfiltered=None)
     add_stellar_head(monkeypatch, redshift_weights)
     head = load_network(redshift_weights, "cpu").heads["stellar"]
     scales = {"teff": 1.0, "fe_h": 2.0} | {f"{name} 3600-7390 tokens": 3.0 for name in ("teff", "fe_h")}

@@ -47,6 +47,12 @@ def assert_same_tokens(actual, expected):
         a, b = getattr(actual, name), getattr(expected, name)
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
         np.testing.assert_array_equal(a, b)
+    for name in ("good_pixels", "noise", "resolution", "unfiltered"):
+        a, b = getattr(actual, name), getattr(expected, name)
+        assert (a is None) == (b is None)
+        if b is not None and len(expected):
+            assert (a.dtype, a.shape) == (b.dtype, b.shape)
+            np.testing.assert_array_equal(a, b)
     assert (actual.scale, actual.info, actual.meta) == (expected.scale, expected.info, expected.meta)
     assert repr(actual) == repr(expected)
     np.testing.assert_allclose(actual.embedding, expected.embedding, rtol=1e-5, atol=1e-6)
@@ -59,6 +65,13 @@ def assert_same_tokens(actual, expected):
 
 
 class TestParts:
+    def test_unfiltered(self):
+        """Coefficients before their filter, where tokens hold any: they differ from those in the values."""
+        tokens = tokenize(make_spectrum())
+        filtered = tokens.values[:, -16:]
+        assert tokens.unfiltered.shape == filtered.shape
+        assert (np.abs(tokens.unfiltered) > np.abs(filtered)).mean() > 0.8
+
     def test_mask(self, weights):
         """Tokens without a good pixel are masked, and zero."""
         spectrum = make_spectrum()
@@ -196,6 +209,13 @@ class TestFiles:
     def test_packaged(self, tokens, path):
         tokens.write(path)
         assert_same_tokens(SpectralTokens.read(path), tokens)
+
+    def test_without_unfiltered_coefficients(self, tokens, path):
+        """Tokens of earlier versions lack them, alone and in a file with others."""
+        former = dataclasses.replace(tokens, unfiltered=None)
+        SpectralTokensList([former, tokens]).write(path)
+        for again, own in zip(SpectralTokensList.read(path), (former, tokens), strict=True):
+            assert_same_tokens(again, own)
 
     def test_velocity_and_air(self, tiny_weights, path):
         spectrum = make_spectrum()

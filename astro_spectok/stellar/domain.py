@@ -198,7 +198,7 @@ class StellarTraining:
         number : int or None
             As of `find_range`.
         of_tokens : bool, optional
-            Whether it is read from tokens, without the pixels.
+            Whether it is read from the filtered flux that tokens of files of earlier versions hold.
 
         Returns
         -------
@@ -209,7 +209,7 @@ class StellarTraining:
         return f"{where} tokens" if of_tokens else where
 
     def knows_tokens(self, number):
-        """Whether the errors of labels that are read from tokens are known.
+        """Whether the errors of labels that are read from the filtered flux of tokens are known.
 
         Parameters
         ----------
