@@ -77,7 +77,7 @@ def write_tokens(tokens, path, *, overwrite=False):
 
 
 def _add_explicit(table, tokens):
-    """Columns of what tokens say of their pixels, where any of them does: good ones as bits, noise, resolution, lines."""
+    """Columns of what tokens say of their pixels, where any does: good ones as bits, noise, resolution, and flux."""
     patch = max((t.good_pixels.shape[1] for t in tokens if t.good_pixels is not None), default=0)
     if not patch:
         return
