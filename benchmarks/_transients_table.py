@@ -97,4 +97,11 @@ def make_series_table(content):
         if way in ("series", "single")
     ]
     title = "Redshifts of series and of their single spectra, within 0.01 of the catalogue"
-    return text + "\n" + make_table(title, ["spectra", "n", "right", "zwarn 0", "of these wrong"], rows)
+    text += "\n" + make_table(title, ["spectra", "n", "right", "zwarn 0", "of these wrong"], rows)
+    rows = [
+        [name, row["n"], show(row["group"]), show(row["z"]), f"{row['phase']:.1f}"]
+        for name, row in content["supernovae"].items()
+    ]
+    title = "Supernovae of the test set with two known phases or more, by ``TransientEstimator``"
+    header = ["spectra", "n", "right group", "right redshift", "median error of the phase in days"]
+    return text + "\n" + make_table(title, header, rows)

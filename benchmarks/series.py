@@ -9,7 +9,9 @@ visit is shifted by 10 to 50 km/s; how often `~astro_spectok.transients.find_cha
 should not show. *Pairs of SDSS*: galaxies and quasars observed twice, years apart, most of them because a broad line
 came or went. How many pairs have changed, and in how many of these at a broad line; the same for two copies of the
 first spectrum with noise added to each, as they are and with a line in the second of 20 and 40 % of the flux, 5300 km/s
-wide. *One answer*: class and redshift of the series and of its spectra, beside the catalogue.
+wide. *One answer*: class and redshift of the series and of its spectra, beside the catalogue. *Supernovae of superfit*:
+those of the test set with two known phases or more, at a redshift of 0.05 and with the dates that their phases say:
+groups of types, redshifts and phases of the series, and of its spectra.
 """
 
 import argparse
@@ -18,13 +20,15 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from _transient_sets import group_type
 from astropy import units as u
 from astropy.nddata import InverseVariance
 from astropy.stats import mad_std
+from astropy.time import Time
 from specutils import Spectrum
 
 import astro_spectok
-from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
+from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator, TransientEstimator
 from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import SpectrumSeries
@@ -39,6 +43,8 @@ BROAD = {"Mg II": 2799.0, "H gamma": 4341.7, "H beta": 4862.7, "H alpha": 6564.6
 REACH = 12000.0
 #: lines that are added: peaks over the flux, range of wavelengths in Angstrom, and width in ln(wavelength)
 LINES, ADDED, WIDTH = (0.0, 0.2, 0.4), (4500.0, 6700.0), 0.0075
+#: redshift that supernovae are seen at, which are stored at rest, and most days from maximum
+SEEN_AT, MOST_DAYS = 0.05, 70.0
 
 
 def read_groups(path, key, limit=None):
@@ -177,6 +183,49 @@ def measure_answers(estimator, groups):
     return out
 
 
+def read_supernovae(path, limit=None):
+    """Series of supernovae with their types and phases: list of (SpectrumSeries, str, ndarray)."""
+    spectra, columns = load_set(path)
+    names, phases, out = columns["origin"].astype(str), columns["age"].astype(float), []
+    for name in dict.fromkeys(names):
+        rows = np.flatnonzero((names == name) & (np.abs(phases) < MOST_DAYS))
+        rows = rows[np.argsort(phases[rows])]
+        if len(rows) < 2:
+            continue
+        seen = [
+            Spectrum(
+                flux=spectra[i][1] * u.Jy, spectral_axis=spectra[i][0] * (1 + SEEN_AT) * u.AA, mask=spectra[i][2] <= 0,
+                meta={"medium": "vacuum"},
+            )
+            for i in rows
+        ]  # fmt: skip
+        times = Time(60000 + phases[rows] * (1 + SEEN_AT), format="mjd")
+        out.append((SpectrumSeries(seen, times), str(columns["subclass"][rows[0]]), phases[rows]))
+    return out[:limit]
+
+
+def measure_transients(estimator, supernovae):
+    """Groups, redshifts and phases of series and of single spectra: dict."""
+    rows = {"series": [], "single": []}
+    for series, kind, phases in supernovae:
+        joint = estimator.estimate(series)
+        rows["series"].append((joint.type, joint.z, joint.phase.value, kind, phases[0]))
+        table = estimator.estimate(list(series))
+        for one, phase in zip(table, phases, strict=True):
+            rows["single"].append((str(one["type"]), float(one["z"]), one["phase"].value, kind, phase))
+    out = {}
+    for name, values in rows.items():
+        found, z, phase, kind, truth = (np.array(x) for x in zip(*values, strict=True))
+        known = np.array([bool(group_type(x)) for x in kind])
+        group = np.array([group_type(x) == group_type(y) for x, y in zip(found, kind, strict=True)])
+        off = np.abs(phase - truth)[group & np.isfinite(phase)]
+        out[name] = {
+            "n": len(z), "known": int(known.sum()), "group": float(group[known].mean()),
+            "z": float((np.abs(z - SEEN_AT) < 0.01 * (1 + SEEN_AT)).mean()), "phase": float(np.median(off)),
+        }  # fmt: skip
+    return out
+
+
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -188,6 +237,7 @@ def main(argv=None):
     warnings.simplefilter("ignore", SpectokWarning)
     stars = read_groups(options.data / "lamost_real.npz", "object", options.limit)
     pairs = read_groups(options.data / "sdss_more_real.npz", "group", options.limit)
+    supernovae = read_supernovae(options.data / "sn_superfit_real.npz", options.limit)
     redshift = RedshiftEstimator(options.weights, "cpu")
     content = {
         "version": astro_spectok.__version__,
@@ -205,8 +255,9 @@ def main(argv=None):
             "visits of LAMOST": measure_answers(redshift, stars),
             "pairs of SDSS": measure_answers(redshift, pairs),
         },
+        "supernovae": measure_transients(TransientEstimator(options.weights, "cpu"), supernovae),
     }
-    print(json.dumps({name: content[name] for name in ("changes", "answers")}, indent=1))
+    print(json.dumps({name: content[name] for name in ("changes", "answers", "supernovae")}, indent=1))
     if options.json:
         options.json.write_text(json.dumps(content, indent=1) + "\n")
 

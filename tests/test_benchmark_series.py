@@ -44,6 +44,7 @@ def test_table(load):
         "velocities": [{"shift": 10.0, "n": 3, "variable": 0.5, "pulls": 1.0, "error": 4.0}],
         "changes": {"pairs of SDSS": {"n": 4, "changed": 2, "at_broad_line": 1}},
         "answers": {"pairs of SDSS": {"disagree": 0, "series": {"n": 4, "right": 1.0, "sure": 1.0, "wrong": 0}}},
+        "supernovae": {"series": {"n": 4, "known": 4, "group": 1.0, "z": 1.0, "phase": 2.0}},
     }
     make = load("_transients_table").make_series_table
     text = make(content)
