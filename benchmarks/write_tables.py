@@ -19,6 +19,7 @@ from _few_labels_table import make_ahead_table, make_few_labels_table
 from _figures import format_figures, make_figures
 from _files_table import make_files_table
 from _galaxies_table import make_galaxies_tables
+from _outliers_table import make_outliers_table
 from _photometry_table import make_image_table, make_photometry_tables, make_properties_table
 from _readme_table import make_readme_block, replace_block
 from _redrock_table import make_redrock_table
@@ -150,6 +151,7 @@ def make_tables():
     tables["properties_across"] = make_properties_table(read("properties"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))
+    tables["small_outliers"] = make_outliers_table(read("small_outliers"))
     tables["small_series"] = make_series_table(read("small_series"))
     tables["exposures"] = make_exposures_table(read("exposures"), read("exposures_unlike"))
     tables["sizes"] = make_sizes_table(read("sizes"))
