@@ -7,6 +7,7 @@ from pathlib import Path
 
 from astro_spectok.cli.measure import find_status, measure_files
 from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+from astro_spectok.cli.results import write_result
 
 __all__ = ["add_fit", "add_predict"]
 
@@ -214,15 +215,16 @@ def _run_predict(args):
     """Predict for the spectra of all files and write the table."""
     from functools import partial
 
+    from astro_spectok.adapt import AdaptFlag
     from astro_spectok.adapt.base import SpectrumModel
 
     model = SpectrumModel.load(args.estimator, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens)
     table = measure_files(args, partial(model.estimate_files, redshift=args.redshift))
-    if not args.quiet:
-        used, sure = sum(1 for text in table["message"] if not text), sum(1 for warn in table["warn"] if warn < 65536)
-        unusable = len(table) - used
-        write_line(
-            f"{args.out}: {used} spectra measured, {max(sure - unusable, 0)} of them like those it was learned from; "
-            f"{unusable} flagged as unusable"
-        )
+    used, sure = sum(1 for text in table["message"] if not text), sum(1 for warn in table["warn"] if warn < 65536)
+    unusable = len(table) - used
+    summary = (
+        f"{used} spectra measured, {max(sure - unusable, 0)} of them like those it was learned from; "
+        f"{unusable} flagged as unusable"
+    )
+    write_result(table, args, summary, flags=AdaptFlag)
     return find_status(table)

@@ -25,6 +25,7 @@ from astro_spectok.cli.options import (
     write_line,
 )
 from astro_spectok.cli.remarks import show_warnings
+from astro_spectok.cli.results import write_result
 from astro_spectok.cli.search import add_index, add_outliers, add_similar
 from astro_spectok.cli.sequences import add_sequence_options, check_sequence_options, pretrain_along
 from astro_spectok.cli.survey import add_survey
@@ -105,7 +106,7 @@ def add_embed(subparsers):
     """Add ``spectok embed``."""
     description = "Turn the spectra in files into vectors, and write one table with a row for each spectrum."
     parser = subparsers.add_parser("embed", help=description, description=description)
-    add_file_options(parser)
+    add_file_options(parser, prints=False)
     parser.add_argument(
         "--parts", type=split_names, metavar="A,B",
         help="parts of the embedding: lines, colours, redshift, learned (default: all)",
@@ -124,9 +125,8 @@ def _run_embed(args):
     check_parts(args.parts)
     options = {"weights": args.weights, "device": args.device, "batch_tokens": args.batch_tokens, "parts": args.parts}
     table = measure_files(args, partial(embed_files, **options))
-    if not args.quiet:
-        used = sum(1 for message in table["message"] if not message)
-        write_line(f"{args.out}: {used} spectra embedded, {len(table) - used} flagged as unusable")
+    used = sum(1 for message in table["message"] if not message)
+    write_result(table, args, f"{used} spectra embedded, {len(table) - used} flagged as unusable")
     return find_status(table)
 
 

@@ -2,7 +2,8 @@
 """The subcommands of ``spectok`` for what is in files: ``redshift``, ``stellar``, ``galaxy``, ``transient``."""
 
 from astro_spectok.cli.measure import find_status, measure_files
-from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+from astro_spectok.cli.options import add_common_options, add_file_options, split_names
+from astro_spectok.cli.results import write_result
 
 __all__ = [
     "add_galaxy",
@@ -14,6 +15,15 @@ __all__ = [
     "add_transient",
     "add_transient_options",
 ]
+
+#: columns that are printed where no file is named for the table
+REDSHIFT = ("name", "spectype", "z", "z_err", "p_best", "zwarn", "message")
+STELLAR = (
+    "name", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "rv", "rv_err", "warn", "message",
+)  # fmt: skip
+GALAXY = ("name", "z", "age", "age_err", "metallicity", "metallicity_err", "a_v", "sigma_v", "sigma_v_err", "warn",
+          "message")  # fmt: skip
+TRANSIENT = ("name", "type", "p_type", "phase", "phase_err", "z", "z_err", "warn", "message")
 
 
 def add_redshift(subparsers):
@@ -40,6 +50,7 @@ def add_redshift_options(parser):
 def _run_redshift(args):
     """Measure the spectra of all files and write the table."""
     from astro_spectok.estimators import RedshiftEstimator
+    from astro_spectok.redshift import RedshiftFlag
 
     z_range = None if args.z_range is None else tuple(args.z_range)
     estimator = RedshiftEstimator(
@@ -47,9 +58,8 @@ def _run_redshift(args):
     )  # fmt: skip
     table = _estimate_files(estimator, args, posterior=args.posterior)
     measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
-    if not args.quiet:
-        unusable = len(table) - measured
-        write_line(f"{args.out}: {measured} spectra measured, {sure} with zwarn 0; {unusable} flagged as unusable")
+    summary = f"{measured} spectra measured, {sure} with zwarn 0; {len(table) - measured} flagged as unusable"
+    write_result(table, args, summary, REDSHIFT, RedshiftFlag)
     return find_status(table)
 
 
@@ -75,16 +85,17 @@ def _run_stellar(args):
     import numpy as np
 
     from astro_spectok.estimators import StellarParameterEstimator
+    from astro_spectok.stellar import StellarFlag
 
     estimator = StellarParameterEstimator(args.weights, args.device, args.batch_tokens, assume_star=args.assume_star)
     table = _estimate_files(estimator, args)
-    if not args.quiet:
-        given = np.isfinite(table["teff"].value)
-        n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
-        write_line(
-            f"{args.out}: parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
-            f"{np.count_nonzero(~given)} flagged without parameters"
-        )
+    given = np.isfinite(table["teff"].value)
+    n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
+    summary = (
+        f"parameters of {n} {'star' if n == 1 else 'stars'}, {sure} with warn 0; "
+        f"{np.count_nonzero(~given)} flagged without parameters"
+    )
+    write_result(table, args, summary, STELLAR, StellarFlag)
     return find_status(table)
 
 
@@ -113,18 +124,19 @@ def _run_galaxy(args):
     import numpy as np
 
     from astro_spectok.estimators import GalaxyPropertyEstimator
+    from astro_spectok.galaxies import GalaxyFlag
 
     estimator = GalaxyPropertyEstimator(
         args.weights, args.device, args.batch_tokens, assume_galaxy=args.assume_galaxy
     )  # fmt: skip
     table = _estimate_files(estimator, args, redshift=args.redshift)
-    if not args.quiet:
-        given = np.isfinite(table["z"].value)
-        n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
-        write_line(
-            f"{args.out}: properties of {n} {'galaxy' if n == 1 else 'galaxies'}, {sure} with warn 0; "
-            f"{np.count_nonzero(~given)} flagged without properties"
-        )
+    given = np.isfinite(table["z"].value)
+    n, sure = np.count_nonzero(given), np.count_nonzero(given & (table["warn"] == 0))
+    summary = (
+        f"properties of {n} {'galaxy' if n == 1 else 'galaxies'}, {sure} with warn 0; "
+        f"{np.count_nonzero(~given)} flagged without properties"
+    )
+    write_result(table, args, summary, GALAXY, GalaxyFlag)
     return find_status(table)
 
 
@@ -150,20 +162,21 @@ def add_transient_options(parser):
 def _run_transient(args):
     """Type the transients of all files and write the table."""
     from astro_spectok.estimators import TransientEstimator
+    from astro_spectok.transients import TransientFlag
 
     estimator = TransientEstimator(args.weights, args.device, args.batch_tokens, assume_transient=args.assume_transient)
     table = _estimate_files(estimator, args)
-    if not args.quiet:
-        n = sum(1 for p in table["p_transient"] if p > 0.5)
-        unusable = sum(1 for name in table["type"] if not name)
-        sure = sum(1 for p, flags in zip(table["p_transient"], table["warn"], strict=True) if p > 0.5 and not flags)
-        write_line(
-            f"{args.out}: {n} {'transient' if n == 1 else 'transients'} in {len(table)} spectra, {sure} with warn 0; "
-            f"{unusable} flagged as unusable"
-        )
+    n = sum(1 for p in table["p_transient"] if p > 0.5)
+    unusable = sum(1 for name in table["type"] if not name)
+    sure = sum(1 for p, flags in zip(table["p_transient"], table["warn"], strict=True) if p > 0.5 and not flags)
+    summary = (
+        f"{n} {'transient' if n == 1 else 'transients'} in {len(table)} spectra, {sure} with warn 0; "
+        f"{unusable} flagged as unusable"
+    )
+    write_result(table, args, summary, TRANSIENT, TransientFlag)
     return find_status(table)
 
 
 def _estimate_files(estimator, args, **kwargs):
-    """The table of an estimator for the files of a command line, which is also written."""
+    """The table of an estimator for the files of a command line."""
     return measure_files(args, lambda paths, **options: estimator.estimate_files(paths, **options, **kwargs))

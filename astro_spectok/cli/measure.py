@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Shared parts of all commands that measure files: early checks, the table, the models, the exit status."""
+"""Shared parts of all commands that measure files: early checks, the models, the exit status."""
 
 from astro_spectok.cli.inputs import expand_paths, refuse_own_output
 from astro_spectok.cli.models import check_folder, write_models
-from astro_spectok.cli.options import collect_reading, note_command
+from astro_spectok.cli.options import collect_reading
+from astro_spectok.cli.results import check_target
 
 __all__ = ["NOTHING", "SOME", "find_status", "measure_files"]
 
@@ -12,7 +13,7 @@ NOTHING, SOME = 1, 3
 
 
 def measure_files(args, measure):
-    """Measure the spectra in files, write the table, and the models if they are asked for.
+    """Measure the spectra in files, and write their models if these are asked for.
 
     Parameters
     ----------
@@ -30,11 +31,10 @@ def measure_files(args, measure):
     OSError, ValueError
         What the arguments name is not there, or the output cannot be written: known before anything is read.
     """
-    from astro_spectok.utils.writing import check_output, write_table
-
     paths = expand_paths(args.files, recursive=args.recursive)
-    refuse_own_output(paths, args.out, args.files)
-    check_output(args.out, overwrite=args.overwrite)
+    if args.out is not None:
+        refuse_own_output(paths, args.out, args.files)
+    check_target(args)
     if args.model:
         check_folder(args.model, overwrite=args.overwrite)
     reading = collect_reading(args)
@@ -44,10 +44,7 @@ def measure_files(args, measure):
         options = {"weights": args.weights, "device": args.device, "overwrite": args.overwrite}
         # each file is read once, for the table and for the model
         paths = OpenFiles(write_models(args.model, read_files(paths, **reading), **options), len(paths))
-    table = measure(paths, **reading, progress=False if args.quiet else (args.progress or None))
-    note_command(table, args)
-    write_table(table, args.out, overwrite=args.overwrite)
-    return table
+    return measure(paths, **reading, progress=False if args.quiet else (args.progress or None))
 
 
 def find_status(table):

@@ -81,13 +81,15 @@ def add_common_options(parser, *names):
         parser.add_argument(*flags, dest=name, **COMMON_OPTIONS[name])
 
 
-def add_file_options(parser):
+def add_file_options(parser, *, prints=True):
     """Add the files to read, the table to write, and how the files are to be understood.
 
     Parameters
     ----------
     parser : `argparse.ArgumentParser`
         Parser of the subcommand.
+    prints : bool, optional
+        Whether the table may be printed instead: without it, a file must be named.
     """
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
@@ -95,8 +97,9 @@ def add_file_options(parser):
         "for names on standard input",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--out", required=True, metavar="TABLE", help="output: .ecsv, .fits, .parquet, .vot or .csv"
-    )
+        "-o", "--out", required=not prints, metavar="TABLE",
+        help="output: .ecsv, .fits, .parquet, .vot or .csv" + (" (default: print the main columns)" if prints else ""),
+    )  # fmt: skip
     parser.add_argument("--recursive", action="store_true", help="also read subfolders")
     parser.add_argument("--model", metavar="DIR", help="write the decoded model of each spectrum to this folder")
     parser.add_argument("--progress", action="store_true", help="show progress even if the output is not a terminal")

@@ -9,10 +9,10 @@ from astro_spectok.cli.options import (
     add_common_options,
     add_file_options,
     collect_reading,
-    note_command,
     positive_int,
     write_line,
 )
+from astro_spectok.cli.results import check_target, write_result
 
 __all__ = ["add_index", "add_outliers", "add_similar"]
 
@@ -21,7 +21,7 @@ def add_index(subparsers):
     """Add ``spectok index``."""
     description = "Make an index of the spectra in files, for 'similar' and 'outliers'."
     parser = subparsers.add_parser("index", help=description, description=description)
-    add_file_options(parser)
+    add_file_options(parser, prints=False)
     parser.add_argument("--add-to", metavar="INDEX", help="existing index to add the spectra to")
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_index)
@@ -32,7 +32,8 @@ def _read(args):
     from astro_spectok.interface.inputs import read_inputs
 
     paths = expand_paths(args.files, recursive=args.recursive)
-    refuse_own_output(paths, args.out, args.files)
+    if args.out is not None:
+        refuse_own_output(paths, args.out, args.files)
     return read_inputs(paths, **collect_reading(args))
 
 
@@ -102,9 +103,8 @@ def _run_similar(args):
     from astropy.table import Column
 
     from astro_spectok.adapt import SpectrumIndex
-    from astro_spectok.utils.writing import check_output, write_table
 
-    check_output(args.out, overwrite=args.overwrite)
+    check_target(args)
     index = SpectrumIndex.open(args.index, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens)
     batch, names = _read(args)
     where = {name: str(x) if name in index.table.text and not isinstance(x, tuple) else x for name, x in args.where}
@@ -113,11 +113,8 @@ def _run_similar(args):
         table.rename_column("file", "file_found")
     files = np.array(names, dtype=str)[table["query"]] if len(table) else np.array([], dtype="U1")
     table.add_column(Column(files, description="file of the spectrum that was searched for"), 0, name="file")
-    note_command(table, args)
-    write_table(table, args.out, overwrite=args.overwrite)
     found = len(np.unique(table["query"]))
-    if not args.quiet:
-        write_line(f"{args.out}: {len(table)} spectra like {found} of {len(batch)}")
+    write_result(table, args, f"{len(table)} spectra like {found} of {len(batch)}")
     return NOTHING if not found else SOME if found < len(batch) else 0
 
 
@@ -141,9 +138,8 @@ def _run_outliers(args):
     from astropy.table import Column
 
     from astro_spectok.adapt import SpectrumIndex, outlier_score
-    from astro_spectok.utils.writing import check_output, write_table
 
-    check_output(args.out, overwrite=args.overwrite)
+    check_target(args)
     reference = None if args.index is None else SpectrumIndex.open(args.index, weights=args.weights)
     batch, names = _read(args)
     table = outlier_score(
@@ -151,9 +147,6 @@ def _run_outliers(args):
         batch_tokens=args.batch_tokens, progress=_progress(args),
     ).table  # fmt: skip
     table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), 0, name="file")
-    note_command(table, args)
-    write_table(table, args.out, overwrite=args.overwrite)
-    if not args.quiet:
-        used = sum(1 for text in table["message"] if not text)
-        write_line(f"{args.out}: {used} spectra scored, {len(table) - used} flagged as unusable")
+    used = sum(1 for text in table["message"] if not text)
+    write_result(table, args, f"{used} spectra scored, {len(table) - used} flagged as unusable")
     return find_status(table)
