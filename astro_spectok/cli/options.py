@@ -121,12 +121,16 @@ def add_reading_options(parser):
     group.add_argument(
         "--resolution", type=_resolution, metavar="R", help="resolving power, or a FWHM such as '2.5 AA'"
     )
-    group.add_argument("--wave-unit", metavar="UNIT", help="unit of the wavelengths, such as nm or 'log10(Angstrom)'")
     group.add_argument(
-        "--flux-unit", metavar="UNIT", help="unit of the flux, such as '1E-17 erg/cm^2/s/Ang' or relative"
-    )
+        "--wave-unit", type=_check_reading("wave_unit"), metavar="UNIT",
+        help="unit of the wavelengths, such as nm or 'log10(Angstrom)'",
+    )  # fmt: skip
     group.add_argument(
-        "--columns", metavar="W,F,E",
+        "--flux-unit", type=_check_reading("flux_unit"), metavar="UNIT",
+        help="unit of the flux, such as '1E-17 erg/cm^2/s/Ang' or relative",
+    )  # fmt: skip
+    group.add_argument(
+        "--columns", type=_check_reading("columns"), metavar="W,F,E",
         help="columns (or extensions) of wavelength, flux and error, by name or number from 1; "
         "name the kinds as in wave=W,flux=F,ivar=E (err, ivar, var, snr, mask)",
     )  # fmt: skip
@@ -137,6 +141,21 @@ def add_reading_options(parser):
     group.add_argument(
         "--join", action=argparse.BooleanOptionalAction, help="join arms or orders into one spectrum, or do not"
     )
+
+
+def _check_reading(name):
+    """What checks the text of an option of `~astro_spectok.read` before any file is opened, and gives it back."""
+
+    def check(text):
+        from astro_spectok.spectra.loaders._options import make_options
+
+        try:
+            make_options(**{name: text})
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{name} ")) from None
+        return text
+
+    return check
 
 
 def _resolution(text):

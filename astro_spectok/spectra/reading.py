@@ -18,7 +18,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from specutils import Spectrum, SpectrumList
 
 from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra, restate_units
-from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, load_format
+from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, identify_foreign, load_format
 from astro_spectok.spectra.loaders._options import OptionError, make_options
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
 from astro_spectok.spectra.loaders._registration import OWN_LABELS
@@ -270,15 +270,10 @@ def _find_specutils(source, options):
     """Name of the format of specutils, of one layout, that claims a FITS file; None if there is none."""
     if source.kind != "fits":
         return None
-    # the open file is handed over: sixty identifiers that open it for themselves take 40 ms
-    for container in (SpectrumList, Spectrum):
-        found = registry.identify_format("read", container, source.path, None, [source.hdulist], {})
-        found = [label for label in found if label not in _NOT_ASKED and label not in FORMATS]
-        # what others take for units may be what the user corrects: the general readers look at the file itself
-        found = [label for label in found if label in OWN_LABELS or not options.restated]
-        if found:
-            return max(found, key=_priority)
-    return None
+    found = identify_foreign(source.hdulist, source.path, _NOT_ASKED)
+    # what others take for units may be what the user corrects: the general readers look at the file itself
+    found = [label for label in found if label in OWN_LABELS or not options.restated]
+    return max(found, key=_priority, default=None)
 
 
 def _priority(label):

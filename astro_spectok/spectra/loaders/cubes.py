@@ -27,10 +27,15 @@ _SPECTRAL = ("AWAV", "WAVE", "FREQ", "LAMB", "WAVN", "ENER", "LINE", "LOG")
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 
 
+def _is_whole(shape):
+    """Whether an image of this shape has three axes, none of one element."""
+    return len(shape) == 3 and min(shape) > 1
+
+
 def _flux_hdu(source, options=None):
     """The extension of the cube, or None."""
     wanted = None if options is None else (options.columns or {}).get("flux", options.hdu)
-    cubes = [hdu for hdu in source.hdulist if hdu.is_image and len(hdu.shape) == 3 and min(hdu.shape) > 1]
+    cubes = [hdu for hdu in source.hdulist if hdu.is_image and _is_whole(hdu.shape)]
     if wanted is not None:
         found = [source.hdulist[wanted]] if not isinstance(wanted, str) or wanted in source.hdulist else []
         return next((hdu for hdu in found if hdu in cubes), None)
@@ -53,6 +58,8 @@ def is_cube(source, options=None):
     -------
     bool
     """
+    if not any(_is_whole(raw.shape) for raw in source.raw):
+        return False
     hdu = _flux_hdu(source, options)
     if hdu is None:
         return False

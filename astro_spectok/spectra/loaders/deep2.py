@@ -15,7 +15,7 @@ _EXTRACTIONS = ("Bxspf", "Horne", "Boxcar", "Bxspf-NL", "Horne-NL")
 def _is_deep2(source):
     names = {name.upper() for name in source.first_names(3)}
     wanted = {f"{kind}-{arm}".upper() for kind in _EXTRACTIONS for arm in "BR"}
-    return bool(wanted & names) and "LAMBDA" in source.extension.columns.names
+    return bool(wanted & names) and "LAMBDA" in source.raw[1].names
 
 
 @register_format("DEEP2 spec1d", sniff=_is_deep2, takes=("hdu",))

@@ -9,13 +9,18 @@ from astro_spectok.spectra.loaders._formats import register_format
 __all__ = ["read_e2ds", "read_makee"]
 
 
+#: of HARPS, HARPS-N, SOPHIE
+_OBSERVATORIES = ("ESO", "TNG", "OHP")
+
+
 def _prefix(header):
     """The observatory whose keywords the wavelengths stand in, or None."""
-    return next((one for one in ("ESO", "TNG", "OHP") if f"{one} DRS CAL TH COEFF LL0" in header), None)
+    return next((one for one in _OBSERVATORIES if f"{one} DRS CAL TH COEFF LL0" in header), None)
 
 
 def _is_e2ds(source):
-    return source.header.get("NAXIS") == 2 and _prefix(source.header) is not None
+    first = source.raw[0]
+    return len(first.shape) == 2 and any(f"{one} DRS CAL TH COEFF LL0" in first.text for one in _OBSERVATORIES)
 
 
 @register_format("HARPS e2ds", sniff=_is_e2ds)
@@ -37,7 +42,7 @@ def read_e2ds(source, options):
 
 
 def _is_makee(source):
-    return source.header.get("NAXIS") == 2 and "WV_0_01" in source.header
+    return len(source.raw[0].shape) == 2 and "WV_0_01" in source.raw[0].cards
 
 
 @register_format("Keck MAKEE", sniff=_is_makee)

@@ -95,15 +95,14 @@ def read_gaia_csv(source, options):
 
 
 def _is_fits(source):
-    columns = source.extension.columns
-    names = {name.lower() for name in columns.names}
+    table = source.raw[1]
+    names = {name.lower(): number for number, name in enumerate(table.names, start=1)}
     if "bp_coefficients" in names:
         return True
-    flux = columns[next((name for name in columns.names if name.lower() == "flux"), 0)]
     return (
         "source_id" in names
-        and not names & {"wavelength", "wave", "lambda"}
-        and re.match(r"(343|240[01])[DE]", flux.format) is not None
+        and not set(names) & {"wavelength", "wave", "lambda"}
+        and re.match(r"(343|240[01])[DE]", table.cards[f"TFORM{names['flux']}"]) is not None
     )
 
 

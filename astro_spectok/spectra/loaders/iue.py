@@ -13,7 +13,7 @@ _BAD_QUALITY = -256
 
 
 def _columns(source):
-    return set(getattr(getattr(source.extension, "columns", None), "names", ()))
+    return set(source.raw[1].names)
 
 
 def _is_low(source):

@@ -22,12 +22,14 @@ def _objects(source):
 
 
 def _is_pypeit(source):
-    return not _is_coadd(source) and _OBJECT.match(source.extension.name) and _pick(source.extension) is not None
+    first = source.raw[1]
+    is_object = _OBJECT.match(first.cards.get("EXTNAME", "").strip())
+    return is_object and not _is_coadd(source) and _pick(first.names) is not None
 
 
-def _pick(hdu):
-    """(extraction, quantity) of the best spectrum in a table, or None."""
-    names = set(hdu.columns.names)
+def _pick(names):
+    """(extraction, quantity) of the best spectrum among columns, or None."""
+    names = set(names)
     return next(
         ((kind, what) for kind, what in _FLUXES if {f"{kind}_WAVE", f"{kind}_{what}"} <= names), None
     )  # fmt: skip
@@ -50,7 +52,7 @@ def read_pypeit(source, options):
     """
     spectra = []
     for hdu in _objects(source):
-        found = _pick(hdu)
+        found = _pick(hdu.columns.names)
         if found is None:
             continue
         kind, what = found
@@ -76,8 +78,7 @@ def read_pypeit(source, options):
 
 
 def _is_coadd(source):
-    hdus = [source.hdulist[0], source.extension]
-    return any(hdu is not None and hdu.header.get("DMODCLS") == "OneSpec" for hdu in hdus)
+    return any(raw.cards.get("DMODCLS") == "OneSpec" for raw in source.raw[:2])
 
 
 @register_format("PypeIt coadd", sniff=_is_coadd)

@@ -15,10 +15,10 @@ _FATAL = 0x40000 | 0x400000 | 0x1000000
 
 
 def _is_spspec(source):
-    header = source.header
+    first = source.raw[0]
     return (
-        header.get("TELESCOP") == "SDSS 2.5-M" and header.get("NAXIS") == 2 and header.get("NAXIS2") == 5
-        and "COEFF0" in header and "COEFF1" in header
+        first.cards.get("TELESCOP") == "SDSS 2.5-M" and len(first.shape) == 2 and first.shape[0] == 5
+        and {"COEFF0", "COEFF1"} <= set(first.cards)
     )  # fmt: skip
 
 
@@ -40,11 +40,10 @@ def read_spspec(source, options):
 
 
 def _is_spplate(source):
-    header = source.header
+    first = source.raw[0]
     return (
-        str(header.get("TELESCOP", "")).startswith("SDSS") and header.get("NAXIS") == 2 and header.get("NAXIS2", 0) > 5
-        and "COEFF0" in header and "COEFF1" in header and source.extension is not None
-        and source.extension.shape == source.hdulist[0].shape
+        first.cards.get("TELESCOP", "").startswith("SDSS") and len(first.shape) == 2 and first.shape[0] > 5
+        and {"COEFF0", "COEFF1"} <= set(first.cards) and source.raw[1].shape == first.shape
     )  # fmt: skip
 
 
@@ -95,8 +94,10 @@ _MWM = ("BOSS/APO", "BOSS/LCO", "APOGEE/APO", "APOGEE/LCO")
 
 
 def _is_mwm(source):
-    names = {name.lower() for name in getattr(getattr(source.extension, "columns", None), "names", ())}
-    return source.extension.name in _MWM and ("V_ASTRA" in source.header or {"flux", "ivar"} <= names)
+    first = source.raw[1]
+    names = {name.lower() for name in first.names}
+    of_arms = first.cards.get("EXTNAME", "").strip().upper() in _MWM
+    return of_arms and ("V_ASTRA" in source.raw[0].cards or {"flux", "ivar"} <= names)
 
 
 @register_format("SDSS-V mwm arms", sniff=_is_mwm)

@@ -8,9 +8,9 @@ __all__ = ["read_spextool"]
 
 
 def _is_spextool(source):
-    header = source.header
-    has_units = any(key in header for key in ("XUNITS", "LAMBUNIT"))
-    return has_units and "ORDERS" in header and header.get("NAXIS", 0) in (2, 3) and header.get("NAXIS2") in (3, 4)
+    first = source.raw[0]
+    has_units = any(key in first.cards for key in ("XUNITS", "LAMBUNIT"))
+    return has_units and "ORDERS" in first.cards and len(first.shape) in (2, 3) and first.shape[-2] in (3, 4)
 
 
 @register_format("Spextool", sniff=_is_spextool)

@@ -97,11 +97,7 @@ def read_weave(source, options):
 
 
 def _is_euclid(source):
-    return any(
-        isinstance(hdu, fits.BinTableHDU)
-        and {"WAVELENGTH", "SIGNAL", "VAR"} <= {name.upper() for name in hdu.columns.names}
-        for hdu in [source.hdulist[number] for number, _ in enumerate(source.first_names(3)) if number]
-    )
+    return any({"WAVELENGTH", "SIGNAL", "VAR"} <= {name.upper() for name in raw.names} for raw in source.raw[1:3])
 
 
 @register_format("Euclid SIR", sniff=_is_euclid)
