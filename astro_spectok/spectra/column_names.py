@@ -3,7 +3,7 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from astropy import units as u
@@ -21,14 +21,15 @@ class Role:
 
     Attributes
     ----------
-    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'rel', 'snr', 'mask', 'good', 'time', 'filter', 'pixel',
-        'resolution'}
+    kind : {'wave', 'flux', 'err', 'var', 'ivar', 'rel', 'snr', 'mask', 'good', 'time', 'filter', 'curve', 'other',
+        'pixel', 'resolution'}
+        'curve' is a property of dust or another medium, 'other' an axis of something else than a spectrum.
     rank : int
         The lower, the more likely the one that is meant.
     base : float or None
         Of a logarithm, for wavelengths and fluxes.
     unit : str or None
-        Unit of the axis that the name implies.
+        Unit that the name implies.
     assumed : bool
         Whether that is only what is usual, as Hz for ``frequency``, and not stated, as in ``wave_nm``.
     times_axis : bool
@@ -51,7 +52,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "spectralaxis spectral wavevac wavelengthvac vacwave vacuumwavelength wavair waveair wavelengthair "
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
-        "waveaxis specwave w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
+        "waveaxis specwave wavestack w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
         "wavestis waveopt arg wa "
         "longueurdonde longuerdonde longituddeonda longituddonda comprimentodeonda wellenlange wellenlaenge "
@@ -88,7 +89,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux "
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i "
         "flujo fluxo fluss flusso",
         {},
     ),
@@ -112,7 +113,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
         "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr "
-        "errstis sigmaup er erreur erro errore fehler incertitude incerteza incertidumbre",
+        "errstis sigmaup uob di er erreur erro errore fehler incertitude incerteza incertidumbre",
         {},
     ),
     (
@@ -124,7 +125,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
     (
         "ivar",
         "ivar invvar inversevariance fluxivar ivarflux optflamivar boxflamivar optcountsivar boxcountsivar iv "
-        "invar specivar errivar errfluxivar fluxerrivar errivarflux ivarfluxcal invvariance "
+        "invar specivar errivar errfluxivar fluxerrivar errivarflux ivarfluxcal invvariance ivarstack "
         "wht weight weights",
         {},
     ),
@@ -137,7 +138,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
     (
         "mask",
         "mask andmask dq dqf quality qual flag flags qf bitmask badpix bad bpm maskbits dqflags qualflag "
-        "qualflags badpixel badpixels ormask ivarmask pixmask statusmask masked fluxmask crmask intmask msk "
+        "qualflags badpixel badpixels ormask ivarmask pixmask statusmask masked fluxmask crmask intmask msk maskstack "
         "qualdata qualityflag",
         {},
     ),
@@ -152,6 +153,19 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         {},
     ),
     ("filter", "throughput transmission transmittance response sensitivity efficiency qe passband filter bandpass", {}),
+    (
+        "curve",
+        "extinction extinctioncurve alambda alambdaav alam alamav klambda klam kappa opacity albedo crosssection "
+        "emissivity refractiveindex absorptioncoefficient attenuation reddening",
+        {},
+    ),
+    (
+        "other",
+        "period ramanshift shift velocity vel vlsr vrad vhelio radius redshift lag delay multipole ell baseline "
+        "position offset slitpos separation distance depth transitdepth year age mass teff logteff temperature angle "
+        "theta ra dec raj2000 dej2000 radeg dedeg decdeg glon glat",
+        {},
+    ),
     ("pixel", "pixel pixels pix px channel channels chan", {}),
     (
         "resolution",
@@ -181,6 +195,13 @@ def _make_table():
 _ROLES = _make_table()
 #: units that stand at the end of names, the longest first, as in ``wave_nm`` or ``LAMBDAANG``
 _UNITS_IN_NAMES = tuple(sorted((word for word in AXIS_WORDS if _is_in_names(word)), key=len, reverse=True))
+#: HJD-2450000, BJD_TDB, MJD(UTC)
+_DATE = re.compile(r"^(?:b|h|m|r|t)?jd(?:tdb|utc|tt|obs|mid|start|hel|\d{4,7})*$")
+#: units of flux at the end of names; in brackets, units of axes of no spectrum
+_FLUX_UNIT = re.compile(r"(?<=..)(?:[mun]?jy|cgs|adu|ergscm2(?:a|aa|ang|angstrom|hz))$")
+_UNITS_OF_OTHERS = frozenset(
+    "kpc pc mpc au arcsec arcmin deg k yr myr gyr d day days hr h min s sec km/s km/sec msun rsun h/mpc 1/d".split()
+)
 #: of names of errors as VizieR has them: what they are of
 _ERROR_OF = re.compile(r"^(?:e|err|sig|sigma|d|unc)_(.+)$")
 #: names of what may be an inverse variance, and may be a weight of any kind
@@ -210,6 +231,8 @@ _FOREIGN = re.compile(
 )
 _ENDINGS = {"ivar": ("ivar",), "var": ("var", "variance"), "err": ("err", "error", "sig", "unc", "std")}
 _UNLIKELY = 500
+#: what names of errors hold, of whatever they are
+_IS_ERROR = re.compile(r"err|unc(?![a-z]*o)|sigma|(?:^|_)e_")
 #: rank of a flux whose name says nothing
 LEFT_OVER = 1000
 
@@ -231,7 +254,7 @@ def _find_with_unit(squeezed):
     """The role of a name of wavelengths (or of frequencies, energies) that ends with a unit."""
     for word in _UNITS_IN_NAMES:
         base = _ROLES.get(squeezed.removesuffix(word)) if squeezed.endswith(word) else None
-        if base is not None and base.kind == "wave" and base.base is None and len(squeezed) - len(word) >= 3:
+        if base is not None and base.kind == "wave" and base.base is None and len(squeezed) - len(word) >= 2:
             return Role("wave", 20 + min(base.rank, 9), unit=word)
     return None
 
@@ -273,12 +296,20 @@ def find_role(name, *, guess=True):
     inside = _IN_BRACKETS.search(name)
     outside = _IN_BRACKETS.sub("", name).strip() or name
     squeezed = re.sub(r"[^a-z0-9]", "", outside.lower())
-    role = _ROLES.get(squeezed) or _find_with_unit(squeezed)
+    role = _ROLES.get(squeezed) or _find_with_unit(squeezed) or _ROLES.get(squeezed.removesuffix("1d"))
     if not guess and len(squeezed) < 2:
         return None
+    if role is None and _DATE.match(squeezed):
+        role = Role("time", _UNLIKELY)
     if role is None and guess and len(squeezed) > 3:
         # flux1, flux_2, spectrum_0
         role = _ROLES.get(squeezed.rstrip("0123456789"))
+    if role is None and inside and inside[1].strip().lower() in _UNITS_OF_OTHERS:
+        return Role("other")
+    if role is None and (ending := _FLUX_UNIT.search(squeezed)):
+        # fnu_mJy, flux_cgs
+        of = find_role(squeezed[: ending.start()], guess=guess)
+        role = None if of is None or of.kind in ("wave", "time", "other") else replace(of, unit=ending[0])
     if role is None and (found := _ERROR_OF.match(outside.lower())):
         # e_fnu, sig_F, as in tables of VizieR
         of = find_role(found[1], guess=guess)
@@ -316,7 +347,7 @@ def pick_roles(names, *, guess=True):
         if role.kind not in best or role.rank < best[role.kind][1].rank:
             best[role.kind] = (name, role)
     if guess and "wave" in best and "flux" not in best:
-        left = [name for name in names if find_role(name) is None]
+        left = [name for name in names if find_role(name) is None and not _IS_ERROR.search(name.lower())]
         if len(left) == 1:
             best["flux"] = (left[0], Role("flux", LEFT_OVER))
     return best

@@ -58,6 +58,7 @@ HEADER_RULES = (
     ("INSTRUME", "SINFONI", "vacuum"),
     ("INSTRUME", "UVES", "air"),
     ("INSTRUME", "HARPS", "air"),
+    ("INSTRUME", "HARPN", "air"),
     ("INSTRUME", "FEROS", "air"),
     ("INSTRUME", "XSHOOTER", "air"),
     ("INSTRUME", "GIRAFFE", "air"),
@@ -65,11 +66,18 @@ HEADER_RULES = (
     ("INSTRUME", "VIMOS", "air"),
     ("INSTRUME", "MUSE", "air"),
     ("INSTRUME", "EFOSC", "air"),
-    # stabilised spectrographs: SOPHIE as HARPS; CARMENES, SPIRou, NEID in vacuum
+    # stabilised spectrographs: SOPHIE as HARPS; the others in vacuum
     ("INSTRUME", "SOPHIE", "air"),
     ("INSTRUME", "CARMENES", "vacuum"),
     ("INSTRUME", "SPIROU", "vacuum"),
     ("INSTRUME", "NEID", "vacuum"),
+    ("INSTRUME", "NIRPS", "vacuum"),
+    ("INSTRUME", "GIANO", "vacuum"),
+    ("INSTRUME", "EXPRES", "vacuum"),
+    ("INSTRUME", "IGRINS", "vacuum"),
+    ("INSTRUME", "MAROON", "vacuum"),
+    ("INSTRUME", "HPF", "vacuum"),
+    ("INSTRUME", "KPF", "vacuum"),
     ("INSTRUME", "MOSFIRE", "vacuum"),
     ("INSTRUME", "DESI", "vacuum"),
     # in space there is no air; IUE's archive follows the custom of air above 2000 Angstrom

@@ -130,9 +130,11 @@ _FACTOR = re.compile(
     r"^\(?\s*(?:x\s*|\*\s*|×\s*)?(?:(\d+(?:\.\d*)?)\s*e\s*([-+]?\d+)|(\d+(?:\.\d*)?\s*[x*×]\s*)?10\s*\^?\s*\(?\s*([-+]\d+)\s*\)?"
     r"|1e?)\s*\)?\s*(?=[\s*×xa-zµμå(\[])[\s*×x]*",
 )
+#: Keck's FLAM16: in 1e-16 erg/s/cm2/Angstrom
+_FLAM = re.compile(r"^flam(\d\d)$")
 _NAMES = "|".join(sorted((re.escape(name) for name in _WORDS), key=len, reverse=True))
 _TOKEN = re.compile(rf"\s*(?:(?P<op>[/*.·])|(?P<open>[(\[{{])|(?P<close>[)\]}}])|(?P<name>{_NAMES})"
-                    rf"(?:\s*\^?\s*\(?\s*(?P<exp>[-+]?\d+)(?P<half>/2)?\s*\)?)?)")  # fmt: skip
+                    rf"(?:\s*\^?\s*(?:\(\s*(?P<inner>[-+]?\d)\s*\)|(?P<exp>[-+]?\d)(?!\d)))?)")  # fmt: skip
 
 
 def _parse_product(text, at=0, depth=0):
@@ -157,7 +159,7 @@ def _parse_product(text, at=0, depth=0):
             if found and found.end() > at:
                 part, at = part ** int(found[1]), found.end()
         else:
-            part = _WORDS[found["name"]] ** (int(found["exp"]) if found["exp"] else 1)
+            part = _WORDS[found["name"]] ** int(found["inner"] or found["exp"] or 1)
         unit = unit / part if divide else unit * part
         divide = False
     return (unit, at) if depth == 0 else None
@@ -204,6 +206,8 @@ def parse_flux_unit(text):
         return _MAGNITUDES[word], True
     # capital and small m differ by 1e9 here, and only here
     word = re.sub(r"^mjy", "megajy", word) if raw.startswith("MJy") else word
+    if (found := _FLAM.match(word)) is not None:
+        return u.Unit(10.0 ** -int(found[1]) * _F_LAMBDA), True
     factor = 1.0
     bare = re.sub(r"^f(?:lux(?: density)?)?\s*(?:lambda|lam|nu)?\s*[(\[](.*)[)\]]$", r"\1", word)
     found = _FACTOR.match(bare)

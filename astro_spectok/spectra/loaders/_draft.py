@@ -29,6 +29,8 @@ _LAST: list = []
 #: longest wavelength in nm that spectra without a unit have, which may be one in Angstrom; instruments that have nm
 _LONGEST_NM = 2700.0
 _IN_NM = frozenset({"SPIROU", "NIRPS", "GIANO", "GIANO-B", "CRIRES", "XSHOOTER"})
+#: and those whose spectra in nm reach further, and which see none of the blue
+_INFRARED, _LONGEST_INFRARED = "CRIRES", 5600.0
 #: shorter and longer than this in Angstrom are X-rays, and what radio telescopes and Herschel's SPIRE see
 _X_RAYS, _RADIO = 90.0, 1.9e6
 #: no logarithm of a wavelength is larger
@@ -127,14 +129,16 @@ def guess_axis_unit(wave):
     return None
 
 
-def _is_from_ground(header):
-    """Whether a header says that light went through air, of which none below 3000 Angstrom does."""
+def _find_longest_nm(header):
+    """Values below which an axis without a unit is in nm: 0 unless the light went through air, as none below 3000 A."""
     get = getattr(header, "get", {}.get)
     try:
         instrument = str(get("INSTRUME", "")).strip().upper()
-        return instrument in _IN_NM or float(get("AIRMASS", get("AIRMASS1", 0.0))) >= 1.0
+        if instrument == _INFRARED:
+            return _LONGEST_INFRARED
+        return _LONGEST_NM if instrument in _IN_NM or float(get("AIRMASS", get("AIRMASS1", 0.0))) >= 1.0 else 0.0
     except (TypeError, ValueError, VerifyError):
-        return False
+        return 0.0
 
 
 def _settle_axis(draft, forced):
@@ -154,7 +158,7 @@ def _settle_axis(draft, forced):
         stated = guess_axis_unit(wave)
         if stated is None:
             return None
-        if stated == AxisUnit(u.AA) and np.nanmax(wave, initial=0) < _LONGEST_NM and _is_from_ground(draft.header):
+        if stated == AxisUnit(u.AA) and np.nanmax(wave, initial=0) < _find_longest_nm(draft.header):
             stated = AxisUnit(u.nm)
         what = {10.0: "log10 of ", None: ""}.get(stated.base, "ln of ")
         draft.guesses.append(f"wavelengths are {what}{stated.unit}, by their values")

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from astro_spectok.spectra.fill_values import FILLS
 from astro_spectok.spectra.noise import estimate_noise
 
 __all__ = ["KIND_NAMES", "judge_error_kind", "match_error_kind", "to_deviation"]
@@ -104,7 +105,7 @@ def match_error_kind(flux, values):
         The first of these that agrees with the scatter of the flux within a factor of 4; None if none does.
     """
     with np.errstate(invalid="ignore"):
-        if np.any(np.asarray(values) < 0):
+        if np.any((np.asarray(values) < 0) & ~np.isin(np.abs(values), FILLS)):
             return None
     off = _measure_misfit(flux, values, ("err", "ivar", "var"))
     return None if off is None else next((kind for kind in ("err", "ivar", "var") if off[kind] < np.log(_RIGHT)), None)

@@ -28,6 +28,7 @@ _NUMBERS = re.compile(r"\d+")
 _NO_NAMES = frozenset({"", "ARRAY", "EXT", "EXTENSION", "HDU", "IMAGE", "LAYER", "PLANE", "COL", "COLUMN"})
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
+_WITH_SKY = re.compile(r"NO(?:N|T)?_?(?:SS|SKY)")
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
 #: what a row or band is, by a word in its description; the first that is found decides
 _BAND_ROLES = {
@@ -79,8 +80,10 @@ def choose_flux(source, options):
         found = next((hdu for hdu in images if hdu.name.upper() == name), None)
         if found is not None:
             return found
-    # spectra of one axis before pictures
-    for hdu in sorted(images, key=lambda one: len(_squeezed(one.shape)) > 1):
+    # spectra of one axis before pictures, without the sky before those with it
+    for hdu in sorted(
+        images, key=lambda one: (len(_squeezed(one.shape)) > 1, bool(_WITH_SKY.search(one.name.upper())))
+    ):
         role = find_role(hdu.name) if hdu.name else None
         if role is None or role.kind == "flux":
             return hdu

@@ -12,7 +12,7 @@ HEAD = 2**16
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 #: files of arrays, which have readers of their own
 _ARRAYS = (
-    (b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"), (b"#ASDF", "asdf"),
+    (b"ARROW1", "arrow"), (b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"), (b"#ASDF", "asdf"),
     (b"SR\x00\x04", "sav"), (b"SR\x00\x06", "sav"),
 )  # fmt: skip
 #: where an archive of tar says what it is, and HDF5 behind a block of the user's, as MATLAB 7.3 has it
@@ -34,7 +34,7 @@ _FOREIGN = (
     (b"MATLAB 5.0", "is a MATLAB file", "read it with scipy.io.loadmat and give arrays with units"),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook", "save its sheet as CSV"),
     (b"SQLite format 3", "is an SQLite database", _GIVE),
-    (b"ARROW1", "is an Arrow (Feather) table", "save it as Parquet"),
+    (b"FEA1", "is a Feather table of version 1", "save it as Parquet"),
     (b"7z\xbc\xaf", "is a 7z archive", _UNPACK),
     (b"Rar!", "is a RAR archive", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "is packed with Zstandard", "unpack it with unzstd"),
@@ -106,7 +106,7 @@ def tell_kind(head, name):
 
     Returns
     -------
-    {'fits', 'hdf5', 'npy', 'zip', 'tar', 'parquet', 'asdf', 'sav', 'text'}
+    {'fits', 'arrow', 'hdf5', 'npy', 'zip', 'tar', 'parquet', 'asdf', 'sav', 'text'}
 
     Raises
     ------

@@ -7,6 +7,8 @@ __all__ = ["is_line_list"]
 
 #: wavelengths whose spacings are added up before they are compared, so that rounding matters little; fewest wavelengths
 _LAG, _FEWEST = 8, 40
+#: of fewer: spacings that say something, and the scatter of their logarithm from which they are uneven
+_FEWEST_STEPS, _UNEVEN = 6, 0.6
 #: median change of spacing (ln) from which wavelengths stand at random: detectors have up to 0.05, curves that were
 #: traced by hand from plates up to 0.3, random ones 0.35
 _IRREGULAR = 0.15
@@ -25,7 +27,7 @@ def is_line_list(wave, values):
     Returns
     -------
     bool
-        False also of fewer than 40 values.
+        Of fewer than 40 values by their wavelengths alone.
 
     Examples
     --------
@@ -39,9 +41,11 @@ def is_line_list(wave, values):
     with np.errstate(invalid="ignore"):
         good = np.isfinite(wave) & (wave > 0) & np.isfinite(values)
     wave, first = np.unique(wave[good], return_index=True)
-    if len(wave) < _FEWEST:
-        return False
     x = np.log(wave)
+    if len(wave) < _FEWEST:
+        # too few to compare neighbours: but for gaps between arms, the pixels of a spectrum are of one size
+        steps = np.sort(np.log(np.diff(x)))[: -max(len(x) // 8, 1)]
+        return len(steps) >= _FEWEST_STEPS and bool(np.std(steps) > _UNEVEN)
     spacing = np.log(x[_LAG:] - x[:-_LAG])
     if np.median(np.abs(spacing[_LAG:] - spacing[:-_LAG])) < _IRREGULAR:
         return False

@@ -12,7 +12,7 @@ from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Columns", "group_columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
+__all__ = ["Columns", "find_numbered", "group_columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 _LEAST_ROWS = 8
@@ -22,6 +22,10 @@ _OBJECTS = re.compile(
     r"(?:(?:obj|object|source|src|spec|spectrum|target|star|galaxy|sn|fib(?:er|re)|aperture|order|exposure|epoch)"
     r"[_ ]?(?:id|name|no|num|number|index)?|targetid|objid|specid|id|name|ident|iauname)"
 )
+#: of flux, by the end of a name
+_UNITS_BY_NAME = {"jy": "Jy", "mjy": "mJy", "ujy": "uJy", "njy": "nJy", "adu": "adu", "ergscm2hz": "erg/s/cm2/Hz"}
+_UNITS_BY_NAME |= {f"ergscm2{one}": "erg/s/cm2/A" for one in ("a", "aa", "ang", "angstrom")}
+_NUMBERED = re.compile(r"(.*?[A-Za-z])[_ .-]?(\d+)")
 _FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
 _MOST_ARMS = 4
 #: words of the Virtual Observatory for what a column is
@@ -59,6 +63,10 @@ def say_what(names):
         return f"is a light curve or time series ({shown})"
     if "filter" in roles and "flux" not in roles:
         return f"is a filter or response curve ({shown})"
+    if "curve" in roles and "wave" in roles:
+        return f"is a curve of extinction or another property of a medium ({shown})"
+    if "other" in roles and "wave" not in roles and find_role(names[0]) == roles["other"][1]:
+        return f"has {roles['other'][0]} in the place of wavelengths ({shown})"
     lowered = {name.lower() for name in names}
     if "channel" in lowered and lowered & {"counts", "rate"}:
         return f"is an X-ray spectrum in channels of its detector ({shown})"
@@ -110,6 +118,11 @@ def _choose_roles(columns, wanted):
             chosen["flux"] = (name, Role("flux"))
         elif ucd.startswith("stat.error;phot.flux") and not set(chosen) & set(ERROR_ROLES):
             chosen["err"] = (name, Role("err"))
+    if "wave" not in chosen and "pixel" in chosen:
+        name = chosen["pixel"][0]
+        unit = parse_axis_unit(columns.units.get(name))
+        if unit is not None and unit.unit != u.pix:
+            chosen["wave"] = (name, Role("wave"))  # a channel in Angstrom
     return chosen
 
 
@@ -121,9 +134,9 @@ def _read_unit(columns, name, role):
     return unit
 
 
-def _read_flux_unit(columns, name, guesses):
-    """Unit of a column of flux: that of the header, else magnitudes where the name says so."""
-    stated = columns.units.get(name)
+def _read_flux_unit(columns, name, role, guesses):
+    """Unit of a column of flux: that of the header, else that in its name, else magnitudes where the name says so."""
+    stated = columns.units.get(name) or _UNITS_BY_NAME.get(role.unit)
     found = _MAGNITUDES.match(name.lower())
     if found is None or stated not in (None, "", "mag"):
         return stated
@@ -213,6 +226,35 @@ def group_columns(names):
     return {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
 
 
+def find_numbered(names):
+    """Columns of several spectra on one axis, told apart by a number at the end: ``flux_1``, ``err_1``, ``flux_2``.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    list of (str, list of str)
+        The name of each flux, and those of its columns with that of the wavelengths; empty where there are not two.
+    """
+    roles = pick_roles(names, guess=False)
+    numbered = [found for name in names if (found := _NUMBERED.fullmatch(name)) is not None]
+    by_stem = {}
+    for found in numbered:
+        by_stem.setdefault(found[1], []).append(found)
+    plain = [name for name in names if find_role(name) is None or find_role(name).kind == "flux"]
+    fluxes = next((own for stem, own in by_stem.items() if len(own) > 1 and len(own) == len(plain)
+                   and ((role := find_role(stem)) is None or role.kind == "flux")), [])  # fmt: skip
+    if "wave" not in roles:
+        return []
+    errors = [found for found in numbered if (role := find_role(found[1])) is not None and role.kind in ERROR_ROLES]
+    return [
+        (flux[0], [roles["wave"][0], flux[0], *(found[0] for found in errors if found[2] == flux[2])])
+        for flux in fluxes
+    ]
+
+
 def _split_objects(columns, wave):
     """Names of objects and their rows, where a column names them and the wavelengths start again: else all rows."""
     everything = [(None, slice(None))]
@@ -230,6 +272,18 @@ def _split_objects(columns, wave):
         if len(found) > 1 and counts.min() >= _LEAST_ROWS:
             return [(str(one).strip(), np.flatnonzero(of_row == number)) for number, one in enumerate(found)]
     return everything
+
+
+def _runs_down(wave):
+    """Whether vectors hold one pixel of each order, and rows the pixels, as stacks of PypeIt and columns of width 1."""
+    if wave.dtype == object or wave.ndim != 2 or len(wave) < _LEAST_ROWS:
+        return False
+    if wave.shape[1] == 1:
+        return True
+    down, across = (np.abs(np.diff(np.where(wave > 0, wave, np.nan), axis=axis)) for axis in (0, 1))
+    if not (np.isfinite(down).any() and np.isfinite(across).any()):
+        return False
+    return 0 < 5 * np.nanmedian(down) < np.nanmedian(across)
 
 
 def _take_rows(array, count):
@@ -266,15 +320,17 @@ def make_drafts(columns, source, options, *, number=None):
     wave, flux = columns.read(wave_name), columns.read(flux_name)
     kind = choose_error(roles)
     error = None if kind is None else columns.read(roles[kind][0])
+    mask = _read_mask(columns, roles, guesses)
+    if _runs_down(wave):
+        wave, flux, error, mask = (part if np.ndim(part) < 2 else part.T for part in (wave, flux, error, mask))
     if error is not None and kind in ("err", "rel") and _is_percent(columns, *roles[kind]):
         kind, error = "rel", 0.01 * error
     elif error is not None and error.dtype.kind in "fiu":
         factor = _scale_error(columns, flux_name, roles[kind][0], kind)
         error = error if factor == 1 else error * factor
-    wave_unit, flux_unit = _read_unit(columns, *roles["wave"]), _read_flux_unit(columns, flux_name, guesses)
+    wave_unit, flux_unit = _read_unit(columns, *roles["wave"]), _read_flux_unit(columns, *roles["flux"], guesses)
     if flux.dtype != object and (roles["flux"][1].base or roles["flux"][1].times_axis):
         flux, error, kind, flux_unit = _take_flux(roles["flux"], flux, error, kind, wave, wave_unit, flux_unit, guesses)
-    mask = _read_mask(columns, roles, guesses)
     meta = {"columns": tuple(roles[one][0] for one in roles if one in ("wave", "flux", *ERROR_ROLES))}
     medium = _find_medium(columns, wave_name)
     if medium is not None:
@@ -342,6 +398,8 @@ def _find_medium(columns, wave_name):
         return "air"
     if ucd.startswith("em.wl") and str(getattr(columns.header, "get", {}.get)("VOCLASS", "")).startswith("SPECTRUM"):
         return "vacuum"  # ESO's standard of science data products: air is stated, vacuum is not
+    if "MANGAID" in columns.names:
+        return "vacuum"  # MaStar
     # also where the other column, in air, is named as such
     others = {name.lower() for name in columns.names} & {"wavelength_air", "wave_air", "lambda_air"}
     return "vacuum" if "vac" in wave_name.lower() or others else None
@@ -364,6 +422,13 @@ def _stack(rows):
 def read_columns(columns, source, options, *, number=None):
     """Spectra of a table; see `make_drafts` and `build_spectra`."""
     spectra = []
+    for name, own in () if options.columns is not None else find_numbered(columns.names):
+        part = Columns(own, columns.read, columns.units, columns.ucds, columns.header)
+        for spectrum in read_columns(part, source, options, number=number):
+            spectrum.meta |= {"object": name, "joinable": False}
+            spectra.append(spectrum)
+    if spectra:
+        return spectra
     roles = _choose_roles(columns, options.columns)
     groups = {} if {"wave", "flux"} <= set(roles) else group_columns(columns.names)
     for beginning, own in groups.items():

@@ -11,6 +11,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.column_names import find_role
+from astro_spectok.spectra.fill_values import FILLS
 from astro_spectok.spectra.loaders._error_kind import match_error_kind
 from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
@@ -33,6 +34,11 @@ _REMARK = re.compile(r"^([ \t]*[-+.\d][^#\n]*?)[ \t]+[#!][^\n]*$", re.MULTILINE)
 #: numbers of Fortran without a blank between them: ``0.4000E+04-1.513D+01``, ``10000.123-15.13``
 _GLUED = re.compile(r"((?:[\d.][eEdD][-+]\d\d|\.\d+))(?=[-+]\d*\.\d)")
 _HAS_GLUED = re.compile(r"^[ \t]*[-+]?\d+\.\d+(?:[eEdD][-+]\d\d)?[-+]\d*\.\d+(?:[eEdD][-+]\d\d|[ \t-]|$)", re.MULTILINE)
+#: rows as Python and others print lists of them: ``[4000.0, 1.2],``; and ``4000.0: 1.2``
+_IN_LIST = re.compile(r"^[ \t]*[\[(]{1,2}[ \t]*([-+.\d][-+.\d eEnaN,;\t]*?)[ \t]*[\])]{1,2}[,;]?[ \t]*$", re.MULTILINE)
+_THOUSANDS = re.compile(r"^[ \t]*\d{1,3}(?:,\d{3})+\.\d*[ \t]*[\t;|]", re.MULTILINE)
+_LATEX = re.compile(r"^[ \t]*[-+.\d][^\n&]*&[ \t]*[-+.\d]", re.MULTILINE)
+_COLON = re.compile(r"^([ \t]*[-+]?\d+(?:\.\d*)?):[ \t]+(?=[-+.\d])", re.MULTILINE)
 #: one column in each line, as the theory server of the Virtual Observatory has it: ``column 1: WAVELENGTH (ANGSTROM)``
 _NUMBERED = re.compile(r"^(?:columns?|col\.?|c)\s*\(?(\d{1,2})\)?\s*[:=.)-]+\s*([^,;]+)", re.IGNORECASE)
 LEAST_ROWS = 8
@@ -189,7 +195,10 @@ def _looks_like_names(words, count, wanted):
         return False
     if wanted & {word.lower() for word in words}:
         return True
-    kinds = {role.kind for word in words if (role := find_role(word))}
+    roles = [find_role(word) for word in words]
+    if roles[0] is not None and roles[0].kind == "other":
+        return True
+    kinds = {role.kind for role in roles if role}
     return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds or {"flux", "pixel"} <= kinds
 
 
@@ -219,7 +228,8 @@ def _find_names(above, count, separator, wanted=frozenset()):
     for number, line in enumerate(reversed(above[-400:])):
         bare = _COMMENT.sub("", line).strip()
         cards.append(bare)
-        if names is not None or not bare or "=" in bare:
+        # what xmgrace says of its graphs names no columns
+        if names is not None or not bare or "=" in bare or (line.lstrip().startswith("@") and '"' in line):
             continue
         for words in (_split(bare, separator), _split(bare, None), re.split(r"\s{2,}|\t|,", bare)):
             words = [word.strip().strip(",|;") for word in words]
@@ -268,7 +278,7 @@ def guess_names(block):
             continue
         if "err" not in names and not np.all(values == 0) and not _is_repetition(block[:, 0], block[:, 1], values):
             kind = match_error_kind(block[:, 1], values)
-            if kind is None and k == 2 and np.nanmin(values) >= 0:
+            if kind is None and k == 2 and not np.any((values < 0) & ~np.isin(-values, FILLS)):
                 kind = "err"
             if kind is not None:
                 names[k] = "err" if kind == "err" else {"var": "variance", "ivar": "ivar"}[kind]
@@ -279,17 +289,28 @@ def guess_names(block):
 
 def tidy_text(text):
     """Text without remarks behind numbers and quotes around them, with points where commas were marks of decimals."""
-    text = text.replace("\u2212", "-")  # the minus of typesetters
+    text = _strip_brackets(text.replace("\u2212", "-"))  # the minus of typesetters
     if _HAS_GLUED.search(text):
         text = _GLUED.sub(r"\1 ", text)
     if _HAS_REMARK.search(text):
         text = _REMARK.sub(r"\1", text)
+    if len(_THOUSANDS.findall(text[:_GLANCE])) >= LEAST_ROWS:
+        text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
         text = re.sub(r'"(\d{1,3}(?:,\d{3})+(?:\.\d*)?)"', lambda found: found[1].replace(",", ""), text)
         text = text.replace('"', "")
     if re.search(r"^\s*-?\d+,\d+(?:[eE][-+]?\d+)?\s*[;\t]\s*-?\d*,?\d", text, re.MULTILINE) or _has_commas(text):
         text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     return text
+
+
+def _strip_brackets(text):
+    """Rows without the brackets of lists or tuples around them, and with blanks for other signs between numbers."""
+    if len(_LATEX.findall(text[:_GLANCE])) >= LEAST_ROWS:
+        text = re.sub(r"[ \t]*\\\\(?:[ \t]*\\hline)?[ \t]*$", "", text, flags=re.MULTILINE).replace("&", " ")
+    if _IN_LIST.search(text):
+        text = _IN_LIST.sub(r"\1", text)
+    return _COLON.sub(r"\1 ", text) if len(_COLON.findall(text[:_GLANCE])) >= LEAST_ROWS else text
 
 
 def _has_commas(text):

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """General readers of arrays in files of numpy, HDF5 and Parquet, by the meaning of their names."""
 
+import re
 import zipfile
 from contextlib import nullcontext
 
@@ -15,13 +16,15 @@ from astro_spectok.spectra.loaders._source import MAX_BYTES
 from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
-__all__ = ["read_hdf5", "read_npy", "read_npz", "read_parquet"]
+__all__ = ["read_arrow", "read_hdf5", "read_npy", "read_npz", "read_parquet"]
 
 #: options that these obey
 _TAKES = ("columns",)
 _GIVE = "read it and give arrays with units"
 #: groups within groups of HDF5 that are looked through
 _DEEPEST = 6
+#: names that numpy and people give to arrays that have none; most columns of an array that is a table
+_NAMELESS, _MOST_COLUMNS = re.compile(r"(?:arr|array|data|col|column)?_?\d+"), 8
 
 
 def check_size(source, size):
@@ -65,7 +68,9 @@ def read_npz(source, options):
         raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
     if not of_arrays:
         return read_zip(source, options)
-    return read_named(source, options, take_lists(arrays))
+    return read_named(source, options, take_lists(arrays)) if has_spectrum(arrays) or options.columns is not None else (
+        _read_unnamed(source, options, arrays)
+    )  # fmt: skip
 
 
 @register_format("spectok npy", kind="npy", sniff=lambda source: True, general=True, takes=_TAKES)
@@ -80,6 +85,22 @@ def read_npy(source, options):
         return read_named(source, options, {name: array[name] for name in array.dtype.names})
     if array.ndim != 2 or min(array.shape) < 2 or array.dtype.kind not in "fiu":
         raise source.refuse(f"is an array of shape {array.shape}, without wavelengths", _GIVE)
+    return _read_block(source, options, array)
+
+
+def _read_unnamed(source, options, arrays):
+    """Spectra of arrays whose names say nothing: one of columns, or those of one length in their order."""
+    block = next((one for one in arrays.values() if one.ndim == 2 and 2 <= min(one.shape) <= _MOST_COLUMNS), None)
+    lists = [one for name, one in arrays.items() if _NAMELESS.fullmatch(name) and one.ndim == 1 and len(one) > 1]
+    if block is not None and len(arrays) == 1:
+        return _read_block(source, options, block)
+    if len(lists) == len(arrays) > 1 and len({len(one) for one in lists}) == 1:
+        return _read_block(source, options, np.stack(lists, axis=1))
+    return read_named(source, options, take_lists(arrays))
+
+
+def _read_block(source, options, array):
+    """Spectra of columns (or rows) of wavelength and flux."""
     array = (array if array.shape[0] > array.shape[1] else array.T).astype(np.float64)
     names, guesses = guess_names(array)
     spectra = read_named(source, options, dict(zip(names, array.T, strict=True)))
@@ -96,8 +117,31 @@ def read_parquet(source, options):
     source.stream.seek(0)
     file = parquet.ParquetFile(source.stream)
     check_size(source, sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)))
+    return _read_arrow(source, options, file.read())
+
+
+@register_format("spectok Arrow", kind="arrow", sniff=lambda source: True, general=True, takes=_TAKES)
+def read_arrow(source, options):
+    """Read spectra from an Arrow (Feather) table, by the names of its columns; needs pyarrow."""
+    arrow = _import(source, "pyarrow", "pyarrow")
+    source.stream.seek(0)
+    try:
+        file, parts, size = arrow.ipc.open_file(source.stream), [], 0
+        for number in range(file.num_record_batches):
+            parts.append(file.get_batch(number))
+            size += parts[-1].nbytes
+            check_size(source, size)
+        table = arrow.Table.from_batches(parts, file.schema)
+    except UnreadableFileError:
+        raise
+    except (OSError, ValueError) as error:  # those of Arrow are among these
+        raise source.refuse(f"is no Arrow table that pyarrow reads: {error}", _GIVE) from error
+    return _read_arrow(source, options, table)
+
+
+def _read_arrow(source, options, table):
+    """Spectra of a table of Arrow."""
     arrays = {}
-    table = file.read()
     while any(str(kind).startswith("struct") for kind in table.schema.types):
         table = table.flatten()
     for name, column in zip(table.schema.names, table.columns, strict=True):
@@ -107,7 +151,7 @@ def read_parquet(source, options):
             arrays[name] = np.array(values, float) if same else np.array([np.array(v) for v in values], object)
         elif values and all(isinstance(value, int | float | None) for value in values):
             arrays[name] = np.array(values, float)
-    described = (file.schema_arrow.metadata or {}).get(b"table_meta_yaml")
+    described = (table.schema.metadata or {}).get(b"table_meta_yaml")
     return read_named(source, options, arrays, _read_table_units(described.decode().split("\n")) if described else {})
 
 
@@ -123,6 +167,8 @@ def read_hdf5(source, options):
                 seen += list(arrays)
                 if has_spectrum(arrays) or (options.columns is not None and arrays):
                     spectra += read_named(source, options, arrays, units)
+                elif len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
+                    spectra += _read_unnamed(source, options, arrays)
     except UnreadableFileError:
         raise
     except (OSError, RuntimeError, KeyError) as error:
@@ -139,6 +185,19 @@ def _read_table_units(lines):
     except (ValueError, TypeError, AttributeError):
         return {}
     return {column["name"]: str(column["unit"]) for column in header["datatype"] if column.get("unit") is not None}
+
+
+def _unscale(item):
+    """The values of a dataset, as the attributes by which netCDF packs them say; NaN for what fills a place."""
+    values, attributes = item[()], item.attrs
+    fills = [np.ravel(attributes[name]) for name in ("_FillValue", "missing_value") if name in attributes]
+    packing = [np.ravel(attributes.get(name, usual))[0] for name, usual in (("scale_factor", 1), ("add_offset", 0))]
+    if not fills and packing == [1, 0]:
+        return values
+    missing = np.isin(values, np.concatenate(fills)) if fills else np.zeros(values.shape, bool)
+    if not missing.any() and packing == [1, 0]:
+        return values
+    return np.where(missing, np.nan, values * np.float64(packing[0]) + np.float64(packing[1]))
 
 
 def _walk(group, source, depth=0, above=(None, None)):
@@ -165,8 +224,9 @@ def _walk(group, source, depth=0, above=(None, None)):
             )
         elif item.dtype.kind in "fiub" and item.ndim in (1, 2):
             check_size(source, item.dtype.itemsize * item.size)
+            values = _unscale(item)
             # vectors of MATLAB have two axes
-            own[name] = item[()].reshape(-1) if 1 in item.shape else item[()]
+            own[name] = values.reshape(-1) if 1 in item.shape else values
             unit = next((item.attrs[key] for key in ("unit", "units", "UNIT", "UNITS") if key in item.attrs), None)
             if unit is not None:
                 units[name] = unit.decode() if isinstance(unit, bytes) else str(unit)
@@ -179,7 +239,7 @@ def _walk(group, source, depth=0, above=(None, None)):
     for item in groups if depth < _DEEPEST else ():
         yield from _walk(item, source, depth + 1, above)
     if own:
-        yield take_lists(own), units
+        yield take_lists(own) if has_spectrum(own) or len(own) > 1 else own, units
 
 
 def take_lists(arrays):

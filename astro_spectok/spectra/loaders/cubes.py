@@ -27,15 +27,25 @@ _SPECTRAL = ("AWAV", "WAVE", "FREQ", "LAMB", "WAVN", "ENER", "LINE", "LOG")
 _UNCERTAINTY = {"err": StdDevUncertainty, "var": VarianceUncertainty, "ivar": InverseVariance}
 
 
-def _is_whole(shape):
-    """Whether an image of this shape has three axes, none of one element."""
-    return len(shape) == 3 and min(shape) > 1
+def _shape(hdu):
+    """Of the cube that an image is, without a fourth axis of one element, as Stokes'."""
+    return tuple(hdu.shape[1:] if len(hdu.shape) == 4 and hdu.shape[0] == 1 else hdu.shape)
+
+
+def _data(hdu):
+    """The array of that shape."""
+    return np.asarray(hdu.data).reshape(_shape(hdu))
+
+
+def _is_whole(hdu):
+    """Whether an image has three axes, none of one element."""
+    return len(_shape(hdu)) == 3 and min(_shape(hdu)) > 1
 
 
 def _flux_hdu(source, options=None):
     """The extension of the cube, or None."""
     wanted = None if options is None else (options.columns or {}).get("flux", options.hdu)
-    cubes = [hdu for hdu in source.hdulist if hdu.is_image and _is_whole(hdu.shape)]
+    cubes = [hdu for hdu in source.hdulist if hdu.is_image and _is_whole(hdu)]
     if wanted is not None:
         found = [source.hdulist[wanted]] if not isinstance(wanted, str) or wanted in source.hdulist else []
         return next((hdu for hdu in found if hdu in cubes), None)
@@ -58,7 +68,7 @@ def is_cube(source, options=None):
     -------
     bool
     """
-    if not any(_is_whole(raw.shape) for raw in source.raw):
+    if not any(_is_whole(raw) for raw in source.raw):
         return False
     hdu = _flux_hdu(source, options)
     if hdu is None:
@@ -89,13 +99,15 @@ def read_cube(source, options):
     sisters = _name_sisters(source, options)
     for other in source.hdulist if options.columns is None else ():
         role = find_role(other.name) if other.name and other is not hdu and other.is_image else None
-        if role is not None and (other.shape == hdu.shape or (role.kind == "wave" and other.shape == hdu.shape[:1])):
+        if role is not None and (
+            _shape(other) == _shape(hdu) or (role.kind == "wave" and other.shape == _shape(hdu)[:1])
+        ):
             sisters.setdefault(role.kind, other)
     if "wave" in sisters:
         wave, unit = np.asarray(sisters["wave"].data, float), parse_axis_unit(sisters["wave"].header.get("BUNIT"))
         medium = None
     else:
-        axis = read_header_axis(header, hdu.shape[0], axis=3)
+        axis = read_header_axis(header, _shape(hdu)[0], axis=3)
         if axis is None:
             raise source.refuse("is a cube without wavelengths", "give arrays with units")
         wave, unit, medium = axis.wave, axis.unit, axis.medium
@@ -120,12 +132,12 @@ def read_cube(source, options):
                 options,
             )
         ]
-    chosen = _choose(source, options.spaxel, hdu.shape[1:])
-    flux = np.asarray(hdu.data)[:, chosen]
+    chosen = _choose(source, options.spaxel, _shape(hdu)[1:])
+    flux = _data(hdu)[:, chosen]
     mask = None if "mask" not in sisters else _read_mask(sisters["mask"], header)[:, chosen]
     variance = None
     if error is not None:
-        values = np.asarray(error.data, np.float64)[:, chosen]
+        values = _data(error)[:, chosen].astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = {"err": np.square(values), "var": values, "ivar": np.where(values > 0, 1 / values, np.nan)}[kind]
     flux, variance, bad = _add_up(flux, variance, mask)
@@ -152,7 +164,7 @@ def _name_sisters(source, options):
 
 def _read_mask(hdu, header):
     """Bad pixels by the mask of a cube."""
-    values = np.asarray(hdu.data)
+    values = _data(hdu)
     return (values & 1 if is_jwst(header) and values.dtype.kind in "iu" else values) != 0
 
 
@@ -203,11 +215,11 @@ def _whole(source, hdu, error, kind, mask, wave, unit, unit_text, header, meta, 
     if options.wave_unit is None:
         check_axis_range(wave, unit.unit, source)
     flux_unit = options.flux_unit or parse_flux_unit(unit_text)[0]
-    flux = native(hdu.data)
+    flux = native(_data(hdu))
     uncertainty = None
     if kind is not None:
         exponent = {"err": 1, "var": 2, "ivar": -2}[kind]
-        uncertainty = _UNCERTAINTY[kind](native(error.data), unit=flux_unit**exponent)
+        uncertainty = _UNCERTAINTY[kind](native(_data(error)), unit=flux_unit**exponent)
     bad = ~np.isfinite(flux)
     if mask is not None:
         bad |= np.moveaxis(_read_mask(mask, header), 0, -1)

@@ -39,6 +39,8 @@ from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 __all__ = ["read_fits_image"]
 
 _LEAST_PIXELS = 8
+#: cards of the unit of wavelengths that stand in a row: Spextool, SOFIA
+_ROW_UNITS = ("XUNITS", "XUNIT", "WAVEUNIT", "LAMBUNIT")
 
 
 @dataclass
@@ -230,15 +232,16 @@ def _read_wave_extension(hdu, data):
 def _take_wave_row(parts):
     """Take the wavelengths out of the rows of an image, if one holds them by its card or, the first, by its values."""
     roles = find_row_roles(parts.header, len(parts.flux), bands=False)
+    unit = next((found for key in _ROW_UNITS if (found := parse_axis_unit(parts.header.get(key))) is not None), None)
     if roles is not None and "wave" in roles:
-        parts.axis = HeaderAxis(parts.flux[roles.index("wave")].astype(float))
+        parts.axis = HeaderAxis(parts.flux[roles.index("wave")].astype(float), unit)
     elif roles is None and parts.axis is None:
         rows = [row for row in range(len(parts.flux)) if looks_like_wavelengths(parts.flux[row : row + 1])]
         if not rows or (rows[0] > 0 and len(rows) > 1):
             return
         which = "first" if rows[0] == 0 else f"{rows[0] + 1}th" if rows[0] + 1 < len(parts.flux) else "last"
         parts.guesses.append(f"the {which} row of the image holds the wavelengths, by its values")
-        parts.axis, parts.is_table = HeaderAxis(parts.flux[rows[0]].astype(float)), True
+        parts.axis, parts.is_table = HeaderAxis(parts.flux[rows[0]].astype(float), unit), True
         parts.flux = np.delete(parts.flux, rows[0], axis=0)
 
 

@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General reader of spectra in json: lists of wavelengths and flux, rows of numbers, or one object for each pixel."""
+"""General reader of spectra in json and YAML: lists of wavelengths and flux, rows of numbers, or one object for each pixel."""
 
+import ast
+import contextlib
 import json
 import re
 
 import numpy as np
+from astropy.io.misc import yaml
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
@@ -17,10 +20,21 @@ __all__ = ["read_json"]
 _INNER = ("values", "value", "data", "array")
 #: most columns of rows of numbers
 _MOST_COLUMNS = 12
+#: characters of a dict as Python prints it
+_LONGEST_LITERAL = 2**24
+
+
+#: first line, and lists of numbers, of YAML
+_KEY = re.compile(r"(?:\s*(?:#[^\n]*|---[^\n]*)?\n)*[A-Za-z][\w ()-]*:[ \t]*(?:\[[^\n]*|[\w.+-]*)\n")
+_LIST = re.compile(r":\s*\[\s*[-+.\d]|^[ \t]*-[ \t]+[-+.\d]", re.MULTILINE)
 
 
 def _is_json(source):
-    return re.match(r"\s*(?:\{\s*[\"}]|\[\s*[\[{])", source.head) is not None
+    return re.match(r"\s*(?:\{\s*[\"'}]|\[\s*[\[{])", source.head) is not None or _is_yaml(source)
+
+
+def _is_yaml(source):
+    return _KEY.match(source.head) is not None and _LIST.search(source.head) is not None
 
 
 def _is_nested(value):
@@ -79,7 +93,12 @@ def _list_entries(content):
 
 
 def _parse(source):
-    """The content of a json, or of one in each line."""
+    """The content of a json, of one in each line, or of YAML."""
+    if _is_yaml(source):
+        try:
+            return yaml.load(source.text)
+        except Exception as error:  # its loader raises whatever it stumbles over
+            raise source.refuse(f"is no valid YAML: {error}", "give wavelength and flux in columns") from error
     try:
         return json.loads(source.text)
     except json.JSONDecodeError as error:
@@ -89,12 +108,15 @@ def _parse(source):
                 return [json.loads(line) for line in lines]
             except json.JSONDecodeError:
                 pass
+        if "'" in source.head and len(source.text) < _LONGEST_LITERAL:
+            with contextlib.suppress(ValueError, SyntaxError, MemoryError):  # as Python prints a dict
+                return ast.literal_eval(source.text)
         raise source.refuse(f"is no valid json: {error}", "fetch it again") from error
 
 
 @register_format("spectok json", kind="text", sniff=_is_json, general=True, takes=("columns",))
 def read_json(source, options):
-    """Read spectra from json, or one json in each line, by the meaning of the names of its lists."""
+    """Read spectra from json, one json in each line, or YAML, by the meaning of the names of its lists."""
     try:
         entries = _list_entries(_parse(source))
     except RecursionError as error:
@@ -108,5 +130,5 @@ def read_json(source, options):
         columns = Columns(list(lists), lambda name, own=lists: np.array(own[name], dtype=float), units, {}, header)
         spectra += read_columns(columns, source, options)
     if not spectra:
-        raise source.refuse("is a json without spectra", "give wavelength and flux in columns")
+        raise source.refuse("is a tree of names (json or YAML) without spectra", "give wavelength and flux in columns")
     return spectra

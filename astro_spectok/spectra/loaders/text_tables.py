@@ -6,15 +6,17 @@ import re
 import numpy as np
 
 from astro_spectok.spectra.column_names import pick_roles
-from astro_spectok.spectra.loaders._draft import break_orders, guess_axis_unit, is_pixel_axis
+from astro_spectok.spectra.loaders._draft import Draft, break_orders, build_spectra, guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
+from astro_spectok.spectra.loaders._header_axis import read_header_axis
+from astro_spectok.spectra.loaders._tables import Columns, find_numbered, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import (
     LEAST_ROWS,
     are_dates,
     find_block,
     guess_names,
     read_block,
+    read_text_header,
     tidy_text,
 )
 
@@ -24,11 +26,36 @@ __all__ = ["read_text_table"]
 _LOGARITHMS = (-40.0, -5.0)
 #: names of PHOENIX's spectra, whose fluxes are logarithms and whose wavelengths are in disorder
 _PHOENIX = re.compile(r"^lte.*\.7(\.|$)|^lte.*bt-(settl|dusty|cond|nextgen)", re.IGNORECASE)
+_VALUES = re.compile(r"^[-+.\d\s]+(?:[eEdD][-+\d.\s]+)*$")
 #: share of wavelengths that may repeat the one before, as rounded ones do
 _MOST_REPEATED = 0.4
 
 
+#: where a text begins that lists the pixels of an image below its cards, as IRAF's wtextimage does
+_AXIS = re.compile(r"^\W*CRVAL1\s*=\s*[-+.\d]", re.MULTILINE)
+
+
+def _read_pixels(source):
+    """The axis of the cards of a text and the fluxes below them, or None: of one column, or as many as NAXIS1 says."""
+    if not _AXIS.search(source.head):
+        return None
+    lines = source.text.split("\n")
+    start = next((number for number, line in enumerate(lines) if _VALUES.match(line)), len(lines))
+    header = read_text_header([line.lstrip("#;!% \t") for line in lines[:start]])
+    try:
+        values = np.array(" ".join(lines[start:]).split(), float)
+    except ValueError:
+        return None
+    one_column = len(values) == sum(1 for line in lines[start:] if line.strip())
+    axis = read_header_axis(header, len(values))
+    if len(values) < LEAST_ROWS or axis is None or not (one_column or header.get("NAXIS1") == len(values)):
+        return None
+    return Draft(axis.wave, values, wave_unit=axis.unit, flux_unit=header.get("BUNIT"), header=header)
+
+
 def _is_text(source):
+    if _AXIS.search(source.head):
+        return True
     rows = find_block(tidy_text(source.head).split("\n")[:4000])[1]
     return len(rows) >= LEAST_ROWS
 
@@ -56,6 +83,8 @@ def read_text_table(source, options):
     UnreadableFileError
         There are no columns of numbers.
     """
+    if options.columns is None and (pixels := _read_pixels(source)) is not None:
+        return build_spectra(pixels, source, options)
     wanted = {name.lower() for name in (options.columns or {}).values() if isinstance(name, str)}
     block = read_block(source.text, wanted)
     if block is None:
@@ -70,7 +99,7 @@ def read_text_table(source, options):
         guesses.append(f"{block.skipped} lines among the numbers cannot be read: left out")
     if options.columns is None and block.names is None:
         _check_first_column(block, source, options)
-    elif options.columns is None and "flux" not in pick_roles(names):
+    elif options.columns is None and "flux" not in pick_roles(names) and not find_numbered(names):
         raise source.refuse(say_what(names), "name them with columns='WAVE,FLUX,ERR'")
     names = [name if name not in names[:k] else f"{name} ({k + 1})" for k, name in enumerate(names)]
     units = {names[k]: unit for k, unit in block.units.items()}
@@ -98,7 +127,9 @@ def _name_logarithms(block, source, names, guesses):
 
 
 def _drop_count(block, options):
-    """Take out a first column without a name that counts pixels, where the second holds wavelengths."""
+    """Take out a first row that counts the others, and a first column that counts pixels beside wavelengths."""
+    if block.names is None and block.numbers[0, 0] == len(block.numbers) - 1 and (block.numbers[0] % 1 == 0).all():
+        block.numbers = block.numbers[1:]
     if block.names is not None or options.columns is not None or block.numbers.shape[1] < 3:
         return
     first, second = block.numbers[:, :2].T

@@ -4,6 +4,8 @@
 import os
 import struct
 import tempfile
+import traceback
+import warnings
 import zlib
 from collections.abc import Mapping
 
@@ -121,12 +123,23 @@ def read_idl_save(source, options):
             with open(path, "wb") as copy:
                 while part := source.stream.read(2**22):
                     copy.write(part)
-            tree = readsav(path)
+            tree = _read_and_close(readsav, path)
     except UnreadableFileError:
         raise
     except Exception as error:  # what scipy raises at damaged records is of every kind
         raise source.refuse(f"is no IDL save file that scipy reads: {error}", _GIVE) from error
     return _read_tree(source, options, {name: _unfold(value) for name, value in tree.items()}, "an IDL save file")
+
+
+def _read_and_close(reader, path):
+    """What scipy reads, which at damaged records leaves the file open until its traceback is forgotten."""
+    try:
+        return reader(path)
+    except Exception as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            traceback.clear_frames(error.__traceback__)
+        raise
 
 
 def _unfold(value):
