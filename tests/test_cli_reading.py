@@ -77,6 +77,10 @@ def test_resolution_with_a_unit():
         (["--resolution", "high"], "must be a resolving power or a FWHM"),
         (["--resolution", "-3"], "above zero, got '-3'"),
         (["--spaxel", "3"], "must be two integers x,y from 0, or sum, got '3'"),
+        (["--wave-unit", "parrots"], "--wave-unit: must be a unit of wavelength"),
+        (["--flux-unit", "parrots"], "--flux-unit: must be a unit"),
+        (["--columns", "a"], "--columns: must name wavelengths, flux"),
+        (["--format", "SDSS spe"], "--format: must be the name of a format that is registered (SDSS spec"),
     ],
 )
 def test_wrong_words(options, words, capsys):
@@ -85,11 +89,3 @@ def test_wrong_words(options, words, capsys):
         main(["embed", "a.fits", "-o", "b.ecsv", *options])
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
-
-
-def test_option_that_cannot_be(odd, tmp_path, capsys):
-    """Is an error of the command, not a row for each file."""
-    out = tmp_path / "out.ecsv"
-    assert main(["embed", odd, "-o", str(out), "--wave-unit", "parrots"]) == 1
-    assert "wave_unit must be a unit" in capsys.readouterr().err
-    assert not out.exists()

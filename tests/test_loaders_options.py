@@ -73,6 +73,12 @@ def save_parquet(path):
     Table({"wave": WAVE, "flux": FLUX, "err": ERROR}).write(path, format="parquet")
 
 
+def save_feather(path):
+    pa = pytest.importorskip("pyarrow")
+    feather = pytest.importorskip("pyarrow.feather")
+    feather.write_feather(pa.table({"wave": WAVE, "flux": FLUX, "err": ERROR}), path)
+
+
 def save_asdf(path):
     asdf = pytest.importorskip("asdf")
     asdf.AsdfFile({"wave": WAVE, "flux": FLUX, "err": ERROR}).write_to(path)
@@ -160,6 +166,7 @@ FILES = {
     "spectok npz": ("a.npz", lambda path: np.savez(path, wave=WAVE, flux=FLUX, err=ERROR)),
     "spectok npy": ("a.npy", lambda path: np.save(path, np.stack([WAVE, FLUX, ERROR]))),
     "spectok Parquet": ("a.parquet", save_parquet),
+    "spectok Arrow": ("a.feather", save_feather),
     "spectok HDF5": ("a.h5", save_hdf5),
     "spectok ASDF": ("a.asdf", save_asdf),
     "spectok IDL": ("a.sav", save_idl),

@@ -116,7 +116,7 @@ def add_reading_options(parser):
         Parser of the subcommand.
     """
     group = parser.add_argument_group("what the files do not say (default: found out)")
-    group.add_argument("--format", metavar="NAME", help="name of the format")
+    group.add_argument("--format", type=_check_format, metavar="NAME", help="name of the format")
     group.add_argument("--medium", choices=("vacuum", "air"), help="medium of the wavelengths")
     group.add_argument(
         "--resolution", type=_resolution, metavar="R", help="resolving power, or a FWHM such as '2.5 AA'"
@@ -156,6 +156,17 @@ def _check_reading(name):
         return text
 
     return check
+
+
+def _check_format(text):
+    """The name of a format that specutils or this package has."""
+    from astro_spectok.spectra.reading import check_format
+
+    try:
+        check_format(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("format ")) from None
+    return text
 
 
 def _resolution(text):

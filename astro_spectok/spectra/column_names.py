@@ -52,7 +52,8 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "spectralaxis spectral wavevac wavelengthvac vacwave vacuumwavelength wavair waveair wavelengthair "
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
-        "waveaxis specwave wavestack w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave sciwavl "
+        "waveaxis specwave wavestack w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave "
+        "sciwavl "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
         "wavestis waveopt arg wa "
         "longueurdonde longuerdonde longituddeonda longituddonda comprimentodeonda wellenlange wellenlaenge "
@@ -199,8 +200,8 @@ _UNITS_IN_NAMES = tuple(sorted((word for word in AXIS_WORDS if _is_in_names(word
 _DATE = re.compile(r"^(?:b|h|m|r|t)?jd(?:tdb|utc|tt|obs|mid|start|hel|\d{4,7})*$")
 #: units of flux at the end of names; in brackets, units of axes of no spectrum
 _FLUX_UNIT = re.compile(r"(?<=..)(?:[mun]?jy|cgs|adu|ergscm2(?:a|aa|ang|angstrom|hz))$")
-_UNITS_OF_OTHERS = frozenset(
-    "kpc pc mpc au arcsec arcmin deg k yr myr gyr d day days hr h min s sec km/s km/sec msun rsun h/mpc 1/d".split()
+_UNITS_OF_OTHERS = re.compile(
+    r"[km]?pc|au|arcsec|arcmin|deg|k|[mg]?yr|d|days?|hr?|min|s|sec|km/s(?:ec)?|[mr]sun|h/mpc|1/d", re.IGNORECASE
 )
 #: of names of errors as VizieR has them: what they are of
 _ERROR_OF = re.compile(r"^(?:e|err|sig|sigma|d|unc)_(.+)$")
@@ -304,7 +305,7 @@ def find_role(name, *, guess=True):
     if role is None and guess and len(squeezed) > 3:
         # flux1, flux_2, spectrum_0
         role = _ROLES.get(squeezed.rstrip("0123456789"))
-    if role is None and inside and inside[1].strip().lower() in _UNITS_OF_OTHERS:
+    if role is None and inside and _UNITS_OF_OTHERS.fullmatch(inside[1].strip()):
         return Role("other")
     if role is None and (ending := _FLUX_UNIT.search(squeezed)):
         # fnu_mJy, flux_cgs

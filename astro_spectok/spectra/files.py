@@ -9,7 +9,7 @@ import numpy as np
 from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.convert import to_batch
 from astro_spectok.spectra.loaders._options import make_options
-from astro_spectok.spectra.reading import read
+from astro_spectok.spectra.reading import check_format, read
 
 __all__ = ["OpenFiles", "read_files"]
 
@@ -71,6 +71,7 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, reader=
         yield from paths
         return
     make_options(**options)  # a misspelt option is an error, not a flag on each file
+    check_format(file_format)
     for path in paths:
         try:
             if reader is None:
@@ -78,8 +79,8 @@ def read_files(paths, *, file_format=None, medium=None, resolution=None, reader=
                 batch = to_batch(obj, medium=medium, resolution=resolution, on_error="flag")
             else:
                 batch = reader(path)
-        except (OSError, TypeError, ValueError) as error:
-            batch = SpectrumBatch.make_unusable(str(error))
+        except Exception as error:  # whatever it is, it stops no other file
+            batch = SpectrumBatch.make_unusable(str(error) or type(error).__name__)
         if not len(batch):
             batch = SpectrumBatch.make_unusable(f"{path} holds no spectrum")
         info = [i if i.name else replace(i, name=Path(path).name) for i in batch.info]

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Files to spectra: `read`, by the first loader of this package or of specutils that knows the layout."""
 
+import difflib
 import logging
 import os
 import re
@@ -27,7 +28,7 @@ from astro_spectok.spectra.loaders.cubes import is_cube
 from astro_spectok.spectra.problems import Unread
 from astro_spectok.utils.host import own_state
 
-__all__ = ["READ_OPTIONS", "read", "read_paths", "read_source"]
+__all__ = ["READ_OPTIONS", "check_format", "read", "read_paths", "read_source"]
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +177,7 @@ def read_source(source, label, options):
     """
     options = _find_version(source, options)
     if label is not None:
+        check_format(label)
         if label in FORMATS:
             return load_format(label, source, options)
         return _read_specutils(source, label, options)
@@ -209,6 +211,28 @@ def read_source(source, label, options):
         while len(_MEMORY) > _MEMORY_SIZE:
             _MEMORY.popitem(last=False)
     return spectra
+
+
+def check_format(label):
+    """Refuse the name of a format that nobody has registered.
+
+    Parameters
+    ----------
+    label : str or None
+
+    Raises
+    ------
+    ValueError
+        With the names that are most like it.
+    """
+    if label is None or label in FORMATS:
+        return
+    names = {str(name) for one in (Spectrum, SpectrumList) for name in registry.get_formats(one, "Read")["Format"]}
+    if label not in names:
+        like = difflib.get_close_matches(str(label), sorted(names), 3, 0.4)
+        hint = f" ({', '.join(like)} are like it)" if like else ""
+        msg = f"format must be the name of a format that is registered{hint}, or be left out; got {label!r}"
+        raise OptionError(msg)
 
 
 def _find_version(source, options):

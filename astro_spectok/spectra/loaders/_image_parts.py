@@ -28,7 +28,7 @@ _NUMBERS = re.compile(r"\d+")
 _NO_NAMES = frozenset({"", "ARRAY", "EXT", "EXTENSION", "HDU", "IMAGE", "LAYER", "PLANE", "COL", "COLUMN"})
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
-_WITH_SKY = re.compile(r"NO(?:N|T)?_?(?:SS|SKY)")
+_WITH_SKY = re.compile(r"NO(?:N|T)?_?(?:SS|SKY)", re.IGNORECASE)
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
 #: what a row or band is, by a word in its description; the first that is found decides
 _BAND_ROLES = {
@@ -76,14 +76,16 @@ def choose_flux(source, options):
         # wavelengths first, without names and without an axis
         alone = read_header_axis(images[0].header, shapes[0][0]) is None
         images = images[1:] if alone and looks_like_wavelengths(read_image(images[0])) else images
-    for name in _FLUX_NAMES:
+    # a picture beside spectra that were extracted from it
+    has_axis = [read_header_axis(hdu.header, hdu.shape[-1]) is not None for hdu in images]
+    is_picture = bool(images) and len(shapes[0]) > 1 and not has_axis[0]
+    is_picture &= any(found and len(_squeezed(hdu.shape)) == 1 for hdu, found in zip(images, has_axis, strict=True))
+    for name in _FLUX_NAMES[:-1] if is_picture else _FLUX_NAMES:
         found = next((hdu for hdu in images if hdu.name.upper() == name), None)
         if found is not None:
             return found
     # spectra of one axis before pictures, without the sky before those with it
-    for hdu in sorted(
-        images, key=lambda one: (len(_squeezed(one.shape)) > 1, bool(_WITH_SKY.search(one.name.upper())))
-    ):
+    for hdu in sorted(images, key=lambda one: (len(_squeezed(one.shape)) > 1, _WITH_SKY.search(one.name) is not None)):
         role = find_role(hdu.name) if hdu.name else None
         if role is None or role.kind == "flux":
             return hdu

@@ -12,8 +12,8 @@ HEAD = 2**16
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 #: files of arrays, which have readers of their own
 _ARRAYS = (
-    (b"ARROW1", "arrow"), (b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"), (b"#ASDF", "asdf"),
-    (b"SR\x00\x04", "sav"), (b"SR\x00\x06", "sav"),
+    (b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"),
+    (b"#ASDF", "asdf"), (b"SR\x00\x04", "sav"), (b"SR\x00\x06", "sav"),
 )  # fmt: skip
 #: where an archive of tar says what it is, and HDF5 behind a block of the user's, as MATLAB 7.3 has it
 _TAR, _USER_BLOCKS = (257, b"ustar"), (512, 1024, 2048, 4096)

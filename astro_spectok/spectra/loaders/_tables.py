@@ -65,8 +65,6 @@ def say_what(names):
         return f"is a filter or response curve ({shown})"
     if "curve" in roles and "wave" in roles:
         return f"is a curve of extinction or another property of a medium ({shown})"
-    if "other" in roles and "wave" not in roles and find_role(names[0]) == roles["other"][1]:
-        return f"has {roles['other'][0]} in the place of wavelengths ({shown})"
     lowered = {name.lower() for name in names}
     if "channel" in lowered and lowered & {"counts", "rate"}:
         return f"is an X-ray spectrum in channels of its detector ({shown})"
@@ -74,6 +72,8 @@ def say_what(names):
         return f"counts pixels and has no wavelengths ({shown})"
     if lowered & {"ra", "dec", "source_id", "targetid", "ra_icrs", "alpha_j2000", "raj2000"}:
         return f"is a catalogue ({shown})"
+    if "other" in roles and "wave" not in roles and find_role(names[0]) == roles["other"][1]:
+        return f"has {roles['other'][0]} in the place of wavelengths ({shown})"
     return f"has no wavelength and flux among its columns ({shown})"
 
 

@@ -3,6 +3,7 @@
 
 import re
 
+from astropy import units as u
 from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
@@ -10,6 +11,7 @@ from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._image_parts import looks_like_wavelengths, read_image
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
+from astro_spectok.spectra.unit_words import parse_axis_unit
 
 __all__ = ["read_fits_table", "table_columns"]
 
@@ -66,6 +68,8 @@ def _holds_spectrum(raw):
     """Whether an HDU is a table with columns for wavelengths and flux, and rows enough."""
     names = raw.names
     roles = pick_roles(names)
+    if "pixel" in roles and "flux" in roles and "wave" not in roles and _read_unit(raw, roles["pixel"][0]) is not None:
+        return True
     if not {"wave", "flux"} <= set(roles):
         return bool(group_columns(names)) and raw.count("NAXIS2") >= _LEAST_ROWS
     rows = raw.count("NAXIS2")
@@ -75,6 +79,13 @@ def _holds_spectrum(raw):
                 if key.startswith("TTYPE") and name == roles["flux"][0])  # fmt: skip
     form = raw.cards.get(flux, "").upper()
     return rows > 0 and ("P" in form or "Q" in form or _width(form) > 8)
+
+
+def _read_unit(raw, name):
+    """The unit of an axis in which a column is, or None."""
+    unit = next((parse_axis_unit(raw.cards.get(key.replace("TTYPE", "TUNIT"))) for key, own in raw.cards.items()
+                 if key.startswith("TTYPE") and own == name), None)  # fmt: skip
+    return None if unit is None or unit.unit == u.pix else unit
 
 
 def _width(form):

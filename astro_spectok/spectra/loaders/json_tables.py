@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""General reader of spectra in json and YAML: lists of wavelengths and flux, rows of numbers, or one object for each pixel."""
+"""General reader of spectra in json and YAML: lists of wavelengths and flux, rows, or one object for each pixel."""
 
 import ast
 import contextlib
