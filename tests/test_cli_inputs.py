@@ -83,8 +83,10 @@ class TestFiles:
         assert run(f"@{tmp_path / 'list.csv'}", out="list.csv")[0] == 1
         assert "out must be none of the files that are read" in capsys.readouterr().err
         (tmp_path / "list").write_bytes(bytes(9000))
-        assert run(f"@{tmp_path / 'list'}")[0] == 1
-        assert "is no list of files" in capsys.readouterr().err
+        (tmp_path / "rows").write_text("4000.0 1.0\n" * 20)
+        for name in ("list", "rows"):
+            assert run(f"@{tmp_path / name}")[0] == 1
+            assert "is no list of files" in capsys.readouterr().err
 
     def test_tilde_without_a_user(self, folder, run, monkeypatch):
         """Stays a letter of the name."""

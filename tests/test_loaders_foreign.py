@@ -72,12 +72,12 @@ def test_names_in_brackets_are_no_page(tmp_path):
 
 
 def test_what_is_no_file(tmp_path):
-    """Says whether it is a folder of Zarr, a pipe or a link to nothing."""
+    """Says whether it is a folder of Zarr, a device or a link to nothing."""
     (tmp_path / "a.zarr").mkdir()
     (tmp_path / "a.zarr" / ".zgroup").touch()
     with pytest.raises(OSError, match="is a folder of Zarr arrays"):
         read(tmp_path / "a.zarr")
-    with pytest.raises(OSError, match="is a pipe or a device"):
+    with pytest.raises(OSError, match="is a device and no file"):
         read("/dev/null")
     (tmp_path / "link.fits").symlink_to(tmp_path / "nothing.fits")
     with pytest.raises(FileNotFoundError, match="leads nowhere"):

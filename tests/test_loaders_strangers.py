@@ -2,6 +2,7 @@
 """Files by the layouts that pipelines publish and in the habits of people, each with the values that are right."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from numpy.testing import assert_allclose
 from specutils import Spectrum
 
 from astro_spectok import read
-from astro_spectok.spectra import find_medium
-from astro_spectok.spectra.loaders import UnreadableFileError
+from astro_spectok.spectra import find_medium, to_batch
+from astro_spectok.spectra.loaders import UnreadableFileError, _source
 from astro_spectok.spectra.loaders._refusal import MAX_LENGTH
 
 N = 200
@@ -179,7 +180,7 @@ NO_SPECTRA = {
         "# line wave flux err\n" + "".join(f"x{w} {w} {w % 7 + 1} 0.1\n" for w in LINES),
         "is a list of lines",
     ),
-    "tree": ("a: 1\nb: [1, 2, 3]\n", "is a tree of names"),
+    "tree": ("a: 1\nb: [1, 2, 3]\n", "is YAML without spectra"),
 }
 
 
@@ -233,6 +234,44 @@ def test_arrow(tmp_path):
     (tmp_path / "b.feather").write_bytes((tmp_path / "a.feather").read_bytes()[:900])
     with pytest.raises(UnreadableFileError, match="is no Arrow table"):
         read(tmp_path / "b.feather")
+
+
+def test_resolving_power_of_each_pixel(tmp_path):
+    """SDSS has a sigma in its pixels of log10, MaNGA an image, tables a FWHM with its unit; 0 is not known."""
+    wdisp = np.full(N, 1.0)
+    wdisp[3] = 0
+    expected = np.where(wdisp > 0, 1 / (2.354820045 * 1e-4 * np.log(10)), np.nan)
+    spec = table("COADD", flux=FLUX, loglam=np.log10(WAVE), ivar=ERROR**-2, and_mask=np.zeros(N, int), wdisp=wdisp)
+    fits.HDUList([primary(TELESCOP="SDSS 2.5-M"), spec]).writeto(tmp_path / "spec.fits")
+    assert_allclose(read(tmp_path / "spec.fits").meta["resolution"], expected)
+    assert_allclose(to_batch(read(tmp_path / "spec.fits")).resolution, expected, rtol=1e-6)
+    cube = fits.HDUList([primary(), image("FLUX", CUBE, **CUBE_AXES), image("SPECRES", WAVE / 2)])
+    cube.writeto(tmp_path / "cube.fits")
+    assert_allclose(to_batch(read(tmp_path / "cube.fits")).resolution, WAVE / 2, rtol=1e-6)
+    wide = table("S", {"fwhm": "Angstrom"}, wave=WAVE, flux=FLUX, err=ERROR, fwhm=np.full(N, 2.0))
+    fits.HDUList([primary(), wide]).writeto(tmp_path / "wide.fits")
+    assert_allclose(to_batch(read(tmp_path / "wide.fits")).resolution, WAVE / 2, rtol=1e-6)
+    plain = table("S", wave=WAVE, flux=FLUX, err=ERROR, fwhm=np.full(N, 2.0))
+    fits.HDUList([primary(), plain]).writeto(tmp_path / "plain.fits")
+    assert "resolution" not in read(tmp_path / "plain.fits").meta
+
+
+def test_pipe(tmp_path, monkeypatch):
+    """Is read to its end; one through which nothing comes is given up."""
+    content = rows(WAVE, FLUX, ERROR).encode()
+    os.mkfifo(tmp_path / "pipe")
+    # both ends are open at once
+    ends = [os.open(tmp_path / "pipe", flags) for flags in (os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY)]
+    os.write(ends[1], content)
+    os.close(ends[1])
+    check(read(tmp_path / "pipe"))
+    os.close(ends[0])
+    monkeypatch.setattr(_source, "PATIENCE", 0.01)
+    ends = [os.open(tmp_path / "pipe", flags) for flags in (os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY)]
+    with pytest.raises(UnreadableFileError, match="is a pipe through which nothing came"):
+        read(tmp_path / "pipe")
+    for end in ends:
+        os.close(end)
 
 
 def test_exponents_of_units_are_small():

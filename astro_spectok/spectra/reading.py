@@ -23,7 +23,7 @@ from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_form
 from astro_spectok.spectra.loaders._options import OptionError, make_options
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
 from astro_spectok.spectra.loaders._registration import OWN_LABELS
-from astro_spectok.spectra.loaders._source import open_source
+from astro_spectok.spectra.loaders._source import open_source, read_pipe
 from astro_spectok.spectra.loaders.cubes import is_cube
 from astro_spectok.spectra.problems import Unread
 from astro_spectok.utils.host import own_state
@@ -76,7 +76,7 @@ def read(
     Parameters
     ----------
     path : str, path-like, binary file-like or `~astropy.io.fits.HDUList`
-        FITS or text, packed with gzip, bzip2 or xz or not.
+        FITS or text, packed with gzip, bzip2 or xz or not. A pipe, as ``/dev/stdin``, is read to its end.
     format : str, optional
         Name of a format of specutils or of this package.
     wave_unit : str or `~astropy.units.Unit`, optional
@@ -125,6 +125,8 @@ def read(
         join=join, spaxel=spaxel,
     )  # fmt: skip
     if isinstance(path, str | os.PathLike):
+        path = read_pipe(path) if Path(path).is_fifo() else path
+    if isinstance(path, str | os.PathLike):
         _check_path(Path(path))
     with warnings.catch_warnings():
         # odd spellings of units, which are understood; headers that break rules without consequence
@@ -143,7 +145,7 @@ def read(
 
 
 def _check_path(path):
-    """Refuse what is no file: a folder, a pipe, a device, a link that leads nowhere."""
+    """Refuse what is no file: a folder, a device, a link that leads nowhere."""
     if path.is_file():
         return
     if path.is_dir():
@@ -154,7 +156,7 @@ def _check_path(path):
             else (refuse(path, "is a folder", "give its files"))
         )
     if path.exists():
-        raise refuse(path, "is a pipe or a device and no file", "save what it gives to a file")
+        raise refuse(path, "is a device and no file", "save what it gives to a file")
     msg = f"{path}: no such file"
     if path.is_symlink():
         msg = f"{path}: no such file; it is a link that leads nowhere"

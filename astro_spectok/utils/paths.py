@@ -3,6 +3,7 @@
 
 import glob
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ __all__ = ["expand_paths"]
 
 #: letters of the path of a file
 _LONGEST = 4096
+#: rows of numbers that are a spectrum in the place of names, and one of them
+_LEAST_ROWS = 8
+_ROW = re.compile(r"[-+.\deE]+(?:[\s,;]+[-+.\deE]+|[\s,;]+nan)+", re.IGNORECASE)
 
 
 def expand_paths(names, *, recursive=False, stream=None, wanted=None):
@@ -68,13 +72,18 @@ def expand_paths(names, *, recursive=False, stream=None, wanted=None):
 
 def _read_list(lines, name, recursive, wanted):
     """The files that the lines of a list name; a list in a list is a file."""
-    found = [line.strip() for line in lines]
+    try:
+        found = [line.strip() for line in lines]
+    except UnicodeDecodeError:
+        found = ["\0"]
     found = [line for line in found if line and not line.startswith("#")]
     if not found:
         msg = f"{name} must name at least one file, one on each line; got none"
         raise FileNotFoundError(msg)
-    if any("\0" in line or len(line) > _LONGEST for line in found):
-        msg = f"{name} is no list of files: it must be a text with one name on each line"
+    is_table = len(found) >= _LEAST_ROWS and all(map(_ROW.fullmatch, found[-_LEAST_ROWS:]))
+    if is_table or any("\0" in line or len(line) > _LONGEST for line in found):
+        remedy = "; a spectrum itself is read as /dev/stdin" if name == "standard input" else ""
+        msg = f"{name} is no list of files: it must be a text with one name on each line{remedy}"
         raise FileNotFoundError(msg)
     return [path for line in found for path in _expand_name(_unquote(line), recursive, wanted)]
 

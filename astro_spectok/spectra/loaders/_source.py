@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import re
+import select
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +19,13 @@ from astro_spectok.spectra.loaders._kinds import HEAD, find_utf16, tell_kind
 from astro_spectok.spectra.loaders._raw_fits import RawHDU, list_raw
 from astro_spectok.spectra.loaders._refusal import refuse
 
-__all__ = ["MAX_BYTES", "Source", "open_source"]
+__all__ = ["MAX_BYTES", "Source", "open_source", "read_pipe"]
 
 #: bytes that a packed file may unpack to, and that a file of text may have
 MAX_BYTES = 2**31
 MAX_TEXT_BYTES = 2**28
+#: seconds without a byte after which a pipe is given up
+PATIENCE = 60
 #: blocks of 2880 bytes of one FITS header (36 cards each); the longest seen in surveys have 300
 MAX_HEADER_BLOCKS = 3000
 MAX_HDUS = 5000
@@ -137,6 +140,45 @@ def _decode(data):
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_pipe(path):
+    """What comes through a pipe, in memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A named pipe, ``/dev/stdin``, or what a shell makes of ``<(command)``.
+
+    Returns
+    -------
+    `~io.BytesIO`
+
+    Raises
+    ------
+    UnreadableFileError
+        Nothing comes within a minute, or more than `MAX_BYTES`.
+    """
+    out, waited = io.BytesIO(), False
+    # not to wait for a writer that never comes
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as stream:
+        while True:
+            part = stream.read(2**20)
+            if part:
+                waited = False
+                out.write(part)
+                if out.tell() > MAX_BYTES:
+                    raise refuse(path, f"gives more than {MAX_BYTES >> 20} MB", "save it to a file")
+            elif part is not None and (waited or out.tell()):
+                break  # nobody writes any more; without a byte nobody may have begun
+            elif not select.select([stream], [], [], PATIENCE)[0]:
+                reason = f"is a pipe through which nothing came within {PATIENCE} s"
+                raise refuse(path, reason, "save what it gives to a file")
+            else:
+                waited = True
+    out.name = os.fspath(path)
+    out.seek(0)
+    return out
 
 
 def _unpack(opener, stream, name):

@@ -25,6 +25,8 @@ _OBJECTS = re.compile(
 #: of flux, by the end of a name
 _UNITS_BY_NAME = {"jy": "Jy", "mjy": "mJy", "ujy": "uJy", "njy": "nJy", "adu": "adu", "ergscm2hz": "erg/s/cm2/Hz"}
 _UNITS_BY_NAME |= {f"ergscm2{one}": "erg/s/cm2/A" for one in ("a", "aa", "ang", "angstrom")}
+#: resolving powers that a column without a unit may hold
+_PLAUSIBLE = (20.0, 5e5)
 _NUMBERED = re.compile(r"(.*?[A-Za-z])[_ .-]?(\d+)")
 _FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
 _MOST_ARMS = 4
@@ -335,6 +337,8 @@ def make_drafts(columns, source, options, *, number=None):
     medium = _find_medium(columns, wave_name)
     if medium is not None:
         meta["medium"] = medium
+    if "resolution" in roles and (found := _read_resolution(columns, roles["resolution"][0], flux)) is not None:
+        meta["resolution"] = found
     make = {
         "wave_unit": wave_unit, "flux_unit": flux_unit, "error_kind": kind or "err", "header": columns.header,
         "sure_kind": kind == "rel",
@@ -361,6 +365,18 @@ def make_drafts(columns, source, options, *, number=None):
         own = meta | ({"row": row} if count > 1 else {})
         rows.append(Draft(one, pixels, *parts, meta=own, guesses=list(guesses), **make))
     return _stack(rows)
+
+
+def _read_resolution(columns, name, flux):
+    """The resolving power of each pixel, or the FWHM where its column has a unit; None where it is not sure."""
+    values = np.asarray(columns.read(name))
+    if values.shape != flux.shape or values.ndim != 1 or values.dtype.kind not in "fiu":
+        return None
+    unit = parse_axis_unit(columns.units.get(name))
+    if unit is not None and unit.unit.is_equivalent(u.AA):
+        return values * unit.unit
+    is_power = name.lower().startswith(("res", "specres")) and columns.units.get(name) in (None, "")
+    return values if is_power and _PLAUSIBLE[0] <= np.nanmedian(values) <= _PLAUSIBLE[1] else None
 
 
 def _read_mask(columns, roles, guesses):

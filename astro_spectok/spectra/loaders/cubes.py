@@ -115,6 +115,9 @@ def read_cube(source, options):
     kind = choose_error({one: hdu for one, hdu in sisters.items() if one not in ("snr", "rel")})
     error = None if kind is None else sisters[kind]
     meta = {} if medium is None else {"medium": medium}
+    if "SPECRES" in source.hdulist and source.hdulist["SPECRES"].shape == (len(wave),):
+        # MaNGA: the median resolving power
+        meta["resolution"] = np.asarray(source.hdulist["SPECRES"].data, float)
     unit_text = header.get("BUNIT")
     if options.spaxel is None:
         return [

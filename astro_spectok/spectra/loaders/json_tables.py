@@ -130,5 +130,6 @@ def read_json(source, options):
         columns = Columns(list(lists), lambda name, own=lists: np.array(own[name], dtype=float), units, {}, header)
         spectra += read_columns(columns, source, options)
     if not spectra:
-        raise source.refuse("is a tree of names (json or YAML) without spectra", "give wavelength and flux in columns")
+        what = "YAML" if _is_yaml(source) else "a json"
+        raise source.refuse(f"is {what} without spectra", "give wavelength and flux in columns")
     return spectra

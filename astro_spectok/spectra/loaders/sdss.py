@@ -7,9 +7,12 @@ from astropy import units as u
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.unit_words import AxisUnit
+from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
 __all__ = ["read_mwm", "read_spec", "read_spplate", "read_spspec"]
 
+#: pixel in log10 of the wavelength
+_STEP = 1e-4
 #: no data, no sky, every exposure rejected. Others warn of a pixel, and 0x40000000 marks emission lines
 _FATAL = 0x40000 | 0x400000 | 0x1000000
 
@@ -65,6 +68,12 @@ def read_spplate(source, options):
     return build_spectra(draft, source, options)
 
 
+def _find_resolving_power(wdisp):
+    """R by the sigma of the profile in pixels of the survey; NaN where there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(wdisp > 0, 1 / (FWHM_PER_SIGMA * _STEP * np.log(10) * wdisp), np.nan)
+
+
 def _is_spec(source):
     if len(source.raw) < 2 or not source.raw[0].cards.get("TELESCOP", "").startswith("SDSS"):
         return False
@@ -76,16 +85,20 @@ def read_spec(source, options):
     """
     Read the co-added spectrum of an SDSS, BOSS, eBOSS or SDSS-V spec file: flux, ivar, AND mask of which zero is good.
 
+    The resolving power is that of the column wdisp, which is the sigma of the profile in pixels of 1e-4 in log10.
+
     specutils reads these too; it looks through all extensions first, of which a full file has dozens.
     """
     table = source.raw[1]
     names = {name.lower(): name for name in table.names}
     data = {name: table.read(names[name]) for name in ("loglam", "flux", "ivar")}
     mask = table.read(names["and_mask"]) != 0 if "and_mask" in names else None
+    meta = {"medium": "vacuum", "flux_calibration": "absolute"}
+    if "wdisp" in names:
+        meta["resolution"] = _find_resolving_power(table.read(names["wdisp"]))
     draft = Draft(
         data["loglam"], data["flux"], data["ivar"], mask, AxisUnit(u.AA, 10.0),
-        source.header.get("BUNIT") or "1e-17 erg/s/cm2/A", "ivar", True, source.header,
-        meta={"medium": "vacuum", "flux_calibration": "absolute"},
+        source.header.get("BUNIT") or "1e-17 erg/s/cm2/A", "ivar", True, source.header, meta=meta,
     )  # fmt: skip
     return build_spectra(draft, source, options)
 
