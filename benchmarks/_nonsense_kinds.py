@@ -176,6 +176,14 @@ def _twilight(x, stars, rng):
     return sun * _telluric(x, stars, rng) + rng.uniform(0, 1) * glow / max(glow.std(), 1e-9) / 30
 
 
+def _night_sky(x, stars, rng):
+    """Sky that was not subtracted: scattered sunlight, from none to full moon, and airglow at its usual strength."""
+    moon = stars.draw(rng, rng.choice(["G2", "G3"]), np.exp(x)) * np.exp(-rng.uniform(-1, 2) * (x - x.mean()))
+    # what the model gives is equivalent width in Angstrom of the dark sky
+    glow = _take_sky(x, make_emission()) / (FINE * np.exp(x))
+    return moon + glow * np.exp(rng.uniform(np.log(0.05), np.log(1.5))) * rng.lognormal(0, 0.3)
+
+
 def _bl_lac(x, stars, rng):
     continuum = np.exp(-rng.uniform(-0.5, 2.5) * (x - x.mean()))
     bands = _telluric(x, stars, rng) if rng.random() < 0.5 else 1.0
@@ -197,6 +205,7 @@ KINDS = {
     "flat-field lamps": (_flat_lamp, ""),
     "telluric absorption": (_telluric, ""),
     "twilight sky": (_twilight, "STAR"),
+    "night sky": (_night_sky, ""),
     "BL Lac objects": (_bl_lac, ""),
 }
 

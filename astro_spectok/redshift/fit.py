@@ -62,6 +62,9 @@ class Refined(NamedTuple):
         1 where more pixels share no more than two do. So many times as much evidence is found in it by chance.
     coefficients : ndarray, shape (1 + K,), or None
         Of the templates, the mean one first: their posterior means.
+    left : (ndarray, ndarray, ndarray) or None
+        Of the pixels that were compared, (n,) each: ln(wavelength) as observed, what the templates leave of the flux
+        over its continuum, and the inverse variance of that, the misfit of templates counted.
     """
 
     ln1pz: float
@@ -71,6 +74,7 @@ class Refined(NamedTuple):
     unexplained: float = np.nan
     correlation: float = 1.0
     coefficients: np.ndarray | None = None
+    left: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
 def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolution=None, templates=None):
@@ -134,9 +138,10 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     excess = float(np.average(weight * deviation**2, weights=trust))
     width = float(error * templates.step * np.sqrt(max(excess, 1.0)))
     place = position * templates.step
+    left = place + templates.ln_start, deviation, weight
     amplitudes = (measure_structure(x, place, weight) for x in (ratio, deviation))
     correlation = _measure_correlation(deviation * np.sqrt(weight), place)
-    return Refined(ln1pz, width, evidence, *amplitudes, correlation, coefficients)
+    return Refined(ln1pz, width, evidence, *amplitudes, correlation, coefficients, left)
 
 
 def _measure_correlation(deviation, ln_wavelength):

@@ -50,6 +50,7 @@ class Sharpened(NamedTuple):
     structure, unexplained, correlation : float
         As of `~astro_spectok.redshift.fit.Refined`; NaN, and 1, if not known.
     coefficients : ndarray or None
+    left : tuple of ndarray, or None
         As of `~astro_spectok.redshift.fit.Refined`.
     """
 
@@ -63,6 +64,7 @@ class Sharpened(NamedTuple):
     unexplained: float = np.nan
     correlation: float = 1.0
     coefficients: np.ndarray | None = None
+    left: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
 def find_solutions(posterior, calibration, batch, i, count):
@@ -159,7 +161,7 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
         *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < rules.least_evidence:
-        shown = (np.nan, np.nan, np.nan, 1.0, None) if fit is None else fit[2:]
+        shown = (np.nan, np.nan, np.nan, 1.0, None, None) if fit is None else fit[2:]
         return Sharpened(ln1pz, width, shown[0], network_width, 0.0, False, *shown[1:])
     width = max(width, rules.least_width * calibration.target_sigma)
     tension = abs(fit.ln1pz - ln1pz) / float(np.hypot(width, fit.width))

@@ -32,7 +32,7 @@ class RedshiftFlag(IntFlag):
     NEGATIVE_CONTINUUM = 8
     #: features are not those of the class, by the residuals of its templates and by the little information on redshift
     #: or type: another kind of object; or a galaxy or quasar at the velocity of a star, or a star at that of a near
-    #: galaxy which templates of galaxies explain as well (SDSS: ``MANY_OUTLIERS``)
+    #: galaxy which templates of galaxies explain as well, or one with the lines of a nebula (SDSS: ``MANY_OUTLIERS``)
     UNLIKE_CLASS = 16
     #: the best redshift lies at the end of the range that was searched (SDSS: ``Z_FITLIMIT``), or the spectrum of a
     #: galaxy ends at the Lyman-alpha break, or that of a quasar before its Lyman alpha
