@@ -6,6 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.stellar.white_dwarfs import (
+    _doubt_side,
     fit_white_dwarf,
     is_hydrogen,
     load_white_dwarf_models,
@@ -123,3 +124,16 @@ def test_nothing_to_fit():
     assert fit_white_dwarf(LN_WAVELENGTH, flux, np.where(red, ivar, 0)) is None
     assert fit_white_dwarf(LN_WAVELENGTH, -flux, ivar) is None
     assert not is_hydrogen(None)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_other_side_of_the_maximum_is_not_ruled_out_too_soon(turned):
+    """Half of what speaks against a second maximum counts, on either side; what falls on and on stays."""
+    along = np.array([-30.0, -12.0, -6.0, -9.0, -2.0, 0.0, -4.0, -11.0, -25.0])
+    wanted = np.array([-27.0, -9.0, -3.0, -6.0, -2.0, 0.0, -4.0, -11.0, -25.0])
+    if turned:
+        along, wanted = along[::-1], wanted[::-1]
+    found = _doubt_side(along[:, None] + np.array([-1.0, 0.0, -2.0]))
+    np.testing.assert_allclose(found, wanted[:, None] + np.array([-1.0, 0.0, -2.0]))
+    single = -(np.linspace(-3, 3, 7)[:, None] ** 2) * np.ones(3)
+    np.testing.assert_array_equal(_doubt_side(single), single)

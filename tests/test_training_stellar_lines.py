@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from _stellar_lines import Family
+from _stellar_lines import GRID, Family
 
 from astro_spectok.heads.line_windows import WINDOWS, WindowReader
 from astro_spectok.simulate import Randomness
@@ -49,6 +49,25 @@ def test_rotation_widens_lines(readers):
         for v in (0.0, 300.0)
     )
     assert fast < 0.8 * slow
+
+
+class Holed(Family):
+    """Stars that are not known at some wavelengths."""
+
+    def draw(self, n, random):
+        objects = super().draw(n, random)
+        wavelength = torch.exp(GRID.ln_wavelength())
+        objects.flux[:, (wavelength > 5200) & (wavelength < 5300)] = torch.nan
+        return objects
+
+
+def test_holes_leave_no_mark_beside_them(readers):
+    """Where a fast star is not known is not seen next to it, as a dip that would tell its rotation."""
+    contrast, covered = draw_windows(Holed(rotation=300.0), 100, Randomness(3), readers)[0][0]
+    hole = slice(*(round(math.log(x / WINDOWS[0].low) / WINDOWS[0].step) for x in (5205.0, 5295.0)))
+    assert covered[:, hole].max() == 0
+    sides = torch.cat([contrast[:, hole.start - 9 : hole.start - 5], contrast[:, hole.stop + 5 : hole.stop + 9]], 1)
+    assert sides.mean().abs() < 0.02
 
 
 def test_faults_corrupt_stretches(readers):

@@ -12,7 +12,7 @@ from astro_spectok.simulate.noise import PixelGrid, corrupt, draw_wavelength_err
 from astro_spectok.simulate.objects import CLASSES
 from astro_spectok.simulate.sky import SKY_GRID, make_absorption, make_emission
 
-__all__ = ["Observation", "observe"]
+__all__ = ["Observation", "fill_unknown", "observe"]
 
 STAR = CLASSES.index("STAR")
 #: most bins of the oversampled grid
@@ -213,7 +213,7 @@ def _redistribute(objects, edges):
     if not bool(finite.all()):
         known &= _interpolate(_accumulate(finite), *where).diff(dim=1) > 0.999 * covered
     if not bool(known.all()):
-        out = _fill_unknown(out, known)
+        out = fill_unknown(out, known)
     return out, known
 
 
@@ -236,7 +236,7 @@ def _interpolate(total, index, part):
     return torch.lerp(below, total.gather(-1, index + 1), part)
 
 
-def _fill_unknown(values, known):
+def fill_unknown(values, known):
     """Give unknown bins the value of the last known one before them (the first known one, ahead of that)."""
     number = torch.arange(values.shape[1], device=values.device).expand_as(values)
     last = torch.where(known, number, -1).cummax(1).values

@@ -52,6 +52,9 @@ STEEPER = ((3.80, 3.95, 4.02, 4.15, 4.22, 4.30, 4.60), (0.10, 0.20, 0.42, 0.48, 
 HC_OVER_K, PIVOT = 1.438777e8, 5500.0
 #: points between those of the grid that probabilities are summed over
 FINER = 8
+#: how much of what speaks for the best temperature speaks against another maximum of the probability: what models lack
+#: of the lines, all pixels and lines lack together
+AGAINST = 0.5
 #: what is added to the errors of log10(Teff) and logg in quadrature
 FLOOR = (0.018, 0.05)
 #: fall of chi squared by the lines from which there are any; largest share of them that the models may leave, and
@@ -311,9 +314,27 @@ def _solve(models, flux, weight, base, prior):
     return chi2, 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1), coefficients
 
 
+def _doubt_side(values):
+    """ln of the probability (temperatures, gravities) with maxima at other temperatures than the best one raised.
+
+    Lines are as strong on the hot side of their maximum as on the cool one.
+    """
+    out, along = values.copy(), values.max(axis=1)
+    top = int(np.argmax(along))
+    for way in (1, -1):
+        side = along[top:] if way > 0 else along[top::-1]
+        rises = side > np.minimum.accumulate(side)
+        if rises.any():
+            other = int(np.argmax(np.where(rises, side, -np.inf)))
+            valley = int(np.argmin(side[:other]))
+            rows = top + way * np.arange(valley, len(side))
+            out[rows] += (1 - AGAINST) * (side[0] - side[other])
+    return out
+
+
 def _summarize(log_probability, models):
     """Mean and covariance over the grid, made finer, and the share of the probability at its edge."""
-    values, axes = log_probability.reshape(len(models.log_teff), len(models.logg)), []
+    values, axes = _doubt_side(log_probability.reshape(len(models.log_teff), len(models.logg))), []
     for k, axis in enumerate((models.log_teff, models.logg)):
         fine = np.linspace(axis[0], axis[-1], FINER * (len(axis) - 1) + 1)
         values = CubicSpline(axis, values, axis=k)(fine)

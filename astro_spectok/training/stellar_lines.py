@@ -7,7 +7,7 @@ import torch
 from scipy.fft import next_fast_len
 
 from astro_spectok.simulate.constants import FWHM, LIGHT_SPEED
-from astro_spectok.simulate.observe import transform_rotation
+from astro_spectok.simulate.observe import fill_unknown, transform_rotation
 
 __all__ = [
     "average_bins", "broaden_stars", "cut_range", "draw_calibration", "draw_corruption", "draw_fluxes", "draw_sigma",
@@ -91,7 +91,8 @@ def draw_fluxes(family, n, random, windows, *, faults=1.0, blur=1.0, least_resol
     """
     objects = family.draw(n, random)
     known = torch.isfinite(objects.flux)
-    flux, fwhm = broaden_stars(torch.where(known, objects.flux, 0.0), objects, random, blur, least_resolution)
+    # zeros would be smeared over the ends by rotation, which a network would read there
+    flux, fwhm = broaden_stars(fill_unknown(objects.flux, known), objects, random, blur, least_resolution)
     pixel = fwhm / random.uniform(*SAMPLING, n, 1)
     fluxes = [_lay(window, objects.grid, flux, known, pixel, random, faults) for window in windows]
     return fluxes, objects.labels

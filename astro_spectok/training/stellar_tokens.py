@@ -17,6 +17,7 @@ from astro_spectok.network.level import patch_level
 from astro_spectok.network.patches import build_patches
 from astro_spectok.network.shown import find_noise
 from astro_spectok.simulate import Randomness
+from astro_spectok.simulate.observe import fill_unknown
 from astro_spectok.simulate.stellar_grid import GridStars
 from astro_spectok.simulate.stellar_library import choose_left_out, read_library
 from astro_spectok.simulate.templates import TemplateStore
@@ -277,7 +278,7 @@ def _observe(objects, random):
     """ln(wavelength), flux and inverse variance of each star on pixels of its own."""
     n, grid = len(objects), objects.grid
     known = torch.isfinite(objects.flux)
-    flux, fwhm = broaden_stars(torch.where(known, objects.flux, 0.0), objects, random, 1.0, LEAST_RESOLUTION)
+    flux, fwhm = broaden_stars(fill_unknown(objects.flux, known), objects, random, 1.0, LEAST_RESOLUTION)
     known = known & cut_range(grid.size, n, random)
     flux = flux / ((flux * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)).clamp_min(
         _LEAST_LEVEL
