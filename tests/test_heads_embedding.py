@@ -152,6 +152,32 @@ class TestHead:
         assert likeness[1][0, 2] == pytest.approx(likeness[0][0, 2].item(), abs=0.02)
         torch.testing.assert_close(mixed.norm(dim=1), plain.norm(dim=1))
 
+    def test_classes_are_apart_also_without_a_redshift(self):
+        """A star by its own template, and by that of a galaxy; a galaxy, and a quasar at its redshift."""
+        summary = PosteriorSummary([(-24, 400), (0, 400), (-24, 24)], 1e-3, 2)
+        scores = [torch.full((4, number), -30.0) for number in (425, 401, 49)]
+        scores[2][0, 24] = scores[0][1, 24] = scores[0][2, 324] = scores[1][3, 300] = 2.0
+        head = EmbeddingHead(make_head_config(between_classes=0.3, class_weight=0.5))
+        part = head.map_redshift(*summary.read(scores, head.config.still))
+        assert part.norm(dim=1).tolist() == pytest.approx([0.5, 0.5, 1.25**0.5, 1.25**0.5], abs=1e-3)
+        likeness = part @ part.T
+        assert likeness[0, 1] == pytest.approx(0.25, abs=1e-3)
+        assert likeness[0, 2] == pytest.approx(0, abs=1e-3)
+        assert 0.6 < likeness[2, 3] < 0.9  # the redshift alone
+
+    def test_velocities(self):
+        """The same, half a shortest period away, and of another template; nothing of a galaxy."""
+        summary = PosteriorSummary([(-40, 400), (-10, 10)], 1e-4, 6)
+        scores = [torch.full((4, number), -30.0) for number in (441, 21)]
+        scores[1][0, 10] = scores[1][1, 8] = scores[0][2, 40] = scores[0][3, 400] = 9.0
+        head = EmbeddingHead(make_head_config(redshift_classes=2, velocity_weight=0.5, velocity_periods=3))
+        part = head.map_redshift(*summary.read(scores, head.config.still))
+        likeness = part[:3] @ part[:3].T / 0.25
+        assert likeness[0, 0] == pytest.approx(1, abs=0.01)
+        assert likeness[0, 1] < 0.8
+        assert likeness[0, 2] == pytest.approx(1, abs=0.01)
+        assert part[3].norm().item() == pytest.approx(1, abs=0.01)
+
     def test_takes_no_part_in_training(self, head):
         assert not head.is_taught(None, {})
         assert not list(head.parameters())
@@ -219,7 +245,7 @@ class TestShares:
     @staticmethod
     def lengths(head, parts):
         """Length of each part in the joined vectors (n, parts)."""
-        joined = head.join({name: FOUND[name] for name in parts}, parts)
+        joined = head.join({name: FOUND[name] for name in parts}, parts, torch.tensor([1.0, 0.5, 0.0]))
         return torch.linalg.vector_norm(joined.unflatten(1, (len(parts), 2)), dim=2).numpy()
 
     def test_between_stars_and_sure_redshifts(self):

@@ -156,14 +156,18 @@ class Embedder:
             return parts[LEARNED]
         if shifted:
             parts |= self._read_pixels(patches, best, given)
-        return self._head.join(parts, names)
+        return self._join(parts, names, best)
 
     def embed_tokens(self, names: Any, tokens: Any, mask: Any, geometry: Any) -> Any:
         """The same from tokens alone, (B, E): of parts that need no pixels."""
         if names == (PHOTOMETRY,):
             return self._meet_photometry(tokens, mask, geometry)
-        parts, _ = self._read_tokens(set(names), tokens, mask, geometry)
-        return parts[LEARNED] if self._head is None else self._head.join(parts, names)
+        parts, best = self._read_tokens(set(names), tokens, mask, geometry)
+        return parts[LEARNED] if self._head is None else self._join(parts, names, best)
+
+    def _join(self, parts, names, best):
+        """Parts side by side; their weights follow the redshift, where there is one."""
+        return self._head.join(parts, names, None if best is None else self._head.find_sure(best))
 
     def _meet_photometry(self, tokens, mask, geometry):
         """Vectors (B, E) that are compared with those of photometry."""
@@ -188,10 +192,10 @@ class Embedder:
         parts, best = {}, None
         if "redshift" in names and self._redshift is not None:
             scores = self._redshift.score_tokens(tokens[..., : self.network.config.width], mask, geometry)
-            best = self._redshift.summary.find_best(scores)
+            summary, best, classes = self._redshift.summary.read(scores, self._head.config.still)
             if solutions is not None:
                 solutions[self._source] = self._redshift.list_solutions(scores)
-            parts["redshift"] = self._head.map_redshift(self._redshift.summary(scores), best)
+            parts["redshift"] = self._head.map_redshift(summary, best, classes)
         if LEARNED in names:
             # what the network says of the redshift is a part of its own
             nothing = tokens.new_zeros(len(tokens), sum(size for _, size in self.network.config.summaries))

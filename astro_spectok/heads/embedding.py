@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from astro_spectok.heads.flux_view import sum_bins
 from astro_spectok.heads.local_features import LocalFeatures
+from astro_spectok.heads.posterior_summary import SCALE
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
@@ -70,11 +71,22 @@ class EmbeddingConfig(HeadConfig):
         Weight, in the part of the redshift, of how its classes differ, where what they have in common counts 1: what is
         a galaxy in one spectrum may be a quasar in the next, at the same redshift.
     redshift_classes : int
-        Of the summary of redshifts, which has as many numbers of each.
+        Of the summary of redshifts, which has as many numbers of each; the last is that of stars.
+    class_weight : float
+        Length, in the part of the redshift, of the roots of the probabilities of the classes, where the redshift is as
+        long as it is sure: what is of another class is then no neighbour, also where there is no redshift. At 0 they
+        are among the numbers of the redshift.
+    velocity_weight : float
+        Length of the velocities of what has no redshift, in the place of the numbers of the redshifts of stars; 0 for
+        none. Of stars that are alike, those are nearer that move alike: one star seen twice.
+    velocity_periods : int
+        Shortest periods of the summary that velocities are told by.
     line_landmarks : int
         Spectra that lines are compared with to tell neighbours apart (`LocalFeatures`); 0 for none.
     lines_as_known : bool
         Whether lines are as long as the share of their grid that is known, or at unit length.
+    line_features : int
+        Numbers that become of this comparison; 0 for as many as there are components.
     line_reach : float
         How far neighbours reach, in the root of one less the cosine.
 
@@ -104,14 +116,19 @@ class EmbeddingConfig(HeadConfig):
     sure_shares: tuple[float, ...] = ()
     between_classes: float = 1.0
     redshift_classes: int = 3
+    class_weight: float = 0.0
+    velocity_weight: float = 0.0
+    velocity_periods: int = 5
     lines_as_known: bool = False
     line_landmarks: int = 0
+    line_features: int = 0
     line_reach: float = 0.45
 
     @property
     def sizes(self) -> dict[str, int]:
         """How many numbers each part has."""
-        sizes = self.line_components, self.colour_components, self.redshift_size, self.learned_size
+        lines = (self.line_landmarks and self.line_features) or self.line_components
+        sizes = lines, self.colour_components, self.redshift_size, self.learned_size
         return {part: size for part, size in zip(PARTS, sizes, strict=True) if size}
 
     @property
@@ -157,7 +174,7 @@ class EmbeddingHead(Head):
         self.local = None
         if config.line_landmarks:
             size = config.line_components
-            self.local = LocalFeatures(config.line_landmarks, size, size, config.line_reach)
+            self.local = LocalFeatures(config.line_landmarks, size, config.sizes["lines"], config.line_reach)
         waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)
         self.colours = SpectralComponents(number, config.colour_components, config.colour_components, waves)
         self.window = 2 * round(config.continuum / config.step) + 1
@@ -191,7 +208,7 @@ class EmbeddingHead(Head):
         Returns
         -------
         dict of str to float32 tensor
-            ``lines`` (B, ``line_components``) and ``colours`` (B, ``colour_components``), at unit length, or lines as
+            ``lines`` and ``colours`` (B, numbers of `EmbeddingConfig.sizes`), at unit length, or lines as
             long as they are known; zero for spectra that do not reach their grid.
         """
         lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"])
@@ -254,42 +271,62 @@ class EmbeddingHead(Head):
         """
         return _unit((vectors - self.learned_mean) @ self.learned_map)
 
-    def map_redshift(self, summary, best):
+    def map_redshift(self, summary, best, classes=None):
         """The part of the redshift.
 
         Parameters
         ----------
         summary : tensor, shape (B, ``redshift_size``)
         best : `~astro_spectok.heads.posterior_summary.BestRedshift`
+        classes : `~astro_spectok.heads.posterior_summary.ClassShares`, optional
+            Needed where classes or velocities have a weight.
 
         Returns
         -------
         float32 tensor, shape (B, ``redshift_size``)
-            As long as the probability of the best redshift, zero for those that have none.
+            As long as the probability of the best redshift, zero for those that have none; beside it classes and
+            velocities, where they have a weight.
         """
-        sure = best.probability * (best.ln_one_plus_z.abs() > self.config.still).to(best.probability)
-        if self.config.between_classes != 1:
-            each = summary.unflatten(1, (self.config.redshift_classes, -1))  # (B, classes, numbers)
-            common = each.mean(1, keepdim=True)
-            summary = (common + self.config.between_classes * (each - common)).flatten(1)
-        return _unit(summary) * sure[:, None]
+        config = self.config
+        if config.between_classes == 1 and not config.class_weight and not config.velocity_weight:
+            return _unit(summary) * self.find_sure(best)[:, None]
+        each = summary.unflatten(1, (config.redshift_classes, -1))  # (B, classes, numbers)
+        common = each.mean(1, keepdim=True)
+        waves = common + config.between_classes * (each - common)
+        if config.class_weight:
+            waves[..., -1] = 0
+        waves = (_unit(waves.flatten(1)) * self.find_sure(best)[:, None]).view_as(each)
+        if config.class_weight:
+            waves[..., -1] = config.class_weight * _unit(classes.probability.sqrt())
+        if config.velocity_weight:
+            half, number = each.shape[2] // 2, config.velocity_periods
+            size = config.velocity_weight / (SCALE * number**0.5)
+            for end in (half, 2 * half):  # cosines, sines
+                waves[:, -1, end - number : end] += (
+                    size * classes.still[:, None] * each[..., end - number : end].sum(1)
+                )
+        return waves.flatten(1)
+
+    def find_sure(self, best):
+        """Probability (B,) of a `BestRedshift`, zero where there is none."""
+        return best.probability * (best.ln_one_plus_z.abs() > self.config.still).to(best.probability)
 
     def find_shift(self, best):
         """ln(1 + z) that lines and colours are shifted by, (B,), of a `BestRedshift`: none for velocities."""
         return torch.where(best.ln_one_plus_z.abs() > self.config.still, best.ln_one_plus_z, 0.0)
 
-    def join(self, found: Mapping[str, torch.Tensor], parts: Sequence[str]) -> torch.Tensor:
+    def join(self, found: Mapping[str, torch.Tensor], parts: Sequence[str], sure: Any = None) -> torch.Tensor:
         """Parts side by side, each with its weight: float32 tensor, shape (B, sum of sizes).
 
         Stars are alike in their redshift and told apart by lines; galaxies and quasars have both, and their lines
-        beyond what the redshift says are faint. Weights may therefore depend on how sure a redshift is, which is the
-        length of its part; where that is not among ``parts`` they do not.
+        beyond what the redshift says are faint. Weights may therefore depend on how ``sure`` a redshift is, (B,), of
+        `find_sure`; where it is not known, or the redshift not among ``parts``, they do not.
         """
         shares = dict(zip(PARTS, self.config.shares, strict=True))
-        if self.config.sure_shares and "redshift" in parts:
-            length = torch.linalg.vector_norm(found["redshift"].float(), dim=1, keepdim=True)
-            sure = dict(zip(PARTS, self.config.sure_shares, strict=True))
-            shares = {part: shares[part] + (sure[part] - shares[part]) * length for part in parts}
+        if self.config.sure_shares and "redshift" in parts and sure is not None:
+            length = sure[:, None].float()
+            most = dict(zip(PARTS, self.config.sure_shares, strict=True))
+            shares = {part: shares[part] + (most[part] - shares[part]) * length for part in parts}
         return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-__all__ = ["BestRedshift", "PosteriorSummary"]
+__all__ = ["SCALE", "BestRedshift", "ClassShares", "PosteriorSummary"]
 
 #: periods in ln(1 + z): from more than is searched down to 75 km/s
 LONGEST, SHORTEST = 3.0, 2.5e-4
@@ -29,6 +29,22 @@ class BestRedshift(NamedTuple):
 
     ln_one_plus_z: torch.Tensor
     probability: torch.Tensor
+
+
+class ClassShares(NamedTuple):
+    """How probable the classes of some spectra are.
+
+    Attributes
+    ----------
+    probability : tensor, shape (B, classes)
+        Of each class at a redshift of its own. What has none, whatever the class whose template fits best, is a star,
+        the last class.
+    still : tensor, shape (B,)
+        That there is no redshift.
+    """
+
+    probability: torch.Tensor
+    still: torch.Tensor
 
 
 class PosteriorSummary(nn.Module):
@@ -65,12 +81,43 @@ class PosteriorSummary(nn.Module):
 
     def forward(self, scores):
         """Numbers (B, size) between -3 and 3 of scores (B, lags), one tensor per class."""
-        shares = torch.softmax(torch.cat(scores, dim=1), dim=1).split(self.sizes, dim=1)
-        return SCALE * torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(shares)], dim=1)
+        return self._summarise(_share(scores))
 
     def find_best(self, scores):
         """`BestRedshift` of scores (B, lags), one tensor per class."""
-        shares = torch.softmax(torch.cat(scores, dim=1), dim=1)
+        return self._find_best(_share(scores))
+
+    def read(self, scores, still):
+        """All that there is of scores (B, lags), one tensor per class.
+
+        Parameters
+        ----------
+        scores : sequence of tensor, shape (B, lags)
+        still : float
+            ln(1 + z) up to which a redshift is a velocity.
+
+        Returns
+        -------
+        tensor, `BestRedshift`, `ClassShares`
+            The first is that of `forward`.
+        """
+        shares = _share(scores)
+        return self._summarise(shares), self._find_best(shares), self._find_classes(shares, still)
+
+    def _summarise(self, shares):
+        parts = shares.split(self.sizes, dim=1)
+        return SCALE * torch.cat([share @ getattr(self, f"waves_{k}") for k, share in enumerate(parts)], dim=1)
+
+    def _find_classes(self, shares, still):
+        reach, own, near = int(still / self.step), [], 0.0
+        for share, (low, _) in zip(shares.split(self.sizes, dim=1), self.lags, strict=True):
+            here = share[:, max(-reach - low, 0) : max(reach - low + 1, 0)].sum(1)
+            own.append(share.sum(1) - here)
+            near = near + here
+        own[-1] = own[-1] + near
+        return ClassShares(torch.stack(own, dim=1), near)
+
+    def _find_best(self, shares):
         peak, best = shares.max(dim=1)
         firsts = torch.tensor([0, *self.sizes], device=peak.device).cumsum(0)
         number = torch.bucketize(best, firsts[1:], right=True)  # of the class
@@ -85,3 +132,8 @@ class PosteriorSummary(nn.Module):
         lowest = torch.tensor([low for low, _ in self.lags], device=best.device)[number]
         lag = (mean - low + lowest).to("cpu" if exact is torch.float32 else shares.device, torch.float64)
         return BestRedshift(lag * self.step, probability)
+
+
+def _share(scores):
+    """Probability (B, all lags) of scores (B, lags), one tensor per class."""
+    return torch.softmax(torch.cat(scores, dim=1), dim=1)

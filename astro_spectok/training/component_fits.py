@@ -93,7 +93,7 @@ def whiten_differences(real, simulated, share, floor):
     return (axes / (size * (size + 2)).sqrt()).float()
 
 
-def fit_local(local, coefficients, project):
+def fit_local(local, coefficients, project, *, power=0.5):
     """Fill landmarks and map of a `~astro_spectok.heads.local_features.LocalFeatures`.
 
     Parameters
@@ -102,6 +102,9 @@ def fit_local(local, coefficients, project):
     coefficients : tensor, shape (n, K)
         Of its landmarks or fewer, before they are projected: the map is that of the projection as it is now.
     project : callable
+    power : float, optional
+        Of the size of a component of the kernel that it is divided by: 1/2 for the kernel as it is, more for a spread
+        that is more even, in which what is unusual counts more.
     """
     n = len(coefficients)
     local.landmarks.zero_()[:n] = coefficients
@@ -112,7 +115,7 @@ def fit_local(local, coefficients, project):
     # eigenvectors have no sign of their own: the same on every processor
     axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
     kept = size > LEAST_SIZE * size[0]
-    local.map.zero_()[:n, :number] = torch.where(kept, axes / size.clamp_min(1e-12).sqrt(), 0.0).float()
+    local.map.zero_()[:n, :number] = torch.where(kept, axes / size.clamp_min(1e-12) ** power, 0.0).float()
 
 
 def _scatter(one, other):
