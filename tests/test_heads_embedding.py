@@ -153,17 +153,19 @@ class TestHead:
         torch.testing.assert_close(mixed.norm(dim=1), plain.norm(dim=1))
 
     def test_classes_are_apart_also_without_a_redshift(self):
-        """A star by its own template, and by that of a galaxy; a galaxy, and a quasar at its redshift."""
+        """A star by its own template, and by that of a galaxy; a galaxy, a quasar at its redshift, and neither."""
         summary = PosteriorSummary([(-24, 400), (0, 400), (-24, 24)], 1e-3, 2)
-        scores = [torch.full((4, number), -30.0) for number in (425, 401, 49)]
+        scores = [torch.full((5, number), -30.0) for number in (425, 401, 49)]
         scores[2][0, 24] = scores[0][1, 24] = scores[0][2, 324] = scores[1][3, 300] = 2.0
-        head = EmbeddingHead(make_head_config(between_classes=0.3, class_weight=0.5))
+        scores[0][4, 424] = scores[1][4, 400] = scores[2][4, 24] = 2.0
+        head = EmbeddingHead(make_head_config(between_classes=0.3, class_weight=0.5, sure_class_weight=1.0))
         part = head.map_redshift(*summary.read(scores, head.config.still))
-        assert part.norm(dim=1).tolist() == pytest.approx([0.5, 0.5, 1.25**0.5, 1.25**0.5], abs=1e-3)
+        assert part[:4].norm(dim=1).tolist() == pytest.approx([0.5, 0.5, 2**0.5, 2**0.5], abs=1e-3)
+        assert part[4].unflatten(0, (3, -1))[:, -1].tolist() == pytest.approx([0, 0, 0], abs=1e-3)
         likeness = part @ part.T
         assert likeness[0, 1] == pytest.approx(0.25, abs=1e-3)
-        assert likeness[0, 2] == pytest.approx(0, abs=1e-3)
-        assert 0.6 < likeness[2, 3] < 0.9  # the redshift alone
+        assert likeness[0, 2] == pytest.approx(-0.25, abs=1e-3)
+        assert 0.1 < likeness[2, 3] < 0.4  # the redshift alone, less the class
 
     def test_velocities(self):
         """The same, half a shortest period away, and of another template; nothing of a galaxy."""

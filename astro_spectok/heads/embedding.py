@@ -73,9 +73,11 @@ class EmbeddingConfig(HeadConfig):
     redshift_classes : int
         Of the summary of redshifts, which has as many numbers of each; the last is that of stars.
     class_weight : float
-        Length, in the part of the redshift, of the roots of the probabilities of the classes, where the redshift is as
-        long as it is sure: what is of another class is then no neighbour, also where there is no redshift. At 0 they
-        are among the numbers of the redshift.
+        Length of a sure class in the part of the redshift, where the redshift is as long as it is sure: what is of
+        another class is then no neighbour, also where there is no redshift. At 0 the probabilities of the classes are
+        among the numbers of the redshift.
+    sure_class_weight : float
+        The same where the redshift is sure; 0 for no other.
     velocity_weight : float
         Length of the velocities of what has no redshift, in the place of the numbers of the redshifts of stars; 0 for
         none. Of stars that are alike, those are nearer that move alike: one star seen twice.
@@ -117,6 +119,7 @@ class EmbeddingConfig(HeadConfig):
     between_classes: float = 1.0
     redshift_classes: int = 3
     class_weight: float = 0.0
+    sure_class_weight: float = 0.0
     velocity_weight: float = 0.0
     velocity_periods: int = 5
     lines_as_known: bool = False
@@ -295,9 +298,13 @@ class EmbeddingHead(Head):
         waves = common + config.between_classes * (each - common)
         if config.class_weight:
             waves[..., -1] = 0
-        waves = (_unit(waves.flatten(1)) * self.find_sure(best)[:, None]).view_as(each)
+        sure = self.find_sure(best)[:, None]
+        waves = (_unit(waves.flatten(1)) * sure).view_as(each)
         if config.class_weight:
-            waves[..., -1] = config.class_weight * _unit(classes.probability.sqrt())
+            # less even shares: classes that are not known say nothing, and are not alike for that
+            even = 1 / config.redshift_classes
+            weight = config.class_weight + ((config.sure_class_weight or config.class_weight) - config.class_weight) * sure
+            waves[..., -1] = weight * (classes.probability - even) / (1 - even) ** 0.5
         if config.velocity_weight:
             half, number = each.shape[2] // 2, config.velocity_periods
             size = config.velocity_weight / (SCALE * number**0.5)
