@@ -119,7 +119,7 @@ def _finish_lines(head, whiten, coefficients):
         return project(coefficients)
     landmarks = head.local.landmarks[head.local.map.any(1)]
     anew = LocalFeatures(len(landmarks), len(whiten), head.local.map.shape[1], head.local.reach)
-    fit_local(anew, landmarks, project)
+    fit_local(anew, landmarks, project, power=head.config.line_power)
     return anew(project(coefficients), project)
 
 

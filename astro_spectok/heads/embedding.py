@@ -89,6 +89,9 @@ class EmbeddingConfig(HeadConfig):
         Whether lines are as long as the share of their grid that is known, or at unit length.
     line_features : int
         Numbers that become of this comparison; 0 for as many as there are components.
+    line_power : float
+        What the features were made with (`~astro_spectok.training.component_fits.fit_local`): 0.5 for the kernel as it
+        is, more for features that are more alike in size.
     line_reach : float
         How far neighbours reach, in the root of one less the cosine.
 
@@ -125,6 +128,7 @@ class EmbeddingConfig(HeadConfig):
     lines_as_known: bool = False
     line_landmarks: int = 0
     line_features: int = 0
+    line_power: float = 0.5
     line_reach: float = 0.45
 
     @property
@@ -303,15 +307,16 @@ class EmbeddingHead(Head):
         if config.class_weight:
             # less even shares: classes that are not known say nothing, and are not alike for that
             even = 1 / config.redshift_classes
-            weight = config.class_weight + ((config.sure_class_weight or config.class_weight) - config.class_weight) * sure
+            weight = (
+                config.class_weight + ((config.sure_class_weight or config.class_weight) - config.class_weight) * sure
+            )
             waves[..., -1] = weight * (classes.probability - even) / (1 - even) ** 0.5
         if config.velocity_weight:
-            half, number = each.shape[2] // 2, config.velocity_periods
+            half = each.shape[2] // 2
+            number = min(config.velocity_periods, half)
             size = config.velocity_weight / (SCALE * number**0.5)
             for end in (half, 2 * half):  # cosines, sines
-                waves[:, -1, end - number : end] += (
-                    size * classes.still[:, None] * each[..., end - number : end].sum(1)
-                )
+                waves[:, -1, end - number : end] += size * classes.still[:, None] * each[..., end - number : end].sum(1)
         return waves.flatten(1)
 
     def find_sure(self, best):

@@ -37,14 +37,20 @@ NOISY = 4
 #: weight of simulated pairs beside real ones, and variance that is added
 SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
 #: weights of the parts, and of objects whose redshift is sure: their lines say less, and what was learned more
-SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.35), (0.6, 0.3, 1.4, 0.7)
-#: weight of how classes differ in the part of the redshift
-BETWEEN_CLASSES = 0.3
-#: landmarks that lines are compared with, as shares of all: real stars, and spectra at rest by what they are of
-LANDMARKS = 420
+SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.3), (0.6, 0.3, 1.4, 0.7)
+#: weight of how classes differ in the numbers of the redshift; of classes, those of sure redshifts, and of velocities
+BETWEEN_CLASSES, CLASS_WEIGHTS, VELOCITY_WEIGHT = 0.15, (0.5, 0.4), 0.45
+#: landmarks that lines are compared with, as shares of all: real stars, dwarfs among them besides, since most surveys
+#: of stars are of these, and spectra at rest by what they are of
+LANDMARKS = 544
 LANDMARK_SHARES = {
-    "real": 0.57, "stars": 0.24, "galaxies": 0.05, "quasars": 0.05, "supernovae": 0.05, "splat_spex_real": 0.04,
+    "real": 0.44, "dwarfs": 0.228, "stars": 0.186, "galaxies": 0.039, "quasars": 0.039, "supernovae": 0.039,
+    "splat_spex_real": 0.031,
 }  # fmt: skip
+#: dwarfs: the library they are of, its temperatures and its least log g; of stars that are in no pair
+DWARFS, DWARF_TEFF, DWARF_LOGG = "cflib_real_stars", (4200, 7200), 3.3
+#: numbers that become of the comparison, and the power of the size of a component that it is divided by
+LINE_FEATURES, LINE_POWER = 100, 0.7
 #: share of the bins of lines that a landmark covers at least
 LEAST_COVERED = 0.15
 #: objects drawn at a time
@@ -105,7 +111,9 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
     config = EmbeddingConfig(
         redshift_size=summary, network_size=size, learned_size=min(EmbeddingConfig.learned_size, size) * learned,
         shares=SHARES, sure_shares=SURE_SHARES, between_classes=BETWEEN_CLASSES, redshift_classes=max(classes, 1),
-        lines_as_known=True, line_landmarks=LANDMARKS,
+        class_weight=CLASS_WEIGHTS[0] * (classes > 1), sure_class_weight=CLASS_WEIGHTS[1],
+        velocity_weight=VELOCITY_WEIGHT,
+        lines_as_known=True, line_landmarks=LANDMARKS, line_features=LINE_FEATURES, line_power=LINE_POWER,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()
     with torch.inference_mode():
@@ -116,7 +124,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
         drawn = {family: draw_pairs(runner, head, data, family, max(4, round(share * pairs)), seed + 1)
                  for family, share in FAMILIES.items()}  # fmt: skip
         report(f"pairs: {sum(len(one.vectors[0]) for one in drawn.values())} simulated")
-        fit_head(head, stars, rows, drawn)
+        fit_head(head, stars, rows, drawn, read_dwarfs(runner, head, data))
     for tensor in head.buffers():
         tensor.copy_(tensor.clone())
     head.domain = {
@@ -129,7 +137,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
     return head
 
 
-def fit_head(head, stars, rows, drawn):
+def fit_head(head, stars, rows, drawn, dwarfs=None):
     """Fill a head from the views of spectra.
 
     Parameters
@@ -140,6 +148,8 @@ def fit_head(head, stars, rows, drawn):
     rows : dict of str to (`Views`, `Views`)
         Lines and colours of what components are made of.
     drawn : dict of str to `Pairs`
+    dwarfs : `Views`, optional
+        Lines of further landmarks.
     """
     config = head.config
     own = _join([lines for lines, _, names in stars.values() if len(names)] or [rows["stars"][0]])
@@ -164,14 +174,15 @@ def fit_head(head, stars, rows, drawn):
         components.centre.copy_(components.find_coefficients(*centre).mean(0))
         components.whiten.copy_(whiten_differences(real, simulated, SIMULATED, REAL_FLOOR if real else FLOOR))
     if head.local is not None:
-        fit_local(head.local, choose_landmarks(head, own, rows), head.lines.project)
+        landmarks = choose_landmarks(head, own, rows, dwarfs)
+        fit_local(head.local, landmarks, head.lines.project, power=config.line_power)
     if config.learned_size:
         mean, mapping = fit_discriminants([one.vectors for one in pairs], config.learned_size)
         head.learned_mean.copy_(mean)
         head.learned_map.copy_(mapping)
 
 
-def choose_landmarks(head, own, rows):
+def choose_landmarks(head, own, rows, dwarfs=None):
     """Coefficients (L, K) of lines of spectra of all kinds, evenly from each; real stars for what is not there.
 
     Parameters
@@ -182,8 +193,11 @@ def choose_landmarks(head, own, rows):
         Of lines of real stars.
     rows : dict of str to (`Views`, `Views`)
         As of `fit_head`.
+    dwarfs : `Views`, optional
+        Of lines of real stars of the kind of most.
     """
-    number, sets = head.config.line_landmarks, {"real": own} | {name: lines for name, (lines, _) in rows.items()}
+    number = head.config.line_landmarks
+    sets = {"real": own, "dwarfs": dwarfs} | {name: lines for name, (lines, _) in rows.items()}
     chosen = {}
     for name, share in LANDMARK_SHARES.items():
         views = sets.get(name)
@@ -263,6 +277,21 @@ def read_stars(runner, head, data, name):
         return None, None, []
     lines, colours, _, _ = gather_views(runner, head, spectra, np.zeros(len(spectra)), medium="air")
     return lines, colours, names
+
+
+def read_dwarfs(runner, head, data):
+    """Lines of dwarfs of a library that are in no pair; None where it is absent."""
+    if data is None or not (path := Path(data) / f"{DWARFS}.npz").is_file():
+        return None
+    spectra, columns = load_set(path)
+    if not {"teff", "logg", "in_miles"} <= set(columns):
+        return None
+    teff, logg = columns["teff"].astype(float), columns["logg"].astype(float)
+    low, high = DWARF_TEFF
+    rows = np.flatnonzero((teff > low) & (teff < high) & (logg > DWARF_LOGG) & ~columns["in_miles"].astype(bool))
+    if not len(rows):
+        return None
+    return gather_views(runner, head, [spectra[i] for i in rows], np.zeros(len(rows)), medium="air")[0]
 
 
 def read_libraries(runner, head, data):
