@@ -334,7 +334,8 @@ class TestLocal:
 
         fill_components(head.lines, 4)
         rows = {name: (make(9, 0.1), None) for name in LANDMARK_SHARES if name not in ("real", "quasars", "dwarfs")}
-        found = choose_landmarks(head, make(200, -0.1), rows)
+        assert len(choose_landmarks(head, make(200, -0.1), rows)) == 50
+        found = choose_landmarks(head, make(200, -0.1), rows, make(30, 0.2))
         real = head.lines.find_coefficients(*make(1, -0.1))
         assert found.shape == (50, 8)
-        assert torch.isclose(found, real, atol=1e-4).all(1).sum() == 50 - 9 - 2 - 2 - 2
+        assert torch.isclose(found, real, atol=1e-4).all(1).sum() == 50 - 11 - 9 - 2 - 2 - 2

@@ -307,9 +307,8 @@ class EmbeddingHead(Head):
         if config.class_weight:
             # less even shares: classes that are not known say nothing, and are not alike for that
             even = 1 / config.redshift_classes
-            weight = (
-                config.class_weight + ((config.sure_class_weight or config.class_weight) - config.class_weight) * sure
-            )
+            weight, most = config.class_weight, config.sure_class_weight or config.class_weight
+            weight = weight + (most - weight) * sure
             waves[..., -1] = weight * (classes.probability - even) / (1 - even) ** 0.5
         if config.velocity_weight:
             half = each.shape[2] // 2
