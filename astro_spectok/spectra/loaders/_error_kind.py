@@ -101,14 +101,18 @@ def match_error_kind(flux, values):
 
     Returns
     -------
-    {'err', 'ivar', 'var'} or None
-        The first of these that agrees with the scatter of the flux within a factor of 4; None if none does.
+    {'err', 'ivar', 'var', 'snr'} or None
+        The first if it agrees with the scatter of the flux within a factor of 4, else that of the others which agrees
+        best; None if none does.
     """
     with np.errstate(invalid="ignore"):
         if np.any((np.asarray(values) < 0) & ~np.isin(np.abs(values), FILLS)):
             return None
-    off = _measure_misfit(flux, values, ("err", "ivar", "var"))
-    return None if off is None else next((kind for kind in ("err", "ivar", "var") if off[kind] < np.log(_RIGHT)), None)
+    off = _measure_misfit(flux, values, ("err", "ivar", "var", "snr"))
+    if off is None:
+        return None
+    best = "err" if off["err"] < np.log(_RIGHT) else min(off, key=off.get)
+    return best if off[best] < np.log(_RIGHT) else None
 
 
 def _measure_misfit(flux, error, kinds):

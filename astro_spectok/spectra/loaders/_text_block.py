@@ -145,6 +145,9 @@ def find_block(lines):
     if not counts:
         return 0, [], 0
     count = counts.most_common(1)[0][0]
+    short = [lines[number] for number, fields, is_row, _ in found if is_row and len(fields) == count]
+    if counts[count + 1] and all(line.rstrip().endswith(_SEPARATORS) for line in short):
+        count += 1  # of most rows the last value is missing
     for number, fields, is_row, _ in found:
         if is_row and len(fields) == count - 1 and lines[number].rstrip().endswith(_SEPARATORS):
             fields.append("")  # the last of its values is missing
@@ -191,7 +194,7 @@ def _parse(field):
 
 def _looks_like_names(words, count, wanted):
     """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for."""
-    if len(words) != count or any(_NUMBER.fullmatch(word) or word in ("=", ":") for word in words):
+    if len(words) != count or any(_NUMBER.fullmatch(word) or word == "=" or word.endswith(":") for word in words):
         return False
     if wanted & {word.lower() for word in words}:
         return True
@@ -281,7 +284,7 @@ def guess_names(block):
             if kind is None and k == 2 and not np.any((values < 0) & ~np.isin(-values, FILLS)):
                 kind = "err"
             if kind is not None:
-                names[k] = "err" if kind == "err" else {"var": "variance", "ivar": "ivar"}[kind]
+                names[k] = "err" if kind == "err" else {"var": "variance"}.get(kind, kind)
                 guesses.append(f"column {k + 1} holds errors, by its values")
                 break
     return names, guesses

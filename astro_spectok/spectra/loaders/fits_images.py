@@ -39,6 +39,8 @@ from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 __all__ = ["read_fits_image"]
 
 _LEAST_PIXELS = 8
+#: extensions that say which object each row is of
+_OF_FIBRES = frozenset({"FIBERS", "FIBRES", "FIBERMAP", "FIBTABLE", "SLITMAP"})
 #: cards of the unit of wavelengths that stand in a row: Spextool, SOFIA
 _ROW_UNITS = ("XUNITS", "XUNIT", "WAVEUNIT", "LAMBUNIT")
 
@@ -286,6 +288,8 @@ def _is_list(parts, sisters, source):
     # places along a slit are a fraction of an arcsecond or more apart, spectra are counted
     on_sky = on_sky or header.get("CDELT2", header.get("CD2_2", 1.0)) not in (0, 1)
     if set(sisters) & {"ivar", "err", "var"} and not on_sky:
+        return True
+    if not on_sky and any(hdu.name.upper() in _OF_FIBRES for hdu in source.hdulist):
         return True
     tables = (hdu for hdu in source.hdulist if isinstance(hdu, fits.BinTableHDU))
     return any(hdu.header.get("NAXIS2") == len(parts.flux) for hdu in tables)
