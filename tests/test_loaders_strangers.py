@@ -89,6 +89,12 @@ FITS = {
         })], {"number": 2, "medium": "vacuum"}),
     "vectors of one element": (
         [primary(), table("S", wave=WAVE[:, None], flux=FLUX[:, None], err=ERROR[:, None])], {}),
+    "marz": (
+        [primary(np.stack([FLUX] * 3), EXTNAME="INTENSITY"), image("VARIANCE", np.stack([ERROR**2] * 3)),
+         image("SKY", 0 * FLUX), image("WAVELENGTH", np.stack([WAVE] * 3)), table("FIBRES", TYPE=["P"] * 3)],
+        {"number": 3}),
+    "fibres": (
+        [primary(np.stack([FLUX] * 60), **AXIS), image("FIBERS", np.zeros(3))], {"error": None}),
     "KCWI": (
         [primary(CUBE, INSTRUME="KCWI", BUNIT="FLAM16", **CUBE_AXES), image("UNCERT", 0 * CUBE + ERROR[:, None, None]),
          image("MASK", np.zeros(CUBE.shape, np.uint8))], {"unit": "erg/(s cm2 AA)"}),
@@ -145,6 +151,10 @@ TEXT = {
     "pixels below cards": (
         f"NAXIS1 = {N}\nCRVAL1 = 4000.0\nCDELT1 = 2.0\nEND\n\n" + "".join(
             f"{value:13.6f}" + "\n" * (k % 5 == 4) for k, value in enumerate(FLUX)), {"error": None}),
+    "remarks behind a few rows": (
+        "wave,flux,err,note\n" + "".join(f"{row.strip()},{'telluric' * (k % 9 == 0)}\n" for k, row in enumerate(
+            rows(WAVE, FLUX, ERROR, separator=",").splitlines())), {}),
+    "signal-to-noise ratio": (rows(WAVE, FLUX, FLUX / ERROR), {}),
     "YAML": (f"wave: {WAVE.tolist()}\nflux: {FLUX.tolist()}\n", {"error": None}),
     "dict of Python": (str({"wave": WAVE.tolist(), "flux": FLUX.tolist()}), {"error": None}),
     "numbered fluxes": (
@@ -180,6 +190,9 @@ NO_SPECTRA = {
         "# line wave flux err\n" + "".join(f"x{w} {w} {w % 7 + 1} 0.1\n" for w in LINES),
         "is a list of lines",
     ),
+    "velocities": ("# v_kms flux\n" + rows(300 + 50 * EVEN, FLUX), "has v_kms in the place of wavelengths"),
+    "places": ("id x y z\n" + rows(np.arange(N), FLUX, FLUX, FLUX), "has a column x in disorder"),
+    "tracks": ("star_age star_mass log_Teff log_g\n" + rows(1e3 * EVEN, FLUX, FLUX, FLUX), "no wavelength and flux"),
     "tree": ("a: 1\nb: [1, 2, 3]\n", "is YAML without spectra"),
 }
 
@@ -201,6 +214,22 @@ def test_a_channel_in_angstrom_is_an_axis(tmp_path):
         read(tmp_path / "a.fits")
 
 
+@pytest.mark.parametrize("unit", [{}, {"CUNIT1": "Angstrom"}, {"WAT1_001": "wtype=linear units=angstroms"}])
+def test_counted_pixels_are_no_angstrom(tmp_path, unit):
+    """IRAF says so of what nobody has calibrated."""
+    fits.HDUList([primary(FLUX, CTYPE1="LINEAR", CRVAL1=1.0, CDELT1=1.0, CRPIX1=1.0, **unit)]).writeto(
+        tmp_path / "a.fits"
+    )
+    with pytest.raises(UnreadableFileError, match="an axis that counts pixels|no wavelengths"):
+        read(tmp_path / "a.fits")
+
+
+def test_a_matrix_is_no_spectrum(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(N))
+    with pytest.raises(UnreadableFileError, match="is an array of shape"):
+        read(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize("arrays", [(WAVE, FLUX, ERROR), (np.stack([WAVE, FLUX, ERROR]),)])
 def test_arrays_without_names(tmp_path, arrays):
     """What `numpy.savez` and HDF5 hold by default, in their order."""
@@ -211,6 +240,15 @@ def test_arrays_without_names(tmp_path, arrays):
         with h5py.File(tmp_path / "a.h5", "w") as file:
             file["data"] = arrays[0].T
         check(read(tmp_path / "a.h5"))
+
+
+def test_frame_of_pandas(tmp_path):
+    """In HDF5: a block of columns, and their names."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/block0_items"] = np.array([b"wave", b"flux", b"err"])
+        file["df/block0_values"], file["df/axis1"] = np.stack([WAVE, FLUX, ERROR], axis=1), np.arange(N)
+    check(read(tmp_path / "a.h5"))
 
 
 def test_packed_netcdf(tmp_path):

@@ -53,7 +53,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
         "waveaxis specwave wavestack w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave "
-        "sciwavl "
+        "sciwavl lamrest lamobs wlrest wlobs "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
         "wavestis waveopt arg wa "
         "longueurdonde longuerdonde longituddeonda longituddonda comprimentodeonda wellenlange wellenlaenge "
@@ -90,7 +90,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i "
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i llam llambda lnu "
         "flujo fluxo fluss flusso",
         {},
     ),
@@ -163,8 +163,9 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
     (
         "other",
         "period ramanshift shift velocity vel vlsr vrad vhelio radius redshift lag delay multipole ell baseline "
-        "position offset slitpos separation distance depth transitdepth year age mass teff logteff temperature angle "
-        "theta ra dec raj2000 dej2000 radeg dedeg decdeg glon glat",
+        "vkms velkms velocitykms dvkms vlsrkms rvkms 2theta twotheta mz ppm position offset slitpos separation "
+        "distance depth transitdepth year age mass teff logteff temperature angle theta ra dec raj2000 dej2000 "
+        "radeg dedeg decdeg glon glat",
         {},
     ),
     ("pixel", "pixel pixels pix px channel channels chan", {}),

@@ -128,7 +128,7 @@ def fetch_weights(entry, *, progress=True):
 
 def _word_failure(error):
     """Say in words why a download failed."""
-    reason = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
+    reason = " ".join(str(error.reason if isinstance(error, URLError) else error).split()) or type(error).__name__
     return f"interrupted or truncated: {reason}" if isinstance(error, ContentTooShortError) else reason
 
 

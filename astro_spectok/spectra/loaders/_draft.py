@@ -282,7 +282,10 @@ def _says_nothing(draft):
 def _check_axis(draft, source, options):
     """Values and unit of the axis, refused unless they are those of a spectrum."""
     give = "give the unit with wave_unit, or wavelengths"
-    if options.wave_unit is None and draft.wave_unit is None and is_pixel_axis(draft.wave):
+    stated = draft.wave_unit.unit if isinstance(draft.wave_unit, AxisUnit) else draft.wave_unit
+    # IRAF gives them Angstrom all the same
+    counts = stated is None or stated == u.AA or str(stated).strip().lower().startswith("ang")
+    if options.wave_unit is None and counts and is_pixel_axis(draft.wave):
         raise source.refuse("has an axis that counts pixels: no wavelengths", "calibrate it, or give arrays with units")
     settled = _settle_axis(draft, options.wave_unit)
     if settled is None:

@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: names of extensions that hold the flux, in this order
-_FLUX_NAMES = ("FLUX", "SCI", "DATA", "SPECTRUM", "SPEC", "SPECTRA", "SIGNAL", "FLUX_CAL", "PRIMARY")
+_FLUX_NAMES = ("FLUX", "SCI", "DATA", "SPECTRUM", "SPEC", "SPECTRA", "SIGNAL", "FLUX_CAL", "INTENSITY", "PRIMARY")
 _LEAST_PIXELS = 8
 #: card that says what a column of an image is: CASSIS, of Spitzer's spectra
 _COLUMN_CARD = "COL{:02d}DEF"
@@ -29,6 +29,7 @@ _NO_NAMES = frozenset({"", "ARRAY", "EXT", "EXTENSION", "HDU", "IMAGE", "LAYER",
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
 _WITH_SKY = re.compile(r"NO(?:N|T)?_?(?:SS|SKY)", re.IGNORECASE)
+_BESIDE = re.compile(r"SKY|MODEL|CONTIN|TELLURIC|BACKGR|RESPONSE|BLAZE|LSF|PROFILE|TRACE", re.IGNORECASE)
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
 #: what a row or band is, by a word in its description; the first that is found decides
 _BAND_ROLES = {
@@ -85,11 +86,17 @@ def choose_flux(source, options):
         if found is not None:
             return found
     # spectra of one axis before pictures, without the sky before those with it
-    for hdu in sorted(images, key=lambda one: (len(_squeezed(one.shape)) > 1, _WITH_SKY.search(one.name) is not None)):
+    for hdu in sorted(images, key=_rank_image):
         role = find_role(hdu.name) if hdu.name else None
         if role is None or role.kind == "flux":
             return hdu
     return None
+
+
+def _rank_image(hdu):
+    """Sorts images of names that say little: what is beside a flux comes last."""
+    is_beside, with_sky = (found.search(hdu.name) is not None for found in (_BESIDE, _WITH_SKY))
+    return is_beside and not with_sky, len(_squeezed(hdu.shape)) > 1, with_sky
 
 
 def looks_like_wavelengths(data):

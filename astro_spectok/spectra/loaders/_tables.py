@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, choose_error, find_role, pick_roles
-from astro_spectok.spectra.loaders._draft import Draft, build_spectra
+from astro_spectok.spectra.loaders._draft import Draft, break_orders, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
@@ -25,6 +25,8 @@ _OBJECTS = re.compile(
 #: of flux, by the end of a name
 _UNITS_BY_NAME = {"jy": "Jy", "mjy": "mJy", "ujy": "uJy", "njy": "nJy", "adu": "adu", "ergscm2hz": "erg/s/cm2/Hz"}
 _UNITS_BY_NAME |= {f"ergscm2{one}": "erg/s/cm2/A" for one in ("a", "aa", "ang", "angstrom")}
+#: names of columns that may hold anything
+_ANYTHING = frozenset({"x", "w", "xaxis", "arg"})
 #: resolving powers that a column without a unit may hold
 _PLAUSIBLE = (20.0, 5e5)
 _NUMBERED = re.compile(r"(.*?[A-Za-z])[_ .-]?(\d+)")
@@ -320,6 +322,8 @@ def make_drafts(columns, source, options, *, number=None):
     _refuse_photometry(columns, source)
     guesses = [f"column {flux_name} is the flux: no other is left"] if roles["flux"][1].rank == LEFT_OVER else []
     wave, flux = columns.read(wave_name), columns.read(flux_name)
+    if wave_name.lower() in _ANYTHING and wave.ndim == 1 and wave.dtype != object and break_orders(wave) is None:
+        raise source.refuse(f"has a column {wave_name} in disorder, which is no axis", "name columns with columns")
     kind = choose_error(roles)
     error = None if kind is None else columns.read(roles[kind][0])
     mask = _read_mask(columns, roles, guesses)

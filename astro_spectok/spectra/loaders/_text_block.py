@@ -196,7 +196,7 @@ def _looks_like_names(words, count, wanted):
     """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for."""
     if len(words) != count or any(_NUMBER.fullmatch(word) or word == "=" or word.endswith(":") for word in words):
         return False
-    if wanted & {word.lower() for word in words}:
+    if wanted & {word.lower() for word in words} or sum("_" in word.strip("_") for word in words) > 1:
         return True
     roles = [find_role(word) for word in words]
     if roles[0] is not None and roles[0].kind == "other":

@@ -24,7 +24,7 @@ _GIVE = "read it and give arrays with units"
 #: groups within groups of HDF5 that are looked through
 _DEEPEST = 6
 #: names that numpy and people give to arrays that have none; most columns of an array that is a table
-_NAMELESS, _MOST_COLUMNS = re.compile(r"(?:arr|array|data|col|column)?_?\d+"), 8
+_NAMELESS, _MOST_COLUMNS = re.compile(r"(?:arr|array|data|col|column)?_?\d+"), 12
 
 
 def check_size(source, size):
@@ -83,7 +83,7 @@ def read_npy(source, options):
         raise source.refuse(f"is no array that numpy reads: {error}", _GIVE) from error
     if array.dtype.names:
         return read_named(source, options, {name: array[name] for name in array.dtype.names})
-    if array.ndim != 2 or min(array.shape) < 2 or array.dtype.kind not in "fiu":
+    if array.ndim != 2 or not 2 <= min(array.shape) <= _MOST_COLUMNS or array.dtype.kind not in "fiu":
         raise source.refuse(f"is an array of shape {array.shape}, without wavelengths", _GIVE)
     return _read_block(source, options, array)
 
@@ -200,6 +200,17 @@ def _unscale(item):
     return np.where(missing, np.nan, values * np.float64(packing[0]) + np.float64(packing[1]))
 
 
+def _read_frame(group):
+    """Columns of a frame of pandas, which keeps those of one type as a block with a list of their names."""
+    columns = {}
+    for name in group:
+        block = group.get(f"{name.removesuffix('_items')}_values") if name.endswith("_items") else None
+        if getattr(block, "ndim", 0) == 2 and block.dtype.kind in "fiu" and block.shape[1] == len(group[name]):
+            names = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in group[name][()]]
+            columns |= dict(zip(names, block[()].T, strict=True))
+    return columns
+
+
 def _walk(group, source, depth=0, above=(None, None)):
     """Arrays and units of each group and of each table; wavelengths may stand above the groups of the fluxes."""
     own, units, groups = {}, {}, []
@@ -230,6 +241,7 @@ def _walk(group, source, depth=0, above=(None, None)):
             unit = next((item.attrs[key] for key in ("unit", "units", "UNIT", "UNITS") if key in item.attrs), None)
             if unit is not None:
                 units[name] = unit.decode() if isinstance(unit, bytes) else str(unit)
+    own |= _read_frame(group)
     roles = pick_roles(list(own))
     if "wave" in roles:
         name = roles["wave"][0]
