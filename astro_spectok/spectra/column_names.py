@@ -90,7 +90,8 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "values val y yaxis f s relflux rel normflux normalizedflux normflx fluxnorm nflux "
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
-        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i llam llambda lnu "
+        "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i "
+        "llam llambda lnu "
         "flujo fluxo fluss flusso",
         {},
     ),
