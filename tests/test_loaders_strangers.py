@@ -318,6 +318,9 @@ def test_exponents_of_units_are_small():
 
     assert parse_flux_unit("FLAM16")[0] == u.Unit("1e-16 erg/(s cm2 Angstrom)")
     assert not parse_flux_unit("flam^16")[1]
+    assert not parse_flux_unit("A d17")[1]
+    for text in ("1d-17 erg/s/cm2/A", "E-17 erg/s/cm2/A", "F_lambda (1e-17 erg/s/cm2/A)"):
+        assert parse_flux_unit(text)[0] == u.Unit("1e-17 erg/(s cm2 Angstrom)")
     assert parse_flux_unit("W m-2 (cm-1)-1")[0] == u.Unit("W/m") * 1e-2
 
 

@@ -130,6 +130,7 @@ _FACTOR = re.compile(
     r"^\(?\s*(?:x\s*|\*\s*|×\s*)?(?:(\d+(?:\.\d*)?)\s*e\s*([-+]?\d+)|(\d+(?:\.\d*)?\s*[x*×]\s*)?10\s*\^?\s*\(?\s*([-+]\d+)\s*\)?"
     r"|1e?)\s*\)?\s*(?=[\s*×xa-zµμå(\[])[\s*×x]*",
 )
+_HIGHEST_POWER = 6
 #: Keck's FLAM16: in 1e-16 erg/s/cm2/Angstrom
 _FLAM = re.compile(r"^flam(\d\d)$")
 _NAMES = "|".join(sorted((re.escape(name) for name in _WORDS), key=len, reverse=True))
@@ -204,12 +205,14 @@ def parse_flux_unit(text):
         return u.dimensionless_unscaled, True
     if word in _MAGNITUDES:
         return _MAGNITUDES[word], True
+    # 1d-17 of Fortran, E-17 of whom it is plain to
+    word = re.sub(r"^e(?=[-+]\d)", "1e", re.sub(r"(?<=\d)d(?=[-+]?\d)", "e", word))
     # capital and small m differ by 1e9 here, and only here
     word = re.sub(r"^mjy", "megajy", word) if raw.startswith("MJy") else word
     if (found := _FLAM.match(word)) is not None:
         return u.Unit(10.0 ** -int(found[1]) * _F_LAMBDA), True
     factor = 1.0
-    bare = re.sub(r"^f(?:lux(?: density)?)?\s*(?:lambda|lam|nu)?\s*[(\[](.*)[)\]]$", r"\1", word)
+    bare = re.sub(r"^f(?:lux(?: density)?)?[\s_]*(?:lambda|lam|nu)?\s*[(\[](.*)[)\]]$", r"\1", word)
     found = _FACTOR.match(bare)
     if found and found.end():
         if found[1]:
@@ -226,9 +229,12 @@ def parse_flux_unit(text):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return u.Unit(raw), True
+            unit = u.Unit(raw)
     except (ValueError, TypeError):
         return u.dimensionless_unscaled, False
+    # no flux has a higher power of anything
+    known = all(abs(power) <= _HIGHEST_POWER for power in unit.powers)
+    return (unit, True) if known else (u.dimensionless_unscaled, False)
 
 
 def _mend(unit):

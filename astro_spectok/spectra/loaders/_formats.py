@@ -67,7 +67,7 @@ FORMATS: dict[str, Any] = {}
 def as_result(spectra, name):
     """One `~specutils.Spectrum`, or a `~specutils.SpectrumList` of several."""
     if not spectra:
-        raise refuse(name, "holds no spectrum")
+        raise refuse(name, "holds no spectrum", "give a file that does, or name its columns or hdu")
     return spectra[0] if len(spectra) == 1 else SpectrumList(spectra)
 
 

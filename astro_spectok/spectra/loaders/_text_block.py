@@ -192,14 +192,18 @@ def _parse(field):
         return float(re.sub(r"[dD]|(?<=\d)(?=[-+]\d{3}$)", "e", field))
 
 
-def _looks_like_names(words, count, wanted):
-    """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for."""
+def _looks_like_names(words, count, wanted, is_last):
+    """Whether the words of a line can be the names of ``count`` columns, among which some may be asked for.
+
+    The last line above the numbers may also name what is no spectrum; above it, that may be a remark.
+    """
     if len(words) != count or any(_NUMBER.fullmatch(word) or word == "=" or word.endswith(":") for word in words):
         return False
-    if wanted & {word.lower() for word in words} or sum("_" in word.strip("_") for word in words) > 1:
+    if wanted & {word.lower() for word in words}:
         return True
     roles = [find_role(word) for word in words]
-    if roles[0] is not None and roles[0].kind == "other":
+    is_other = roles[0] is not None and roles[0].kind == "other"
+    if is_last and (is_other or sum("_" in word.strip("_") for word in words) > 1):
         return True
     kinds = {role.kind for role in roles if role}
     return bool(kinds & {"wave", "time"}) or {"flux", "err"} <= kinds or {"flux", "pixel"} <= kinds
@@ -227,7 +231,7 @@ def _find_numbered(above, count):
 
 def _find_names(above, count, separator, wanted=frozenset()):
     """Names and units of columns in the lines above the numbers: (names or None, units, cards)."""
-    names, units, cards = _find_numbered(above, count), {}, []
+    names, units, cards, is_last = _find_numbered(above, count), {}, [], True
     for number, line in enumerate(reversed(above[-400:])):
         bare = _COMMENT.sub("", line).strip()
         cards.append(bare)
@@ -243,9 +247,11 @@ def _find_names(above, count, separator, wanted=frozenset()):
                 break
             # the head of a csv names its columns, whatever it calls them
             is_head = number == 0 and separator == "," and _is_head(words, count)
-            if is_head or _looks_like_names(words, count, wanted):
+            if is_head or _looks_like_names(words, count, wanted, is_last):
                 names = words
                 break
+        else:
+            is_last &= not any(letter.isalpha() for letter in bare)
     cards.reverse()
     if names is not None:
         for number, word in enumerate(names):

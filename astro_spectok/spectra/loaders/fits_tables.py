@@ -187,4 +187,4 @@ def describe_fits(source):
         return source.refuse(
             f"has {images[0].shape[-1]} values of flux and no wavelengths", "calibrate it, or give arrays with units"
         )
-    return source.refuse("holds neither an image nor a table")
+    return source.refuse("holds neither an image nor a table: headers alone", "fetch it again")
