@@ -143,7 +143,8 @@ def judge_shifts(networks, view, config, shifts):
             ratio[k, low:high] = view.ratio[low - start : high - start]
             weight[k, low:high] = view.weight[low - start : high - start]
     with torch.no_grad():
-        made = [network(lay_inputs(ratio, weight)) for network in networks]
+        inputs = lay_inputs(ratio, weight)
+        made = [network(inputs) for network in networks]
     return join_judged([[part.double().numpy() for part in one] for one in made])
 
 

@@ -12,6 +12,7 @@ from astro_spectok.interface.axes import find_form
 from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag, SpectrumBatch, read_files, read_paths, to_batch
 from astro_spectok.spectra.medium import measure_refraction
+from astro_spectok.utils.medians import find_median
 
 __all__ = [
     "describe_input",
@@ -160,7 +161,7 @@ def measure_facts(batch, i):
     if not good.any():
         return np.nan, 0, np.nan, np.nan
     wavelength = batch.wavelength[batch.grid(i)][good]
-    snr = np.median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
+    snr = find_median(batch.flux[batch.pixels(i)][good] * np.sqrt(ivar[good]))
     return snr, np.count_nonzero(good), wavelength[0], wavelength[-1]
 
 

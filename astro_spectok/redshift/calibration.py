@@ -11,7 +11,7 @@ from scipy.special import entr
 from astro_spectok.redshift.rules import RedshiftRules
 from astro_spectok.utils.html import make_html_table
 
-__all__ = ["Calibration", "measure_breadth", "measure_pixel", "name_errors"]
+__all__ = ["Calibration", "clip_pixel", "measure_breadth", "measure_pixel", "name_errors"]
 
 #: width in ln(1 + z) of the training targets of the posterior, where the weights do not give it
 TARGET_SIGMA = 1.5e-4
@@ -347,7 +347,12 @@ def measure_pixel(wavelength):
     """Median width of pixels in ln(wavelength), clipped to the range that is distinguished; 60 km/s of a single one."""
     if len(wavelength) < 2:
         return PIXEL
-    return float(np.clip(np.median(np.diff(np.log(wavelength))), *PIXELS))
+    return clip_pixel(float(np.median(np.diff(np.log(wavelength)))))
+
+
+def clip_pixel(step):
+    """The same of a median step in ln(wavelength), as of `SpectrumBatch.find_step`; NaN is that of a single pixel."""
+    return PIXEL if np.isnan(step) else float(np.clip(step, *PIXELS))
 
 
 def measure_breadth(log_probability, broad):

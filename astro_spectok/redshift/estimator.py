@@ -15,7 +15,7 @@ from astro_spectok.embedding import tokenize
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import describe_input, find_source, measure_medium_error, name_medium
+from astro_spectok.interface.inputs import describe_input, find_source, measure_facts, measure_medium_error, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.coadd import add_exposures, find_usable, have_mean
 from astro_spectok.redshift.columns import list_redshift_columns
@@ -324,12 +324,15 @@ def _check_count(n_best):
 def solve_spectrum(prepared, i, posterior, information, types, count):
     """Solutions with their errors calibrated, the interval of probability around the best, flags, and S/N."""
     batch, grid = prepared.batch, prepared.grid
-    peaks, raw, sharp = find_solutions(posterior, prepared.calibration, batch, i, max(count, COMPARED))
+    facts = measure_facts(batch, i)
+    red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
+    peaks, raw, sharp = find_solutions(
+        posterior, prepared.calibration, batch, i, max(count, COMPARED), facts=facts, red_end=red_end
+    )
     interval = move_interval(posterior.find_interval(LEVEL, around=raw[0].z), raw[0], peaks[0], grid.step)
     peaks, interval = widen_solutions(peaks, interval, measure_medium_error(batch, i))
-    red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
     calibration = prepared.calibration
-    shown = describe_kind(sharp, batch, i, calibration.rules, types=types, spectype=peaks[0].spectype)
+    shown = describe_kind(sharp, batch, i, calibration.rules, types=types, spectype=peaks[0].spectype, snr=facts[0])
     flags = find_flags(
         posterior, raw[:COMPARED], information, calibration, sharp.evidence, red_end=red_end, snr=shown.snr, shown=shown
     )  # fmt: skip

@@ -8,7 +8,8 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.ndimage import gaussian_filter1d
 
 from astro_spectok.redshift.templates import BLUEST, CONTINUUM, load_rest_templates
-from astro_spectok.utils.products import multiply_pieces
+from astro_spectok.utils.medians import find_median
+from astro_spectok.utils.products import square_pieces
 
 __all__ = ["Refined", "assume_resolution", "divide_continuum", "make_prior", "measure_structure", "refine_redshift"]
 
@@ -201,12 +202,12 @@ def divide_continuum(ln_wavelength, flux, ivar, width):
     place = (ln_wavelength - first) / COARSE
     index = place.astype(np.int64)
     # very noisy pixels count less, all others alike: weights that vary leave their imprint on the continuum
-    trust = np.minimum(ivar / (NOISY * np.median(ivar[good])), 1.0) if good.any() else np.zeros(len(ivar))
+    trust = np.minimum(ivar / (NOISY * find_median(ivar[good])), 1.0) if good.any() else np.zeros(len(ivar))
     size = int(index[-1]) + 1
     parts = [np.bincount(index, values, size) for values in (flux * trust, trust)]
     total, known = (gaussian_filter1d(x, width / COARSE, mode="constant", truncate=3) for x in parts)
     level = np.interp(place - 0.5, np.arange(size), total / np.maximum(known, 1e-12 * known.max() + 1e-300))
-    typical = np.median(np.abs(level[good])) if good.any() else 0.0
+    typical = find_median(np.abs(level[good])) if good.any() else 0.0
     good &= (level > FAINT * typical) & (typical > 0)
     level = np.where(good, level, 1.0)
     return np.where(good, flux / level - 1, 0.0), np.where(good, ivar * level**2, 0.0)
@@ -214,7 +215,7 @@ def divide_continuum(ln_wavelength, flux, ivar, width):
 
 def assume_resolution(ln_wavelength):
     """Resolving power assumed for a spectrum without one: 2.5 pixels per resolution element."""
-    return 1 / (PIXELS * np.median(np.diff(ln_wavelength)))
+    return 1 / (PIXELS * find_median(np.diff(ln_wavelength)))
 
 
 def make_prior(size):
@@ -234,19 +235,20 @@ def _step(grid, at, ratio, weight):
     model = part * slope
     model += left
     prior, expected = make_prior(model.shape[1])
-    weighted = model * weight.astype(np.float32)[:, None]
+    root = np.sqrt(weight).astype(np.float32)
+    scaled = np.multiply(model, root[:, None], out=left)
     # Cholesky by LAPACK itself: matrices are so small that the wrapper costs more than they do
-    factor, failed = dpotrf(multiply_pieces(weighted.T, model).astype(np.float64) + np.diag(prior))
+    factor, failed = dpotrf(square_pieces(scaled).astype(np.float64) + np.diag(prior))
     if failed:
         return 0.0, None, ratio, -np.inf, None
-    coefficients, _ = dpotrs(factor, (weighted.T @ ratio).astype(np.float64) + prior * expected)
+    coefficients, _ = dpotrs(factor, (scaled.T @ (root * ratio)).astype(np.float64) + prior * expected)
     single = coefficients.astype(np.float32)
     deviation = ratio - model @ single
     gained = weight @ (ratio**2 - deviation**2) - prior @ (coefficients - expected) ** 2
     evidence = 0.5 * (float(gained) + np.sum(np.log(prior))) - np.sum(np.log(np.diag(factor)))
     # a larger redshift moves the spectrum to where the templates are further to the blue
     gradient = -(slope @ single)
-    overlap, pull = (weighted.T @ x for x in (gradient, deviation))
+    overlap, pull = (scaled.T @ (root * x) for x in (gradient, deviation))
     pull = pull - prior * (coefficients - expected)
     by_overlap, by_pull = overlap @ dpotrs(factor, np.stack([overlap, pull], axis=1))[0]
     information = weight @ gradient**2 - by_overlap

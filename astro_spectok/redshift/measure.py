@@ -9,7 +9,7 @@ import numpy as np
 from astro_spectok.interface.containment import Containment
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import note_flags, prepare_inputs
-from astro_spectok.redshift.calibration import Calibration, measure_pixel
+from astro_spectok.redshift.calibration import Calibration, clip_pixel
 from astro_spectok.redshift.grid import GridCut, RedshiftGrid
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.priors import PriorFactors
@@ -125,7 +125,7 @@ class Prepared:
 
     def _find_posterior(self, i, measured):
         """The posterior of one spectrum within what was asked for, and the information in it before the prior."""
-        pixel = measure_pixel(self.batch.wavelength[self.batch.grid(i)])
+        pixel = clip_pixel(self.batch.find_step(i))
         posterior = RedshiftPosterior(self.whole, self.calibration.apply(measured.heads[self.head], pixel))
         information = posterior.information
         if self.grid != self.whole:

@@ -79,7 +79,8 @@ def has_little_coverage(wavelength, ivar):
     -------
     bool
     """
-    x = np.log(np.asarray(wavelength, np.float64)[np.asarray(ivar) > 0])
-    if len(x) < 2:
-        return True
-    return bool(len(x) < FEWEST_PIXELS and len(x) * np.median(np.diff(x)) < NARROWEST)
+    good = np.asarray(ivar) > 0
+    count = np.count_nonzero(good)
+    if not 2 <= count < FEWEST_PIXELS:
+        return bool(count < 2)
+    return bool(count * np.median(np.diff(np.log(np.asarray(wavelength, np.float64)[good]))) < NARROWEST)

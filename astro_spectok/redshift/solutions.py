@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from astro_spectok.interface.inputs import measure_facts
-from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.calibration import clip_pixel
 from astro_spectok.redshift.error_features import describe_peak, describe_pixels
-from astro_spectok.redshift.fit import refine_redshift
+from astro_spectok.redshift.fit import PIXELS, refine_redshift
 from astro_spectok.redshift.flags import find_red_end
 from astro_spectok.redshift.peaks import WINDOW
 from astro_spectok.redshift.reliance import Shown
@@ -67,7 +67,7 @@ class Sharpened(NamedTuple):
     left: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
-def find_solutions(posterior, calibration, batch, i, count):
+def find_solutions(posterior, calibration, batch, i, count, *, facts=None, red_end=None):
     """The most probable solutions, the best of them refined with rest-frame templates.
 
     The redshift by templates and that of the posterior are averaged by their inverse variances. The error has a scale
@@ -83,6 +83,10 @@ def find_solutions(posterior, calibration, batch, i, count):
         Which of its spectra.
     count : int
         How many solutions at most.
+    facts : tuple, optional
+        Of the spectrum, as of `~astro_spectok.interface.inputs.measure_facts`, where they are at hand.
+    red_end : float, optional
+        As of `~astro_spectok.redshift.flags.find_red_end`, likewise.
 
     Returns
     -------
@@ -94,10 +98,11 @@ def find_solutions(posterior, calibration, batch, i, count):
         The best one, with what the templates say of the features.
     """
     raw = posterior.find_peaks(count)
-    solutions, best, red_end, seen = [], None, None, {}
+    solutions, best, seen = [], None, {}
     if batch is not None:
-        red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
-        seen = describe_spectrum(batch, i)
+        if red_end is None:
+            red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
+        seen = describe_spectrum(batch, i, facts)
     for number, peak in enumerate(raw):
         sharp = sharpen_peak(peak, calibration, batch if number == 0 else None, i)
         best = sharp if best is None else best
@@ -110,13 +115,13 @@ def find_solutions(posterior, calibration, batch, i, count):
     return solutions, raw, best
 
 
-def describe_spectrum(batch, i):
+def describe_spectrum(batch, i, facts=None):
     """The features of `~astro_spectok.redshift.error_features.describe_pixels` of one spectrum of a batch."""
-    snr, count, *_ = measure_facts(batch, i)
-    return describe_pixels(measure_pixel(batch.wavelength[batch.grid(i)]), count, snr)
+    snr, count, *_ = measure_facts(batch, i) if facts is None else facts
+    return describe_pixels(clip_pixel(batch.find_step(i)), count, snr)
 
 
-def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
+def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None, snr=None):
     """The `~astro_spectok.redshift.reliance.Shown` of one spectrum of a batch and its best solution.
 
     Parameters
@@ -129,20 +134,22 @@ def describe_kind(sharp, batch, i, rules, *, types=None, spectype=None):
         Probability of each stellar type, if it is a star.
     spectype : str, optional
         Class of the solution.
+    snr : float, optional
+        Median signal-to-noise ratio per pixel, where it is at hand.
 
     Returns
     -------
     `~astro_spectok.redshift.reliance.Shown`
     """
     wavelength = batch.wavelength[batch.grid(i)]
-    pixel, seen = measure_pixel(wavelength), wavelength[batch.ivar[batch.pixels(i)] > 0]
+    pixel, seen = clip_pixel(batch.find_step(i)), wavelength[batch.ivar[batch.pixels(i)] > 0]
     rest = seen[[0, -1]] * np.exp(-sharp.ln1pz) if len(seen) else (np.nan, np.nan)
     likely = max(types.values()) if types else 1.0
-    snr = float(measure_facts(batch, i)[0])
+    snr = float(measure_facts(batch, i)[0] if snr is None else snr)
     rival, fast = np.nan, bool(np.expm1(sharp.ln1pz) > rules.receding["velocity"])
     if spectype == STAR and fast:
         width = max(sharp.width, NEAR)
-        spectrum, resolution = take_spectrum(batch, i), take_resolution(batch, i)
+        spectrum, resolution = take_spectrum(batch, i), suppose_resolution(batch, i)
         fit = refine_redshift(*spectrum, "GALAXY", sharp.ln1pz, width, resolution=resolution)
         rival = np.nan if fit is None else fit.evidence
     return Shown(
@@ -158,7 +165,7 @@ def sharpen_peak(peak, calibration, batch=None, i=0):
     if batch is None:
         return Sharpened(ln1pz, width, np.nan, network_width, 0.0, False)
     fit = refine_redshift(
-        *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=take_resolution(batch, i)
+        *take_spectrum(batch, i), peak.spectype, ln1pz, width, resolution=suppose_resolution(batch, i)
     )  # fmt: skip
     if fit is None or fit.evidence < rules.least_evidence:
         shown = (np.nan, np.nan, np.nan, 1.0, None, None) if fit is None else fit[2:]
@@ -184,6 +191,12 @@ def take_resolution(batch, i):
     known = batch.resolution[batch.grid(i)]
     known = known[np.isfinite(known)]
     return float(np.median(known)) if len(known) else None
+
+
+def suppose_resolution(batch, i):
+    """The same, or that of an instrument with 2.5 pixels to the resolution element where it is unknown."""
+    known = take_resolution(batch, i)
+    return 1 / (PIXELS * batch.find_step(i)) if known is None else known
 
 
 def move_interval(interval, raw, best, step):

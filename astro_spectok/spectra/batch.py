@@ -4,12 +4,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
+from functools import cached_property
 
 import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.layout import CubeLayout
 from astro_spectok.utils.axis import LN_WAVELENGTH, Axis
+from astro_spectok.utils.medians import find_median
 
 __all__ = ["InputFlag", "SpectrumBatch", "SpectrumInfo"]
 
@@ -215,6 +217,28 @@ class SpectrumBatch:
         """
         start = int(self.wave_start[i])
         return slice(start, start + int(self.offsets[i + 1] - self.offsets[i]))
+
+    @cached_property
+    def _steps(self):
+        """By start and length of a grid, what `find_step` has found."""
+        return {}
+
+    def find_step(self, i: int) -> float:
+        """Median step of ln(wavelength) from pixel to pixel of a spectrum, found once for each grid.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        float
+            NaN of fewer than two pixels.
+        """
+        key = int(self.wave_start[i]), int(self.lengths[i])
+        if key not in self._steps:
+            self._steps[key] = float(find_median(np.diff(np.log(self.wavelength[self.grid(i)]))))
+        return self._steps[key]
 
     def coordinate(self, i: int) -> np.ndarray:
         """Where the pixels of a spectrum lie for a network: ln(wavelength), or the coordinate of another axis.

@@ -38,7 +38,13 @@ def average_fine_pixels(batch, finest):
         The one given if there is nothing to average; else one in which the spectra concerned have fewer pixels and
         the bit `InputFlag.PIXELS_AVERAGED`.
     """
-    number = [_choose_number(batch, i, finest) for i in range(len(batch))]
+    native = {}  # by grid: spectra of a survey share it
+    number = []
+    for i in range(len(batch)):
+        key = int(batch.wave_start[i]), int(batch.lengths[i])
+        if key not in native:
+            native[key] = _count_fine(batch.wavelength[batch.grid(i)], finest)
+        number.append(_choose_number(batch, i, native[key]))
     chosen = [i for i, (k, _) in enumerate(number) if k > 1]
     if not chosen:
         return batch
@@ -74,14 +80,20 @@ def _cut(batch, start, stop):
     )
 
 
-def _choose_number(batch, i, finest):
+def _count_fine(wavelength, finest):
+    """Number of native pixels of a grid, (n,), that make one as wide as ``finest``."""
+    if len(wavelength) < 2:
+        return 1
+    steps = np.diff(np.log(wavelength))
+    # the quantile, which takes longer than all else here, is seldom needed
+    least = np.quantile(steps, FINER) if steps.min() < finest else finest
+    return int(np.ceil(finest / least * (1 - 1e-6))) if least < finest else 1
+
+
+def _choose_number(batch, i, number):
     """Number of native pixels averaged into one in spectrum ``i``, and length over which its noise is correlated."""
     if batch.lengths[i] < 2:
         return 1, 1
-    steps = np.diff(np.log(batch.wavelength[batch.grid(i)]))
-    # the quantile, which takes longer than all else here, is seldom needed
-    least = np.quantile(steps, FINER) if steps.min() < finest else finest
-    number = int(np.ceil(finest / least * (1 - 1e-6))) if least < finest else 1
     shared = find_correlation(batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)])
     return max(number, shared), shared
 

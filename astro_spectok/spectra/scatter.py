@@ -4,6 +4,7 @@
 import numpy as np
 
 from astro_spectok.utils.constants import SIGMA_PER_MAD
+from astro_spectok.utils.medians import find_median
 
 __all__ = [
     "count_interpolated", "find_correlation", "measure_scatter", "measure_tail", "measure_windows", "take_differences",
@@ -39,7 +40,7 @@ def take_differences(flux, lag):
 
 def measure_scatter(flux, lag):
     """Standard deviation of noise that is independent at a lag, from the median of second differences."""
-    return TO_SIGMA * float(np.median(take_differences(flux, lag)))
+    return TO_SIGMA * float(find_median(take_differences(flux, lag)))
 
 
 def measure_windows(difference, lag):

@@ -8,7 +8,7 @@ that size they stay in the thread that asks for them.
 
 import numpy as np
 
-__all__ = ["multiply_pieces"]
+__all__ = ["multiply_pieces", "square_pieces"]
 
 #: multiplications up to which OpenBLAS takes one thread, and most rows or columns of a piece
 MOST, SIDE = 2**18, 64
@@ -42,4 +42,31 @@ def multiply_pieces(left, right):
             here = out[i : i + SIDE, j : j + SIDE]
             for t in range(0, k, depth):
                 here += left[i : i + SIDE, t : t + depth] @ right[t : t + depth, j : j + SIDE]
+    return out
+
+
+def square_pieces(matrix):
+    """Result of ``matrix.T @ matrix``, of a matrix (n, m) that is narrow: BLAS computes but half of it.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, m)
+
+    Returns
+    -------
+    ndarray, shape (m, m)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.utils.products import square_pieces
+    >>> square_pieces(np.ones((9000, 2)))[0, 1]
+    np.float64(9000.0)
+    """
+    n, m = matrix.shape
+    depth = max(MOST // m**2, 1)
+    out = np.zeros((m, m), matrix.dtype)
+    for t in range(0, n, depth):
+        piece = matrix[t : t + depth]
+        out += piece.T @ piece
     return out
