@@ -5,9 +5,10 @@
 Memory: short spectra and the smallest network, whose arithmetic is not what is asked; 1,000, 10,000, ... spectra up to
 ``--most``, each in a process of its own: its peak of resident memory. Speed: ``-n`` simulated spectra of DESI's length
 and the packaged weights, one thread, in processor seconds of this process; the ways take turns, and the best of
-``--rounds`` counts, so that other processes disturb little: from arrays in memory to a table in memory, and by
-``survey.run`` from Parquet (nested), from a DESI coadd and from a FITS file for each spectrum to the files of a run.
-Those files say nothing of air or vacuum, which has to be found out, but in the last row, where ``medium`` says it.
+``--rounds`` counts, so that other processes disturb little, as it does of PyTorch's own product of matrices before each
+round, over which rates are given too. From arrays in memory to a table in memory, and by ``survey.run`` from Parquet
+(nested), from a DESI coadd and from a FITS file for each spectrum to the files of a run. Those files say nothing of air
+or vacuum, which has to be found out, but in the last row, where ``medium`` says it.
 ``--json benchmarks/results/survey.json`` keeps the figures for the documentation, see ``write_tables.py``.
 """
 
@@ -126,7 +127,9 @@ def measure_speed(folder, n, rounds):
     places = {"parquet": folder / "nested.parquet", "desi": folder / "coadd.fits", "files": single}
     places |= {"files, medium stated": single}
     seconds = {task: {"arrays": [], **{name: [] for name in places}} for task in ESTIMATE}
+    rates = []
     for round_ in range(rounds + 1):
+        rates.append(measure_machine())
         for task, estimate in ESTIMATE.items():
             for where in seconds[task]:
                 start = time.process_time()
@@ -141,6 +144,7 @@ def measure_speed(folder, n, rounds):
     return {task: {where: min(times) / n for where, times in one.items()} for task, one in seconds.items()} | {
         "pixels": PIXELS,
         "n": n,
+        "gflops": max(rates),
     }
 
 
@@ -174,15 +178,17 @@ def main():
     if args.child:
         run_child(*args.child)
         return
-    content = {"machine": platform.machine(), "gflops": measure_machine()}
+    content = {"machine": platform.machine()}
     with tempfile.TemporaryDirectory() as name:
         if args.number:
             speed = content["speed"] = measure_speed(Path(name), args.number, args.rounds)
+            content["gflops"] = speed.pop("gflops")
             print(f"{args.number} spectra of {PIXELS} pixels, one thread, {content['gflops']:.0f} GFLOP/s float32")
             for task in ESTIMATE:
                 for where, one in speed[task].items():
                     share = f"{speed[task]['arrays'] / one:4.0%} of that from arrays"
-                    print(f"{task:9s} from {where:20s} {1 / one:6.1f} spectra per CPU-second, {share}")
+                    rate = f"{1 / one:6.1f} spectra per CPU-second, {1 / one / content['gflops']:.3f} for each GFLOP/s"
+                    print(f"{task:9s} from {where:20s} {rate}, {share}")
         if args.most:
             content["memory"] = measure_memory(Path(name), args.most)
     if args.json:

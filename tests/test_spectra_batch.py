@@ -25,6 +25,7 @@ from specutils import Spectrum, SpectrumCollection, SpectrumList
 
 from astro_spectok.spectra import (
     InputFlag,
+    SpectrumBatch,
     is_single,
     to_batch,
 )
@@ -298,3 +299,15 @@ def test_pickle_and_input_untouched():
         assert_array_equal(one, other)
     assert not np.shares_memory(batch.flux, spectrum.data)
     assert_identical(batch, pickle.loads(pickle.dumps(batch)))
+
+
+def test_step_is_found_once_for_each_grid():
+    """The median step of ln(wavelength) of each spectrum, also of single pixels, and after some are taken."""
+    wavelength = np.geomspace(4000, 5000, 200)
+    spectra = [(wavelength[::k] * u.AA, np.ones(len(wavelength[::k])) * u.Jy) for k in (1, 2, 1, 5)]
+    batch = to_batch(spectra)
+    step = np.log(1.25) / 199
+    assert_allclose([batch.find_step(i) for i in range(4)], step * np.array([1, 2, 1, 5]))
+    assert_allclose([batch.take([3, 0]).find_step(i) for i in range(2)], step * np.array([5, 1]))
+    assert_allclose(pickle.loads(pickle.dumps(batch)).find_step(1), 2 * step)
+    assert np.isnan(SpectrumBatch.make_unusable("no").find_step(0))

@@ -48,6 +48,7 @@ def test_every_spectrum_is_a_row(found, tree):
     errors = found.errors()
     assert sorted(name.rpartition("/")[2] for name in errors["file"]) == ["broken.fits", "broken.parquet"]
     assert all(errors["message"])
+    assert errors["n_lost"].tolist() == [0, 0]  # nobody knows
     assert (found.n_unusable, found.n_errors, len(found)) == (0, 2, 13)
     assert len(found.paths) == len({path.name for path in found.paths}) > 4
 

@@ -147,13 +147,13 @@ def _join(parts):
 
 def _read_piece(piece, kept, reading, column):
     """Yield chunks of one piece; what cannot be read ends it with a problem."""
-    row, started = piece.first + piece.start, False
+    row, opened, started = piece.first + piece.start, False, False
     try:
         if piece.layout == "file":
             yield _read_file(piece.file, kept, reading)
             return
         with contextlib.closing(open_table(piece.file.path, piece.layout, column=column)) as table:
-            names = dict.fromkeys([*kept, *filter(None, [table.id])])
+            opened, names = True, dict.fromkeys([*kept, *filter(None, [table.id])])
             for batch, values in table.stream(piece.group, piece.start, piece.stop, MOST_SPECTRA, list(names), reading):
                 started = True
                 yield _label(batch, piece.file.path, row, kept, values, table.id)
@@ -162,7 +162,9 @@ def _read_piece(piece, kept, reading, column):
         raise
     except Exception as error:  # libraries raise whatever a damaged file makes them stumble over
         whole = piece.layout == "file" or (not row and not started)
-        n_lost = 0 if piece.layout == "file" else piece.first + piece.stop - row
+        n_lost = (
+            piece.first + piece.stop - row if opened else 0
+        )  # how many a file holds that does not open is not known
         yield Problem(piece.file.path, -1 if whole else row, n_lost, _word(error))
 
 

@@ -66,7 +66,7 @@ def run(
     out : path-like
         Folder of the run, made if need be. The dataset is ``out/results``, what could not be read ``out/errors``; there
         is a log file besides.
-    task : {'redshift', 'stellar', 'galaxy', 'embed', 'predict'} or an estimator, optional
+    task : {'redshift', 'stellar', 'galaxy', 'transient', 'embed', 'predict'} or an estimator, optional
         Of `astro_spectok.estimators`, or of `astro_spectok.adapt` and fitted.
     weights, medium, resolution, device, batch_tokens
         As for `~astro_spectok.tokenize`; an estimator has its own weights, device and batch_tokens.
@@ -92,8 +92,8 @@ def run(
     call : str, optional
         What is noted as the call that this is of; this one if not given.
     **options
-        Of the task: ``z_range``, ``classes``, ``prior``, ``n_best`` and ``posterior``, or ``assume_star``, or
-        ``model`` (what ``spectok fit`` wrote) and ``redshift``; and of
+        Of the task: ``z_range``, ``classes``, ``prior``, ``n_best`` and ``posterior``, or ``assume_star``,
+        ``assume_galaxy`` or ``assume_transient``, or ``model`` (what ``spectok fit`` wrote) and ``redshift``; and of
         files that are read as a whole: ``wave_unit``, ``flux_unit``, ``columns``, ``hdu``, ``join`` and ``spaxel`` of
         `~astro_spectok.read`.
 

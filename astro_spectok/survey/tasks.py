@@ -199,7 +199,7 @@ def make_task(
 
     Parameters
     ----------
-    what : {'redshift', 'stellar', 'galaxy', 'embed', 'predict'} or an estimator
+    what : {'redshift', 'stellar', 'galaxy', 'transient', 'embed', 'predict'} or an estimator
         Also one of `astro_spectok.adapt` that is fitted.
     weights, device, batch_tokens : optional
         As for `~astro_spectok.tokenize`; an estimator has its own.
