@@ -112,6 +112,7 @@ NULLS = {
     "white noise": lambda rng, n: (rng.normal(0, 1, n), np.ones(n)),
     "white noise, no errors": lambda rng, n: (rng.normal(0, 1, n), None),
     "white noise on a level": lambda rng, n: (10 + rng.normal(0, 1, n), np.ones(n)),
+    "white noise on a level, S/N 5": lambda rng, n: (5 + rng.normal(0, 1, n), np.ones(n)),
     "white noise on a slope, S/N 1 to 30": _featureless,
     "noise, one spike": _one_spike,
     "correlated noise": lambda rng, n: _smoothed(rng, n, rng.uniform(1, 5)),

@@ -7,7 +7,8 @@ from astropy import units as u
 
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
 from astro_spectok.redshift import RedshiftFlag
-from astro_spectok.redshift.rest_lines import AIRGLOW, has_nebular_lines, is_night_sky, measure_lines
+from astro_spectok.redshift.rest_lines import AIRGLOW, has_foreign_lines, has_nebular_lines, is_night_sky, measure_lines
+from astro_spectok.redshift.solutions import Sharpened
 from astro_spectok.simulate.export import simulate_spectra
 from astro_spectok.spectra import convert_to_vacuum
 from astro_spectok.stellar import StellarFlag
@@ -115,6 +116,18 @@ def test_height_of_a_line_over_its_noise():
     assert height[0, best] / noise[0, best] == pytest.approx(
         0.3 / NOISE * np.sqrt(np.sqrt(np.pi) * sigma / STEP), rel=0.25
     )
+
+
+def test_airglow_tells_in_any_class():
+    """But lines of a nebula do in stars alone; without a comparison nothing does."""
+    sky = leave(*zip(AIR, np.full(len(AIR), 1.0), strict=True), last=9200)
+    nebula = leave((O3_FAINT, 0.1), (O3, 0.3))
+    sharp = Sharpened(0.0, 1e-4, 50.0, 1e-4, 0.0, True)
+    found = [
+        has_foreign_lines(sharp._replace(left=left), spectype)
+        for left in (sky, nebula, None) for spectype in ("STAR", "GALAXY")
+    ]  # fmt: skip
+    assert found == [True, True, True, False, False, False]
 
 
 @pytest.fixture(scope="module")

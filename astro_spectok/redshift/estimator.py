@@ -29,7 +29,7 @@ from astro_spectok.redshift.flags import (
 )
 from astro_spectok.redshift.measure import prepare
 from astro_spectok.redshift.priors import JointPrior, PriorFactors
-from astro_spectok.redshift.rest_lines import shines_like_no_star
+from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.result import RedshiftEstimate
 from astro_spectok.redshift.series import join_posteriors, sharpen_series
 from astro_spectok.redshift.solutions import (
@@ -44,7 +44,6 @@ from astro_spectok.redshift.transient_rule import find_transient_rule, judge_tra
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.utils.host import own_state
-from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
 
@@ -339,7 +338,7 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     require_finite("redshift", peaks[0].z, peaks[0].z_err, peaks[0].probability, interval, shown.snr)
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), flags, calibration.rules, batch, i, trained)
-    if not zwarn and peaks[0].spectype == STAR and shines_like_no_star(sharp):
+    if not zwarn and has_foreign_lines(sharp, peaks[0].spectype):
         zwarn |= RedshiftFlag.UNLIKE_CLASS
     rule = find_transient_rule(prepared.runner)
     # nothing to add where an answer is not relied on

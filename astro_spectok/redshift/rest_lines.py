@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Emission that no star has, in what is taken for one: lines of nebulae at its velocity, and airglow at rest."""
+"""Emission that an answer does not account for: lines of nebulae at the velocity of a star, and airglow at rest."""
 
 from functools import lru_cache
 
@@ -8,8 +8,9 @@ import numpy as np
 from astro_spectok.redshift.fit import assume_resolution
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED, SIGMA_PER_MAD
+from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["find_significance", "has_nebular_lines", "is_night_sky", "measure_lines", "shines_like_no_star"]
+__all__ = ["find_significance", "has_foreign_lines", "has_nebular_lines", "is_night_sky", "measure_lines"]
 
 #: forbidden lines of nebulae, Angstrom in air, by name (NIST Atomic Spectra Database)
 NEBULAR = {"[O III] 4959": 4958.911, "[O III] 5007": 5006.843, "[N II] 6583": 6583.46, "[S II] 6716": 6716.44,
@@ -179,7 +180,7 @@ def _can_shine(left, ln1pz):
 def is_night_sky(left):
     """Whether nearly all lines of airglow shine, strong beside the continuum: sky that was not subtracted.
 
-    Lines that subtraction left in the spectrum of a faint star are of either sign, or weak.
+    Lines that subtraction left in the spectrum of a faint object are of either sign, or weak.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def is_night_sky(left):
     x, deviation, _ = left
     place = np.searchsorted(x, _list_airglow()).clip(1, len(x) - 1)
     place = place[(_list_airglow() > x[0]) & (_list_airglow() < x[-1])]
-    # a first look, which nearly all stars end with
+    # a first look, which nearly all end with
     if len(place) < FEWEST or np.median(np.maximum(deviation[place - 1], deviation[place])) < BRIGHT_SHARE / 2:
         return False
     known, height, noise, speed = measure_lines(left, np.exp(_list_airglow()), 0.0)
@@ -217,17 +218,20 @@ def _list_airglow():
     return np.log(convert_to_vacuum(AIRGLOW))
 
 
-def shines_like_no_star(sharp):
-    """Whether a solution that is taken for a star has emission that no star has.
+def has_foreign_lines(sharp, spectype):
+    """Whether a solution has emission that its class has not.
 
     Parameters
     ----------
     sharp : `~astro_spectok.redshift.solutions.Sharpened`
-        Of the templates of stars.
+        Of the templates of that class.
+    spectype : str
 
     Returns
     -------
     bool
         False where templates were not compared.
     """
-    return sharp.left is not None and (has_nebular_lines(sharp.left, sharp.ln1pz) or is_night_sky(sharp.left))
+    if sharp.left is None:
+        return False
+    return is_night_sky(sharp.left) or (spectype == STAR and has_nebular_lines(sharp.left, sharp.ln1pz))

@@ -10,7 +10,7 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error
 from astro_spectok.redshift.calibration import measure_pixel
-from astro_spectok.redshift.rest_lines import shines_like_no_star
+from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
 from astro_spectok.redshift.spectral_type import choose_type
 from astro_spectok.stellar.binaries import find_second_star
@@ -121,7 +121,7 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
         p_star, information=information, evidence=velocity.evidence, snr=snr, shown=shown,
         redshift_rules=prepared.calibration.rules, **known,
     )  # fmt: skip
-    if not flags and not assume["assume_star"] and shines_like_no_star(velocity.sharp):
+    if not flags and not assume["assume_star"] and has_foreign_lines(velocity.sharp, STAR):
         flags |= StellarFlag.NOT_A_STAR
     ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
     flags |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
