@@ -13,6 +13,8 @@ share of labels within one error.
 ``--cost N``: N of the training spectra of the first task are read and fitted by each depth in a process of its own:
 seconds of one core, in which the fit, the reading and the imports are, for the prediction of as many, and the memory
 that the process had at most.
+
+What is measured is kept beside ``--json`` until all is done, as FILE.part: the same call goes on from there.
 """
 
 import argparse
@@ -56,47 +58,85 @@ def fit_depth(depth, weights, spectra, y, others, true):
     return found[:, None], seconds, gain, float(np.mean(np.abs(found - true) < error))
 
 
-def measure(data, tasks, weights, *, numbers, depths, seeds, limit):
-    """Rows by task and number of labels."""
-    rows = []
+def measure_draw(few, sides, weights, number, seed, depths):
+    """Scores of all depths and baselines for one draw of the labels of a task."""
+    task, (columns, spectra, features) = few.task, sides
+    labels = [task.read(one) for one in columns]
+    known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]
+    chosen, scored = choose_rows(few, columns, known, number, seed)
+    y, true = labels[0][chosen], labels[1][scored]
+    names = np.unique(y) if y.dtype.kind == "U" else None
+    targets = y[:, None] if names is None else (y[:, None] == names).astype(float)
+    found = {name: fit_ridge(x[chosen], targets)(more[scored]) for name, (x, more) in features.items()}
+    x, more = features["flux"]
+    found["CNN"] = _fit_network(x[chosen], targets, seed)(more[scored])
+    # read once, before anything is timed
+    fit_depth("linear", weights, spectra[0][chosen], y, spectra[1][scored], true)
+    draw = {"task": task.name, "asked": number, "seed": seed, "gain": {}, "fit_s": {}, "within": {}}
+    for depth in depths:
+        found[depth], *told = fit_depth(depth, weights, spectra[0][chosen], y, spectra[1][scored], true)
+        for key, value in zip(("fit_s", "gain", "within"), told, strict=True):
+            draw[key][depth] = value
+    draw["scores"] = {k: float(_score(true, x, names, scatter=task.scatter)) for k, x in found.items()}
+    kind = "accuracy" if names is not None else "scatter" if task.scatter else "R2"
+    return draw | {"labels": len(chosen), "n_test": len(scored), "score": kind}
+
+
+def measure(data, tasks, weights, *, numbers, depths, seeds, limit, kept):
+    """Rows by task and number of labels; draws that a run before this one has kept are not measured again."""
+    draws = {(d["task"], d["asked"], d["seed"]): d for d in kept.content.get("draws", [])}
     for few in tasks:
-        task = few.task
-        columns, spectra, features = prepare_sides(task, data, limit)
-        labels = [task.read(one) for one in columns]
-        known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]
-        for number in numbers:
-            row = {"task": task.name, "asked": number, "scores": {}, "gain": {}, "fit_s": {}, "within": {}}
-            for seed in range(seeds):
-                chosen, scored = choose_rows(few, columns, known, number, seed)
-                y, true = labels[0][chosen], labels[1][scored]
-                names = np.unique(y) if y.dtype.kind == "U" else None
-                targets = y[:, None] if names is None else (y[:, None] == names).astype(float)
-                found = {name: fit_ridge(x[chosen], targets)(more[scored]) for name, (x, more) in features.items()}
-                x, more = features["flux"]
-                found["CNN"] = _fit_network(x[chosen], targets, seed)(more[scored])
-                if not seed:  # read once, before anything is timed
-                    fit_depth("linear", weights, spectra[0][chosen], y, spectra[1][scored], true)
-                for depth in depths:
-                    found[depth], *told = fit_depth(depth, weights, spectra[0][chosen], y, spectra[1][scored], true)
-                    for key, value in zip(("fit_s", "gain", "within"), told, strict=True):
-                        row[key].setdefault(depth, []).append(value)
-                for name, predicted in found.items():
-                    figure = float(_score(true, predicted, names, scatter=task.scatter))
-                    row["scores"].setdefault(name, []).append(figure)
-            row |= {"labels": len(chosen), "n_test": len(scored)}
-            row["score"] = "accuracy" if names is not None else "scatter" if task.scatter else "R2"
-            rows.append(row)
-            cells = [f"{name} {np.mean(x):.3f}±{np.std(x):.3f}" for name, x in row["scores"].items()]
-            more = [f"{name} {np.median(x):.0f} s, gain {x2}" for (name, x), x2 in zip(row["fit_s"].items(),
-                    row["gain"].values(), strict=True)]  # fmt: skip
-            print(
-                f"{task.name} [{row['score']}, {len(chosen)} labels, {len(scored)}]",
-                *cells,
-                *more,
-                sep="  ",
-                flush=True,
-            )
-    return rows
+        sides = None
+        for seed in range(seeds):
+            for number in numbers:
+                key = few.task.name, number, seed
+                if key in draws:
+                    continue
+                sides = sides or prepare_sides(few.task, data, limit)
+                draws[key] = measure_draw(few, sides, weights, number, seed, depths)
+                kept.write(draws=list(draws.values()))
+                print_draw(draws[key])
+    wanted = [(few.task.name, number) for few in tasks for number in numbers]
+    return [join_draws([draws[(*one, seed)] for seed in range(seeds)]) for one in wanted]
+
+
+def join_draws(draws):
+    """A row of draws of the same task and number of labels: lists of what each has, by depth."""
+    row = {key: draws[0][key] for key in ("task", "asked", "labels", "n_test", "score")}
+    for key in ("scores", "gain", "fit_s", "within"):
+        row[key] = {name: [draw[key][name] for draw in draws] for name in draws[0][key]}
+    return row
+
+
+def print_draw(draw):
+    """One draw as it comes."""
+    cells = [f"{name} {x:.3f}" for name, x in draw["scores"].items()]
+    more = [f"{name} {x:.0f} s, gain {draw['gain'][name]}" for name, x in draw["fit_s"].items()]
+    what = f"{draw['task']} [{draw['score']}, {draw['labels']} labels, {draw['n_test']}, draw {draw['seed']}]"
+    print(what, *cells, *more, sep="  ", flush=True)
+
+
+class Kept:
+    """What a run has measured so far, in a file beside that of its figures: another run goes on from it."""
+
+    def __init__(self, path, about):
+        self.path = None if path is None else path.with_name(path.name + ".part")
+        self.content = {"about": about}
+        if self.path is not None and self.path.is_file():
+            found = json.loads(self.path.read_text())
+            # of other weights or limits nothing can be used
+            self.content = found if found.get("about") == about else self.content
+
+    def write(self, **parts):
+        """Keep some more."""
+        self.content |= parts
+        if self.path is not None:
+            self.path.write_text(json.dumps(self.content) + "\n")
+
+    def remove(self):
+        """Forget it: the figures are written."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
 
 def measure_cost(depth, weights, data, task, n):
@@ -151,23 +191,28 @@ def main():
     print(f"{loaded.name} ({loaded.sha256[:12]})", flush=True)
     tasks = [few for few in FEW_TASKS if any(text in few.task.name for text in options.only)]
     numbers, depths = [n or None for n in options.labels], ["linear", *(d for d in options.depths if d != "linear")]
+    about = {"sha256": loaded.sha256, "limit": options.limit, "depths": depths, "cost": options.cost}
+    kept = Kept(options.json, about)
     rows = measure(
-        options.data, tasks, loaded.path, numbers=numbers, depths=depths, seeds=options.seeds, limit=options.limit
-    )
+        options.data, tasks, loaded.path, numbers=numbers, depths=depths, seeds=options.seeds, limit=options.limit,
+        kept=kept,
+    )  # fmt: skip
     for depth, (more, same, less, mean, worst) in compare(rows, depths[1:]).items():
         print(
             f"{depth}: better than linear on {more}, the same on {same}, worse on {less}; "
             f"mean gain {mean:.3f}, the least {worst:.3f}"
         )
     content = {"weights": loaded.name, "sha256": loaded.sha256, "seeds": options.seeds, "limit": options.limit}
-    content |= {"rows": rows, "cost": []}
-    for depth in depths if options.cost else ():
+    content |= {"rows": rows, "cost": kept.content.get("cost", [])}
+    for depth in depths[len(content["cost"]) :] if options.cost else ():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             cost = pool.apply(measure_cost, (depth, loaded.path, options.data, tasks[0].task, options.cost))
         content["cost"].append(cost)
+        kept.write(cost=content["cost"])
         print({key: round(x, 1) if isinstance(x, float) else x for key, x in cost.items()}, flush=True)
     if options.json:
         options.json.write_text(json.dumps(content, indent=1) + "\n")
+        kept.remove()
 
 
 if __name__ == "__main__":
