@@ -103,8 +103,12 @@ def fit_reading(blocks, names, chosen, scored, targets, balanced):
     centre, scale, weights = targets.mean(0), targets.std(0), None
     if balanced:
         centre, scale, weights = 0.0, 1.0, (targets / targets.sum(0)).sum(1)
-    fit = fit_linear(scores, (targets - centre) / scale, list_candidates(names), weights=weights)
-    return fit.predict(others) * scale + centre
+    said = None, None
+    if HEADS in names:
+        own = made[names.index(HEADS)]
+        said = [own.centre(side[HEADS][rows]) for side, rows in zip(blocks, (chosen, scored), strict=True)]
+    fit = fit_linear(scores, (targets - centre) / scale, list_candidates(names), weights=weights, said=said[0])
+    return fit.predict(others, said[1]) * scale + centre
 
 
 def measure(runners, data, tasks, *, numbers, seeds, cnn, folder):

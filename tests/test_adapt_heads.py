@@ -11,6 +11,7 @@ from _adapt import make_labelled
 from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say
 from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
 from astro_spectok.adapt.heads_say import ask_heads, find_teaching
+from astro_spectok.adapt.ridge import fit_linear
 from astro_spectok.engine import Runner
 from astro_spectok.example import read_example
 from astro_spectok.exceptions import WeightsError
@@ -157,6 +158,43 @@ class TestFiles:
         np.testing.assert_allclose(back.predict(spectra[30:]), model.predict(spectra[30:]), atol=1e-5)
 
 
+class TestSaid:
+    """Regressions that begin with a number that is said."""
+
+    @pytest.fixture
+    def made(self):
+        """Scores of two blocks that say little, and three numbers of which the second is the label on another scale."""
+        rng = np.random.default_rng(3)
+        said, more = rng.normal(size=(60, 3)), rng.normal(size=(60, 1))
+        label = 3 + 2 * said[:, 1:2] + 0.2 * more
+        scores = [0.1 * np.concatenate([more, rng.normal(size=(60, 20))], axis=1), 0.1 * rng.normal(size=(60, 20))]
+        return scores, said, label
+
+    @pytest.mark.parametrize("groups", [None, np.arange(20) // 2])
+    def test_another_scale(self, made, groups):
+        """The line is found, and what it leaves is learned besides; some of which nothing is said do not tilt it."""
+        scores, said, label = made
+        few, said = [z[:20] for z in scores], said.copy()
+        said[:2] = 0
+        fit = fit_linear(few, label[:20], [(1, 0), (1, 1)], groups=groups, said=said[:20])
+        without = fit_linear(few, label[:20], [(1, 0), (1, 1)], groups=groups)
+        rest = [z[20:] for z in scores]
+        found = fit.predict(rest, said[20:]), without.predict(rest)
+        errors = [np.sqrt(np.mean((x - label[20:]) ** 2)) for x in found]
+        assert errors[0] < 0.5
+        assert errors[1] > 2
+        assert fit.weights.shape == (44, 1)
+        assert np.flatnonzero(fit.weights[41:]).tolist() == [1]
+
+    def test_nothing_is_said(self, made):
+        """Of another quantity the regressions are what they were."""
+        scores, said, _ = made
+        label = scores[0][:, :1] + scores[1][:, :1]
+        fit, without = fit_linear(scores, label, [(1, 1)], said=said), fit_linear(scores, label, [(1, 1)])
+        np.testing.assert_allclose(fit.predict(scores, said), without.predict(scores), rtol=1e-9)
+        assert not fit.weights[41:].any()
+
+
 class TestAsking:
     def test_where_a_head_applies(self, write, monkeypatch):
         """At a known shift, else at that of its class; nothing where the class is improbable, or it fails."""
@@ -165,13 +203,13 @@ class TestAsking:
         batch = to_batch(make_labelled(5)[0], medium="vacuum")
         solutions = [
             (("STAR", 0.001, 0.6), ("STAR", 0.002, 0.2), ("GALAXY", 0.5, 0.2)),
-            (("GALAXY", 0.5, 0.98), ("STAR", 0.001, 0.02)),
+            (("GALAXY", 0.5, 0.998), ("STAR", 0.001, 0.002)),
             (("GALAXY", 0.5, 0.6), ("STAR", 0.001, 0.4)),
             (("STAR", 1.5, 1.0),),
             (),
         ]
         said = ask_heads(batch, solutions, runner, np.array([np.nan, np.nan, 0.25, np.nan, np.nan]))
-        np.testing.assert_allclose(said[:, 0], [0.8, 0.02, 0.4, 1, 0], atol=1e-6)
+        np.testing.assert_allclose(said[:, 0], [0.8, 0.002, 0.4, 1, 0], atol=1e-6)
         np.testing.assert_allclose(said[:, 2], [0.001, 0.5, 0.5, 1.5, np.nan], atol=1e-6)
         np.testing.assert_allclose(said[:, 3], [0.001, np.nan, 0.25, np.nan, np.nan], atol=1e-6)
 

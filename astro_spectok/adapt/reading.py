@@ -1,12 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A linear reading of spectra at fixed wavelengths: fitted, calibrated on folds, and applied to others."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from astro_spectok.adapt.domain import TrainedDomain
-from astro_spectok.adapt.features import FeatureGrid
+from astro_spectok.adapt.features import HEADS, FeatureGrid
 from astro_spectok.adapt.ridge import FIRST, Components, LinearMap, fit_linear
 
 __all__ = ["LinearReading", "list_candidates", "make_folds"]
@@ -50,7 +51,10 @@ def list_candidates(blocks, wanted=None):
         candidates = [(*shares, 0) for shares in candidates] + [(*shares, 1) for shares in candidates] + [alone]
     if wanted is None:
         return candidates
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, Iterable) or not (wanted := list(wanted)):
+        msg = f"blocks must be one or more of {', '.join(blocks)}, or None for all; got {wanted!r}"
+        raise ValueError(msg)
     if unknown := [name for name in wanted if name not in blocks]:
         msg = f"blocks must be out of {', '.join(blocks)}; got {', '.join(map(str, unknown))}"
         raise ValueError(msg)
@@ -132,9 +136,10 @@ class LinearReading:
         spread : ndarray, shape (n,)
             As of `~astro_spectok.adapt.ridge.LinearMap.spread`.
         """
-        scores = [z[rows] for z in self._scores]
-        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups)
-        self.maps.append(self._unfold(made))
+        scores, said = [z[rows] for z in self._scores], self._read_said(candidates)
+        own = None if said is None else said[rows]
+        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=own)
+        self.maps.append(self._unfold(made, said is not None))
         if len(targets) > MANY:
             return made.left_out, made.spread(scores)
         folds = make_folds(np.arange(len(targets)) if groups is None else groups)
@@ -145,10 +150,17 @@ class LinearReading:
             made = fit_linear(
                 [z[rows[kept]] for z in scores], targets[kept], candidates,
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
+                said=None if own is None else own[kept],
             )  # fmt: skip
             left = [z[rows[out]] for z in scores]
-            predicted[out], spread[out] = made.predict(left), made.spread(left)
+            predicted[out], spread[out] = made.predict(left, None if own is None else own[out]), made.spread(left)
         return predicted, spread
+
+    def _read_said(self, candidates):
+        """What heads say of all spectra, 0 where they say nothing; None where they are not read."""
+        if HEADS not in self.components or not any(c[list(self.components).index(HEADS)] for c in candidates):
+            return None
+        return self.components[HEADS].centre(self._blocks[HEADS])
 
     def _score_without(self, rows, used):
         """Scores of all spectra by components that have not seen some of them; none of blocks that are not used."""
@@ -161,14 +173,16 @@ class LinearReading:
             ]
         return self._left[key]
 
-    def _unfold(self, made):
+    def _unfold(self, made, said):
         """A map of scores as one of the features themselves, of which components need not be kept."""
         starts = np.cumsum([0, *(len(c.basis) for c in self.components.values())])
-        parts = [
-            c.basis.T @ made.weights[start : start + len(c.basis)]
-            for c, start in zip(self.components.values(), starts[:-1], strict=True)
-        ]
-        return replace(made, weights=np.concatenate(parts))
+        parts = {
+            name: c.basis.T @ made.weights[start : start + len(c.basis)]
+            for (name, c), start in zip(self.components.items(), starts[:-1], strict=True)
+        }
+        if said:
+            parts[HEADS] = parts[HEADS] + made.weights[starts[-1] :]
+        return replace(made, weights=np.concatenate(list(parts.values())))
 
     def trim(self):
         """Forget the spectra, and of the components all but those that domain and errors are measured in."""

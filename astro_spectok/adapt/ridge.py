@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Linear maps of blocks of features to a label: penalties are chosen, and maps averaged, by what is left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ PENALTIES = 10.0 ** np.arange(-7, 1.6, 0.5)
 MOST_COMPONENTS, FIRST = 150, 8
 #: to which power of its inverse mean square error a map counts: of few labels, and of many
 LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
+#: share of the spectra of which a number must be said for labels to begin with it
+LEAST_SAID = 0.9
 #: labels for each component of each block that errors are followed along
 LABELS_PER_COMPONENT = 25
 
@@ -68,7 +70,7 @@ class LinearMap:
     Attributes
     ----------
     weights : ndarray, shape (d, k)
-        Of the scores of all blocks one after the other.
+        Of the scores of all blocks one after the other, and of what was said where there was something.
     offset : ndarray, shape (k,)
     shares : tuple of float
         Of each block, in the mean.
@@ -91,9 +93,10 @@ class LinearMap:
     leverage: np.ndarray
     error: float
 
-    def predict(self, scores):
-        """Targets (n, k) of the scores of blocks, a list of (n, d_b)."""
-        return np.concatenate(scores, axis=1) @ self.weights + self.offset
+    def predict(self, scores, said=None):
+        """Targets (n, k) of the scores of blocks, a list of (n, d_b), and of what is said (n, m), if any was fitted."""
+        parts = scores if said is None else [*scores, said]
+        return np.concatenate(parts, axis=1) @ self.weights + self.offset
 
     def spread(self, scores):
         """Standard deviation (n,) of predictions, in units of the noise of a label."""
@@ -105,10 +108,13 @@ def join_first(scores):
     return np.concatenate([z[:, :FIRST] for z in scores], axis=1)
 
 
-def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
+def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=None):
     """Fit with each of several shares of the blocks, and average: to choose one from few labels would be to guess.
 
     Each has the penalty with the least error on what was left out, and counts the more the smaller that error is.
+    Where one of the numbers that are said predicts left-out spectra by a straight line better than any of these, it is
+    the label already, if on another scale: each share of the blocks is then fitted a second time, to what the line
+    leaves, and the line alone counts as well. Ridge regression has to learn such a line against its penalty.
 
     Parameters
     ----------
@@ -121,13 +127,25 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
         Of the spectra; the same for all if not given.
     groups : ndarray of int, shape (n,), optional
         Spectra that are left out together; each by itself if not given.
+    said : ndarray, shape (n, m), optional
+        Numbers that may say a label already, 0 where they say nothing; for a single target.
 
     Returns
     -------
     LinearMap
+        Its ``weights`` are of the scores, and then of what is ``said``.
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
-    made = [_fit_one(scores, targets, shares, weights, groups) for shares in candidates]
+    none = np.zeros((0 if said is None else said.shape[1], targets.shape[1]))
+    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups)
+    made = []
+    for shares in candidates:
+        made += _fit_shares(scores, targets, shares, weights, groups, none, begun)
+    if begun is not None and begun.error > min(m.error for m in made[::2]):
+        made = made[::2]  # no label that is said: what is left by the line is no simpler than the label
+    elif begun is not None:
+        empty, shares = np.zeros((sum(z.shape[1] for z in scores), 1)), (0.0,) * len(scores)
+        made.append(replace(begun, weights=np.concatenate([empty, begun.weights]), shares=shares))
     errors = np.maximum([m.error for m in made], 1e-300)
     power = max(LEAST_POWER, len(targets) / LABELS_PER_POWER)
     count = (errors / errors.min()) ** -power
@@ -144,17 +162,58 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None):
     )  # fmt: skip
 
 
-def _fit_one(scores, targets, shares, weights, groups):
-    """The `LinearMap` of one set of shares, without leverage."""
+def _fit_shares(scores, targets, shares, weights, groups, none, begun):
+    """Maps of one set of shares, without leverage: to the targets, and to what a line in what is said leaves."""
     x = np.concatenate([np.sqrt(share) * z for share, z in zip(shares, scores, strict=True) if share], axis=1)
-    error, penalty, left_out, fit = _Fit(x, targets, weights).choose(groups)
-    slopes = fit.solve(penalty)
+    fit, out = _Fit(x, weights), []
     # back to the scores of all blocks, those that are not read with a weight of zero
     factor = np.concatenate([np.full(z.shape[1], np.sqrt(share)) for share, z in zip(shares, scores, strict=True)])
-    whole = np.zeros((len(factor), targets.shape[1]))
-    whole[factor > 0] = slopes
-    offset = fit.centre - fit.mean @ slopes
-    return LinearMap(whole * factor[:, None], offset, tuple(map(float, shares)), penalty, left_out, None, error)
+    shares = tuple(map(float, shares))
+    for start in (None, *([] if begun is None else [begun])):
+        wanted = targets if start is None else targets - begun.fitted
+        penalty, left_out = fit.choose(wanted, groups)
+        slopes, offset = fit.solve(wanted, penalty)
+        whole = np.zeros((len(factor), targets.shape[1]))
+        whole[factor > 0] = slopes
+        own = np.concatenate([whole * factor[:, None], none if start is None else begun.weights])
+        if start is not None:
+            offset, left_out = offset + begun.offset, left_out + begun.left_out
+        error = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
+        out.append(LinearMap(own, offset, shares, penalty, left_out, None, error))
+    return out
+
+
+@dataclass(frozen=True)
+class _Line(LinearMap):
+    """A line in one of the numbers that are said, with what it gives for those it was fitted to."""
+
+    fitted: np.ndarray | None = None
+
+
+def _fit_said(said, targets, weights, groups):
+    """The line in one number that predicts left-out spectra best, without a penalty."""
+    best, rows = None, np.arange(len(targets)) if groups is None else groups
+    for k in range(said.shape[1]):
+        there = said[:, k] != 0  # of the others nothing is said
+        if there.mean() < LEAST_SAID or not said[there, k].std() > 0:
+            continue
+        left_out = np.empty_like(targets)
+        design = np.stack([there.astype(float), said[:, k]], axis=1)
+        gram, inner = (design * weights[:, None]).T @ design, (design * weights[:, None]).T @ targets
+        for number in np.unique(rows):
+            own = rows == number
+            part = design[own] * weights[own, None]
+            left = gram - part.T @ design[own] + 1e-9 * np.diag(np.diag(gram))
+            found = np.linalg.solve(left, inner - part.T @ targets[own])
+            left_out[own] = np.where(there[own, None], design[own] @ found, found[0])
+        error = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
+        if best is None or error < best.error:
+            offset, slope = np.linalg.solve(gram + 1e-9 * np.diag(np.diag(gram)), inner)
+            whole = np.zeros((said.shape[1], 1))
+            whole[k] = slope
+            fitted = np.where(there[:, None], design @ np.stack([offset, slope]), targets)
+            best = _Line(whole, offset, (), PENALTIES[0], left_out, None, error, fitted)
+    return best
 
 
 def _find_leverage(scores, shares, weights, penalty):
@@ -174,12 +233,12 @@ def _find_leverage(scores, shares, weights, penalty):
 
 
 class _Fit:
-    """Ridge regressions of ``targets`` on ``x`` for any penalty, from one decomposition."""
+    """Ridge regressions of any targets on ``x`` for any penalty, from one decomposition."""
 
-    def __init__(self, x, targets, weights):
-        self.root = np.sqrt(weights)[:, None]
-        self.mean, self.centre = (weights @ x) / len(x), (weights @ targets) / len(x)
-        self.x, self.rest = self.root * (x - self.mean), self.root * (targets - self.centre)
+    def __init__(self, x, weights):
+        self.root, self.weights = np.sqrt(weights)[:, None], weights
+        self.mean = (weights @ x) / len(x)
+        self.x = self.root * (x - self.mean)
         n, d = self.x.shape
         gram = self.x @ self.x.T if n <= d else self.x.T @ self.x
         power, vectors = np.linalg.eigh(gram)
@@ -187,30 +246,33 @@ class _Fit:
         self.size, vectors = np.sqrt(power[kept]), vectors[:, kept]
         self.u = vectors if n <= d else self.x @ vectors / self.size  # (n, r)
         self.v = self.x.T @ self.u / self.size if n <= d else vectors  # (d, r)
-        self.inner = self.u.T @ self.rest
 
-    def choose(self, groups):
-        """Least error, its penalty, and what spectra were predicted to be when left out."""
-        best = None
+    def _centre(self, targets):
+        """Their mean, and what is left of them, times the root of their weights."""
+        centre = (self.weights @ targets) / len(targets)
+        return centre, self.root * (targets - centre)
+
+    def choose(self, targets, groups):
+        """The penalty with the least error, and what spectra were predicted to be when left out."""
+        best, (centre, rest) = None, self._centre(targets)
         for penalty in PENALTIES * max((self.size**2).sum(), 1e-300):
-            left = self.leave_out(penalty, groups)
+            left = self.leave_out(rest, penalty, groups)
             error = float((left**2).mean())
             if best is None or error < best[0]:
                 best = error, penalty, left
-        error, penalty, left = best
+        _, penalty, left = best
         # residuals over the root of the weights are those of the labels
-        predicted = (self.rest - left) / self.root + self.centre
-        return error, penalty, predicted, self
+        return penalty, (rest - left) / self.root + centre
 
-    def leave_out(self, penalty, groups):
+    def leave_out(self, rest, penalty, groups):
         """Residuals (n, k) of spectra that did not take part, times the root of their weights.
 
         One less the leverage is made of what the penalty takes away and of what no component spans, and not as a
         difference: with more components than spectra it is next to nothing, and so is the residual that it divides.
         """
         taken = penalty / (self.size**2 + penalty)
-        flat = self.root[:, 0] / np.sqrt(len(self.x))
-        residual = self.u @ (taken[:, None] * self.inner) + (self.rest - self.u @ self.inner)
+        flat, inner = self.root[:, 0] / np.sqrt(len(self.x)), self.u.T @ rest
+        residual = self.u @ (taken[:, None] * inner) + (rest - self.u @ inner)
         if groups is None:
             outside = np.maximum(1 - flat**2 - (self.u**2).sum(1), 0)
             return residual / np.maximum(self.u**2 @ taken + outside, 1e-12)[:, None]
@@ -221,6 +283,8 @@ class _Fit:
             residual[own] = np.linalg.solve(left + 1e-12 * eye, residual[own])
         return residual
 
-    def solve(self, penalty):
-        """Slopes (d, k)."""
-        return self.v @ ((self.size / (self.size**2 + penalty))[:, None] * self.inner)
+    def solve(self, targets, penalty):
+        """Slopes (d, k), and offset (k,)."""
+        centre, rest = self._centre(targets)
+        slopes = self.v @ ((self.size / (self.size**2 + penalty))[:, None] * (self.u.T @ rest))
+        return slopes, centre - self.mean @ slopes

@@ -45,8 +45,8 @@ _OPTICAL = 0
 _SPARE = {1: (0, 500)}
 #: bins of a window that a spectrum must cover for it to count
 _LEAST_BINS = 30
-#: labels over their spread are given to others up to this
-FARTHEST = 4.0
+#: labels over their spread are given to others up to this, which is hotter than any star with labels
+FARTHEST = 10.0
 
 
 @dataclass(frozen=True)
