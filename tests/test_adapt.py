@@ -251,6 +251,7 @@ def test_wrong_units_are_refused_in_words(regressor, spectra):
     ("y", "message"),
     [(["a"] * 8, "got the class a alone"), ([""] * 8, "more than one class; got none"),
      (np.linspace(0, 1, 8), "Unknown label type: continuous"),
+     (["a", 1] * 4, "must be all text or all whole numbers; got 'a' among others"),
      ([1, "a", *"abab", None, None], "must be all text or all whole numbers; got 1 among others"),
      ([{}] * 8, "must be text or whole numbers; got the type object")],
 )  # fmt: skip
@@ -263,6 +264,31 @@ def test_bad_classes_are_refused_in_words(y, message, spectra, tiny_weights):
 def test_bad_parameters_are_refused_in_words(name, spectra, tiny_weights):
     with pytest.raises(ValueError, match=f"{name} must"):
         SpectrumRegressor(tiny_weights, "cpu").set_params(**{name: "none"}).fit(spectra[:8], np.arange(8.0))
+
+
+def test_what_would_be_passed_over_is_refused(spectra, classifier, regressor, tiny_weights):
+    """Blocks of none, weights of classes that are not there, and weights of other spectra."""
+    for blocks in ([], 3):
+        with pytest.raises(ValueError, match="blocks must be one or more of tokens"):
+            SpectrumRegressor(tiny_weights, "cpu", blocks=blocks).fit(spectra[:8], np.arange(8.0))
+    with pytest.raises(ValueError, match="class_weight must name classes of y, absorption, emission; got other"):
+        SpectrumClassifier(tiny_weights, "cpu", class_weight={"other": 2}).fit(spectra[:8], LABELS["kind"][:8])
+    for model, y in ((classifier, LABELS["kind"][:4]), (regressor, regressor.predict(spectra[:4]))):
+        with pytest.raises(ValueError, match=r"sample_weight must be one number .* each of the 4 spectra; got .*2"):
+            model.score(spectra[:4], y, sample_weight=[1, 1])
+        with pytest.raises(TypeError, match="sample_weight must be numbers"):
+            model.score(spectra[:4], y, sample_weight=["a"] * 4)
+
+
+def test_what_belongs_to_spectra_may_be_given_where_they_are(spectra, classifier, regressor):
+    """As for fit, without a set of them."""
+    assert (classifier.predict(SPECTRA[:3], medium="vacuum") == classifier.predict(spectra[:3])).all()
+    own = classifier.predict_proba(SPECTRA[:3], medium="vacuum")
+    assert_allclose(own, classifier.predict_proba(spectra[:3]), atol=1e-6)
+    found = regressor.predict(SPECTRA[:3], medium="vacuum")["depth"]
+    assert_allclose(found.value, regressor.predict(spectra[:3])["depth"].value, rtol=1e-5)
+    with pytest.raises(ValueError, match="medium and resolution must be given when a SpectrumSet is made"):
+        regressor.predict(spectra[:3], medium="vacuum")
 
 
 def test_what_is_missing_is_named(spectra, tiny_weights):

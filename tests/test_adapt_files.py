@@ -75,6 +75,8 @@ def test_another_backbone_is_refused(saved, redshift_weights):
 
 def test_files_of_other_kinds_are_refused(saved, tiny_weights, tmp_path):
     """Weights are no estimator, an estimator is no weights, and a file that was cut is damaged."""
+    with pytest.raises(TypeError, match=r"path must be the name of a file .*; got NoneType"):
+        SpectrumRegressor.load(None)
     with pytest.raises(WeightsError, match=r"holds no fitted estimator .*but network configuration"):
         SpectrumRegressor.load(tiny_weights)
     with pytest.raises(WeightsError, match=r"holds no network configuration .*but fitted estimator"):

@@ -106,8 +106,14 @@ def test_what_does_not_fit_is_refused_in_words(index, redshift_weights, saved, t
             index.search(index.vectors[0], where=wanted)
     assert len(index.search(np.zeros(16))) == 0
     assert len(index.search(np.arange(16), 3)) == 3
-    with pytest.raises(ValueError, match="vectors of 16 numbers; got 3"):
+    with pytest.raises(ValueError, match=r"vectors of the shape \(16,\) or \(m, 16\); got \(3,\)"):
         index.search(np.ones(3))
+    with pytest.raises(ValueError, match=r"vectors of the shape .*; got \(1, 1, 16\)"):
+        index.search(np.ones((1, 1, 16)))
+    with pytest.raises(TypeError, match="vectors must be rows of numbers"):
+        SpectrumIndex.from_vectors([["a"]])
+    with pytest.raises(TypeError, match="table must be a Table, a data frame or a dict of columns; got str"):
+        SpectrumIndex(SPECTRA[:2], "depth")
     with pytest.raises(ValueError, match="k must be a positive integer; got 0"):
         index.search(index.vectors[0], 0)
     with pytest.raises(ValueError, match="must hold spectra before it is searched"):
@@ -152,8 +158,11 @@ def test_the_odd_one_is_rarest(index, tiny_weights):
     assert scores.table["message"][2].startswith("spectra[2]")
     own = outlier_score([*SPECTRA, strange], **options)
     assert own.table["distance"].argmax() == 12
-    with pytest.raises(ValueError, match="more than k=2 spectra"):
+    with pytest.raises(ValueError, match="without a reference, obj must hold more than k=2 spectra"):
         outlier_score(SPECTRA[:2], **options)
+    for i, error in ((13, IndexError), ("1", TypeError)):
+        with pytest.raises(error, match="i must be the number of"):
+            own.plot(i)
     with pytest.raises(ValueError, match="surprise=False"):
         own.plot(0)
 

@@ -79,11 +79,19 @@ class TestCheckpoints:
 
     @pytest.mark.parametrize(
         ("options", "error", "text"),
-        [({"epoch": 3}, ValueError, "out of rank, epochs"), (["rank"], TypeError, "options must be a dict")],
-    )
+        [({"epoch": 3}, ValueError, "out of rank, epochs"), (["rank"], TypeError, "options must be a dict"),
+         ({"rank": 0}, ValueError, "rank must be an integer of at least 1; got 0"),
+         ({"patience": True}, ValueError, "patience must be an integer"),
+         ({"seed": "x"}, ValueError, "seed must be an integer of at least 0; got 'x'"),
+         ({"rate": -1}, ValueError, "rate must be a number between 0 and 1"),
+         ({"augment": 3}, TypeError, "augment must be a sequence of names")],
+    )  # fmt: skip
     def test_options(self, options, error, text):
         with pytest.raises(error, match=text):
             DeepSettings.read(options)
+
+    def test_one_augmentation(self):
+        assert DeepSettings.read({"augment": "noise"}).augment == ("noise",)
 
     def test_no_folder(self, tmp_path):
         (tmp_path / "file").write_text("")

@@ -83,6 +83,27 @@ def test_what_does_not_fit_is_refused_in_words(arguments, message, run, tmp_path
     assert not (tmp_path / "mine.safetensors").exists()
 
 
+def test_each_file_at_its_own_redshift(run, survey, tmp_path, capsys):
+    """From a column of a table that names the files; one that it does not name is flagged."""
+    mine, out = str(tmp_path / "rest.safetensors"), tmp_path / "out.ecsv"
+    table = Table.read(survey / "labels.ecsv")
+    table["z"] = np.linspace(0, 0.002, len(table))
+    table.write(tmp_path / "z.ecsv")
+    fit = ["--target", "width", "--frame", "rest", "--redshift", "z", "--folder", ".", "--medium", "medium"]
+    assert run("fit", str(tmp_path / "z.ecsv"), *fit, "-o", mine) == 0
+    table[:4].write(tmp_path / "few.ecsv")
+    known = ["--redshift", f"{tmp_path / 'few.ecsv'}:z", "--medium", "vacuum", "-o", str(out)]
+    assert run("predict", mine, "s03.ecsv", "s04.ecsv", *known) == 3
+    found = Table.read(out)
+    assert "redshift must be given" in found["message"][1]
+    assert run("predict", mine, "s03.ecsv", "--redshift", str(table["z"][3]), *known[2:], "--overwrite") == 0
+    assert Table.read(out)["width"][0] == found["width"][0]
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run("predict", mine, "s03.ecsv", "--redshift", "far", "-o", str(out))
+    assert "must be a number or TABLE:COLUMN, got 'far'" in capsys.readouterr().err
+
+
 def test_an_archive_is_searched(run, tmp_path, capsys):
     """An index of files, what is like one of them, and what is like none."""
     index, out = str(tmp_path / "archive.safetensors"), tmp_path / "out.ecsv"

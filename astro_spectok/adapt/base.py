@@ -42,7 +42,9 @@ class SpectrumModel(StoredModel, BaseEstimator):
     __metadata_request__fit = dict.fromkeys(
         ("groups", "simulated", "medium", "resolution", "redshift", "progress"), UNUSED
     )
-    __metadata_request__predict, __metadata_request__score = {"return_std": UNUSED}, {"sample_weight": UNUSED}
+    __metadata_request__predict = dict.fromkeys(("return_std", "medium", "resolution", "redshift"), UNUSED)
+    __metadata_request__predict_proba = dict.fromkeys(("medium", "resolution", "redshift"), UNUSED)
+    __metadata_request__score = dict.fromkeys(("sample_weight",), UNUSED)
 
     def _read(self, obj, medium=None, resolution=None, redshift=None, progress=None, *, heads=False):
         """Any form of spectra as what is learned from: batch, readings, flags, messages, and the runner."""

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from astro_spectok.adapt.base import SpectrumModel
+from astro_spectok.adapt.groups import check_sample_weight
 from astro_spectok.adapt.labels import AFTER, BEFORE, read_classes
 from astro_spectok.adapt.sklearn_parts import ClassifierMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -208,7 +209,10 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         """Weight of a spectrum of each class."""
         if self.class_weight == "balanced":
             return 1 / counts
-        weights = np.array([float(self.class_weight.get(name, 1.0)) for name in classes.tolist()])
+        if unknown := [str(name) for name in self.class_weight if name not in classes.tolist()]:
+            msg = f"class_weight must name classes of y, {', '.join(map(str, classes))}; got {', '.join(unknown)}"
+            raise ValueError(msg)
+        weights = np.array([self.class_weight.get(name, 1.0) for name in classes.tolist()], dtype=float)
         if not (np.isfinite(weights) & (weights > 0)).all():
             msg = f"class_weight must hold positive numbers; got {self.class_weight!r}"
             raise ValueError(msg)
@@ -250,13 +254,13 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         return np.where(usable, self.classes_[best].astype(float), np.nan)
 
     @own_state
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, medium: Any = None, resolution: Any = None, redshift: Any = None) -> np.ndarray:
         """Most probable class of each spectrum.
 
         Parameters
         ----------
-        X
-            Spectra, as for `SpectrumSet`; make one for medium, resolution and redshift.
+        X, medium, resolution, redshift
+            Spectra, as for `SpectrumSet`.
 
         Returns
         -------
@@ -270,17 +274,17 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         `~astro_spectok.exceptions.WeightsError`
             The weights are others than those it was fitted with.
         """
-        _, usable, _, messages, probability = self._find(X)
+        _, usable, _, messages, probability = self._find(X, medium, resolution, redshift)
         self._complain(messages, usable)
         return self._name(probability, usable)
 
     @own_state
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, medium: Any = None, resolution: Any = None, redshift: Any = None) -> np.ndarray:
         """Probability of each class, calibrated on folds that were left out.
 
         Parameters
         ----------
-        X
+        X, medium, resolution, redshift
             Spectra, as for `SpectrumSet`.
 
         Returns
@@ -288,7 +292,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
         ndarray, shape (n, k)
             In the order of ``classes_``; NaN for spectra that cannot be used.
         """
-        _, usable, _, messages, probability = self._find(X)
+        _, usable, _, messages, probability = self._find(X, medium, resolution, redshift)
         self._complain(messages, usable)
         return probability
 
@@ -320,8 +324,7 @@ class SpectrumClassifier(ClassifierMixin, SpectrumModel):
             msg = "y must hold the class of at least one spectrum that can be used; got none"
             raise ValueError(msg)
         right = self.classes_[probability[known].argmax(1)] == classes[number[known]]
-        weight = None if sample_weight is None else np.asarray(sample_weight, float)[known]
-        return float(np.average(right, weights=weight))
+        return float(np.average(right, weights=check_sample_weight(sample_weight, len(known))[known]))
 
     def _tabulate(self, obj, medium, resolution, redshift, progress):
         """Columns, arrays and metadata of a table of predictions."""

@@ -3,8 +3,9 @@
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,31 @@ class DeepSettings:
         if unknown := [name for name in options or {} if name not in known]:
             msg = f"options must be out of {', '.join(known)}; got {', '.join(map(str, unknown))}"
             raise ValueError(msg)
-        return cls(**(options or {}))
+        return cls(**(options or {}))._check()
 
     def describe(self):
         """What a result depends on: dict."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "checkpoint"}
 
-    def __post_init__(self):
-        if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
+    def _check(self):
+        """The same settings, with what no training could use refused in words, and one augmentation as a tuple."""
+        least = {"rank": 1, "epochs": 0, "patience": 1, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+                msg = f"options: {name} must be an integer of at least {low}; got {value!r}"
+                raise ValueError(msg)
+        if self.rate is not None and not (isinstance(self.rate, Real) and 0 < self.rate < 1):
+            msg = f"options: rate must be a number between 0 and 1, or None for what suits the depth; got {self.rate!r}"
+            raise ValueError(msg)
+        if not isinstance(self.augment, str | Sequence):
+            msg = f"options: augment must be a sequence of names, () for none; got {self.augment!r}"
+            raise TypeError(msg)
+        augment = (self.augment,) if isinstance(self.augment, str) else tuple(self.augment)
+        if unknown := [name for name in augment if name not in AUGMENTATIONS]:
             msg = f"augment must be out of {', '.join(AUGMENTATIONS)}; got {', '.join(map(str, unknown))}"
             raise ValueError(msg)
+        return replace(self, augment=augment)
 
 
 #: passes and rates by depth

@@ -110,6 +110,9 @@ def describe_model(path):
 
 
 def _find(path):
+    if not isinstance(path, str | os.PathLike):
+        msg = f"path must be the name of a file that save of an estimator wrote; got {type(path).__name__}"
+        raise TypeError(msg)
     path = Path(path).expanduser()
     if not path.is_file():
         msg = f"path must be a file that save of an estimator wrote; got {os.fspath(path)!r}, where there is none"

@@ -9,7 +9,7 @@ from astro_spectok.adapt.labels import find_missing
 from astro_spectok.exceptions import RepeatedObjectsWarning
 from astro_spectok.interface.inputs import find_user
 
-__all__ = ["check_groups", "warn_repeated"]
+__all__ = ["check_groups", "check_sample_weight", "warn_repeated"]
 
 
 def check_groups(groups, n):
@@ -27,6 +27,21 @@ def check_groups(groups, n):
         )
         raise ValueError(msg)
     return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
+def check_sample_weight(sample_weight, n):
+    """Weights of spectra as an array (n,); all the same if none are given."""
+    if sample_weight is None:
+        return np.ones(n)
+    try:
+        values = np.asarray(sample_weight, dtype=float)
+    except (TypeError, ValueError) as error:
+        msg = f"sample_weight must be numbers, one for each of the {n} spectra"
+        raise TypeError(msg) from error
+    if values.shape != (n,) or not (np.isfinite(values) & (values >= 0)).all():
+        msg = f"sample_weight must be one number of 0 or more for each of the {n} spectra; got the shape {values.shape}"
+        raise ValueError(msg)
+    return values
 
 
 def warn_repeated(batch, labelled):

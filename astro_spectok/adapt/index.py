@@ -129,7 +129,11 @@ class SpectrumIndex:
             They are no rows of numbers, or ``table`` does not fit them.
         """
         index = cls(weights=weights, device=device, **options)
-        values = np.asarray(vectors, np.float32)
+        try:
+            values = np.asarray(vectors, np.float32)
+        except (TypeError, ValueError) as error:
+            msg = "vectors must be rows of numbers, (n, E); got what cannot be converted to numbers"
+            raise TypeError(msg) from error
         if values.ndim != 2 or not values.size:
             msg = f"vectors must be rows of numbers, (n, E); got the shape {values.shape}; one vector is vectors[None]"
             raise ValueError(msg)
@@ -265,10 +269,11 @@ class SpectrumIndex:
                 raise ValueError(msg)
             import_faiss()  # before anything is embedded
         if isinstance(query, np.ndarray) and query.dtype.kind in "fiu":
-            vectors = scale_vectors(np.atleast_2d(query))
-            if vectors.shape[1] != self.vectors.shape[1]:
-                msg = f"query must be spectra, or vectors of {self.vectors.shape[1]} numbers; got {vectors.shape[1]}"
+            size = self.vectors.shape[1]
+            if query.ndim not in (1, 2) or query.shape[-1] != size:
+                msg = f"query must be spectra, or vectors of the shape ({size},) or (m, {size}); got {query.shape}"
                 raise ValueError(msg)
+            vectors = scale_vectors(np.atleast_2d(query))
         else:
             vectors, _ = self._embed([query] if is_single(query) else query, medium, resolution, progress)
         allowed = choose_rows(self.table, where, len(self))

@@ -11,7 +11,10 @@ from astropy.table import QTable, Row, Table
 
 from astro_spectok.interface.columns import Column
 
-__all__ = ["AFTER", "BEFORE", "Labels", "error_unit", "find_missing", "read_classes", "read_labels", "take_rows"]
+__all__ = [
+    "AFTER", "BEFORE", "Labels", "error_unit", "find_missing", "list_logarithms", "read_classes", "read_labels",
+    "take_logarithms", "take_rows",
+]  # fmt: skip
 
 #: name of a label that comes without one
 UNNAMED = "label"
@@ -108,6 +111,38 @@ def read_labels(y: Any, n: int, *, like: Labels | None = None) -> Labels:
         msg = "y must hold at least one label; got a table without columns"
         raise ValueError(msg)
     return Labels(np.stack(values, axis=1), tuple(map(str, columns)), tuple(units), form)
+
+
+def list_logarithms(log):
+    """Names of the labels that are learned as their logarithm, from what a user gives."""
+    if isinstance(log, str):
+        return [log]
+    if isinstance(log, bool) or not np.iterable(log):
+        msg = f"log must be the name of a label, or a sequence of names; got {log!r}; an array's is {UNNAMED!r}"
+        raise TypeError(msg)
+    return list(log)
+
+
+def take_logarithms(labels: Labels, wanted: Any) -> np.ndarray:
+    """Labels as they are learned, ndarray of shape (n, k): the ``wanted`` ones as their logarithm.
+
+    Raises
+    ------
+    ValueError
+        There is no such label, or it is not positive.
+    """
+    if unknown := [name for name in wanted if name not in labels.names]:
+        msg = f"log must name labels, which are {', '.join(labels.names)}; got {', '.join(map(str, unknown))}"
+        raise ValueError(msg)
+    values = labels.values.copy()
+    for k, name in enumerate(labels.names):
+        if name in wanted:
+            if (values[:, k] <= 0).any():
+                got = np.nanmin(values[:, k])
+                msg = f"y: the label {name!r} must be positive to be learned as its logarithm (log); got {got:g}"
+                raise ValueError(msg)
+            values[:, k] = np.log(values[:, k])
+    return values
 
 
 def take_rows(y):
@@ -212,6 +247,8 @@ def read_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         msg = f"y must hold one class for each spectrum; got the {len(columns)} columns {', '.join(columns)}"
         raise ValueError(msg)
     (column,) = columns.values()
+    if isinstance(column, list | tuple):  # NumPy would make text of numbers beside text
+        column = np.array(column, dtype=object)
     mask, values = find_missing(column), np.asarray(np.ma.getdata(column))
     if values.shape != (n,):
         msg = f"y must hold one class for each of the {n} spectra; got the shape {values.shape}"

@@ -96,11 +96,19 @@ class OutlierScores:
 
         Raises
         ------
+        IndexError, TypeError
+            There is no spectrum of that number.
         ValueError
             There is nothing to plot: the spectrum could not be used, or surprise was not asked for.
         """
         from astro_spectok.plotting.style import DATA, MODEL, make_axes, name_spectral, set_flux_limits
 
+        if isinstance(i, bool) or not isinstance(i, int | np.integer):
+            msg = f"i must be the number of a spectrum; got {i!r}"
+            raise TypeError(msg)
+        if not -len(self) <= i < len(self):
+            msg = f"i must be the number of one of the {len(self)} spectra, from 0; got {i}"
+            raise IndexError(msg)
         if not self.wavelength or not len(self.wavelength[i]):
             reason = str(self.table["message"][i]) or "surprise=False was given"
             msg = f"i must be a spectrum whose surprise was measured; got {i}: {reason}"
@@ -243,17 +251,18 @@ def _find_reference(reference, vectors, runner, options):
         known, own = reference.vectors, False
     else:
         known, own = scale_vectors(embed(SpectrumSet(reference).batch, **options)), False
-    return known[np.isfinite(known[:, :1]).all(1)], own
+    return known, own
 
 
 def _measure_distances(vectors, known, own, k):
     """Distance (n,) of each from its nearest, and the usual ones in the reference, sorted."""
-    if len(known) < k + 1:
-        msg = (
-            f"reference must hold more than k={k} spectra that can be used; got {len(known)}; give more, or a smaller k"
-        )
+    # an index may lie on the disk: it is read in blocks, and what could not be used is passed over there
+    rows = np.flatnonzero(np.isfinite(known[:, :1]).all(1))
+    if len(rows) < k + 1:
+        what = "without a reference, obj" if own else "reference"
+        msg = f"{what} must hold more than k={k} spectra that can be used; got {len(rows)}; give more, or a smaller k"
         raise ValueError(msg)
-    rows = np.random.default_rng(0).permutation(len(known))[:MOST_SAMPLED]
+    rows = np.random.default_rng(0).permutation(rows)[:MOST_SAMPLED]
     usual = np.sort(_nearest(np.asarray(known[np.sort(rows)]), known, k, skip=1))
     return _nearest(vectors, known, k, skip=int(own)), usual
 
@@ -266,9 +275,10 @@ def _nearest(vectors, known, k, skip):
         best = np.full((len(part), 0), np.inf)
         for first in range(0, len(known), 2**16):
             distance = 1 - part @ np.asarray(known[first : first + 2**16]).T
+            distance = np.where(np.isnan(distance), np.inf, distance)
             best = np.sort(np.concatenate([best, distance], axis=1), axis=1)[:, : k + skip]
         out[start : start + 256] = np.maximum(best[:, skip:].mean(1), 0)
-    return out
+    return np.where(np.isfinite(out), out, np.nan)
 
 
 def _find_contrast(expected):

@@ -10,7 +10,8 @@ import numpy as np
 from astro_spectok.adapt.base import FEWEST, SpectrumModel
 from astro_spectok.adapt.files import read_unit, write_unit
 from astro_spectok.adapt.flags import AdaptFlag
-from astro_spectok.adapt.labels import AFTER, BEFORE, Labels, error_unit, read_labels
+from astro_spectok.adapt.groups import check_sample_weight
+from astro_spectok.adapt.labels import AFTER, BEFORE, Labels, error_unit, list_logarithms, read_labels, take_logarithms
 from astro_spectok.adapt.sklearn_parts import RegressorMixin
 from astro_spectok.adapt.spectrum_set import SpectrumSet
 from astro_spectok.interface.columns import Column
@@ -166,7 +167,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         """
         spectra = SpectrumSet(X, medium=medium, resolution=resolution, redshift=redshift, weights=self.weights)
         labels = read_labels(y, len(spectra))
-        targets = self._transform(labels)
+        targets = take_logarithms(labels, list_logarithms(self.log))
         given = np.isfinite(targets).any(axis=1)
         usable, groups, candidates = self._begin(spectra, groups, given, None, None, None, progress)
         self.labels_, self.units_, self.form_ = labels.names, labels.units, labels.form
@@ -256,31 +257,6 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
             raise ValueError(msg)
         self.scales_ = [tuple(row) for row in scales]
 
-    def _list_logarithms(self):
-        """Names of the labels that are learned as their logarithm."""
-        if isinstance(self.log, str):
-            return [self.log]
-        if isinstance(self.log, bool) or not np.iterable(self.log):
-            msg = f"log must be the name of a label, or a sequence of names; got {self.log!r}; an array's is 'label'"
-            raise TypeError(msg)
-        return list(self.log)
-
-    def _transform(self, labels):
-        """Labels as they are learned: some as their logarithm."""
-        wanted = self._list_logarithms()
-        if unknown := [name for name in wanted if name not in labels.names]:
-            msg = f"log must name labels, which are {', '.join(labels.names)}; got {', '.join(map(str, unknown))}"
-            raise ValueError(msg)
-        values = labels.values.copy()
-        for k, name in enumerate(labels.names):
-            if name in wanted:
-                if (values[:, k] <= 0).any():
-                    got = np.nanmin(values[:, k])
-                    msg = f"y: the label {name!r} must be positive to be learned as its logarithm (log); got {got:g}"
-                    raise ValueError(msg)
-                values[:, k] = np.log(values[:, k])
-        return values
-
     def _find(self, X, medium=None, resolution=None, redshift=None, progress=None):
         """Predictions and errors in the units of the labels, (n, k) each, with batch, flags and messages."""
         batch, usable, flags, messages, predicted, (spread, moved), added = self._apply(
@@ -292,7 +268,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         errors = np.hypot(np.stack(spread, axis=1) * noise, moved * scale)
         outside = ((values < low - errors) | (values > high + errors)).any(axis=1)
         flags = np.where(usable & outside, flags | int(AdaptFlag.LABEL_OUTSIDE), flags)
-        wanted = self._list_logarithms()
+        wanted = list_logarithms(self.log)
         for k, name in enumerate(self.labels_):
             if name in wanted:
                 values[:, k] = np.exp(np.clip(values[:, k], -700, 700))
@@ -301,13 +277,15 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         return batch, usable, flags, messages, values, errors
 
     @own_state
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(
+        self, X: Any, return_std: bool = False, *, medium: Any = None, resolution: Any = None, redshift: Any = None
+    ) -> Any:
         """Labels of spectra.
 
         Parameters
         ----------
-        X
-            Spectra, as for `SpectrumSet`; make one for medium, resolution and redshift.
+        X, medium, resolution, redshift
+            Spectra, as for `SpectrumSet`.
         return_std : bool, optional
             Whether errors are wanted too: standard deviations, calibrated on folds that were left out. Those of noisier
             spectra, and of spectra of another instrument, hold besides what noise, calibration and resolution did to
@@ -326,7 +304,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         `~astro_spectok.exceptions.WeightsError`
             The weights are others than those it was fitted with.
         """
-        _, usable, _, messages, values, errors = self._find(X)
+        _, usable, _, messages, values, errors = self._find(X, medium, resolution, redshift)
         self._complain(messages, usable)
         labels = self._labels
         if not return_std:
@@ -362,8 +340,9 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
         """
         _, usable, _, _, values, _ = self._find(X)
         labels = read_labels(y, len(values), like=self._labels)
-        true, found = self._transform(labels), self._transform(Labels(values, labels.names, labels.units, labels.form))
-        weight = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, float)
+        wanted, predicted = list_logarithms(self.log), Labels(values, labels.names, labels.units, labels.form)
+        true, found = take_logarithms(labels, wanted), take_logarithms(predicted, wanted)
+        weight = check_sample_weight(sample_weight, len(true))
         out = []
         for k in range(true.shape[1]):
             known = usable & np.isfinite(true[:, k])

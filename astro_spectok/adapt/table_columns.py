@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Columns of a table as plain arrays that can stay on the disk, and rows chosen by what stands in them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, QTable, Table
@@ -36,7 +38,7 @@ class PlainTable:
         ValueError
             It has another number of rows, or a column holds what is neither number nor text.
         """
-        table = QTable() if table is None else table if isinstance(table, Table) else QTable(table)
+        table = _to_table(table)
         if len(table.colnames) and len(table) != n:
             msg = f"table must have one row for each of the {n} spectra; got {len(table)}"
             raise ValueError(msg)
@@ -117,6 +119,18 @@ class PlainTable:
                 first, second = (np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in (first, second))
             arrays[name] = np.concatenate([first, second])
         return PlainTable(arrays, self.units, self.text)
+
+
+def _to_table(table):
+    """What a user gives as columns, as a table of Astropy."""
+    if table is None or isinstance(table, Table):
+        return QTable() if table is None else table
+    if hasattr(table, "iloc") and hasattr(table, "columns"):  # a data frame
+        return Table.from_pandas(table)
+    if not isinstance(table, Mapping) and getattr(getattr(table, "dtype", None), "names", None) is None:
+        msg = f"table must be a Table, a data frame or a dict of columns; got {type(table).__name__}"
+        raise TypeError(msg)
+    return QTable(table)
 
 
 def choose_rows(table, where, n):

@@ -152,10 +152,7 @@ def _read_spectra(table, args):
     from astro_spectok.spectra import SpectrumBatch, read_files
 
     reader = find_form(args.weights).find_reader(medium=args.medium, resolution=args.resolution)
-    name = args.files or next((one for one in FILE_COLUMNS if one in table.colnames), None)
-    if name is None:
-        msg = f"files: the table must have a column with the names of files; it has {', '.join(table.colnames)}"
-        raise ValueError(msg)
+    name = _find_files(table, args.files)
     folder = Path(args.folder) if args.folder else Path(args.table).parent
     media, resolutions = (
         [None] * len(table) if c is None else list(_take(table, c)) for c in (args.medium, args.resolution)
@@ -205,10 +202,59 @@ def add_predict(subparsers):
     parser.add_argument("estimator", metavar="ESTIMATOR", help=".safetensors file written by 'spectok fit'")
     add_file_options(parser)
     parser.add_argument(
-        "--redshift", type=float, metavar="Z", help="redshift of all spectra, for models that use the rest frame"
-    )
+        "--redshift", type=_redshift, metavar="Z|TABLE:COLUMN",
+        help="for models that use the rest frame: redshift of all spectra, or a column of a table that names the files",
+    )  # fmt: skip
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_predict)
+
+
+def _redshift(text):
+    """A number, or the table and the column that hold one for each file."""
+    try:
+        return float(text)
+    except ValueError:
+        table, _, column = text.rpartition(":")
+        if not (table and column):
+            msg = f"must be a number or TABLE:COLUMN, got {text!r}"
+            raise argparse.ArgumentTypeError(msg) from None
+        return table, column
+
+
+def _read_redshifts(path, column):
+    """Redshift of each file that a table names, by its path and by its name; NaN where it is not known."""
+    import numpy as np
+    from astropy.table import Table
+
+    table = Table.read(path)
+    values = np.ma.filled(np.ma.asarray(_take(table, column)).astype(float), np.nan)
+    names = list(map(str, _take(table, _find_files(table))))
+    found = {Path(name).name: z for name, z in zip(names, values.tolist(), strict=True)}
+    if len(found) < len(names):
+        found = {}  # files of the same name in several folders are told apart by their paths
+    return found | {str((Path(path).parent / n).resolve()): z for n, z in zip(names, values.tolist(), strict=True)}
+
+
+def _find_files(table, wanted=None):
+    """Name of the column that holds the names of files."""
+    name = wanted or next((one for one in FILE_COLUMNS if one in table.colnames), None)
+    if name is None:
+        msg = f"files: the table must have a column with the names of files; it has {', '.join(table.colnames)}"
+        raise ValueError(msg)
+    return name
+
+
+def _estimate_at(model, redshifts, paths, *, progress=None, **reading):
+    """Predictions for files, each at the redshift that a table has for it."""
+    from astropy.table import Column
+
+    from astro_spectok.interface.inputs import read_inputs
+
+    batch, names = read_inputs(paths, **reading)
+    own = [redshifts.get(str(Path(n).resolve()), redshifts.get(Path(n).name, math.nan)) for n in names]
+    table = model.estimate(batch, redshift=own, progress=progress)
+    table.add_column(Column(list(map(str, names)), description="file that it is from"), index=0, name="file")
+    return table
 
 
 def _run_predict(args):
@@ -219,7 +265,11 @@ def _run_predict(args):
     from astro_spectok.adapt.base import SpectrumModel
 
     model = SpectrumModel.load(args.estimator, weights=args.weights, device=args.device, batch_tokens=args.batch_tokens)
-    table = measure_files(args, partial(model.estimate_files, redshift=args.redshift))
+    if isinstance(args.redshift, tuple):
+        measure = partial(_estimate_at, model, _read_redshifts(*args.redshift))
+    else:
+        measure = partial(model.estimate_files, redshift=args.redshift)
+    table = measure_files(args, measure)
     used, sure = sum(1 for text in table["message"] if not text), sum(1 for warn in table["warn"] if warn < 65536)
     unusable = len(table) - used
     summary = (
