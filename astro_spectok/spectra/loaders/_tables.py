@@ -8,20 +8,21 @@ import numpy as np
 from astropy import units as u
 
 from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, choose_error, find_role, pick_roles
+from astro_spectok.spectra.loaders._column_groups import (
+    LEAST_ROWS,
+    find_numbered,
+    group_columns,
+    runs_down,
+    split_objects,
+)
 from astro_spectok.spectra.loaders._draft import Draft, break_orders, build_spectra
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit, parse_flux_unit
 
-__all__ = ["Columns", "find_numbered", "group_columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
+__all__ = ["Columns", "is_jwst", "make_drafts", "read_columns", "say_what"]
 
-#: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
-_LEAST_ROWS = 8
-#: names of columns of magnitudes, with their system; of objects; of filters, and how many arms there may be in these
+#: names of columns of magnitudes, with their system; of filters, and how many arms there may be in these
 _MAGNITUDES = re.compile(r"^(ab|st)?[_ ]?mags?(?:nitudes?)?[_ (]*(ab|st)?[)]?$")
-_OBJECTS = re.compile(
-    r"(?:(?:obj|object|source|src|spec|spectrum|target|star|galaxy|sn|fib(?:er|re)|aperture|order|exposure|epoch)"
-    r"[_ ]?(?:id|name|no|num|number|index)?|targetid|objid|specid|id|name|ident|iauname)"
-)
 #: of flux, by the end of a name
 _UNITS_BY_NAME = {"jy": "Jy", "mjy": "mJy", "ujy": "uJy", "njy": "nJy", "adu": "adu", "ergscm2hz": "erg/s/cm2/Hz"}
 _UNITS_BY_NAME |= {f"ergscm2{one}": "erg/s/cm2/A" for one in ("a", "aa", "ang", "angstrom")}
@@ -29,7 +30,6 @@ _UNITS_BY_NAME |= {f"ergscm2{one}": "erg/s/cm2/A" for one in ("a", "aa", "ang", 
 _ANYTHING = frozenset({"x", "w", "xaxis", "arg"})
 #: resolving powers that a column without a unit may hold
 _PLAUSIBLE = (20.0, 5e5)
-_NUMBERED = re.compile(r"(.*?[A-Za-z])[_ .-]?(\d+)")
 _FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
 _MOST_ARMS = 4
 #: words of the Virtual Observatory for what a column is
@@ -156,9 +156,9 @@ def _refuse_photometry(columns, source):
         if not _FILTERS.search(name.lower()):
             continue
         values = np.asarray(columns.read(name))
-        if values.ndim == 1 and values.dtype.kind in "OUS" and len(values) >= _LEAST_ROWS:
+        if values.ndim == 1 and values.dtype.kind in "OUS" and len(values) >= LEAST_ROWS:
             different = len(set(map(str, values.tolist())))
-            if different > _MOST_ARMS and different * _LEAST_ROWS > len(values):
+            if different > _MOST_ARMS and different * LEAST_ROWS > len(values):
                 raise source.refuse(f"is photometry: column {name} names filters", "give a spectrum")
 
 
@@ -210,86 +210,6 @@ def _take_flux(column, flux, error, kind, wave, wave_unit, flux_unit, guesses):
     return flux, error, kind, unit / wave_unit.unit if stated else None
 
 
-def group_columns(names):
-    """Columns of several spectra, by what their names begin with: ``02_01_SPEC``, ``02_01_ERR``, ``02_01_WL``.
-
-    Parameters
-    ----------
-    names : sequence of str
-
-    Returns
-    -------
-    dict of str to dict of str to str
-        By the beginning: the name of each column by the rest of it; of those alone that are a spectrum.
-    """
-    groups = {}
-    for name in names:
-        beginning, _, rest = name.rpartition("_")
-        if beginning:
-            groups.setdefault(beginning, {})[rest] = name
-    return {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
-
-
-def find_numbered(names):
-    """Columns of several spectra on one axis, told apart by a number at the end: ``flux_1``, ``err_1``, ``flux_2``.
-
-    Parameters
-    ----------
-    names : sequence of str
-
-    Returns
-    -------
-    list of (str, list of str)
-        The name of each flux, and those of its columns with that of the wavelengths; empty where there are not two.
-    """
-    roles = pick_roles(names, guess=False)
-    numbered = [found for name in names if (found := _NUMBERED.fullmatch(name)) is not None]
-    by_stem = {}
-    for found in numbered:
-        by_stem.setdefault(found[1], []).append(found)
-    plain = [name for name in names if find_role(name) is None or find_role(name).kind == "flux"]
-    fluxes = next((own for stem, own in by_stem.items() if len(own) > 1 and len(own) == len(plain)
-                   and ((role := find_role(stem)) is None or role.kind == "flux")), [])  # fmt: skip
-    if "wave" not in roles:
-        return []
-    errors = [found for found in numbered if (role := find_role(found[1])) is not None and role.kind in ERROR_ROLES]
-    return [
-        (flux[0], [roles["wave"][0], flux[0], *(found[0] for found in errors if found[2] == flux[2])])
-        for flux in fluxes
-    ]
-
-
-def _split_objects(columns, wave):
-    """Names of objects and their rows, where a column names them and the wavelengths start again: else all rows."""
-    everything = [(None, slice(None))]
-    step = np.diff(wave)
-    if (step > 0).all() or (step < 0).all():
-        return everything
-    for name in columns.names:
-        if not _OBJECTS.fullmatch(name.strip().lower()):
-            continue
-        values = np.asarray(columns.read(name))
-        if values.shape != wave.shape or values.dtype.kind not in "iufUSO":
-            continue
-        found, of_row = np.unique(values.astype(str), return_inverse=True)
-        counts = np.bincount(of_row)
-        if len(found) > 1 and counts.min() >= _LEAST_ROWS:
-            return [(str(one).strip(), np.flatnonzero(of_row == number)) for number, one in enumerate(found)]
-    return everything
-
-
-def _runs_down(wave):
-    """Whether vectors hold one pixel of each order, and rows the pixels, as stacks of PypeIt and columns of width 1."""
-    if wave.dtype == object or wave.ndim != 2 or len(wave) < _LEAST_ROWS:
-        return False
-    if wave.shape[1] == 1:
-        return True
-    down, across = (np.abs(np.diff(np.where(wave > 0, wave, np.nan), axis=axis)) for axis in (0, 1))
-    if not (np.isfinite(down).any() and np.isfinite(across).any()):
-        return False
-    return 0 < 5 * np.nanmedian(down) < np.nanmedian(across)
-
-
 def _take_rows(array, count):
     """One array for each row of a table of arrays."""
     return [np.asarray(array[row]).reshape(-1) for row in range(count)]
@@ -327,7 +247,7 @@ def make_drafts(columns, source, options, *, number=None):
     kind = choose_error(roles)
     error = None if kind is None else columns.read(roles[kind][0])
     mask = _read_mask(columns, roles, guesses)
-    if _runs_down(wave):
+    if runs_down(wave):
         wave, flux, error, mask = (part if np.ndim(part) < 2 else part.T for part in (wave, flux, error, mask))
     if error is not None and kind in ("err", "rel") and _is_percent(columns, *roles[kind]):
         kind, error = "rel", 0.01 * error
@@ -348,10 +268,10 @@ def make_drafts(columns, source, options, *, number=None):
         "sure_kind": kind == "rel",
     }  # fmt: skip
     if flux.dtype != object and flux.ndim == 1 and wave.ndim == 1:
-        if len(flux) < _LEAST_ROWS:
+        if len(flux) < LEAST_ROWS:
             raise source.refuse(f"has a table of {len(flux)} rows only", "name its extension with hdu")
         drafts = []
-        for name, rows in _split_objects(columns, np.asarray(wave)):
+        for name, rows in split_objects(columns, np.asarray(wave)):
             part = [None if values is None else values[rows] for values in (wave, flux, error, mask)]
             own = meta | ({} if name is None else {"object": name, "joinable": False})
             drafts.append(Draft(*part, meta=own, guesses=list(guesses), **make))

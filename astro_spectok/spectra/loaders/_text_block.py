@@ -13,10 +13,11 @@ from astropy import units as u
 from astro_spectok.spectra.column_names import find_role
 from astro_spectok.spectra.fill_values import FILLS
 from astro_spectok.spectra.loaders._error_kind import match_error_kind
+from astro_spectok.spectra.loaders._text_tidy import LEAST_ROWS, tidy_text
 from astro_spectok.spectra.unit_words import parse_axis_unit, parse_flux_unit
 
 __all__ = [
-    "LEAST_ROWS", "TextBlock", "are_dates", "find_block", "guess_names", "read_block", "read_text_header", "tidy_text",
+    "TextBlock", "are_dates", "find_block", "guess_names", "read_block", "read_text_header",
 ]  # fmt: skip
 
 _COMMENT = re.compile(r"^\s*(?:(?:#|;|!|%|//|@|\\|\"#|\*)+\s?)+")
@@ -28,20 +29,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 _WORDS = {"true": 1.0, "false": 0.0}
 #: KEY = value, KEY: value, as FITS headers are put into comments
 _CARD = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_\- ]{0,30}?)\s*[=:]\s*(.*?)\s*(?:/.*)?$")
-#: a remark behind the numbers of a row, and what shows quickly whether there is one
-_HAS_REMARK = re.compile(r"^[ \t]*[-+.\d][^\n#!]*[#!]", re.MULTILINE)
-_REMARK = re.compile(r"^([ \t]*[-+.\d][^#\n]*?)[ \t]+[#!][^\n]*$", re.MULTILINE)
-#: numbers of Fortran without a blank between them: ``0.4000E+04-1.513D+01``, ``10000.123-15.13``
-_GLUED = re.compile(r"((?:[\d.][eEdD][-+]\d\d|\.\d+))(?=[-+]\d*\.\d)")
-_HAS_GLUED = re.compile(r"^[ \t]*[-+]?\d+\.\d+(?:[eEdD][-+]\d\d)?[-+]\d*\.\d+(?:[eEdD][-+]\d\d|[ \t-]|$)", re.MULTILINE)
-#: rows as Python and others print lists of them: ``[4000.0, 1.2],``; and ``4000.0: 1.2``
-_IN_LIST = re.compile(r"^[ \t]*[\[(]{1,2}[ \t]*([-+.\d][-+.\d eEnaN,;\t]*?)[ \t]*[\])]{1,2}[,;]?[ \t]*$", re.MULTILINE)
-_THOUSANDS = re.compile(r"^[ \t]*\d{1,3}(?:,\d{3})+\.\d*[ \t]*[\t;|]", re.MULTILINE)
-_LATEX = re.compile(r"^[ \t]*[-+.\d][^\n&]*&[ \t]*[-+.\d]", re.MULTILINE)
-_COLON = re.compile(r"^([ \t]*[-+]?\d+(?:\.\d*)?):[ \t]+(?=[-+.\d])", re.MULTILINE)
 #: one column in each line, as the theory server of the Virtual Observatory has it: ``column 1: WAVELENGTH (ANGSTROM)``
 _NUMBERED = re.compile(r"^(?:columns?|col\.?|c)\s*\(?(\d{1,2})\)?\s*[:=.)-]+\s*([^,;]+)", re.IGNORECASE)
-LEAST_ROWS = 8
 #: rows that there must be for each line among them that is none
 _MOST_SKIPPED = 10
 #: scatter of the logarithm of a ratio that is one of units, in figures as they are rounded
@@ -50,9 +39,6 @@ _SAME = 0.02
 _LONGEST_NAME = 40
 #: lines that may stand above the numbers
 _MAX_HEAD = 5000
-#: characters that show whether commas are the marks of decimals, and a number with one
-_GLANCE = 65536
-_DECIMAL = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
 
 
 def _split(line, separator):
@@ -294,40 +280,6 @@ def guess_names(block):
                 guesses.append(f"column {k + 1} holds errors, by its values")
                 break
     return names, guesses
-
-
-def tidy_text(text):
-    """Text without remarks behind numbers and quotes around them, with points where commas were marks of decimals."""
-    text = _strip_brackets(text.replace("\u2212", "-"))  # the minus of typesetters
-    if _HAS_GLUED.search(text):
-        text = _GLUED.sub(r"\1 ", text)
-    if _HAS_REMARK.search(text):
-        text = _REMARK.sub(r"\1", text)
-    if len(_THOUSANDS.findall(text[:_GLANCE])) >= LEAST_ROWS:
-        text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    if re.search(r"^\s*\"[-+\d.]", text, re.MULTILINE):
-        text = re.sub(r'"(\d{1,3}(?:,\d{3})+(?:\.\d*)?)"', lambda found: found[1].replace(",", ""), text)
-        text = text.replace('"', "")
-    if re.search(r"^\s*-?\d+,\d+(?:[eE][-+]?\d+)?\s*[;\t]\s*-?\d*,?\d", text, re.MULTILINE) or _has_commas(text):
-        text = re.sub(r"(?<=\d),(?=\d)", ".", text)
-    return text
-
-
-def _strip_brackets(text):
-    """Rows without the brackets of lists or tuples around them, and with blanks for other signs between numbers."""
-    if len(_LATEX.findall(text[:_GLANCE])) >= LEAST_ROWS:
-        text = re.sub(r"[ \t]*\\\\(?:[ \t]*\\hline)?[ \t]*$", "", text, flags=re.MULTILINE).replace("&", " ")
-    if _IN_LIST.search(text):
-        text = _IN_LIST.sub(r"\1", text)
-    return _COLON.sub(r"\1 ", text) if len(_COLON.findall(text[:_GLANCE])) >= LEAST_ROWS else text
-
-
-def _has_commas(text):
-    """Whether numbers that blanks separate have commas as marks of decimals: no row has a point, most commas."""
-    rows = [line.split() for line in text[:_GLANCE].split("\n")[:-1] if not line[:1].strip(" \t-+0123456789")]
-    rows = [row for row in rows if len(row) > 1 and not any("." in field for field in row)]
-    decimal = [row for row in rows if all(_DECIMAL.fullmatch(field) for field in row) and any("," in f for f in row)]
-    return len(decimal) >= LEAST_ROWS and 10 * len(decimal) > 9 * len(rows)
 
 
 def are_dates(values):

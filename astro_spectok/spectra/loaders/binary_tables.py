@@ -10,10 +10,11 @@ from astropy.table import meta
 
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._archives import read_zip
+from astro_spectok.spectra.loaders._column_groups import group_columns
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._source import MAX_BYTES
-from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import guess_names
 
 __all__ = ["read_arrow", "read_hdf5", "read_npy", "read_npz", "read_parquet"]

@@ -7,10 +7,11 @@ from astropy import units as u
 from astropy.io import fits
 
 from astro_spectok.spectra.column_names import pick_roles
+from astro_spectok.spectra.loaders._column_groups import group_columns
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._image_parts import looks_like_wavelengths, read_image
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError
-from astro_spectok.spectra.loaders._tables import Columns, group_columns, read_columns, say_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.unit_words import parse_axis_unit
 
 __all__ = ["read_fits_table", "table_columns"]

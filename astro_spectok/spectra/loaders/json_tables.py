@@ -12,7 +12,8 @@ from astropy.io.misc import yaml
 from astro_spectok.spectra.column_names import pick_roles
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._tables import Columns, read_columns
-from astro_spectok.spectra.loaders._text_block import LEAST_ROWS, guess_names
+from astro_spectok.spectra.loaders._text_block import guess_names
+from astro_spectok.spectra.loaders._text_tidy import LEAST_ROWS
 
 __all__ = ["read_json"]
 

@@ -6,19 +6,19 @@ import re
 import numpy as np
 
 from astro_spectok.spectra.column_names import pick_roles
+from astro_spectok.spectra.loaders._column_groups import find_numbered
 from astro_spectok.spectra.loaders._draft import Draft, break_orders, build_spectra, guess_axis_unit, is_pixel_axis
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import read_header_axis
-from astro_spectok.spectra.loaders._tables import Columns, find_numbered, read_columns, say_what
+from astro_spectok.spectra.loaders._tables import Columns, read_columns, say_what
 from astro_spectok.spectra.loaders._text_block import (
-    LEAST_ROWS,
     are_dates,
     find_block,
     guess_names,
     read_block,
     read_text_header,
-    tidy_text,
 )
+from astro_spectok.spectra.loaders._text_tidy import LEAST_ROWS, tidy_text
 
 __all__ = ["read_text_table"]
 
