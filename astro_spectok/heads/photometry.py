@@ -49,11 +49,11 @@ class PhotometryConfig(HeadConfig):
     7.50 431
     """
 
-    width: int = 48
+    width: int = 64
     heads: int = 4
-    blocks: int = 2
+    blocks: int = 3
     ratio: int = 2
-    hidden: int = 80
+    hidden: int = 112
     size: int = 64
     queries: int = 8
     values: int = 24

@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=18770104,
-            sha256="6dcb62f0bb8fc34561cc99db2982d4bdd60f5d6dde7a07eb1a93aee4a5c795c6",
+            size=19032048,
+            sha256="01b0e64bdec8ddfcc793c34b08a0e6b140bea0f7263dcb159b7c20c360fa519a",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
