@@ -73,7 +73,7 @@ class SpectralTokens:
     >>> from astro_spectok.example import read_example
     >>> tokens = read_example().tokenize(device="cpu")
     >>> tokens.shape, tokens.embedding.shape
-    ((126, 176), (256,))
+    ((126, 176), (296,))
     >>> print(tokens.wavelength[[0, -1]].round())
     [3663. 9201.] Angstrom
     >>> model = tokens.decode(np.arange(7000, 7300) * u.AA)
