@@ -105,7 +105,9 @@ def test_dask(structs, rows, expected, tiny_weights):
     out = divided.map_partitions(measure_partition, meta=meta, **call).compute(scheduler="synchronous")
     assert out["object_id"].tolist() == [10, 20, 30, 40]
     assert_same_vectors(np.stack(out["embedding"]), expected["embedding"][::-1])
-    assert out.dtypes.to_dict() == meta.dtypes.to_dict()
+    # older versions of Dask keep text as Arrow's
+    assert pd.api.types.is_string_dtype(out["message"])
+    assert out.drop(columns="message").dtypes.to_dict() == meta.drop(columns="message").dtypes.to_dict()
 
 
 @pytest.mark.filterwarnings("ignore")
