@@ -87,14 +87,16 @@ def make_photometry_tables(photometry, align):
         )
     found = NOT_MEASURED
     if align and align.get("rows"):
+        near = {_key(row): row for row in align["rows"] if row["among"] == "similar"}
         rows = [
-            [row["class"], row["bands"], ACROSS[row["method"]], row["query"], f"{row['among']} ({row['of']})",
-             show(row["recall@1"]), show(row["recall@10"]), show(row["top 1%"]), show(row["median_rank"], 1)]
-            for row in align["rows"] if row["method"] in ACROSS
+            [row["class"], row["bands"], ACROSS[row["method"]], row["query"], show(row["recall@1"]),
+             show(row["recall@10"]), show(row["median_rank"], 1), show(near[_key(row)]["recall@10"])]
+            for row in align["rows"] if row["method"] in ACROSS and row["among"] == "all"
         ]  # fmt: skip
         found = make_table(
-            f"{align['rows'][0]['n']} objects with spectra at a signal-to-noise ratio of 10, photometry at 20",
-            ["class", "bands", "method", "query", "among", "recall@1", "recall@10", "best hundredth", "median rank"],
+            f"Spectra at a signal-to-noise ratio of 10, photometry at 20, among up to {align['rows'][0]['of']} objects of a "
+            "class, and among the 100 of most similar redshift",
+            ["class", "bands", "method", "query", "recall@1", "recall@10", "median rank", "recall@10, similar"],
             rows,
         )
     return {
@@ -102,6 +104,11 @@ def make_photometry_tables(photometry, align):
         "photometry_retrieval": found,
         "photometry_prior": _make_prior(photometry),
     }
+
+
+def _key(row):
+    """What a row is about, but for those it is found among."""
+    return row["class"], row["bands"], row["method"], row["query"]
 
 
 def _make_prior(photometry):
