@@ -94,8 +94,8 @@ def make_photometry_tables(photometry, align):
             for row in align["rows"] if row["method"] in ACROSS and row["among"] == "all"
         ]  # fmt: skip
         found = make_table(
-            f"Spectra at a signal-to-noise ratio of 10, photometry at 20, among up to {align['rows'][0]['of']} objects of a "
-            "class, and among the 100 of most similar redshift",
+            f"Spectra at a signal-to-noise ratio of 10, photometry at 20, among up to {align['rows'][0]['of']} objects "
+            "of a class, and among the 100 of most similar redshift",
             ["class", "bands", "method", "query", "recall@1", "recall@10", "median rank", "recall@10, similar"],
             rows,
         )
