@@ -125,6 +125,8 @@ class SpectrumIndex:
 
         Raises
         ------
+        TypeError
+            ``vectors`` cannot be converted to numbers.
         ValueError
             They are no rows of numbers, or ``table`` does not fit them.
         """
