@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.nddata import InverseVariance
 from scipy.ndimage import median_filter, uniform_filter1d
-from specutils import Spectrum
+from series import to_spectrum
 
 import astro_spectok
 from astro_spectok.adapt import SpectrumIndex, outlier_score
@@ -83,14 +82,6 @@ def make_sets(usual, rng):
         "a wrong join of arms": ([join_wrongly(one) for one in usual], None),
         "light of another object": ([add_spectra(*pair) for pair in zip(usual, others, strict=True)], None),
     }
-
-
-def to_spectrum(wavelength, flux, ivar):
-    """A `~specutils.Spectrum` in vacuum."""
-    return Spectrum(
-        spectral_axis=wavelength * u.AA, flux=flux * u.Jy, uncertainty=InverseVariance(ivar), mask=ivar <= 0,
-        meta={"medium": "vacuum"},
-    )  # fmt: skip
 
 
 def measure(spectra, index, weights):
