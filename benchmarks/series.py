@@ -33,9 +33,9 @@ from astro_spectok.exceptions import SpectokWarning
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.transients import find_changes
+from astro_spectok.utils.constants import LIGHT_SPEED
 from astro_spectok.weights import load_weights
 
-LIGHT_SPEED = 299792.458
 #: shifts of one visit in km/s, and the probability from which a star is called variable
 SHIFTS, VARIABLE = (0.0, 10.0, 20.0, 50.0), 0.9
 #: rest wavelengths in Angstrom of broad lines, and how far from them in km/s a change is theirs
@@ -85,8 +85,13 @@ def to_spectrum(wavelength, flux, ivar):
 def shift(spectrum, velocity):
     """The spectrum as of a star that recedes faster by a velocity in km/s."""
     axis = spectrum.spectral_axis * np.sqrt((1 + velocity / LIGHT_SPEED) / (1 - velocity / LIGHT_SPEED))
-    return Spectrum(spectral_axis=axis, flux=spectrum.flux, uncertainty=spectrum.uncertainty, mask=spectrum.mask,
-                    meta=dict(spectrum.meta))  # fmt: skip
+    return change(spectrum, spectral_axis=axis)
+
+
+def change(spectrum, **parts):
+    """The spectrum with some of its parts replaced."""
+    own = {name: getattr(spectrum, name) for name in ("spectral_axis", "flux", "uncertainty", "mask", "meta")}
+    return Spectrum(**own | parts)
 
 
 def measure_velocities(estimator, stars):
@@ -117,10 +122,7 @@ def add_noise(spectrum, rng):
     """The spectrum with as much noise again."""
     ivar = np.where(spectrum.mask, 0.0, spectrum.uncertainty.array)
     noise = rng.normal(size=len(ivar)) * np.where(ivar > 0, ivar, np.inf) ** -0.5
-    return Spectrum(
-        spectral_axis=spectrum.spectral_axis, flux=spectrum.flux + noise * spectrum.flux.unit, mask=spectrum.mask,
-        uncertainty=InverseVariance(ivar / 2), meta=dict(spectrum.meta),
-    )  # fmt: skip
+    return change(spectrum, flux=spectrum.flux + noise * spectrum.flux.unit, uncertainty=InverseVariance(ivar / 2))
 
 
 def is_broad(ranges, z):
@@ -137,10 +139,7 @@ def add_line(spectrum, peak, rng):
     """The spectrum with an emission line."""
     centre = np.log(rng.uniform(*ADDED))
     profile = np.exp(-0.5 * ((np.log(spectrum.spectral_axis.value) - centre) / WIDTH) ** 2)
-    return Spectrum(
-        spectral_axis=spectrum.spectral_axis, flux=spectrum.flux * (1 + peak * profile), mask=spectrum.mask,
-        uncertainty=spectrum.uncertainty, meta=dict(spectrum.meta),
-    )  # fmt: skip
+    return change(spectrum, flux=spectrum.flux * (1 + peak * profile))
 
 
 def copy_first(groups, peak, seed=5):

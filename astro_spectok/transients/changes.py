@@ -123,7 +123,7 @@ class Changes:
 
 
 @own_state
-def find_changes(series: SpectrumSeries, *, medium: str | None = None, resolution: Any = None) -> Changes:
+def find_changes(series: SpectrumSeries, *, medium: str | None = None) -> Changes:
     """Find which spectra of a series differ from the others, beyond noise and calibration errors, and where.
 
     Spectra are averaged in bins of 3000 km/s, by a median that cosmic rays and narrow lines do not move, and compared
@@ -135,7 +135,7 @@ def find_changes(series: SpectrumSeries, *, medium: str | None = None, resolutio
     ----------
     series : `~astro_spectok.spectra.SpectrumSeries`
         Two spectra or more, in the observer's frame.
-    medium, resolution
+    medium : {'air', 'vacuum'}, optional
         As for `~astro_spectok.tokenize`.
 
     Returns
@@ -160,7 +160,7 @@ def find_changes(series: SpectrumSeries, *, medium: str | None = None, resolutio
     if not isinstance(series, SpectrumSeries):
         msg = f"series must be a SpectrumSeries; got {type(series).__name__}; write SpectrumSeries(spectra), say"
         raise TypeError(msg)
-    batch = series.to_batch(medium=medium, resolution=resolution)
+    batch = series.to_batch(medium=medium)
     spectra = [(batch.wavelength[batch.grid(i)], batch.flux[batch.pixels(i)], batch.ivar[batch.pixels(i)])
                for i in range(len(batch))]  # fmt: skip
     usable = [wavelength[ivar > 0] for wavelength, _, ivar in spectra if np.count_nonzero(ivar > 0) > 1]
