@@ -82,3 +82,18 @@ def test_models_are_written_as_files_pass(paths, redshift_weights, monkeypatch, 
     models = sorted(path.name for path in (tmp_path / "models").iterdir())
     assert models == [f"{k}.model.fits" for k in (0, 2, 3, 4, 6)]
     assert len(fits.getdata(tmp_path / "models" / "3.model.fits")) == len(WAVE)
+
+
+def test_rows_of_orders_say_which_they_are(paths, redshift_weights, tmp_path, capsys):
+    """A column only where a file holds several orders; those of other files have none there."""
+    orders = tmp_path / "orders.txt"
+    wave = np.concatenate([np.linspace(4000, 5000, 300), np.linspace(4900, 6000, 300)])
+    np.savetxt(orders, np.c_[wave, np.ones(600), np.full(600, 0.1)], header="wave[Angstrom] flux[Jy] err[Jy]")
+    options = {"weights": redshift_weights, "medium": "vacuum", "progress": False}
+    table = embed_files([paths[0], orders], **options)
+    assert table.colnames[:2] == ["file", "part"]
+    assert table["part"].tolist() == ["", "order 0", "order 1"]
+    assert "part" not in embed_files([paths[0], paths[2]], **options).colnames
+    assert "part" not in embed_files([orders], join=True, **options).colnames
+    main(["redshift", str(orders), "--weights", str(redshift_weights), "--medium", "vacuum", "--quiet"])
+    assert "order 1" in capsys.readouterr().out

@@ -17,13 +17,13 @@ __all__ = [
 ]
 
 #: columns that are printed where no file is named for the table
-REDSHIFT = ("name", "spectype", "z", "z_err", "p_best", "zwarn", "message")
+REDSHIFT = ("name", "part", "spectype", "z", "z_err", "p_best", "zwarn", "message")
 STELLAR = (
-    "name", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "rv", "rv_err", "warn", "message",
+    "name", "part", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "rv", "rv_err", "warn", "message",
 )  # fmt: skip
-GALAXY = ("name", "z", "age", "age_err", "metallicity", "metallicity_err", "a_v", "sigma_v", "sigma_v_err", "warn",
-          "message")  # fmt: skip
-TRANSIENT = ("name", "type", "p_type", "phase", "phase_err", "z", "z_err", "warn", "message")
+GALAXY = ("name", "part", "z", "age", "age_err", "metallicity", "metallicity_err", "a_v", "sigma_v", "sigma_v_err",
+          "warn", "message")  # fmt: skip
+TRANSIENT = ("name", "part", "type", "p_type", "phase", "phase_err", "z", "z_err", "warn", "message")
 
 
 def add_redshift(subparsers):

@@ -6,7 +6,7 @@ from astro_spectok.cli.options import note_command, write_line
 __all__ = ["check_target", "write_result"]
 
 #: columns that begin at the left
-_TEXT = ("file", "name", "message", "warn", "zwarn")
+_TEXT = ("file", "part", "name", "message", "warn", "zwarn")
 
 
 def check_target(args):

@@ -128,8 +128,9 @@ class Estimator:
         Returns
         -------
         `~astropy.table.QTable`
-            As of ``estimate`` for many spectra, with the column ``file`` before the others; one row for each spectrum,
-            in order. A file that cannot be read is one flagged row.
+            As of ``estimate`` for many spectra, with the column ``file`` before the others, and ``part`` where a file
+            holds several orders, arms or extensions; one row for each spectrum, in order. A file that cannot be read is
+            one flagged row.
 
         Raises
         ------

@@ -44,7 +44,8 @@ def measure_in_chunks(
     Returns
     -------
     `~astropy.table.QTable`
-        With the column ``file`` before the others; a file that cannot be read is one flagged row.
+        With the column ``file`` before the others, and after it ``part`` where a file holds several orders, arms or
+        extensions; a file that cannot be read is one flagged row.
 
     Raises
     ------
@@ -70,7 +71,11 @@ def measure_in_chunks(
         table, names = measure(_join(first), progress=progress), _list_names(first)
     else:
         table, names = _measure_all(chain([first, second], chunks), measure, len(paths), label, progress)
-    table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), index=0, name="file")
+    paths, parts = zip(*names, strict=True)
+    table.add_column(Column(np.array(paths, dtype=str), description="file that it is from"), index=0, name="file")
+    if any(parts):
+        description = "order, arm or extension of the file"
+        table.add_column(Column(np.array(parts, dtype=str), description=description), index=1, name="part")
     return table
 
 
@@ -92,8 +97,13 @@ def _join(chunk):
 
 
 def _list_names(chunk):
-    """The path of each spectrum of a chunk."""
-    return [str(path) for path, batch in chunk for _ in range(len(batch))]
+    """Path and part of each spectrum of a chunk; a part only of files with several."""
+    out = []
+    for path, batch in chunk:
+        parts = [info.part for info in batch.info]
+        several = len(set(parts)) > 1
+        out += [(str(path), part if several else "") for part in parts]
+    return out
 
 
 def _measure_all(chunks, measure, n_files, label, progress):

@@ -93,7 +93,7 @@ def join_rows(arms):
         flags |= arm.flags
     names = next((arm.names for arm in arms if any(arm.names)), arms[0].names)
     count = np.count_nonzero(joined.ivar, axis=1)
-    return replace(joined, count=count, flags=flags, info=arms[0].info, names=names)
+    return replace(joined, count=count, flags=flags, info=replace(arms[0].info, part=""), names=names)
 
 
 def _rescale(arms):

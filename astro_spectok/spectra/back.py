@@ -9,9 +9,13 @@ from astro_spectok.spectra.axis import wavelength_to_axis
 from astro_spectok.spectra.batch import SpectrumBatch
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.medium import convert_to_air
+from astro_spectok.spectra.parts import PARTS
 from astro_spectok.spectra.rows import Rows
 
 __all__ = ["make_spectrum", "to_spectrum"]
+
+#: of what a reader notes, what belongs to the pixels or the band of one arm
+OF_ONE_ARM = (*PARTS, "bands", "int_mask", "resolution_data")
 
 
 def to_spectrum(batch: SpectrumBatch, i: int = 0) -> Spectrum:
@@ -74,8 +78,7 @@ def make_spectrum(rows, meta, *, one):
     flux, ivar = rows.flux * back, rows.ivar / back**2
     if one:
         flux, ivar = flux[0], ivar[0]
-    # what belongs to the pixels or the band of one arm does not belong to the whole
-    kept = {key: value for key, value in meta.items() if key not in ("band", "bands", "int_mask", "resolution_data")}
+    kept = {key: value for key, value in meta.items() if key not in OF_ONE_ARM}
     # what was assumed is no fact about the spectrum
     if info.medium_source != "assumed":
         kept["medium"] = info.medium

@@ -94,6 +94,8 @@ class SpectrumInfo:
         Probability that it is right: 1 where it was stated, 0.5 where it was assumed.
     guesses : tuple of str
         What `read` guessed, in words.
+    part : str
+        Which of several spectra of one object or file it is, as 'order 93', 'arm b' or the name of its extension.
 
     Examples
     --------
@@ -116,6 +118,7 @@ class SpectrumInfo:
     message: str = ""
     medium_probability: float = 0.5
     guesses: tuple = ()
+    part: str = ""
 
 
 @dataclass(frozen=True)

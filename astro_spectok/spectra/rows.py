@@ -12,6 +12,7 @@ from astro_spectok.spectra.fill_values import find_fill_values
 from astro_spectok.spectra.flux_units import find_flux_conversion
 from astro_spectok.spectra.medium import convert_to_vacuum, find_medium
 from astro_spectok.spectra.noise import estimate_noise
+from astro_spectok.spectra.parts import find_part
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.spectra.resolution import find_resolution
 from astro_spectok.spectra.sky_lines import find_medium_by_sky
@@ -310,7 +311,7 @@ def convert_rows(raw, *, medium=None, resolution=None, max_pixels):
         flags |= InputFlag.GUESSED
     info = SpectrumInfo(
         raw.axis_unit, raw.flux_unit, medium, source, raw.doppler_convention, raw.doppler_rest, medium_probability=sure,
-        guesses=guesses,
+        guesses=guesses, part=find_part(raw.meta),
     )  # fmt: skip
     wavelength = convert_to_vacuum(order.wavelength) if medium == "air" else order.wavelength
     return Rows(wavelength, flux, ivar, scale, count, flags, info, raw.names, power)
