@@ -17,6 +17,7 @@ from astro_spectok import read
 from astro_spectok.spectra import find_medium, to_batch
 from astro_spectok.spectra.loaders import UnreadableFileError, _source
 from astro_spectok.spectra.loaders._refusal import MAX_LENGTH
+from astro_spectok.spectra.parts import find_part
 
 N = 200
 WAVE = 4000.0 + 2 * np.arange(N)
@@ -49,7 +50,7 @@ def rows(*columns, separator=" ", end="\n"):
     return "".join(separator.join(f"{value:.7g}" for value in row) + end for row in zip(*columns, strict=True))
 
 
-def check(found, *, number=1, error=ERROR, medium=None, bad=0, unit=None):
+def check(found, *, number=1, error=ERROR, medium=None, bad=0, unit=None, parts=None):
     """The first spectrum has the axis, flux, error and medium that are right, in order of wavelength."""
     spectra = [found] if isinstance(found, Spectrum) else list(found)
     assert len(spectra) == number
@@ -69,6 +70,8 @@ def check(found, *, number=1, error=ERROR, medium=None, bad=0, unit=None):
         assert find_medium(meta=first.meta) == (medium, "header")
     if unit is not None:
         assert first.flux.unit.is_equivalent(u.Unit(unit))
+    if parts is not None:
+        assert [find_part(spectrum.meta) for spectrum in spectra] == parts
     return spectra
 
 
@@ -112,6 +115,19 @@ FITS = {
     "MaStar": (
         [primary(), table("S", MANGAID=["a", "b"], WAVE=np.stack([WAVE] * 2), FLUX=np.stack([FLUX] * 2),
                           IVAR=np.stack([ERROR**-2] * 2), MASK=np.zeros((2, N), int))], {"medium": "vacuum"}),
+    "rows of Stokes": (
+        [primary(np.stack([FLUX, FLUX / 100, FLUX / 90]), CTYPE2="STOKES", CRVAL2=1.0, CDELT2=1.0, CRPIX2=1.0, **AXIS)],
+        {"error": None}),
+    "rows by cards": (
+        [primary(np.stack([FLUX, ERROR, 50 * FLUX, 0 * FLUX]), ROW1="Spectrum", ROW2="Error", ROW3="Spectrum_nocalib",
+                 ROW4="Sky", **AXIS)], {}),
+    "science and noise of an arm": (
+        [primary(), image("RED_SCIENCE", FLUX, **AXIS), image("RED_NOISE", ERROR),
+         image("RED_TELLURIC", 0 * FLUX)], {}),
+    "orders of STIS": (
+        [primary(TELESCOP="HST"), table("SCI", SPORDER=np.array([91, 90]), WAVELENGTH=np.stack([WAVE, WAVE + 390]),
+                                        FLUX=np.stack([FLUX] * 2), ERROR=np.stack([ERROR] * 2))],
+        {"number": 2, "medium": "vacuum", "parts": ["order 91", "order 90"]}),
     "HARPS-N": ([primary(FLUX, INSTRUME="HARPN", **AXIS)], {"error": None, "medium": "air"}),
     "images of one dimension by name": ([primary(), image("SPEC1D", FLUX, **AXIS), image("VAR1D", ERROR**2)], {}),
     "MUSE by MPDAF": (
@@ -155,6 +171,10 @@ TEXT = {
         "wave,flux,err,note\n" + "".join(f"{row.strip()},{'telluric' * (k % 9 == 0)}\n" for k, row in enumerate(
             rows(WAVE, FLUX, ERROR, separator=",").splitlines())), {}),
     "signal-to-noise ratio": (rows(WAVE, FLUX, FLUX / ERROR), {}),
+    "flux over its continuum and not": (rows(WAVE, FLUX, 1e6 * FLUX * (WAVE / 4000)), {"error": None}),
+    "points that were taken out": (
+        lines("{:.1f} {:.6f} {:.6f}").replace(f"{FLUX[7]:.6f} {ERROR[7]:.6f}", "-1.23e34 -1.23e34"), {"bad": 1}),
+    "spec and espec": ("obj,lambda,spec,espec\n" + rows(np.full(N, 7), WAVE, FLUX, ERROR, separator=","), {}),
     "YAML": (f"wave: {WAVE.tolist()}\nflux: {FLUX.tolist()}\n", {"error": None}),
     "dict of Python": (str({"wave": WAVE.tolist(), "flux": FLUX.tolist()}), {"error": None}),
     "numbered fluxes": (

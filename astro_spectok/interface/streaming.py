@@ -101,6 +101,9 @@ def _list_names(chunk):
     out = []
     for path, batch in chunk:
         parts = [info.part for info in batch.info]
+        if len({(info.part, info.name) for info in batch.info}) == 1:
+            # nothing tells them apart
+            parts = [f"{number + 1}" for number in range(len(parts))]
         several = len(set(parts)) > 1
         out += [(str(path), part if several else "") for part in parts]
     return out

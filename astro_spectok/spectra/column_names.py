@@ -113,6 +113,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "rms staterror staterr errflx ferr efl fluxdev errs errors optflamsig boxflamsig optcountssig "
         "boxcountssig fluxerrors fluxerrs fluxerrstitched errreduced specerr specsigma specunc toterr "
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
+        "espec eflam efnu dspec dflam dfnu sigspec "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
         "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr "
         "errstis sigmaup uob di er erreur erro errore fehler incertitude incerteza incertidumbre",

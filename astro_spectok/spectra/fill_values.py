@@ -5,9 +5,10 @@ import numpy as np
 
 __all__ = ["find_fill_values"]
 
-#: what stands for no value: netCDF (float, double), IRAF and SDSS (-99 to -9999), 16-bit FITS, "infinity" of many
+#: what stands for no value: netCDF (float, double), IRAF and SDSS (-99 to -9999), 16-bit FITS, "infinity" of many,
+#: points that were taken out of planetary spectra (-1.23e34)
 FILLS = (
-    9.969209968386869e36, 9.96921e36, 1e20, 1e30, 1e35, 1e36, 1e37, 1e38, 3.4028234663852886e38,
+    9.969209968386869e36, 9.96921e36, 1.23e34, 1e20, 1e30, 1e35, 1e36, 1e37, 1e38, 3.4028234663852886e38,
     99.0, 999.0, 9999.0, 99999.0, 999999.0, 32768.0, 32767.0, 2147483648.0, 2147483647.0,
 )  # fmt: skip
 _FILLS = np.array(FILLS)

@@ -38,6 +38,7 @@ def find_part(meta):
     words = [
         f"{key} {value}" for key, value in known.items() if isinstance(value, str | Integral) and f"{value}".strip()
     ]
+    words = words or ([f"row {meta['row']}"] if isinstance(meta.get("row"), Integral) else [])
     if words:
         return _tidy(", ".join(words))
     header = meta.get("header")

@@ -166,13 +166,16 @@ def find_sisters(source, flux_hdu, options, among=None):
         if hdu is flux_hdu or not is_image(hdu):
             continue
         own = _squeezed(hdu.shape)
-        role = find_role(hdu.name) if hdu.name and hdu.name.upper() != "PRIMARY" else None
+        role = _find_sister_role(hdu.name, flux_hdu.name) if hdu.name and hdu.name.upper() != "PRIMARY" else None
         if role is not None:
             fits_flux = own == shape or (role.kind in ("wave", "mask") and own == shape[-1:])
             if (
                 fits_flux
                 and role.kind != "flux"
-                and (role.kind not in sisters or role.rank < find_role(sisters[role.kind][0].name).rank)
+                and (
+                    role.kind not in sisters
+                    or role.rank < _find_sister_role(sisters[role.kind][0].name, flux_hdu.name).rank
+                )
             ):
                 sisters[role.kind] = (hdu, read_image(hdu))
         elif own in (shape, shape[-1:]) and (not hdu.name or hdu is source.hdulist[0]):
@@ -194,6 +197,14 @@ def find_sisters(source, flux_hdu, options, among=None):
                 sisters[kind] = (hdu, data)
                 guesses.append(f"{where} holds errors ({KIND_NAMES[kind]}), by its values")
     return sisters, guesses
+
+
+def _find_sister_role(name, flux_name):
+    """What an extension holds by its name, or by what stands behind the word it begins with as the flux does."""
+    role, begins = find_role(name), flux_name.split("_")[0] + "_"
+    if role is None and "_" in flux_name and name.startswith(begins):
+        role = find_role(name[len(begins) :])
+    return role
 
 
 def find_families(source):
@@ -225,8 +236,14 @@ def _first_row(array):
 
 
 def find_row_roles(header, count, *, bands):
-    """Roles of rows (or bands) of an image from ARRAYn, COLn or BANDIDn cards; None if there are none."""
+    """Roles of rows (or bands) of an image from an axis of Stokes or ARRAYn, COLn, ROWn, BANDIDn; None without."""
+    if str(header.get("CTYPE2", "")).strip().upper().startswith("STOKES"):
+        # rows are I, Q, U and V, by number
+        first = 1 - header.get("CRPIX2", 1.0)
+        numbers = [header.get("CRVAL2", 1.0) + (k + first) * header.get("CDELT2", 1.0) for k in range(count)]
+        return ["flux" if k == (numbers.index(1) if 1 in numbers else 0) else None for k in range(count)]
     key = "ARRAY{}" if "ARRAY1" in header else _COLUMN_CARD if _COLUMN_CARD.format(1) in header else "COL{}"
+    key = "ROW{}" if isinstance(header.get("ROW1"), str) and key.format(1) not in header else key
     texts = [header.get(key.format(k)) for k in range(1, count + 1)]
     if bands and not any(isinstance(text, str) for text in texts):
         texts = [header.get(f"BANDID{k}") for k in range(1, count + 1)]

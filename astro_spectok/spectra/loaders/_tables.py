@@ -32,6 +32,9 @@ _ANYTHING = frozenset({"x", "w", "xaxis", "arg"})
 _PLAUSIBLE = (20.0, 5e5)
 _FILTERS = re.compile(r"(?:^|_)(?:filter|band|passband)(?:_?name|_?id)?$")
 _MOST_ARMS = 4
+#: columns that say which order or arm a row of arrays is, and the key of the metadata for it
+_PARTS = {"sporder": "order", "order": "order", "orders": "order", "ordernum": "order", "echorder": "order",
+          "segment": "arm", "arm": "arm", "detector": "arm", "chip": "arm"}  # fmt: skip
 #: words of the Virtual Observatory for what a column is
 _UCD_WAVE, _UCD_FLUX = ("em.wl", "em.freq", "em.energy"), ("phot.flux", "phot.count", "arith.ratio;phot.flux")
 
@@ -278,7 +281,7 @@ def make_drafts(columns, source, options, *, number=None):
         return drafts
     count = len(flux)
     waves = _take_rows(wave, count) if np.ndim(wave) > 1 or wave.dtype == object else [np.asarray(wave)] * count
-    rows = []
+    rows, parts_of = [], _read_parts(columns, count)
     for row, (one, pixels) in enumerate(zip(waves, _take_rows(flux, count), strict=True)):
         if pixels.size < 2 or one.shape != pixels.shape:
             where = "" if number is None else f" of extension {number}"
@@ -286,9 +289,22 @@ def make_drafts(columns, source, options, *, number=None):
             raise source.refuse(reason, "name the columns with columns='WAVE,FLUX,ERR'")
         parts = [None if part is None else np.asarray(part[row]).reshape(-1) for part in (error, mask)]
         parts = [part if part is not None and part.shape == pixels.shape else None for part in parts]
-        own = meta | ({"row": row} if count > 1 else {})
+        own = meta | ({"row": row} | {key: values[row] for key, values in parts_of.items()} if count > 1 else {})
         rows.append(Draft(one, pixels, *parts, meta=own, guesses=list(guesses), **make))
     return _stack(rows)
+
+
+def _read_parts(columns, count):
+    """Which order or arm each row of a table of arrays is, by columns that say so: ``{key: list}``."""
+    found = {}
+    for name in columns.names:
+        key = _PARTS.get(name.lower().replace("_", ""))
+        values = np.asarray(columns.read(name)) if key and key not in found else np.zeros(0)
+        if values.shape == (count,) and values.dtype.kind in "iuUS":
+            found[key] = [
+                one.decode(errors="replace").strip() if isinstance(one, bytes) else one for one in values.tolist()
+            ]
+    return found
 
 
 def _read_resolution(columns, name, flux):

@@ -21,6 +21,9 @@ __all__ = [
 ]  # fmt: skip
 
 _COMMENT = re.compile(r"^\s*(?:(?:#|;|!|%|//|@|\\|\"#|\*)+\s?)+")
+#: scatter of differences of two forms of one flux from pixel to pixel over that of either, and error over flux that
+#: errors in proportion to it have
+_SAME_STEPS, _LIKE_ERRORS = 0.2, (1e-4, 1.0)
 #: also those of Fortran whose exponent has three digits, and no letter before it
 _NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|\d*\.\d+[-+]\d{3})")
 _NOTHING = re.compile(r"^(?:[-+]?(?:nan|inf|infinity)|null|none|indef|masked|n/?a|--|\.\.\.|)$", re.IGNORECASE)
@@ -260,6 +263,21 @@ def _is_repetition(wave, flux, values):
     return bool(to_frequency < _SAME and to_flux > 3 * to_frequency + 1e-6)
 
 
+def _has_same_features(flux, values):
+    """Whether a column is the flux in another form: over its continuum, as codes that synthesize spectra print it too.
+
+    Both differ from pixel to pixel alike, and in level as no error does from its flux.
+    """
+    good = (flux > 0) & (values > 0)
+    if np.count_nonzero(good) < max(LEAST_ROWS, 0.5 * len(good)):
+        return False
+    flux, values = flux[good], values[good]
+    ratio = np.median(values / flux)
+    one, other = (np.diff(np.log(column)) for column in (flux, values))
+    same = np.std(other - one) < _SAME_STEPS * np.std(one)
+    return bool(same and not _LIKE_ERRORS[0] < ratio < _LIKE_ERRORS[1])
+
+
 def guess_names(block):
     """Names for columns that have none: wavelength, flux, and an error where one agrees with the scatter."""
     names = [f"column {k + 1}" for k in range(block.shape[1])]
@@ -275,7 +293,7 @@ def guess_names(block):
             kind = match_error_kind(block[:, 1], values)
             if kind is None and k == 2 and not np.any((values < 0) & ~np.isin(-values, FILLS)):
                 kind = "err"
-            if kind is not None:
+            if kind is not None and (kind == "snr" or not _has_same_features(block[:, 1], values)):
                 names[k] = "err" if kind == "err" else {"var": "variance"}.get(kind, kind)
                 guesses.append(f"column {k + 1} holds errors, by its values")
                 break
