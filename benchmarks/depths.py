@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _few_labels_tasks import FEW_TASKS, choose_rows
+from _kept import Kept
 from _representation_probes import _fit_network, _score, fit_ridge
 from _representation_spectra import open_runner
 from _task_sides import prepare_sides, read_side
@@ -114,29 +115,6 @@ def print_draw(draw):
     more = [f"{name} {x:.0f} s, gain {draw['gain'][name]}" for name, x in draw["fit_s"].items()]
     what = f"{draw['task']} [{draw['score']}, {draw['labels']} labels, {draw['n_test']}, draw {draw['seed']}]"
     print(what, *cells, *more, sep="  ", flush=True)
-
-
-class Kept:
-    """What a run has measured so far, in a file beside that of its figures: another run goes on from it."""
-
-    def __init__(self, path, about):
-        self.path = None if path is None else path.with_name(path.name + ".part")
-        self.content = {"about": about}
-        if self.path is not None and self.path.is_file():
-            found = json.loads(self.path.read_text())
-            # of other weights or limits nothing can be used
-            self.content = found if found.get("about") == about else self.content
-
-    def write(self, **parts):
-        """Keep some more."""
-        self.content |= parts
-        if self.path is not None:
-            self.path.write_text(json.dumps(self.content) + "\n")
-
-    def remove(self):
-        """Forget it: the figures are written."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 def measure_cost(depth, weights, data, task, n):

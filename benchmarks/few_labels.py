@@ -18,7 +18,8 @@ these sets stars that no head has seen are scored, but those with labels are amo
 have seen no labels of LAMOST, VANDELS, and of the sets of SDSS and DESI; and none gives phases, types of supernovae, or
 subtypes.
 
-``--keep`` names a folder for what networks make of each set, for another run.
+``--keep`` names a folder for what networks make of each set, for another run. With ``--json`` finished tasks are kept
+beside the file until all are: the same command goes on from there.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import numpy as np
 import torch
 from _draws import count_ahead
 from _few_labels_tasks import FEW_TASKS, choose_rows
+from _kept import Kept
 from _representation_probes import N_GRID, _fit_network, _score, fit_ridge
 from _representation_spectra import common_range, make_untrained, open_runner, read_spectra, resample_common
 
@@ -111,12 +113,14 @@ def fit_reading(blocks, names, chosen, scored, targets, balanced):
     return fit.predict(others, said[1]) * scale + centre
 
 
-def measure(runners, data, tasks, *, numbers, seeds, cnn, folder):
-    """Rows of scores, one for each draw, by task and number of labels."""
-    rows = []
+def measure(runners, data, tasks, *, numbers, seeds, cnn, folder, kept):
+    """Rows of scores, one for each draw, by task and number of labels; tasks that an earlier run kept are left."""
+    rows = kept.content.get("rows", [])
+    done = {row["task"] for row in rows}
     for few in tasks:
         task = few.task
-        if not all((data / f"{path}.npz").is_file() for path in (*task.train, *task.test)):
+        there = all((data / f"{path}.npz").is_file() for path in (*task.train, *task.test))
+        if task.name in done or not there:
             continue
         columns, features, blocks = prepare(task, data, runners, folder)
         labels = [task.read(one) for one in columns]
@@ -144,7 +148,9 @@ def measure(runners, data, tasks, *, numbers, seeds, cnn, folder):
             rows.append(row | {"asked": number} | scores)
             cells = [f"{name} {np.mean(x):.3f}±{np.std(x):.3f}" for name, x in scores.items()]
             print(f"{task.name} [{kind}, {len(chosen)} labels, {len(scored)}]", *cells, sep="  ", flush=True)
-    return rows
+        kept.write(rows=rows)
+    order = [few.task.name for few in tasks]
+    return sorted((row for row in rows if row["task"] in order), key=lambda row: order.index(row["task"]))
 
 
 def main():
@@ -162,9 +168,12 @@ def main():
     runner = open_runner(options.weights)
     print(f"{runner.loaded.name} ({runner.loaded.sha256[:12]})", flush=True)
     tasks = [few for few in FEW_TASKS if not options.only or any(text in few.task.name for text in options.only)]
+    numbers = [n or None for n in options.labels]
+    about = {"sha256": runner.loaded.sha256, "labels": numbers, "seeds": options.seeds, "cnn": options.cnn}
+    kept = Kept(options.json, about)
     rows = measure(
-        {"weights": runner, "untrained": make_untrained(runner)}, options.data, tasks,
-        numbers=[n or None for n in options.labels], seeds=options.seeds, cnn=options.cnn, folder=options.keep,
+        {"weights": runner, "untrained": make_untrained(runner)}, options.data, tasks, numbers=numbers,
+        seeds=options.seeds, cnn=options.cnn, folder=options.keep, kept=kept,
     )  # fmt: skip
     counts = [row for name in ("linear", "no heads") for row in count_ahead(rows, name)]
     for row in counts:
@@ -177,6 +186,7 @@ def main():
         content = {"weights": runner.loaded.name, "sha256": runner.loaded.sha256, "seeds": options.seeds, "rows": rows}
         content["counts"] = counts
         options.json.write_text(json.dumps(content, indent=1) + "\n")
+        kept.remove()
 
 
 if __name__ == "__main__":
