@@ -52,7 +52,14 @@ def read_galaxies(folder, name):
 
 
 def read_shipped(folder):
-    """Spectra of galaxies in a folder of ppxf: name, (wavelength, flux, error), redshift and resolving power."""
+    """Spectra of galaxies in a folder of ppxf.
+
+    Returns
+    -------
+    list of tuple
+        Name, (wavelength, flux, error), redshift, resolving power of each pixel, and the velocity dispersion that SDSS
+        gives in km/s (0 where it gives none).
+    """
     out = []
     for path in sorted(folder.glob("NGC*_SDSS_DR18.fits")):
         with fits.open(path) as hdus:
@@ -60,8 +67,10 @@ def read_shipped(folder):
             wave = 10.0 ** table["loglam"].astype(float)
             error = np.where(table["ivar"] > 0, 1 / np.sqrt(np.maximum(table["ivar"], 1e-30)), np.inf)
             # pixels of 69 km/s
-            sharp = float(299792.458 / (2.3548 * 69.03 * np.median(table["wdisp"])))
-            out.append((path.stem, (wave, table["flux"].astype(float), error), z, sharp))
+            width = np.where(table["wdisp"] > 0, table["wdisp"], np.nan).astype(float)
+            sharp = 299792.458 / (2.3548 * 69.03 * np.where(np.isfinite(width), width, np.nanmedian(width)))
+            sigma = float(hdus[2].data["VDISP"][0])
+            out.append((path.stem, (wave, table["flux"].astype(float), error), z, sharp, sigma))
     return out
 
 

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from _galaxies_real import SETS, compare_lines, read_galaxies, read_shipped
 from _representation_probes import fit_ridge
+from astropy import units as u
 
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import GalaxyPropertyEstimator
@@ -41,6 +42,8 @@ from astro_spectok.training.galaxy_pool import draw_galaxies, draw_views
 from astro_spectok.training.observed import to_inputs, to_spectra
 
 SNR_EDGES = (3, 10, 30, 100)
+#: unit of the spectra of SDSS: per wavelength
+FLAM = u.Unit("1e-17 erg / (s cm2 AA)")
 #: seeds that trained and calibrated nothing
 TRAIN_SEED, TEST_SEED, FIT_SEED = 9101, 9102, 9103
 
@@ -168,10 +171,10 @@ def compare_ppxf(estimator, python, data, n):
             z = float(objects.z[i])
             if z > 0.4 or not seen.has_errors[i]:
                 continue
-            sharp = float(seen.resolution[i][seen.present[i]].median())
+            sharp = seen.resolution[i][seen.present[i]].double().numpy()
             inputs.append((one, z, sharp))
             error = np.where(ivar > 0, 1 / np.sqrt(np.maximum(ivar, 1e-30)), np.inf)
-            spectra.append((wave / (1 + z), flux.astype(float), error, sharp))
+            spectra.append((wave / (1 + z), flux.astype(float), error, float(np.median(sharp))))
             truth.append([float(objects.labels[name][i]) for name in ("age", "metallicity", "a_v", "sigma_v")])
     spectra, truth = spectra[:n], np.array(truth[:n])
     truth[:, 3] = 10 ** truth[:, 3]
@@ -196,21 +199,19 @@ def compare_shipped(estimator, python, data):
     command = [python, "-c", "import ppxf, pathlib; print(pathlib.Path(ppxf.__file__).parent / 'spectra')"]
     folder = Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
     shipped = read_shipped(folder)
-    spectra = [(w / (1 + z), f, e, r) for _, (w, f, e), z, r in shipped]
+    spectra = [(w / (1 + z), f, e, float(np.median(r))) for _, (w, f, e), z, r, _ in shipped]
     theirs, rows = run_ppxf(python, spectra, data / "emiles_ssp.npz"), []
-    for i, (name, (wave, flux, error), z, sharp) in enumerate(shipped):
-        from astropy import units as u
-
+    for i, (name, (wave, flux, error), z, sharp, sigma) in enumerate(shipped):
         own = estimator.estimate(
-            (wave * u.AA, flux * u.Jy, error * u.Jy), redshift=z, medium="vacuum", resolution=sharp
+            (wave * u.AA, flux * FLAM, error * FLAM), redshift=z, medium="vacuum", resolution=sharp
         )  # fmt: skip
-        row = {"galaxy": name, "z": z}
+        row = {"galaxy": name, "z": z, "sigma_sdss": sigma}
         for key in ("age", "metallicity", "a_v", "sigma_v"):
             value, width = float(getattr(own, key).value), float(getattr(own, f"{key}_err").value)
             other = float(10 ** theirs[key][i] if key == "age" else theirs[key][i])
             row[key] = {"estimator": value, "error": width, "ppxf": other, "sigmas": (value - other) / width}
         rows.append(row)
-        print(name, {key: {a: round(b, 2) for a, b in row[key].items()} for key in row if key not in ("galaxy", "z")})
+        print(name, {key: {a: round(b, 2) for a, b in row[key].items()} for key in row if isinstance(row[key], dict)})
     return rows
 
 

@@ -30,6 +30,7 @@ from _sequences_table import make_sequences_table
 from _sizes_table import make_sizes_table
 from _stellar_tables import make_heads_table, make_stellar_tables, make_white_dwarf_table, plot_kiel_picture
 from _tables import make_table, show, show_snr
+from _transfer_table import make_transfer_table
 from _transients_table import make_exposures_table, make_series_table, make_transients_table
 from _wild_table import make_wild_table
 
@@ -155,6 +156,7 @@ def make_tables():
     tables["small_series"] = make_series_table(read("small_series"))
     tables["exposures"] = make_exposures_table(read("exposures"), read("exposures_unlike"))
     tables["sizes"] = make_sizes_table(read("sizes"))
+    tables["small_transfer"] = make_transfer_table(read("small_transfer"))
     tables["small_few_labels"] = make_few_labels_table(read("small_few_labels"))
     tables["small_few_labels_ahead"] = make_ahead_table(read("small_few_labels"))
     # the model card shows these whether they are there or not

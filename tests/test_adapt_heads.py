@@ -10,7 +10,7 @@ from _adapt import make_labelled
 
 from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say
 from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
-from astro_spectok.adapt.heads_say import ask_heads, find_teaching
+from astro_spectok.adapt.heads_say import ask_heads, find_teaching, list_spreads
 from astro_spectok.adapt.ridge import fit_linear
 from astro_spectok.engine import Runner
 from astro_spectok.example import read_example
@@ -186,6 +186,19 @@ class TestSaid:
         assert fit.weights.shape == (44, 1)
         assert np.flatnonzero(fit.weights[41:]).tolist() == [1]
 
+    def test_same_label(self):
+        """A slope that is expected holds beyond the labels that there are, and is not forced on another label."""
+        rng = np.random.default_rng(4)
+        true = rng.normal(size=(240, 1)) * np.where(np.arange(240) < 200, 0.3, 3.0)[:, None]
+        scores, few = [0.1 * rng.normal(size=(240, 20))], np.arange(15)
+        said = np.concatenate([rng.normal(size=(240, 1)), true + 0.15 * rng.normal(size=(240, 1))], axis=1)
+        errors = {}
+        for name, slopes in (("free", None), ("expected", np.array([np.nan, 1.0])), ("other", np.array([1.0, np.nan]))):
+            fit = fit_linear([scores[0][few]], true[few], [(1,)], said=said[few], slopes=slopes)
+            errors[name] = float(np.sqrt(np.mean((fit.predict([scores[0][200:]], said[200:]) - true[200:]) ** 2)))
+        assert errors["expected"] < 0.8 < 1 < errors["free"]
+        assert errors["other"] == pytest.approx(errors["free"])
+
     def test_nothing_is_said(self, made):
         """Of another quantity the regressions are what they were."""
         scores, said, _ = made
@@ -233,3 +246,6 @@ class TestAsking:
         assert one.said.shape == (4 + sum(sizes),)
         assert one.said[:3].sum() == pytest.approx(1, abs=1e-5)
         assert np.nanmax(np.abs(one.said)) <= 5
+        spreads = list_spreads(runner.network)
+        assert spreads.shape == one.said.shape
+        assert sorted(spreads[np.isfinite(spreads)])[:3] == pytest.approx([0.1, 0.2, 0.28], abs=0.03)

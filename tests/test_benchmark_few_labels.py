@@ -3,8 +3,10 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 
 from astro_spectok.adapt.features import BLOCKS, HEADS
+from astro_spectok.spectra import to_batch
 
 
 def test_ahead_and_behind_by_the_error_of_the_mean_difference_and_by_the_scatter(load):
@@ -81,3 +83,39 @@ def test_table_names_the_best_baseline(load):
 @pytest.mark.parametrize("known", ["labels", "other labels", "none"])
 def test_every_kind_of_knowledge_is_among_the_tasks(load, known):
     assert [one for one in load("_few_labels_tasks").FEW_TASKS if one.known == known]
+
+
+def test_what_was_measured_is_kept_for_the_same_weights_alone(load, tmp_path):
+    kept = load("_kept").Kept
+    first = kept(tmp_path / "figures.json", {"sha256": "a"})
+    first.write(rows=[1, 2])
+    assert kept(tmp_path / "figures.json", {"sha256": "a"}).content["rows"] == [1, 2]
+    assert "rows" not in kept(tmp_path / "figures.json", {"sha256": "b"}).content
+    first.remove()
+    assert "rows" not in kept(tmp_path / "figures.json", {"sha256": "a"}).content
+
+
+def test_stars_are_seen_as_another_survey_sees_them(load):
+    """Pixels of 0.8 Angstrom with the noise that is asked for, bad where the library has a gap; labels are found."""
+    transfer = load("transfer")
+    wavelength = np.concatenate([np.arange(3500, 5000, 0.9), np.arange(5040, 7700, 0.9)])
+    flux = np.full(len(wavelength), 3.0) * transfer.UNIT
+    batch = to_batch([(wavelength * u.AA, flux, 0.01 * flux)], medium="vacuum")
+    x, seen, sigma = transfer.observe(batch, 0, np.random.default_rng(1))
+    bad = ~np.isfinite(seen.value)
+    np.testing.assert_array_equal(bad, (x.value > 4999.5) & (x.value < 5040))
+    snr = np.nanmedian(seen.value) / sigma.value[0]
+    assert 9.9 < snr < 30.1
+    assert np.nanstd(seen.value) == pytest.approx(sigma.value[0], rel=0.05)
+
+    rng = np.random.default_rng(0)
+    true = {name: rng.normal(size=60) for name in transfer.VALUES}
+    said = {name: values + 0.1 * rng.normal(size=60) for name, values in true.items()}
+    blocks = {name: rng.normal(size=(60, 5)).astype(np.float32) for name in BLOCKS}
+    blocks[HEADS] = np.stack([said["feh"] / 0.6, rng.normal(size=60)], 1).astype(np.float32)
+    (row, other, *_) = transfer.measure("x", (blocks, said, true, np.array([0.6, np.nan])), [40], 2)
+    assert row["head"] == pytest.approx(0.1, abs=0.03)
+    assert row["linear"] < 1.5 * row["head"]
+    assert row["no heads"] > 0.5
+    assert other["scale"] == "stretched"
+    assert other["linear"] < other["head"]

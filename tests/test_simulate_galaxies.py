@@ -152,6 +152,10 @@ def test_histories_share_all_light_and_keep_causality(galaxies, history):
     torch.testing.assert_close(shares.sum(1), torch.ones(3))
     torch.testing.assert_close(shares[:, populations.age < 0.02].sum(1), young, atol=1e-4, rtol=0)
     assert (labels["age"] < torch.log10(compute_cosmic_age(z).float()) + 0.1).all()
+    # those that formed early are the oldest that there can be
+    early = draw_histories(populations, torch.full((3,), history), z, 0 * young, Randomness(5), torch.ones(3) > 0)[1]
+    if HISTORIES[history] in ("old", "quenched"):
+        assert (early["age"] > torch.log10(0.5 * compute_cosmic_age(z).float())).all()
     # a mean lies within what it is of, but shares in single precision add up to 1 within some 1e-7 alone
     assert labels["metallicity"].min() >= populations.metallicity.min() - 1e-5
 

@@ -12,7 +12,7 @@ from astropy.table import QTable
 from astro_spectok.adapt.deep import DeepSettings
 from astro_spectok.adapt.features import BLOCKS, HEADS, VECTORS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.groups import check_groups, warn_repeated
-from astro_spectok.adapt.heads_say import find_teaching
+from astro_spectok.adapt.heads_say import find_teaching, list_spreads
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -100,7 +100,7 @@ class SpectrumModel(StoredModel, BaseEstimator):
             raise ValueError(msg)
         grid = FeatureGrid.of_batch(batch, self.frame)
         blocks, _ = make_blocks(batch, readings, grid, spectra.vectors, heads=heads)
-        self.reading_ = LinearReading.begin(grid, blocks)
+        self.reading_ = LinearReading.begin(grid, blocks, list_spreads(runner.network) if heads else None)
         self.deep_ = None
         self._begun = None
         # for as long as it is fitted

@@ -5,7 +5,7 @@ import numpy as np
 
 from astro_spectok.interface.containment import Containment
 
-__all__ = ["ask_heads", "find_teaching"]
+__all__ = ["ask_heads", "find_teaching", "list_spreads"]
 
 #: probability of the class that a head measures below which it is not asked. Solutions of tokens doubt many a cool
 #: giant: of those of CFLIB two in a hundred have less than a tenth for a star
@@ -58,6 +58,27 @@ def ask_heads(batch, solutions, runner, ln_doppler):
         asked = (share >= LEAST_SHARE) & (np.isfinite(shift) | (not head.given))
         parts.append(_ask(batch, np.flatnonzero(asked), name, runner, shift))
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def list_spreads(network):
+    """What a label rises by with each number of `ask_heads`, if it is the label that a head gives.
+
+    Parameters
+    ----------
+    network : `~astro_spectok.network.SpectralNetwork`
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        NaN of what is no label; the redshift as ln(1 + z).
+    """
+    classes = _list_classes(network)
+    parts = [np.full(len(classes), np.nan), np.ones(1)] if classes else []
+    for name in find_teaching(network):
+        head = network.heads[name]
+        spread = head.numbers_spread
+        parts.append(np.full(head.numbers_size, np.nan) if spread is None else spread)
+    return np.concatenate(parts or [np.zeros(0)])
 
 
 def _ask(batch, rows, name, runner, shift):

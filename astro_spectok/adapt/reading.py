@@ -106,17 +106,20 @@ class LinearReading:
     domain: TrainedDomain
 
     @classmethod
-    def begin(cls, grid, blocks):
-        """Components and domain of spectra, labelled or not, without a map."""
+    def begin(cls, grid, blocks, spreads=None):
+        """Components and domain of spectra, labelled or not, without a map.
+
+        ``spreads`` are those of what heads say, as of `~astro_spectok.adapt.heads_say.list_spreads`, if they are asked.
+        """
         components = {name: Components.fit(values) for name, values in blocks.items()}
         scores = [components[name].transform(values) for name, values in blocks.items()]
         usable = np.isfinite(blocks["flux"]).any(axis=1)
         reading = cls(grid, components, [], TrainedDomain.fit([z[usable] for z in scores]))
         # for as long as it is fitted
-        reading._blocks, reading._scores, reading._left = blocks, scores, {}
+        reading._blocks, reading._scores, reading._left, reading._spreads = blocks, scores, {}, spreads
         return reading
 
-    def add_map(self, rows, targets, candidates, *, weights=None, groups=None):
+    def add_map(self, rows, targets, candidates, *, weights=None, groups=None, scale=None):
         """Fit one more map, and return what each spectrum is predicted to be by other folds.
 
         Each fold has components of its own and chooses for itself, so that what it predicts has seen nothing of the
@@ -129,6 +132,8 @@ class LinearReading:
         targets : ndarray, shape (n, k)
         candidates : list of tuple
         weights, groups : ndarray, shape (n,), optional
+        scale : float, optional
+            What the label was divided by; not given of classes.
 
         Returns
         -------
@@ -138,7 +143,8 @@ class LinearReading:
         """
         scores, said = [z[rows] for z in self._scores], self._read_said(candidates)
         own = None if said is None else said[rows]
-        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=own)
+        slopes = None if self._spreads is None or scale is None else self._spreads / scale
+        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=own, slopes=slopes)
         self.maps.append(self._unfold(made, said is not None))
         if len(targets) > MANY:
             return made.left_out, made.spread(scores)
@@ -150,7 +156,7 @@ class LinearReading:
             made = fit_linear(
                 [z[rows[kept]] for z in scores], targets[kept], candidates,
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
-                said=None if own is None else own[kept],
+                said=None if own is None else own[kept], slopes=slopes,
             )  # fmt: skip
             left = [z[rows[out]] for z in scores]
             predicted[out], spread[out] = made.predict(left, None if own is None else own[out]), made.spread(left)
@@ -186,7 +192,7 @@ class LinearReading:
 
     def trim(self):
         """Forget the spectra, and of the components all but those that domain and errors are measured in."""
-        del self._blocks, self._scores, self._left
+        del self._blocks, self._scores, self._left, self._spreads
         self.components = {name: Components(c.mean, c.basis[:FIRST]) for name, c in self.components.items()}
 
     def transform(self, blocks):

@@ -187,7 +187,7 @@ class SpectrumRegressor(RegressorMixin, SpectrumModel):
                 raise ValueError(msg)
             predicted, spread = self.reading_.add_map(
                 known, ((target - centre) / scale)[:, None], candidates,
-                groups=None if groups is None else groups[known],
+                groups=None if groups is None else groups[known], scale=scale,
             )  # fmt: skip
             left_out[known, k] = predicted[:, 0]
             predicted = predicted[:, 0] * scale + centre

@@ -15,6 +15,14 @@ MOST_COMPONENTS, FIRST = 150, 8
 LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
 #: share of the spectra of which a number must be said for labels to begin with it
 LEAST_SAID = 0.9
+#: how much what heads say counts by itself, over all that is fitted to what it leaves, where both do equally well
+ALONE = 1.0
+#: standard errors within which mean square errors are alike
+TRUST = 2.0
+#: relative scatter of slopes around those that heads make one expect: scales of the same label differ little
+LIKELY = 0.1
+#: factor within which a label spreads as what is expected to be the same label
+ALIKE = 2.0
 #: labels for each component of each block that errors are followed along
 LABELS_PER_COMPONENT = 25
 
@@ -108,13 +116,15 @@ def join_first(scores):
     return np.concatenate([z[:, :FIRST] for z in scores], axis=1)
 
 
-def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=None):
+def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=None, slopes=None):
     """Fit with each of several shares of the blocks, and average: to choose one from few labels would be to guess.
 
     Each has the penalty with the least error on what was left out, and counts the more the smaller that error is.
     Where one of the numbers that are said predicts left-out spectra by a straight line better than any of these, it is
     the label already, if on another scale: each share of the blocks is then fitted a second time, to what the line
-    leaves, and the line alone counts as well. Ridge regression has to learn such a line against its penalty.
+    leaves, and the line alone counts as much as all of these. Ridge regression has to learn such a line against its
+    penalty. Where the label may be the very one that a number says, the line is also tried with that slope, so that few
+    labels, and none far from the others, need not tell it.
 
     Parameters
     ----------
@@ -129,6 +139,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
         Spectra that are left out together; each by itself if not given.
     said : ndarray, shape (n, m), optional
         Numbers that may say a label already, 0 where they say nothing; for a single target.
+    slopes : ndarray, shape (m,), optional
+        By what the target rises with each of these if it is the same label; NaN where it cannot be.
 
     Returns
     -------
@@ -137,25 +149,29 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
     none = np.zeros((0 if said is None else said.shape[1], targets.shape[1]))
-    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups)
+    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups, slopes)
     made = []
     for shares in candidates:
         made += _fit_shares(scores, targets, shares, weights, groups, none, begun)
-    if begun is not None and begun.error > min(m.error for m in made[::2]):
-        made = made[::2]  # no label that is said: what is left by the line is no simpler than the label
-    elif begun is not None:
+    if begun is not None and begun.error > (_allow(len(targets)) if begun.given else 1) * min(
+        m.error for m in made[::2]
+    ):
+        begun, made = None, made[::2]  # no label that is said: what is left by the line is no simpler than the label
+    n_made = len(made)
+    if begun is not None:
         empty, shares = np.zeros((sum(z.shape[1] for z in scores), 1)), (0.0,) * len(scores)
         made.append(replace(begun, weights=np.concatenate([empty, begun.weights]), shares=shares))
     errors = np.maximum([m.error for m in made], 1e-300)
     power = max(LEAST_POWER, len(targets) / LABELS_PER_POWER)
     count = (errors / errors.min()) ** -power
+    count[n_made:] *= ALONE * n_made
     count /= count.sum()
 
     def average(values):
         return sum(c * x for c, x in zip(count, values, strict=True))
 
     shares, left_out = average([np.array(m.shares) for m in made]), average([m.left_out for m in made])
-    penalty = float(np.exp(average([np.log(m.penalty) for m in made])))
+    penalty = float(np.exp(np.average([np.log(m.penalty) for m in made[:n_made]], weights=count[:n_made])))
     return LinearMap(
         average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty,
         left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()),
@@ -185,35 +201,62 @@ def _fit_shares(scores, targets, shares, weights, groups, none, begun):
 
 @dataclass(frozen=True)
 class _Line(LinearMap):
-    """A line in one of the numbers that are said, with what it gives for those it was fitted to."""
+    """A line in one of the numbers that are said, with what it gives for those it was fitted to.
+
+    ``given`` says that its slope was expected beforehand.
+    """
 
     fitted: np.ndarray | None = None
+    given: bool = False
 
 
-def _fit_said(said, targets, weights, groups):
-    """The line in one number that predicts left-out spectra best, without a penalty."""
+def _allow(n):
+    """How much larger a mean square error of ``n`` may be than another and still be as good."""
+    return 1 + TRUST * np.sqrt(2 / n)
+
+
+def _fit_said(said, targets, weights, groups, slopes):
+    """The line in one number that predicts left-out spectra best.
+
+    Its slope is free, or expected to be the one that is given, which is preferred if it does as well within an error.
+    """
     best, rows = None, np.arange(len(targets)) if groups is None else groups
     for k in range(said.shape[1]):
         there = said[:, k] != 0  # of the others nothing is said
         if there.mean() < LEAST_SAID or not said[there, k].std() > 0:
             continue
-        left_out = np.empty_like(targets)
         design = np.stack([there.astype(float), said[:, k]], axis=1)
-        gram, inner = (design * weights[:, None]).T @ design, (design * weights[:, None]).T @ targets
-        for number in np.unique(rows):
-            own = rows == number
-            part = design[own] * weights[own, None]
-            left = gram - part.T @ design[own] + 1e-9 * np.diag(np.diag(gram))
-            found = np.linalg.solve(left, inner - part.T @ targets[own])
-            left_out[own] = np.where(there[own, None], design[own] @ found, found[0])
-        error = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
-        if best is None or error < best.error:
-            offset, slope = np.linalg.solve(gram + 1e-9 * np.diag(np.diag(gram)), inner)
-            whole = np.zeros((said.shape[1], 1))
-            whole[k] = slope
-            fitted = np.where(there[:, None], design @ np.stack([offset, slope]), targets)
-            best = _Line(whole, offset, (), PENALTIES[0], left_out, None, error, fitted)
+        line = _fit_line(k, said.shape[1], design, targets, weights, rows)
+        if slopes is not None and 1 / ALIKE < abs(slopes[k]) * said[there, k].std() / targets.std() < ALIKE:
+            expected = _fit_line(k, said.shape[1], design, targets, weights, rows, slopes[k], line.error)
+            line = expected if expected.error < _allow(len(targets)) * line.error else line
+        if best is None or line.error < best.error * (_allow(len(targets)) if line.given > best.given else 1.0):
+            best = line
     return best
+
+
+def _fit_line(k, m, design, targets, weights, rows, slope=0.0, error=0.0):
+    """A `_Line` in the number ``k`` of ``m``; with a slope that is expected, if it and the square error are given.
+
+    Where nothing is said the offset stands in.
+    """
+    rest, left_out = targets - slope * design[:, 1:], np.empty_like(targets)
+    gram, inner = (design * weights[:, None]).T @ design, (design * weights[:, None]).T @ rest
+    ridge = 1e-9 * np.diag(np.diag(gram))
+    if slope:
+        ridge[1, 1] += error / (LIKELY * slope) ** 2
+    for number in np.unique(rows):
+        own = rows == number
+        part = design[own] * weights[own, None]
+        found = np.linalg.solve(gram - part.T @ design[own] + ridge, inner - part.T @ rest[own])
+        left_out[own] = np.where(design[own, :1] > 0, design[own] @ found, found[0])
+    left_out += slope * design[:, 1:]
+    offset, change = np.linalg.solve(gram + ridge, inner)
+    whole = np.zeros((m, 1))
+    whole[k] = slope + change
+    fitted = np.where(design[:, :1] > 0, design @ np.stack([offset, whole[k]]), targets)
+    mean_square = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
+    return _Line(whole, offset, (), 0.0, left_out, None, mean_square, fitted, bool(slope))
 
 
 def _find_leverage(scores, shares, weights, penalty):

@@ -191,6 +191,11 @@ class GalaxyHead(Head):
         """One for each label; see `Head.give_numbers`."""
         return len(self.config.names)
 
+    @property
+    def numbers_spread(self):
+        """What each label is over; see `Head`."""
+        return self.spread.double().cpu().numpy()
+
     def give_numbers(self, found):
         """The labels over their spread; see `Head.give_numbers`."""
         return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)

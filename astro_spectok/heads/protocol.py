@@ -108,6 +108,8 @@ class Head(nn.Module):
         Class of the objects that it measures; '' for all.
     numbers_size : int
         How many numbers `give_numbers` gives estimators for labels of one's own; 0 for none.
+    numbers_spread : ndarray, shape (``numbers_size``,), or None
+        What each of these is over, if it is a label over its spread; NaN for others, None for all.
     summary_size : int
         How many numbers `summarise_tokens` gives the embedding; 0 for none.
     domain, calibration, rules, provenance : dict
@@ -140,6 +142,7 @@ class Head(nn.Module):
     begins_with: ClassVar[dict] = {}
     concerns: ClassVar[str] = ""
     numbers_size = 0
+    numbers_spread: Any = None
     summary_size = 0
 
     def __init__(self, config: HeadConfig, network: Any = None) -> None:

@@ -205,6 +205,11 @@ class StellarHead(Head):
         """One for each label; see `Head.give_numbers`."""
         return len(self.names)
 
+    @property
+    def numbers_spread(self):
+        """What each label is over; see `Head`."""
+        return self.spread.double().cpu().numpy()
+
     def give_numbers(self, found):
         """The labels over their spread; see `Head.give_numbers`."""
         return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)

@@ -29,6 +29,8 @@ KINDS = {
     "lyman-break": (0.32, (0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0)),
     "template": (0.03, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
 }
+#: redshifts of galaxies that are near
+NEAR = (0.003, 0.1)
 PASSIVE, FORMING, FADED, LINER_KIND, AGN, BREAK, TEMPLATE = range(len(KINDS))
 
 
@@ -54,7 +56,7 @@ class Galaxies:
         self.curves = compute_curves(torch.exp(self.grid.ln_wavelength(device)))
         self.line_curves = compute_curves(torch.exp(self.nebular.ln_wavelength))
 
-    def draw(self, n, random):
+    def draw(self, n, random, *, near=0.0):
         """Draw galaxies.
 
         Parameters
@@ -62,6 +64,9 @@ class Galaxies:
         n : int
         random : `~astro_spectok.simulate.randomness.Randomness`
             On the device of these galaxies.
+        near : float, optional
+            Share of them that are passive, nearer than a redshift of 0.1, and formed early: of all others hardly one is
+            older than 10 Gyr.
 
         Returns
         -------
@@ -72,10 +77,15 @@ class Galaxies:
         kind = random.host.choice(len(chances), size=n, p=chances / chances.sum())
         if not len(self.templates):
             kind[kind == TEMPLATE] = PASSIVE
+        early = random.host.random(n) < near if near else np.zeros(n, bool)
+        kind[early] = PASSIVE
         z = self._draw_redshift(kind, random)
+        if near:
+            z[torch.from_numpy(early)] = torch.from_numpy(random.host.uniform(*NEAR, early.sum())).to(z)
         names, kind = list(KINDS), torch.from_numpy(kind).to(self.device)
         width = self._draw_alpha_width(kind, random)
-        shares, labels = self._draw_stars(kind, z, width, random)
+        early = torch.from_numpy(early).to(self.device) if near else None
+        shares, labels = self._draw_stars(kind, z, width, random, early)
         flux, template_sigma = self.populations.mix(shares, random)
         flux, a_v, curve_shares = self._add_dust(flux, kind, width, random)
         flux, covered = self._add_ultraviolet(flux, kind, random)
@@ -134,7 +144,7 @@ class Galaxies:
         lineless = (kind == PASSIVE) & random.chance(0.6, n)
         return torch.where(lineless, 0, 10**exponent)
 
-    def _draw_stars(self, kind, z, width, random):
+    def _draw_stars(self, kind, z, width, random, early=None):
         """Shares of the populations, with as many young stars as the lines ask for."""
         chances = torch.tensor([value[1] for value in KINDS.values()], device=self.device, dtype=torch.float32)
         history = torch.multinomial(chances[kind], 1, generator=random.generator)[:, 0]
@@ -144,7 +154,7 @@ class Galaxies:
         # what forms stars at that rate has not been quenched
         history = torch.where((width > 30) & (history == HISTORIES.index("exponential")) & (young > 0),
                               HISTORIES.index("delayed"), history)  # fmt: skip
-        return draw_histories(self.populations, history, z, young, random)
+        return draw_histories(self.populations, history, z, young, random, early)
 
     def _add_dust(self, flux, kind, width, random):
         n = len(flux)

@@ -26,6 +26,8 @@ MILES_OFFSET = 3.4 / LIGHT_SPEED
 YOUNG = ((0.004, -0.45, 0.3), (0.012, -0.3, 0.5), (0.035, -0.1, 0.8))
 #: Gaussian width in ln(wavelength) that the templates have, near 5000 Angstrom
 EMILES_SIGMA = 2.1e-4
+#: ages of the first stars of galaxies that formed early, over that of the universe
+EARLY = (0.75, 0.98)
 FAMILY_SIGMA = {"bpass_vacuum?": 1e-4, "mastar_ssp_vacuum": 2.3e-4, "bc03_air": 2.6e-4}
 
 
@@ -220,7 +222,7 @@ def compute_cosmic_age(z):
     return 13.968 * 2 / (3 * math.sqrt(0.7)) * torch.asinh(math.sqrt(ratio) * (1 + z) ** -1.5)
 
 
-def draw_histories(populations, history, z, young, random):
+def draw_histories(populations, history, z, young, random, early=None):
     """Shares of the light at 5500 Angstrom under random star-formation histories.
 
     Parameters
@@ -233,6 +235,8 @@ def draw_histories(populations, history, z, young, random):
     young : float32 tensor, shape (B,)
         Share of the light that stars younger than 20 Myr give.
     random : `~astro_spectok.simulate.randomness.Randomness`
+    early : bool tensor, shape (B,), optional
+        Those whose first stars are of the first quarter of cosmic time, as in the most massive galaxies.
 
     Returns
     -------
@@ -245,6 +249,9 @@ def draw_histories(populations, history, z, young, random):
     cosmic = compute_cosmic_age(z).float()
     oldest = (cosmic * random.uniform(0.5, 0.98, n)).clamp(0.15, 13.5)[:, None]
     start = torch.where((history == 5)[:, None], oldest * random.uniform(0.2, 1, n, 1), oldest)
+    if early is not None:
+        first = (cosmic * random.uniform(*EARLY, n)).clamp(max=13.5)[:, None]
+        oldest, start = (torch.where(early[:, None], first, one) for one in (oldest, start))
     since = (start - age).clamp(min=0)  # (B, T) time since the first stars
     tau = 10 ** random.uniform(-0.7, 1.2, n, 1)
     quench = 10 ** random.uniform(-1, 0, n, 1) * start.clamp(max=1.0)

@@ -27,8 +27,6 @@ LINES = {"ew_halpha": "halpha", "ew_oiii": "oiii", "ew_hbeta": "hbeta", "ew_oii"
 SNR, SHIFT, AT_ONCE = (3.0, 100.0), 3e-5, 48
 #: fewest galaxies that an error is fitted to
 LEAST = 40
-#: relative error below which a dispersion says by how much all are too large
-PRECISE = 0.2
 #: rules under which nothing is withheld
 OPEN = GALAXY_RULES | {"least_snr": 0.0, "informative": 1e9, "most_dispersion_error": 1e9, "refused": 0.0}
 
@@ -70,7 +68,8 @@ def _measure(estimator, objects, seen, _, level, random):
     """Truth and measurements of galaxies through instruments."""
     spectra = to_inputs(to_spectra(seen))
     rows = [i for i in range(len(seen)) if int((seen.ivar[i] > 0).sum()) > 200]
-    sharp = [float(seen.resolution[i][seen.present[i]].median()) for i in rows]
+    # a single resolving power would be wrong by a third at the ends of many a spectrograph
+    sharp = [seen.resolution[i][seen.present[i]].double().numpy() for i in rows]
     batch = SpectrumBatch.concatenate(
         [to_batch([spectra[i]], medium="vacuum", resolution=r) for i, r in zip(rows, sharp, strict=True)]
     )  # fmt: skip
@@ -141,12 +140,6 @@ def fit_errors(value, error, true):
     return {"scale": float(factor * scale), "share": float(factor * share), "floor": float(factor * floor * unit)}
 
 
-def find_excess(value, error, true):
-    """Median of the square by which well-known velocity dispersions are too large, (km/s)^2; never negative."""
-    sure = error < PRECISE * value
-    return float(max(np.median((value**2 - true**2)[sure]), 0.0)) if sure.sum() >= LEAST else 0.0
-
-
 def calibrate_galaxy(path, data, n, seed, *, report=None):
     """Calibration of the errors of a head for galaxies.
 
@@ -176,11 +169,7 @@ def calibrate_galaxy(path, data, n, seed, *, report=None):
         value, error, true = read_pulls(measured, label)
         if len(value) < LEAST:
             continue
-        excess = find_excess(value, error, true) if label == "sigma_v" else 0.0
-        if excess:
-            corrected = np.sqrt(np.maximum(value**2 - excess, 100.0))
-            value, error = corrected, np.minimum(error * value / corrected, value)
-        out[label] = fit_errors(value, error, true) | ({"excess": excess} if excess else {})
+        out[label] = fit_errors(value, error, true)
     together = [np.concatenate(parts) for parts in zip(*(read_pulls(measured, one) for one in LINES), strict=True)]
     if len(together[0]) >= LEAST:
         out["lines"] = fit_errors(*together)

@@ -27,6 +27,8 @@ LEFT_OUT = ("lyman-break", "template")
 FARTHEST = 1.3
 #: km/s between which half of the velocity dispersions are drawn anew, evenly in the logarithm
 DISPERSION = (45.0, 420.0)
+#: share of the galaxies that are near and formed early: without them hardly any is older than 10 Gyr
+NEAR = 0.12
 #: galaxies that are drawn at once; patches of so many go through a view together
 AT_ONCE, PART = 48, 16
 #: least share of the bins of the lines that a spectrum must fill
@@ -63,7 +65,7 @@ def draw_galaxies(galaxies, n, random, *, snr, instruments=None, sky=None, clean
     snr : tensor, shape (B,)
         None of the four where nothing is left.
     """
-    objects = galaxies.draw(n, random)
+    objects = galaxies.draw(n, random, near=NEAR)
     wanted = [i for i, kind in enumerate(objects.kind) if kind not in LEFT_OUT and objects.z[i] < FARTHEST]
     objects = objects.take(torch.tensor(wanted, dtype=torch.int64))
     wide = torch.exp(random.uniform(*np.log(DISPERSION), len(objects)))
@@ -176,8 +178,10 @@ def make_stars(config, data, n, seed, *, report=None):
     instrument = make_instrument(limits, step, sharp)
     rows = []
     while len(rows) < n:
-        objects = galaxies.draw(min(40, n), random)
-        objects = objects.take(torch.tensor([i for i, kind in enumerate(objects.kind) if kind != "template"]))
+        objects = galaxies.draw(min(40, n), random, near=NEAR)
+        # libraries of another sharpness would make components of it, by which any dispersion could be traded
+        alike = (objects.template_sigma - EMILES_SIGMA).abs() < 1e-6
+        objects = objects.take(torch.tensor([i for i, k in enumerate(objects.kind) if k != "template" and alike[i]]))
         objects.z, objects.sigma = torch.zeros_like(objects.z), torch.zeros_like(objects.sigma)
         objects.line_flux = torch.zeros_like(objects.line_flux)
         truth = observe(objects, [instrument] * len(objects), 1e5, random, clean=True).truth.numpy()
