@@ -11,7 +11,8 @@ from astro_spectok.network import linear as linear_module
 from astro_spectok.network.blocks import Attention, SelfBlock
 from astro_spectok.network.config import get_config
 from astro_spectok.network.linear import Linear, apply_linear, is_plain
-from astro_spectok.network.wavelength import RotaryPhases
+from astro_spectok.network.shared_rows import compute_shared
+from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 
 @pytest.fixture(params=["as it is", "without oneDNN"])
@@ -193,3 +194,41 @@ def test_plain_layers_go_the_fast_way(monkeypatch):
     with torch.inference_mode():
         block(torch.randn(1, 5, config.width), mask, None)
     assert shapes == [(3, False), (config.mlp_ratio, True)]
+
+
+def test_blocks_in_parts_are_the_same(monkeypatch):
+    """A few spectra at a time, without what only longer ones need, and what was given is not lost for the caller."""
+    monkeypatch.setattr(blocks_module, "PART_TOKENS", 22)
+    torch.manual_seed(6)
+    config = get_config("tiny")
+    blocks = [SelfBlock(config).eval() for _ in range(2)]
+    blocks[1].register_forward_hook(lambda module, given, found: found + 0.3)
+    x, mask = torch.randn(5, 11, config.width), torch.arange(11) < torch.tensor([11, 11, 5, 4, 0])[:, None]
+    phases = RotaryPhases(config)(8.3 + 0.3 * torch.rand(5, 11, dtype=torch.float64), x.device)
+    wanted = blocks[1](blocks[0](x, mask, phases), mask, phases).detach()
+    with torch.inference_mode():
+        found = blocks_module.run_in_parts(blocks, x.clone(), mask, phases)
+    torch.testing.assert_close(found[mask], wanted[mask], rtol=1e-5, atol=1e-5)
+    assert not found[2:4, 5:].any()
+
+
+def test_what_wavelengths_alone_decide_is_computed_once_for_a_grid():
+    """Without gradients, where all rows are alike, NaN among them; and the same comes out."""
+    config, counted = get_config("tiny"), []
+
+    def double(x):
+        counted.append(len(x))
+        return 2 * x, x.sum(1)
+
+    rows = torch.tensor([[1.0, torch.nan]]).expand(3, 2)
+    with torch.inference_mode():
+        for given in (rows, rows + torch.arange(3.0)[:, None], rows[:1]):
+            found = compute_shared(double, given)
+            torch.testing.assert_close(found, double(given), equal_nan=True)
+    compute_shared(double, rows)
+    assert counted[::2] == [1, 3, 1, 3]
+    geometry = torch.tensor([[[8.3, 1e-4, 0.0], [8.4, 1e-4, 0.0]]], dtype=torch.float64).expand(3, 2, 3)
+    encoding, resolution = WavelengthEncoding(config), torch.full((3, 2), torch.nan)
+    wanted = encoding(geometry, resolution).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(encoding(geometry, resolution), wanted)

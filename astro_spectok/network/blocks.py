@@ -1,14 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Attention and transformer blocks."""
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from astro_spectok.network.linear import Linear, apply_linear, is_plain, is_plain_inference
+from astro_spectok.network.linear import Linear, add_linear, apply_linear, is_plain, is_plain_inference
 from astro_spectok.network.wavelength import rotate
 
-__all__ = ["Attention", "CrossBlock", "SelfBlock"]
+__all__ = ["Attention", "CrossBlock", "SelfBlock", "run_in_parts"]
+
+#: tokens that pass through the blocks together where no gradients are wanted: what is made of them (2.6 MB at a width
+#: of 160) stays in the processor's cache, which saves a tenth of an embedding
+PART_TOKENS = 1024
 
 
 def _prefers_parts(query):
@@ -24,13 +30,31 @@ def _attend_in_parts(query, key, value, attn_mask):
     return torch.softmax(scores, -1, dtype=query.dtype) @ value
 
 
-def _turn(x, heads, phases):
-    """Turn ``x`` (B, T, D), whose parts are neighbours, by phases in place; None leaves it as it is."""
-    if phases is not None:
-        cos, sin = (p.transpose(1, 2) for p in phases)  # (B, T, 1, d / 2)
-        parts = x.unflatten(-1, (heads, -1, 2))  # (B, T, H, d / 2, 2)
-        torch.view_as_complex(parts).mul_(torch.complex(cos, sin))
+def _mask_keys(mask):
+    """``mask`` (B, S) as attention takes it on a processor, where to look costs less than to mask nothing."""
+    return None if mask.all() else mask[:, None, None, :]
+
+
+def _to_turns(phases):
+    """Phases as complex numbers (B, T, 1, d / 2), or None."""
+    return None if phases is None else torch.complex(*(p.transpose(1, 2) for p in phases))
+
+
+def _turn(x, heads, turns):
+    """Turn ``x`` (B, T, D), whose parts are neighbours, in place; None leaves it as it is."""
+    if turns is not None:
+        torch.view_as_complex(x.unflatten(-1, (heads, -1, 2))).mul_(turns)  # of (B, T, H, d / 2, 2)
     return x
+
+
+def _split(x, heads):
+    """Heads apart: (B, T, D) to (B, H, T, d)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _pair_rows(width, heads, device):
+    """Order of the rows of weights in which the two parts that `rotate` turns are neighbours, (D,)."""
+    return torch.arange(width, device=device).view(heads, 2, -1).transpose(1, 2).flatten()
 
 
 class Attention(nn.Module):
@@ -43,13 +67,10 @@ class Attention(nn.Module):
         self.key_value = Linear(width, 2 * width)
         self.out = Linear(width, width)
 
-    def _split(self, x):
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, d)
-
     def _project(self, x, memory, x_phases, memory_phases):
         """Queries (B, H, T, d), keys and values (B, H, S, d), turned."""
         key, value = self.key_value(memory).chunk(2, dim=-1)
-        query, key, value = self._split(self.query(x)), self._split(key), self._split(value)
+        query, key, value = (_split(part, self.heads) for part in (self.query(x), key, value))
         if x_phases is not None:
             query = rotate(query, x_phases)
         if memory_phases is not None:
@@ -63,20 +84,14 @@ class Attention(nn.Module):
         are taken in such an order that the two parts are neighbours: products of queries with keys do not mind, and
         turning them is one product of complex numbers.
         """
-        width, device = x.shape[-1], x.device
-        rows = torch.arange(width, device=device).view(self.heads, 2, -1).transpose(1, 2).flatten()
-        key_value_rows = torch.cat([rows, torch.arange(width, 2 * width, device=device)])
-        weight, key_value_weight = self.query.weight[rows], self.key_value.weight[key_value_rows]
-        bias, key_value_bias = self.query.bias[rows], self.key_value.bias[key_value_rows]
-        if x is memory and x_phases is memory_phases:
-            weight, bias = torch.cat([weight, key_value_weight]), torch.cat([bias, key_value_bias])
-            both, value = apply_linear(x, weight, bias).split((2 * width, width), dim=-1)
-            query, key = _turn(both, 2 * self.heads, x_phases).chunk(2, dim=-1)
-        else:
-            query = _turn(apply_linear(x, weight, bias), self.heads, x_phases)
-            key, value = apply_linear(memory, key_value_weight, key_value_bias).chunk(2, dim=-1)
-            key = _turn(key, self.heads, memory_phases)
-        return self._split(query), self._split(key), self._split(value)
+        width = x.shape[-1]
+        rows = _pair_rows(width, self.heads, x.device)
+        key_value_rows = torch.cat([rows, torch.arange(width, 2 * width, device=x.device)])
+        query = apply_linear(x, self.query.weight[rows], self.query.bias[rows])
+        both = apply_linear(memory, self.key_value.weight[key_value_rows], self.key_value.bias[key_value_rows])
+        key, value = both.chunk(2, dim=-1)
+        query, key = _turn(query, self.heads, _to_turns(x_phases)), _turn(key, self.heads, _to_turns(memory_phases))
+        return tuple(_split(part, self.heads) for part in (query, key, value))
 
     def weigh(self, x, memory, mask, x_phases=None, memory_phases=None):
         """Attention weights of each head on ``memory`` for each of ``x``, (B, H, T, S); arguments as of `forward`.
@@ -96,8 +111,7 @@ class Attention(nn.Module):
         past = plain and is_plain(self.query, Linear) and is_plain(self.key_value, Linear)
         project = self._project_in_place if past else self._project
         query, key, value = project(x, memory, x_phases, memory_phases)
-        # to look costs less than a mask that masks nothing; elsewhere it would have to be waited for
-        attn_mask = None if plain and mask.all() else mask[:, None, None, :]
+        attn_mask = _mask_keys(mask) if plain else mask[:, None, None, :]
         attend = _attend_in_parts if _prefers_parts(query) else F.scaled_dot_product_attention
         y = attend(query, key, value, attn_mask=attn_mask)  # (B, H, T, d)
         return self.out(y.transpose(1, 2).flatten(2))  # (B, T, D)
@@ -107,10 +121,15 @@ class _Feedforward(nn.Sequential):
     def __init__(self, width, ratio):
         super().__init__(Linear(width, ratio * width), nn.GELU(), Linear(ratio * width, width))
 
+    @property
+    def joins_gelu(self):
+        """Whether the first layer and the activation do just what their classes say, and may be one operation."""
+        first, activation, _ = self
+        return is_plain(first, Linear) and is_plain(activation, nn.GELU) and activation.approximate == "none"
+
     def forward(self, x):
         first, activation, last = self
-        exact = is_plain(activation, nn.GELU) and activation.approximate == "none"
-        if exact and is_plain_inference(x) and is_plain(first, Linear):
+        if is_plain_inference(x) and self.joins_gelu:
             return last(apply_linear(x, first.weight, first.bias, gelu=True))
         return last(activation(first(x)))
 
@@ -131,6 +150,8 @@ class SelfBlock(_Block):
 
     def forward(self, x, mask, phases):
         """Let tokens ``x`` (B, T, D) look at those where ``mask`` (B, T) is True; returns (B, T, D)."""
+        if is_plain_inference(x) and (plain := _PlainBlock.of(self)):
+            return plain.run_in_place(x.clone(memory_format=torch.contiguous_format), mask, _to_turns(phases))
         y = self.norm_attention(x)
         x = x + self.attention(y, y, mask, phases, phases)
         return x + self.feedforward(self.norm_feedforward(x))
@@ -139,6 +160,84 @@ class SelfBlock(_Block):
         """Attention weights of each head on each token, (B, H, T, T); arguments as of `forward`."""
         y = self.norm_attention(x)
         return self.attention.weigh(y, y, mask, phases, phases)
+
+
+class _PlainBlock(NamedTuple):
+    """A `SelfBlock` without gradients: one product for queries, keys and values, and what is added is added in place.
+
+    That takes seven eighths of the time. As in `Attention._project_in_place`, rows of the weights stand in another
+    order.
+
+    Attributes
+    ----------
+    block : `SelfBlock`
+    weight, bias : tensor
+        Of queries, keys and values, (3 D, D) and (3 D,).
+    """
+
+    block: SelfBlock
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    @classmethod
+    def of(cls, block):
+        """That of a block, or None if one of its layers does not do just what its class says."""
+        attention, feedforward = block.attention, block.feedforward
+        layers = attention.query, attention.key_value, attention.out, feedforward[-1]
+        plain = is_plain(attention, Attention) and is_plain(feedforward, _Feedforward) and feedforward.joins_gelu
+        if not (plain and all(is_plain(layer, Linear) for layer in layers)):
+            return None
+        joined = (
+            torch.cat([getattr(layer, name) for layer in (attention.query, attention.key_value)])
+            for name in ("weight", "bias")
+        )
+        width = attention.query.out_features
+        rows = _pair_rows(width, attention.heads, attention.query.weight.device)
+        return cls(block, *(torch.cat([x[:width][rows], x[width : 2 * width][rows], x[2 * width :]]) for x in joined))
+
+    def run_in_place(self, x, mask, turns):
+        """Result of the block for ``x`` (B, T, D), which is overwritten with it."""
+        attention, (first, _, last) = self.block.attention, self.block.feedforward
+        width, heads = x.shape[-1], attention.heads
+        all_parts = apply_linear(self.block.norm_attention(x), self.weight, self.bias)
+        both, value = all_parts.split((2 * width, width), dim=-1)
+        query, key = _turn(both, 2 * heads, turns).chunk(2, dim=-1)
+        y = F.scaled_dot_product_attention(
+            *(_split(part, heads) for part in (query, key, value)), attn_mask=_mask_keys(mask)
+        )
+        add_linear(x, y.transpose(1, 2).flatten(2), attention.out.weight, attention.out.bias)
+        y = apply_linear(self.block.norm_feedforward(x), first.weight, first.bias, gelu=True)
+        return add_linear(x, y, last.weight, last.bias)
+
+
+def run_in_parts(blocks, x, mask, phases):
+    """Output of blocks for ``x`` (B, T, D) without gradients, a few spectra at a time, which stay in the cache.
+
+    Parameters
+    ----------
+    blocks : sequence of `SelfBlock`
+    x : tensor, shape (B, T, D)
+    mask : bool tensor, shape (B, T)
+        Tokens that count; zeros are returned for those behind the last of them.
+    phases : tuple of tensor
+        As `~astro_spectok.network.wavelength.RotaryPhases` gives them.
+
+    Returns
+    -------
+    tensor, shape (B, T, D)
+    """
+    size, found = max(PART_TOKENS // x.shape[1], 1), torch.zeros_like(x)
+    plain = [_PlainBlock.of(block) if is_plain(block, SelfBlock) else None for block in blocks]
+    for start in range(0, len(x), size):
+        # without what only longer spectra of the batch need
+        covered = mask[start : start + size].any(dim=0).nonzero()
+        part = slice(start, start + size), slice(int(covered[-1]) + 1 if len(covered) else 1)
+        y, here, own = x[part].contiguous(), mask[part], tuple(phase[part[0], :, part[1]] for phase in phases)
+        turns = _to_turns(own)
+        for block, quick in zip(blocks, plain, strict=True):
+            y = block(y, here, own) if quick is None else quick.run_in_place(y, here, turns)
+        found[part] = y
+    return found
 
 
 class CrossBlock(_Block):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Linear", "apply_linear", "is_plain", "is_plain_inference"]
+__all__ = ["Linear", "add_linear", "apply_linear", "is_plain", "is_plain_inference"]
 
 
 class Linear(nn.Linear):
@@ -38,9 +38,35 @@ def apply_linear(x, weight, bias=None, *, gelu=False):
     """
     if not (is_plain_inference(x) and weight.dtype == x.dtype and x.numel() and _has_onednn()):
         y = F.linear(x, weight, bias)
+        if gelu and is_plain_inference(y):
+            return torch.ops.aten.gelu_(y)
         return F.gelu(y) if gelu else y
     activation = ("gelu", [], "none") if gelu else ("none", [], "")
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *activation)
+
+
+def add_linear(total, x, weight, bias):
+    """Add the result of a linear layer to a tensor in place: on a CPU without gradients, in single precision.
+
+    MKL adds to what is there while it multiplies.
+
+    Parameters
+    ----------
+    total : tensor, shape (..., out)
+        Contiguous.
+    x : tensor, shape (..., in)
+    weight : tensor, shape (out, in)
+    bias : tensor, shape (out,)
+
+    Returns
+    -------
+    tensor, shape (..., out)
+        The one that was given.
+    """
+    if _has_onednn():
+        return total.add_(apply_linear(x, weight, bias))
+    total.add_(bias).view(-1, len(weight)).addmm_(x.reshape(-1, weight.shape[1]), weight.T)
+    return total
 
 
 def is_plain_inference(x):

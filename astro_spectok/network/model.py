@@ -6,7 +6,7 @@ import contextlib
 import torch
 from torch import nn
 
-from astro_spectok.network.blocks import SelfBlock
+from astro_spectok.network.blocks import SelfBlock, run_in_parts
 from astro_spectok.network.decoder import Decoder
 from astro_spectok.network.detail import filter_detail, local_flux
 from astro_spectok.network.head_inputs import HeadInputs
@@ -18,10 +18,6 @@ from astro_spectok.network.precision import open_autocast
 from astro_spectok.network.wavelength import RotaryPhases, WavelengthEncoding
 
 __all__ = ["SpectralNetwork", "build_network"]
-
-#: tokens that pass through the blocks together where no gradients are wanted: what is made of them (2.6 MB at a width
-#: of 160) stays in the processor's cache, which saves a tenth of an embedding
-PART_TOKENS = 1024
 
 
 class SpectralNetwork(nn.Module):
@@ -122,25 +118,12 @@ class SpectralNetwork(nn.Module):
         with self._autocast():
             x = self.input(patches.channels.flatten(2)) + self.wavelength(patches.grid.geometry, patches.resolution)
             if weights is None and is_plain_inference(x):
-                return self._run_in_parts(x, patches.mask, phases)
+                return run_in_parts(self.blocks, x, patches.mask, phases)
             for block in self.blocks:
                 if weights is not None:
                     weights.append(block.weigh(x, patches.mask, phases))
                 x = block(x, patches.mask, phases)
         return x
-
-    def _run_in_parts(self, x, mask, phases):
-        """Output of the blocks for ``x`` (B, T, width), a few spectra at a time, which stay in the cache."""
-        size, found = max(PART_TOKENS // x.shape[1], 1), torch.zeros_like(x)
-        for start in range(0, len(x), size):
-            # without what only longer spectra of the batch need
-            covered = mask[start : start + size].any(dim=0).nonzero()
-            part = slice(start, start + size), slice(int(covered[-1]) + 1 if len(covered) else 1)
-            y, turns = x[part], tuple(phase[part[0], :, part[1]] for phase in phases)
-            for block in self.blocks:
-                y = block(y, mask[part], turns)
-            found[part] = y
-        return found
 
     def measure_attention(self, patches):
         """Attention weights of each head of each block of the encoder.
@@ -328,7 +311,7 @@ def _init_weights(module, depth):
                 nn.init.zeros_(layer.bias)
 
 
-def build_network(config, heads=()):
+def build_network(config, heads=(), *, random=True):
     """Make a network with random parameters.
 
     Parameters
@@ -336,6 +319,8 @@ def build_network(config, heads=()):
     config : `NetworkConfig`
     heads : mapping of str to `~astro_spectok.heads.Head`, optional
         Their linear layers are initialised as those of the network.
+    random : bool, optional
+        False leaves the parameters as they come, for those that are read from a file next.
 
     Returns
     -------
@@ -356,5 +341,6 @@ def build_network(config, heads=()):
         network = SpectralNetwork(config, heads)
         for parameter in network.parameters():
             parameter.data = parameter.data.float()
-        _init_weights(network, config.encoder_layers)
+        if random:
+            _init_weights(network, config.encoder_layers)
     return network

@@ -4,12 +4,30 @@
 import torch
 
 from astro_spectok.network.patch_grid import patch_positions
+from astro_spectok.network.shared_rows import compute_shared
 
 __all__ = ["resample_features"]
 
 
 def _exact_dtype(device):
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _find_edges(geometry, n_slot):
+    """Edges of the cells of each spectrum, with one more cell between each two tokens: (B, T * (P + 1))."""
+    centre = patch_positions(geometry, n_slot)  # (B, T, P)
+    inner = (centre[..., 1:] + centre[..., :-1]) / 2
+    edges = torch.cat(
+        [1.5 * centre[..., :1] - 0.5 * centre[..., 1:2], inner, 1.5 * centre[..., -1:] - 0.5 * centre[..., -2:-1]], -1
+    )  # (B, T, P + 1)
+    return torch.cummax(edges.flatten(1), dim=1).values  # runs may touch, never cross
+
+
+def _find_cells(edges, x):
+    """The edge at or behind each ``x`` (B, N), and how far across the cell before it ``x`` is."""
+    right = torch.searchsorted(edges.contiguous(), x.contiguous()).clamp(1, edges.shape[1] - 1)
+    left_edge, right_edge = edges.gather(1, right - 1), edges.gather(1, right)
+    return right, ((x - left_edge) / (right_edge - left_edge).clamp_min(1e-12)).clamp(0, 1)
 
 
 def resample_features(features, mask, geometry, low, high):
@@ -36,12 +54,7 @@ def resample_features(features, mask, geometry, low, high):
     """
     exact = _exact_dtype(features.device)
     n_slot = features.shape[2]
-    centre = patch_positions(geometry, n_slot)  # (B, T, P)
-    inner = (centre[..., 1:] + centre[..., :-1]) / 2
-    edges = torch.cat(
-        [1.5 * centre[..., :1] - 0.5 * centre[..., 1:2], inner, 1.5 * centre[..., -1:] - 0.5 * centre[..., -2:-1]], -1
-    )  # (B, T, P + 1)
-    edges = torch.cummax(edges.flatten(1), dim=1).values.contiguous()  # (B, T * (P + 1)); runs may touch, never cross
+    edges = compute_shared(lambda geometry: _find_edges(geometry, n_slot), geometry)  # (B, T * (P + 1))
     size = torch.diff(edges, dim=1).to(features.device)  # one cell more between each two tokens, of value zero
     size = size.to(exact)
 
@@ -53,9 +66,7 @@ def resample_features(features, mask, geometry, low, high):
 
     def at(x):
         """The integral up to ``x`` (B, N), linear inside each cell."""
-        right = torch.searchsorted(edges, x.contiguous()).clamp(1, edges.shape[1] - 1)  # (B, N)
-        left_edge, right_edge = edges.gather(1, right - 1), edges.gather(1, right)
-        part = ((x - left_edge) / (right_edge - left_edge).clamp_min(1e-12)).clamp(0, 1)
+        right, part = compute_shared(_find_cells, edges, x)  # (B, N)
         part = part.to(features.device, exact)[..., None]
         right = right.to(features.device)[..., None].expand(-1, -1, integral.shape[2])
         return torch.lerp(integral.gather(1, right - 1), integral.gather(1, right), part.expand_as(right))

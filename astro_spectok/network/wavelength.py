@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from astro_spectok.network.linear import Linear
+from astro_spectok.network.shared_rows import compute_shared
 
 __all__ = ["RotaryPhases", "WavelengthEncoding", "rotate"]
 
@@ -47,7 +48,11 @@ class WavelengthEncoding(nn.Module):
         Returns
         -------
         tensor, shape (B, T, D)
+            Rows of spectra on one grid may share their memory.
         """
+        return compute_shared(self._encode, geometry, resolution)
+
+    def _encode(self, geometry, resolution):
         device = self.project.weight.device
         phase = _phases(geometry[..., 0], self.reference, _angular_frequencies(*self.frequencies))  # (B, T, F)
         ln_width = torch.log(geometry[..., 1].clamp_min(1e-9))
@@ -83,8 +88,12 @@ class RotaryPhases(nn.Module):
 
     def forward(self, centre, device):
         """Tensors (B, 1, T, head size / 2) of cosines and of sines for ``centre`` (B, T)."""
-        phase = _phases(centre, self.reference, _angular_frequencies(*self.frequencies))[:, None]  # (B, 1, T, d/2)
-        return phase.cos().float().to(device), phase.sin().float().to(device)
+
+        def turn(centre):
+            phase = _phases(centre, self.reference, _angular_frequencies(*self.frequencies))[:, None]  # (B, 1, T, d/2)
+            return phase.cos().float().to(device), phase.sin().float().to(device)
+
+        return compute_shared(turn, centre)
 
 
 def rotate(x, phases):

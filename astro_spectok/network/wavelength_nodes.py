@@ -4,6 +4,8 @@
 import torch
 from torch import nn
 
+from astro_spectok.network.shared_rows import compute_shared
+
 __all__ = ["WavelengthNodes"]
 
 #: values per node that are learned
@@ -36,9 +38,7 @@ class WavelengthNodes(nn.Module):
 
     def forward(self, tokens, mask, centre):
         """Vector (B, E) of ``tokens`` (B, T, D) at ``centre`` (B, T), ln(wavelength), where ``mask`` (B, T) is True."""
-        nodes = self.low + self.spacing * torch.arange(self.number, dtype=torch.float32, device=centre.device)
-        distance = ((centre[:, None] - nodes[:, None]) / (0.5 * self.spacing)).float().to(tokens.device)  # (B, K, T)
-        weight = torch.exp(-0.5 * distance**2) * mask[:, None]
+        weight = compute_shared(self._weigh, centre).to(tokens.device) * mask[:, None]  # (B, K, T)
         total = weight.sum(2, keepdim=True)  # (B, K, 1)
         covered = (total > LEAST_WEIGHT).float()
         # the first value of a token is the level of its patch
@@ -47,3 +47,9 @@ class WavelengthNodes(nn.Module):
         level = means[..., :1]
         level = (level - level.sum(1, keepdim=True) / covered.sum(1, keepdim=True).clamp_min(1)) * covered
         return self.mix(torch.cat([level, means[..., 1:], covered], dim=-1).flatten(1))
+
+    def _weigh(self, centre):
+        """Weight (B, K, T) of tokens at ``centre`` (B, T) around each node."""
+        nodes = self.low + self.spacing * torch.arange(self.number, dtype=torch.float32, device=centre.device)
+        distance = ((centre[:, None] - nodes[:, None]) / (0.5 * self.spacing)).float()
+        return torch.exp(-0.5 * distance**2)
