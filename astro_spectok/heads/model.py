@@ -131,7 +131,7 @@ def _describe(head):
     return {"kind": kinds[0], "config": head.to_dict()}
 
 
-def build_model(config, heads=()):
+def build_model(config, heads=(), *, random=True):
     """Make a network with heads, all with random parameters.
 
     Parameters
@@ -139,6 +139,8 @@ def build_model(config, heads=()):
     config : `ModelConfig` or `~astro_spectok.network.NetworkConfig`
     heads : mapping of str to `HeadConfig` or dict, optional
         More of them, as of `ModelConfig`.
+    random : bool, optional
+        False leaves the parameters as they come, for those that are read from a file next.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def build_model(config, heads=()):
     # as for the network: a default device that the program around has set must not show
     with torch.inference_mode(False), torch.device("cpu"):
         made = {name: build_head(network=config.network, **_describe(head)) for name, head in config.heads.items()}
-    return build_network(config.network, made)
+    return build_network(config.network, made, random=random)
 
 
 def add_head(network: Any, name: str, config: HeadConfig | Mapping[str, Any]) -> Head:

@@ -92,8 +92,10 @@ def find_flux_conversion(unit):
     unit = u.Unit(unit)
     if not isinstance(unit, u.UnrecognizedUnit):
         density, rest = _strip_sky(unit)
-        # a density per energy is one per frequency over the Planck constant
-        for candidate in (density, density * _PLANCK_TIMES):
+        # a density per energy is one per frequency over the Planck constant; what has no unit is none, and finding that
+        # out by conversions takes astropy a tenth of a second
+        plain = density.is_equivalent(u.dimensionless_unscaled)
+        for candidate in () if plain else (density, density * _PLANCK_TIMES):
             for target in _TARGETS:
                 measured = _measure(candidate, target)
                 if measured is not None:

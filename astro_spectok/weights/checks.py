@@ -228,7 +228,7 @@ def _refuse(path, name, rule, got):
 
 @contextlib.contextmanager
 def limit_size(tensors, config, path):
-    """A context in which no more numbers are made than a network of a file of this size has.
+    """A context in which no more numbers are made than a network of a file of this size has, and none drawn for layers.
 
     Parameters
     ----------
@@ -243,8 +243,10 @@ def limit_size(tensors, config, path):
     WeightsError
         More are asked for.
     """
+    from torch.nn import init
     from torch.overrides import TorchFunctionMode
 
+    drawn = init.kaiming_uniform_, init.uniform_, init.normal_
     held = sum(math.prod(shape) for _, shape in tensors.values())
     budget = BESIDE_FACTOR * held + BESIDE
 
@@ -253,6 +255,8 @@ def limit_size(tensors, config, path):
 
         def __torch_function__(self, function, types, args=(), kwargs=None):
             kwargs = kwargs or {}
+            if function in drawn:  # what the file holds takes their place
+                return kwargs["tensor"] if "tensor" in kwargs else args[0]
             if getattr(function, "__name__", "") in _MAKERS:
                 self.made += max(_count_wanted(function, args, kwargs), LEAST_TENSOR)
                 if self.made > budget:

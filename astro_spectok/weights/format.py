@@ -23,6 +23,7 @@ __all__ = [
     "check_path",
     "encode_texts",
     "read_content",
+    "read_file",
     "read_header",
     "read_metadata",
     "read_weights",
@@ -88,9 +89,15 @@ def read_weights(path):
     >>> {"redshift", "spectral_type", "stellar"} <= {head["name"] for head in config["heads"]}
     True
     """
-    raw, tensors = read_content(path)
-    config, _, tensors = _convert(raw, path, unpack_rows(tensors, path))
+    config, _, tensors = read_file(path)
     return config, tensors
+
+
+def read_file(path):
+    """All of a file of weights: the configuration, the metadata as of `read_metadata`, and the tensors."""
+    raw, tensors = read_content(path)
+    config, metadata, tensors = _convert(raw, path, unpack_rows(tensors, path))
+    return config, metadata | {CONFIG_KEY: config}, tensors
 
 
 def read_content(path, key=CONFIG_KEY):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.weights.checks import check_config, check_header, limit_size
-from astro_spectok.weights.format import read_metadata, read_weights, word_remedy, write_weights
+from astro_spectok.weights.format import read_file, word_remedy, write_weights
 from astro_spectok.weights.integrity import compute_sha256
 from astro_spectok.weights.registry import REGISTRY
 from astro_spectok.weights.store import find_weights
@@ -185,8 +185,7 @@ def _load_file(path, device):
     """Read, build, check and identify."""
     import torch
 
-    config, tensors = read_weights(path)
-    metadata = read_metadata(path)
+    config, metadata, tensors = read_file(path)
     network = _build(config, path, metadata)
     expected, retired = name_tensors(network), list_retired(network)
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(retired)}
@@ -298,7 +297,7 @@ def _build(config, path, metadata):
     try:
         # the random numbers of a user must not depend on whether a network was loaded in between
         with torch.random.fork_rng(devices=[]), limit_size(check_header(path), config, path):
-            return build_model(ModelConfig.from_dict(config))
+            return build_model(ModelConfig.from_dict(config), random=False)
     except WeightsError:
         raise
     except Exception as error:  # whatever a configuration of another version or kind of network runs into
