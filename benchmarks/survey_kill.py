@@ -24,9 +24,6 @@ import numpy as np
 
 from astro_spectok import survey
 
-#: seconds after which a run that was killed hangs
-PATIENCE = 300
-
 
 def make_weights(path):
     """Weights of the smallest network: what is tried is not the arithmetic."""
@@ -105,7 +102,7 @@ def count_files(out):
     return len(list((out / "results").glob("part-*.parquet"))) if (out / "results").exists() else 0
 
 
-def run_and_kill(command, out, kind, cluster, rng):
+def run_and_kill(command, out, kind, cluster, rng, patience):
     """Start the command, kill at a random moment, and say what became of it: its status, and text."""
     before = count_files(out)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -121,7 +118,7 @@ def run_and_kill(command, out, kind, cluster, rng):
         with contextlib.suppress(ProcessLookupError):
             os.kill(find_victim(process, kind, cluster, rng), signal.SIGKILL)
     try:
-        text, _ = process.communicate(timeout=PATIENCE)
+        text, _ = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -145,6 +142,9 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--spectra", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--patience", type=float, default=300, help="seconds after which a run hangs: more on a busy machine"
+    )
     args = parser.parse_args()
     rng, hung, runs = random.Random(args.seed), 0, 0
     with tempfile.TemporaryDirectory() as name:
@@ -157,7 +157,7 @@ def main():
             command = [sys.executable, "-m", "astro_spectok", "survey", "embed", str(inputs), "-o", str(out), *options]
             with Cluster(folder) if kind == "scheduler" else contextlib.nullcontext() as cluster:
                 where = ["--scheduler", cluster.address] if cluster else ["--workers", "2"]
-                when, status, text = run_and_kill([*command, *where], out, kind, cluster, rng)
+                when, status, text = run_and_kill([*command, *where], out, kind, cluster, rng, args.patience)
             hung += status == "hangs"
             print(f"{number + 1:3d} {kind:9s} after {when:5.1f} s: {text}; {count_files(out)} files", flush=True)
             if status in (0, 3):
