@@ -113,7 +113,7 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
         return None
     ratio, weight = divide_continuum(ln_wavelength, flux, ivar, CONTINUUM[spectype])
     resolution = assume_resolution(ln_wavelength) if resolution is None else resolution
-    grid = templates.at_resolution(spectype, resolution)  # (bins, 1 + K)
+    grid = templates.pad_at_resolution(spectype, resolution)  # (bins, C)
     position = (ln_wavelength - templates.ln_start) / templates.step
     # pixels that stay within the templates wherever the fit may go
     reach = (WIDTHS * width + BEYOND) / templates.step
@@ -142,6 +142,7 @@ def refine_redshift(ln_wavelength, flux, ivar, spectype, ln1pz, width, *, resolu
     left = place + templates.ln_start, deviation, weight
     amplitudes = (measure_structure(x, place, weight) for x in (ratio, deviation))
     correlation = _measure_correlation(deviation * np.sqrt(weight), place)
+    coefficients = coefficients[: templates.at_resolution(spectype, resolution).shape[1]]
     return Refined(ln1pz, width, evidence, *amplitudes, correlation, coefficients, left)
 
 
@@ -228,26 +229,28 @@ def make_prior(size):
 def _step(grid, at, ratio, weight):
     """One step of the shift in bins, its standard deviation, what the fit leaves, the evidence, and coefficients."""
     index = at.astype(np.int64)
-    part = (at - index).astype(np.float32)[:, None]
+    part, root = (at - index).astype(np.float32), np.sqrt(weight).astype(np.float32)
     # `take` is four times as fast as an index; in place: what is large costs by the number of times it is written
-    left, slope = grid.take(index, axis=0), grid.take(index + 1, axis=0)  # (n, 1 + K)
-    slope -= left
-    model = part * slope
-    model += left
-    prior, expected = make_prior(model.shape[1])
-    root = np.sqrt(weight).astype(np.float32)
-    scaled = np.multiply(model, root[:, None], out=left)
+    scaled, right = grid.take(index, axis=0), grid.take(index + 1, axis=0)  # (n, C)
+    scaled *= (root * (1 - part))[:, None]
+    right *= (root * part)[:, None]
+    scaled += right  # templates on the pixels, over their errors
+    prior, expected = make_prior(scaled.shape[1])
     # Cholesky by LAPACK itself: matrices are so small that the wrapper costs more than they do
     factor, failed = dpotrf(square_pieces(scaled).astype(np.float64) + np.diag(prior))
     if failed:
         return 0.0, None, ratio, -np.inf, None
     coefficients, _ = dpotrs(factor, (scaled.T @ (root * ratio)).astype(np.float64) + prior * expected)
-    single = coefficients.astype(np.float32)
-    deviation = ratio - model @ single
+    # their sum is interpolated, not each
+    first = index[0]
+    total = grid[first : index[-1] + 2] @ coefficients.astype(np.float32)
+    left, slope = total.take(index - first), total.take(index - first + 1)
+    slope -= left
+    deviation = ratio - (left + part * slope)
     gained = weight @ (ratio**2 - deviation**2) - prior @ (coefficients - expected) ** 2
     evidence = 0.5 * (float(gained) + np.sum(np.log(prior))) - np.sum(np.log(np.diag(factor)))
     # a larger redshift moves the spectrum to where the templates are further to the blue
-    gradient = -(slope @ single)
+    gradient = -slope
     overlap, pull = (scaled.T @ (root * x) for x in (gradient, deviation))
     pull = pull - prior * (coefficients - expected)
     by_overlap, by_pull = overlap @ dpotrs(factor, np.stack([overlap, pull], axis=1))[0]

@@ -76,11 +76,33 @@ class RestTemplates:
         ndarray of float32, shape (bins, 1 + K)
             On bins of ``step``, the first at ``ln_start``; made once and then kept.
         """
-        level = min(self.levels, key=lambda one: abs(np.log(one / resolution)))
+        level = self._choose_level(resolution)
         key = spectype, level
         if key not in self._levels:
             self._levels[key] = self._make(spectype, level)
         return self._levels[key]
+
+    def pad_at_resolution(self, spectype, resolution):
+        """The same with columns of zeros up to a multiple of eight: processors work with so many numbers at once.
+
+        Parameters
+        ----------
+        spectype, resolution
+            As for `at_resolution`.
+
+        Returns
+        -------
+        ndarray of float32, shape (bins, C)
+        """
+        level = self._choose_level(resolution)
+        key = spectype, level, "padded"
+        if key not in self._levels:
+            values = self.at_resolution(spectype, level)
+            self._levels[key] = np.pad(values, ((0, 0), (0, -values.shape[1] % 8)))
+        return self._levels[key]
+
+    def _choose_level(self, resolution):
+        return min(self.levels, key=lambda one: abs(np.log(one / resolution)))
 
     def _make(self, spectype, level):
         """Smoothed and on finer bins."""
