@@ -11,7 +11,7 @@ SETS = {"cflib": "CFLIB", "miles": "MILES"}
 
 
 def make_transfer_table(content):
-    """Errors in [Fe/H] by stars, labels and scale, those of metal-poor stars in brackets, and the gain over the head.
+    """Errors in [Fe/H] by stars, labels and scale, and the gain over the head.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ def make_transfer_table(content):
         return NOT_MEASURED
     rows = [
         [SETS[row["stars"]], row["labels"], row["scale"]]
-        + [f"{row[name]:.3f} ({row[f'{name}, poor']:.3f})" for name in READINGS]
+        + [f"{row[name]:.3f} ({row[f'{name}, poor']:.3f}; {row[f'{name}, scatter']:.3f})" for name in READINGS]
         + [f"{100 * (1 - row['linear'] / row['head']):.0f} %"]
         for row in content["rows"]
         if row["label"] == "feh"
     ]
     title = (
-        f"[Fe/H] of stars as DESI would see them, at S/N 10 to 30: rms in dex, below -1 in brackets; weights "
+        f"[Fe/H] of stars as DESI would see them, S/N 10 to 30: rms in dex (below -1; scatter of all); weights "
         f"{content['sha256'][:12]}, {content['rows'][0]['seeds']} draws of the labels"
     )
     return make_table(title, ["stars", "labels", "scale", *READINGS.values(), "gain"], rows)

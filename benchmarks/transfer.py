@@ -7,7 +7,8 @@
 Stars with known [Fe/H], log Teff and log g that the packaged stellar head has not seen, on the pixels of DESI's blue
 and red arms (0.8 Angstrom, 3600 to 7600 Angstrom), at a signal-to-noise ratio between 10 and 30: ``cflib``, those of
 CFLIB that are left out of training and not in MILES; ``miles``, the test set of MILES. Some have labels (at most 85 per
-cent), the others are scored: root mean square of the errors, and the same of metal-poor stars (below -1). The rows:
+cent), the others are scored: root mean square of the errors, the same of metal-poor stars (below -1), and their scatter
+(1.48 times the median absolute deviation), for which hot and odd stars do not count. The rows:
 ``head``, the packaged stellar head as it is; ``line``, a straight line through what it says; ``no heads`` and
 ``linear``, the linear depth of ``astro_spectok.adapt`` without and with what heads say. All of it on the scale of the
 labels, which is nearly that of the head, and on one that is stretched by 1.15 and moved by 0.15, as the scale of
@@ -34,6 +35,7 @@ from astro_spectok.estimators import StellarParameterEstimator
 from astro_spectok.simulate.star_names import name_star
 from astro_spectok.simulate.stellar_library import choose_left_out
 from astro_spectok.spectra import to_batch
+from astro_spectok.utils.constants import SIGMA_PER_MAD
 
 #: Angstrom, edges of the pixels; widest gap between those of a library that is bridged; signal-to-noise ratios
 EDGES, GAP, SNR = np.arange(3600.0, 7610.0, 0.8), 5.0, (10.0, 30.0)
@@ -131,6 +133,8 @@ def measure(name, stars, numbers, seeds):
                     both = np.concatenate(parts), np.concatenate(parts)[np.concatenate(poor)]
                     row[reading], row[f"{reading}, poor"] = (_rms(x) for x in both)
                     row[f"{reading}, draws"] = [_rms(x) for x in parts]
+                    middle = np.abs(both[0] - np.median(both[0]))
+                    row[f"{reading}, scatter"] = SIGMA_PER_MAD * float(np.median(middle))
                 rows.append(row)
                 print_row(row)
     return rows
@@ -143,7 +147,8 @@ def _rms(values):
 def print_row(row):
     """One row as it comes, with the gain over the head."""
     cells = [
-        f"{key} {row[key]:.3f} ({100 * (1 - row[key] / row['head']):+.0f} %, poor {row[f'{key}, poor']:.3f})"
+        f"{key} {row[key]:.3f} ({100 * (1 - row[key] / row['head']):+.0f} %, "
+        f"poor {row[f'{key}, poor']:.3f}, scatter {row[f'{key}, scatter']:.3f})"
         for key in ("head", "line", "no heads", "linear")
     ]
     print(
