@@ -28,7 +28,7 @@ def make_few_labels_table(content):
     """
     if content is None:
         return NOT_MEASURED
-    title = f"Weights {content['sha256'][:12]}; means and scatter of {content['seeds']} draws of the labels"
+    title = f"Weights {_name_weights(content)}; means and scatter of {content['seeds']} draws of the labels"
     header = ["task, score", "labels", "seen by heads", "best baseline", "untrained", "without heads", "with heads"]
     rows = []
     for row in content["rows"]:
@@ -54,7 +54,7 @@ def make_ahead_table(content):
         return NOT_MEASURED
     title = (
         f"Tasks on which all baselines and the untrained network are beaten, or one of them is not reached; weights "
-        f"{content['sha256'][:12]}. By the standard error of the mean difference over {content['seeds']} draws of the "
+        f"{_name_weights(content)}. By the standard error of the mean difference over {content['seeds']} draws of the "
         "labels, all readings on the same draws; in brackets by the scatter of the differences of single draws"
     )
     rows = [
@@ -63,6 +63,15 @@ def make_ahead_table(content):
         for name in WORDS_READING for row in count_ahead(content["rows"], name)
     ]  # fmt: skip
     return make_table(title, ["reading", "labels", "tasks", "ahead of all", "behind one"], rows)
+
+
+def _name_weights(content):
+    """The weights that rows were measured with, the tasks of each but of the most frequent ones named."""
+    tasks = {}
+    for row in content["rows"]:
+        tasks.setdefault(row.get("sha256", content["sha256"])[:12], {})[row["task"]] = None
+    first, *others = sorted(tasks, key=lambda key: -len(tasks[key]))
+    return first + "".join(f", but {key} for {'; '.join(tasks[key])}" for key in others)
 
 
 def _show(values):

@@ -2,7 +2,7 @@
 """What is learned from few labels with and without what the heads say, beside an untrained network and baselines.
 
     python benchmarks/few_labels.py --data DIR [--weights NAME|PATH] [--labels N ...] [--only TASK ...] [--cnn N ...]
-                                    [--seeds N] [--keep DIR] [--json FILE]
+                                    [--seeds N] [--keep DIR] [--json FILE] [--update]
 
 Tasks and scores are those of ``benchmarks/representation.py``, with labels of LAMOST, subtypes of dwarfs and phases of
 supernovae besides. The rows: ``linear``, the linear depth of ``astro_spectok.adapt``; ``no heads``, the same without
@@ -19,7 +19,8 @@ have seen no labels of LAMOST, VANDELS, and of the sets of SDSS and DESI; and no
 subtypes.
 
 ``--keep`` names a folder for what networks make of each set, for another run. With ``--json`` finished tasks are kept
-beside the file until all are: the same command goes on from there.
+beside the file until all are: the same command goes on from there. With ``--update`` tasks that are not measured stay
+in the file as they were; each row names the weights that it was measured with.
 """
 
 import argparse
@@ -148,12 +149,19 @@ def measure(runners, data, tasks, *, numbers, seeds, cnn, folder, kept):
                     scores.setdefault(name, []).append(float(figure))
             kind = "accuracy" if names is not None else "scatter" if task.scatter else "R2"
             row = {"task": task.name, "known": few.known, "score": kind, "labels": len(chosen), "n_test": len(scored)}
-            rows.append(row | {"asked": number} | scores)
+            rows.append(row | {"asked": number, "sha256": runners["weights"].loaded.sha256} | scores)
             cells = [f"{name} {np.mean(x):.3f}±{np.std(x):.3f}" for name, x in scores.items()]
             print(f"{task.name} [{kind}, {len(chosen)} labels, {len(scored)}]", *cells, sep="  ", flush=True)
         kept.write(rows=rows)
     order = [few.task.name for few in tasks]
     return sorted((row for row in rows if row["task"] in order), key=lambda row: order.index(row["task"]))
+
+
+def add_others(rows, before):
+    """Rows of tasks, and those of other tasks that were measured before, all in the order of the tasks."""
+    order, done = [few.task.name for few in FEW_TASKS], {row["task"] for row in rows}
+    others = [{"sha256": before["sha256"]} | row for row in before["rows"] if row["task"] not in done]
+    return sorted([*rows, *others], key=lambda row: (order.index(row["task"]), row["asked"] or np.inf))
 
 
 def main():
@@ -166,6 +174,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for what networks make of the sets")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--update", action="store_true", help="keep other tasks that are in the file")
     options = parser.parse_args()
     torch.set_num_threads(1)
     runner = open_runner(options.weights)
@@ -178,6 +187,8 @@ def main():
         {"weights": runner, "untrained": make_untrained(runner)}, options.data, tasks, numbers=numbers,
         seeds=options.seeds, cnn=options.cnn, folder=options.keep, kept=kept,
     )  # fmt: skip
+    if options.update and options.json and options.json.is_file():
+        rows = add_others(rows, json.loads(options.json.read_text()))
     counts = [row for name in ("linear", "no heads") for row in count_ahead(rows, name)]
     for row in counts:
         print(

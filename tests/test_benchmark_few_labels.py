@@ -80,6 +80,18 @@ def test_table_names_the_best_baseline(load):
     assert "not measured" in table.make_few_labels_table(None).lower()
 
 
+def test_rows_of_other_weights_stay_and_are_named(load):
+    few, table = load("few_labels"), load("_few_labels_table")
+    first, second, third = (one.task.name for one in few.FEW_TASKS[:3])
+    row = {"known": "none", "score": "R2", "labels": 30, "asked": 30, "linear": [0.1], "no heads": [0.2]}
+    row |= {"untrained": [0.3], "flux": [0.5]}
+    before = {"sha256": "a" * 64, "rows": [row | {"task": name} for name in (first, second, third)]}
+    rows = few.add_others([row | {"task": second, "sha256": "b" * 64}], before)
+    assert [one["task"] for one in rows] == [first, second, third]
+    text = table.make_few_labels_table({"sha256": "b" * 64, "seeds": 1, "rows": rows})
+    assert f"Weights {'a' * 12}, but {'b' * 12} for {second}; means" in text
+
+
 @pytest.mark.parametrize("known", ["labels", "other labels", "none"])
 def test_every_kind_of_knowledge_is_among_the_tasks(load, known):
     assert [one for one in load("_few_labels_tasks").FEW_TASKS if one.known == known]
