@@ -73,7 +73,11 @@ class Counter(TorchDispatchMode):
         self.total = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        count = flop_registry.get(func._overloadpacket)
+        packet = func._overloadpacket
+        # what adds to a tensor in place has as many as what gives a new one
+        count = flop_registry.get(packet) or flop_registry.get(
+            getattr(torch.ops.aten, packet.__name__.rstrip("_"), None)
+        )
         if count is None:
             # in inference mode products come as linear layers, whose parts are what is counted
             with self:

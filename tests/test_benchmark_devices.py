@@ -18,7 +18,8 @@ def test_operations_of_linear_layers_and_attention_are_counted(devices):
     with torch.inference_mode(), counter:
         layer(torch.zeros(7, 30))
         torch.matmul(torch.zeros(4, 5, 6), torch.zeros(4, 6, 3))
-    assert counter.total == 2 * 7 * 30 * 20 + 2 * 4 * 5 * 6 * 3
+        torch.zeros(7, 20).addmm_(torch.zeros(7, 30), torch.zeros(30, 20))
+    assert counter.total == 2 * 2 * 7 * 30 * 20 + 2 * 4 * 5 * 6 * 3
 
 
 def test_differences_are_in_units_of_errors(devices):
