@@ -245,6 +245,16 @@ class TestTransients:
         assert abs(found.phase - -8 * u.day) < 6 * u.day
         assert not found.warn & (TransientFlag.DATES_DISAGREE | TransientFlag.EPOCHS_DISAGREE)
 
+    @pytest.mark.parametrize("between", [60.0, 2000.0])
+    def test_wrong_dates_are_flagged(self, transient_weights, monkeypatch, between):
+        """Also where no phase of the first allows for that of the others."""
+        fake_measure(monkeypatch, *[GALAXY] * 2)
+        times = Time(60000 + np.array([0.0, between]), format="mjd")
+        series = SpectrumSeries(make_transients((2.0, 12.0), 0.1, snr=100.0), times)
+        found = TransientEstimator(transient_weights, "cpu").estimate(series)
+        assert found.type == "Ia"
+        assert TransientFlag.DATES_DISAGREE in found.warn
+
     def test_without_times_no_phase(self, transient_weights, monkeypatch):
         fake_measure(monkeypatch, *[GALAXY] * 2)
         found = TransientEstimator(transient_weights, "cpu").estimate(SpectrumSeries(make_transients((2.0, 12.0), 0.1)))

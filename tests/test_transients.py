@@ -151,6 +151,8 @@ class TestEstimate:
         found = TransientEstimator(transient_weights, "cpu", assume_transient=True).estimate(one)
         assert found.type in ("Ia", "II", "Ic")
         assert found.p_transient == 1.0
+        with pytest.raises(TypeError, match="assume_transient must be"):
+            TransientEstimator(transient_weights, "cpu", assume_transient="no").estimate(one)
 
     def test_one_is_like_many(self, transient_weights, monkeypatch):
         fake_measure(monkeypatch, GALAXY)

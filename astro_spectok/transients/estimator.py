@@ -4,6 +4,7 @@
 from os import PathLike
 from typing import Any
 
+import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
@@ -148,6 +149,9 @@ class TransientEstimator(Estimator):
 
     def _prepare(self, obj, medium, resolution):
         """Prepared spectra, what finds the transient of one of them, and the provenance."""
+        if not isinstance(self.assume_transient, bool | np.bool_):
+            msg = f"assume_transient must be True or False; got {self.assume_transient!r}"
+            raise TypeError(msg)
         redshifts = RedshiftEstimator(self.weights, self.device, self.batch_tokens)
         prepared = prepare(redshifts, obj, medium=medium, resolution=resolution)
         head, rule = find_transient_head(prepared.runner)

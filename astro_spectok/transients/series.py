@@ -61,11 +61,9 @@ def find_course(posteriors, days, kind, library, ln1pz):
         near = np.abs(one.ln1pz - ln1pz) <= REACH
         log_weight = one.calibration.phase_power * logsumexp(one.log_templates[near][:, own], axis=0)
         log_weight = log_weight - logsumexp(log_weight)
-        distance = (TRIED[:, None] + day - library.phase[own]) / SMEARED
-        log_p = logsumexp(log_weight - 0.5 * distance**2, axis=1)
-        log_p = np.logaddexp(log_p, np.log(CORRUPT / len(TRIED)))
-        total += log_p
-        best += log_p.max()
+        total += _smear_phases(TRIED + day, log_weight, library.phase[own])
+        # its own phase, which the first may have no phase for
+        best += _smear_phases(TRIED, log_weight, library.phase[own]).max()
     p = np.exp(total - total.max())
     p /= p.sum()
     mean = float(p @ TRIED)
@@ -74,6 +72,12 @@ def find_course(posteriors, days, kind, library, ln1pz):
     return Phase(mean, float(np.hypot(sigma, floor / np.sqrt(len(posteriors))))), bool(
         best - total.max() > STRAINED * max(len(posteriors) - 1, 1)
     )
+
+
+def _smear_phases(tried, log_weight, phases):
+    """ln of how probable phases are by weighted templates, or of those of a corrupt spectrum: ndarray (tried,)."""
+    log_p = logsumexp(log_weight - 0.5 * ((tried[:, None] - phases) / SMEARED) ** 2, axis=1)
+    return np.logaddexp(log_p, np.log(CORRUPT / len(TRIED)))
 
 
 def join_found(found, classes, days, head):
