@@ -17,7 +17,7 @@ from astro_spectok import embed, embed_table, tokenize
 from astro_spectok.adapt import SpectrumClassifier, SpectrumIndex, SpectrumRegressor, SpectrumSet
 from astro_spectok.cli.command import main
 from astro_spectok.estimators import RedshiftEstimator
-from astro_spectok.exceptions import SpectokWarning, WeightsError
+from astro_spectok.exceptions import FlaggedSpectraWarning, SpectokWarning, WeightsError
 from astro_spectok.network import Axis, NetworkConfig, get_config
 from astro_spectok.spectra import InputFlag
 from astro_spectok.spectra.sequences import measure_axis, to_sequences
@@ -360,6 +360,19 @@ def test_shell_trains(tmp_path, capsys):
     assert "step 2/2" in said
     config = load_weights(said.split()[-1]).network.config
     assert (config.axis.kind, config.axis.high, config.patch) == ("wavenumber", 534.0, 8)
+
+
+def test_positions_need_no_unit(tmp_path):
+    """Neither in training, which says what it leaves out, nor after it; numbers with a unit are another axis then."""
+    sequences = [(PLACE, 2 + np.sin(PLACE / 5 + k)) for k in range(3)]
+    settings = {"steps": 1, "batch_tokens": 16}
+    with pytest.warns(FlaggedSpectraWarning, match="1 of 4 sequences .* at least 4 good points"):
+        made = pretrain_sequences(
+            [*sequences, (PLACE[:2], PLACE[:2])], tmp_path, "position", settings=settings, patch=4, **CPU
+        )
+    assert embed(sequences, weights=made, **CPU).shape == (3, 64)
+    with pytest.raises(u.UnitsError, match="got 'mm'"):
+        embed((PLACE * u.mm, PLACE), weights=made, **CPU)
 
 
 def test_shell_learns_and_predicts(weights, tmp_path, capsys):

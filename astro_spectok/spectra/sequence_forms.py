@@ -165,7 +165,7 @@ def _to_quantity(axis, unit):
     if isinstance(axis, u.Quantity) and (axis.unit != u.dimensionless_unscaled or unit is None):
         return axis
     if unit is None:
-        msg = "axis must be a Quantity with a unit, or a Time; got numbers alone; give axis * u.s, say"
+        msg = "axis must be a Quantity with a unit, or a Time; got numbers alone; give axis * u.s, say, or axis_unit"
         raise make_error(InputFlag.BAD_UNITS, u.UnitsError, msg)
     return u.Quantity(np.asarray(axis, float), unit)
 

@@ -52,7 +52,8 @@ def to_sequences(
     on_error : {'flag', 'raise'}, optional
         What becomes of a sequence that cannot be used.
     axis_unit : str or `~astropy.units.Unit`, optional
-        Of axes that have none, as those in text files; such are refused if it is not given.
+        Of axes that have none, as those in text files; such are refused if it is not given, unless that of the weights
+        has none either.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def to_sequences(
         raise ValueError(msg)
     if isinstance(obj, SpectrumBatch):
         return _adopt(obj, axis)
-    parts = []
+    parts, axis_unit = [], "" if axis_unit is None and not axis.unit else axis_unit
     for n, position, reader in list_sequences(obj, axis.kind, axis_unit):
         try:
             part = _convert(reader(), axis, least)
@@ -117,7 +118,7 @@ def measure_axis(obj: Any, kind: str, unit: Any = None) -> tuple[Axis, int]:
         As for `to_sequences`.
     kind : {'wavenumber', 'time', 'position'}
     unit : str or `~astropy.units.Unit`, optional
-        Of the axis; also of those that have none. That of the first sequence that has one if not given.
+        Of the axis; also of those that have none. That of the first sequence if not given; positions may have none.
 
     Returns
     -------
@@ -141,8 +142,9 @@ def measure_axis(obj: Any, kind: str, unit: Any = None) -> tuple[Axis, int]:
     (59.0, 1.0, '1 / cm', 50)
     """
     check_kind(kind, "" if kind == "position" and unit is None else u.Unit(unit or {"time": "d"}.get(kind, "cm-1")))
-    ends, steps, lengths, wrong = [], [], [], "none"
-    for _, _, reader in list_sequences(obj, kind, unit):
+    listed = list_sequences(obj, kind, "" if kind == "position" and unit is None else unit)
+    ends, steps, lengths, wrong = [], [], [], f"of {len(listed)}"
+    for _, _, reader in listed:
         try:
             raw = reader()
             unit = raw.axis_unit if unit is None else u.Unit(unit)

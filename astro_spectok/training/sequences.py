@@ -2,6 +2,7 @@
 """Pretraining on sequences along any linear axis: wavenumbers, times, positions; as on spectra."""
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.heads import ModelConfig
 from astro_spectok.network import NetworkConfig
 from astro_spectok.spectra.sequences import measure_axis, to_sequences
@@ -107,6 +109,10 @@ class SequenceDataset(torch.utils.data.Dataset):
             reason = next((info.message for info in batch.info if info.message), "it is empty")
             msg = f"data must hold a sequence that can be used; got {len(batch)}, of the first: {reason}"
             raise ValueError(msg)
+        if len(usable) < len(batch):
+            reason = next(info.message for info, length in zip(batch.info, batch.lengths, strict=True) if not length)
+            msg = f"{len(batch) - len(usable)} of {len(batch)} sequences cannot be used and are left out: {reason}"
+            warnings.warn(msg, FlaggedSpectraWarning, stacklevel=2)
         self.batch, self.config = batch.take(usable), config
         self.patch, self.axis = ModelConfig.of(model).network.patch, batch.axis
 
@@ -231,7 +237,7 @@ def pretrain_sequences(
     out : path-like
         Directory for checkpoint, log, loss curve and, after the last step, ``<name>.safetensors``.
     axis : {'wavenumber', 'time', 'position'}
-        What they lie along, linearly; a position may have any unit.
+        What they lie along, linearly; a position may have any unit or none.
     axis_unit : str or `~astropy.units.Unit`, optional
         That of the weights, and of axes that have none, as those of text files; of the first sequence if not given.
     patch : int, optional
@@ -254,6 +260,11 @@ def pretrain_sequences(
         ``out`` holds a run and ``resume`` is False.
     ValueError
         No sequence can be used, there is no such axis, or the unit does not fit it.
+
+    Warns
+    -----
+    FlaggedSpectraWarning
+        Some of several sequences cannot be used, and are left out.
 
     Examples
     --------
