@@ -14,6 +14,7 @@ from pathlib import Path
 from _comparison_table import make_comparison_table
 from _depths_table import make_depths_tables
 from _diagrams import plot_diagrams
+from _errors_table import make_errors_table
 from _estimator_tables import make_estimator_tables, plot_reliability
 from _few_labels_table import make_ahead_table, make_few_labels_table
 from _figures import format_figures, make_figures
@@ -145,6 +146,7 @@ def make_tables():
         tables |= {f"{path.stem.removesuffix('_reconstruction')}_{name}": text for name, text in made.items()}
     tables["redrock"] = make_redrock_table(read("redrock"))
     tables["comparison"] = make_comparison_table(read("redrock"), read("specutils"))
+    tables["errors"] = make_errors_table(read("errors"))
     tables["small_files"] = make_files_table(read("small_files"))
     tables["wild_files"] = make_wild_table(read("wild_files"))
     tables |= make_photometry_tables(read("photometry"), read("align"))

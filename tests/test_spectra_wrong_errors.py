@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from astro_spectok.spectra import InputFlag
-from astro_spectok.spectra.wrong_errors import correct_errors
+from astro_spectok.spectra.wrong_errors import correct_errors, find_error_scale
 
 M = 600
 
@@ -74,3 +74,42 @@ def test_no_good_pixel():
     """Rows without one have no errors."""
     flux, ivar = np.ones((1, M), np.float32), np.zeros((1, M), np.float32)
     assert not correct_errors(flux, ivar).any()
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5, 1, 2, 10])
+@pytest.mark.parametrize("half", [False, True])
+def test_what_a_model_leaves_shows_errors(factor, half):
+    """Too large and too small by two and more, in the whole and in one half; right ones stand."""
+    noise, sigma = np.random.default_rng(5).normal(size=2 * M), np.ones(2 * M)
+    sigma[M if half else 0 :] *= factor
+    scale = find_error_scale(noise, sigma)
+    if factor == 1:
+        assert scale is None
+        return
+    for part in np.array_split(scale * sigma, 2):
+        assert np.median(part) == pytest.approx(1, rel=0.15)
+
+
+def test_what_a_model_misses_is_no_noise():
+    """Lines that it lacks, ten times the errors, raise none; and lower none where they stand in noise as stated."""
+    rng, x = np.random.default_rng(6), np.arange(2 * M)
+    lines = sum(rng.normal(0, 10) * np.exp(-0.5 * ((x - centre) / 1.5) ** 2) for centre in rng.uniform(0, 2 * M, 300))
+    left = rng.normal(size=2 * M) + lines
+    assert find_error_scale(left, np.ones(2 * M)) is None
+    assert np.median(find_error_scale(left, np.full(2 * M, 40.0))) > 1 / 40
+
+
+@pytest.mark.parametrize(("shared", "scale"), [((0.2, 0.8, 0.2), 1), ((0.2, 0.8, 0.2), 3), ((1, 1, 1), 3**0.5)])
+def test_noise_that_pixels_share(shared, scale):
+    """Little of it, as after resampling, is noise as any other; of means of three, sums vary as stated for none."""
+    noise = np.convolve(np.random.default_rng(7).normal(size=4 * M + 2), shared, "valid") / np.linalg.norm(shared)
+    found = find_error_scale(noise, np.full(4 * M, 1 if min(shared) == 1 else 1 / scale))
+    if scale == 1:
+        assert found is None
+    else:
+        assert np.median(found) == pytest.approx(scale, rel=0.15)
+
+
+def test_few_pixels_say_nothing():
+    """Less than two stretches."""
+    assert find_error_scale(np.random.default_rng(8).normal(size=200), np.full(200, 0.1)) is None

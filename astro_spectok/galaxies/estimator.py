@@ -153,7 +153,7 @@ class GalaxyPropertyEstimator(Estimator):
         given = _read_redshift(redshift, len(prepared.batch))
         with naming(f"rules of the head {name}", prepared.runner.loaded):
             training = GalaxyTraining.from_head(prepared.runner.network.heads[name])
-        galaxies = find_galaxies(prepared, given, training, bool(self.assume_galaxy), progress)
+        galaxies, prepared = find_galaxies(prepared, given, training, bool(self.assume_galaxy), progress)
         found, warn = find_properties(prepared, name, training, galaxies, progress)
         meta = make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,

@@ -15,6 +15,7 @@ from astro_spectok.interface.inputs import measure_facts
 from astro_spectok.redshift.estimator import COMPARED, solve_spectrum
 from astro_spectok.redshift.fit import assume_resolution
 from astro_spectok.redshift.flags import convert_flags
+from astro_spectok.redshift.measure import measure_all
 from astro_spectok.redshift.signal import has_little_coverage, lacks_signal
 from astro_spectok.redshift.solutions import take_spectrum
 from astro_spectok.redshift.zwarn import RedshiftFlag
@@ -87,7 +88,7 @@ def find_galaxy_head(runner):
 
 
 def find_galaxies(prepared, redshift, training, assume_galaxy, progress):
-    """Redshift of each usable spectrum, found or given: dict of int to `Galaxy`.
+    """Redshift of each usable spectrum, found or given.
 
     Parameters
     ----------
@@ -97,6 +98,12 @@ def find_galaxies(prepared, redshift, training, assume_galaxy, progress):
     training : `~astro_spectok.galaxies.training.GalaxyTraining`
     assume_galaxy : bool
     progress : bool or None
+
+    Returns
+    -------
+    galaxies : dict of int to `Galaxy`
+    prepared : `~astro_spectok.redshift.measure.Prepared`
+        With errors mended, if some were.
     """
     n, out = len(prepared.batch), {}
     given = np.full(n, np.nan) if redshift is None else redshift
@@ -105,18 +112,19 @@ def find_galaxies(prepared, redshift, training, assume_galaxy, progress):
             z, snr = float(given[i]), float(measure_facts(prepared.batch, i)[0])
             out[int(i)] = Galaxy(z, np.nan, np.nan, snr, _judge_signal(prepared.batch, i, snr, training), False)
     if np.isfinite(given).all():
-        return out
-    for i, *measured in prepared.measure(progress):
-        if i not in out:
-            with prepared.contained.member(i):
-                out[i] = _find_galaxy(prepared, i, measured, training, assume_galaxy)
-    return out
+        return out, prepared
+
+    def solve(prepared, i, *measured):
+        return (out[i], None) if i in out else _find_galaxy(prepared, i, measured, training, assume_galaxy)
+
+    found, prepared = measure_all(prepared, solve, progress)
+    return out | found, prepared
 
 
 def _find_galaxy(prepared, i, measured, training, assume_galaxy):
-    """The `Galaxy` of one spectrum."""
+    """The `Galaxy` of one spectrum, and what templates leave of it."""
     posterior, information, types = measured
-    peaks, _, zwarn, snr = solve_spectrum(prepared, i, posterior, information, types, COMPARED)
+    peaks, _, zwarn, snr, left = solve_spectrum(prepared, i, posterior, information, types, COMPARED)
     p_galaxy = float(posterior.class_probability.get(GALAXY, 0.0))
     best = next((peak for peak in peaks if peak.spectype == GALAXY), None)
     flags = _judge_signal(prepared.batch, i, snr, training)
@@ -128,9 +136,9 @@ def _find_galaxy(prepared, i, measured, training, assume_galaxy):
         flags |= GalaxyFlag.NOT_A_GALAXY
     refused = best is None or (p_galaxy < training.rules["refused"] and not assume_galaxy)
     if refused:
-        return Galaxy(np.nan, np.nan, p_galaxy, snr, flags | GalaxyFlag.NOT_A_GALAXY, True)
+        return Galaxy(np.nan, np.nan, p_galaxy, snr, flags | GalaxyFlag.NOT_A_GALAXY, True), left
     require_finite("redshift", best.z, best.z_err, p_galaxy, snr)
-    return Galaxy(best.z, best.z_err, p_galaxy, snr, flags, refused)
+    return Galaxy(best.z, best.z_err, p_galaxy, snr, flags, refused), left
 
 
 def _judge_signal(batch, i, snr, training):

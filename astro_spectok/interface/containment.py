@@ -2,6 +2,7 @@
 """One spectrum never stops the others: what it raises, wherever, becomes its flag and its message."""
 
 import contextlib
+import copy
 import logging
 import warnings
 
@@ -63,6 +64,21 @@ class Containment:
         self.flags[i] |= int(InputFlag.FAILED)
         self.messages[i] = describe_error(error)
         self.failed.append(int(i))
+
+    def follow(self, batch):
+        """The same for other numbers of the same spectra: what fails there is flagged here too.
+
+        Parameters
+        ----------
+        batch : `~astro_spectok.spectra.SpectrumBatch`
+
+        Returns
+        -------
+        Containment
+        """
+        other = copy.copy(self)
+        other.batch = batch
+        return other
 
     @contextlib.contextmanager
     def member(self, i):

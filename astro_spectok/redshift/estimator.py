@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 from astropy import units as u
 from astropy.table import QTable
@@ -27,7 +27,7 @@ from astro_spectok.redshift.flags import (
     find_red_end,
     sum_around,
 )
-from astro_spectok.redshift.measure import prepare
+from astro_spectok.redshift.measure import measure_twice, prepare
 from astro_spectok.redshift.priors import JointPrior, PriorFactors
 from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.result import RedshiftEstimate
@@ -51,6 +51,29 @@ __all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
 COMPARED = 3
 #: probability of the interval that is given
 LEVEL = 0.68
+
+
+class Solved(NamedTuple):
+    """Solutions of a spectrum.
+
+    Attributes
+    ----------
+    peaks : list of `~astro_spectok.redshift.peaks.Peak`
+        The best first, with their errors calibrated.
+    interval : (float, float)
+        Of redshift around the best.
+    zwarn : RedshiftFlag
+    snr : float
+        Median signal-to-noise ratio per pixel.
+    left : tuple of ndarray, or None
+        What templates leave, as of `~astro_spectok.redshift.fit.Refined`.
+    """
+
+    peaks: list
+    interval: tuple[float, float]
+    zwarn: RedshiftFlag
+    snr: float
+    left: tuple | None
 
 
 class RedshiftEstimator(Estimator):
@@ -228,17 +251,17 @@ class RedshiftEstimator(Estimator):
         if prepared.single:
             source = find_source(prepared.runner.loaded)
             alone = {"_batch": prepared.batch, "_tokenize": partial(tokenize, weights=source, device=self.device)}
-        for i, posterior, information, types in prepared.measure(progress):
-            solved = None
-            with prepared.contained.member(i):
-                solved = solve_spectrum(prepared, i, posterior, information, types, count)
-            if solved is None:
-                continue
-            yield i, self._make_result(prepared, i, posterior, types, solved, count, meta | alone)
+
+        def solve(prepared, i, posterior, information, types):
+            solved = solve_spectrum(prepared, i, posterior, information, types, count)
+            return (posterior, types, solved), solved.left
+
+        for i, used, (posterior, types, solved) in measure_twice(prepared, solve, progress):
+            yield i, self._make_result(used, i, posterior, types, solved, count, meta | alone)
 
     def _make_result(self, prepared, i, posterior, types, solved, count, meta):
         """The `RedshiftEstimate` of a spectrum; what it keeps for pictures stands in ``meta`` under its own names."""
-        peaks, interval, zwarn, snr = solved
+        peaks, interval, zwarn, snr, _ = solved
         best, info = peaks[0], prepared.batch.info[i]
         stellar_type, p_stellar_type = choose_type(best.spectype, types)
         kept = {name: meta[name] for name in meta if name.startswith("_")}
@@ -290,10 +313,11 @@ class RedshiftEstimator(Estimator):
             place, joint, types = coadd, whole[0], whole[2]
         if not prior.is_flat:
             joint = joint.apply_factors(prior.take(0))
-        peaks, interval, zwarn, snr = solve_spectrum(prepared, place, joint, joint.information, types, count)
+        solved = solve_spectrum(prepared, place, joint, joint.information, types, count)
+        peaks = solved.peaks
         if not added:
             peaks = sharpen_series(peaks, prepared.calibration, prepared, found, joint.find_peaks(1)[0])
-        solved = peaks, interval, zwarn | flags, snr
+        solved = solved._replace(peaks=peaks, zwarn=solved.zwarn | flags)
         return self._make_result(prepared, place, joint, types, solved, count, meta | {"measured": len(found)})
 
     def _make_meta(self, prepared, call, prior):
@@ -321,7 +345,7 @@ def _check_count(n_best):
 
 
 def solve_spectrum(prepared, i, posterior, information, types, count):
-    """Solutions with their errors calibrated, the interval of probability around the best, flags, and S/N."""
+    """The `Solved` of one spectrum of a batch."""
     batch, grid = prepared.batch, prepared.grid
     facts = measure_facts(batch, i)
     red_end = find_red_end(batch.wavelength[batch.grid(i)], batch.ivar[batch.pixels(i)])
@@ -346,4 +370,4 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
         around = sum_around(posterior, raw[0], calibration.rules)
         if judge_transient(rule, take_spectrum(batch, i), raw[0], information, shown, around) > rule.flagged:
             zwarn |= RedshiftFlag.TRANSIENT_LIKE
-    return peaks, interval, zwarn, shown.snr
+    return Solved(peaks, interval, zwarn, shown.snr, sharp.left)

@@ -10,13 +10,18 @@ from astro_spectok.interface.containment import Containment
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import note_flags, prepare_inputs
 from astro_spectok.redshift.calibration import Calibration, clip_pixel
+from astro_spectok.redshift.fit import MISFIT
 from astro_spectok.redshift.grid import GridCut, RedshiftGrid
 from astro_spectok.redshift.posterior import RedshiftPosterior
 from astro_spectok.redshift.priors import PriorFactors
-from astro_spectok.spectra import SpectrumBatch
+from astro_spectok.spectra import InputFlag, SpectrumBatch
+from astro_spectok.spectra.wrong_errors import find_error_scale
 from astro_spectok.weights.checks import naming
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "measure_all", "measure_twice", "prepare"]
+
+#: of the flux over its continuum: rounding leaves no less
+LEAST_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,14 @@ class Prepared:
         flags = np.append(self.flags, self.flags[like])
         return replace(self, batch=batch, flags=flags, contained=Containment(batch, flags, single=self.single))
 
-    def measure(self, progress=None):
+    def measure(self, progress=None, only=None):
         """Measure all usable spectra.
+
+        Parameters
+        ----------
+        progress : bool, optional
+        only : ndarray of bool, shape (n,), optional
+            Those that are measured; all of them if not given.
 
         Yields
         ------
@@ -88,13 +99,42 @@ class Prepared:
             Probability of each stellar type, if it is a star; empty for weights without a type head.
         """
         heads = [name for name in (self.head, self.type_head) if name is not None]
-        for i, measured in self.contained.run(lambda batch, _: self.runner.measure(batch, heads, progress=progress)):
+
+        def run(part, index):
+            if only is None:
+                return self.runner.measure(part, heads, progress=progress)
+            wanted = np.flatnonzero(only[index])
+            found = self.runner.measure(part.take(wanted), heads, progress=progress)
+            return ((int(wanted[k]), measured) for k, measured in found)
+
+        for i, measured in self.contained.run(run, True if only is None else only):
             found = None
             with self.contained.member(i):
                 found = self._find_posterior(i, measured)
             if found is not None:
                 types = measured.heads.get(self.type_head, {})
                 yield i, *found, {name: float(p) for name, p in types.items()}
+
+    def mend(self, ivar):
+        """The same with other errors of some spectra, which are flagged.
+
+        Parameters
+        ----------
+        ivar : dict of int to ndarray
+            By place in the batch.
+
+        Returns
+        -------
+        Prepared
+        """
+        changed = self.batch.ivar.copy()
+        for i, values in ivar.items():
+            pixels = self.batch.pixels(i)
+            raised = np.median(values[values > 0]) < np.median(changed[pixels][values > 0])
+            self.flags[i] |= int(InputFlag.UNCERTAINTY_RAISED if raised else InputFlag.UNCERTAINTY_ESTIMATED)
+            changed[pixels] = values
+        batch = replace(self.batch, ivar=changed)
+        return replace(self, batch=batch, contained=self.contained.follow(batch))
 
     def read_head(self, name, ln_doppler, progress=None):
         """What a head that reads at rest says of the spectra whose ln(1 + z) is known.
@@ -174,3 +214,86 @@ def prepare(estimator, obj, *, medium, resolution, prior=None):
     types = runner.find_head("spectral_type")
     contained = Containment(batch, flags, single=single)
     return Prepared(batch, runner, flags, single, whole, cut, prior, calibration, name, types, contained)
+
+
+def measure_twice(prepared, solve, progress=None):
+    """Measure all usable spectra, and once more those whose errors are not those of what their solution leaves.
+
+    Parameters
+    ----------
+    prepared : `Prepared`
+    solve : callable
+        Called with ``prepared`` and what `Prepared.measure` yields; returns anything and what templates leave, as
+        of `~astro_spectok.redshift.fit.Refined`.
+    progress : bool, optional
+
+    Yields
+    ------
+    i : int
+        Position in the batch; positions come in no particular order, each once.
+    prepared : `Prepared`
+        With errors mended, if they were.
+    solved
+        Of ``solve``.
+    """
+    wrong = {}
+    for solved in _solve_all(prepared, solve, prepared.measure(progress)):
+        i, _, (answer, left) = solved
+        ivar = _mend_errors(prepared, i, left)
+        if ivar is None:
+            yield i, prepared, answer
+        else:
+            wrong[i] = ivar
+    if not wrong:
+        return
+    mended = prepared.mend(wrong)
+    only = np.zeros(len(prepared.batch), bool)
+    only[list(wrong)] = True
+    for i, _, (answer, _) in _solve_all(mended, solve, mended.measure(progress, only)):
+        yield i, mended, answer
+
+
+def measure_all(prepared, solve, progress=None):
+    """As `measure_twice`, all at once.
+
+    Parameters
+    ----------
+    prepared, solve, progress
+        As there.
+
+    Returns
+    -------
+    answers : dict of int
+        By place.
+    prepared : `Prepared`
+        With errors mended, if some were.
+    """
+    answers, last = {}, prepared
+    for i, used, answer in measure_twice(prepared, solve, progress):
+        # those that were measured twice come last
+        answers[i], last = answer, used
+    return answers, last
+
+
+def _solve_all(prepared, solve, measured):
+    """Yield what ``solve`` makes of each measured spectrum that it does not raise on."""
+    for i, *found in measured:
+        solved = None
+        with prepared.contained.member(i):
+            solved = solve(prepared, i, *found)
+        if solved is not None:
+            yield i, found, solved
+
+
+def _mend_errors(prepared, i, left):
+    """Inverse variances of a spectrum by the scatter of what templates leave; None where the stated ones stand."""
+    unknown = InputFlag.UNCERTAINTY_ESTIMATED
+    if left is None or prepared.filtered is not None or prepared.flags[i] & unknown:
+        return None
+    place, deviation, weight = left
+    scale = find_error_scale(deviation, np.sqrt(np.maximum(1 / weight - MISFIT**2, LEAST_VARIANCE)))
+    if scale is None:
+        return None
+    batch = prepared.batch
+    ln_wavelength = np.log(batch.wavelength[batch.grid(i)])
+    return batch.ivar[batch.pixels(i)] / np.interp(ln_wavelength, place, scale) ** 2

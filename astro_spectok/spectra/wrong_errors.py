@@ -1,13 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Errors that cannot be those of the flux they come with: far larger or far smaller than its scatter."""
+"""Errors that cannot be those of the flux they come with, by its scatter, and by that of what a model leaves of it."""
+
+import itertools
 
 import numpy as np
 
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.noise import estimate_noise
 from astro_spectok.spectra.scatter import TO_SIGMA, measure_tail, take_differences
+from astro_spectok.utils.constants import SIGMA_PER_MAD
+from astro_spectok.utils.medians import find_median
 
-__all__ = ["correct_errors"]
+__all__ = ["correct_errors", "find_error_scale"]
 
 #: pixels from the middle of each row that the first look takes, and fewest good ones that a scatter is measured of
 SAMPLE, LEAST_PIXELS = 384, 32
@@ -20,6 +24,15 @@ BELIEVED = 1000.0
 #: times the stated errors that the scatter must have to be that of errors too small, and what shows that it is noise:
 #: scatter over that at twice the lag, at lags 1 and 2, and its tail over a Gaussian's; lines grow with the lag
 TOO_SMALL, WHITE, GAUSSIAN = 1.8, (0.8, 0.75), 1.3
+#: stretches in which the scatter of what a model leaves is measured, fewest pixels of one, and of all
+STRETCHES, STRETCH, LEAST_LEFT = 8, 128, 256
+#: scatter over the stated errors outside which these are wrong, and share of the stretches that must have it
+BELOW, ABOVE, SHARE = 0.67, 1.5, 0.25
+#: scatter at lags 1 and 2 over that at twice the lag above which it is noise: pixels share some of it with the next, as
+#: resampling leaves it, and none beyond; what a model misses has 0.6 at lag 1 at most, or 0.7 at lag 2
+PIXELS_OWN = (0.62, 0.85)
+#: pixels whose sums are compared where many share, and scatter of these over the stated one that is no chance
+SUMMED, SHARED = 8, 1.3
 
 
 def correct_errors(flux, ivar):
@@ -110,3 +123,84 @@ def _measure_lack(values, stated):
     if not white or excess[0] <= TOO_SMALL:
         return 0.0
     return excess[0] if measure_tail(take_differences(values, 1) / stated[1:-1], 1) < GAUSSIAN else 0.0
+
+
+def find_error_scale(left, sigma):
+    """Times the stated errors that noise scatters, by what a model leaves of a spectrum; its lines are then no noise.
+
+    Scatter is that of second differences, robustly, in stretches of the spectrum, so that one arm may be wrong. What a
+    model misses is smooth, and grows with the lag; noise is the same from lag 2. Where it grows, the errors are too
+    large only if the scatter is smaller at all lags. Where neighbours differ too little, and pixels farther apart do
+    not, they share their noise, and what is said of it is that of sums over them.
+
+    Parameters
+    ----------
+    left : ndarray of float64, shape (n,)
+        Of the good pixels, in order.
+    sigma : ndarray of float64, shape (n,)
+        Their stated errors, positive.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,), or None
+        None where the errors can be believed, or nothing can be said.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_spectok.spectra.wrong_errors import find_error_scale
+    >>> noise, half = np.random.default_rng(0).normal(0, 1, 2000), np.repeat([1.0, 0.2], 1000)
+    >>> find_error_scale(noise, np.ones(2000)) is None
+    True
+    >>> scale = find_error_scale(noise, half)
+    >>> print(f"{np.median(scale[:1000]):.0f} {np.median(scale[1000:]):.0f}")
+    1 5
+    """
+    if len(left) < LEAST_LEFT:
+        return None
+    count = min(STRETCHES, len(left) // STRETCH)
+    first, second = (_measure_stretches(left, sigma, lag, count) for lag in (1, 2))
+    # nearly all spectra end here
+    if not (_is_wrong(first) or _is_wrong(second)):
+        return None
+    fourth = _measure_stretches(left, sigma, 4, count)
+    own = np.median(first / second) > PIXELS_OWN[0] and np.median(second / fourth) > PIXELS_OWN[1]
+    if own and measure_tail(take_differences(left, 1) / sigma[1:-1], 1) < GAUSSIAN:
+        return _spread(second, len(left)) if _is_wrong(second) else None
+    most = np.max([first, second, fourth], axis=0)
+    if np.mean(most < BELOW) >= SHARE:
+        return _spread(np.minimum(most, 1.0), len(left))
+    if np.median(first) < BELOW and np.median(first / fourth) < PIXELS_OWN[0]:
+        scale = _measure_sums(left, sigma)
+        return np.full(len(left), scale) if scale > SHARED else None
+    return None
+
+
+def _is_wrong(scale):
+    """Whether scatter and stated errors do not go together in a good part of the stretches."""
+    return max(np.mean(scale < BELOW), np.mean(scale > ABOVE)) >= SHARE
+
+
+def _spread(scale, n):
+    """What holds for stretches for each of ``n`` pixels."""
+    return np.repeat(scale, -(-n // len(scale)))[:n]
+
+
+def _measure_stretches(left, sigma, lag, count):
+    """Scatter of differences at a lag over the stated one, (count,)."""
+    size = -(-len(left) // count)
+    ratio = take_differences(left, lag) / _add_errors(sigma**2, lag)
+    ends = np.maximum(np.arange(count + 1) * size - lag, 0)
+    return np.array([SIGMA_PER_MAD * find_median(ratio[start:stop]) for start, stop in itertools.pairwise(ends)])
+
+
+def _measure_sums(left, sigma):
+    """Scatter of the differences of sums over neighbours over the stated one."""
+    whole = len(left) // SUMMED * SUMMED
+    sums, variance = (values[:whole].reshape(-1, SUMMED).sum(axis=1) for values in (left, sigma**2))
+    return SIGMA_PER_MAD * float(find_median(take_differences(sums, 1) / _add_errors(variance, 1)))
+
+
+def _add_errors(variance, lag):
+    """Standard deviation of second differences at a lag."""
+    return np.sqrt(4 * variance[lag:-lag] + variance[: -2 * lag] + variance[2 * lag :])

@@ -206,7 +206,7 @@ class StellarParameterEstimator(Estimator):
         prepared = self._prepare(series.to_batch(medium=medium, resolution=resolution), None, None)
         name = find_stellar_head(prepared.runner)
         training = StellarTraining.from_head(prepared.runner.network.heads[name])
-        stars = find_stars(prepared, training, True, progress)
+        stars, prepared = find_stars(prepared, training, True, progress)
         prepared.contained.warn()
         rows = make_velocity_rows(prepared.batch, stars, floor)
         arrays = make_arrays(VELOCITY_COLUMNS, len(series)) | rows
@@ -277,7 +277,7 @@ class StellarParameterEstimator(Estimator):
         name = find_stellar_head(prepared.runner)
         with naming(f"rules of the head {name}", prepared.runner.loaded):
             training = StellarTraining.from_head(prepared.runner.network.heads[name])
-        stars = find_stars(prepared, training, self.assume_star, progress)
+        stars, prepared = find_stars(prepared, training, self.assume_star, progress)
         labels, warn = find_labels(prepared, name, training, stars, progress)
         meta = make_provenance(prepared.runner.loaded, call) | {
             "estimator": type(self).__name__,

@@ -10,6 +10,7 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error
 from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.measure import measure_all
 from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
 from astro_spectok.redshift.spectral_type import choose_type
@@ -56,15 +57,23 @@ class Star(NamedTuple):
 
 
 def find_stars(prepared, training, assume_star, progress):
-    """Radial velocity, and how much of a star it is, of each usable spectrum: dict of int to `Star`."""
+    """Radial velocity, and how much of a star it is, of each usable spectrum.
+
+    Returns
+    -------
+    stars : dict of int to `Star`
+    prepared : `~astro_spectok.redshift.measure.Prepared`
+        With errors mended, if some were.
+    """
     if STAR not in prepared.grid.classes:
         msg = f"weights {prepared.runner.loaded.name!r} know no class {STAR}; use others, see `spectok weights list`"
         raise WeightsError(msg)
-    assume, out = {"assume_star": bool(assume_star)}, {}
-    for i, posterior, information, types in prepared.measure(progress):
-        with prepared.contained.member(i):
-            out[i] = _find_star(prepared, i, posterior, information, types, training, assume)
-    return out
+    assume = {"assume_star": bool(assume_star)}
+
+    def solve(prepared, i, posterior, information, types):
+        return _find_star(prepared, i, posterior, information, types, training, assume)
+
+    return measure_all(prepared, solve, progress)
 
 
 def find_labels(prepared, name, training, stars, progress):
@@ -112,7 +121,7 @@ def find_labels(prepared, name, training, stars, progress):
 
 
 def _find_star(prepared, i, posterior, information, types, training, assume):
-    """The `Star` of one spectrum."""
+    """The `Star` of one spectrum, and what templates leave of it."""
     velocity = find_velocity(posterior, prepared.calibration, training.rules, prepared.batch, i)
     p_star, snr = posterior.class_probability[STAR], float(measure_facts(prepared.batch, i)[0])
     known = {"types": types, "covered": training.list_covered(types), "rules": training.rules} | assume
@@ -128,17 +137,9 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
     width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
     z, z_err = float(np.expm1(velocity.ln_doppler)), float(np.exp(velocity.ln_doppler) * width)
     require_finite("radial velocity", z, z_err, p_star, snr)
-    return Star(
-        z,
-        z_err,
-        p_star,
-        snr,
-        types,
-        flags,
-        is_refused(p_star, training.rules, **assume),
-        is_withheld(p_star, **known),
-        velocity.infrared,
-    )
+    refused, withheld = is_refused(p_star, training.rules, **assume), is_withheld(p_star, **known)
+    star = Star(z, z_err, p_star, snr, types, flags, refused, withheld, velocity.infrared)
+    return star, velocity.sharp.left
 
 
 def find_stellar_head(runner):
