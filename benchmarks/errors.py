@@ -5,8 +5,8 @@
 
 N simulated galaxies, quasars and stars in equal parts, half of them as SDSS and half as DESI sees them, at S/N 3, 10,
 30 and 100 per pixel, with Gaussian noise as stated, and N real spectra, of SDSS and LAMOST, are measured as they are
-and with their errors altered in each of `_wrong_errors.WAYS`. ``--data`` is the directory of the test sets, without which
-there are no real ones; ``--train`` that of the public template sets, ``train`` beside it if not given.
+and with their errors altered in each of `_wrong_errors.WAYS`. ``--data`` is the directory of the test sets, without
+which there are no real ones; ``--train`` that of the public template sets, ``train`` beside it if not given.
 
 The JSON file holds what describes the run; ``rows``, one for each way and kind of spectra (``simulated``, ``real``),
 see `score_way`; and ``cost``: processor time of all spectra as stated, over that without a second look at errors.

@@ -15,9 +15,11 @@ from astropy.table import QTable
 from conftest import make_spectrum, rewrite
 from specutils import SpectrumList
 
-from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator
+from astro_spectok.example import list_example_files
 from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.redshift import RedshiftEstimate, RedshiftFlag, RedshiftPosterior
+from astro_spectok.spectra import to_batch
 from astro_spectok.utils.writing import write_table
 
 mpl.use("agg")
@@ -302,3 +304,19 @@ def test_grid_of_the_tests_is_that_of_the_weights(redshift_weights):
     head = load_network(redshift_weights).heads["redshift"]
     for name, z in zip(head.gives, head.redshifts(), strict=True):
         np.testing.assert_allclose(z, GRID.redshift[name], atol=1e-12)
+
+
+@pytest.mark.parametrize("what", [RedshiftEstimator, StellarParameterEstimator])
+def test_wrong_errors_are_mended(packaged_weights, what):
+    """Errors of a real star three times too large, in the whole or in one half, change neither answer nor claims."""
+    batch = to_batch(list_example_files()[0])
+    wavelength, flux, ivar = batch.wavelength[batch.grid(0)], batch.flux, batch.ivar
+    sigma = np.where(ivar > 0, 1 / np.sqrt(np.where(ivar > 0, ivar, 1)), np.nan)
+    half = np.where(np.arange(len(sigma)) < len(sigma) // 2, 1, 3)
+    members = [(wavelength * u.AA, flux * u.one, factor * sigma * u.one) for factor in (1, 3, half)]
+    table = what(device="cpu").estimate(members, medium="vacuum", progress=False)
+    np.testing.assert_allclose(table["snr"], table["snr"][0], rtol=0.25)
+    np.testing.assert_allclose(table["rv_err"].value, table["rv_err"].value[0], rtol=0.3)
+    assert np.ptp(table["rv"]) < table["rv_err"][0]
+    said = what(device="cpu").estimate(members[1], medium="vacuum").meta["guesses"]
+    assert re.match(r"errors are 0\.[23]\d* times those stated", said)

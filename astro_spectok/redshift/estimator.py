@@ -221,7 +221,6 @@ class RedshiftEstimator(Estimator):
         call = self._word_call("estimate", medium=medium, resolution=resolution, posterior=posterior or None)
         meta = self._make_meta(prepared, call, self.prior if prior is None else prior)
         if prepared.single:
-            meta |= describe_input(prepared.batch.info[0])
             ((_, estimate),) = self._measure(prepared, count, meta, progress)
             return estimate
         n = len(prepared.batch)
@@ -257,7 +256,8 @@ class RedshiftEstimator(Estimator):
             return (posterior, types, solved), solved.left
 
         for i, used, (posterior, types, solved) in measure_twice(prepared, solve, progress):
-            yield i, self._make_result(used, i, posterior, types, solved, count, meta | alone)
+            said = describe_input(used.batch.info[0]) if used.single else {}
+            yield i, self._make_result(used, i, posterior, types, solved, count, meta | alone | said)
 
     def _make_result(self, prepared, i, posterior, types, solved, count, meta):
         """The `RedshiftEstimate` of a spectrum; what it keeps for pictures stands in ``meta`` under its own names."""

@@ -127,13 +127,16 @@ class Prepared:
         -------
         Prepared
         """
-        changed = self.batch.ivar.copy()
+        changed, info = self.batch.ivar.copy(), list(self.batch.info)
         for i, values in ivar.items():
-            pixels = self.batch.pixels(i)
-            raised = np.median(values[values > 0]) < np.median(changed[pixels][values > 0])
-            self.flags[i] |= int(InputFlag.UNCERTAINTY_RAISED if raised else InputFlag.UNCERTAINTY_ESTIMATED)
+            pixels, good = self.batch.pixels(i), values > 0
+            scale = float(np.sqrt(np.median(changed[pixels][good] / values[good])))
+            flag = InputFlag.UNCERTAINTY_RAISED if scale > 1 else InputFlag.UNCERTAINTY_ESTIMATED
+            self.flags[i] |= int(flag)
+            said = f"errors are {scale:.2g} times those stated, on the median, by the scatter of what templates leave"
+            info[i] = replace(info[i], guesses=(*info[i].guesses, said))
             changed[pixels] = values
-        batch = replace(self.batch, ivar=changed)
+        batch = replace(self.batch, ivar=changed, info=tuple(info))
         return replace(self, batch=batch, contained=self.contained.follow(batch))
 
     def read_head(self, name, ln_doppler, progress=None):

@@ -32,8 +32,8 @@ class InputFlag(IntFlag):
     """
 
     NONE = 0
-    #: no uncertainty was given, or one that is far larger than the scatter of the flux, or smaller than any calibration
-    #: is good: it was estimated from the scatter
+    #: no uncertainty was given, or one that is far larger than the scatter of the flux, or than that of what templates
+    #: leave, or smaller than any calibration is good: it was estimated from the scatter
     UNCERTAINTY_ESTIMATED = 1
     #: neither keyword, WCS, header nor bands and lines of the atmosphere give the medium: vacuum was assumed
     MEDIUM_ASSUMED = 2
@@ -44,7 +44,8 @@ class InputFlag(IntFlag):
     #: pixels were averaged: they are finer than the weights have learned, or were interpolated or smoothed, so that
     #: neighbours are not independent
     PIXELS_AVERAGED = 16
-    #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel: they were raised
+    #: the stated uncertainties are far smaller than the scatter of the flux from pixel to pixel, or than that of what
+    #: templates leave: they were raised
     UNCERTAINTY_RAISED = 32
     #: a reader of files had to guess a unit, what a column holds or the like: ``meta["guesses"]`` says what
     GUESSED = 64

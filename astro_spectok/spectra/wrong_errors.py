@@ -26,11 +26,14 @@ BELIEVED = 1000.0
 TOO_SMALL, WHITE, GAUSSIAN = 1.8, (0.8, 0.75), 1.3
 #: stretches in which the scatter of what a model leaves is measured, fewest pixels of one, and of all
 STRETCHES, STRETCH, LEAST_LEFT = 8, 128, 256
-#: scatter over the stated errors outside which these are wrong, and share of the stretches that must have it
-BELOW, ABOVE, SHARE = 0.67, 1.5, 0.25
+#: scatter over the stated errors outside which these are wrong (those of good spectra are off by up to 1.4), and share of
+#: the stretches that must have it: an arm, as one red end is often worse than stated
+BELOW, ABOVE, SHARE = 0.6, 1.7, 0.375
 #: scatter at lags 1 and 2 over that at twice the lag above which it is noise: pixels share some of it with the next, as
 #: resampling leaves it, and none beyond; what a model misses has 0.6 at lag 1 at most, or 0.7 at lag 2
 PIXELS_OWN = (0.62, 0.85)
+#: of that, for one stretch alone, which shows less
+LOCAL = 0.8
 #: pixels whose sums are compared where many share, and scatter of these over the stated one that is no chance
 SUMMED, SHARED = 8, 1.3
 
@@ -163,17 +166,30 @@ def find_error_scale(left, sigma):
     # nearly all spectra end here
     if not (_is_wrong(first) or _is_wrong(second)):
         return None
-    fourth = _measure_stretches(left, sigma, 4, count)
-    own = np.median(first / second) > PIXELS_OWN[0] and np.median(second / fourth) > PIXELS_OWN[1]
-    if own and measure_tail(take_differences(left, 1) / sigma[1:-1], 1) < GAUSSIAN:
-        return _spread(second, len(left)) if _is_wrong(second) else None
-    most = np.max([first, second, fourth], axis=0)
+    fourth, eighth = (_measure_stretches(left, sigma, lag, count) for lag in (4, 8))
+    noise = _find_noise(first / second, second / fourth)
+    if noise is not None and measure_tail(take_differences(left, 1) / sigma[1:-1], 1) < GAUSSIAN:
+        # the forest of a quasar, say, is no noise, and tells nothing of the errors there
+        scale = np.exp(np.interp(np.arange(count), noise, np.log(second[noise])))
+        return _spread(scale, len(left)) if _is_wrong(scale) else None
+    most = np.max([first, second, fourth, eighth], axis=0)
     if np.mean(most < BELOW) >= SHARE:
         return _spread(np.minimum(most, 1.0), len(left))
-    if np.median(first) < BELOW and np.median(first / fourth) < PIXELS_OWN[0]:
+    if np.median(first) < BELOW < np.median(fourth) < ABOVE and np.median(first / fourth) < PIXELS_OWN[0]:
         scale = _measure_sums(left, sigma)
         return np.full(len(left), scale) if scale > SHARED else None
     return None
+
+
+def _find_noise(*ratios):
+    """The stretches in which pixels have noise of their own, by the ratios of scatter at lags 1 and 2; None if few."""
+    found = np.flatnonzero(
+        np.all([ratio > LOCAL * least for ratio, least in zip(ratios, PIXELS_OWN, strict=True)], axis=0)
+    )
+    if len(found) < SHARE * len(ratios[0]):
+        return None
+    own = all(np.median(ratio[found]) > least for ratio, least in zip(ratios, PIXELS_OWN, strict=True))
+    return found if own else None
 
 
 def _is_wrong(scale):
