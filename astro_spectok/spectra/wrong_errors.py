@@ -26,8 +26,8 @@ BELIEVED = 1000.0
 TOO_SMALL, WHITE, GAUSSIAN = 1.8, (0.8, 0.75), 1.3
 #: stretches in which the scatter of what a model leaves is measured, fewest pixels of one, and of all
 STRETCHES, STRETCH, LEAST_LEFT = 8, 128, 256
-#: scatter over the stated errors outside which these are wrong (those of good spectra are off by up to 1.4), and share of
-#: the stretches that must have it: an arm, as one red end is often worse than stated
+#: scatter over the stated errors outside which these are wrong (those of good spectra are off by up to 1.4), and share
+#: of the stretches that must have it: an arm, as one red end is often worse than stated
 BELOW, ABOVE, SHARE = 0.6, 1.7, 0.375
 #: scatter at lags 1 and 2 over that at twice the lag above which it is noise: pixels share some of it with the next, as
 #: resampling leaves it, and none beyond; what a model misses has 0.6 at lag 1 at most, or 0.7 at lag 2
