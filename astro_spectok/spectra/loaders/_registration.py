@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Registering a loader with specutils so that it wins over the generic ones and never replaces a foreign one."""
 
+import contextlib
 import functools
 import logging
 from pathlib import PurePath
@@ -12,7 +13,15 @@ from specutils.io.registers import data_loader
 from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra, restate_units
 from astro_spectok.spectra.loaders._options import make_options
 
-__all__ = ["FITS_EXTENSIONS", "GENERAL_PRIORITY", "OWN_LABELS", "PRIORITY", "obey_options", "register_loader"]
+__all__ = [
+    "FITS_EXTENSIONS",
+    "GENERAL_PRIORITY",
+    "OWN_LABELS",
+    "PRIORITY",
+    "obey_options",
+    "register_loader",
+    "registering",
+]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +33,25 @@ _OPTIONS = ("wave_unit", "flux_unit", "columns", "hdu", "medium", "resolution", 
 #: formats of this package whose loaders do not know the options of `~astro_spectok.read`
 OWN_LABELS: set[str] = set()
 FITS_EXTENSIONS = ["fits", "fit", "fits.gz"]
+#: names of the formats of each class while many are registered
+_KNOWN: dict[type, set[str]] = {}
+
+
+@contextlib.contextmanager
+def registering():
+    """A context for registering many loaders: astropy writes its tables of formats once, not twice for each of them.
+
+    Yields
+    ------
+    None
+    """
+    _KNOWN.update({cls: _list_labels(cls) for cls in (Spectrum, SpectrumList)})
+    try:
+        # both have one text, and lists, which read more formats, write theirs last
+        with registry.delay_doc_updates(SpectrumList), registry.delay_doc_updates(Spectrum):
+            yield
+    finally:
+        _KNOWN.clear()
 
 
 def register_loader(
@@ -58,6 +86,8 @@ def register_loader(
     if any(_is_registered(label, cls) for cls in wanted):
         log.debug("A loader named %r is registered already and stays.", label)
         return lambda function: function
+    for cls in wanted & set(_KNOWN):
+        _KNOWN[cls].add(label)
     register = data_loader(
         label=label,
         identifier=identifier,
@@ -74,8 +104,13 @@ def register_loader(
 
 def _is_registered(label, cls):
     """Whether a reader of this name exists for exactly this class."""
+    return label in (_KNOWN.get(cls) or _list_labels(cls))
+
+
+def _list_labels(cls):
+    """Names of the formats that are read into exactly this class."""
     table = registry.get_formats(cls, readwrite="Read")
-    return len(table) > 0 and label in table["Format"]
+    return set(table["Format"]) if len(table) else set()
 
 
 def obey_options(label, read, dtype):
