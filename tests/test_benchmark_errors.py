@@ -65,5 +65,5 @@ def test_table_says_what_was_not_measured(load):
     row = dict.fromkeys(("given", "corrected", "flagged", "pull", "pull_before", "claim", "claim_before"), 0.5)
     row |= {"kind": "real", "way": "times 2", "kept": 1.0, "kept_before": 0.0, "pure": None}
     text = made({"n": 7, "cost": 1.02, "sha256": "0" * 64, "rows": [row]})
-    assert "2.0 per cent" in text
+    assert "as stated: 1.02" in text
     assert [line.split("- ")[-1] for line in text.splitlines()[-12:]][5] == "–"
