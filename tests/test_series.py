@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from _redshift import GALAXY, QUASAR, WIDTH, fake_measure, make_scores
+from _redshift import GALAXY, QUASAR, STAR, WIDTH, fake_measure, make_scores
 from _transients import draw_observation, write_transient_weights
 from astropy import units as u
 from astropy.nddata import StdDevUncertainty
@@ -254,6 +254,25 @@ class TestTransients:
         found = TransientEstimator(transient_weights, "cpu").estimate(series)
         assert found.type == "Ia"
         assert TransientFlag.DATES_DISAGREE in found.warn
+
+    @pytest.mark.parametrize(
+        ("scores", "kinds", "other"),
+        [((GALAXY, QUASAR), "Ia", True), ((QUASAR, STAR), "QSO STAR", True), ((QUASAR, QUASAR), "QSO", False)],
+    )
+    def test_another_object_among_them(self, transient_weights, monkeypatch, scores, kinds, other):
+        """What is surely no transient, at another redshift, is another object, whichever of them leads the answer."""
+        rng = np.random.default_rng(2)
+        flux = 1 + 0.3 * np.sin(np.linspace(0, 90, 1200)) + rng.normal(0, 0.02, 1200)
+        none = Spectrum(
+            flux=flux * u.Jy, spectral_axis=np.linspace(4000, 8800, 1200) * u.AA,
+            uncertainty=StdDevUncertainty(np.full(1200, 0.02), unit=u.Jy),
+        )  # fmt: skip
+        fake_measure(monkeypatch, *scores)
+        first = make_transients((2.0,), 0.1, snr=300.0)[0] if kinds == "Ia" else none
+        series = SpectrumSeries([first, none], Time([60000.0, 60009.0], format="mjd"))
+        found = TransientEstimator(transient_weights, "cpu").estimate(series)
+        assert found.type in kinds.split()
+        assert (TransientFlag.EPOCHS_DISAGREE in found.warn) == other
 
     def test_without_times_no_phase(self, transient_weights, monkeypatch):
         fake_measure(monkeypatch, *[GALAXY] * 2)

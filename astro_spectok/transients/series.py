@@ -109,9 +109,11 @@ def join_found(found, classes, days, head):
     probabilities = join_probabilities(p_transient, joint, cosmic.class_probability)
     (best, _), flags = choose_type(probabilities), TransientFlag.NONE
     if best not in joint.types:
+        if any(_contradicts(one, np.log1p(brightest.z)) for one in found):
+            flags |= TransientFlag.EPOCHS_DISAGREE
         return brightest._replace(
             probabilities=probabilities, p_transient=p_transient, phase=Phase(np.nan, np.nan), p_host=np.nan,
-            flags=brightest.flags | find_flags(best, probabilities, 1.0, p_transient, brightest.phase, head),
+            flags=flags | brightest.flags | find_flags(best, probabilities, 1.0, p_transient, brightest.phase, head),
         )  # fmt: skip
     ln1pz, width, p_z = joint.find_redshift()
     phase = Phase(np.nan, np.nan)
@@ -119,7 +121,7 @@ def join_found(found, classes, days, head):
         used = [k for k, one in enumerate(found) if one.posterior is not None]
         phase, strained = find_course([one.posterior for one in known], np.asarray(days)[used], best, library, ln1pz)
         flags |= TransientFlag.DATES_DISAGREE if strained else TransientFlag.NONE
-    if any(_contradicts(one, ln1pz) for one in known):
+    if any(_contradicts(one, ln1pz) for one in found):
         flags |= TransientFlag.EPOCHS_DISAGREE
     flags |= find_flags(best, probabilities, p_z, p_transient, phase, head)
     hosts = [one.p_host for one in found if np.isfinite(one.p_host)]
@@ -130,8 +132,12 @@ def join_found(found, classes, days, head):
 
 
 def _contradicts(one, ln1pz):
-    """Whether one spectrum is sure of another redshift."""
-    log_p = one.posterior.log_probability
-    p = np.exp(logsumexp(log_p, axis=1))
+    """Whether one spectrum is sure of another redshift, as a transient or as none."""
+    if one.p_z <= SURE:
+        return False
+    if one.p_transient < 1 - SURE:
+        return bool(abs(np.log1p(one.z) - ln1pz) > 2 * REACH)
+    if one.p_transient <= SURE or one.posterior is None:
+        return False
     near = np.abs(one.posterior.ln1pz - ln1pz) <= 2 * REACH
-    return bool(one.p_z > SURE and one.p_transient > SURE and p[near].sum() < RULED_OUT)
+    return bool(np.exp(one.posterior.log_probability[near]).sum() < RULED_OUT)
