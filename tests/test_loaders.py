@@ -31,6 +31,15 @@ def flat_error(spec):
     return spec.uncertainty.represent_as(StdDevUncertainty).array
 
 
+def test_help_names_the_formats():
+    """Of this package and of specutils, those that are read and those that are written."""
+    for name in ("LAMOST LRS", "CALSPEC", "tabular-fits", "DESI coadd"):
+        assert name in Spectrum.read.__doc__, name
+        assert name in SpectrumList.read.__doc__, name
+    assert "tabular-fits" in Spectrum.write.__doc__
+    assert "CALSPEC" not in Spectrum.write.__doc__
+
+
 # ------------------------------------------------------------------------------------------------ LAMOST
 
 

@@ -46,11 +46,14 @@ def registering():
     None
     """
     _KNOWN.update({cls: _list_labels(cls) for cls in (Spectrum, SpectrumList)})
+    written = type(Spectrum.write)
+    help_on_writing = written.__doc__
     try:
-        # both have one text, and lists, which read more formats, write theirs last
+        # both classes have one text: that of lists, which are read from more formats, comes last
         with registry.delay_doc_updates(SpectrumList), registry.delay_doc_updates(Spectrum):
             yield
     finally:
+        written.__doc__ = help_on_writing  # but lists are written to none
         _KNOWN.clear()
 
 
