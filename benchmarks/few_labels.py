@@ -44,6 +44,8 @@ from astro_spectok.adapt.ridge import Components, fit_linear
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.weights.backbone import digest_backbone, digest_heads
 
+#: share of the labels that are asked for below which a row would be one of fewer labels
+LEAST_SHARE = 0.9
 #: networks and blocks of the linear readings
 READINGS = {
     "linear": ("weights", (*BLOCKS, HEADS)),
@@ -130,6 +132,8 @@ def measure(runners, data, tasks, *, numbers, seeds, cnn, folder, kept):
         labels = [task.read(one) for one in columns]
         known = [(y != "") if y.dtype.kind == "U" else np.isfinite(y) for y in labels]
         for number in numbers:
+            if number and len(choose_rows(few, columns, known, number, 0)[0]) < LEAST_SHARE * number:
+                continue
             scores = {}
             for seed in range(seeds):
                 chosen, scored = choose_rows(few, columns, known, number, seed)
