@@ -1,18 +1,24 @@
 """What bounds finding photometry by spectra: colours that follow from an optical spectrum without noise, and others.
 
 Photometry of some objects is compared with colours that are predicted for each from what is known of it, by kernel
-regression that learned from other objects, with the covariance of what it leaves. What is known: the spectrum without
-noise and calibration errors within the range of an optical spectrograph, in coarse bins, and the redshift. No encoder
-of such a spectrum can do better, but for what the regression did not learn.
+regression that learned from other objects, with the covariance of what it leaves. What is known: the spectrum within
+the range of an optical spectrograph, in coarse bins, and the redshift; the spectrum is without noise and calibration
+errors (``optical spectrum``), or as it was observed (``observed spectrum``). No encoder of such a spectrum can do
+better, but for what the regression did not learn.
 """
 
 from itertools import pairwise
 
 import numpy as np
-from _photometry_sets import draw_objects, measure, see, true_colours
+from _photometry_sets import FAMILIES, draw_objects, measure, see, true_colours
 
 from astro_spectok.align.filters import BANDS, find_filter
-from astro_spectok.training.photometry_pairs import LN_WAVELENGTH
+from astro_spectok.simulate import Survey
+from astro_spectok.training.observed import to_spectra
+from astro_spectok.training.photometry_pairs import CHUNK, LN_WAVELENGTH
+
+#: of spectra that are observed, as in ``align.py``
+INSTRUMENTS, SNR = ("sdss", "boss", "desi"), (10.0, 10.0)
 
 __all__ = ["measure_ceilings", "predict_colours"]
 
@@ -26,18 +32,58 @@ FAINTEST, OUTLIER = 1e-3, 5.0
 LEAST, ZERO_POINT = 0.5, 0.02
 
 
-def describe_spectra(pairs):
-    """Logarithms of the levels of spectra without noise in coarse bins (n, BINS), and ln(1 + z) (n, 1)."""
-    edges = np.searchsorted(np.exp(LN_WAVELENGTH), np.geomspace(*OPTICAL, BINS + 1))
+def find_edges():
+    """Edges of the bins: ndarray, shape (BINS + 1,), in Angstrom."""
+    return np.geomspace(*OPTICAL, BINS + 1)
+
+
+def bin_truth(pairs):
+    """Levels of spectra without noise in coarse bins, ndarray (n, BINS)."""
+    edges = np.searchsorted(np.exp(LN_WAVELENGTH), find_edges())
     truth = pairs["truth"].astype(np.float64)
-    levels = np.stack([truth[:, a:b].mean(1) for a, b in pairwise(edges)], 1)
+    return np.stack([truth[:, a:b].mean(1) for a, b in pairwise(edges)], 1)
+
+
+def bin_observed(args, cls, n, seed):
+    """Levels of the spectra that were observed of the same objects, weighted means in coarse bins, ndarray (n, BINS).
+
+    Bins that a spectrograph does not reach are as high as the nearest one.
+    """
+    survey, rows, edges = (
+        Survey(args.data, families=(FAMILIES[cls],), instruments=INSTRUMENTS, snr=SNR),
+        [],
+        find_edges(),
+    )
+    for k in range(-(-n // CHUNK)):
+        for group in survey.draw(min(CHUNK, n - k * CHUNK), [seed, k]):
+            for wavelength, flux, ivar in to_spectra(group.observations[0]):
+                place = np.digitize(wavelength, edges) - 1
+                inside = (place >= 0) & (place < BINS) & (ivar > 0)
+                weight = np.bincount(place[inside], ivar[inside], BINS)
+                total = np.bincount(place[inside], (ivar * flux)[inside], BINS)
+                seen = np.flatnonzero(weight)
+                rows.append(np.interp(np.arange(BINS), seen, total[seen] / weight[seen]))
+    return np.stack(rows)
+
+
+def describe_spectra(levels):
+    """Logarithms of levels over their mean (n, BINS), NaN where nothing is seen."""
     middle = np.median(levels, 1, keepdims=True)
     levels = np.log(np.maximum(levels, 1e-3 * np.where(middle > 0, middle, np.nan)))
-    return levels - levels.mean(1, keepdims=True), np.log1p(pairs["z"])[:, None]
+    return levels - levels.mean(1, keepdims=True)
+
+
+def continue_levels(levels, bands):
+    """Logarithms (n, F) of the fluxes in a set of bands if spectra went on as level as they end, beyond the bins."""
+    middle = np.log(find_edges())
+    middle = (middle[1:] + middle[:-1]) / 2
+    spectra = np.array([np.interp(LN_WAVELENGTH, middle, row) for row in levels])
+    flux = spectra @ np.array([find_filter(name).weigh(LN_WAVELENGTH) for name in BANDS[bands]]).T
+    return np.log(np.maximum(flux, FAINTEST * flux.max(1, keepdims=True)))
 
 
 def continue_evenly(pairs, bands):
-    """Logarithms (n, F) of the fluxes in a set of bands if spectra went on as level as they end, beyond the range."""
+    """The same of spectra without noise, in full resolution within the range."""
     truth, wavelength = pairs["truth"].astype(np.float64), np.exp(LN_WAVELENGTH)
     first, last = np.searchsorted(wavelength, OPTICAL)
     width = (last - first) // BINS
@@ -104,30 +150,51 @@ def measure_ceilings(args, rows, report, rank_own, sets, snr, seed):
     for cls, n in args.numbers.items():
         taught = draw_objects(args.data, {cls: args.learned}, seed + 2, keep=args.keep)
         tested = draw_objects(args.data, {cls: n}, seed, keep=args.keep)
-        (levels, z), (own_levels, own_z) = describe_spectra(taught), describe_spectra(tested)
-        fine = np.isfinite(levels).all(1)
-        middle = levels[fine].mean(0)
-        directions = np.linalg.svd(levels[fine] - middle, full_matrices=False)[2][:DIRECTIONS]
-        known = np.hstack([(levels - middle) @ directions.T, z])
-        wanted = np.hstack([(own_levels - middle) @ directions.T, own_z])
-        spread = known[fine].std(0)
-        for bands in sets:
-            colours = true_colours(measure(taught), bands).astype(np.float64)
-            usable = fine & np.isfinite(colours).all(1)
-            colours = np.maximum(colours, FAINTEST * colours.max(1, keepdims=True))
-            # what is learned is how bands differ from what lies within the spectrum, over that in r, which does
-            reference = [name.endswith("-r") for name in BANDS[bands]].index(True)
-            left = np.log(colours) - continue_evenly(taught, bands)
-            left = (left - left[:, [reference]])[usable]
-            # each direction counts as much as it varies, redshift as much as the first
-            weight = np.append(np.full(DIRECTIONS, spread[0]), spread[-1] / 2)
-            predicted, covariance = predict_colours(known[usable] / weight, left, wanted / weight)
-            predicted = predicted + continue_evenly(tested, bands)
-            seen = see(measure(tested), bands, snr)
-            good = np.isfinite(predicted).all(1) & seen.mask.all(1).numpy()
-            among = compare_colours(seen.take(good), predicted[good], covariance)
-            names = [name.rsplit("-")[-1] for name in BANDS[bands]]
-            open_ = dict(zip(names, np.sqrt(np.diag(covariance)).round(3).tolist(), strict=True))
-            about = {"class": cls, "bands": bands, "method": "optical spectrum", "query": "photometry"}
-            about |= {"learned from": int(usable.sum()), "left": open_}
-            report(rows, about, rank_own(among, tested["z"][good]))
+        known = {
+            "optical spectrum": (bin_truth(taught), bin_truth(tested)),
+            "observed spectrum": (bin_observed(args, cls, args.learned, seed + 2), bin_observed(args, cls, n, seed)),
+        }
+        for method, (levels, own_levels) in known.items():
+            exact = method == "optical spectrum"
+            about = {"class": cls, "method": method, "query": "photometry"}
+            reach = _find_reach(describe_spectra(levels), describe_spectra(own_levels), taught["z"], tested["z"])
+            for bands in sets:
+                both = (taught, levels), (tested, own_levels)
+                start, own_start = (continue_evenly(p, bands) if exact else continue_levels(x, bands) for p, x in both)
+                predicted, covariance, learned = _predict(reach, start, own_start, measure(taught), bands)
+                seen = see(measure(tested), bands, snr)
+                good = np.isfinite(predicted).all(1) & seen.mask.all(1).numpy()
+                among = compare_colours(seen.take(good), predicted[good], covariance)
+                names = [name.rsplit("-")[-1] for name in BANDS[bands]]
+                open_ = dict(zip(names, np.sqrt(np.diag(covariance)).round(3).tolist(), strict=True))
+                more = {"bands": bands, "learned from": learned, "left": open_}
+                report(rows, about | more, rank_own(among, tested["z"][good]))
+
+
+def _find_reach(levels, own_levels, z, own_z):
+    """What regressions look at, of objects that are learned from and of others; rows of the first that are usable."""
+    fine = np.isfinite(levels).all(1)
+    middle = levels[fine].mean(0)
+    directions = np.linalg.svd(levels[fine] - middle, full_matrices=False)[2][:DIRECTIONS]
+    known = np.hstack([(levels - middle) @ directions.T, np.log1p(z)[:, None]])
+    wanted = np.hstack([(own_levels - middle) @ directions.T, np.log1p(own_z)[:, None]])
+    spread = known[fine].std(0)
+    # each direction counts as much as it varies, redshift as much as the first
+    weight = np.append(np.full(DIRECTIONS, spread[0]), spread[-1] / 2)
+    return known / weight, wanted / weight, fine
+
+
+def _predict(reach, start, own_start, fluxes, bands):
+    """Colours, the covariance of what is left, and how many objects were learned from.
+
+    What is learned is how bands differ from ``start``, over that in r, which lies within the spectrum.
+    """
+    known, wanted, fine = reach
+    colours = true_colours(fluxes, bands).astype(np.float64)
+    usable = fine & np.isfinite(colours).all(1) & np.isfinite(start).all(1)
+    colours = np.maximum(colours, FAINTEST * colours.max(1, keepdims=True))
+    reference = [name.endswith("-r") for name in BANDS[bands]].index(True)
+    left = np.log(colours) - start
+    left = (left - left[:, [reference]])[usable]
+    predicted, covariance = predict_colours(known[usable], left, wanted)
+    return predicted + own_start, covariance, int(usable.sum())

@@ -13,7 +13,8 @@ NAMES = {"tower": "photometry head", "templates": "nearest template", "neighbour
          "untrained": "nearest vector, untrained"}  # fmt: skip
 ACROSS = {"space": "shared space", "untrained": "untrained", "ceiling": "true colours (ceiling)",
           "colours": "decoded colours", "mixed": "space and decoded colours",
-          "optical spectrum": "colours from the noise-free optical spectrum and redshift"}  # fmt: skip
+          "optical spectrum": "colours from the noise-free optical spectrum and redshift",
+          "observed spectrum": "colours from the observed spectrum in coarse bins and redshift"}  # fmt: skip
 #: files that the text names
 BOTH = "results/photometry.json and benchmarks/results/align.json"
 TOWERS = {

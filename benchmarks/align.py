@@ -15,7 +15,8 @@ the distance of the shared space and chi square of decoded colours together.
 
 ``--only ceilings`` needs no weights: photometry is compared with the colours that follow from the optical spectrum of
 each object without noise or errors of calibration, and its redshift, as a regression learned them from ``--learned``
-other objects (``optical spectrum``); ``left`` is what it leaves open in ln(flux) in each band.
+other objects (``optical spectrum``), and with those that follow from the spectrum as it was observed, in coarse bins
+(``observed spectrum``); ``left`` is what it leaves open in ln(flux) in each band.
 
 ``--only images`` trains image towers on simulated pairs, more than are measured, and others that look at less, all on
 the same pairs in as many steps, and all from the head for photometry on. ``photometry`` knows the fluxes that are
