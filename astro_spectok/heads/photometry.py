@@ -49,14 +49,14 @@ class PhotometryConfig(HeadConfig):
     7.50 431
     """
 
-    width: int = 64
+    width: int = 80
     heads: int = 4
     blocks: int = 3
     ratio: int = 2
-    hidden: int = 112
+    hidden: int = 160
     size: int = 64
-    queries: int = 8
-    values: int = 24
+    queries: int = 12
+    values: int = 32
     token_width: int = 160
     redshift_size: int = 99
     z_step: float = 0.01
