@@ -218,6 +218,8 @@ def plot_space(path):
     both = np.concatenate(sides)
     axes = np.linalg.svd(both - both.mean(0), full_matrices=False)[2][:2]
     first, second = ((x - both.mean(0)) @ axes.T for x in sides)
+    shares = np.linalg.svd(both - both.mean(0), compute_uv=False) ** 2
+    print(f"{path.name}: the two directions hold {shares[:2].sum() / shares.sum():.2f} of the variance")
     figure = _make_figure((7.0, 5.0))
     axis = figure.subplots()
     for (name, colour), kind in zip(families.items(), ("GALAXY", "QSO", "STAR"), strict=True):

@@ -3,6 +3,7 @@
 
 import math
 
+from astro_spectok.heads.embedding import EmbeddingConfig
 from astro_spectok.network import get_config
 from astro_spectok.redshift.templates import load_rest_templates
 from astro_spectok.stellar.domain import StellarTraining
@@ -81,7 +82,7 @@ def describe_config(config):
         "decoder-blocks": str(config["decoder_layers"]),
         "token-size": str(config["width"] + config["dct_coefficients"]),
         "detail-size": str(config["dct_coefficients"]),
-        "embedding-size": str(config["embedding_size"]),
+        "embedding-size": str(_count_embedding(heads, config)),
         "embedding-nodes": str(config["embedding_nodes"]),
         "posterior-periods": str(redshift["summary_periods"]),
         "longest-period": f"{config['longest_period']:g}",
@@ -95,6 +96,13 @@ def describe_config(config):
         "star-velocity": f"{LIGHT_SPEED * high['STAR']:.0f} km/s",
         "star-types": str(len(heads["spectral_type"]["types"])),
     }
+
+
+def _count_embedding(heads, backbone):
+    """How many numbers an embedding has: those of the head, where there is one."""
+    if "embedding" not in heads:
+        return backbone["embedding_size"]
+    return sum(EmbeddingConfig.from_dict(heads["embedding"]).sizes.values())
 
 
 def _write(number):

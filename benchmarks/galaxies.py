@@ -146,12 +146,12 @@ def compare_real(estimator, folder):
 
 
 def run_ppxf(python, spectra, templates):
-    """Results of ppxf for (wavelength at rest, flux, error, resolving power): dict of arrays."""
+    """Results of ppxf for (wavelength at rest, flux, error, resolving power), all by pixel: dict of arrays."""
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "spectra.npz", Path(folder) / "found.npz"
-        arrays = {name: np.concatenate([one[k] for one in spectra]) for k, name in enumerate(("wave", "flux", "error"))}
-        offsets = np.concatenate([[0], np.cumsum([len(one[0]) for one in spectra])])
-        np.savez(given, **arrays, offsets=offsets, resolution=[one[3] for one in spectra])
+        names = ("wave", "flux", "error", "resolution")
+        arrays = {name: np.concatenate([one[k] for one in spectra]) for k, name in enumerate(names)}
+        np.savez(given, **arrays, offsets=np.concatenate([[0], np.cumsum([len(one[0]) for one in spectra])]))
         script = Path(__file__).parent / "peers" / "ppxf" / "fit_ppxf.py"
         subprocess.run([python, script, given, templates, found], check=True)
         with np.load(found) as data:
@@ -174,7 +174,7 @@ def compare_ppxf(estimator, python, data, n):
             sharp = seen.resolution[i][seen.present[i]].double().numpy()
             inputs.append((one, z, sharp))
             error = np.where(ivar > 0, 1 / np.sqrt(np.maximum(ivar, 1e-30)), np.inf)
-            spectra.append((wave / (1 + z), flux.astype(float), error, float(np.median(sharp))))
+            spectra.append((wave / (1 + z), flux.astype(float), error, sharp))
             truth.append([float(objects.labels[name][i]) for name in ("age", "metallicity", "a_v", "sigma_v")])
     spectra, truth = spectra[:n], np.array(truth[:n])
     truth[:, 3] = 10 ** truth[:, 3]
@@ -199,7 +199,7 @@ def compare_shipped(estimator, python, data):
     command = [python, "-c", "import ppxf, pathlib; print(pathlib.Path(ppxf.__file__).parent / 'spectra')"]
     folder = Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
     shipped = read_shipped(folder)
-    spectra = [(w / (1 + z), f, e, float(np.median(r))) for _, (w, f, e), z, r, _ in shipped]
+    spectra = [(w / (1 + z), f, e, r) for _, (w, f, e), z, r, _ in shipped]
     theirs, rows = run_ppxf(python, spectra, data / "emiles_ssp.npz"), []
     for i, (name, (wave, flux, error), z, sharp, sigma) in enumerate(shipped):
         own = estimator.estimate(

@@ -116,8 +116,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19032048,
-            sha256="01b0e64bdec8ddfcc793c34b08a0e6b140bea0f7263dcb159b7c20c360fa519a",
+            size=19305064,
+            sha256="07adbbb2d3f8218f32afda77f6c9b6ec7cadfd0517f5c2b8e6e0f79e15c12655",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs

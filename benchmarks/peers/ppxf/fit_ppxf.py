@@ -4,18 +4,18 @@
     python benchmarks/peers/ppxf/fit_ppxf.py SPECTRA.npz TEMPLATES.npz OUT.npz
 
 ``SPECTRA`` is what ``benchmarks/galaxies.py`` writes: ``wave`` (vacuum Angstrom at rest), ``flux``, ``error``,
-``offsets`` and ``resolution``; ``TEMPLATES`` is the set of E-MILES populations of the training data. Light-weighted
-values are means over the weights of templates that are one at 5500 Angstrom. Two fits: one with multiplicative
-polynomials, for all but the attenuation, and one with dust in their place.
+``resolution`` (of each pixel) and ``offsets``; ``TEMPLATES`` is the set of E-MILES populations of the training data.
+Light-weighted values are means over the weights of templates that are one at 5500 Angstrom. Two fits: one with
+multiplicative polynomials, for all but the attenuation, and one with dust in their place.
 """
 
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 from ppxf import ppxf_util
 from ppxf.ppxf import ppxf
-from scipy.ndimage import gaussian_filter1d
 
 LIGHT_SPEED, FWHM = 299792.458, 2.0 * np.sqrt(2.0 * np.log(2.0))
 #: km/s per pixel; Gaussian width of the templates; Angstrom at rest that are fitted; degree of the polynomials
@@ -51,10 +51,10 @@ def fit(spectrum, templates, resolution):
     """Age, metallicity, attenuation, dispersion and its error of one galaxy."""
     grid, stars, log_age, metal = templates
     wave, flux, noise, near = prepare(*spectrum)
-    # templates as sharp as the instrument, where that is the less sharp
-    instrument = LIGHT_SPEED / FWHM / resolution
-    more = np.sqrt(max(instrument**2 - TEMPLATE_SIGMA**2, 0)) / SCALE
-    seen = gaussian_filter1d(stars, more, axis=0) if more > 0 else stars
+    # templates as sharp as the instrument at each wavelength, where that is the less sharp
+    instrument = LIGHT_SPEED / FWHM / np.interp(grid, np.log(spectrum[0]), resolution)
+    more = np.sqrt(np.maximum(instrument**2 - TEMPLATE_SIGMA**2, 0)) / LIGHT_SPEED
+    seen = ppxf_util.varsmooth(grid, stars, more) if more.any() else stars
     pixels = ppxf_util.determine_goodpixels(wave, np.exp(grid[[0, -1]]), 0.0)
     pixels = np.intersect1d(pixels, np.flatnonzero(near))
     common = {"velscale": SCALE, "start": [0.0, 150.0], "goodpixels": pixels, "moments": 2, "quiet": True,
@@ -71,10 +71,10 @@ def fit(spectrum, templates, resolution):
 def main():
     spectra, templates = np.load(sys.argv[1]), read_templates(sys.argv[2])
     out, start = [], time.process_time()
-    for i, resolution in enumerate(spectra["resolution"]):
-        part = slice(spectra["offsets"][i], spectra["offsets"][i + 1])
+    for i, (first, last) in enumerate(pairwise(spectra["offsets"])):
+        wave, flux, error, resolution = (spectra[name][first:last] for name in ("wave", "flux", "error", "resolution"))
         try:
-            out.append(fit([spectra[name][part] for name in ("wave", "flux", "error")], templates, resolution))
+            out.append(fit([wave, flux, error], templates, resolution))
         except Exception as error:
             print(f"spectrum {i}: {type(error).__name__}: {error}", file=sys.stderr)
             out.append((np.nan,) * 5)
