@@ -34,8 +34,8 @@ BELOW, ABOVE, SHARE = 0.6, 1.7, 0.375
 PIXELS_OWN = (0.62, 0.85)
 #: of that, for one stretch alone, which shows less
 LOCAL = 0.8
-#: pixels whose sums are compared where many share, and scatter of these over the stated one that is no chance
-SUMMED, SHARED = 8, 1.3
+#: pixels whose sums are compared where many share, and scatter of these over the stated one that makes errors wrong
+SUMMED, SHARED = 8, ABOVE
 
 
 def correct_errors(flux, ivar):
