@@ -35,7 +35,7 @@ STAR = make_scores(("STAR", -2e-4, WIDTH, 1.0))
 #: of a table of redshifts
 COLUMNS = [
     "name", "z", "z_err", "z_lo", "z_hi", "spectype", "p_galaxy", "p_qso", "p_star", "p_best", "zwarn", "z_2", "p_2",
-    "rv", "rv_err", "snr", "stellar_type", "p_stellar_type", "medium", "message",
+    "rv", "rv_err", "snr", "stellar_type", "p_stellar_type", "medium", "errors", "message",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ CORRELATION = 0.6
 COLUMNS = [
     "name", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "alpha_fe", "alpha_fe_err", "rv", "rv_err",
     "vbroad", "vbroad_err", "p_star", "stellar_type", "p_stellar_type", "snr", "warn", "medium",
-    "message",
+    "errors", "message",
 ]  # fmt: skip
 
 

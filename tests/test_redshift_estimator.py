@@ -318,5 +318,6 @@ def test_wrong_errors_are_mended(packaged_weights, what):
     np.testing.assert_allclose(table["snr"], table["snr"][0], rtol=0.25)
     np.testing.assert_allclose(table["rv_err"].value, table["rv_err"].value[0], rtol=0.3)
     assert np.ptp(table["rv"]) < table["rv_err"][0]
+    assert table["errors"].tolist() == ["stated", "estimated", "estimated"]
     said = what(device="cpu").estimate(members[1], medium="vacuum").meta["guesses"]
     assert re.match(r"errors are 0\.[23]\d* times those stated", said)

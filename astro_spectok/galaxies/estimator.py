@@ -16,7 +16,7 @@ from astro_spectok.galaxies.training import GalaxyTraining
 from astro_spectok.galaxies.warn import GalaxyFlag
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import describe_input, name_medium
+from astro_spectok.interface.inputs import describe_input, name_errors, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
@@ -119,9 +119,10 @@ class GalaxyPropertyEstimator(Estimator):
             maps (y, x), for `~astro_spectok.plotting.plot_map`. Columns are the attributes of the former: ``name``;
             ``z``; ``age``, ``metallicity``, ``a_v``, ``sigma_v``, ``d4000``, each followed by its standard deviation
             (``age_err`` ...); ``flux_X`` and ``ew_X`` with errors for each line X; ``p_galaxy``; ``snr``; ``warn``
-            (bits of `~astro_spectok.galaxies.GalaxyFlag`); and ``message``, which says why a spectrum could not be
-            measured. What could not be measured is NaN. Fluxes of lines are in the unit of the first spectrum. The
-            metadata name the weights, their sha256, the versions of the packages, the date (UTC) and the call.
+            (bits of `~astro_spectok.galaxies.GalaxyFlag`); ``medium``; ``errors``; and ``message``, which says why a
+            spectrum could not be measured. What could not be measured is NaN. Fluxes of lines are in the unit of the
+            first spectrum. The metadata name the weights, their sha256, the versions of the packages, the date (UTC)
+            and the call.
 
         Raises
         ------
@@ -175,7 +176,7 @@ class GalaxyPropertyEstimator(Estimator):
         for i, info in enumerate(batch.info):
             row = {
                 "name": info.name, "message": prepared.contained.messages[i], "warn": int(warn[i]),
-                "medium": name_medium(info),
+                "medium": name_medium(info), "errors": name_errors(prepared.flags[i]),
             }  # fmt: skip
             if i in galaxies and i not in prepared.contained.failed:
                 row = _make_estimate(prepared, i, galaxies[i], found[i], warn[i], unit, meta).list_values()
@@ -245,6 +246,7 @@ def _make_estimate(prepared, i, galaxy, found, warn, unit, meta):
         warn=warn,
         name=info.name,
         medium=name_medium(info),
+        errors=name_errors(prepared.flags[i]),
         message=info.message,
         meta=meta,
         _batch=batch if prepared.single else None,

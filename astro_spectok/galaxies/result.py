@@ -63,6 +63,9 @@ class GalaxyEstimate:
         What may be wrong; 0 are properties to be relied on within their errors.
     medium : str
         What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated: vacuum was assumed.
+    errors : str
+        The errors of the flux that were used: 'stated'; 'raised' where the scatter shows that they are too small;
+        'estimated' from the scatter where there are none, or far too large ones.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
@@ -104,6 +107,7 @@ class GalaxyEstimate:
     warn: GalaxyFlag
     name: str = ""
     medium: str = "unknown"
+    errors: str = "stated"
     message: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     # for pictures, the spectrum as it was measured

@@ -20,6 +20,7 @@ __all__ = [
     "find_user",
     "measure_facts",
     "measure_medium_error",
+    "name_errors",
     "name_medium",
     "note_flags",
     "prepare_inputs",
@@ -213,3 +214,23 @@ def name_medium(info):
     str
     """
     return "unknown" if info.medium_source == "assumed" else info.medium
+
+
+def name_errors(flags):
+    """Which errors of the flux were used, as tables have it.
+
+    Parameters
+    ----------
+    flags : int
+        Bits of `~astro_spectok.spectra.InputFlag`.
+
+    Returns
+    -------
+    str
+        'estimated' from the scatter where none are stated or they are far too large, 'raised' where they are too
+        small, else 'stated'.
+    """
+    flags = InputFlag(int(flags))
+    if InputFlag.UNCERTAINTY_ESTIMATED in flags:
+        return "estimated"
+    return "raised" if InputFlag.UNCERTAINTY_RAISED in flags else "stated"

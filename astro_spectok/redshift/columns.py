@@ -53,5 +53,9 @@ def list_redshift_columns(classes, n_best=2):
         "stellar_type": Column("coarse type if it is a star: O to T, WD, CV or C", kind="text"),
         "p_stellar_type": Column("probability of stellar_type, if it is a star", digits=SHARE),
         "medium": Column("what wavelengths were given in: vacuum, air, or unknown (vacuum was assumed)", kind="text"),
+        "errors": Column(
+            "errors of the flux that were used: stated, raised (too small) or estimated (none, or too large)",
+            kind="text",
+        ),
         "message": Column("why it could not be measured", kind="text"),
     }

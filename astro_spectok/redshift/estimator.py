@@ -15,7 +15,14 @@ from astro_spectok.embedding import tokenize
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import describe_input, find_source, measure_facts, measure_medium_error, name_medium
+from astro_spectok.interface.inputs import (
+    describe_input,
+    find_source,
+    measure_facts,
+    measure_medium_error,
+    name_errors,
+    name_medium,
+)
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.coadd import add_exposures, find_usable, have_mean
 from astro_spectok.redshift.columns import list_redshift_columns
@@ -193,7 +200,8 @@ class RedshiftEstimator(Estimator):
             searched), ``p_best``, ``zwarn`` (bits of `~astro_spectok.redshift.RedshiftFlag`), ``z_2`` and ``p_2`` of
             the next solution, ``rv`` and ``rv_err`` (NaN but for stars), ``snr``, ``stellar_type`` and
             ``p_stellar_type``, the coarse type of a star (O to T, ``WD``, ``CV``, ``C``) and its probability ('' and
-            NaN for all else), and ``message``, which says why a spectrum could not be measured; then all else is NaN.
+            NaN for all else), ``medium``, ``errors``, and ``message``, which says why a spectrum could not be measured;
+            then all else is NaN.
             The metadata name the weights, their sha256, the versions of the packages, the date (UTC), the call, and
             what was searched.
 
@@ -230,6 +238,7 @@ class RedshiftEstimator(Estimator):
         arrays = make_arrays(columns, n)
         arrays["name"][:] = [info.name for info in prepared.batch.info]
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
+        arrays["errors"][:] = [name_errors(flags) for flags in prepared.flags]
         rows = make_empty_rows(n if posterior else 0, prepared.grid)
         for i, estimate in self._measure(prepared, count, meta, progress):
             with prepared.contained.member(i):
@@ -283,6 +292,7 @@ class RedshiftEstimator(Estimator):
             stellar_type=stellar_type,
             p_stellar_type=p_stellar_type,
             medium=name_medium(info),
+            errors=name_errors(prepared.flags[i]),
             message=info.message,
             meta={name: value for name, value in meta.items() if name not in kept},
             **kept,

@@ -88,6 +88,9 @@ class RedshiftEstimate:
     medium : str
         What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated: vacuum was assumed, and
         the errors include the possible shift.
+    errors : str
+        The errors of the flux that were used: 'stated'; 'raised' where the scatter shows that they are too small;
+        'estimated' from the scatter where there are none, or far too large ones.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     posterior : `RedshiftPosterior`
@@ -127,6 +130,7 @@ class RedshiftEstimate:
     p_stellar_type: float = np.nan
     name: str = ""
     medium: str = "unknown"
+    errors: str = "stated"
     message: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     # the spectrum as it was measured, and a function of it that returns its tokens, for pictures
@@ -180,7 +184,7 @@ class RedshiftEstimate:
         dict of str to float, int or str
             By the name of the column.
         """
-        plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "medium", "message")
+        plain = ("name", "spectype", "p_best", "snr", "stellar_type", "p_stellar_type", "medium", "errors", "message")
         values = {name: getattr(self, name) for name in plain}
         values |= {name: getattr(self, name).value for name in ("z", "z_err", "z_lo", "z_hi")}
         values |= {"rv": self._as_velocity(self.z), "rv_err": self._as_velocity(self.z_err)}

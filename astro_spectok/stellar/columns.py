@@ -33,6 +33,10 @@ def _list_columns():
         "snr": Column("median signal-to-noise ratio of the good pixels", digits=1),
         "warn": Column("what may be wrong: bits of StellarFlag", kind="int"),
         "medium": Column("what wavelengths were given in: vacuum, air, or unknown (vacuum was assumed)", kind="text"),
+        "errors": Column(
+            "errors of the flux that were used: stated, raised (too small) or estimated (none, or too large)",
+            kind="text",
+        ),
         "message": Column("why it could not be measured", kind="text"),
     }
 

@@ -10,7 +10,7 @@ from astropy.table import QTable
 
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import describe_input, name_medium
+from astro_spectok.interface.inputs import describe_input, name_errors, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
@@ -117,9 +117,9 @@ class StellarParameterEstimator(Estimator):
             ``name``; ``teff``, ``logg``, ``fe_h``, ``alpha_fe``, ``rv``, ``vbroad``, each
             followed by its standard deviation (``teff_err`` ...); the probability of a star ``p_star``; the coarse type
             ``stellar_type`` and its probability ``p_stellar_type``; ``snr``; ``warn`` (bits of
-            `~astro_spectok.stellar.StellarFlag`); and ``message``, which says why a spectrum could not be measured.
-            What could not be measured is NaN and flagged. The metadata name the weights, their sha256, the versions of
-            the packages, the date (UTC) and the call.
+            `~astro_spectok.stellar.StellarFlag`); ``medium``; ``errors``; and ``message``, which says why a spectrum
+            could not be measured. What could not be measured is NaN and flagged. The metadata name the weights, their
+            sha256, the versions of the packages, the date (UTC) and the call.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class StellarParameterEstimator(Estimator):
         """
         call = self._word_call("estimate", medium=medium, resolution=resolution)
         prepared = self._prepare(obj, medium, resolution)
-        stars, labels, warn, meta = self._measure(prepared, call, progress)
+        stars, labels, warn, meta, prepared = self._measure(prepared, call, progress)
         if prepared.single:
             return _make_estimate(prepared, 0, stars[0], labels[0], warn[0], meta)
         arrays = make_arrays(STELLAR_COLUMNS, len(labels))
@@ -150,7 +150,7 @@ class StellarParameterEstimator(Estimator):
             info = prepared.batch.info[i]
             row = {
                 "name": info.name, "message": prepared.contained.messages[i], "warn": int(warn[i]),
-                "medium": name_medium(info),
+                "medium": name_medium(info), "errors": name_errors(prepared.flags[i]),
             }  # fmt: skip
             if found is not None:
                 row = _make_estimate(prepared, i, stars[i], found, warn[i], meta).list_values()
@@ -255,7 +255,7 @@ class StellarParameterEstimator(Estimator):
         check_count("n_samples", n_samples, 1), check_count("seed", seed, 0)
         call = self._word_call("sample", n_samples=n_samples, seed=seed, medium=medium, resolution=resolution)
         prepared = self._prepare(obj, medium, resolution)
-        _, labels, warn, meta = self._measure(prepared, call, progress)
+        _, labels, warn, meta, _ = self._measure(prepared, call, progress)
         if prepared.single:
             return make_distributions(labels[0], warn[0], meta, n_samples=n_samples, seed=seed)
         warn = np.array([int(flags) for flags in warn], np.int64)
@@ -273,7 +273,7 @@ class StellarParameterEstimator(Estimator):
         return prepared
 
     def _measure(self, prepared, call, progress):
-        """Stars by place, labels and flags of each spectrum, and provenance."""
+        """Stars by place, labels and flags of each spectrum, provenance, and the spectra with their errors mended."""
         name = find_stellar_head(prepared.runner)
         with naming(f"rules of the head {name}", prepared.runner.loaded):
             training = StellarTraining.from_head(prepared.runner.network.heads[name])
@@ -285,7 +285,7 @@ class StellarParameterEstimator(Estimator):
         }
         if prepared.single:
             meta |= describe_input(prepared.batch.info[0])
-        return stars, labels, warn, meta
+        return stars, labels, warn, meta, prepared
 
 
 def _make_estimate(prepared, i, star, labels, warn, meta):
@@ -306,6 +306,7 @@ def _make_estimate(prepared, i, star, labels, warn, meta):
         warn=warn,
         name=info.name,
         medium=name_medium(info),
+        errors=name_errors(prepared.flags[i]),
         message=info.message,
         meta=meta,
         **alone,

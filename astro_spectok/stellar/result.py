@@ -208,6 +208,9 @@ class StellarEstimate:
     medium : str
         What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated: vacuum was assumed,
         and ``rv_err`` includes the possible shift.
+    errors : str
+        The errors of the flux that were used: 'stated'; 'raised' where the scatter shows that they are too small;
+        'estimated' from the scatter where there are none, or far too large ones.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
@@ -250,6 +253,7 @@ class StellarEstimate:
     warn: StellarFlag
     name: str = ""
     medium: str = "unknown"
+    errors: str = "stated"
     message: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     # the Gaussian that the parameters are from; for pictures, the trained hull and the spectrum as it was measured

@@ -27,5 +27,8 @@ TRANSIENT_COLUMNS = {
     "snr": Column("median signal-to-noise ratio of the good pixels", digits=1),
     "warn": Column("what may be wrong: bits of TransientFlag", kind="int"),
     "medium": Column("what wavelengths were given in: vacuum, air, or unknown (vacuum was assumed)", kind="text"),
+    "errors": Column(
+        "errors of the flux that were used: stated, raised (too small) or estimated (none, or too large)", kind="text"
+    ),
     "message": Column("why it could not be measured", kind="text"),
 }

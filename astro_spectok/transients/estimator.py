@@ -10,7 +10,7 @@ from astropy.table import QTable
 
 from astro_spectok.interface.columns import fill_row, lay_out, make_arrays, make_table
 from astro_spectok.interface.estimator import Estimator
-from astro_spectok.interface.inputs import describe_input, name_medium
+from astro_spectok.interface.inputs import describe_input, name_errors, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.redshift.measure import prepare
@@ -104,8 +104,8 @@ class TransientEstimator(Estimator):
             maps (y, x). Columns are the attributes of the former: ``name``, ``type`` and ``p_type``, ``p_group``,
             ``type_2`` and ``p_type_2``, ``phase`` and ``phase_err`` in days, ``z`` and ``z_err``, ``p_z``,
             ``p_transient``, ``p_host``, ``snr``, ``warn`` (bits of `~astro_spectok.transients.TransientFlag`),
-            ``medium``, and ``message``, which says why a spectrum could not be measured. The metadata name the
-            weights, their sha256, the versions of the packages, the date (UTC) and the call.
+            ``medium``, ``errors``, and ``message``, which says why a spectrum could not be measured. The metadata name
+            the weights, their sha256, the versions of the packages, the date (UTC) and the call.
 
         Raises
         ------
@@ -133,6 +133,7 @@ class TransientEstimator(Estimator):
         arrays = make_arrays(TRANSIENT_COLUMNS, len(prepared.batch))
         arrays["name"][:] = [info.name for info in prepared.batch.info]
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
+        arrays["errors"][:] = [name_errors(flags) for flags in prepared.flags]
         for i, *measured in prepared.measure(progress):
             with prepared.contained.member(i):
                 estimate = _make_estimate(prepared, i, find(i, measured), meta)
@@ -205,6 +206,7 @@ def _make_estimate(prepared, i, found, meta):
         warn=combine_flags(prepared.flags[i], found.flags),
         name=info.name,
         medium=name_medium(info),
+        errors=name_errors(prepared.flags[i]),
         message=info.message,
         meta=meta,
         _posterior=found.posterior,

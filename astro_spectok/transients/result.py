@@ -61,6 +61,9 @@ class TransientEstimate:
         What may be wrong; 0 is an answer to rely on.
     medium : str
         What wavelengths were given in, 'vacuum' or 'air'; 'unknown' where it is not stated.
+    errors : str
+        The errors of the flux that were used: 'stated'; 'raised' where the scatter shows that they are too small;
+        'estimated' from the scatter where there are none, or far too large ones.
     message : str
         Why it could not be measured; '' here, as a single spectrum that cannot be raises an error.
     meta : dict
@@ -97,6 +100,7 @@ class TransientEstimate:
     warn: TransientFlag
     name: str = ""
     medium: str = "unknown"
+    errors: str = "stated"
     message: str = ""
     p_group: float = float("nan")
     meta: dict[str, Any] = field(default_factory=dict)
