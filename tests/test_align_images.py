@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Folders of pairs of an image and a spectrum: drawn, read a part at a time, learned from in one command, bad ones."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from _align import write_photometry_weights
 from _multimodal import make_rows, write_hdf5
 
-from astro_spectok.align import ContrastiveAligner, ImageTower, align_images, find_filter
+from astro_spectok.align import ContrastiveAligner, ImageTower, TimmTower, align_images, find_filter
 from astro_spectok.align.embed_photometry import load_photometry_head
 from astro_spectok.align.image_tower import ImageTowerConfig
 from astro_spectok.align.image_training import DEMONSTRATION
@@ -397,3 +399,55 @@ def test_without_galsim(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "galsim", None)
     with pytest.raises(ImportError, match=r"astro_spectok\[images\]"):
         write_image_pairs(tmp_path, 2)
+
+
+class FakeTimm:
+    """As much of timm as a tower asks for; a network that has images of one size."""
+
+    def __init__(self, fixed=False):
+        self.fixed = fixed
+
+    def list_models(self):
+        return ["resnet18", "vit_tiny_patch16_224"]
+
+    def create_model(self, name, *, pretrained, in_chans, num_classes):
+        layers = torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(), torch.nn.Linear(4 * in_chans, num_classes)
+        network = torch.nn.Sequential(*layers)
+        network.default_cfg = {"input_size": (3, 32, 32), "fixed_input_size": self.fixed}
+        return network
+
+
+class TestTimm:
+    @pytest.mark.parametrize("fixed", [False, True])
+    def test_vectors_do_not_depend_on_the_unit(self, monkeypatch, fixed):
+        monkeypatch.setitem(sys.modules, "timm", FakeTimm(fixed))
+        tower = TimmTower("resnet18", ("g", "r"), size=5).eval()
+        images = torch.from_numpy(np.random.default_rng(1).normal(1, 1, (3, 2, 20, 20))).float()
+        assert tower(images).shape == (3, 5)
+        torch.testing.assert_close(tower(images * 100), tower((images, None)), rtol=1e-4, atol=1e-5)
+
+    def test_from_pairs_to_a_file_and_back(self, folder, tiny_weights, monkeypatch, tmp_path):
+        """A tower is made again by the name of its network, with what it has learned."""
+        monkeypatch.setitem(sys.modules, "timm", FakeTimm())
+        options = {"network": "resnet18", "steps": 2, "device": "cpu", "weights": tiny_weights}
+        aligner = align_images(folder, tmp_path / "tower.safetensors", **options)
+        again = ContrastiveAligner.load(tmp_path / "tower.safetensors", weights=tiny_weights, device="cpu")
+        images = np.random.default_rng(2).normal(size=(2, len(aligner.tower.config.bands), 16, 16)).astype(np.float32)
+        assert again.tower.config == aligner.tower.config
+        np.testing.assert_array_equal(again.embed_samples(images), aligner.embed_samples(images))
+        with pytest.raises(ValueError, match="filters must not be given with network"):
+            align_images(folder, tmp_path / "b.safetensors", filters=("sdss2010-g",), **options)
+
+    def test_words(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "timm", FakeTimm())
+        with pytest.raises(ValueError, match="got 'resnet-18'; near: resnet18"):
+            TimmTower("resnet-18", ("g", "r"))
+        with pytest.raises(TypeError, match="bands must be names"):
+            TimmTower("resnet18", "gr")
+        with pytest.raises(ValueError, match="size must be a positive integer"):
+            TimmTower("resnet18", ("g", "r"), size=0)
+        with pytest.raises(ValueError, match=r"images must have the shape \(n, 2, height, width\)"):
+            TimmTower("resnet18", ("g", "r"))(torch.zeros(1, 3, 20, 20))
+        monkeypatch.setitem(sys.modules, "timm", None)
+        with pytest.raises(ImportError, match=r"needs timm: pip install 'astro_spectok\[timm\]'"):
+            TimmTower("resnet18", ("g", "r"))

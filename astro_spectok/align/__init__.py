@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from astro_spectok.align.aligner import ContrastiveAligner
     from astro_spectok.align.image_tower import ImageTower
     from astro_spectok.align.image_training import align_images
+    from astro_spectok.align.timm_tower import TimmTower
 
 __all__ = [
     "BANDS",
@@ -21,6 +22,7 @@ __all__ = [
     "ImageTower",
     "PhotometricRedshift",
     "PhotometryFlag",
+    "TimmTower",
     "align_images",
     "embed_photometry",
     "find_filter",
@@ -28,7 +30,12 @@ __all__ = [
 ]
 
 #: where what needs PyTorch at once is imported from once it is asked for
-_LATE = {"ContrastiveAligner": "aligner", "ImageTower": "image_tower", "align_images": "image_training"}
+_LATE = {
+    "ContrastiveAligner": "aligner",
+    "ImageTower": "image_tower",
+    "TimmTower": "timm_tower",
+    "align_images": "image_training",
+}
 
 
 def __getattr__(name):

@@ -81,12 +81,20 @@ def _check(about, tensors):
 
 
 def _make_tower(known, tower):
-    """The tower that is given, or a packaged one of the sizes that are stored."""
+    """The tower that is given, or one of a packaged class of the sizes that are stored."""
     if tower is not None:
         return tower
     if known["class"] == "ImageTower" and known["config"] is not None:
         from astro_spectok.align.image_tower import ImageTower, ImageTowerConfig
 
         return ImageTower(ImageTowerConfig.from_dict(known["config"]))
-    msg = f"tower must be given, a {known['class']} of the sizes that was saved; only an ImageTower is made by itself"
+    if known["class"] == "TimmTower" and known["config"] is not None:
+        from astro_spectok.align.timm_tower import TimmTower, TimmTowerConfig
+
+        config = TimmTowerConfig.from_dict(known["config"])
+        return TimmTower(config.network, config.bands, size=config.size)
+    msg = (
+        f"tower must be given, a {known['class']} of the sizes that was saved; only an ImageTower and a TimmTower are "
+        "made by themselves"
+    )
     raise WeightsError(msg)

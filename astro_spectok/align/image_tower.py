@@ -10,16 +10,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from astro_spectok.align.filters import find_filter
-from astro_spectok.align.light import LIGHT, find_noise, measure_light
+from astro_spectok.align.light import LIGHT, measure_light
+from astro_spectok.align.pixels import check_bands, check_images, compress_images, have_bands, turn_images
 from astro_spectok.heads.photometry_tower import Photometry, PhotometryTower
 from astro_spectok.utils.settings import Settings
 
 __all__ = ["ImageTower", "ImageTowerConfig"]
 
-#: flux over the noise of a pixel at which its compression bends, of pixels and of objects
-BEND, BRIGHT = 3.0, 10.0
-#: pixels of an image in height and width at least
-LEAST_SIZE = 16
+#: flux of an object over the noise of a pixel at which its compression bends, and what is then divided by
+BRIGHT, BEND = 10.0, 3.0
 #: which of `LIGHT` are taken as logarithms; what is subtracted from each, and what it is divided by
 MIDDLES = (1.3, 0.4, 0.5, -2.3, -2.3, -2.3, 4.0, 0.0, 1.4)
 SPREADS = (0.7, 0.4, 0.3, 1.2, 1.2, 1.0, 1.2, 0.2, 0.15)
@@ -107,10 +106,7 @@ class ImageTower(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         if not isinstance(config, ImageTowerConfig):
-            if isinstance(config, str) or not all(isinstance(band, str) for band in config):
-                msg = f"bands must be names, in the order of the images, such as ('g', 'r', 'z'); got {config!r}"
-                raise TypeError(msg)
-            config = ImageTowerConfig(bands=tuple(config))
+            config = ImageTowerConfig(bands=check_bands(config))
         _check_config(config)
         self.config, self.size, self.is_projected = config, config.size, bool(config.filters)
         self.begins: dict[str, torch.Tensor] | None = None
@@ -176,7 +172,7 @@ class ImageTower(nn.Module):
             NaN where an image is not finite; the images alone where they have another form, which `forward` refuses.
         """
         n = len(self.config.bands)
-        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < LEAST_SIZE:
+        if not have_bands(images, self.config.bands):
             return images
         fine = torch.isfinite(images).flatten(1).all(1)
         light = torch.full((len(images), 2 * n + len(LIGHT)), torch.nan)
@@ -203,12 +199,7 @@ class ImageTower(nn.Module):
         """
         images, light = samples if isinstance(samples, tuple) else (samples, None)
         n = len(self.config.bands)
-        if images.ndim != 4 or images.shape[1] != n or min(images.shape[2:]) < LEAST_SIZE:
-            msg = (
-                f"images must have the shape (n, {n}, height, width), bands {', '.join(self.config.bands)} in this "
-                f"order, {LEAST_SIZE} pixels or more; got {tuple(images.shape)}"
-            )
-            raise ValueError(msg)
+        check_images(images, self.config.bands)
         light = measure_light(images).clone() if light is None else light
         if light.shape != (len(images), 2 * n + len(LIGHT)):
             msg = f"light must be what measure_light gives of the same images; got the shape {tuple(light.shape)}"
@@ -234,12 +225,7 @@ class ImageTower(nn.Module):
 
     def _see(self, images):
         """Vectors (B, size) of pixels."""
-        images = _turn(images) if self.training else images
-        noise = find_noise(images)  # (B, C, 1, 1)
-        scale = noise.mean(1, keepdim=True)
-        scale = torch.where(scale > 0, scale, images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30))
-        own = torch.where(noise > 0, noise, scale)
-        x = self.first(torch.cat([torch.asinh(images / scale / BEND), torch.asinh(images / own / BEND)], 1))
+        x = self.first(compress_images(turn_images(images) if self.training else images))
         for block in self.blocks:
             shortcut = F.avg_pool2d(x, 2, ceil_mode=True)
             x = block(x)
@@ -270,16 +256,3 @@ def _make_block(low, high):
         nn.GroupNorm(1, low), nn.GELU(), nn.Conv2d(low, high, 3, stride=2, padding=1),
         nn.GroupNorm(1, high), nn.GELU(), nn.Conv2d(high, high, 3, padding=1),
     )  # fmt: skip
-
-
-def _turn(images):
-    """Images (B, C, H, W) turned and mirrored at random, each by itself; mirrored alone where they are not square."""
-    choice = torch.randint(8, (len(images),), device=images.device)
-    ways = [images, images.flip(3), images.flip(2), images.flip(2, 3)]
-    if images.shape[2] == images.shape[3]:
-        ways += [way.transpose(2, 3) for way in ways]
-    out = torch.empty_like(images)
-    for k, way in enumerate(ways):
-        own = choice % len(ways) == k
-        out[own] = way[own]
-    return out

@@ -11,7 +11,8 @@ import torch
 from astro_spectok.align.aligner import ContrastiveAligner
 from astro_spectok.align.embed_photometry import load_photometry_head
 from astro_spectok.align.image_tower import ImageTower, ImageTowerConfig
-from astro_spectok.align.pair_files import MeasuredImages, PairFolder
+from astro_spectok.align.pair_files import MeasuredImages, PairFolder, StoredImages
+from astro_spectok.align.timm_tower import TimmTower
 from astro_spectok.exceptions import WeightsError
 from astro_spectok.utils.host import own_state
 from astro_spectok.weights.format import check_path
@@ -34,6 +35,7 @@ def align_images(
     size: int | None = None,
     width: int = 16,
     filters: Sequence[str] | None = None,
+    network: str | None = None,
     weights: str | PathLike[str] | None = None,
     device: str = "auto",
     batch: int = 256,
@@ -67,6 +69,9 @@ def align_images(
         Names of the filters of the bands, for `~astro_spectok.align.find_filter`, of images in a flux per unit
         frequency. With them the tower and the side of the spectra begin as the head for photometry of the weights;
         without, with random numbers. Simulated pairs say what they are.
+    network : str, optional
+        Name of a network of timm, which must be installed, in place of the `ImageTower`: see `TimmTower`. It begins
+        with random numbers, and neither ``width`` nor ``filters`` are of use.
     weights : str or path-like, optional
         Of the encoder of spectra; the packaged ones if not given.
     device : str, optional
@@ -98,7 +103,7 @@ def align_images(
     FileNotFoundError, TypeError, ValueError
         There are no pairs, or they do not match; the message names the file.
     ImportError
-        h5py, or pyarrow for Parquet, is not installed.
+        h5py, or pyarrow for Parquet, or timm for ``network``, is not installed.
 
     Examples
     --------
@@ -126,16 +131,17 @@ def align_images(
         raise TypeError(msg)
     stored = PairFolder(pairs, bands, size)
     folder = out.with_suffix(".run") if folder is None else Path(folder)
-    tower, sizes = _make_tower(stored, filters, width, weights, seed)
+    tower, sizes = _make_tower(stored, filters, width, weights, seed, network)
     aligner = ContrastiveAligner(tower, weights=weights, device=device, batch=batch, steps=steps, seed=seed, **sizes)
     features = stored.read_features(aligner._load(), folder, medium=medium, report=report)
-    images = MeasuredImages(stored, folder, report=report)
+    images = MeasuredImages(stored, folder, report=report) if network is None else StoredImages(stored)
     lost = len(stored) - int((features.usable & images.usable).sum())
     if report:
         report(
             f"{len(stored)} pairs, {lost} left out (NaN in the image, or no spectrum), bands {', '.join(stored.bands)}"
         )
-    run = folder / f"{stored.digest()}-{'-'.join(tower.config.filters)}-{width}-{batch}-{steps}-{seed}-{validation:g}"
+    kind = f"{'-'.join(tower.config.filters)}-{width}" if network is None else network
+    run = folder / f"{stored.digest()}-{kind}-{batch}-{steps}-{seed}-{validation:g}"
     aligner.fit(
         features, images, groups=stored.ids, classes=stored.classes, redshift=stored.redshift, validation=validation,
         folder=run, report=report,
@@ -150,12 +156,17 @@ def align_images(
     return aligner
 
 
-def _make_tower(stored, filters, width, weights, seed):
+def _make_tower(stored, filters, width, weights, seed, network):
     """A tower for a folder of pairs, and sizes of the aligner that go with it."""
     asked = filters is not None
+    if network is not None and asked:
+        msg = f"filters must not be given with network, which begins with no head for photometry; got {filters}"
+        raise ValueError(msg)
     filters = tuple(filters) if asked else stored.filters
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if network is not None:
+            return TimmTower(network, stored.bands), {}
         if not filters:
             return ImageTower(ImageTowerConfig(bands=stored.bands, width=width)), {}
         try:

@@ -28,6 +28,7 @@ def add_align(subparsers):
         metavar="A,B",
         help="filters of the bands, in order, such as decamDR1-g,decamDR1-r: begin with the head for photometry",
     )
+    parser.add_argument("--network", metavar="NAME", help="network of timm, such as resnet18 (default: a small one)")
     parser.add_argument("--size", type=positive_int, metavar="N", help="pixels of the images (default: at most 64)")
     for name, default, text in (
         ("width", 16, "channels of the first layer"),
@@ -56,6 +57,9 @@ def _run_align(args):
     """Train, with a line now and then, and write the file."""
     from astro_spectok.align.image_training import align_images
 
-    names = ("bands", "filters", "size", "width", "batch", "steps", "seed", "validation", "folder", "medium", "card")
+    names = (
+        "bands", "filters", "network", "size", "width", "batch", "steps", "seed", "validation", "folder", "medium",
+        "card",
+    )  # fmt: skip
     options = {name: getattr(args, name) for name in (*names, "weights", "device", "overwrite")}
     align_images(args.pairs, args.out, **options, report=make_report(args.quiet))
