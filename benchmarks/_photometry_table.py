@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables of the pages on photometry and images: redshifts by set of bands, what is found across, and properties."""
 
+import numpy as np
 from _tables import make_table, show
 
 __all__ = ["make_image_table", "make_photometry_tables", "make_properties_table"]
@@ -104,12 +105,35 @@ def make_photometry_tables(photometry, align):
         "photometry_redshifts": redshifts,
         "photometry_retrieval": found,
         "photometry_prior": _make_prior(photometry),
+        "photometry_files": _make_files(photometry),
     }
 
 
 def _key(row):
     """What a row is about, but for those it is found among."""
     return row["class"], row["bands"], row["method"], row["query"]
+
+
+def _make_files(photometry):
+    """Fluxes in the files of real spectra, as text."""
+    if not (photometry and photometry.get("files")):
+        return NOT_MEASURED
+    rows = [
+        [row["file"], row["fluxes"],
+         *(_word(row[f"spectype{end}"], row[f"z{end}"]) for end in ("_true", "", "_template")),
+         f"{row['z_lo']:.2f} to {row['z_hi']:.2f}" if np.isfinite(row["z_lo"]) else "–"]
+        for row in photometry["files"]
+    ]  # fmt: skip
+    return make_table(
+        "Real objects whose files of spectra hold fluxes: class and redshift",
+        ["file", "fluxes", "of the spectrum", "photometry head", "nearest template", "68 per cent of the head"],
+        rows,
+    )
+
+
+def _word(spectype, z):
+    """Class and redshift, which a star has none of."""
+    return spectype if spectype == "STAR" else f"{spectype} {z:.3f}"
 
 
 def _make_prior(photometry):

@@ -9,7 +9,7 @@ accuracy; and how even the probability integral transform is (largest distance t
 head; ``templates`` the nearest of noiseless objects by chi square; ``neighbour`` the nearest vector of these, and
 ``untrained`` the same of a tower with random parameters. ``prior``: spectra of little signal alone, photometry alone,
 and together, how many redshifts become right and wrong by it, and the same with the photometry of other objects.
-``files``: real spectra with fluxes in their files.
+``files``: fluxes in the files of real spectra.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from astropy.table import Table
 from astro_spectok.align import PhotometricRedshift
 from astro_spectok.align.embed_photometry import load_photometry_head
 from astro_spectok.align.filters import BANDS
+from astro_spectok.align.fluxes import read_fluxes
 from astro_spectok.align.photometric_redshift import summarise
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.exceptions import SpectokWarning
@@ -51,17 +52,21 @@ FAINT, PRIOR_BANDS, PRIOR_SNR = ((0.5, 1.0), (1.0, 2.0), (3.0, 6.0)), "grzW1W2",
 RIGHT = 0.01
 
 
+def count_classes(n):
+    """How many of ``n`` objects are of each class."""
+    return {name: round(share * n) for name, share in SHARES.items()}
+
+
+def read_library(args):
+    """Noiseless objects that are the templates."""
+    if args.library is None:
+        return draw_objects(args.data, count_classes(args.templates), TEMPLATE_SEED, keep=args.keep)
+    return read_pairs(sorted(args.library.glob("objects-*.npz"))[: -(-args.templates // CHUNK)])
+
+
 def measure_sets(args, head):
     """Rows of the table by set of bands and signal-to-noise ratio."""
-
-    def numbers(n):
-        return {name: round(share * n) for name, share in SHARES.items()}
-
-    objects = draw_objects(args.data, numbers(args.objects), SEED, keep=args.keep)
-    if args.library is None:
-        library = draw_objects(args.data, numbers(args.templates), TEMPLATE_SEED, keep=args.keep)
-    else:
-        library = read_pairs(sorted(args.library.glob("objects-*.npz"))[: -(-args.templates // CHUNK)])
+    objects, library = draw_objects(args.data, count_classes(args.objects), SEED, keep=args.keep), read_library(args)
     fluxes, library_fluxes = measure(objects), measure(library)
     plain, config, rows = make_untrained(head.config), head.config, []
     names = np.array(config.classes)
@@ -145,9 +150,10 @@ def draw_faint(args, snr):
 
 
 def measure_files(args, head):
-    """Real spectra whose files hold fluxes."""
-    rows = []
-    for path in sorted(args.files.glob("*.fits*")):
+    """Fluxes in the files of real spectra, beside the nearest template."""
+    rows, library = [], read_library(args)
+    fluxes = measure(library)
+    for path in sorted(args.files.rglob("*.fits*")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table, filters, truth, kind = read_fluxes_of_file(path)
@@ -157,6 +163,10 @@ def measure_files(args, head):
         row = {"file": path.name, "fluxes": kind, "spectype_true": truth[0], "z_true": truth[1]}
         row |= {name: found[name] if name == "spectype" else float(found[name])
                 for name in ("spectype", "z", "z_lo", "z_hi", "p_galaxy", "p_qso", "p_star")}  # fmt: skip
+        bands = kind if kind in BANDS else "ugriz"
+        seen = read_fluxes(table, filters, unit=u.nmgy).to_photometry()
+        best = int(find_distances(seen, true_colours(fluxes, bands)).argmin())
+        row |= {"spectype_template": CLASSES[library["cls"][best]], "z_template": float(library["z"][best])}
         rows.append(row)
         print(row, flush=True)
     return rows
