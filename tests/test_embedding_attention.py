@@ -33,7 +33,7 @@ def test_weights_are_those_of_the_layer(turned):
     x, mask = torch.randn(2, 7, config.width), torch.arange(7) < torch.tensor([[7], [4]])
     phases = RotaryPhases(config)(8.5 + 0.01 * torch.arange(14.0).view(2, 7).double(), "cpu") if turned else None
     weights = layer.weigh(x, x, mask, phases, phases)
-    value = layer._split(layer.key_value(x).chunk(2, dim=-1)[1])
+    value = layer.key_value(x).chunk(2, dim=-1)[1].unflatten(-1, (layer.heads, -1)).transpose(1, 2)
     expected = layer.out((weights @ value).transpose(1, 2).flatten(2))
     torch.testing.assert_close(layer(x, x, mask, phases, phases), expected, rtol=1e-4, atol=1e-5)
     with torch.inference_mode():  # which goes another way

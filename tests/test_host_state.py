@@ -16,7 +16,7 @@ from astro_spectok.align import PhotometricRedshift, embed_photometry
 from astro_spectok.engine import Runner
 from astro_spectok.estimators import RedshiftEstimator, StellarParameterEstimator, TransientEstimator
 from astro_spectok.example import read_example
-from astro_spectok.network.blocks import SelfBlock
+from astro_spectok.network.blocks import SelfBlock, _PlainBlock
 from astro_spectok.simulate.export import simulate_spectra
 from astro_spectok.spectra import to_batch
 from astro_spectok.weights import load_weights
@@ -144,16 +144,21 @@ def test_weights_do_not_depend_on_the_program_around(packaged_weights, state):
 @pytest.fixture
 def meanwhile(monkeypatch):
     """Have something done by another thread while this one is between two blocks of an encoder."""
-    here, work, forward = threading.get_ident(), [], SelfBlock.forward
+    here, work = threading.get_ident(), []
 
-    def interrupt(self, *args):
-        if threading.get_ident() == here and work:
-            other = threading.Thread(target=work.pop())
-            other.start()
-            other.join()
-        return forward(self, *args)
+    def make_interrupted(forward):
+        def interrupt(self, *args):
+            if threading.get_ident() == here and work:
+                other = threading.Thread(target=work.pop())
+                other.start()
+                other.join()
+            return forward(self, *args)
 
-    monkeypatch.setattr(SelfBlock, "forward", interrupt)
+        return interrupt
+
+    # with and without what plain layers may leave out
+    for block, name in ((SelfBlock, "forward"), (_PlainBlock, "run_in_place")):
+        monkeypatch.setattr(block, name, make_interrupted(getattr(block, name)))
     return work.append
 
 
