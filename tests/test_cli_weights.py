@@ -11,6 +11,7 @@ import torch
 
 from astro_spectok import __version__
 from astro_spectok.cli import command as cli
+from astro_spectok.cli.options import add_common_options
 from astro_spectok.config import conf
 from astro_spectok.weights import WeightsEntry, registry, store, write_weights
 
@@ -117,7 +118,7 @@ def test_version(capsys):
 
 def _parse_common(*argv):
     parser = argparse.ArgumentParser()
-    cli.add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
+    add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     return parser.parse_args(argv)
 
 
