@@ -82,7 +82,7 @@ def measure_partition(
     >>> measured.index.tolist(), measured["object_id"].tolist(), f"{measured['z'].iloc[0]:.3f}"
     ([3], [7], '0.086')
     >>> measured.attrs["units"]["rv"], len(measure_partition(frame[:0], "redshift", device="cpu").columns)
-    ('km / s', 20)
+    ('km / s', 21)
     """
     import pandas as pd
 
