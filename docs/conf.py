@@ -43,7 +43,7 @@ nitpick_ignore_regex = [
         r"PatchBatch|PatchGrid|SpectralNetwork|RedshiftGrid|StellarHull|StellarLabels|StellarTraining|check_output|"
         r"read_metadata|read_weights|write_weights|HeadInputs|Truth|TrainingBatch|RedshiftRules|list_heads|read_recipe|"
         r"config_class|Settings|CubeLayout|Axis|Calibration|LoadedWeights|SpectrumModel|SpectrumInfo|RawSpectra|find_weights|simulate_like|"
-        r"SpectrumFeatures|ImageTowerConfig)",
+        r"SpectrumFeatures|ImageTowerConfig|TimmTowerConfig)",
     ),
     # annotations of Python's own
     (r"py:class", r"(os\.PathLike|dict\[str|Any\]?)"),
