@@ -124,9 +124,9 @@ BOXES = {
     "encoder": ((5.4, 3.3), (1.7, 1.0), PALE_BLUE, "encoder\nattention turned by\nln(wavelength)"),
     "tokens": ((7.7, 3.3), (1.9, 1.0), PALE_ORANGE, "TOKENS\nlevel, extent, learned,\ndetail"),
     "decoder": ((10.6, 5.55), (2.7, 0.8), PALE_GREEN, "decoder: flux and error\non any wavelengths"),
-    "pooling": ((10.6, 4.4), (2.7, 0.8), PALE_GREEN, "pooling by learned queries:\none vector, the EMBEDDING"),
+    "pooling": ((10.6, 4.4), (2.7, 0.8), PALE_GREEN, "pooling, lines and colours:\none vector, the EMBEDDING"),
     "redshift": ((10.6, 3.25), (2.7, 0.8), PALE_GREEN, "correlation with templates:\nclass and redshift"),
-    "types": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "types of stars"),
+    "types": ((10.6, 2.1), (2.7, 0.8), PALE_GREEN, "types of stars, galaxies,\ntransients, photometry"),
     "stellar": ((10.6, 0.95), (2.7, 0.8), PALE_GREEN, "stellar head:\nTeff, logg, [Fe/H], ..."),
 }
 ARROWS = (
@@ -150,7 +150,8 @@ def plot_network(path):
         (x1, y1), (w1, _), *_ = BOXES[end]
         places = (x0 + w0 / 2 + 0.07, y0), (x1 - w1 / 2 - 0.07, y1)
         _plot_arrow(axes, *places, GREY)
-    # what goes past the transformer: lines to the redshift head, pixels to those of types and of stellar parameters
+    # what goes past the transformer: lines to the redshift head, pixels to the embedding and to the other heads
+    _plot_arrow(axes, (3.2, 3.85), (9.2, 4.55), BLUE, curve=-0.2, ls="--")
     _plot_arrow(axes, (3.2, 2.75), (9.2, 2.92), BLUE, curve=0.2, ls="--")
     _plot_arrow(axes, (2.6, 2.75), (9.2, 1.95), BLUE, curve=0.18, ls="--")
     _plot_arrow(axes, (1.0, 2.75), (9.2, 0.85), BLUE, curve=0.16, ls="--")

@@ -83,6 +83,7 @@ def describe_config(config):
         "token-size": str(config["width"] + config["dct_coefficients"]),
         "detail-size": str(config["dct_coefficients"]),
         "embedding-size": str(_count_embedding(heads, config)),
+        "landmarks": str(heads.get("embedding", {}).get("line_landmarks", 0)),
         "embedding-nodes": str(config["embedding_nodes"]),
         "posterior-periods": str(redshift["summary_periods"]),
         "longest-period": f"{config['longest_period']:g}",

@@ -246,7 +246,9 @@ def main(argv=None):
             "visits of LAMOST": measure_changes(stars),
             "pairs of SDSS": measure_changes(pairs),
             **{
-                f"the first of each pair twice, with a line of {peak:.0%}": measure_changes(copy_first(pairs, peak))
+                f"the first of each pair twice, with a line of {100 * peak:.0f} %": measure_changes(
+                    copy_first(pairs, peak)
+                )
                 for peak in LINES
             },
         },

@@ -88,6 +88,13 @@ def test_download_fails(source, capsys, options):
     assert ("spectok: WARNING" in err) is (not options)
 
 
+def test_a_near_name_is_proposed(capsys):
+    """And of one that is like none, the table alone is shown."""
+    for name, proposed in (("Smal", True), ("desi", False)):
+        assert cli.main(["weights", "info", name]) == 1
+        assert ("did you mean 'small'?" in capsys.readouterr().err) is proposed
+
+
 @pytest.mark.parametrize("argv", [["--debug", "weights", "info", "nope"], ["weights", "info", "nope", "--debug"]])
 def test_debug_shows_traceback(argv, capsys):
     """--debug may stand before or after the subcommand."""

@@ -61,7 +61,7 @@ class TestDevice:
     def test_explicit(self):
         assert choose_device("cpu") == choose_device(torch.device("cpu")) == torch.device("cpu")
 
-    @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:x", "", 1.5, None])
+    @pytest.mark.parametrize("name", ["gpu", "meta", "xla", "cuda:x", "", 1.5, None])
     def test_unknown(self, name):
         with pytest.raises(ValueError, match="device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got"):
             choose_device(name)
@@ -181,6 +181,11 @@ class TestRunner:
         with conf.set_temp("batch_tokens", 77):
             assert Runner(tiny_weights, "cpu").batch_tokens == 77
             assert Runner(tiny_weights, "cpu", batch_tokens=5).batch_tokens == 5
+
+    @pytest.mark.parametrize(("budget", "error"), [(True, TypeError), ("9", TypeError), (0, ValueError)])
+    def test_refused(self, tiny_weights, budget, error):
+        with pytest.raises(error, match="batch_tokens must be a positive integer or None, got"):
+            Runner(tiny_weights, "cpu", batch_tokens=budget)
 
     def test_chunks_of_a_long_axis(self, weights, monkeypatch):
         """A 100,000-pixel axis decoded in parts is what it is in one; borders between parts do not show."""

@@ -14,9 +14,13 @@ from packaging.utils import canonicalize_name
 
 import astro_spectok
 from astro_spectok.cli import build_parser
+from astro_spectok.galaxies import GalaxyFlag
+from astro_spectok.redshift import RedshiftFlag
 from astro_spectok.simulate.public_sets import STORED
 from astro_spectok.simulate.survey import FAMILIES
 from astro_spectok.spectra import InputFlag
+from astro_spectok.stellar import StellarFlag
+from astro_spectok.transients import TransientFlag
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.rst"
@@ -135,10 +139,17 @@ def test_shares_of_families_are_those_of_the_simulator():
     assert dict(rows) == {name: f"{100 * row[0] / total:.0f}" for name, row in FAMILIES.items()}
 
 
-def test_flags_table_is_complete():
-    """The page on input lists every flag with its value."""
-    rows = re.findall(r"\* - (\d+)\n     - ``(\w+)``", (ROOT / "docs/spectra_in.rst").read_text())
-    assert {name: int(value) for value, name in rows} == {flag.name: flag.value for flag in InputFlag if flag}
+@pytest.mark.parametrize(
+    ("page", "flags"),
+    [
+        ("spectra_in", InputFlag), ("redshift", RedshiftFlag), ("stellar", StellarFlag), ("galaxies", GalaxyFlag),
+        ("transients", TransientFlag),
+    ],
+)  # fmt: skip
+def test_tables_of_flags_are_complete(page, flags):
+    """The page on each kind of result lists every flag with its value, in order."""
+    rows = re.findall(r"\* - (\d+)\n     - ``(\w+)``", (ROOT / f"docs/{page}.rst").read_text())
+    assert [(int(value), name) for value, name in rows] == [(flag.value, flag.name) for flag in flags if flag]
 
 
 def test_training_table_lists_every_set():

@@ -251,6 +251,29 @@ def test_is_single():
     assert not is_single("spectrum")
 
 
+@pytest.mark.parametrize(
+    ("flux", "match"),
+    [
+        (np.ones((200, 3)), r"got \(200, 3\); transpose it, flux\.T"),
+        (np.ones((2, 2, 200)), r"got \(2, 2, 200\); make a cube a Spectrum"),
+        (1.0, r"got \(\)"),
+    ],
+)
+def test_arrays_that_fit_no_form_are_one_error(flux, match):
+    """And not a flagged row for whatever the first axis counts."""
+    arrays = np.linspace(4000, 5000, 200) * u.AA, flux * u.Jy
+    assert is_single(arrays)
+    with pytest.raises(ValueError, match=match):
+        to_batch(arrays, on_error="raise")
+
+
+def test_flux_before_its_axis_is_noticed():
+    """And said so: its unit is no unit of an axis."""
+    axis, flux, error = make_arrays_tuple(0)
+    with pytest.raises(u.UnitsError, match=r"spectral_axis must come before flux.*got Jy before Angstrom; swap them"):
+        to_batch((flux, axis, error), on_error="raise")
+
+
 def test_ragged_list():
     """Spectra of different lengths and axes keep their order and their grids."""
     sizes = [50, 300, 120]

@@ -94,9 +94,7 @@ def test_flux_unit(unit, per_sky):
     assert_allclose(conversion.evaluate(wavelength) * factor, area, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "unit", [u.ct, u.dimensionless_unscaled, u.adu / u.s, u.K, u.def_unit("arbitrary units"), u.mag]
-)
+@pytest.mark.parametrize("unit", [u.ct, u.dimensionless_unscaled, u.adu / u.s, u.K, u.def_unit("arbitrary units")])
 def test_other_flux_stays(unit):
     """What is no flux density is taken as given."""
     _, flux, std = make_arrays()
@@ -121,6 +119,37 @@ def test_magnitudes():
     assert_same(linear, to_batch((wavelength * u.AA, magnitude, error * u.mag)))
     spectrum = Spectrum(flux=magnitude, spectral_axis=wavelength * u.AA)
     assert_allclose(unpack(to_batch(spectrum))[1], unpack(linear)[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("unit", "error_unit", "per_mag"),
+    [
+        (u.mag, u.mag, 1), (u.mag, u.mmag, 1000), (u.mmag, u.mag, 1), (u.dex, u.dex, 0.4), (u.dB, u.mag, 1),
+        (u.mag / u.arcsec**2, u.mag, 1), (u.mag / u.arcsec**2, u.mag / u.arcsec**2, 1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [StdDevUncertainty, VarianceUncertainty, InverseVariance])
+def test_logarithms_without_a_zero_point(unit, error_unit, per_mag, kind):
+    """Are relative fluxes: bright is not faint, whatever the logarithm and the unit of its errors."""
+    wavelength, flux, std = make_arrays()
+    sky = unit * u.mag**-1 if unit.is_equivalent(u.mag / u.arcsec**2) else u.one
+    logarithm = u.Quantity((-2.5 * np.log10(flux) * u.mag).to_value(unit / sky), unit)
+    exponent = {StdDevUncertainty: 1, VarianceUncertainty: 2, InverseVariance: -2}[kind]
+    error = kind((std / flux * 2.5 / np.log(10) * per_mag) ** exponent, unit=error_unit**exponent)
+    linear = to_batch((wavelength * u.AA, flux * u.one, std * u.one))
+    assert_same(linear, to_batch((wavelength * u.AA, logarithm, error)))
+    assert not to_batch((wavelength * u.AA, logarithm)).info[0].flux_unit.is_equivalent(unit)
+
+
+def test_errors_of_magnitudes_in_other_units():
+    """Thousandths of a magnitude, and those of the linear flux."""
+    wavelength, flux, std = make_arrays()
+    magnitude, error = (flux * u.Jy).to(u.ABmag), std / flux * 2.5 / np.log(10)
+    linear = to_batch((wavelength * u.AA, flux * u.Jy, std * u.Jy))
+    for stated in (1000 * error * u.mmag, 0.4 * error * u.dex, std * u.Jy):
+        assert_same(linear, to_batch((wavelength * u.AA, magnitude, stated)))
+    with pytest.raises(u.UnitsError, match="uncertainty must have a unit convertible to that of flux"):
+        to_batch((wavelength * u.AA, magnitude, error * u.K), on_error="raise")
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Types, phases and redshifts of transients, by a made-up library and known posteriors of the redshift head."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -141,6 +142,23 @@ class TestEstimate:
         assert found.warn & TransientFlag.NOT_A_TRANSIENT
         assert np.isnan(found.phase)
         assert np.isnan(found.p_host)
+
+    def test_picture(self, transient_weights, monkeypatch):
+        """The template lies on the spectrum; what is no transient is drawn without one."""
+        fake_measure(monkeypatch, GALAXY)
+        found = TransientEstimator(transient_weights, "cpu").estimate(as_input(*draw_observation("II", 12.0, 0.15)))
+        spectrum, types = found.plot()
+        drawn, template = (line.get_ydata() for line in spectrum.lines)
+        seen = np.isfinite(drawn)
+        assert np.corrcoef(drawn[seen], template[seen])[0, 1] > 0.9
+        assert "II of the library, +" in spectrum.get_legend().get_texts()[1].get_text()
+        assert "at rest" in spectrum.get_xlabel()
+        assert max(bar.get_width() for bar in types.patches) == found.p_type
+        flux = as_input(np.linspace(4000, 8800, 1200), 1 + 0.1 * np.sin(np.linspace(0, 90, 1200)), np.full(1200, 0.02))
+        axes = TransientEstimator(transient_weights, "cpu").estimate(flux).plot()
+        assert axes[0].get_ylabel() == "Flux per unit wavelength, any scale"
+        with pytest.raises(ValueError, match="must be that of a single spectrum"):
+            replace(found, _batch=None).plot()
 
     def test_known_to_be_one(self, transient_weights, monkeypatch):
         """Then it is given a type, however little it looks so."""

@@ -81,10 +81,12 @@ def choose_budget(batch_tokens, device):
     if batch_tokens is None:
         return min(conf.batch_tokens, CPU_BATCH_TOKENS) if device.type == "cpu" else conf.batch_tokens
     try:
-        budget = operator.index(batch_tokens)
-    except TypeError as error:
+        budget = None if isinstance(batch_tokens, bool) else operator.index(batch_tokens)
+    except TypeError:
+        budget = None
+    if budget is None:
         msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}"
-        raise TypeError(msg) from error
+        raise TypeError(msg)
     if budget < 1:
         msg = f"batch_tokens must be a positive integer or None, got {batch_tokens!r}; conf.batch_tokens is the default"
         raise ValueError(msg)

@@ -44,8 +44,9 @@ def choose_device(device="auto"):
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        if chosen.type == "meta":
-            raise TypeError("there are no numbers on it")
+        # PyTorch knows more kinds, and would fail on them later, in words of its own
+        if chosen.type not in ("cpu", "cuda", "mps"):
+            raise TypeError("not a device that this package computes on")
     except (RuntimeError, TypeError) as error:
         msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}"
         raise ValueError(msg) from error

@@ -43,14 +43,20 @@ class FluxConversion:
         return self.factor if self.power == 0 else self.factor * np.asarray(wavelength, float) ** self.power
 
 
-def _strip_sky(unit):
-    """Split ``unit`` into a flux density and its wavelength-independent denominator (sr, beam, spaxel)."""
+def _find_sky(unit):
+    """What of ``unit`` is a wavelength-independent denominator (sr, beam, spaxel)."""
     rest = u.dimensionless_unscaled
     for base, power in zip(unit.bases, unit.powers, strict=True):
         kind = str(base.physical_type)
         sky = kind in ("angle", "solid angle") or base in (u.pix, u.beam)
         if power < 0 and (sky or (kind == "unknown" and base.name not in _NEVER_STRIPPED)):
             rest = rest * base**power
+    return rest
+
+
+def _strip_sky(unit):
+    """Split ``unit`` into a flux density and its wavelength-independent denominator."""
+    rest = _find_sky(unit)
     density = unit / rest
     if rest.is_equivalent(u.sr**-1):
         # one unit for all solid angles, so that uncertainties may be given per another
@@ -104,7 +110,9 @@ def find_flux_conversion(unit):
 
 
 def to_physical_flux(flux, unit, uncertainty=None, kind=None, uncertainty_unit=None):
-    """Turn magnitudes (or dex, dB) with a zero point into linear flux; other units pass unchanged.
+    """Turn magnitudes (or dex, dB) into linear flux; other units pass unchanged.
+
+    Without a zero point, as plain ``mag`` has none, the flux is relative.
 
     Parameters
     ----------
@@ -113,19 +121,44 @@ def to_physical_flux(flux, unit, uncertainty=None, kind=None, uncertainty_unit=N
     uncertainty : ndarray, optional
     kind : {'std', 'var', 'ivar'}, optional
     uncertainty_unit : `~astropy.units.Unit`, optional
-        Ignored but for a plain ``mag``, ``dex`` or ``dB``: errors are in the logarithmic unit.
+        Beside a logarithmic flux: logarithmic too, or that of the linear flux; as the flux if there is none.
 
     Returns
     -------
     flux, unit, uncertainty, kind, uncertainty_unit
     """
-    if not isinstance(unit, u.function.FunctionUnitBase):
+    step, physical = _split_logarithmic(unit)
+    if step is None:
         return flux, unit, uncertainty, kind, uncertainty_unit
+    per_dex = step.to(u.dex)
     with np.errstate(over="ignore", invalid="ignore"):
-        linear = np.asarray(unit.to_physical(flux), dtype=np.float64)
+        linear = 10.0 ** (np.asarray(flux, dtype=np.float64) * per_dex)
         if uncertainty is not None:
-            exponent = {"std": 1.0, "var": 2.0, "ivar": -2.0}[kind]
+            exponent = {"std": 1, "var": 2, "ivar": -2}[kind]
+            ratio = _compare_logarithmic(uncertainty_unit, unit, step, exponent)
+            if ratio is None:
+                return linear, physical, uncertainty, kind, uncertainty_unit
             # first order: dF = F ln(10) d(dex); a magnitude is -0.4 dex
-            slope = np.abs(linear) * np.log(10.0) * abs(unit.function_unit.to(u.dex))
-            uncertainty = uncertainty * slope**exponent
-    return linear, unit.physical_unit, uncertainty, kind, None
+            uncertainty = uncertainty * ratio * (np.abs(linear) * np.log(10.0) * abs(per_dex)) ** exponent
+    return linear, physical, uncertainty, kind, None
+
+
+def _split_logarithmic(unit):
+    """The step of a logarithmic unit (mag, dex, dB) and the unit of what is counted; (None, None) of any other."""
+    if isinstance(unit, u.function.FunctionUnitBase):
+        return unit.function_unit, unit.physical_unit
+    if isinstance(unit, u.UnrecognizedUnit):
+        return None, None
+    sky = _find_sky(unit)
+    step = u.Unit(unit / sky)
+    return (step, sky) if step.is_equivalent(u.mag) else (None, None)
+
+
+def _compare_logarithmic(own, unit, step, exponent):
+    """What turns an uncertainty into steps of a logarithmic ``unit``; None where it is one of linear flux."""
+    if own is None or isinstance(own, u.function.FunctionUnitBase) or own == u.dimensionless_unscaled:
+        return 1.0
+    for whole in (step, unit):  # an error of a magnitude per square arcsecond is written either way
+        if not isinstance(whole, u.function.FunctionUnitBase) and own.is_equivalent(whole**exponent):
+            return abs(own.to(whole**exponent))
+    return None

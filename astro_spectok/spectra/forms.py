@@ -170,8 +170,8 @@ def is_single(obj):
     ----------
     obj
         Anything. A `~specutils.Spectrum` with one-dimensional flux is single, and so are a tuple
-        ``(spectral_axis, flux[, uncertainty[, mask]])`` and a table or dict of columns with one-dimensional flux; a
-        list of spectra never is.
+        ``(spectral_axis, flux[, uncertainty[, mask]])`` and a table or dict of columns, unless their flux has a row for
+        each of several spectra; a list of spectra never is.
 
     Returns
     -------
@@ -179,9 +179,13 @@ def is_single(obj):
     """
     if isinstance(obj, Spectrum):
         return obj.data.ndim == 1
-    if has_columns(obj):
-        try:
-            return np.ndim(take_columns(obj)[1]) == 1
-        except (KeyError, TypeError, ValueError):
-            return True  # what cannot be read is an error rather than a flagged row
-    return _is_arrays(obj) and np.ndim(unwrap(obj[1])) == 1
+    try:
+        arrays = _as_arrays(obj)
+    except (KeyError, TypeError, ValueError):
+        return True
+    return arrays is not None and not _is_stack(*arrays[:2])
+
+
+def _is_stack(axis, flux):
+    """Whether arrays hold several spectra; what fits no form is an error of one rather than many flagged rows."""
+    return np.ndim(flux) == 2 and np.shape(flux)[-1:] == np.shape(axis)[-1:]

@@ -11,7 +11,7 @@ from astropy.nddata import NDUncertainty, StdDevUncertainty
 
 from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.desi_targets import count_rows, read_targets
-from astro_spectok.spectra.flux_units import to_physical_flux
+from astro_spectok.spectra.flux_units import find_flux_conversion, to_physical_flux
 from astro_spectok.spectra.problems import make_error
 
 __all__ = ["RawSpectra", "read_arrays", "read_collection", "read_spectrum"]
@@ -205,6 +205,9 @@ def read_arrays(arrays, row=None):
             f"NDUncertainty; got {type(uncertainty).__name__}",
         )
     flux_unit = getattr(flux, "unit", None) or u.dimensionless_unscaled
+    if flux_unit.is_equivalent(u.AA, u.spectral()) and find_flux_conversion(axis.unit).known:
+        msg = "spectral_axis must come before flux, as in (wavelength * u.AA, flux * u.Jy); "
+        raise make_error(InputFlag.BAD_UNITS, u.UnitsError, f"{msg}got {axis.unit} before {flux_unit}; swap them")
     mask = getattr(flux, "mask", None)
     if axis.ndim not in (1, 2):
         raise make_error(
@@ -227,7 +230,8 @@ def read_arrays(arrays, row=None):
             ValueError,
             f"flux in (spectral_axis, flux) must have the shape (pixels,) or (spectra, pixels) with the "
             f"{axis.shape[-1]} pixels of spectral_axis; got {values.shape}"
-            + ("; transpose it, flux.T" if values.ndim == 2 and len(values) == axis.shape[-1] else ""),
+            + ("; transpose it, flux.T" if values.ndim == 2 and len(values) == axis.shape[-1] else "")
+            + ("; make a cube a Spectrum(flux=..., spectral_axis=...)" if values.ndim > 2 else ""),
         )
     if row is not None:
         uncertainty = None if uncertainty is None else uncertainty[row]

@@ -124,6 +124,9 @@ def read(
         wave_unit=wave_unit, flux_unit=flux_unit, columns=columns, hdu=hdu, medium=medium, resolution=resolution,
         join=join, spaxel=spaxel,
     )  # fmt: skip
+    if isinstance(path, str) and not path.strip():
+        msg = "path must name a file; got an empty text"
+        raise FileNotFoundError(msg)
     if isinstance(path, str | os.PathLike):
         path = read_pipe(path) if Path(path).is_fifo() else path
     if isinstance(path, str | os.PathLike):

@@ -97,7 +97,8 @@ def _error_conversion(raw, conversion):
         raise make_error(
             InputFlag.BAD_UNITS,
             u.UnitsError,
-            f"uncertainty must have a unit convertible to that of flux ({raw.flux_unit}); got {raw.uncertainty_unit}",
+            "uncertainty must have a unit convertible to that of flux "
+            f"({raw.flux_unit.to_string() or 'dimensionless'}); got {raw.uncertainty_unit.to_string() or 'none'}",
         ) from error
     return type(conversion)(conversion.factor * ratio, conversion.power, conversion.unit, conversion.known)
 

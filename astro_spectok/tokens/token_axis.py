@@ -51,7 +51,7 @@ def fill_slots(geometry, patch):
 def read_request(spectral_axis, info):
     """Increasing vacuum wavelengths of the requested pixels, and the order that leads there (and back)."""
     unit = getattr(spectral_axis, "unit", None)
-    if unit is None:
+    if unit is None or not isinstance(spectral_axis, u.Quantity):  # a spectrum has a unit too, that of its flux
         msg = (
             f"spectral_axis must be a Quantity with a spectral unit, got {type(spectral_axis).__name__}; "
             "give for instance np.linspace(4000, 9000, 500) * u.AA, or spectrum.spectral_axis"

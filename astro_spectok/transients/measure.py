@@ -29,6 +29,7 @@ from astro_spectok.transients.warn import TransientFlag
 
 __all__ = [
     "Found",
+    "Match",
     "choose_type",
     "combine_flags",
     "find_flags",
@@ -57,6 +58,26 @@ REMARKS = (
 )
 
 
+class Match(NamedTuple):
+    """A spectrum at rest beside the best template of its type.
+
+    Attributes
+    ----------
+    wavelength : ndarray, shape (N,)
+        Vacuum Angstrom, at rest.
+    contrast, template : ndarray, shape (N,)
+        Flux over its smooth continuum, less one: of the spectrum, NaN where nothing is seen, and of the template at the
+        strength that fits beside the light of galaxies.
+    phase : float
+        Of the template, in days; NaN where it is not known.
+    """
+
+    wavelength: np.ndarray
+    contrast: np.ndarray
+    template: np.ndarray
+    phase: float
+
+
 class Found(NamedTuple):
     """Answer of one spectrum: as the attributes of `~astro_spectok.transients.TransientEstimate`, in plain numbers."""
 
@@ -70,6 +91,7 @@ class Found(NamedTuple):
     snr: float
     flags: TransientFlag
     posterior: TransientPosterior | None
+    match: Match | None = None
 
 
 def find_transient_head(runner):
@@ -128,12 +150,13 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         )
     probabilities = join_probabilities(p_transient, made, posterior.class_probability)
     (best, _), p_host, phase = choose_type(probabilities), np.nan, Phase(np.nan, np.nan)
-    z, z_err, p_z = peaks[0].z, peaks[0].z_err, around
+    z, z_err, p_z, match = peaks[0].z, peaks[0].z_err, around, None
     if made is not None and best in made.types:
         ln1pz, width, p_z = made.find_redshift()
         width = float(np.hypot(width, measure_medium_error(batch, i)))
         z, z_err = float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)
         phase = made.find_phase(best, head.get_library(), ln1pz)
+        match = _match_template(view, scan, made, head.get_library(), best, ln1pz)
         constant, *slopes = made.calibration.host
         p_host = float(expit(constant + describe_host(scan, ln1pz) @ slopes))
     require_finite("type and redshift", z, z_err, p_z, p_transient, shown.snr)
@@ -142,7 +165,22 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         flags |= TransientFlag.LITTLE_COVERAGE
     if lacks_signal(*spectrum[1:]):
         flags |= TransientFlag.SKY_LIKE
-    return Found(probabilities, phase, z, z_err, p_z, p_transient, p_host, shown.snr, flags, made)
+    return Found(probabilities, phase, z, z_err, p_z, p_transient, p_host, shown.snr, flags, made, match)
+
+
+def _match_template(view, scan, posterior, library, kind, ln1pz):
+    """The `Match` of a spectrum with the best template of a type at the shift that is nearest to a redshift."""
+    config, shift = library.config, int(np.argmin(np.abs(scan.ln1pz - ln1pz)))
+    own = np.flatnonzero(library.kind == posterior.types.index(kind))
+    one = own[int(np.argmax(posterior.log_templates[shift, own]))]
+    rows = library.rows[: library.templates.shape[1]]
+    template = scan.strength[shift, one] * (library.templates[one] @ rows)
+    place = view.first - round(float(scan.ln1pz[shift]) / config.step) + np.arange(len(view.ratio))
+    there = (place >= 0) & (place < config.bins)
+    place = place[there]
+    contrast = np.where(view.weight[there] > 0, view.ratio[there], np.nan)
+    wavelength = config.low * np.exp(config.step * (place + 0.5))
+    return Match(wavelength, contrast, template[place], float(library.phase[one]))
 
 
 def join_probabilities(p_transient, posterior, class_probability):

@@ -107,6 +107,8 @@ class TransientEstimate:
     # probabilities of type and redshift, for series; the spectrum as it was measured, for the sketch
     _posterior: TransientPosterior | None = None
     _batch: SpectrumBatch | None = None
+    # the spectrum beside the best template, for the picture
+    _match: Any = None
 
     def list_values(self) -> dict[str, Any]:
         """The numbers and texts of its row in a table, in the units that the table has.
@@ -126,6 +128,32 @@ class TransientEstimate:
         `~astropy.table.QTable`
         """
         return make_row(TRANSIENT_COLUMNS, self.list_values(), self.meta)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Plot the spectrum at rest beside the best template of its type, and the probabilities of all types.
+
+        Of what is no transient the flux is drawn, without a template.
+
+        Parameters
+        ----------
+        axes : sequence of two `~matplotlib.axes.Axes`, optional
+            For the spectrum and for the probabilities; a new figure by default.
+
+        Returns
+        -------
+        ndarray of `~matplotlib.axes.Axes`
+
+        Raises
+        ------
+        ValueError
+            ``axes`` are not two, or the result holds no spectrum: it was not made of one alone.
+        """
+        from astro_spectok.plotting.transients import plot_transient
+
+        if self._batch is None:
+            msg = "a result must be that of a single spectrum to be plotted; call estimate with that spectrum"
+            raise ValueError(msg)
+        return plot_transient(self, self._batch, self._match, axes)
 
     def _facts(self):
         """Entries of the representations, as (name, text)."""

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The literal registry of sets of weights: what each one is, and what its file must hash to."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -164,8 +165,10 @@ def get_entry(name):
     except (KeyError, TypeError):
         columns = ["name", "size", "packaged", "description"]
         table = "\n".join(list_weights()[columns].pformat(max_lines=-1, max_width=-1))
+        near = difflib.get_close_matches(str(name).strip().lower(), REGISTRY, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else "."
         msg = (
-            f"`weights` must be the name of a known set or the path of a .safetensors file, got {name!r}. "
+            f"`weights` must be the name of a known set or the path of a .safetensors file, got {name!r}{guess} "
             f"Known sets are:\n{table}\nAdd your own with astro_spectok.weights.register_weights."
         )
         raise UnknownWeightsError(msg) from None

@@ -58,6 +58,11 @@ before, found = (TransientEstimator().estimate(one) for one in (galaxy, both))
 before, found
 
 # %%
+# What it was compared with: the best spectrum of that type in the library, over its smooth continuum.
+
+compared = found.plot()
+
+# %%
 # Both spectra, without bad pixels, and the supernova by itself.
 
 bad = galaxy.mask
