@@ -2,6 +2,8 @@
 """Results do not depend on what the program around has set for NumPy and PyTorch, nor on what other threads do."""
 
 import contextlib
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -201,3 +203,16 @@ def test_nothing_is_written_to_the_shared_network(packaged_weights):
         do()
     assert load_weights().network is network
     assert [{name: id(value) for name, value in vars(module).items()} for module in network.modules()] == before
+
+
+def test_import_where_numpy_raises():
+    """What modules compute when they are first imported is no concern of the program around; nor are its warnings."""
+    code = """
+import warnings
+import numpy as np
+import scipy.signal, specutils, torch  # others may do as they like
+np.seterr(all="raise")
+warnings.simplefilter("error")
+import astro_spectok.align, astro_spectok.estimators, astro_spectok.simulate.export, astro_spectok.transients
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,6 +8,7 @@ import numpy as np
 from astro_spectok.redshift.fit import assume_resolution
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED, SIGMA_PER_MAD
+from astro_spectok.utils.host import own_state
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["find_significance", "has_foreign_lines", "has_nebular_lines", "is_night_sky", "measure_lines"]
@@ -45,6 +46,7 @@ FINE, HALF, FARTHEST, SIDES = 0.75, 27.75, 18.75, (3.4, 7.5)
 FILLED = 0.3
 
 
+@own_state  # it runs when the package is imported, in a program that may have NumPy raise
 def _make_filters():
     """Shifts (s,) and filters (m, s) that give the height of a Gaussian over its sides, in standard deviations."""
     place = np.arange(-round(HALF / FINE), round(HALF / FINE) + 1) * FINE
