@@ -157,7 +157,7 @@ def _has_own_signature(cls):
 def _has_source(function):
     """Whether a function was written, not made by a decorator."""
     module = sys.modules.get(function.__module__)  # a named tuple makes its own
-    return module is not None and function.__code__.co_filename == module.__file__
+    return module is not None and inspect.unwrap(function).__code__.co_filename == module.__file__
 
 
 def _judge_function(name, function):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from _docstrings import DIRECTIVE, list_faults, list_shown, list_untyped
 
+from astro_spectok.utils.host import own_state
+
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "api.rst"
 #: rooms of which a user is to find everything on the pages
@@ -52,6 +54,11 @@ def test_objects_are_documented_in_full(thing):
 def test_objects_are_annotated(name, thing):
     """Every parameter and result of what is public has a type, which mypy checks."""
     assert list_untyped(thing.__qualname__, thing) == []
+
+
+def test_decorators_keep_types():
+    """What makes a function one of its own state does not hide its types from type checkers."""
+    assert list_untyped("own_state", own_state) == []
 
 
 def test_types_are_shipped():

@@ -82,7 +82,7 @@ class Runner:
         return self.loaded.network
 
     @contextlib.contextmanager
-    def computing(self):
+    def computing(self) -> Iterator[None]:
         """Without gradients and in this runner's precision, whatever other threads and the program around have set.
 
         Yields

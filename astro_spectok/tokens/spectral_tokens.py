@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from astropy import units as u
 from astropy.nddata import StdDevUncertainty
+from astropy.table import QTable
 from specutils import SpectralAxis, Spectrum
 
 from astro_spectok.spectra import InputFlag, SpectrumInfo, convert_to_air, find_flux_conversion
@@ -182,7 +183,7 @@ class SpectralTokens:
         return np.concatenate(chosen)
 
     @own_state
-    def decode(self, spectral_axis, *, resolution=None):
+    def decode(self, spectral_axis: u.Quantity, *, resolution: Any = None) -> Spectrum | QTable:
         """Turn the tokens back into a spectrum, on any spectral axis.
 
         Between and beyond the pixels that the tokens were made from, and where those were bad, the flux is inferred

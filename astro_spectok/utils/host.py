@@ -4,13 +4,19 @@
 import contextlib
 import functools
 import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 __all__ = ["own_state", "set_apart"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def own_state(function):
+
+# typed, as what it decorates would otherwise have no type for the programs of users
+def own_state(function: Callable[P, R]) -> Callable[P, R]:
     """The function, as it works in a program that has set nothing, whatever the program around has set in its thread.
 
     For what users call. NumPy handles floating-point errors as it does by default: numbers that underflow in the tail
@@ -28,7 +34,7 @@ def own_state(function):
 
     # not NumPy's own decorator, whose file would be taken for the user's where warnings say where they come from
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), _own_torch():
             return function(*args, **kwargs)
 
