@@ -13,11 +13,11 @@ from astro_spectok.interface.containment import require_finite
 from astro_spectok.interface.heads import require_head
 from astro_spectok.interface.inputs import measure_facts
 from astro_spectok.redshift.estimator import COMPARED, solve_spectrum
-from astro_spectok.redshift.fit import assume_resolution
+from astro_spectok.redshift.fit import assume_resolution, refine_redshift
 from astro_spectok.redshift.flags import convert_flags
-from astro_spectok.redshift.measure import measure_all
+from astro_spectok.redshift.measure import measure_all, mend_errors
 from astro_spectok.redshift.signal import has_little_coverage, lacks_signal
-from astro_spectok.redshift.solutions import take_spectrum
+from astro_spectok.redshift.solutions import NEAR, suppose_resolution, take_spectrum
 from astro_spectok.redshift.zwarn import RedshiftFlag
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED
 from astro_spectok.utils.spectypes import GALAXY
@@ -107,10 +107,12 @@ def find_galaxies(prepared, redshift, training, assume_galaxy, progress):
     """
     n, out = len(prepared.batch), {}
     given = np.full(n, np.nan) if redshift is None else redshift
-    for i in np.flatnonzero(np.isfinite(given) & (prepared.batch.lengths > 0)):
+    known = np.flatnonzero(np.isfinite(given) & (prepared.batch.lengths > 0)).tolist()
+    prepared = _mend_known(prepared, known, given)
+    for i in known:
         with prepared.contained.member(i):
             z, snr = float(given[i]), float(measure_facts(prepared.batch, i)[0])
-            out[int(i)] = Galaxy(z, np.nan, np.nan, snr, _judge_signal(prepared.batch, i, snr, training), False)
+            out[i] = Galaxy(z, np.nan, np.nan, snr, _judge_signal(prepared.batch, i, snr, training), False)
     if np.isfinite(given).all():
         return out, prepared
 
@@ -119,6 +121,20 @@ def find_galaxies(prepared, redshift, training, assume_galaxy, progress):
 
     found, prepared = measure_all(prepared, solve, progress)
     return out | found, prepared
+
+
+def _mend_known(prepared, known, redshift):
+    """The same with the errors of spectra whose redshift is given mended, where they are not those of what is left."""
+    wrong = {}
+    for i in known:
+        with prepared.contained.member(i):
+            resolution = suppose_resolution(prepared.batch, i)
+            ln1pz = float(np.log1p(redshift[i]))
+            fit = refine_redshift(*take_spectrum(prepared.batch, i), GALAXY, ln1pz, NEAR, resolution=resolution)
+            ivar = None if fit is None else mend_errors(prepared, i, fit.left)
+            if ivar is not None:
+                wrong[i] = ivar
+    return prepared.mend(wrong) if wrong else prepared
 
 
 def _find_galaxy(prepared, i, measured, training, assume_galaxy):

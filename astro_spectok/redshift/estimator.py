@@ -35,7 +35,7 @@ from astro_spectok.redshift.flags import (
     sum_around,
 )
 from astro_spectok.redshift.integrated_light import is_integrated_light
-from astro_spectok.redshift.measure import measure_twice, prepare
+from astro_spectok.redshift.measure import measure_all, measure_twice, prepare
 from astro_spectok.redshift.priors import JointPrior, PriorFactors
 from astro_spectok.redshift.rest_lines import has_foreign_lines
 from astro_spectok.redshift.result import RedshiftEstimate
@@ -312,8 +312,13 @@ class RedshiftEstimator(Estimator):
             prepared = prepared.extend(*add_exposures(prepared.batch, usable))
         # a prior counts once, not once for each spectrum
         flat = replace(prepared, prior=PriorFactors(None, prepared.grid, len(prepared.batch)))
-        found = {i: tuple(measured) for i, *measured in flat.measure(progress)}
-        whole = found.pop(coadd, None)
+
+        def solve(prepared, i, posterior, *rest):
+            *_, sharp = find_solutions(posterior, prepared.calibration, prepared.batch, i, 1)
+            return (posterior, *rest), sharp.left
+
+        found, flat = measure_all(flat, solve, progress)
+        prepared, whole = replace(flat, prior=prior), found.pop(coadd, None)
         prepared.contained.warn()
         if not found:
             msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"

@@ -18,7 +18,7 @@ from astro_spectok.spectra import InputFlag, SpectrumBatch
 from astro_spectok.spectra.wrong_errors import find_error_scale
 from astro_spectok.weights.checks import naming
 
-__all__ = ["Prepared", "measure_all", "measure_twice", "prepare"]
+__all__ = ["Prepared", "measure_all", "measure_twice", "mend_errors", "prepare"]
 
 #: of the flux over its continuum: rounding leaves no less
 LEAST_VARIANCE = 1e-12
@@ -242,7 +242,7 @@ def measure_twice(prepared, solve, progress=None):
     wrong = {}
     for solved in _solve_all(prepared, solve, prepared.measure(progress)):
         i, _, (answer, left) = solved
-        ivar = _mend_errors(prepared, i, left)
+        ivar = mend_errors(prepared, i, left)
         if ivar is None:
             yield i, prepared, answer
         else:
@@ -288,8 +288,20 @@ def _solve_all(prepared, solve, measured):
             yield i, found, solved
 
 
-def _mend_errors(prepared, i, left):
-    """Inverse variances of a spectrum by the scatter of what templates leave; None where the stated ones stand."""
+def mend_errors(prepared, i, left):
+    """Inverse variances of a spectrum by the scatter of what templates leave; None where the stated ones stand.
+
+    Parameters
+    ----------
+    prepared : `Prepared`
+    i : int
+    left : tuple of ndarray, or None
+        As of `~astro_spectok.redshift.fit.Refined`.
+
+    Returns
+    -------
+    ndarray or None
+    """
     unknown = InputFlag.UNCERTAINTY_ESTIMATED
     if left is None or prepared.filtered is not None or prepared.flags[i] & unknown:
         return None

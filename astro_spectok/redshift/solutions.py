@@ -16,12 +16,14 @@ from astro_spectok.redshift.reliance import Shown
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = [
+    "NEAR",
     "Sharpened",
     "describe_kind",
     "describe_spectrum",
     "find_solutions",
     "move_interval",
     "sharpen_peak",
+    "suppose_resolution",
     "take_resolution",
     "take_spectrum",
     "widen_solutions",

@@ -53,7 +53,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "airwave airwavelength awav lambdaair lambdavac optwave boxwave wavelengthobs obswavelength obswave "
         "waveobs wavelengthobserved lambdaobs dispersion wavestitched ws wavegrid wavegridmid wavesol wavemap "
         "waveaxis specwave wavestack w x xaxis restwave wavelengthrest restwavelength lambdarest waverest sciwave "
-        "sciwavl lamrest lamobs wlrest wlobs "
+        "sciwavl lamrest lamobs wlrest wlobs wls wavefreq "
         "wavedatavacbary wavedataairbary wavedatavac wavedata waveab wavelengtharray "
         "wavestis waveopt arg wa "
         "longueurdonde longuerdonde longituddeonda longituddonda comprimentodeonda wellenlange wellenlaenge "
@@ -91,7 +91,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "continuumnormalizedflux normalisedflux fluxnormalized fluxnormalised normalized normalised sigflux "
         "adu electrons photons radiance luminosity lum scidata fluxab apflux aperflux totalflux fluxtot "
         "fluxtotal object fluxes specdividea0v fluxstis fluxopt fun specificintensity absoluteflux fluxstack sob i "
-        "llam llambda lnu "
+        "llam llambda lnu stokesi fls source total "
         "flujo fluxo fluss flusso",
         {},
     ),
@@ -108,15 +108,15 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
     ),
     (
         "err",
-        "err error fluxerr fluxerror errflux errorflux eflux fluxe fluxunc fluxuncertainty unc uncertainty "
+        "fluxerr fluxerror ferr ferror err error errflux errorflux eflux fluxe fluxunc fluxuncertainty unc uncertainty "
         "uncert uncertainties sigma sig fluxsig sigmaflux fluxsigma std stddev fluxstd stdev dflux df noise "
-        "rms staterror staterr errflx ferr efl fluxdev errs errors optflamsig boxflamsig optcountssig "
+        "rms staterror staterr errflx efl fluxdev errs errors optflamsig boxflamsig optcountssig "
         "boxcountssig fluxerrors fluxerrs fluxerrstitched errreduced specerr specsigma specunc toterr "
         "toterror errorbar onesigma 1sigma flamerr fluxlambdaerr stderr sd delta deltaflux dfl ef e sdflux "
         "espec eflam efnu dspec dflam dfnu sigspec "
         "sigf spectrumerr spectrumerror sigmaf fluxerrtot normerr normerror normalizedfluxuncertainty "
         "nfluxerr optflamerr uncertaintyflux errdata errlow fluxplusminus fluxpm fluxuncert scierror scierr "
-        "errstis sigmaup uob di er erreur erro errore fehler incertitude incerteza incertidumbre",
+        "errstis sigmaup uob di er sigmas stokesierr erreur erro errore fehler incertitude incerteza incertidumbre",
         {},
     ),
     (
@@ -142,7 +142,7 @@ _NAMES: tuple[tuple[str, Any, Any], ...] = (
         "mask",
         "mask andmask dq dqf quality qual flag flags qf bitmask badpix bad bpm maskbits dqflags qualflag "
         "qualflags badpixel badpixels ormask ivarmask pixmask statusmask masked fluxmask crmask intmask msk maskstack "
-        "qualdata qualityflag",
+        "qualdata qualityflag masks",
         {},
     ),
     (

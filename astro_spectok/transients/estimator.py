@@ -13,7 +13,7 @@ from astro_spectok.interface.estimator import Estimator
 from astro_spectok.interface.inputs import describe_input, name_errors, name_medium
 from astro_spectok.interface.provenance import make_provenance
 from astro_spectok.redshift.estimator import RedshiftEstimator
-from astro_spectok.redshift.measure import prepare
+from astro_spectok.redshift.measure import measure_all, measure_twice, prepare
 from astro_spectok.spectra import SpectrumSeries
 from astro_spectok.transients.columns import TRANSIENT_COLUMNS
 from astro_spectok.transients.measure import choose_type, combine_flags, find_transient, find_transient_head
@@ -134,9 +134,9 @@ class TransientEstimator(Estimator):
         arrays["name"][:] = [info.name for info in prepared.batch.info]
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
         arrays["errors"][:] = [name_errors(flags) for flags in prepared.flags]
-        for i, *measured in prepared.measure(progress):
-            with prepared.contained.member(i):
-                estimate = _make_estimate(prepared, i, find(i, measured), meta)
+        for i, used, found in measure_twice(prepared, find, progress):
+            with used.contained.member(i):
+                estimate = _make_estimate(used, i, found, meta)
                 if prepared.single:
                     return estimate
                 fill_row(arrays, i, estimate.list_values())
@@ -159,7 +159,7 @@ class TransientEstimator(Estimator):
         call = self._word_call("estimate", medium=medium, resolution=resolution)
         meta = make_provenance(prepared.runner.loaded, call) | {"estimator": type(self).__name__}
 
-        def find(i, measured):
+        def find(prepared, i, *measured):
             return find_transient(prepared, i, measured, head, rule, assume_transient=bool(self.assume_transient))
 
         return prepared, find, meta
@@ -169,10 +169,13 @@ class TransientEstimator(Estimator):
         batch = series.to_batch(medium=medium, resolution=resolution)
         prepared, find, meta = self._prepare(batch, medium, resolution)
         meta |= describe_input(prepared.batch.info[0]) | {"epochs": len(series)}
-        found, classes = {}, {}
-        for i, *measured in prepared.measure(progress):
-            with prepared.contained.member(i):
-                found[i], classes[i] = find(i, measured), measured[0]
+
+        def find_both(prepared, i, *measured):
+            answer, left = find(prepared, i, *measured)
+            return (answer, measured[0]), left
+
+        both, prepared = measure_all(prepared, find_both, progress)
+        found, classes = ({i: pair[k] for i, pair in both.items()} for k in (0, 1))
         prepared.contained.warn()
         if not found:
             msg = f"obj must hold a spectrum that can be measured; the first cannot: {prepared.contained.messages[0]}"

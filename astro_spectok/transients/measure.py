@@ -114,7 +114,7 @@ def find_transient_head(runner):
 
 
 def find_transient(prepared, i, measured, head, rule, *, assume_transient=False):
-    """The `Found` of one usable spectrum.
+    """The `Found` of one usable spectrum, and what templates of its class leave of it.
 
     Parameters
     ----------
@@ -129,7 +129,9 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
 
     Returns
     -------
-    Found
+    found : Found
+    left : tuple of ndarray, or None
+        As of `~astro_spectok.redshift.fit.Refined`.
     """
     posterior, information, types = measured
     batch, spectrum = prepared.batch, take_spectrum(prepared.batch, i)
@@ -165,7 +167,8 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         flags |= TransientFlag.LITTLE_COVERAGE
     if lacks_signal(*spectrum[1:]):
         flags |= TransientFlag.SKY_LIKE
-    return Found(probabilities, phase, z, z_err, p_z, p_transient, p_host, shown.snr, flags, made, match)
+    found = Found(probabilities, phase, z, z_err, p_z, p_transient, p_host, shown.snr, flags, made, match)
+    return found, sharp.left
 
 
 def _match_template(view, scan, posterior, library, kind, ln1pz):

@@ -9,7 +9,7 @@ __all__ = ["MODULES"]
 
 #: formats of one layout, then general readers, then surveys by their headers: the order in which they are tried
 MODULES = (
-    "astropy_tables", "cubes", "deep2", "desi", "echelle", "gaia", "iue", "pypeit", "sdss", "spextool", "supernovae",
+    "gaia", "astropy_tables", "cubes", "deep2", "desi", "echelle", "iue", "pypeit", "sdss", "spextool", "supernovae",
     "surveys", "fits_tables", "fits_images", "json_tables", "text_tables", "binary_tables", "trees", "aaomega",
     "calspec", "gtc_osiris", "hermes", "lamost",
 )  # fmt: skip

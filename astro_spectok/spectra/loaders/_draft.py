@@ -235,12 +235,14 @@ def build_spectra(draft, source, options):
     mask = None if draft.mask is None else np.broadcast_to(_native(draft.mask) != 0, flux.shape)
     if isinstance(draft.flux, np.ma.MaskedArray) and np.ma.is_masked(draft.flux):
         mask = np.ma.getmaskarray(draft.flux) | (mask if mask is not None else False)
-    error, kind = None, draft.error_kind
+    error, kind, believed = None, draft.error_kind, False
     if draft.error is not None and _says_nothing(draft):
         draft.guesses.append("the error of all pixels is missing or 0: taken as not known")
     elif draft.error is not None:
         error = np.broadcast_to(_native(draft.error), flux.shape)
+        said = len(draft.guesses)
         kind, error = _settle_error(draft, flux, np.asarray(error, np.float64))
+        believed = kind == "err" and len(draft.guesses) == said
     if isinstance(flux_unit, u.function.FunctionUnitBase):
         flux, error, kind, flux_unit = _take_from_magnitudes(flux, error, kind, flux_unit)
     usable = np.flatnonzero(np.isfinite(wave) & (wave > 0))
@@ -249,7 +251,12 @@ def build_spectra(draft, source, options):
         usable = usable[np.argsort(wave[usable], kind="stable")]
         orders = [slice(None)]
         draft.guesses.append("wavelengths are in disorder: sorted")
-    if options.columns is None and len(orders) == 1 and flux.ndim == 1 and is_line_list(wave[usable], flux[usable]):
+    if (
+        options.columns is None
+        and len(orders) == 1
+        and flux.ndim == 1
+        and (is_line_list(wave[usable], flux[usable], error[usable] if believed else None))
+    ):
         raise source.refuse("is a list of lines, at irregular wavelengths, not a spectrum", "give a spectrum")
     meta = _make_meta(draft)
     resolution = meta.get("resolution")

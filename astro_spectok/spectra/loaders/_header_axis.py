@@ -13,7 +13,7 @@ from astro_spectok.spectra.loaders._draft import guess_axis_unit
 from astro_spectok.spectra.loaders._iraf import read_wat, wat_label, wat_unit
 from astro_spectok.spectra.unit_words import AxisUnit, parse_axis_unit
 
-__all__ = ["HeaderAxis", "read_header_axis"]
+__all__ = ["HeaderAxis", "read_header_axis", "read_table_axis"]
 
 _VELOCITY = ("VRAD", "VELO", "VOPT", "FELO", "ZOPT", "VELOCITY", "BETA", "VLSR")
 _NOT_SPECTRAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT", "TIME", "PIXEL", "STOKES", "COMPLEX", "XPIX", "CHAN")
@@ -90,6 +90,38 @@ def _evaluate_wcs(header, axis, n_pixel):
     return wave, AxisUnit(wcs.wcs.cunit[0])
 
 
+def read_table_axis(header, hdulist, n_pixel, *, axis=1):
+    """Read a spectral axis whose wavelengths stand in a table of the file, as ``CTYPE1 = 'WAVE-TAB'`` says.
+
+    Parameters
+    ----------
+    header : mapping
+    hdulist : `~astropy.io.fits.HDUList`
+    n_pixel : int
+    axis : int, optional
+
+    Returns
+    -------
+    HeaderAxis or None
+        None where the header names none, or the table holds another number of wavelengths.
+
+    References
+    ----------
+    FITS standard 4.0, section 8.2.
+    """
+    ctype = str(header.get(f"CTYPE{axis}", "") or "").strip().upper()
+    if not ctype.endswith("-TAB"):
+        return None
+    try:
+        table = hdulist[str(header.get(f"PS{axis}_0", "")).strip()]
+        wave = np.asarray(table.data[str(header.get(f"PS{axis}_1", "")).strip()], float).reshape(-1)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if len(wave) != n_pixel:
+        return None
+    return HeaderAxis(wave, _read_unit(header, axis, ctype), "air" if ctype.startswith("AWAV") else None)
+
+
 def read_header_axis(header, n_pixel, *, axis=1):
     """Read the spectral axis of a header.
 
@@ -115,6 +147,9 @@ def read_header_axis(header, n_pixel, *, axis=1):
     [3630.78 3631.62 3632.45]
     """
     ctype = str(header.get(f"CTYPE{axis}", "") or "").strip().upper()
+    if ctype.endswith("-TAB"):
+        # the wavelengths of such an axis stand elsewhere
+        return None
     if ctype.startswith(_NOT_SPECTRAL) and not (ctype.startswith("PIXEL") and _read_unit(header, axis, "") is not None):
         return None
     if axis == 1 and _number(header, "CRVAL1") is None and _number(header, "W0") and _number(header, "WPC"):

@@ -29,13 +29,14 @@ _NO_NAMES = frozenset({"", "ARRAY", "EXT", "EXTENSION", "HDU", "IMAGE", "LAYER",
 #: what stands in names of images in the place of FLUX, and names of those of no object
 _IN_FAMILIES = {"WAVE": "wave", "VAR": "var", "IVAR": "ivar", "ERR": "err"}
 _WITH_SKY = re.compile(r"NO(?:N|T)?_?(?:SS|SKY)", re.IGNORECASE)
-_BESIDE = re.compile(r"SKY|MODEL|CONTIN|TELLURIC|BACKGR|RESPONSE|BLAZE|LSF|PROFILE|TRACE", re.IGNORECASE)
+_BESIDE = re.compile(r"SKY|MODEL|CONTIN|TELLURIC|BACKGR|RESPONSE|BLAZE|LSF|PROFILE|TRACE|^POL|^NULL", re.IGNORECASE)
 _NO_OBJECT = re.compile(r"SKY|CAL|ETAL|LFC")
 #: what a row or band is, by a word in its description; the first that is found decides
 _BAND_ROLES = {
-    "wavelength": "wave", "lambda": "wave",
+    "wavelength": "wave", "lambda": "wave", "signal-to-noise": "snr", "signal to noise": "snr",
     "sigma": "err", "error": "err", "variance": "var", "uncertainty": "err", "background": None, "sky": None,
     "raw": None, "continuum": None, "spectrum": "flux", "flux": "flux", "intensity": "flux", "mask": "mask",
+    "noise": "err", "lamp": None, "flat": None, "object": "flux",
 }  # fmt: skip
 
 
@@ -228,7 +229,19 @@ def find_families(source):
         same = {role: one for role, one in named.items() if one is not None and one.shape == hdu.shape}
         if "wave" in same:
             families.append((hdu, {role: (one, read_image(one)) for role, one in same.items()}))
-    return [one for one in families if not _NO_OBJECT.search(one[0].name.upper())] or families
+    families = [one for one in families if not _NO_OBJECT.search(one[0].name.upper())] or families
+    return families or _find_mpdaf(images)
+
+
+def _find_mpdaf(images):
+    """Spectra of a source of MPDAF: images of one axis whose names end with DATA, with those that end with STAT."""
+    families = []
+    for name, hdu in images.items():
+        beside = images.get(name.removesuffix("_DATA") + "_STAT") if name.endswith("_DATA") else None
+        if beside is None or len(_squeezed(hdu.shape)) != 1 or beside.shape != hdu.shape:
+            continue
+        families.append((hdu, {"var": (beside, read_image(beside))}))
+    return families
 
 
 def _first_row(array):

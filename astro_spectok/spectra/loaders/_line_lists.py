@@ -15,14 +15,19 @@ _IRREGULAR = 0.15
 #: correlation of neighbouring values (of their ranks) from which they trace a curve: noise alone has none, but then
 #: spacings are even; traced curves have 1.0, intensities of lines 0.1 to 0.5
 _SMOOTH = 0.7
+#: median difference of neighbours over their errors up to which they are of one curve: intensities of lines differ by
+#: many times their errors
+_AGREE = 3.0
 
 
-def is_line_list(wave, values):
+def is_line_list(wave, values, error=None):
     """Whether wavelengths are as irregular as those of spectral lines, and values do not trace a curve.
 
     Parameters
     ----------
     wave, values : ndarray, shape (m,)
+    error : ndarray, shape (m,), optional
+        Standard deviations: values that agree with their neighbours trace a curve, as those of many narrow bands.
 
     Returns
     -------
@@ -41,6 +46,8 @@ def is_line_list(wave, values):
     with np.errstate(invalid="ignore"):
         good = np.isfinite(wave) & (wave > 0) & np.isfinite(values)
     wave, first = np.unique(wave[good], return_index=True)
+    if error is not None and len(wave) >= _FEWEST and _agree(values[good][first], error[good][first]):
+        return False
     x = np.log(wave)
     if len(wave) < _FEWEST:
         # too few to compare neighbours: but for gaps between arms, the pixels of a spectrum are of one size
@@ -51,3 +58,9 @@ def is_line_list(wave, values):
         return False
     ranks = np.argsort(np.argsort(values[good][first], kind="stable")) - 0.5 * (len(wave) - 1)
     return bool(ranks[1:] @ ranks[:-1] < _SMOOTH * (ranks @ ranks))
+
+
+def _agree(values, error):
+    """Whether neighbouring values agree within their errors."""
+    apart = np.abs(np.diff(values)) / np.hypot(error[1:], error[:-1])
+    return bool(np.isfinite(apart).all() and np.median(apart) < _AGREE)

@@ -161,7 +161,7 @@ def read_hdf5(source, options):
     """Read spectra from HDF5: groups whose datasets, and tables whose columns, are a spectrum; needs h5py."""
     h5py = _import(source, "h5py", "h5py")
     source.stream.seek(0)
-    spectra, seen = [], []
+    spectra, seen, nameless = [], [], []
     try:
         with h5py.File(source.stream, "r") as file:
             for arrays, units in _walk(file, source):
@@ -169,7 +169,10 @@ def read_hdf5(source, options):
                 if has_spectrum(arrays) or (options.columns is not None and arrays):
                     spectra += read_named(source, options, arrays, units)
                 elif len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
-                    spectra += _read_unnamed(source, options, arrays)
+                    nameless.append(arrays)
+        # beside a spectrum they are samples of a fit
+        for arrays in [] if spectra else nameless:
+            spectra += _read_unnamed(source, options, arrays)
     except UnreadableFileError:
         raise
     except (OSError, RuntimeError, KeyError) as error:

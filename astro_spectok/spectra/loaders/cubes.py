@@ -15,7 +15,7 @@ from astro_spectok.spectra.loaders._draft import (
     guess_axis_unit,
 )
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._header_axis import read_header_axis
+from astro_spectok.spectra.loaders._header_axis import read_header_axis, read_table_axis
 from astro_spectok.spectra.loaders._options import OptionError
 from astro_spectok.spectra.loaders._tables import is_jwst
 from astro_spectok.spectra.loaders.fits_tables import merge_headers
@@ -107,7 +107,8 @@ def read_cube(source, options):
         wave, unit = np.asarray(sisters["wave"].data, float), parse_axis_unit(sisters["wave"].header.get("BUNIT"))
         medium = None
     else:
-        axis = read_header_axis(header, _shape(hdu)[0], axis=3)
+        count = _shape(hdu)[0]
+        axis = read_table_axis(header, source.hdulist, count, axis=3) or read_header_axis(header, count, axis=3)
         if axis is None:
             raise source.refuse("is a cube without wavelengths", "give arrays with units")
         wave, unit, medium = axis.wave, axis.unit, axis.medium

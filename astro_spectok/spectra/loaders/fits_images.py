@@ -12,7 +12,7 @@ from astro_spectok.spectra.column_names import ERROR_ROLES, choose_error, find_r
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
 from astro_spectok.spectra.loaders._formats import register_format
-from astro_spectok.spectra.loaders._header_axis import HeaderAxis, read_header_axis
+from astro_spectok.spectra.loaders._header_axis import HeaderAxis, read_header_axis, read_table_axis
 from astro_spectok.spectra.loaders._image_parts import (
     MAX_COLUMNS,
     choose_flux,
@@ -184,6 +184,9 @@ def _settle_axis(parts, sisters, hdu, source):
     if "wave" in sisters:
         parts.axis = _read_wave_extension(*sisters["wave"])
         return
+    parts.axis = read_table_axis(header, source.hdulist, flux.shape[-1])
+    if parts.axis is not None:
+        return
     try:
         waves, numbers = read_multispec(header, flux.shape[-1])
     except ValueError as error:
@@ -203,6 +206,9 @@ def _settle_axis(parts, sisters, hdu, source):
         parts.axis = read_header_axis(hdu.header, flux.shape[-1])
     if parts.axis is None and header is not hdu.header:
         parts.axis = read_header_axis(header, flux.shape[-1])
+    if parts.axis is None and flux.ndim == 3 and len(flux) > 1 and looks_like_wavelengths(flux[0]):
+        _take_planes(parts)
+        return
     if flux.ndim == 3 and flux.shape[-1] == 2 and looks_like_wavelengths(flux[..., 0]):
         # orders of pairs of wavelength and flux, as CHIRON has them
         parts.guesses.append("the image holds pairs of wavelength and flux, by its values")
@@ -245,6 +251,19 @@ def _take_wave_row(parts):
         parts.guesses.append(f"the {which} row of the image holds the wavelengths, by its values")
         parts.axis, parts.is_table = HeaderAxis(parts.flux[rows[0]].astype(float), unit), True
         parts.flux = np.delete(parts.flux, rows[0], axis=0)
+
+
+def _take_planes(parts):
+    """Flux and error of orders whose wavelengths are the first plane of an image, as CERES has them."""
+    planes = parts.flux
+    parts.axis, parts.flux = HeaderAxis(planes[0].astype(float)), planes[1]
+    parts.guesses.append("the first plane of the image holds the wavelengths and the second the flux, by their values")
+    for number, plane in enumerate(planes[2:], start=3):
+        kind = match_error_kind(planes[1, 0], plane[0])
+        if kind is not None:
+            parts.error, parts.kind = plane, kind
+            parts.guesses.append(f"plane {number} of the image holds errors ({KIND_NAMES[kind]}), by its values")
+            return
 
 
 def _settle_rows(parts, sisters, source):

@@ -38,8 +38,15 @@ def read_gaia_single(source, options):
     return build_spectra(Draft(*columns, None, "nm", unit, "err", True, meta={"medium": "vacuum"}), source, options)
 
 
+def _drop_remarks(text):
+    """A text without the lines that the archive's bulk files have above the names of their columns (ECSV)."""
+    while text.startswith("#"):
+        text = text.partition("\n")[2]
+    return text
+
+
 def _is_csv(source):
-    first, _, rest = source.head.partition("\n")
+    first, _, rest = _drop_remarks(source.head).partition("\n")
     names = [name.strip().strip('"').lower() for name in first.split(",")]
     if "bp_coefficients" in names or "rp_coefficients" in names:
         return True
@@ -79,7 +86,7 @@ def read_gaia_csv(source, options):
     A column ``wavelength`` of arrays, in nm, is used where it is there, else the sampling that is known by its number.
     """
     csv.field_size_limit(2**27)
-    spectra, rows = [], list(csv.DictReader(io.StringIO(source.text)))
+    spectra, rows = [], list(csv.DictReader(io.StringIO(_drop_remarks(source.text))))
     names = {name.lower(): name for name in rows[0]} if rows else {}
     if "flux" not in names:
         raise _refuse_coefficients(source)

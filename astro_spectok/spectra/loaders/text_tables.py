@@ -29,6 +29,8 @@ _PHOENIX = re.compile(r"^lte.*\.7(\.|$)|^lte.*bt-(settl|dusty|cond|nextgen)", re
 _VALUES = re.compile(r"^[-+.\d\s]+(?:[eEdD][-+\d.\s]+)*$")
 #: share of wavelengths that may repeat the one before, as rounded ones do
 _MOST_REPEATED = 0.4
+#: fewest pixels of an order, on the mean, of a column that counts these
+_LEAST_OF_ORDER = 50
 
 
 #: where a text begins that lists the pixels of an image below its cards, as IRAF's wtextimage does
@@ -132,12 +134,31 @@ def _drop_count(block, options):
         block.numbers = block.numbers[1:]
     if block.names is not None or options.columns is not None or block.numbers.shape[1] < 3:
         return
+    if (order := _find_orders(block.numbers)) is not None:
+        block.numbers = np.delete(block.numbers, order, axis=1)
+        block.units = {k - (k > order): unit for k, unit in block.units.items() if k != order}
+        if block.numbers.shape[1] < 3:
+            return
     first, second = block.numbers[:, :2].T
     if is_pixel_axis(first) and not is_pixel_axis(second) and guess_axis_unit(second) is not None:
         step = np.diff(second)
         if (step > 0).all() or (step < 0).all():
             block.numbers = block.numbers[:, 1:]
             block.units = {k - 1: unit for k, unit in block.units.items() if k}
+
+
+def _find_orders(numbers):
+    """The column, first or second, that counts the orders of an echelle beside wavelengths; None without."""
+    for k in (0, 1):
+        column, other = numbers[:, k], numbers[:, 1 - k]
+        if not (np.isfinite(column).all() and np.all(column == np.round(column))):
+            continue
+        step = np.diff(column)
+        changes = np.count_nonzero(step)
+        one_way = (step >= 0).all() or (step <= 0).all()
+        if one_way and 0 < changes <= len(step) / _LEAST_OF_ORDER and guess_axis_unit(other) is not None:
+            return k
+    return None
 
 
 def _contradict(block):
