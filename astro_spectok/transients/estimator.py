@@ -128,15 +128,14 @@ class TransientEstimator(Estimator):
         if isinstance(obj, SpectrumSeries):
             return self._estimate_series(obj, medium, resolution, progress)
         prepared, find, meta = self._prepare(obj, medium, resolution)
-        if prepared.single:
-            meta |= describe_input(prepared.batch.info[0])
         arrays = make_arrays(TRANSIENT_COLUMNS, len(prepared.batch))
         arrays["name"][:] = [info.name for info in prepared.batch.info]
         arrays["medium"][:] = [name_medium(info) for info in prepared.batch.info]
         arrays["errors"][:] = [name_errors(flags) for flags in prepared.flags]
         for i, used, found in measure_twice(prepared, find, progress):
             with used.contained.member(i):
-                estimate = _make_estimate(used, i, found, meta)
+                said = describe_input(used.batch.info[0]) if used.single else {}
+                estimate = _make_estimate(used, i, found, meta | said)
                 if prepared.single:
                     return estimate
                 fill_row(arrays, i, estimate.list_values())
