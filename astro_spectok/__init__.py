@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Class, redshift, parameters, tokens and embeddings of spectra of any object, range and resolution, for specutils."""
 
+import astro_spectok.utils.without_plots  # isort: skip  (before all that imports specutils)
 import astro_spectok.spectra.loaders  # noqa: F401  (registers loaders for files that specutils does not read)
 from astro_spectok.accessors import register_accessors
 from astro_spectok.config import conf

@@ -42,6 +42,7 @@ def make_figures(read, name="small"):
         (f"{name}_reconstruction", _describe_reconstruction),
         ("redrock", _describe_redrock),
         ("survey", _describe_survey),
+        ("survey_kill", _describe_kills),
     ):
         content = read(file)
         figures |= describe(content) if content else {}
@@ -59,7 +60,8 @@ ALWAYS = (
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
     "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-stated", "survey-most", "survey-rss-most",
-    "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000",
+    "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000", "survey-start", "survey-start-specutils",
+    "survey-kills", "survey-kill-runs",
 )  # fmt: skip
 
 
@@ -240,9 +242,18 @@ def _describe_survey(content):
     for cores in CORES:
         hours = DR1 * redshift["desi"] / cores / 3600
         figures[f"survey-dr1-{cores}"] = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+    if start := content.get("start"):
+        figures |= {"survey-start": f"{start['redshift']:.1f}", "survey-start-specutils": f"{start['specutils']:.1f}"}
     return figures | {
         "survey-gflops": f"{content['gflops']:.0f}",
         "survey-most": f"{memory[-1]['n']:,}",
         "survey-rss-most": f"{memory[-1]['rss']:.0f}",
         "survey-rss-few": f"{memory[0]['rss']:.0f}",
     }
+
+
+def _describe_kills(content):
+    """Kills after which all went on; a run that hung, or rows that were lost, have no figures."""
+    if content["hung"]:
+        return {}
+    return {"survey-kills": str(content["kills"]), "survey-kill-runs": str(content["runs"])}

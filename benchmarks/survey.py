@@ -8,7 +8,9 @@ and the packaged weights, one thread, in processor seconds of this process; the 
 ``--rounds`` counts, so that other processes disturb little, as it does of PyTorch's own product of matrices before each
 round, over which rates are given too. From arrays in memory to a table in memory, and by ``survey.run`` from Parquet
 (nested), from a DESI coadd and from a FITS file for each spectrum to the files of a run. Those files say nothing of air
-or vacuum, which has to be found out, but in the last row, where ``medium`` says it.
+or vacuum, which has to be found out, but in the last row, where ``medium`` says it. Start: processor seconds of a whole
+``spectok redshift FILE`` beyond those of ``import torch``, the two taking turns, the least of ``--starts``; and those
+that specutils takes to import by itself.
 ``--json benchmarks/results/survey.json`` keeps the figures for the documentation, see ``write_tables.py``.
 """
 
@@ -30,6 +32,7 @@ from specutils import Spectrum
 
 from astro_spectok import embed_table, survey
 from astro_spectok.estimators import RedshiftEstimator
+from astro_spectok.example import EXAMPLE_PATH
 from astro_spectok.simulate.export import simulate_spectra
 from astro_spectok.spectra import to_batch
 
@@ -109,11 +112,13 @@ def measure_speed(folder, n, rounds):
     simulated = to_batch(simulate_spectra(n, families=["galaxies"], instruments=["desi"], snr=(5, 5)))
     wavelength = 3600 + 0.8 * np.arange(PIXELS)
     # on one grid, each pixel as it is: interpolated ones would be correlated
-    nearest = [np.searchsorted(simulated.wavelength[simulated.grid(i)], wavelength) for i in range(n)]
-    flux, ivar = (
-        np.stack([values[simulated.pixels(i)].take(nearest[i], mode="clip") for i in range(n)])
-        for values in (simulated.flux, simulated.ivar)
-    )
+    flux, ivar = np.zeros((2, n, PIXELS), np.float32)
+    for i in range(n):
+        own = simulated.wavelength[simulated.grid(i)]
+        nearest = np.searchsorted(own, wavelength)
+        # where a spectrum has no pixels there is nothing: its last one, again and again, would be noise without scatter
+        seen = (nearest > 0) & (nearest < len(own))
+        flux[i, seen], ivar[i, seen] = (x[simulated.pixels(i)][nearest[seen]] for x in (simulated.flux, simulated.ivar))
     single = folder / "single"
     single.mkdir()
     for i in range(n):
@@ -161,6 +166,26 @@ def measure_machine():
     return 2 * 1024**3 / min(times) / 1e9
 
 
+def measure_start(rounds):
+    """Processor seconds beyond ``import torch`` until the first redshift, and until specutils is imported."""
+    commands = {
+        "torch": ["-c", "import torch"],
+        "specutils": ["-c", "import torch, specutils"],
+        "redshift": ["-m", "astro_spectok", "redshift", str(EXAMPLE_PATH), "--device", "cpu"],
+    }
+    seconds = {name: [] for name in commands}
+    with tempfile.TemporaryDirectory() as name:
+        # compiled once, as an installed package is
+        env = os.environ | {"PYTHONPYCACHEPREFIX": name, "PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
+        for _ in range(rounds + 1):
+            for what, command in commands.items():
+                start = sum(os.times()[2:4])
+                subprocess.run([sys.executable, *command], check=True, capture_output=True, env=env)
+                seconds[what].append(sum(os.times()[2:4]) - start)
+    least = {what: min(times[1:]) for what, times in seconds.items()}
+    return {what: least[what] - least["torch"] for what in ("redshift", "specutils")} | {"torch": least["torch"]}
+
+
 def main():
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -169,6 +194,7 @@ def main():
         "-n", "--number", type=int, default=100, help="spectra for the measurement of speed; 0 for none"
     )
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--starts", type=int, default=5, help="starts of a process; 0 for none")
     parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -189,6 +215,10 @@ def main():
                     share = f"{speed[task]['arrays'] / one:4.0%} of that from arrays"
                     rate = f"{1 / one:6.1f} spectra per CPU-second, {1 / one / content['gflops']:.3f} for each GFLOP/s"
                     print(f"{task:9s} from {where:20s} {rate}, {share}")
+        if args.starts:
+            content["start"] = measure_start(args.starts)
+            text = "to a redshift {redshift:.2f} s of processor beyond import torch ({torch:.2f} s)"
+            print((text + "; specutils alone {specutils:.2f} s").format(**content["start"]), flush=True)
         if args.most:
             content["memory"] = measure_memory(Path(name), args.most)
     if args.json:

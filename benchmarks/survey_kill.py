@@ -5,7 +5,8 @@
 scheduler that is in it; one of its workers, after which the run must go on by itself; and a scheduler that is a process
 of its own, with two workers that are too. After each kill the same command goes on; when all is measured, in the next
 folder.
-Exits with 1 if a row is missing, there twice, or another one, or if a run hangs.
+Exits with 1 if a row is missing, there twice, or another one, or if a run hangs. ``--json`` keeps how many kills and
+whole runs there were, for the documentation; see ``write_tables.py``.
 """
 
 import argparse
@@ -145,6 +146,7 @@ def main():
     parser.add_argument(
         "--patience", type=float, default=300, help="seconds after which a run hangs: more on a busy machine"
     )
+    parser.add_argument("--json", metavar="FILE", type=Path)
     args = parser.parse_args()
     rng, hung, runs = random.Random(args.seed), 0, 0
     with tempfile.TemporaryDirectory() as name:
@@ -166,6 +168,9 @@ def main():
         subprocess.run(command, check=False)
         compare(quiet, survey.Survey(out))
         print(f"{args.kills} kills, {runs + 1} runs: every row is there once and as it must be; {hung} hung")
+    if args.json:
+        found = {"kills": args.kills, "spectra": args.spectra, "runs": runs + 1, "hung": hung}
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
     return int(hung > 0)
 
 

@@ -136,3 +136,17 @@ def test_import_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_pictures_come_with_the_first_one():
+    """The package loads no matplotlib, which ndcube would import for one help text; what draws has it when it draws."""
+    code = (
+        "import sys\n"
+        "import astro_spectok\n"
+        "from astro_spectok.example import read_example\n"
+        "assert 'specutils' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('matplotlib') or name.endswith('mpl_plotter')]\n"
+        "assert type(read_example().plotter).__name__ == 'MatplotlibPlotter'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -124,12 +124,11 @@ def make_waves(size):
     return np.cos(np.pi * np.arange(WAVES)[:, None] * (np.arange(size) + 0.5) / size)
 
 
-def _multiply_pairs(rows):
-    """Products of each two rows in joined bins, (N / `JOINED`, pairs), and the places of the pairs."""
-    one, other = np.triu_indices(len(rows))
+def _multiply_pairs(rows, one, other):
+    """Products of pairs of rows in joined bins, (N / `JOINED`, pairs)."""
     padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % JOINED)))
     products = padded[one] * padded[other]
-    return products.reshape(len(one), -1, JOINED).sum(2).T, (one, other)
+    return products.reshape(len(one), -1, JOINED).sum(2).T
 
 
 class TemplateSums:
@@ -142,15 +141,19 @@ class TemplateSums:
 
     def __init__(self, library):
         self.library = library
-        products, (one, other) = _multiply_pairs(library.rows)
-        self.products = np.ascontiguousarray(products, np.float32)
-        size = len(library.rows)
-        self.place = np.empty((size, size), np.int64)
-        self.place[one, other] = self.place[other, one] = np.arange(len(one))
-        templates = library.templates
-        self.one, self.other = np.triu_indices(templates.shape[1])
-        double = np.where(self.one == self.other, 1.0, 2.0).astype(np.float32)
-        self.squares = np.ascontiguousarray((templates[:, self.one] * templates[:, self.other] * double).T)
+        templates, size = library.templates, len(library.rows)
+        own = templates.shape[1]
+        # rows of templates with each other, of galaxies with those of templates, and of galaxies with each other
+        one, other = np.triu_indices(own)
+        host, template = np.divmod(np.arange((size - own) * own), own)
+        first, second = np.triu_indices(size - own)
+        pairs = np.concatenate([[one, other], [own + host, template], [own + first, own + second]], axis=1)
+        self.products = np.ascontiguousarray(_multiply_pairs(library.rows, *pairs), np.float32)
+        self.parts = np.cumsum([len(one), len(host)])
+        self.place = np.empty((size - own, size - own), np.int64)
+        self.place[first, second] = self.place[second, first] = np.arange(len(first))
+        double = np.where(one == other, 1.0, 2.0).astype(np.float32)
+        self.squares = np.ascontiguousarray((templates[:, one] * templates[:, other] * double).T)
 
 
 def scan_templates(view, sums, *, every=1):
@@ -170,21 +173,21 @@ def scan_templates(view, sums, *, every=1):
     library = sums.library
     config, rows = library.config, library.rows
     n_own = library.templates.shape[1]
-    normal, right, number = _sum_all(view, sums, every)
+    own, cross, inner, right, number = _sum_all(view, sums, every)
     # nuisance: galaxies and smooth curves, each with its prior
     hosts = len(rows) - n_own
-    prior = np.concatenate([np.full(hosts, HOST**-2), np.full(WAVES, SMOOTH**-2)])
-    inner = normal[:, n_own:, n_own:] + np.diag(prior)
-    cross = normal[:, n_own:, :n_own]
-    solved = np.linalg.solve(inner, np.concatenate([cross, right[:, n_own:, None]], axis=2))
-    own = normal[:, :n_own, :n_own] - np.swapaxes(cross, 1, 2) @ solved[:, :, :-1]
-    pull = right[:, :n_own] - (np.swapaxes(cross, 1, 2) @ solved[:, :, -1:])[..., 0]
-    waves = normal[:, len(rows) :, len(rows) :] + np.diag(prior[hosts:])
-    smooth = right[:, len(rows) :]
-    alone = np.einsum("sj,sj->s", smooth, np.linalg.solve(waves, smooth[..., None])[..., 0])
-    host = 0.5 * (np.einsum("sj,sj->s", right[:, n_own:], solved[:, :, -1]) - alone)
+    inner = inner + np.diag(np.concatenate([np.full(hosts, HOST**-2), np.full(WAVES, SMOOTH**-2)]))
+    pull, nuisance = right[:, :n_own], right[:, n_own:, None]  # (S, R), (S, J, 1)
+    inverse = np.linalg.inv(inner)  # (S, J, J)
+    solved = inverse @ nuisance
+    smooth, waves = nuisance[:, hosts:], np.linalg.solve(inner[:, hosts:, hosts:], nuisance[:, hosts:])
+    host = 0.5 * ((nuisance * solved).sum(axis=(1, 2)) - (smooth * waves).sum(axis=(1, 2)))
+    pull = pull - (np.swapaxes(cross, 1, 2) @ solved)[..., 0]
     overlap = multiply_pieces(pull.astype(np.float32), library.templates.T)  # (S, T)
-    size = multiply_pieces(own[:, sums.one, sums.other].astype(np.float32), sums.squares)
+    # of each template what the nuisance has in common with it, (S, J, T)
+    common = multiply_pieces(cross.reshape(-1, n_own).astype(np.float32), library.templates.T)
+    common = common.reshape(*cross.shape[:2], -1)
+    size = multiply_pieces(own, sums.squares) - (common * (inverse.astype(np.float32) @ common)).sum(axis=1)
     size = np.maximum(size, 1e-6)
     best = np.clip(overlap / size, *STRENGTH)
     gain = best * (overlap - 0.5 * best * size)
@@ -195,10 +198,23 @@ def scan_templates(view, sums, *, every=1):
 
 
 def _sum_all(view, sums, every):
-    """Normal matrices (S, R + J, R + J), right sides (S, R + J), and numbers of bins that are seen (S,)."""
+    """Sums over the bins that are seen at each of S shifts.
+
+    Returns
+    -------
+    own : ndarray of float32, shape (S, pairs)
+        Of products of each two of the R rows of templates.
+    cross, inner : ndarray, shape (S, J, R), (S, J, J)
+        Of galaxies and smooth curves with the rows of templates, and with each other.
+    right : ndarray, shape (S, R + J)
+        Of all of them with the spectrum.
+    number : ndarray, shape (S,)
+        Of bins.
+    """
     rows, config = sums.library.rows, sums.library.config
     (first, n_lags), n_rows, bins = config.lags, len(rows), config.bins
-    lags = slice(0, n_lags, every)
+    n_own = sums.library.templates.shape[1]
+    lags, hosts = slice(0, n_lags, every), n_rows - n_own
     # the bins that lie within the library at one redshift at least
     ratio, weight, *waves = (
         _cut(a, first - view.first, n_lags - 1 + bins)
@@ -208,17 +224,25 @@ def _sum_all(view, sums, every):
     span = JOINED * (sums.products.shape[0] - 1) + 1
     blocks = sliding_window_view(np.pad(joined, (0, JOINED)).astype(np.float32), span)[lags, ::JOINED]
     products = multiply_pieces(np.ascontiguousarray(blocks), sums.products)  # (S, pairs)
-    normal = np.zeros((len(blocks), n_rows + WAVES, n_rows + WAVES))
-    normal[:, :n_rows, :n_rows] = products[:, sums.place]
+    own, mixed, among = np.split(products, sums.parts, axis=1)
+    cross = np.empty((len(blocks), hosts + WAVES, n_own))
+    inner = np.empty((len(blocks), hosts + WAVES, hosts + WAVES))
     right = np.empty((len(blocks), n_rows + WAVES))
+    cross[:, :hosts] = mixed.reshape(-1, hosts, n_own)
+    inner[:, :hosts, :hosts] = among[:, sums.place]
     right[:, :n_rows] = _correlate(weight * ratio, rows, lags)
-    for j, wave in enumerate(waves, n_rows):
+    for j, wave in enumerate(waves):
         part = _correlate(weight * wave, rows, lags)
-        normal[:, j, :n_rows] = normal[:, :n_rows, j] = part
-        right[:, j] = _sum_windows(weight * ratio * wave, bins, lags)
-        for k, other in enumerate(waves[: j - n_rows + 1], n_rows):
-            normal[:, j, k] = normal[:, k, j] = _sum_windows(weight * wave * other, bins, lags)
-    return normal, right, _sum_windows((weight > 0).astype(float), bins, lags)
+        cross[:, hosts + j] = part[:, :n_own]
+        inner[:, hosts + j, :hosts] = inner[:, :hosts, hosts + j] = part[:, n_own:]
+    # a row for each pair of curves, for each curve and the spectrum, and for the bins themselves
+    one, other = np.triu_indices(WAVES)
+    curves = np.array(waves)
+    single = np.concatenate([curves[one] * curves[other] * weight, curves * (weight * ratio), [weight > 0]])
+    found = _sum_windows(single, bins, lags).T  # (S, rows)
+    inner[:, hosts + one, hosts + other] = inner[:, hosts + other, hosts + one] = found[:, : len(one)]
+    right[:, n_rows:] = found[:, len(one) : -1]
+    return own, cross, inner, right, found[:, -1]
 
 
 def _correlate(values, rows, lags):
@@ -227,8 +251,9 @@ def _correlate(values, rows, lags):
 
 
 def _sum_windows(values, width, lags):
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    return (total[width:] - total[:-width])[lags]
+    """Sums of rows (K, M) over ``width`` bins, (K, S)."""
+    total = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
+    return (total[:, width:] - total[:, :-width])[:, lags]
 
 
 def _cut(values, start, size):

@@ -12,6 +12,8 @@ __all__ = ["multiply_pieces", "square_pieces"]
 
 #: multiplications up to which OpenBLAS takes one thread, and most rows or columns of a piece
 MOST, SIDE = 2**18, 64
+#: rows of a piece whose sums are whole
+ROWS = 16
 
 
 def multiply_pieces(left, right):
@@ -36,6 +38,13 @@ def multiply_pieces(left, right):
     if m * k * n <= MOST:
         return left @ right
     out = np.zeros((m, n), np.result_type(left, right))
+    # whole rows by whole columns where some of them fit, which need not be added up: that takes two thirds of the time
+    width = MOST // (min(m, ROWS) * k)
+    if width >= SIDE:
+        for i in range(0, m, ROWS):
+            for j in range(0, n, width):
+                out[i : i + ROWS, j : j + width] = left[i : i + ROWS] @ right[:, j : j + width]
+        return out
     depth = MOST // (min(m, SIDE) * min(n, SIDE))
     for i in range(0, m, SIDE):
         for j in range(0, n, SIDE):
