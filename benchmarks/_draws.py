@@ -46,15 +46,26 @@ def count_ahead(rows, name):
     -------
     list of dict
         By number of labels asked for: ``asked``, ``reading``, ``n``, and ``ahead``, ``behind`` by the standard error of
-        the mean difference and, as ``ahead_each``, ``behind_each``, by the scatter of single draws (`compare_draws`).
+        the mean difference and, as ``ahead_each``, ``behind_each``, by the scatter of single draws (`compare_draws`);
+        ``ahead_mean``, on how many its mean is above that of each rival, and ``ahead_baselines``, of each of
+        `BASELINES`.
     """
     out = []
     for asked in dict.fromkeys(row["asked"] for row in rows):
-        judged = [compare_draws(row, name, RIVALS) for row in rows if row["asked"] == asked]
+        wanted = [row for row in rows if row["asked"] == asked]
+        judged = [compare_draws(row, name, RIVALS) for row in wanted]
         counts = {key: np.sum([one[key] for one in judged], axis=0).tolist() for key in ("error", "scatter")}
         out.append(
             {"asked": asked, "reading": name, "n": len(judged)}
             | dict(zip(("ahead", "behind"), counts["error"], strict=True))
             | dict(zip(("ahead_each", "behind_each"), counts["scatter"], strict=True))
-        )
+            | {f"ahead_{key}": sum(_is_above(row, name, rivals) for row in wanted)
+               for key, rivals in (("mean", RIVALS), ("baselines", BASELINES))}
+        )  # fmt: skip
     return out
+
+
+def _is_above(row, name, rivals):
+    """Whether the mean of a reading is better than that of each rival."""
+    sign = -1 if row["score"] == "scatter" else 1
+    return all(sign * np.mean(row[name]) > sign * np.mean(row[one]) for one in rivals if one in row)

@@ -58,11 +58,15 @@ def make_ahead_table(content):
         "labels, all readings on the same draws; in brackets by the scatter of the differences of single draws"
     )
     rows = [
-        [WORDS_READING[name], row["asked"] or "all", row["n"], f"{row['ahead']} ({row['ahead_each']})",
+        [WORDS_READING[name], row["asked"] or "all", row["n"], row["ahead_baselines"], row["ahead_mean"],
+         f"{row['ahead']} ({row['ahead_each']})",
          f"{row['behind']} ({row['behind_each']})"]
         for name in WORDS_READING for row in count_ahead(content["rows"], name)
     ]  # fmt: skip
-    return make_table(title, ["reading", "labels", "tasks", "ahead of all", "behind one"], rows)
+    header = [
+        "reading", "labels", "tasks", "mean above baselines", "and untrained", "ahead of all, surely", "behind one",
+    ]  # fmt: skip
+    return make_table(title, header, rows)
 
 
 def _name_weights(content):

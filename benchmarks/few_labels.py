@@ -37,10 +37,9 @@ from _representation_probes import N_GRID, _fit_network, _score, fit_ridge
 from _representation_spectra import common_range, make_untrained, open_runner, read_spectra, resample_common
 
 from astro_spectok.adapt import SpectrumSet
-from astro_spectok.adapt.features import BLOCKS, HEADS, FeatureGrid, make_blocks, read_set
-from astro_spectok.adapt.heads_say import find_teaching, list_spreads
-from astro_spectok.adapt.reading import list_candidates
-from astro_spectok.adapt.ridge import Components, fit_linear
+from astro_spectok.adapt.features import BLOCKS, ERRORS, HEADS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.heads_say import find_teaching, list_owners, list_spreads
+from astro_spectok.adapt.reading import LinearReading, list_candidates
 from astro_spectok.spectra import SpectrumBatch
 from astro_spectok.weights.backbone import digest_backbone, digest_heads
 
@@ -98,31 +97,26 @@ def prepare(task, data, runners, folder):
     return [columns for _, columns, _ in sides], features, blocks
 
 
-def fit_reading(blocks, names, chosen, scored, targets, balanced, spreads=None):
-    """Predictions (n, k) of the linear depth for the scored spectra; ``spreads`` are those of what heads say."""
-    made = [Components.fit(blocks[0][name][chosen]) for name in names]
-    scores, others = (
-        [one.transform(side[name][rows]) for one, name in zip(made, names, strict=True)]
-        for side, rows in zip(blocks, (chosen, scored), strict=True)
-    )
+def fit_reading(blocks, names, chosen, scored, targets, balanced, about=()):
+    """Predictions (n, k) of the linear depth for scored spectra; ``about`` are spreads and owners of what is said."""
+    kept = [*names, *([ERRORS] if HEADS in names and ERRORS in blocks[0] else [])]
+    sides = [{name: side[name][rows] for name in kept} for side, rows in zip(blocks, (chosen, scored), strict=True)]
     centre, scale, weights = targets.mean(0), targets.std(0), None
     if balanced:
         centre, scale, weights = 0.0, 1.0, (targets / targets.sum(0)).sum(1)
-    said, slopes = (None, None), None
-    if HEADS in names:
-        own = made[names.index(HEADS)]
-        said = [own.centre(side[HEADS][rows]) for side, rows in zip(blocks, (chosen, scored), strict=True)]
-        slopes = None if spreads is None or balanced else spreads / scale
-    fit = fit_linear(
-        scores, (targets - centre) / scale, list_candidates(names), weights=weights, said=said[0], slopes=slopes
-    )
-    return fit.predict(others, said[1]) * scale + centre
+    reading = LinearReading.begin(None, sides[0], *(about if HEADS in names else ()))
+    reading.add_map(
+        np.arange(len(chosen)), (targets - centre) / scale, list_candidates(names), weights=weights,
+        scale=None if balanced else float(scale[0]), folds=False,
+    )  # fmt: skip
+    return reading.predict(sides[1], reading.transform(sides[1]))[0][0] * scale + centre
 
 
 def measure(runners, data, tasks, *, numbers, seeds, cnn, folder, kept):
     """Rows of scores, one for each draw, by task and number of labels; tasks that an earlier run kept are left."""
     rows = kept.content.get("rows", [])
-    done, spreads = {row["task"] for row in rows}, list_spreads(runners["weights"].network)
+    done, network = {row["task"] for row in rows}, runners["weights"].network
+    about = list_spreads(network), list_owners(network)
     for few in tasks:
         task = few.task
         there = all((data / f"{path}.npz").is_file() for path in (*task.train, *task.test))
@@ -141,7 +135,7 @@ def measure(runners, data, tasks, *, numbers, seeds, cnn, folder, kept):
                 targets = labels[0][chosen][:, None]
                 targets = targets if names is None else (targets == names).astype(float)
                 found = {
-                    name: fit_reading(blocks[network], wanted, chosen, scored, targets, names is not None, spreads)
+                    name: fit_reading(blocks[network], wanted, chosen, scored, targets, names is not None, about)
                     for name, (network, wanted) in READINGS.items()
                 }
                 found |= {name: fit_ridge(x[chosen], targets)(more[scored]) for name, (x, more) in features.items()}

@@ -30,7 +30,7 @@ from few_labels import READINGS, fit_reading
 
 from astro_spectok.adapt import SpectrumSet
 from astro_spectok.adapt.features import FeatureGrid, make_blocks, read_set
-from astro_spectok.adapt.heads_say import list_spreads
+from astro_spectok.adapt.heads_say import list_owners, list_spreads
 from astro_spectok.estimators import StellarParameterEstimator
 from astro_spectok.simulate.star_names import name_star
 from astro_spectok.simulate.stellar_library import choose_left_out
@@ -94,7 +94,7 @@ def read_stars(name, data, runner, folder, seed=0):
         values["log_teff"] = np.log10(values["log_teff"])
     good = np.isfinite(said["feh"]) & np.isfinite(said["log_teff"]) & np.isfinite(said["logg"])
     stars = [{k: x[good] for k, x in one.items()} for one in (blocks, said, true)]
-    stars.append(list_spreads(runner.network))
+    stars.append((list_spreads(runner.network), list_owners(runner.network)))
     if kept is not None:
         kept.write_bytes(pickle.dumps(stars))
     return stars
@@ -102,14 +102,14 @@ def read_stars(name, data, runner, folder, seed=0):
 
 def draw(stars, label, scale, chosen, scored):
     """Errors of each reading for the scored stars: dict of ndarray."""
-    blocks, said, true, spreads = stars
+    blocks, said, true, about = stars
     factor, offset = SCALES[scale]
     y, head = factor * true[label] + offset, said[label]
     design = np.stack([np.ones(len(head)), head], 1)
     found = {"head": head[scored]}
     found["line"] = (design @ np.linalg.lstsq(design[chosen], y[chosen], rcond=None)[0])[scored]
     for name in ("no heads", "linear"):
-        made = fit_reading((blocks, blocks), READINGS[name][1], chosen, scored, y[chosen, None], False, spreads)
+        made = fit_reading((blocks, blocks), READINGS[name][1], chosen, scored, y[chosen, None], False, about)
         found[name] = made[:, 0]
     return {name: x - y[scored] for name, x in found.items()}
 

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What heads of the weights say, as something that labels of one's own are learned from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ import torch
 from _adapt import make_labelled
 
 from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say
+from astro_spectok.adapt.bend import Said
 from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
-from astro_spectok.adapt.heads_say import ask_heads, find_teaching, list_spreads
+from astro_spectok.adapt.heads_say import ask_heads, find_teaching, list_owners, list_spreads
 from astro_spectok.adapt.ridge import fit_linear
 from astro_spectok.engine import Runner
 from astro_spectok.example import read_example
@@ -45,6 +46,13 @@ class ProductHead(Head):
     def give_numbers(self, found):
         return np.array([found["product"]])
 
+    def give_errors(self, found):
+        return np.array([0.3 if found["product"] > 0 else 0.01])
+
+    @property
+    def numbers_spread(self):
+        return np.ones(1)
+
 
 @dataclass(frozen=True)
 class DopplerConfig(HeadConfig):
@@ -72,6 +80,9 @@ class DopplerHead(Head):
 
     def give_numbers(self, found):
         return np.array([found["shift"]])
+
+    def give_errors(self, found):
+        return np.array([0.5])
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +153,27 @@ class TestFiles:
         with pytest.raises(WeightsError, match="the heads that this SpectrumRegressor has learned from"):
             back.predict(spectra[30:])
 
+    def test_bent_lines(self, taught, tmp_path):
+        """What is added by stated errors is in the file, and what cannot be is refused."""
+        weights, spectra, y, _ = taught
+        model = SpectrumRegressor(weights, "cpu", blocks="heads").fit(spectra[:40], np.where(y > 0, y + 0.2, y)[:40])
+        assert model.reading_.maps[0].bend is not None
+        path = model.save(tmp_path / "bent.safetensors")
+        back = SpectrumRegressor.load(path, weights=weights, device="cpu")
+        np.testing.assert_allclose(back.predict(spectra[40:]), model.predict(spectra[40:]), atol=1e-5)
+        error = model.predict(spectra[40:]) - np.where(y > 0, y + 0.2, y)[40:]
+        assert np.sqrt(np.mean(error**2)) < 0.08
+        values, arrays = model.reading_.to_arrays()
+        for change, message in (
+            ({"number": 9}, "maps.0: number and members must be from 0 to 0"),
+            ({"members": []}, "maps.0: number and members"),
+            ({"members": [0, 0]}, "maps.0: number and members"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                files._check_bend(values["maps"][0] | change, 0, arrays, 1)
+        with pytest.raises(ValueError, match=r"maps.0.bend.slopes must be \(3, 1\)"):
+            files._check_bend(values["maps"][0], 0, arrays | {"maps.0.bend.slopes": np.zeros((2, 1))}, 1)
+
     def test_files_from_before(self, taught, write, tmp_path, monkeypatch):
         """A file that knows nothing of heads loads, whatever heads the weights have."""
         weights, spectra, y, _ = taught
@@ -176,10 +208,10 @@ class TestSaid:
         scores, said, label = made
         few, said = [z[:20] for z in scores], said.copy()
         said[:2] = 0
-        fit = fit_linear(few, label[:20], [(1, 0), (1, 1)], groups=groups, said=said[:20])
+        fit = fit_linear(few, label[:20], [(1, 0), (1, 1)], groups=groups, said=Said(said[:20]))
         without = fit_linear(few, label[:20], [(1, 0), (1, 1)], groups=groups)
         rest = [z[20:] for z in scores]
-        found = fit.predict(rest, said[20:]), without.predict(rest)
+        found = fit.predict(rest, Said(said[20:])), without.predict(rest)
         errors = [np.sqrt(np.mean((x - label[20:]) ** 2)) for x in found]
         assert errors[0] < 0.5
         assert errors[1] > 2
@@ -194,8 +226,8 @@ class TestSaid:
         said = np.concatenate([rng.normal(size=(240, 1)), true + 0.15 * rng.normal(size=(240, 1))], axis=1)
         errors = {}
         for name, slopes in (("free", None), ("expected", np.array([np.nan, 1.0])), ("other", np.array([1.0, np.nan]))):
-            fit = fit_linear([scores[0][few]], true[few], [(1,)], said=said[few], slopes=slopes)
-            errors[name] = float(np.sqrt(np.mean((fit.predict([scores[0][200:]], said[200:]) - true[200:]) ** 2)))
+            fit = fit_linear([scores[0][few]], true[few], [(1,)], said=Said(said[few], slopes))
+            errors[name] = float(np.sqrt(np.mean((fit.predict([scores[0][200:]], Said(said[200:])) - true[200:]) ** 2)))
         assert errors["expected"] < 0.8 < 1 < errors["free"]
         assert errors["other"] == pytest.approx(errors["free"])
 
@@ -203,8 +235,8 @@ class TestSaid:
         """Of another quantity the regressions are what they were."""
         scores, said, _ = made
         label = scores[0][:, :1] + scores[1][:, :1]
-        fit, without = fit_linear(scores, label, [(1, 1)], said=said), fit_linear(scores, label, [(1, 1)])
-        np.testing.assert_allclose(fit.predict(scores, said), without.predict(scores), rtol=1e-9)
+        fit, without = fit_linear(scores, label, [(1, 1)], said=Said(said)), fit_linear(scores, label, [(1, 1)])
+        np.testing.assert_allclose(fit.predict(scores, Said(said)), without.predict(scores), rtol=1e-9)
         assert not fit.weights[41:].any()
 
 
@@ -221,10 +253,14 @@ class TestAsking:
             (("STAR", 1.5, 1.0),),
             (),
         ]
-        said = ask_heads(batch, solutions, runner, np.array([np.nan, np.nan, 0.25, np.nan, np.nan]))
+        said, stated = ask_heads(batch, solutions, runner, np.array([np.nan, np.nan, 0.25, np.nan, np.nan]))
         np.testing.assert_allclose(said[:, 0], [0.8, 0.002, 0.4, 1, 0], atol=1e-6)
         np.testing.assert_allclose(said[:, 2], [0.001, 0.5, 0.5, 1.5, np.nan], atol=1e-6)
         np.testing.assert_allclose(said[:, 3], [0.001, np.nan, 0.25, np.nan, np.nan], atol=1e-6)
+        # an error where the head states one, and none of classes and redshifts
+        np.testing.assert_allclose(stated[:, 3], [0.5, np.nan, 0.5, np.nan, np.nan])
+        assert np.isnan(stated[:, :3]).all()
+        assert list_owners(runner.network).tolist() == [-1, -1, -1, 0]
 
     def test_sets_remember(self, taught):
         """Heads are asked about a spectrum once, and after tokens that were read without them."""
@@ -249,3 +285,52 @@ class TestAsking:
         spreads = list_spreads(runner.network)
         assert spreads.shape == one.said.shape
         assert sorted(spreads[np.isfinite(spreads)])[:3] == pytest.approx([0.1, 0.2, 0.28], abs=0.03)
+        # labels have errors, where the head was asked
+        assert (np.isfinite(one.errors) <= np.isfinite(one.said)).all()
+        assert 3 <= np.isfinite(one.errors).sum() <= np.isfinite(spreads).sum() - 1
+
+
+class TestBend:
+    """Lines that follow what a head is sure of, and are bent where it is not."""
+
+    @pytest.fixture
+    def made(self):
+        """Numbers of one head, of which the second is a label, wrong by a part of its error along the first."""
+        rng = np.random.default_rng(6)
+        errors = np.where(rng.uniform(size=300) < 0.3, 0.6, 0.05)[:, None]
+        true, along = rng.normal(size=(2, 300, 1))
+        number = true - errors * (0.6 * along + 0.4) + 0.3 * errors * rng.normal(size=(300, 1))
+        values = np.concatenate([along, number, rng.normal(size=(300, 1))], axis=1)
+        stated = np.concatenate([np.full((300, 1), 0.1), errors, np.full((300, 1), np.nan)], axis=1)
+        said = Said(values, np.array([np.nan, 1.0, np.nan]), stated, np.array([0, 0, -1]))
+        return [0.1 * rng.normal(size=(300, 5))], said, true
+
+    @pytest.mark.parametrize("groups", [None, np.arange(60) // 2])
+    def test_corrected_where_it_is_unsure(self, made, groups):
+        scores, said, true = made
+        few, more = np.arange(60), np.arange(60, 300)
+        fits = {}
+        for name, one in (("bent", said), ("line", replace(said, errors=None))):
+            fit = fit_linear([scores[0][few]], true[few], [(1,)], groups=groups, said=one.take(few))
+            fits[name] = (fit.predict([scores[0][more]], one.take(more)) - true[more])[:, 0]
+        sure = said.errors[more, 1] < 0.1
+        rms = {name: np.sqrt(np.mean(x[~sure] ** 2)) for name, x in fits.items()}
+        assert rms["bent"] < 0.6 * rms["line"]
+        assert np.sqrt(np.mean(fits["bent"][sure] ** 2)) < 0.08
+
+    def test_no_farther_than_what_was_learned_from(self, made):
+        """Errors above a spread, and labels beyond the others, count no more than the largest."""
+        scores, said, true = made
+        fit = fit_linear(scores, true, [(1,)], said=said)
+        far = replace(said, values=said.values[:1].copy(), errors=said.errors[:1].copy())
+        far.values[0, 0], far.errors[0, 1] = 50, 30
+        near = replace(far, values=far.values.copy(), errors=np.array([[0.1, 1.0, np.nan]]))
+        near.values[0, 0] = said.values[:, 0].max()
+        np.testing.assert_allclose(fit.bend.predict(far), fit.bend.predict(near))
+
+    def test_no_errors(self, made):
+        """A head that states none of some spectra is followed by a straight line."""
+        scores, said, true = made
+        errors = said.errors.copy()
+        errors[3, 1] = np.nan
+        assert fit_linear(scores, true, [(1,)], said=replace(said, errors=errors)).bend is None

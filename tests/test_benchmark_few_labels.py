@@ -75,8 +75,9 @@ def test_table_names_the_best_baseline(load):
     row |= {"linear": [0.1, 0.12, 0.11], "no heads": [0.4, 0.2, 0.3], "untrained": [0.3, 0.3, 0.3], "flux": [0.5] * 3}
     row["PCA-20"] = [0.4, 0.4, 0.4]
     text = table.make_ahead_table({"sha256": "a" * 64, "seeds": 3, "rows": [row]})
-    assert "with heads\n     - 30\n     - 1\n     - 1 (1)\n     - 0 (0)" in text
-    assert "without heads\n     - 30\n     - 1\n     - 0 (0)\n     - 0 (0)" in text
+    assert "with heads\n     - 30\n     - 1\n     - 1\n     - 1\n     - 1 (1)\n     - 0 (0)" in text
+    # its mean of 0.3 is below both baselines, and not below the 0.3 of the untrained network
+    assert "without heads\n     - 30\n     - 1\n     - 1\n     - 0\n     - 0 (0)\n     - 0 (0)" in text
     assert "not measured" in table.make_few_labels_table(None).lower()
 
 
@@ -125,7 +126,9 @@ def test_stars_are_seen_as_another_survey_sees_them(load):
     said = {name: values + 0.1 * rng.normal(size=60) for name, values in true.items()}
     blocks = {name: rng.normal(size=(60, 5)).astype(np.float32) for name in BLOCKS}
     blocks[HEADS] = np.stack([said["feh"] / 0.6, rng.normal(size=60)], 1).astype(np.float32)
-    (row, other, *_) = transfer.measure("x", (blocks, said, true, np.array([0.6, np.nan])), [40], 2)
+    (row, other, *_) = transfer.measure(
+        "x", (blocks, said, true, (np.array([0.6, np.nan]), np.array([0, -1]))), [40], 2
+    )
     assert row["head"] == pytest.approx(0.1, abs=0.03)
     assert row["linear"] < 1.5 * row["head"]
     assert row["no heads"] > 0.5

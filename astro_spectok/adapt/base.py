@@ -10,9 +10,9 @@ import numpy as np
 from astropy.table import QTable
 
 from astro_spectok.adapt.deep import DeepSettings
-from astro_spectok.adapt.features import BLOCKS, HEADS, VECTORS, FeatureGrid, make_blocks, read_set
+from astro_spectok.adapt.features import BLOCKS, ERRORS, HEADS, VECTORS, FeatureGrid, make_blocks, read_set
 from astro_spectok.adapt.groups import check_groups, warn_repeated
-from astro_spectok.adapt.heads_say import find_teaching, list_spreads
+from astro_spectok.adapt.heads_say import find_teaching, list_owners, list_spreads
 from astro_spectok.adapt.reading import LinearReading, list_candidates, make_folds
 from astro_spectok.adapt.sklearn_parts import UNUSED, BaseEstimator, NotFittedError
 from astro_spectok.adapt.spectrum_set import SpectrumSet
@@ -100,7 +100,8 @@ class SpectrumModel(StoredModel, BaseEstimator):
             raise ValueError(msg)
         grid = FeatureGrid.of_batch(batch, self.frame)
         blocks, _ = make_blocks(batch, readings, grid, spectra.vectors, heads=heads)
-        self.reading_ = LinearReading.begin(grid, blocks, list_spreads(runner.network) if heads else None)
+        about = (list_spreads(runner.network), list_owners(runner.network)) if heads else ()
+        self.reading_ = LinearReading.begin(grid, blocks, *about)
         self.deep_ = None
         self._begun = None
         # for as long as it is fitted
@@ -224,6 +225,7 @@ class SpectrumModel(StoredModel, BaseEstimator):
         blocks, coverage = make_blocks(batch, readings, self.reading_.grid, spectra.vectors, heads=heads)
         if not usable.any():
             widths = {name: len(made.mean) for name, made in self.reading_.components.items()}
+            widths |= {ERRORS: widths[HEADS]} if heads else {}
             blocks = {name: np.full((len(batch), width), np.nan) for name, width in widths.items()}
         scores = self.reading_.transform(blocks)
         predicted, spread = self.reading_.predict(blocks, scores)

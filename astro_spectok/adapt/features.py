@@ -15,13 +15,15 @@ from astro_spectok.interface.domain import Domain, fit_batch
 from astro_spectok.spectra import InputFlag
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
-__all__ = ["BLOCKS", "HEADS", "VECTORS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
+__all__ = ["BLOCKS", "ERRORS", "HEADS", "VECTORS", "FeatureGrid", "Reading", "make_blocks", "read_set"]
 
 #: learned values of tokens, the embedding, levels of the continuum, lines over it, the same over their usual size
 #: nearby, so that weak ones count as much as strong ones, and the flux itself
 BLOCKS = ("tokens", "embedding", "levels", "lines", "contrast", "flux")
 #: one block more, of weights whose heads have something to say
 HEADS = "heads"
+#: errors that heads state of these numbers: no map reads them, but they say how far a head is to be trusted
+ERRORS = "errors"
 #: and one of sets that have vectors beside their spectra
 VECTORS = "vectors"
 #: wavelengths around which tokens are averaged
@@ -60,6 +62,8 @@ class Reading:
         As of `~astro_spectok.engine.EncodedSpectrum`.
     said : ndarray of float32, shape (k,), or None
         What heads say of it; None if they were not asked.
+    errors : ndarray of float32, shape (k,), or None
+        What they state as the error of each.
     """
 
     centre: np.ndarray
@@ -68,6 +72,7 @@ class Reading:
     embedding: np.ndarray
     solutions: tuple = ()
     said: np.ndarray | None = None
+    errors: np.ndarray | None = None
 
     @property
     def size(self):
@@ -196,9 +201,9 @@ def _add_said(batch, rows, found, kept, runner, redshift, frame):
         return
     readings = [found.get(rows[i], kept.get(rows[i])) for i in places]
     ln_doppler = np.zeros(len(places)) if frame == "rest" else np.log1p(redshift[places])
-    said = ask_heads(batch.take(np.array(places)), [one.solutions for one in readings], runner, ln_doppler)
-    for i, reading, numbers in zip(places, readings, said, strict=True):
-        (kept if rows[i] in kept else found)[rows[i]] = replace(reading, said=numbers)
+    said, errors = ask_heads(batch.take(np.array(places)), [one.solutions for one in readings], runner, ln_doppler)
+    for i, reading, numbers, stated in zip(places, readings, said, errors, strict=True):
+        (kept if rows[i] in kept else found)[rows[i]] = replace(reading, said=numbers, errors=stated)
 
 
 def _keep(encoded, width):
@@ -231,8 +236,8 @@ def make_blocks(batch, readings, grid, vectors=None, *, heads=False):
     Returns
     -------
     blocks : dict of str to ndarray of float32, shape (n, d)
-        By the names of `BLOCKS`, `HEADS` where it is wanted, and `VECTORS` where there are any; NaN where a
-        spectrum has nothing to say, and in all of those that were not read.
+        By the names of `BLOCKS`, `HEADS` and `ERRORS` where they are wanted, and `VECTORS` where there are any; NaN
+        where a spectrum has nothing to say, and in all of those that were not read.
     coverage : ndarray of float64, shape (n,)
         Share of the grid that each spectrum fills.
     """
@@ -257,10 +262,10 @@ def make_blocks(batch, readings, grid, vectors=None, *, heads=False):
         blocks[name] = np.full((len(batch), width), np.nan, np.float32)
         if values:
             blocks[name][rows] = values
-    if heads and rows:
-        said = [readings[i].said for i in rows]
-        blocks[HEADS] = np.full((len(batch), len(said[0])), np.nan, np.float32)
-        blocks[HEADS][rows] = said
+    for name, kept in ((HEADS, "said"), (ERRORS, "errors")) if heads and rows else ():
+        values = [getattr(readings[i], kept) for i in rows]
+        blocks[name] = np.full((len(batch), len(values[0])), np.nan, np.float32)
+        blocks[name][rows] = values
     if vectors is not None:
         blocks[VECTORS] = np.full(vectors.shape, np.nan, np.float32)
         blocks[VECTORS][rows] = vectors[rows]

@@ -239,6 +239,7 @@ def _check(content, arrays):
             weights.shape == (width, len(offset)), f"maps.{k}.weights must be {(width, len(offset))}", weights.shape
         )
         _require(leverage.shape == (first, first), f"maps.{k}.leverage must be {(first, first)}", leverage.shape)
+        _check_bend(reading["maps"][k], k, arrays, dict(zip(names, sizes, strict=True)).get(HEADS, (0, 0))[0])
     points, scale = arrays["domain.points"], arrays["domain.scale"]
     _require(
         points.ndim == 2 and points.shape[1:] == scale.shape == (first,),
@@ -247,6 +248,20 @@ def _check(content, arrays):
     )
     _require(bool((scale > 0).all()), "domain.scale must be positive", "others")
     Transfer.check(arrays, len(reading["maps"]))
+
+
+def _check_bend(about, k, arrays, n_said):
+    """What a map adds by the error that a head states, if anything: places among what is said, and sizes."""
+    if "number" not in about:
+        return
+    places = [about["number"], *about["members"]]
+    fine = 1 < len(places) <= n_said + 1 and all(type(one) is int and 0 <= one < n_said for one in places)
+    _require(fine, f"maps.{k}: number and members must be from 0 to {n_said - 1}", places)
+    size = len(about["members"])
+    wanted = {"low": (size,), "high": (size,), "slopes": (1 + size + size * (size + 1) // 2, 1)}
+    for name, shape in wanted.items():
+        got = arrays[f"maps.{k}.bend.{name}"].shape
+        _require(got == shape, f"maps.{k}.bend.{name} must be {shape}", got)
 
 
 def _check_component(name, arrays, grid):

@@ -5,7 +5,7 @@ import numpy as np
 
 from astro_spectok.interface.containment import Containment
 
-__all__ = ["ask_heads", "find_teaching", "list_spreads"]
+__all__ = ["ask_heads", "find_teaching", "list_owners", "list_spreads"]
 
 #: probability of the class that a head measures below which it is not asked. Solutions of tokens doubt many a cool
 #: giant: of those of CFLIB two in a hundred have less than a tenth for a star
@@ -27,7 +27,7 @@ def find_teaching(network):
 
 
 def ask_heads(batch, solutions, runner, ln_doppler):
-    """Numbers of each spectrum: what heads measure, classes, and the best redshift.
+    """Numbers of each spectrum: what heads measure, classes, and the best redshift; and errors that are stated.
 
     Parameters
     ----------
@@ -41,13 +41,14 @@ def ask_heads(batch, solutions, runner, ln_doppler):
 
     Returns
     -------
-    ndarray of float32, shape (n, k)
-        NaN where a head does not apply to a spectrum, or fails on it.
+    said, errors : ndarray of float32, shape (n, k)
+        NaN where a head does not apply to a spectrum, or fails on it; errors also of what has none.
     """
     n, network = len(batch), runner.network
     classes = _list_classes(network)
     shares, shifts = _sum_solutions(solutions, classes)
     parts = [shares, shifts[np.arange(n), shares.argmax(1)][:, None]] if classes else []
+    errors = [np.full_like(part, np.nan) for part in parts]
     for name in find_teaching(network):
         head = network.heads[name]
         place = classes.index(head.concerns) if head.concerns in classes else None
@@ -56,8 +57,10 @@ def ask_heads(batch, solutions, runner, ln_doppler):
         own = np.full(n, np.nan) if place is None else shifts[:, place]
         shift = np.where(np.isfinite(ln_doppler), ln_doppler, own)
         asked = (share >= LEAST_SHARE) & (np.isfinite(shift) | (not head.given))
-        parts.append(_ask(batch, np.flatnonzero(asked), name, runner, shift))
-    return np.concatenate(parts, axis=1).astype(np.float32)
+        numbers, stated = _ask(batch, np.flatnonzero(asked), name, runner, shift)
+        parts.append(numbers)
+        errors.append(stated)
+    return tuple(np.concatenate(one, axis=1).astype(np.float32) for one in (parts, errors))
 
 
 def list_spreads(network):
@@ -81,10 +84,17 @@ def list_spreads(network):
     return np.concatenate(parts or [np.zeros(0)])
 
 
+def list_owners(network):
+    """Which head gives each number of `ask_heads`, ndarray of int (k,); -1 of classes and redshifts."""
+    parts = [np.full(len(classes) + 1, -1)] if (classes := _list_classes(network)) else []
+    parts += [np.full(network.heads[name].numbers_size, k) for k, name in enumerate(find_teaching(network))]
+    return np.concatenate(parts or [np.zeros(0, int)])
+
+
 def _ask(batch, rows, name, runner, shift):
-    """Numbers (n, k) of one head, NaN of all spectra but some ``rows``."""
+    """Numbers (n, k) of one head, and their errors, NaN of all spectra but some ``rows``."""
     head = runner.network.heads[name]
-    out = np.full((len(batch), head.numbers_size), np.nan)
+    out, errors = (np.full((len(batch), head.numbers_size), np.nan) for _ in range(2))
     part = batch.take(rows)
     given = {"ln_doppler": shift[rows]} if head.given else None
     contained = Containment(part, np.zeros(len(rows), np.int64), single=False)
@@ -96,7 +106,9 @@ def _ask(batch, rows, name, runner, shift):
     for j, measured in contained.run(measure):
         with contained.member(j):
             out[rows[j]] = head.give_numbers(measured.heads[name])
-    return np.where(np.isfinite(out), out, np.nan)
+            stated = head.give_errors(measured.heads[name])
+            errors[rows[j]] = np.nan if stated is None else stated
+    return tuple(np.where(np.isfinite(x), x, np.nan) for x in (out, errors))
 
 
 def _list_classes(network):

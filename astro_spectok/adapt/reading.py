@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astro_spectok.adapt.bend import Bend, Said
 from astro_spectok.adapt.domain import TrainedDomain
-from astro_spectok.adapt.features import HEADS, FeatureGrid
+from astro_spectok.adapt.features import ERRORS, HEADS, FeatureGrid
 from astro_spectok.adapt.ridge import FIRST, Components, LinearMap, fit_linear
 
 __all__ = ["LinearReading", "list_candidates", "make_folds"]
@@ -106,20 +107,23 @@ class LinearReading:
     domain: TrainedDomain
 
     @classmethod
-    def begin(cls, grid, blocks, spreads=None):
+    def begin(cls, grid, blocks, spreads=None, owners=None):
         """Components and domain of spectra, labelled or not, without a map.
 
-        ``spreads`` are those of what heads say, as of `~astro_spectok.adapt.heads_say.list_spreads`, if they are asked.
+        ``spreads`` and ``owners`` are those of what heads say, as of `~astro_spectok.adapt.heads_say.list_spreads` and
+        ``list_owners``, if they are asked.
         """
+        blocks = dict(blocks)
+        about = spreads, blocks.pop(ERRORS, None), owners
         components = {name: Components.fit(values) for name, values in blocks.items()}
         scores = [components[name].transform(values) for name, values in blocks.items()]
         usable = np.isfinite(blocks["flux"]).any(axis=1)
         reading = cls(grid, components, [], TrainedDomain.fit([z[usable] for z in scores]))
         # for as long as it is fitted
-        reading._blocks, reading._scores, reading._left, reading._spreads = blocks, scores, {}, spreads
+        reading._blocks, reading._scores, reading._left, reading._about = blocks, scores, {}, about
         return reading
 
-    def add_map(self, rows, targets, candidates, *, weights=None, groups=None, scale=None):
+    def add_map(self, rows, targets, candidates, *, weights=None, groups=None, scale=None, folds=True):
         """Fit one more map, and return what each spectrum is predicted to be by other folds.
 
         Each fold has components of its own and chooses for itself, so that what it predicts has seen nothing of the
@@ -134,6 +138,8 @@ class LinearReading:
         weights, groups : ndarray, shape (n,), optional
         scale : float, optional
             What the label was divided by; not given of classes.
+        folds : bool, optional
+            False takes what the whole fit predicts of those left out, as of many spectra, which costs nothing.
 
         Returns
         -------
@@ -141,32 +147,39 @@ class LinearReading:
         spread : ndarray, shape (n,)
             As of `~astro_spectok.adapt.ridge.LinearMap.spread`.
         """
-        scores, said = [z[rows] for z in self._scores], self._read_said(candidates)
-        own = None if said is None else said[rows]
-        slopes = None if self._spreads is None or scale is None else self._spreads / scale
-        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=own, slopes=slopes)
+        scores, said = [z[rows] for z in self._scores], self._read_said(rows, candidates, scale)
+        made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=said)
         self.maps.append(self._unfold(made, said is not None))
-        if len(targets) > MANY:
+        if len(targets) > MANY or not folds:
             return made.left_out, made.spread(scores)
-        folds = make_folds(np.arange(len(targets)) if groups is None else groups)
+        numbers = make_folds(np.arange(len(targets)) if groups is None else groups)
         predicted, spread = np.empty_like(targets), np.empty(len(targets))
-        for fold in np.unique(folds):
-            out, kept = folds == fold, folds != fold
+        for number in np.unique(numbers):
+            out, kept = numbers == number, numbers != number
             scores = self._score_without(rows[out], np.any(candidates, axis=0))
             made = fit_linear(
                 [z[rows[kept]] for z in scores], targets[kept], candidates,
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
-                said=None if own is None else own[kept], slopes=slopes,
+                said=None if said is None else said.take(kept),
             )  # fmt: skip
             left = [z[rows[out]] for z in scores]
-            predicted[out], spread[out] = made.predict(left, None if own is None else own[out]), made.spread(left)
+            predicted[out], spread[out] = (
+                made.predict(left, None if said is None else said.take(out)),
+                made.spread(left),
+            )
         return predicted, spread
 
-    def _read_said(self, candidates):
-        """What heads say of all spectra, 0 where they say nothing; None where they are not read."""
+    def _read_said(self, rows, candidates, scale):
+        """What heads say of some spectra, as `Said`; None where they are not read."""
         if HEADS not in self.components or not any(c[list(self.components).index(HEADS)] for c in candidates):
             return None
-        return self.components[HEADS].centre(self._blocks[HEADS])
+        spreads, errors, owners = self._about
+        return Said(
+            self.components[HEADS].centre(self._blocks[HEADS][rows]),
+            None if spreads is None or scale is None else spreads / scale,
+            None if errors is None or scale is None else errors[rows],
+            owners,
+        )
 
     def _score_without(self, rows, used):
         """Scores of all spectra by components that have not seen some of them; none of blocks that are not used."""
@@ -192,7 +205,7 @@ class LinearReading:
 
     def trim(self):
         """Forget the spectra, and of the components all but those that domain and errors are measured in."""
-        del self._blocks, self._scores, self._left, self._spreads
+        del self._blocks, self._scores, self._left, self._about
         self.components = {name: Components(c.mean, c.basis[:FIRST]) for name, c in self.components.items()}
 
     def transform(self, blocks):
@@ -202,7 +215,11 @@ class LinearReading:
     def predict(self, blocks, scores):
         """Predictions of each map, and their spread: lists of (n, k) and of (n,)."""
         centred = np.concatenate([made.centre(blocks[name]) for name, made in self.components.items()], axis=1)
-        return [centred @ m.weights + m.offset for m in self.maps], [m.spread(scores) for m in self.maps]
+        found = [centred @ m.weights + m.offset for m in self.maps]
+        if any(m.bend is not None for m in self.maps):
+            said = Said(self.components[HEADS].centre(blocks[HEADS]), errors=blocks[ERRORS])
+            found = [x if m.bend is None else x + m.bend.predict(said) for x, m in zip(found, self.maps, strict=True)]
+        return found, [m.spread(scores) for m in self.maps]
 
     def to_arrays(self):
         """What must be kept to predict, as (plain values, arrays)."""
@@ -213,6 +230,9 @@ class LinearReading:
             arrays[f"components.{name}.mean"], arrays[f"components.{name}.basis"] = made.mean, made.basis
         for k, m in enumerate(self.maps):
             arrays |= {f"maps.{k}.{what}": getattr(m, what) for what in ("weights", "offset", "leverage")}
+            if m.bend is not None:
+                values["maps"][k] |= {"number": m.bend.number, "members": m.bend.members.tolist()}
+                arrays |= {f"maps.{k}.bend.{what}": getattr(m.bend, what) for what in ("low", "high", "slopes")}
         return values, arrays
 
     @classmethod
@@ -225,7 +245,11 @@ class LinearReading:
         maps = []
         for k, m in enumerate(values["maps"]):
             weights, offset, leverage = (arrays[f"maps.{k}.{what}"] for what in ("weights", "offset", "leverage"))
-            left_out = np.zeros((0, len(offset)))
-            maps.append(LinearMap(weights, offset, tuple(m["shares"]), m["penalty"], left_out, leverage, m["error"]))
+            left_out, bend = np.zeros((0, len(offset))), None
+            if "number" in m:
+                parts = (arrays[f"maps.{k}.bend.{what}"] for what in ("low", "high", "slopes"))
+                bend = Bend(m["number"], np.array(m["members"]), *parts)
+            plain = tuple(m["shares"]), m["penalty"], left_out, leverage, m["error"]
+            maps.append(LinearMap(weights, offset, *plain, bend))
         domain = TrainedDomain(arrays["domain.points"], arrays["domain.scale"], values["far"])
         return cls(FeatureGrid(**values["grid"]), components, maps, domain)

@@ -2,8 +2,11 @@
 """Linear maps of blocks of features to a label: penalties are chosen, and maps averaged, by what is left out."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+
+from astro_spectok.adapt.bend import Bend, find_bend, weigh_errors
 
 __all__ = ["Components", "LinearMap", "fit_linear", "join_first"]
 
@@ -15,8 +18,9 @@ MOST_COMPONENTS, FIRST = 150, 8
 LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
 #: share of the spectra of which a number must be said for labels to begin with it
 LEAST_SAID = 0.9
-#: how much what heads say counts by itself, over all that is fitted to what it leaves, where both do equally well
-ALONE = 1.0
+#: how much what heads say counts by itself, over all that is fitted to what it leaves, where both do equally well: a
+#: straight line, and one that is bent by errors that they state
+ALONE, ALONE_BENT = 1.0, 10.0
 #: standard errors within which mean square errors are alike
 TRUST = 2.0
 #: relative scatter of slopes around those that heads make one expect: scales of the same label differ little
@@ -91,6 +95,8 @@ class LinearMap:
         the first components of all blocks.
     error : float
         Mean square of ``left_out`` less targets.
+    bend : `~astro_spectok.adapt.bend.Bend`, optional
+        What is added by the error that a head states.
     """
 
     weights: np.ndarray
@@ -100,11 +106,13 @@ class LinearMap:
     left_out: np.ndarray
     leverage: np.ndarray
     error: float
+    bend: Bend | None = None
 
     def predict(self, scores, said=None):
-        """Targets (n, k) of the scores of blocks, a list of (n, d_b), and of what is said (n, m), if any was fitted."""
-        parts = scores if said is None else [*scores, said]
-        return np.concatenate(parts, axis=1) @ self.weights + self.offset
+        """Targets (n, k) of the scores of blocks, a list of (n, d_b), and of what is `Said`, if any was fitted."""
+        parts = scores if said is None else [*scores, said.values]
+        found = np.concatenate(parts, axis=1) @ self.weights + self.offset
+        return found if self.bend is None else found + self.bend.predict(said)
 
     def spread(self, scores):
         """Standard deviation (n,) of predictions, in units of the noise of a label."""
@@ -116,7 +124,7 @@ def join_first(scores):
     return np.concatenate([z[:, :FIRST] for z in scores], axis=1)
 
 
-def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=None, slopes=None):
+def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=None):
     """Fit with each of several shares of the blocks, and average: to choose one from few labels would be to guess.
 
     Each has the penalty with the least error on what was left out, and counts the more the smaller that error is.
@@ -124,7 +132,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     the label already, if on another scale: each share of the blocks is then fitted a second time, to what the line
     leaves, and the line alone counts as much as all of these. Ridge regression has to learn such a line against its
     penalty. Where the label may be the very one that a number says, the line is also tried with that slope, so that few
-    labels, and none far from the others, need not tell it.
+    labels, and none far from the others, need not tell it; and where errors are stated of it, a line that follows the
+    sure ones, bent by as much as the others may be wrong.
 
     Parameters
     ----------
@@ -137,10 +146,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
         Of the spectra; the same for all if not given.
     groups : ndarray of int, shape (n,), optional
         Spectra that are left out together; each by itself if not given.
-    said : ndarray, shape (n, m), optional
-        Numbers that may say a label already, 0 where they say nothing; for a single target.
-    slopes : ndarray, shape (m,), optional
-        By what the target rises with each of these if it is the same label; NaN where it cannot be.
+    said : `~astro_spectok.adapt.bend.Said`, optional
+        Numbers that may say a label already; for a single target.
 
     Returns
     -------
@@ -148,8 +155,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
         Its ``weights`` are of the scores, and then of what is ``said``.
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
-    none = np.zeros((0 if said is None else said.shape[1], targets.shape[1]))
-    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups, slopes)
+    none = np.zeros((0 if said is None else said.values.shape[1], targets.shape[1]))
+    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups)
     made = []
     for shares in candidates:
         made += _fit_shares(scores, targets, shares, weights, groups, none, begun)
@@ -164,7 +171,7 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     errors = np.maximum([m.error for m in made], 1e-300)
     power = max(LEAST_POWER, len(targets) / LABELS_PER_POWER)
     count = (errors / errors.min()) ** -power
-    count[n_made:] *= ALONE * n_made
+    count[n_made:] *= n_made * (ALONE if begun is None or begun.bend is None else ALONE_BENT)
     count /= count.sum()
 
     def average(values):
@@ -172,9 +179,11 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
 
     shares, left_out = average([np.array(m.shares) for m in made]), average([m.left_out for m in made])
     penalty = float(np.exp(np.average([np.log(m.penalty) for m in made[:n_made]], weights=count[:n_made])))
+    bent = [0.0 if m.bend is None else m.bend.slopes for m in made]
+    bend = None if begun is None or begun.bend is None else replace(begun.bend, slopes=average(bent))
     return LinearMap(
         average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty,
-        left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()),
+        left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()), bend,
     )  # fmt: skip
 
 
@@ -195,7 +204,9 @@ def _fit_shares(scores, targets, shares, weights, groups, none, begun):
         if start is not None:
             offset, left_out = offset + begun.offset, left_out + begun.left_out
         error = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
-        out.append(LinearMap(own, offset, shares, penalty, left_out, None, error))
+        out.append(
+            LinearMap(own, offset, shares, penalty, left_out, None, error, None if start is None else begun.bend)
+        )
     return out
 
 
@@ -215,27 +226,43 @@ def _allow(n):
     return 1 + TRUST * np.sqrt(2 / n)
 
 
-def _fit_said(said, targets, weights, groups, slopes):
+def _fit_said(said, targets, weights, groups):
     """The line in one number that predicts left-out spectra best.
 
     Its slope is free, or expected to be the one that is given, which is preferred if it does as well within an error.
     """
-    best, rows = None, np.arange(len(targets)) if groups is None else groups
-    for k in range(said.shape[1]):
-        there = said[:, k] != 0  # of the others nothing is said
-        if there.mean() < LEAST_SAID or not said[there, k].std() > 0:
+    best, rows, slopes = None, np.arange(len(targets)) if groups is None else groups, said.slopes
+    number = said.values.shape[1]
+    for k, values in enumerate(said.values.T):
+        there = values != 0  # of the others nothing is said
+        if there.mean() < LEAST_SAID or not values[there].std() > 0:
             continue
-        design = np.stack([there.astype(float), said[:, k]], axis=1)
-        line = _fit_line(k, said.shape[1], design, targets, weights, rows)
-        if slopes is not None and 1 / ALIKE < abs(slopes[k]) * said[there, k].std() / targets.std() < ALIKE:
-            expected = _fit_line(k, said.shape[1], design, targets, weights, rows, slopes[k], line.error)
+        fit = partial(_fit_line, k, number, np.stack([there.astype(float), values], axis=1), targets)
+        line = _bend_line(said, k, targets, weights, rows, fit)
+        if slopes is not None and 1 / ALIKE < abs(slopes[k]) * values[there].std() / targets.std() < ALIKE:
+            expected = _bend_line(said, k, targets, weights, rows, partial(fit, slope=slopes[k], error=line.error))
             line = expected if expected.error < _allow(len(targets)) * line.error else line
         if best is None or line.error < best.error * (_allow(len(targets)) if line.given > best.given else 1.0):
             best = line
     return best
 
 
-def _fit_line(k, m, design, targets, weights, rows, slope=0.0, error=0.0):
+def _bend_line(said, k, targets, weights, rows, fit):
+    """A line, or one that follows the numbers whose stated errors are small, bent, if that predicts better."""
+    line = fit(weights, rows)
+    sure = weights * weigh_errors(said, k)
+    straight = fit(sure, rows)
+    bend, left_out = find_bend(said, k, targets - straight.fitted, abs(float(straight.weights[k, 0])), weights, rows)
+    if bend is None:
+        return line
+    left_out = straight.left_out + left_out
+    error = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
+    fitted = straight.fitted + np.where(said.values[:, [k]] != 0, bend.predict(said), 0.0)
+    bent = replace(straight, left_out=left_out, error=error, fitted=fitted, bend=bend)
+    return bent if error < line.error else line
+
+
+def _fit_line(k, m, design, targets, weights, rows, *, slope=0.0, error=0.0):
     """A `_Line` in the number ``k`` of ``m``; with a slope that is expected, if it and the square error are given.
 
     Where nothing is said the offset stands in.
@@ -256,7 +283,7 @@ def _fit_line(k, m, design, targets, weights, rows, slope=0.0, error=0.0):
     whole[k] = slope + change
     fitted = np.where(design[:, :1] > 0, design @ np.stack([offset, whole[k]]), targets)
     mean_square = float((weights @ (left_out - targets) ** 2).mean() / len(targets))
-    return _Line(whole, offset, (), 0.0, left_out, None, mean_square, fitted, bool(slope))
+    return _Line(whole, offset, (), 0.0, left_out, None, mean_square, None, fitted, bool(slope))
 
 
 def _find_leverage(scores, shares, weights, penalty):

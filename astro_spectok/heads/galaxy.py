@@ -200,6 +200,10 @@ class GalaxyHead(Head):
         """The labels over their spread; see `Head.give_numbers`."""
         return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)
 
+    def give_errors(self, found):
+        """Roots of the variances of the labels, over their spread; see `Head.give_errors`."""
+        return np.sqrt(np.diagonal(found["covariance"])) / self.spread.cpu().numpy()
+
 
 def population_loss(mean, root, labels):
     """Negative logarithm of a Gaussian probability of labels over their spread, (B,), in nat.

@@ -220,6 +220,23 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
+    def give_errors(self, found: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Errors that are stated of what `give_numbers` gives, in the same units; None if none are.
+
+        Labels of one's own correct what a head says by as much as it says that it may be wrong.
+
+        Parameters
+        ----------
+        found : dict of str to ndarray
+            As of `interpret`, for one spectrum.
+
+        Returns
+        -------
+        ndarray, shape (``numbers_size``,), or None
+            NaN of numbers without an error.
+        """
+        return None
+
     @classmethod
     def gather_targets(
         cls, config: HeadConfig, truths: Sequence[Any], patches: Any, rng: np.random.Generator

@@ -214,6 +214,10 @@ class StellarHead(Head):
         """The labels over their spread; see `Head.give_numbers`."""
         return np.clip((found["mean"] - self.centre.cpu().numpy()) / self.spread.cpu().numpy(), -FARTHEST, FARTHEST)
 
+    def give_errors(self, found):
+        """Roots of the variances of the labels, over their spread; see `Head.give_errors`."""
+        return np.sqrt(np.diagonal(found["covariance"])) / self.spread.cpu().numpy()
+
     @classmethod
     def gather_targets(cls, config, truths, patches, rng):
         """Labels, velocities with an error, and whether pixels are shown; see `Head.gather_targets`."""
