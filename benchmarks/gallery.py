@@ -90,7 +90,10 @@ def plot_panel(axes, number, wavelength, flux):
     axes.set_ylim(low - margin, high + 1.5 * margin)
     # the range is shown to the nearest hundred: its ends would reveal the instrument
     axes.set_xlim(100 * np.floor(wavelength[0] / 100), 100 * np.ceil(wavelength[-1] / 100))
-    axes.locator_params(axis="x", nbins=5, prune="both")
+    axes.locator_params(axis="x", nbins=5)
+    low, high = axes.get_xlim()
+    # numbers at the ends would run into those of the next panel
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0.13 < (tick - low) / (high - low) < 0.87])
     axes.tick_params(labelsize=7, length=2, pad=1.5)
     axes.set_yticks([])
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}

@@ -106,6 +106,7 @@ def test_maps_in_files(table, tmp_path, name):
     image = axes.images[0].get_array()
     np.testing.assert_array_equal(image.filled(np.nan), table["z"].value)
     assert axes.wcs.wcs.crval.tolist() == [10.0, 20.0]
+    assert [axis.get_axislabel() for axis in axes.coords] == ["Right ascension", "Declination"]
 
 
 def test_pictures_need_maps(table):

@@ -11,7 +11,7 @@ from conftest import make_spectrum
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.plotting import plot_embeddings, plot_table
 from astro_spectok.plotting.redshift import plot_posterior
-from astro_spectok.plotting.style import make_axes, set_unit
+from astro_spectok.plotting.style import make_axes, place_legend, set_unit
 from astro_spectok.redshift import RedshiftFlag, RedshiftPosterior
 from astro_spectok.stellar.labels import LOGG_UNIT, StellarLabels
 from astro_spectok.stellar.result import make_distributions
@@ -251,3 +251,31 @@ def test_without_matplotlib(monkeypatch, posterior):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"astro_spectok\[plot\]"):
         posterior.plot()
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize(
+    ("steepness", "corner"), [(0, "upper right"), (-1, "upper right"), (1, "upper left"), (5, "lower right")]
+)
+def test_legend_hides_nothing(monkeypatch, scale, steepness, corner):
+    """It stands in the first corner that is free; where a level is marked does not count."""
+    from matplotlib.axes import Axes
+
+    found = []
+    monkeypatch.setattr(Axes, "legend", lambda self, *, loc, **_: found.append(loc))
+    axes, x = make_axes()[0], np.linspace(0, 1, 400)
+    y = np.clip(steepness * x + (0.3, 1.0)[steepness < 0], 0, 1) if steepness < 5 else np.minimum(5 * x, 1)
+    axes.plot(x, y if scale == "linear" else 10**y, label="data")
+    axes.set(yscale=scale, ylim=(-0.1, 1.1) if scale == "linear" else (10**-0.1, 10**1.1))
+    axes.axhline(1.0, label="level")
+    place_legend(axes)
+    assert found == [corner]
+
+
+def test_names_on_a_map_do_not_overlap():
+    """A name stands at another of its points where the first choice is taken."""
+    vectors = np.array([[1, 0, 0], [0.1, 1, 0], [0, 0.1, 1], [1, 0.001, 0.001], [0, 1, 0.2], [0.1, 0, 1]])
+    axes = plot_embeddings(vectors, names=["a", "b", "a", "b", "c", "c"])
+    places = {text.get_text(): np.array(text.xy) for text in axes.texts}
+    room = 0.04 * np.ptp(np.concatenate([points.get_offsets() for points in axes.collections]), axis=0)
+    assert (np.abs(places["a"] - places["b"]) > room).any()

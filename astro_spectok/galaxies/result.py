@@ -171,7 +171,7 @@ class GalaxyEstimate:
             msg = "a result must be that of a single spectrum to be plotted; call estimate with that spectrum"
             raise ValueError(msg)
         (axes,) = make_axes(1, 1, axes=axes, size=(10, 4.2))
-        lines = {line.description: line.wavelength for line in LINES.values()}
+        lines = {line.description.partition(",")[0]: line.wavelength for line in LINES.values()}  # of two the first
         plot_at_rest(axes, self._batch, float(self.z.value), lines)
         shown = dict(self._facts())
         title = "; ".join(f"{name} {shown[name]}" for name in ("z", "age", "metallicity", "sigma_v"))

@@ -16,6 +16,10 @@ __all__ = ["plot_map"]
 
 #: of values of both signs, as velocities: white is zero
 DIVERGING = "RdBu_r"
+#: axes of the sky by the beginning of their CTYPE
+SKY_NAMES = {
+    "RA": "Right ascension", "DEC": "Declination", "GLON": "Galactic longitude", "GLAT": "Galactic latitude",
+}  # fmt: skip
 #: percentiles of the values between which colours change
 SHOWN = (1, 99)
 
@@ -81,10 +85,17 @@ def plot_map(table: Table, name: str, axes: Any = None, *, where: Any = None, li
     axes.set_facecolor(QUIET)
     unit = getattr(column, "unit", None)
     label = f"{name}{'' if unit is None else show_unit(u.Unit(unit))}"
-    axes.figure.colorbar(image, ax=axes, label=label)
+    # as high as the map, whose spaxels are square
+    axes.figure.colorbar(image, cax=axes.inset_axes((1.04, 0, 0.05, 1)), label=label)
     if sky is None:
-        axes.set_xlabel("x")
-        axes.set_ylabel("y")
+        axes.set(xlabel="x", ylabel="y")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_major_locator().set_params(integer=True)
+        return axes
+    for axis, kind in zip(axes.coords, sky.wcs.ctype, strict=True):
+        axis.set_axislabel(SKY_NAMES.get(kind.partition("-")[0], kind))
+        axis.set_ticks(number=4)
+        axis.set_ticklabel(exclude_overlapping=True)
     return axes
 
 

@@ -14,6 +14,7 @@ from astro_spectok.plotting.style import (
     RANKED,
     make_axes,
     name_spectral,
+    place_legend,
     set_flux_limits,
     set_unit,
     show_unit,
@@ -37,7 +38,7 @@ def _plot_decoded(axes, tokens):
     set_flux_limits(axes, flux)
     set_unit(axes.yaxis, model.flux.unit)
     axes.set_ylabel(f"Flux{show_unit(model.flux.unit)}")
-    axes.legend(loc="upper right", framealpha=0.8, edgecolor="none", fontsize="small")
+    place_legend(axes)
 
 
 def _find_edges(centre):
@@ -180,7 +181,7 @@ def plot_with_model(axes, spectrum, model):
     set_flux_limits(axes, flux)
     set_unit(axes.yaxis, spectrum.flux.unit)
     axes.set_ylabel(f"Flux{show_unit(spectrum.flux.unit)}")
-    axes.legend(loc="upper right", framealpha=0.8, edgecolor="none", fontsize="small")
+    place_legend(axes)
     return flux, sigma
 
 

@@ -7,7 +7,7 @@ from astro_spectok.utils.optional import import_optional
 
 __all__ = [
     "COLOURS", "DATA", "LINES", "MARKERS", "MODEL", "QUIET", "RANKED", "list_styles", "make_axes", "name_spectral",
-    "set_flux_limits", "set_unit", "show_unit",
+    "place_legend", "set_flux_limits", "set_unit", "show_unit",
 ]  # fmt: skip
 
 #: Okabe and Ito's colours, distinguishable to the colour-blind and in print
@@ -25,6 +25,9 @@ CLASS_STYLES = {
 }
 #: for classes of other names, in their order
 OTHER_STYLES = (("#E69F00", ":", "D", "xxx"), ("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "v", "\\\\\\"))
+#: corners for a legend, the preferred first, and how much of the axes it takes there, in width and height
+CORNERS = {"upper right": (1, 1), "upper left": (0, 1), "lower right": (1, 0), "lower left": (0, 0)}
+LEGEND = (0.34, 0.27)
 #: what the unit of a spectral axis measures, as Astropy calls it, and what we call it
 SPECTRAL_NAMES = {
     "length": "Wavelength", "frequency": "Frequency", "energy": "Energy", "wavenumber": "Wavenumber",
@@ -131,3 +134,24 @@ def set_flux_limits(axes, flux):
         low, high = np.percentile(flux, [0.2, 99.8])
         margin = 0.12 * (high - low) or 1.0
         axes.set_ylim(low - margin, high + margin)
+
+
+def place_legend(axes):
+    """Put a legend into the corner where it hides least of what is drawn; call it when the limits are set.
+
+    Matplotlib's own choice is slow where lines have thousands of points, and says so in a warning.
+
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`
+    """
+    axes.get_xlim(), axes.get_ylim()  # until they are asked for, they are not made to fit
+    to_axes = axes.transData - axes.transAxes
+    # those of two points mark lines and levels
+    drawn = [line.get_xydata() for line in axes.lines if len(line.get_xydata()) > 2]
+    x, y = to_axes.transform(np.concatenate([np.zeros((0, 2)), *drawn])).T
+    (width, height), hidden = LEGEND, {}
+    for name, (right, up) in CORNERS.items():
+        beside = x > 1 - width if right else x < width
+        hidden[name] = np.count_nonzero(beside & (np.abs(y - up) < height))
+    axes.legend(loc=min(hidden, key=hidden.get), framealpha=0.8, edgecolor="none", fontsize="small")

@@ -113,7 +113,8 @@ def _plot_redshifts(table, axes):
         for name, bars in zip(names, patches if len(names) > 1 else [patches], strict=True):
             for bar in bars:
                 bar.set_hatch(styles[name][3])
-        axes[1].legend(frameon=False, fontsize="small", loc="upper right")
+        above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2, "ncols": len(names)}
+        axes[1].legend(frameon=False, fontsize="small", handlelength=1.2, columnspacing=1.0, **above)
     axes[1].set_xlabel("Redshift")
     axes[1].set_ylabel("Objects")
     axes[1].yaxis.get_major_locator().set_params(integer=True)
@@ -151,6 +152,11 @@ def _plot_confidence(axes, table, spectype, flagged):
             axes.scatter(snr[one], p_best[one], s=22, marker=marker, facecolor=face, edgecolor=colour, lw=1.0,
                          label=name if face == colour else None)  # fmt: skip
     axes.set_xscale("log")
+    # where there is room for more than the powers of ten; all are written as people do
+    low, high = axes.get_xlim()
+    axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5) if high < 40 * low else (1,))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
     axes.set_ylim(-0.03, 1.05)
     axes.set_xlabel("Signal-to-noise ratio per pixel")
     axes.set_ylabel("Probability of the best solution")
@@ -202,6 +208,10 @@ def _plot_vectors(table, axes):
     snr = _take(table, "snr").astype(float) if "snr" in table.colnames else None
     names = _take(table, "name") if "name" in table.colnames else None
     return np.array([plot_embeddings(_take(table, "embedding"), axes, names=names, snr=snr)], dtype=object)
+
+
+#: share of the width and the height of all points that a name takes
+NAME_ROOM = 0.04
 
 
 def plot_embeddings(
@@ -283,10 +293,19 @@ def _plot_points(axes, places, names, snr):
             colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
             axes.scatter(*places[names == name].T, s=34, color=colour, marker=marker, edgecolor="white", lw=0.5)
     if len(distinct) <= MOST_NAMED:
+        written = []
         for name in distinct:
-            right = places[names == name]
-            right = right[right[:, 0].argmax()]
-            axes.annotate(name, right, xytext=(5, 3), textcoords="offset points", fontsize="small")
+            own = places[names == name]
+            own = own[np.argsort(-own[:, 0])]
+            # beside the point farthest to the right, unless another name stands there
+            free = [point for point in own if all(_are_apart(point, other, places) for other in written)]
+            written.append((free or list(own))[0])
+            axes.annotate(name, written[-1], xytext=(5, 3), textcoords="offset points", fontsize="small")
+
+
+def _are_apart(one, other, places):
+    """Whether names beside two points do not overlap."""
+    return bool((np.abs(one - other) > NAME_ROOM * np.ptp(places, axis=0)).any())
 
 
 #: columns that identify a kind of table, and the function that plots it; the first match counts

@@ -5,7 +5,7 @@ import numpy as np
 
 from astro_spectok.plotting.lines import list_lines
 from astro_spectok.plotting.stellar import plot_at_rest
-from astro_spectok.plotting.style import DATA, MODEL, make_axes, set_unit
+from astro_spectok.plotting.style import DATA, MODEL, make_axes, place_legend, set_unit
 
 __all__ = ["plot_transient"]
 
@@ -65,7 +65,7 @@ def _plot_match(axes, match, kind):
     set_unit(axes.xaxis, u.AA)
     axes.set_xlabel("Wavelength at rest, vacuum [$\\mathrm{\\AA}$]")
     axes.set_ylabel("Flux over its smooth continuum, less 1")
-    axes.legend(frameon=False, fontsize="small")
+    place_legend(axes)
 
 
 def _plot_types(axes, probability):

@@ -8,8 +8,9 @@ From a table of labels to an estimator with errors, which you can use on new spe
 
 # %%
 # You have spectra, and a number for some of them that no estimator here measures. In this example the spectra are
-# simulated galaxies as SDSS sees them, and the label is the equivalent width of [O III]. With your own files, make the
-# set from their names: ``SpectrumSet(files, redshift=table["z"])``.
+# simulated galaxies as SDSS sees them, and the label is the equivalent width of [O III], at least 1 Angstrom, since its
+# logarithm will be learned. With your own files, make the set from their names:
+# ``SpectrumSet(files, redshift=table["z"])``.
 
 from astropy import units as u
 from astropy.table import QTable

@@ -60,7 +60,7 @@ import matplotlib.pyplot as plt
 
 spectype = np.array([spectrum.meta["spectype"] for spectrum in archive])
 pivot = [find_filter(name).effective for name in filters.values()]
-figure, axes = plt.subplots(3, 1, figsize=(8, 8), sharex=True)
+figure, axes = plt.subplots(3, 1, figsize=(9, 7), sharex=True, layout="constrained")
 for axis, name in zip(axes, ("GALAXY", "QSO", "STAR"), strict=True):
     query = next(
         h["query"] for h in hits if h["rank"] < 4 and spectype[h["query"]] == name
@@ -81,7 +81,9 @@ for axis, name in zip(axes, ("GALAXY", "QSO", "STAR"), strict=True):
         )
     axis.plot(pivot, light, "ko", zorder=3, label="fluxes")
     axis.set(ylim=(0, 2.2 * light.max()), yticks=[], ylabel=f"Flux of a {name}")
-    axis.legend(frameon=False, fontsize="small", loc="upper right")
+    axis.legend(
+        frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1)
+    )
 axes[-1].set_xlabel("Wavelength [Angstrom]")
 
 # %%
