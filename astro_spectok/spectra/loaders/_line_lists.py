@@ -62,5 +62,6 @@ def is_line_list(wave, values, error=None):
 
 def _agree(values, error):
     """Whether neighbouring values agree within their errors."""
-    apart = np.abs(np.diff(values)) / np.hypot(error[1:], error[:-1])
+    with np.errstate(divide="ignore", invalid="ignore"):  # bad pixels may have an error of zero
+        apart = np.abs(np.diff(values)) / np.hypot(error[1:], error[:-1])
     return bool(np.isfinite(apart).all() and np.median(apart) < _AGREE)
