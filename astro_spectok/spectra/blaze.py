@@ -21,8 +21,6 @@ TERM, OFFSET = 3.0, 0.05
 ORDERS_PER_KNOT = 2.5
 #: least error of a bin, standard deviations from which it counts less, and rounds
 FLOOR, ODD, ROUNDS = 0.02, 1.5, 8
-#: keeps parts of the spline determined where no bin is seen
-LEAST_RIDGE = 1e-9
 #: fewest bins of overlaps, share of them that have to be nearer to one another after it, and share of their mean
 #: difference that the blaze has to explain; median of the differences below which there is none
 FEWEST_STEPS, BETTER, EXPLAINED, LEVEL = 12, 0.75, 0.5, 0.05

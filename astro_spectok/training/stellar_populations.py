@@ -33,8 +33,8 @@ VELOCITY, DISPERSION, SNR = (-8e-4, 6e-4), (5.0, 250.0), (5.0, 150.0)
 #: observed ranges in vacuum Angstrom, widths of pixels in ln(wavelength), resolving powers
 RANGES = ((3650.0, 9300.0), (3800.0, 7300.0), (3800.0, 5600.0), (4750.0, 6800.0), (3600.0, 8500.0), (3700.0, 7400.0))
 PIXELS, RESOLUTION = (1.5e-4, 2.3e-4, 3.5e-4, 6e-4), (700.0, 3000.0)
-#: bins in ln(wavelength) that spectra are broadened on; least width in it of what is seen
-FINE, LEAST_WIDTH = 5e-5, 0.2
+#: bins in ln(wavelength) that spectra are broadened on
+FINE = 5e-5
 #: of errors of the flux calibration: standard deviations of slope, curvature and waves in ln(flux); share that has them
 WARPS, WARPED = (0.1, 0.05, 0.03), 0.5
 #: share of populations that are of two ages; and of stars that are seen, and of populations as sharp, as stored

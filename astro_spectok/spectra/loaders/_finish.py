@@ -7,10 +7,9 @@ from specutils import Spectrum
 
 from astro_spectok.spectra.loaders._options import OptionError
 
-__all__ = ["FOR_ALL", "check_taken", "finish_spectra", "restate_units"]
+__all__ = ["check_taken", "finish_spectra", "restate_units"]
 
-#: options that every loader obeys
-FOR_ALL = frozenset({"wave_unit", "flux_unit", "medium", "resolution", "join"})
+#: what to do about options that only some loaders obey
 _REMEDY = {
     "columns": "leave the format out, so that columns of any table are found",
     "hdu": "leave the format out, so that any extension is read",
