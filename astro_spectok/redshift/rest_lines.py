@@ -9,6 +9,7 @@ from astro_spectok.redshift.fit import assume_resolution
 from astro_spectok.spectra.medium import convert_to_vacuum
 from astro_spectok.utils.constants import FWHM_PER_SIGMA, LIGHT_SPEED, SIGMA_PER_MAD
 from astro_spectok.utils.host import own_state
+from astro_spectok.utils.medians import find_median
 from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["find_significance", "has_foreign_lines", "has_nebular_lines", "is_night_sky", "measure_lines"]
@@ -113,7 +114,7 @@ def _average(x, values, weight, edges):
     """Filled width, means and variances of values (n,) between edges (L, m + 1): (L, m) each."""
     ends = np.concatenate([[1.5 * x[0] - 0.5 * x[1]], 0.5 * (x[1:] + x[:-1]), [1.5 * x[-1] - 0.5 * x[-2]]])
     # pixels that were left out leave gaps
-    width = np.minimum(np.diff(ends), 2 * np.median(np.diff(ends)))
+    width = np.minimum(np.diff(ends), 2 * find_median(np.diff(ends)))
     sums = (np.concatenate([[0.0], np.cumsum(one)]) for one in (width, width * values, width**2 / weight))
     filled, mean, variance = (np.diff(np.interp(edges, ends, one), axis=1) for one in sums)
     filled = np.maximum(filled, 1e-12)
@@ -197,7 +198,7 @@ def is_night_sky(left):
     place = np.searchsorted(x, _list_airglow()).clip(1, len(x) - 1)
     place = place[(_list_airglow() > x[0]) & (_list_airglow() < x[-1])]
     # a first look, which nearly all end with
-    if len(place) < FEWEST or np.median(np.maximum(deviation[place - 1], deviation[place])) < BRIGHT_SHARE / 2:
+    if len(place) < FEWEST or find_median(np.maximum(deviation[place - 1], deviation[place])) < BRIGHT_SHARE / 2:
         return False
     known, height, noise, speed = measure_lines(left, np.exp(_list_airglow()), 0.0)
     if np.count_nonzero(known) < FEWEST:

@@ -27,6 +27,8 @@ ROUNDING, STRAIGHT = (1e-6, 2e-5), 0.3
 #: scatter from pixel to pixel over that of the next but one, above which pixels are as independent as those of archives
 #: that smooth what they show, which networks have seen
 SMOOTH = 0.3
+#: share of the median of a sample that that of all exceeds, and one in so many pixels that are a sample
+GUESS, SAMPLED = 0.7, 16
 #: lag from which smoothed noise is independent that no such archive reaches
 USUAL = 16
 #: how much heavier than a Gaussian's the tail of the differences of noise may be, and their scatter over the stated one
@@ -105,6 +107,18 @@ def count_interpolated(flux):
     return int(min(max(round(len(straight) / bends), 1), LONGEST)) if bends >= FEWEST / 4 else 1
 
 
+def _is_rough(flux):
+    """Whether the scatter from pixel to pixel is more than a share of that of the next but one."""
+    first, second = take_differences(flux, 1), take_differences(flux, 2)
+    # two medians, which take most of the time here, where counting the pixels on either side of a guess does not tell
+    guess = GUESS * find_median(first[::SAMPLED])
+    if 2 * np.count_nonzero(first > guess) > len(first) and 2 * np.count_nonzero(second * SMOOTH < GUESS * guess) > len(
+        second
+    ):
+        return True
+    return bool(find_median(first) > SMOOTH * find_median(second))
+
+
 def find_correlation(flux, ivar):
     """Number of neighbouring pixels that hold the information of one.
 
@@ -134,7 +148,7 @@ def find_correlation(flux, ivar):
     good = ivar > 0
     used = flux[good].astype(np.float64)
     shared = count_interpolated(used)
-    if shared > 1 or len(used) < 4 * USUAL + FEWEST or measure_scatter(used, 1) > SMOOTH * measure_scatter(used, 2):
+    if shared > 1 or len(used) < 4 * USUAL + FEWEST or _is_rough(used):
         return shared
     lag = USUAL
     while lag <= LONGEST and len(used) > 4 * lag + FEWEST:
