@@ -167,6 +167,7 @@ class TestFiles:
         for change, message in (
             ({"number": 9}, "maps.0: number and members must be from 0 to 0"),
             ({"members": []}, "maps.0: number and members"),
+            ({"usual": -1.0}, "maps.0: usual must be at least 0"),
             ({"members": [0, 0]}, "maps.0: number and members"),
         ):
             with pytest.raises(ValueError, match=message):
@@ -309,14 +310,20 @@ class TestBend:
     def test_corrected_where_it_is_unsure(self, made, groups):
         scores, said, true = made
         few, more = np.arange(60), np.arange(60, 300)
-        fits = {}
+        fits, spreads = {}, {}
         for name, one in (("bent", said), ("line", replace(said, errors=None))):
             fit = fit_linear([scores[0][few]], true[few], [(1,)], groups=groups, said=one.take(few))
+            spreads[name] = fit.spread([scores[0][more]], one.take(more))
             fits[name] = (fit.predict([scores[0][more]], one.take(more)) - true[more])[:, 0]
         sure = said.errors[more, 1] < 0.1
         rms = {name: np.sqrt(np.mean(x[~sure] ** 2)) for name, x in fits.items()}
         assert rms["bent"] < 0.6 * rms["line"]
         assert np.sqrt(np.mean(fits["bent"][sure] ** 2)) < 0.08
+        # and so are errors: those of the two kinds differ, and their product is as of an even one
+        even, wide = ([x[kind].mean() for kind in (sure, ~sure)] for x in (spreads["line"], spreads["bent"]))
+        assert even[1] < 1.2 * even[0]
+        assert wide[1] > 3 * wide[0]
+        assert wide[0] < 1 < wide[1]
 
     def test_no_farther_than_what_was_learned_from(self, made):
         """Errors above a spread, and labels beyond the others, count no more than the largest."""

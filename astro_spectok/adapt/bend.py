@@ -56,6 +56,8 @@ class Bend:
         Of these among the spectra learned from: beyond, nothing is extrapolated.
     slopes : ndarray, shape (1 + L + L (L + 1) / 2, 1)
         Of what `show` gives.
+    usual : float
+        Usual stated error, which errors of predictions are in proportion to; 0 if those of left-out spectra were not.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Bend:
     low: np.ndarray
     high: np.ndarray
     slopes: np.ndarray
+    usual: float = 0.0
 
     def show(self, said):
         """Terms up to second order in the labels, times the stated error: (n, d); 0 where none is stated."""
@@ -74,6 +77,21 @@ class Bend:
     def predict(self, said):
         """The correction of spectra, (n, 1)."""
         return self.show(said) @ self.slopes
+
+    def widen(self, said):
+        """What errors of predictions are multiplied by, (n,)."""
+        return _add_least(said.errors[:, self.number]) / self.usual if self.usual else np.ones(len(said.values))
+
+    def judge(self, said, left):
+        """The same correction, having learned from what is left of left-out spectra, (n, 1), whether it widens."""
+        size, width = np.abs(left[:, 0]), _add_least(said.errors[:, self.number])
+        usual = float(np.exp(np.log(width).mean()))
+        return replace(self, usual=usual if (size / width).mean() * usual < size.mean() else 0.0)
+
+
+def _add_least(errors):
+    """Stated errors with what there is besides; the largest where none is stated."""
+    return np.hypot(LEAST_ERROR, np.nan_to_num(errors, nan=MOST_ERROR))
 
 
 def weigh_errors(said, number):

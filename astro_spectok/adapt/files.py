@@ -257,6 +257,7 @@ def _check_bend(about, k, arrays, n_said):
     places = [about["number"], *about["members"]]
     fine = 1 < len(places) <= n_said + 1 and all(type(one) is int and 0 <= one < n_said for one in places)
     _require(fine, f"maps.{k}: number and members must be from 0 to {n_said - 1}", places)
+    _require(0 <= about["usual"] < LARGEST, f"maps.{k}: usual must be at least 0", about["usual"])
     size = len(about["members"])
     wanted = {"low": (size,), "high": (size,), "slopes": (1 + size + size * (size + 1) // 2, 1)}
     for name, shape in wanted.items():

@@ -151,7 +151,7 @@ class LinearReading:
         made = fit_linear(scores, targets, candidates, weights=weights, groups=groups, said=said)
         self.maps.append(self._unfold(made, said is not None))
         if len(targets) > MANY or not folds:
-            return made.left_out, made.spread(scores)
+            return made.left_out, made.spread(scores, said)
         numbers = make_folds(np.arange(len(targets)) if groups is None else groups)
         predicted, spread = np.empty_like(targets), np.empty(len(targets))
         for number in np.unique(numbers):
@@ -162,11 +162,8 @@ class LinearReading:
                 weights=None if weights is None else weights[kept], groups=None if groups is None else groups[kept],
                 said=None if said is None else said.take(kept),
             )  # fmt: skip
-            left = [z[rows[out]] for z in scores]
-            predicted[out], spread[out] = (
-                made.predict(left, None if said is None else said.take(out)),
-                made.spread(left),
-            )
+            left, own = [z[rows[out]] for z in scores], None if said is None else said.take(out)
+            predicted[out], spread[out] = made.predict(left, own), made.spread(left, own)
         return predicted, spread
 
     def _read_said(self, rows, candidates, scale):
@@ -215,11 +212,11 @@ class LinearReading:
     def predict(self, blocks, scores):
         """Predictions of each map, and their spread: lists of (n, k) and of (n,)."""
         centred = np.concatenate([made.centre(blocks[name]) for name, made in self.components.items()], axis=1)
-        found = [centred @ m.weights + m.offset for m in self.maps]
+        found, said = [centred @ m.weights + m.offset for m in self.maps], None
         if any(m.bend is not None for m in self.maps):
             said = Said(self.components[HEADS].centre(blocks[HEADS]), errors=blocks[ERRORS])
             found = [x if m.bend is None else x + m.bend.predict(said) for x, m in zip(found, self.maps, strict=True)]
-        return found, [m.spread(scores) for m in self.maps]
+        return found, [m.spread(scores, said) for m in self.maps]
 
     def to_arrays(self):
         """What must be kept to predict, as (plain values, arrays)."""
@@ -231,7 +228,9 @@ class LinearReading:
         for k, m in enumerate(self.maps):
             arrays |= {f"maps.{k}.{what}": getattr(m, what) for what in ("weights", "offset", "leverage")}
             if m.bend is not None:
-                values["maps"][k] |= {"number": m.bend.number, "members": m.bend.members.tolist()}
+                values["maps"][k] |= {
+                    "number": m.bend.number, "members": m.bend.members.tolist(), "usual": m.bend.usual,
+                }  # fmt: skip
                 arrays |= {f"maps.{k}.bend.{what}": getattr(m.bend, what) for what in ("low", "high", "slopes")}
         return values, arrays
 
@@ -248,7 +247,7 @@ class LinearReading:
             left_out, bend = np.zeros((0, len(offset))), None
             if "number" in m:
                 parts = (arrays[f"maps.{k}.bend.{what}"] for what in ("low", "high", "slopes"))
-                bend = Bend(m["number"], np.array(m["members"]), *parts)
+                bend = Bend(m["number"], np.array(m["members"]), *parts, float(m["usual"]))
             plain = tuple(m["shares"]), m["penalty"], left_out, leverage, m["error"]
             maps.append(LinearMap(weights, offset, *plain, bend))
         domain = TrainedDomain(arrays["domain.points"], arrays["domain.scale"], values["far"])

@@ -114,9 +114,10 @@ class LinearMap:
         found = np.concatenate(parts, axis=1) @ self.weights + self.offset
         return found if self.bend is None else found + self.bend.predict(said)
 
-    def spread(self, scores):
+    def spread(self, scores, said=None):
         """Standard deviation (n,) of predictions, in units of the noise of a label."""
-        return np.sqrt(1 + ((join_first(scores) @ self.leverage) ** 2).sum(1))
+        spread = np.sqrt(1 + ((join_first(scores) @ self.leverage) ** 2).sum(1))
+        return spread if self.bend is None else spread * self.bend.widen(said)
 
 
 def join_first(scores):
@@ -180,7 +181,9 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     shares, left_out = average([np.array(m.shares) for m in made]), average([m.left_out for m in made])
     penalty = float(np.exp(np.average([np.log(m.penalty) for m in made[:n_made]], weights=count[:n_made])))
     bent = [0.0 if m.bend is None else m.bend.slopes for m in made]
-    bend = None if begun is None or begun.bend is None else replace(begun.bend, slopes=average(bent))
+    bend = None
+    if begun is not None and begun.bend is not None:
+        bend = replace(begun.bend, slopes=average(bent)).judge(said, left_out - targets)
     return LinearMap(
         average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty,
         left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()), bend,
