@@ -97,6 +97,15 @@ def test_what_does_not_fit_is_refused_in_words(index, redshift_weights, saved, t
         SpectrumIndex(SPECTRA[:2], TABLE)
     with pytest.raises(ValueError, match="where must name columns of the index, which are depth, kind, number"):
         index.search(index.vectors[0], where={"z": 1})
+    for wanted, match in (
+        ({"depth": (2, 1)}, r"low below high; got \(2, 1\) for 'depth'"),
+        ({"depth": (0, np.nan)}, "low below high"),
+        ({"depth": "deep"}, "where must be a number for the column 'depth', as that is; got 'deep'"),
+        ({"number": None}, "where must be a number"),
+        ({"kind": [3]}, "where must be text for the column 'kind', as that is; got 3"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            index.search(index.vectors[0], where=wanted)
     with pytest.raises(ValueError, match="where must be a mask of 12 values"):
         index.search(index.vectors[0], where=[True])
     for wanted in ({"depth": (1 * u.K, None)}, {"depth": 1 * u.K}, {"number": [1 * u.K]}):

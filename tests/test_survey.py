@@ -198,6 +198,9 @@ def test_command_says_how_many(tree, tiny_weights, tmp_path, capsys):
         (dict(ids="nowhere.txt"), ValueError, "ids must be a list, or a text file with one on each line"),
         (dict(medium="ether"), ValueError, "medium must be"),
         (dict(inputs=[]), FileNotFoundError, "inputs must name at least one file"),
+        (dict(inputs=None), TypeError, "inputs must be names of files, folders, patterns or @lists; got NoneType"),
+        (dict(inputs=[1]), TypeError, "inputs must be names of files, folders, patterns or @lists; got int"),
+        (dict(out=None), TypeError, "out must be the name of a folder; got NoneType"),
         (dict(inputs="/nowhere/*.fits"), FileNotFoundError, "no file matches"),
         (dict(task=survey.tasks.RedshiftEstimator(), n_best=3), ValueError, "an estimator has its own parameters"),
     ],
@@ -208,6 +211,13 @@ def test_bad_input_is_refused_in_words(tree, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         survey.run(**options)
     assert not (tmp_path / "out" / "results").exists()
+
+
+def test_columns_by_name(found):
+    """One alone, and one that is not there."""
+    assert found.read("id").colnames == ["id"]
+    with pytest.raises(ValueError, match=r"columns must be among file, row, id.*; got 'ident'"):
+        found.read(["id", "ident"])
 
 
 def test_output_is_no_input_and_no_other_folder(tree, tmp_path):

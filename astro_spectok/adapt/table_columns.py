@@ -152,7 +152,8 @@ def choose_rows(table, where, n):
     Raises
     ------
     ValueError
-        There is no such column, or the mask has another shape.
+        There is no such column, a range is reversed, a number is asked of a column of text, or the mask has another
+        shape.
     `~astropy.units.UnitsError`
         What is wanted of a column has a unit that does not convert to its own.
     """
@@ -179,12 +180,19 @@ def choose_rows(table, where, n):
                 msg = f"where: a range must be (low, high) of a column of numbers; got {wanted!r} for {name!r}"
                 raise ValueError(msg)
             low, high = (_strip_unit(x, name, table.units.get(name)) for x in wanted)
+            if None not in (low, high) and not low <= high:  # nor is what is compared with NaN
+                msg = f"where: a range must be (low, high) with low below high; got {wanted!r} for {name!r}"
+                raise ValueError(msg)
             mask &= (values >= low) if low is not None else True
             mask &= (values <= high) if high is not None else True
-        elif isinstance(wanted, list | set | frozenset):
-            mask &= np.isin(values, [_strip_unit(x, name, table.units.get(name)) for x in wanted])
         else:
-            mask &= values == _strip_unit(wanted, name, table.units.get(name))
+            several = list(wanted) if isinstance(wanted, list | set | frozenset) else [wanted]
+            found = [_strip_unit(x, name, table.units.get(name)) for x in several]
+            if odd := [x for x in found if x is None or isinstance(x, str) is not (name in table.text)]:
+                kind = "text" if name in table.text else "a number"
+                msg = f"where must be {kind} for the column {name!r}, as that is; got {odd[0]!r}"
+                raise ValueError(msg)
+            mask &= values == found[0] if len(found) == 1 else np.isin(values, found)
     return mask
 
 

@@ -4,6 +4,7 @@
 import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,8 +93,14 @@ def list_inputs(inputs, *, stream=None):
     ------
     FileNotFoundError
         A folder without spectra, a pattern that no file fits, or nothing at all.
+    TypeError
+        Something else than names.
     """
-    inputs = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    listed = isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | os.PathLike)
+    inputs = list(inputs) if listed else [inputs]
+    if wrong := [name for name in inputs if not isinstance(name, str | os.PathLike)]:
+        msg = f"inputs must be names of files, folders, patterns or @lists; got {type(wrong[0]).__name__}"
+        raise TypeError(msg)
     if not inputs:
         msg = "inputs must name at least one file, folder, pattern or @list; got none"
         raise FileNotFoundError(msg)

@@ -148,9 +148,19 @@ def read_parts(paths, columns=None):
     -------
     `~astropy.table.QTable`
         With units and descriptions; the metadata are those of the first file.
+
+    Raises
+    ------
+    ValueError
+        There is no such column.
     """
     pa = import_pyarrow()
-    parts = [pa.parquet.read_table(path, columns=None if columns is None else list(columns)) for path in paths]
+    columns = [columns] if isinstance(columns, str) else columns if columns is None else list(columns)
+    known = pa.parquet.read_schema(paths[0]).names
+    if missing := [name for name in columns or () if name not in known]:
+        msg = f"columns must be among {', '.join(known)}; got {missing[0]!r}"
+        raise ValueError(msg)
+    parts = [pa.parquet.read_table(path, columns=columns) for path in paths]
     first = QTable.read(paths[0], format="parquet", include_names=columns)
     joined = pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
     table = QTable(meta=first.meta)

@@ -72,12 +72,12 @@ class Survey:
     def __repr__(self) -> str:
         return f"<Survey: {len(self)} spectra, {self.n_unusable} unusable, {self.n_errors} files not read>"
 
-    def read(self, columns: Sequence[str] | None = None) -> QTable:
+    def read(self, columns: str | Sequence[str] | None = None) -> QTable:
         """The results as one table, in memory.
 
         Parameters
         ----------
-        columns : sequence of str, optional
+        columns : str or sequence of str, optional
             All if not given.
 
         Returns
@@ -87,6 +87,8 @@ class Survey:
 
         Raises
         ------
+        ValueError
+            There is no such column.
         FileNotFoundError
             Nothing was measured yet.
         """

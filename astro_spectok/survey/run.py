@@ -150,6 +150,9 @@ def run(
     if workers > 1 or scheduler is not None:
         import_distributed()
     files = list_inputs(inputs)
+    if not isinstance(out, str | os.PathLike):
+        msg = f"out must be the name of a folder; got {type(out).__name__}"
+        raise TypeError(msg)
     out = Path(out).absolute()
     if os.path.lexists(out) and not out.is_dir():
         msg = f"out must be a folder, or a name that is free; {out} is neither; give another name"
