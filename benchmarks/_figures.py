@@ -40,6 +40,9 @@ def make_figures(read, name="small"):
         (f"{name}_redshift_estimator", _describe_estimator),
         (f"{name}_stellar_parameters", _describe_stellar),
         (f"{name}_reconstruction", _describe_reconstruction),
+        (f"{name}_representation", _describe_hidden),
+        (f"{name}_transients", _describe_transients),
+        ("photometry", _describe_photometry),
         ("redrock", _describe_redrock),
         ("survey", _describe_survey),
         ("survey_kill", _describe_kills),
@@ -58,6 +61,8 @@ def format_figures(figures):
 ALWAYS = (
     "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
+    "hidden-blocks", "hidden-half", "transient-redshift", "transient-group", "transient-sure",
+    "transient-sure-redshift", "grz-scatter", "grz-outliers", "ugrizjhk-scatter", "ugrizjhk-outliers",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
     "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-stated", "survey-most", "survey-rss-most",
     "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000", "survey-start", "survey-start-specutils",
@@ -219,6 +224,37 @@ def _describe_reconstruction(content):
     """Sets whose hidden pixels smoothing predicts better than the network."""
     worse = [row["set"] for row in content["sets"] if row["held_net"] > row["held_smooth"]]
     return {"held-worse": ", ".join(f"``{name}``" for name in worse) or "none"}
+
+
+def _describe_hidden(content):
+    """Range, over the sets, of the share of hidden pixels within one error."""
+    figures = {}
+    for what in ("blocks", "half"):
+        shares = [row["within_1"] for row in content[f"hidden_{what}"]]
+        figures[f"hidden-{what}"] = shares and f"{min(shares):.2f} to {max(shares):.2f}"
+    return figures
+
+
+def _describe_transients(content):
+    """Of the supernovae of other objects: redshifts and groups that are right, and how many have no flag."""
+    row = content["sets"]["superfit"]["astro_spectok"]
+    sure = row["warn_0_scores"]
+    return {
+        "transient-redshift": _percent(row["z_right"]),
+        "transient-group": _percent(row["balanced"]),
+        "transient-sure": _percent(row["warn_0"]),
+        "transient-sure-redshift": _percent(sure["z_right"]),
+    }
+
+
+def _describe_photometry(content):
+    """Scatter and outliers of redshifts at a signal-to-noise ratio of 20, with the fewest bands and the most."""
+    figures = {}
+    for bands in ("grz", "ugrizJHK"):
+        row = _find(content["sets"], bands=bands, snr=20.0, method="tower")
+        figures[f"{bands.lower()}-scatter"] = row and _percent(row["sigma_nmad"])
+        figures[f"{bands.lower()}-outliers"] = row and _percent(row["outliers"])
+    return figures
 
 
 def _describe_redrock(content):
