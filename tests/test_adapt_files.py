@@ -17,7 +17,7 @@ from astro_spectok.weights.format import _DIGEST_KEY, _digest_content, _split
 
 pytest.importorskip("sklearn")
 
-from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet
+from astro_spectok.adapt import SpectrumClassifier, SpectrumIndex, SpectrumRegressor, SpectrumSet
 from astro_spectok.adapt.files import MODEL_KEY, describe_model
 
 SPECTRA, LABELS = make_labelled(24)
@@ -81,6 +81,11 @@ def test_files_of_other_kinds_are_refused(saved, tiny_weights, tmp_path):
         SpectrumRegressor.load(tiny_weights)
     with pytest.raises(WeightsError, match=r"holds no network configuration .*but fitted estimator"):
         load_weights(saved)
+    spectrum = tmp_path / "spectrum.fits"
+    spectrum.write_bytes(b"SIMPLE  =" + bytes(99))
+    for read, what in ((SpectrumRegressor.load, "fitted estimator"), (SpectrumIndex.open, "index of spectra")):
+        with pytest.raises(WeightsError, match=f"spectrum.fits is no safetensors file with {what} in it"):
+            read(spectrum)
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:-9])
     with pytest.raises(WeightsIntegrityError, match="truncated or damaged"):

@@ -29,9 +29,13 @@ def find_nearest(vectors, known, allowed, k):
     k = min(k, int(allowed.sum()))
     best = [np.zeros((len(vectors), 0), np.float32), np.zeros((len(vectors), 0), np.int64)]
     for start in range(0, len(known), BLOCK):
-        rows = start + np.flatnonzero(allowed[start : start + BLOCK])
-        likeness = vectors @ np.asarray(known[start : start + BLOCK])[rows - start].T
-        likeness = np.where(np.isfinite(likeness), likeness, -np.inf)
+        part, own = np.asarray(known[start : start + BLOCK]), allowed[start : start + BLOCK]
+        rows = np.arange(len(part))
+        if 2 * own.sum() < len(own):  # to copy rows takes longer than to compare them
+            rows = np.flatnonzero(own)
+            part, own = part[rows], own[rows]
+        likeness, rows = vectors @ part.T, start + rows
+        likeness = np.where(np.isfinite(likeness) & own, likeness, -np.inf)
         joined = np.concatenate([best[0], likeness], axis=1)
         places = np.concatenate([best[1], np.broadcast_to(rows, likeness.shape)], axis=1)
         if joined.shape[1] > k:

@@ -161,7 +161,7 @@ def read_header(path, key=CONFIG_KEY):
     """The metadata of a file as they stand in it, decoded; those under ``key`` must be there."""
     from safetensors import SafetensorError, safe_open
 
-    _check_magic(path)
+    _check_magic(path, key)
     check_header(path)
     try:
         with safe_open(path, framework="np") as stream:
@@ -218,16 +218,21 @@ def word_remedy(metadata):
     )
 
 
-def _check_magic(path):
+def _check_magic(path, key=CONFIG_KEY):
     """Raise unless the file begins as safetensors files do: the length of a JSON header, then the header."""
     with open(path, "rb") as stream:
         head = stream.read(9)
     if head[8:] == b"{":
         return
     if not head.strip(b"\0"):
-        msg = f"The file of weights {os.fspath(path)} is empty; copy, download or write it again."
+        what = "file of weights" if key == CONFIG_KEY else "file"
+        msg = f"The {what} {os.fspath(path)} is empty; copy, download or write it again."
         raise WeightsIntegrityError(msg)
     kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), "something else")
+    if key != CONFIG_KEY:
+        what, remedy = KINDS[key]
+        msg = f"The file {os.fspath(path)} is no safetensors file with {what} in it, but {kind}; {remedy}."
+        raise WeightsError(msg)
     msg = (
         f"`weights` must be a safetensors file, got {os.fspath(path)}, which is {kind}. Nothing is ever unpickled "
         "here, as a pickle can run any code. To convert a checkpoint that you trust: load it with "
