@@ -23,8 +23,7 @@ import warnings
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from _operations import Counter
 
 from astro_spectok import conf, embed_table
 from astro_spectok.engine import Runner, choose_device, choose_dtype
@@ -58,36 +57,6 @@ def measure_limit(device, dtype, *, size=MATRIX, seconds=1.0):
         wait_for(device)
         products += 1
     return 2 * size**3 * products / (time.perf_counter() - start)
-
-
-class Counter(TorchDispatchMode):
-    """Counts the operations of matrix products, convolutions and attention, also without gradients.
-
-    Attributes
-    ----------
-    total : int
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        packet = func._overloadpacket
-        # what adds to a tensor in place has as many as what gives a new one
-        count = flop_registry.get(packet) or flop_registry.get(
-            getattr(torch.ops.aten, packet.__name__.rstrip("_"), None)
-        )
-        if count is None:
-            # in inference mode products come as linear layers, whose parts are what is counted
-            with self:
-                out = func.decompose(*args, **(kwargs or {}))
-            if out is not NotImplemented:
-                return out
-        out = func(*args, **(kwargs or {}))
-        if count is not None:
-            self.total += count(*args, **(kwargs or {}), out_val=out)
-        return out
 
 
 def count_operations(batch, name):

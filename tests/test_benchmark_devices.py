@@ -22,6 +22,18 @@ def test_operations_of_linear_layers_and_attention_are_counted(devices):
     assert counter.total == 2 * 2 * 7 * 30 * 20 + 2 * 4 * 5 * 6 * 3
 
 
+def test_operations_of_the_layers_for_processors_are_counted(devices):
+    """What PyTorch's own list lacks: oneDNN's linear layer, and fused attention."""
+    counter, x = devices.Counter(), torch.zeros(2, 3, 5, 8)
+    with torch.inference_mode(), counter:
+        torch.nn.functional.scaled_dot_product_attention(x, x, x)
+    assert counter.total == 2 * 2 * 2 * 3 * 5 * 5 * 8
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        with torch.inference_mode(), devices.Counter() as counter:
+            torch.ops.mkldnn._linear_pointwise(torch.zeros(2, 7, 30), torch.zeros(20, 30), None, "none", [], "")
+        assert counter.total == 2 * 2 * 7 * 30 * 20
+
+
 def test_differences_are_in_units_of_errors(devices):
     one, other = (QTable({"z": z, "z_err": [0.01, 0.02]}) for z in ([0.1, 0.5], [0.1, 0.53]))
     assert devices.compare_tables(other, one)["redshift_off"] == pytest.approx(1.5)

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Surveys: every spectrum of every layout is one row, with its ids; what is broken is an error of its own."""
 
+import errno
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from astro_spectok.cli import main
 from astro_spectok.survey import plan
 from astro_spectok.survey.inputs import list_inputs
 from astro_spectok.survey.manifest import read_inputs
+from astro_spectok.survey.progress import Log
 from astro_spectok.utils.run_lock import lock_run
 
 
@@ -133,6 +135,29 @@ def test_changed_input_is_noticed(tiny_weights, tmp_path):
     stale = plan.gather([files], [("parquet", [2, 1])], 2)
     with pytest.raises(survey.reading.ChangedInputError, match="was changed while the run was at work"):
         list(survey.reading.read_chunks(stale[0].pieces, kept={}, reading={}))
+
+
+def test_a_full_disk_stops_in_words_and_is_gone_on_with(tiny_weights, tmp_path, monkeypatch):
+    """What is finished stays, also where not even the log has room."""
+    path, out, write = tmp_path / "rows.parquet", tmp_path / "out", survey.work.write_part
+    write_parquet(path, make_rows(4))
+    call = dict(weights=tiny_weights, partition=1, progress=False)
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write_two(target, *args):
+        if target.name == "part-000002.parquet":
+            patch.setattr(Log, "write", fail)
+            fail()
+        write(target, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(survey.work, "write_part", write_two)
+        with pytest.raises(OSError, match=r"no space is left for .*out; finished partitions are kept: make room"):
+            survey.run(path, out, "embed", **call)
+    assert len(list((out / "results").iterdir())) == 2
+    assert len(survey.run(path, out, "embed", **call)) == 4
 
 
 def test_subset_by_ids(tree, tiny_weights, tmp_path):

@@ -114,7 +114,8 @@ def _run_survey(args):
         text = (
             f"{args.out}: {len(found)} spectra, {found.n_unusable} flagged as unusable; {found.n_errors} files not read"
         )
-        write_line(text + (f"; {found.n_missing} ids not found" if found.n_missing else ""))
+        missing = f"; {found.n_missing} id{'s' * (found.n_missing > 1)} not found" if found.n_missing else ""
+        write_line(text + missing)
     if found.n_unusable == len(found):
         return NOTHING
     return SOME if found.n_unusable or found.n_errors else 0

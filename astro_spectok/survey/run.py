@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """`run`: a survey from its files to a dataset, which can be killed at any moment and gone on with."""
 
+import contextlib
+import errno
 import operator
 import os
 import time
@@ -26,6 +28,9 @@ from astro_spectok.utils.host import own_state
 from astro_spectok.utils.run_lock import lock_run
 
 __all__ = ["run"]
+
+#: what a disk without room says, or one on which the user may have no more
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @own_state
@@ -158,7 +163,7 @@ def run(
         msg = f"out must be a folder, or a name that is free; {out} is neither; give another name"
         raise FileExistsError(msg)
     refuse_inside(files, out)
-    with lock_run(out):
+    with _wording_full(out), lock_run(out):
         known = read_inputs(out / INPUTS) if (out / INPUTS).exists() else {}
         counts = count_files(files, column=column, known=known, progress=progress)
         every = files, counts
@@ -176,6 +181,18 @@ def run(
         )  # fmt: skip
         _measure_rest(job, gather(files, counts, partition), done, progress, workers, scheduler)
         return _conclude(out, wanted)
+
+
+@contextlib.contextmanager
+def _wording_full(out):
+    """Say of a full disk what has become of the run."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        msg = f"no space is left for {out}; finished partitions are kept: make room, and repeat the same call to resume"
+        raise OSError(msg) from error
 
 
 def _measure_rest(job, partitions, done, progress, workers, scheduler):
@@ -205,7 +222,8 @@ def _measure_rest(job, partitions, done, progress, workers, scheduler):
                 f"{len(one.problems)} files not read, {one.seconds:.1f} s; {shown.describe()}"
             )
     except BaseException as error:
-        log.write(f"stopped by {type(error).__name__}: {error}")
+        with contextlib.suppress(OSError):  # where the disk is full
+            log.write(f"stopped by {type(error).__name__}: {error}")
         raise
     finally:
         shown.close()

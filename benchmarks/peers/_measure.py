@@ -5,10 +5,14 @@ import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from _operations import Counter
 
 __all__ = ["load_spectra", "report"]
 
@@ -32,7 +36,7 @@ def report(what, encode, n, rounds, parameters):
     parameters : int
         Of the encoder.
     """
-    with FlopCounterMode(display=False) as counter:
+    with Counter() as counter:
         encode()
     times = []
     for _ in range(rounds):
@@ -47,7 +51,7 @@ def report(what, encode, n, rounds, parameters):
         products.append(time.process_time() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({
-        "what": what, "n": n, "ms": 1e3 * min(times) / n, "gflop": counter.get_total_flops() / n / 1e9,
+        "what": what, "n": n, "ms": 1e3 * min(times) / n, "gflop": counter.total / n / 1e9,
         "machine_gflops": 2 * 1024**3 / min(products) / 1e9, "parameters": parameters,
         "rss": peak / (1e6 if sys.platform == "darwin" else 1e3),
     }))  # fmt: skip
