@@ -326,3 +326,25 @@ class TestFiles:
             tokens.write(path)
             SpectralTokens.read(path)
         assert not [str(w.message) for w in record]
+
+
+def test_parts_of_a_list_are_lists(weights):
+    """A slice, positions, a mask and a sum have what a list has."""
+    many = tokenize([make_spectrum(seed=seed) for seed in range(4)], weights=weights, medium="vacuum")
+    mask = np.array([False, True, True, False])
+    for part in (many[1:3], many[[1, 2]], many[mask], many[np.array([1, -2])], many[1:2] + many[2:3]):
+        assert isinstance(part, SpectralTokensList)
+        np.testing.assert_array_equal(part.embedding, many.embedding[1:3])
+    assert isinstance(many[np.int64(2)], SpectralTokens)
+    assert isinstance(many[[]], SpectralTokensList)
+    assert not len(many[[]])
+    with pytest.raises(IndexError):
+        many[[True]]
+
+
+def test_tokens_are_no_spectra(weights):
+    """What reads spectra says what to do with tokens."""
+    tokens = tokenize(make_spectrum(), weights=weights, medium="vacuum")
+    for obj in (tokens, SpectralTokensList([tokens])):
+        with pytest.raises(TypeError, match=r"obj must be spectra; got tokens.*tokens\.embedding.*tokens\.decode"):
+            tokenize(obj, weights=weights)

@@ -23,6 +23,8 @@ _ACCEPTED = (
     "a Spectrum, SpectrumList, SpectrumCollection or list of spectra, a tuple of arrays (spectral_axis, flux) with "
     "units, a table with columns wavelength and flux, or the name of a file"
 )
+#: where tokens are defined, which this room does not know
+_TOKENS = "astro_spectok.tokens"
 
 
 def _is_arrays(obj):
@@ -92,6 +94,13 @@ def _is_bare(item):
 
 def _check_form(obj):
     """Refuse what is no spectrum and no list of which anything could be one."""
+    first = obj[0] if isinstance(obj, list | tuple) and len(obj) else obj
+    if type(first).__module__.startswith(_TOKENS):
+        msg = (
+            "obj must be spectra; got tokens. Their vector is tokens.embedding, and redshifts that they allow are "
+            "tokens.solutions; tokens.decode(axis) makes a Spectrum, and only StellarParameterEstimator reads tokens"
+        )
+        raise make_error(InputFlag.BAD_INPUT, TypeError, msg)
     if not isinstance(obj, list | tuple):
         what = f"{type(obj).__module__}.{type(obj).__name__}"
         raise make_error(InputFlag.BAD_INPUT, TypeError, f"obj must be {_ACCEPTED}; got {what}{_advise(obj)}")

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex, overload
 
 import numpy as np
 
@@ -17,7 +17,8 @@ __all__ = ["SpectralTokensList"]
 class SpectralTokensList(list):
     """The tokens of many spectra, one `SpectralTokens` for each, in the order of the input.
 
-    A spectrum that could not be used has no tokens (length 0); its ``meta['warn']`` and ``info.message`` say why.
+    A spectrum that could not be used has no tokens (length 0); its ``meta['warn']`` and ``info.message`` say why. A
+    slice, a list of positions and a mask of True and False give a list of this kind again.
 
     Examples
     --------
@@ -31,11 +32,32 @@ class SpectralTokensList(list):
     >>> many = tokenize([(wavelength, flux), (wavelength[:320], flux[:320])], medium="vacuum", device="cpu")
     >>> [len(tokens) for tokens in many], many.embedding.shape
     ([20, 10], (2, 296))
+    >>> many[many.warn < 256].embedding.shape
+    (2, 296)
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "tokens.fits"
     >>> many.write(path)
     >>> [len(tokens) for tokens in SpectralTokensList.read(path)]
     [20, 10]
     """
+
+    # an array of one number may be a position too
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> SpectralTokens: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Self: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        """The tokens at a position; those at a slice, several positions or a mask, as a list like this one."""
+        if isinstance(key, slice):
+            return type(self)(super().__getitem__(key))
+        if isinstance(key, list | np.ndarray) and np.ndim(key) == 1:
+            places = np.arange(len(self))[np.asarray(key, None if len(key) else int)]
+            return type(self)([self[int(i)] for i in places])
+        return super().__getitem__(key)
+
+    def __add__(self, other: Any) -> Self:
+        return type(self)(super().__add__(other))
 
     @property
     def warn(self) -> np.ndarray:
