@@ -263,6 +263,17 @@ class TestAsking:
         assert np.isnan(stated[:, :3]).all()
         assert list_owners(runner.network).tolist() == [-1, -1, -1, 0]
 
+    def test_far_objects_are_no_stars(self, write, monkeypatch):
+        """Whatever a galaxy that was moved to rest looks like, and also where nothing is known of it."""
+        monkeypatch.setattr(heads_say, "_list_classes", lambda network: ["STAR", "GALAXY"])
+        runner = Runner(write(doppler=DopplerConfig()), "cpu")
+        batch = to_batch(make_labelled(4)[0], medium="vacuum")
+        solutions = [(("STAR", 0.0, 0.999), ("GALAXY", 0.001, 0.001)), (("STAR", 0.0, 1.0),), (), (("STAR", 0.0, 1.0),)]
+        redshift = np.array([0.2, 0.2, 0.2, 0.0001])
+        said, _ = ask_heads(batch, solutions, runner, np.zeros(4), redshift)
+        np.testing.assert_allclose(said[:, :2], [[0, 1], [0, 0], [0, 0], [1, 0]], atol=1e-6)
+        np.testing.assert_array_equal(np.isfinite(said[:, 3]), [False, False, False, True])
+
     def test_sets_remember(self, taught):
         """Heads are asked about a spectrum once, and after tokens that were read without them."""
         weights, spectra, _, _ = taught

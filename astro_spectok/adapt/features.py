@@ -201,7 +201,8 @@ def _add_said(batch, rows, found, kept, runner, redshift, frame):
         return
     readings = [found.get(rows[i], kept.get(rows[i])) for i in places]
     ln_doppler = np.zeros(len(places)) if frame == "rest" else np.log1p(redshift[places])
-    said, errors = ask_heads(batch.take(np.array(places)), [one.solutions for one in readings], runner, ln_doppler)
+    solutions = [one.solutions for one in readings]
+    said, errors = ask_heads(batch.take(np.array(places)), solutions, runner, ln_doppler, redshift[places])
     for i, reading, numbers, stated in zip(places, readings, said, errors, strict=True):
         (kept if rows[i] in kept else found)[rows[i]] = replace(reading, said=numbers, errors=stated)
 

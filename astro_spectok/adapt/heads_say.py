@@ -4,12 +4,15 @@
 import numpy as np
 
 from astro_spectok.interface.containment import Containment
+from astro_spectok.utils.spectypes import STAR
 
 __all__ = ["ask_heads", "find_teaching", "list_owners", "list_spreads"]
 
 #: probability of the class that a head measures below which it is not asked. Solutions of tokens doubt many a cool
 #: giant: of those of CFLIB two in a hundred have less than a tenth for a star
 LEAST_SHARE = 0.003
+#: redshift beyond which nothing is a star
+FARTHEST_STAR = 0.005
 
 
 def find_teaching(network):
@@ -26,7 +29,7 @@ def find_teaching(network):
     return tuple(k for k, head in network.heads.items() if head.numbers_size and set(head.given) <= {"ln_doppler"})
 
 
-def ask_heads(batch, solutions, runner, ln_doppler):
+def ask_heads(batch, solutions, runner, ln_doppler, redshift=None):
     """Numbers of each spectrum: what heads measure, classes, and the best redshift; and errors that are stated.
 
     Parameters
@@ -38,6 +41,8 @@ def ask_heads(batch, solutions, runner, ln_doppler):
     runner : `~astro_spectok.engine.Runner`
     ln_doppler : ndarray of float64, shape (n,)
         ln(1 + z), NaN where it is that of the best solution of the class that a head measures.
+    redshift : ndarray of float64, shape (n,), optional
+        Of the objects, NaN where it is not known: what is far away is no star, though it may look like one at rest.
 
     Returns
     -------
@@ -47,6 +52,10 @@ def ask_heads(batch, solutions, runner, ln_doppler):
     n, network = len(batch), runner.network
     classes = _list_classes(network)
     shares, shifts = _sum_solutions(solutions, classes)
+    far = np.zeros(n, bool) if redshift is None else np.abs(np.nan_to_num(redshift)) > FARTHEST_STAR
+    if STAR in classes:
+        shares[far, classes.index(STAR)] = 0
+        shares[far] /= np.maximum(shares[far].sum(1, keepdims=True), 1e-30)
     parts = [shares, shifts[np.arange(n), shares.argmax(1)][:, None]] if classes else []
     errors = [np.full_like(part, np.nan) for part in parts]
     for name in find_teaching(network):
@@ -54,6 +63,7 @@ def ask_heads(batch, solutions, runner, ln_doppler):
         place = classes.index(head.concerns) if head.concerns in classes else None
         # without solutions nothing speaks against a head
         share = np.ones(n) if place is None else np.where(shares.sum(1) > 0, shares[:, place], 1.0)
+        share = np.where(far & (head.concerns == STAR), 0.0, share)
         own = np.full(n, np.nan) if place is None else shifts[:, place]
         shift = np.where(np.isfinite(ln_doppler), ln_doppler, own)
         asked = (share >= LEAST_SHARE) & (np.isfinite(shift) | (not head.given))

@@ -72,9 +72,10 @@ files = [path for path in list_example_files(more=True) if path.stem in names]
 measured = GalaxyPropertyEstimator(device="cpu").estimate_files(files)
 predicted = model.estimate(SpectrumSet(files, redshift=measured["z"]))
 for path, direct, one in zip(files, measured, predicted, strict=True):
+    flag = AdaptFlag(int(one["warn"])).name if one["warn"] else "no flag"
+    width = f"measured {direct['ew_oiii']:.1f} +- {direct['ew_oiii_err']:.1f}"
     print(
-        f"{path.stem:15} measured {direct['ew_oiii']:5.1f} +- {direct['ew_oiii_err']:.1f}, predicted "
-        f"{one['ew_oiii']:5.1f} +- {one['ew_oiii_err']:.1f}, {AdaptFlag(int(one['warn'])).name if one['warn'] else 'no flag'}"
+        f"{path.stem}: {width}, predicted {one['ew_oiii']:.1f} +- {one['ew_oiii_err']:.1f}, {flag}"
     )
 
 # %%
