@@ -12,6 +12,7 @@ from astro_spectok.exceptions import WeightsError
 from astro_spectok.plotting.lines import list_lines
 from astro_spectok.redshift.estimator import RedshiftEstimator
 from astro_spectok.spectra.reading import read
+from astro_spectok.utils.atomic import check_folder_of
 
 __all__ = ["measure_chi2", "measure_examples", "plot_answers", "run_demo"]
 
@@ -64,7 +65,11 @@ def run_demo(picture=None, *, weights=None, device="auto", overwrite=False):
     ------
     FileExistsError
         ``picture`` exists and ``overwrite`` is False.
+    FileNotFoundError
+        Its directory does not exist.
     """
+    if picture is not None:
+        check_folder_of(picture)
     if picture is not None and Path(picture).exists() and not overwrite:
         msg = f"{picture} exists; give overwrite=True (--overwrite) to replace it, or another name"
         raise FileExistsError(msg)

@@ -96,6 +96,8 @@ def write_inspection(
         The table lacks a column, ``out`` does not end in ``.pdf``, or a file has not as many spectra as rows.
     FileExistsError
         The PDF exists and ``overwrite`` is False, or the file of corrections exists.
+    FileNotFoundError
+        The directory of ``out`` does not exist.
     ImportError
         matplotlib is not installed.
 

@@ -95,6 +95,32 @@ def test_a_near_name_is_proposed(capsys):
         assert ("did you mean 'small'?" in capsys.readouterr().err) is proposed
 
 
+@pytest.mark.parametrize(
+    ("argv", "proposed"),
+    [
+        (["redshfit", "a.fits"], "redshift"), (["weights", "lsit"], "list"),
+        (["redshift", "a.fits", "--medium", "Air"], "air"), (["xyz"], None),
+    ],
+)  # fmt: skip
+def test_what_may_have_been_meant(capsys, argv, proposed):
+    """A command, an action or a choice that is near one that there is."""
+    with pytest.raises(SystemExit):
+        cli.main(argv)
+    err = capsys.readouterr().err
+    assert (f"; did you mean {proposed}?" in err) if proposed else "did you mean" not in err
+
+
+@pytest.mark.parametrize("command", ["demo", "inspect"])
+def test_folders_that_are_not_there_are_noticed_first(tmp_path, monkeypatch, capsys, command):
+    """Before anything is measured."""
+    monkeypatch.setattr("astro_spectok.demo.measure_examples", None)
+    table = tmp_path / "z.csv"
+    table.write_text("file,spectype,z,p_best,zwarn\na.fits,STAR,0,1,0\n")
+    argv = ["demo"] if command == "demo" else ["inspect", str(table)]
+    assert cli.main([*argv, "-o", str(tmp_path / "none" / "a.pdf")]) == 1
+    assert "a.pdf does not exist; make it first" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["--debug", "weights", "info", "nope"], ["weights", "info", "nope", "--debug"]])
 def test_debug_shows_traceback(argv, capsys):
     """--debug may stand before or after the subcommand."""

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from astro_spectok.cli.measure import find_status, measure_files
-from astro_spectok.cli.options import add_common_options, add_file_options, split_names, write_line
+from astro_spectok.cli.options import add_common_options, add_file_options, count_spectra, split_names, write_line
 from astro_spectok.cli.results import write_result
 
 __all__ = ["add_fit", "add_predict"]
@@ -273,7 +273,7 @@ def _run_predict(args):
     used, sure = sum(1 for text in table["message"] if not text), sum(1 for warn in table["warn"] if warn < 65536)
     unusable = len(table) - used
     summary = (
-        f"{used} spectra measured, {max(sure - unusable, 0)} of them like those it was learned from; "
+        f"{count_spectra(used)} measured, {max(sure - unusable, 0)} of them like those it was learned from; "
         f"{unusable} flagged as unusable"
     )
     write_result(table, args, summary, flags=AdaptFlag)

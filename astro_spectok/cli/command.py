@@ -3,8 +3,10 @@
 
 import argparse
 import contextlib
+import difflib
 import logging
 import os
+import re
 import sys
 import traceback
 
@@ -32,6 +34,18 @@ SUBCOMMANDS = (
 )  # fmt: skip
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that proposes what may have been meant where there is no such choice."""
+
+    def error(self, message):
+        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if found:
+            names = re.findall(r"[\w-]+", found[2])
+            near = difflib.get_close_matches(found[1].strip().lower(), names, n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
+
+
 def build_parser():
     """Build the parser of the command line, with all subcommands.
 
@@ -42,7 +56,7 @@ def build_parser():
     """
     from astro_spectok.version import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="spectok",
         description="Classes, redshifts, parameters, tokens and embeddings of astronomical spectra.",
     )

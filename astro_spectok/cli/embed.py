@@ -2,7 +2,7 @@
 """``spectok embed``: a vector for each spectrum in files."""
 
 from astro_spectok.cli.measure import find_status, measure_files
-from astro_spectok.cli.options import add_common_options, add_file_options, split_names
+from astro_spectok.cli.options import add_common_options, add_file_options, count_spectra, split_names
 from astro_spectok.cli.results import write_result
 
 __all__ = ["add_embed"]
@@ -32,5 +32,5 @@ def _run_embed(args):
     options = {"weights": args.weights, "device": args.device, "batch_tokens": args.batch_tokens, "parts": args.parts}
     table = measure_files(args, partial(embed_files, **options))
     used = sum(1 for message in table["message"] if not message)
-    write_result(table, args, f"{used} spectra embedded, {len(table) - used} flagged as unusable")
+    write_result(table, args, f"{count_spectra(used)} embedded, {len(table) - used} flagged as unusable")
     return find_status(table)

@@ -2,7 +2,7 @@
 """The subcommands of ``spectok`` for what is in files: ``redshift``, ``stellar``, ``galaxy``, ``transient``."""
 
 from astro_spectok.cli.measure import find_status, measure_files
-from astro_spectok.cli.options import add_common_options, add_file_options, split_names
+from astro_spectok.cli.options import add_common_options, add_file_options, count_spectra, split_names
 from astro_spectok.cli.results import write_result
 
 __all__ = [
@@ -58,7 +58,7 @@ def _run_redshift(args):
     )  # fmt: skip
     table = _estimate_files(estimator, args, posterior=args.posterior)
     measured, sure = sum(1 for name in table["spectype"] if name), sum(1 for flags in table["zwarn"] if not flags)
-    summary = f"{measured} spectra measured, {sure} with zwarn 0; {len(table) - measured} flagged as unusable"
+    summary = f"{count_spectra(measured)} measured, {sure} with zwarn 0; {len(table) - measured} flagged as unusable"
     write_result(table, args, summary, REDSHIFT, RedshiftFlag)
     return find_status(table)
 
@@ -170,7 +170,7 @@ def _run_transient(args):
     unusable = sum(1 for name in table["type"] if not name)
     sure = sum(1 for p, flags in zip(table["p_transient"], table["warn"], strict=True) if p > 0.5 and not flags)
     summary = (
-        f"{n} {'transient' if n == 1 else 'transients'} in {len(table)} spectra, {sure} with warn 0; "
+        f"{n} {'transient' if n == 1 else 'transients'} in {count_spectra(len(table))}, {sure} with warn 0; "
         f"{unusable} flagged as unusable"
     )
     write_result(table, args, summary, TRANSIENT, TransientFlag)

@@ -7,13 +7,18 @@ import sys
 
 __all__ = [
     "COMMON_OPTIONS", "EXIT_STATUS", "add_common_options", "add_file_options", "add_reading_options",
-    "collect_reading", "join_command", "note_command", "positive_int", "split_names", "write_line",
+    "collect_reading", "count_spectra", "join_command", "note_command", "positive_int", "split_names", "write_line",
 ]  # fmt: skip
 
 # what --debug and --quiet leave alone when they stand before and after the subcommand
 _UNSET = argparse.SUPPRESS
 #: characters of a command that a table remembers: a shell may write thousands of names of files for a ``*``
 _LONGEST = 1000
+
+
+def count_spectra(n):
+    """A number of spectra in words: '1 spectrum', '2 spectra'."""
+    return f"{n} {'spectrum' if n == 1 else 'spectra'}"
 
 
 def write_line(text="", *, stream=None):

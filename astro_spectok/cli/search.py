@@ -9,6 +9,7 @@ from astro_spectok.cli.options import (
     add_common_options,
     add_file_options,
     collect_reading,
+    count_spectra,
     positive_int,
     write_line,
 )
@@ -56,7 +57,7 @@ def _run_index(args):
     path = index.save(args.out, overwrite=args.overwrite)
     lost = int(np.isnan(index.vectors[-len(batch) :]).any(axis=1).sum())
     if not args.quiet:
-        write_line(f"{path}: {len(index)} spectra, {len(batch)} of them new; {lost} could not be used")
+        write_line(f"{path}: {count_spectra(len(index))}, {len(batch)} of them new; {lost} could not be used")
     return NOTHING if lost == len(batch) else SOME if lost else 0
 
 
@@ -114,7 +115,7 @@ def _run_similar(args):
     files = np.array(names, dtype=str)[table["query"]] if len(table) else np.array([], dtype="U1")
     table.add_column(Column(files, description="file of the spectrum that was searched for"), 0, name="file")
     found = len(np.unique(table["query"]))
-    write_result(table, args, f"{len(table)} spectra like {found} of {len(batch)}")
+    write_result(table, args, f"{count_spectra(len(table))} like {found} of {len(batch)}")
     return NOTHING if not found else SOME if found < len(batch) else 0
 
 
@@ -148,5 +149,5 @@ def _run_outliers(args):
     ).table  # fmt: skip
     table.add_column(Column(np.array(names, dtype=str), description="file that it is from"), 0, name="file")
     used = sum(1 for text in table["message"] if not text)
-    write_result(table, args, f"{used} spectra scored, {len(table) - used} flagged as unusable")
+    write_result(table, args, f"{count_spectra(used)} scored, {len(table) - used} flagged as unusable")
     return find_status(table)

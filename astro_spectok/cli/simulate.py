@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """``spectok simulate``: labelled spectra, with images where they are asked for."""
 
-from astro_spectok.cli.options import add_common_options, positive_int, split_names, write_line
+from astro_spectok.cli.options import add_common_options, count_spectra, positive_int, split_names, write_line
 
 __all__ = ["add_simulate"]
 
@@ -66,7 +66,8 @@ def _run_simulate(args):
     )  # fmt: skip
     if not args.quiet:
         made = "" if args.data else ", made of analytic templates (coarser than those of --data)"
-        write_line(f"{path}: {args.number * args.views} spectra of {args.number} objects{made}")
+        objects = f"{args.number} object{'s' * (args.number > 1)}"
+        write_line(f"{path}: {count_spectra(args.number * args.views)} of {objects}{made}")
 
 
 def _simulate_pairs(args):

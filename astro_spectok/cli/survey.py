@@ -13,6 +13,7 @@ from astro_spectok.cli.options import (
     add_common_options,
     add_reading_options,
     collect_reading,
+    count_spectra,
     join_command,
     positive_int,
     split_names,
@@ -111,9 +112,8 @@ def _run_survey(args):
         call=join_command(args), **collect_reading(args), **options,
     )  # fmt: skip
     if not args.quiet:
-        text = (
-            f"{args.out}: {len(found)} spectra, {found.n_unusable} flagged as unusable; {found.n_errors} files not read"
-        )
+        text = f"{args.out}: {count_spectra(len(found))}, {found.n_unusable} flagged as unusable"
+        text += f"; {found.n_errors} files not read"
         missing = f"; {found.n_missing} id{'s' * (found.n_missing > 1)} not found" if found.n_missing else ""
         write_line(text + missing)
     if found.n_unusable == len(found):

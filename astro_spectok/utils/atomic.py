@@ -6,7 +6,24 @@ import os
 import uuid
 from pathlib import Path
 
-__all__ = ["replace_file"]
+__all__ = ["check_folder_of", "replace_file"]
+
+
+def check_folder_of(path):
+    """Check that there is a folder for a file that is to be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    """
+    if not Path(path).absolute().parent.is_dir():
+        msg = f"the directory of {path} does not exist; make it first"
+        raise FileNotFoundError(msg)
 
 
 @contextlib.contextmanager
@@ -29,6 +46,8 @@ def replace_file(path, *, overwrite=True):
     ------
     FileExistsError
         The file exists and ``overwrite`` is False.
+    FileNotFoundError
+        Its directory does not exist.
 
     Examples
     --------
@@ -41,6 +60,7 @@ def replace_file(path, *, overwrite=True):
     ('0.0857', ['z.txt'])
     """
     path = Path(path)
+    check_folder_of(path)
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         yield temporary

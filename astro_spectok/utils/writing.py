@@ -13,7 +13,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyUserWarning
 
-from astro_spectok.utils.atomic import replace_file
+from astro_spectok.utils.atomic import check_folder_of, replace_file
 from astro_spectok.utils.optional import import_optional
 
 __all__ = ["FORMATS", "check_output", "find_format", "write_table"]
@@ -112,9 +112,7 @@ def check_output(path, *, overwrite=False):
     if path.is_dir():
         msg = f"path must be a file, got the directory {path}"
         raise IsADirectoryError(msg)
-    if not path.absolute().parent.is_dir():
-        msg = f"the directory of {path} does not exist; make it first"
-        raise FileNotFoundError(msg)
+    check_folder_of(path)
     try:
         # what the rights of a folder say is not all that can forbid it
         with tempfile.NamedTemporaryFile(dir=path.absolute().parent, prefix=".spectok-"):
