@@ -15,7 +15,7 @@ from astro_spectok.heads.local_features import LocalFeatures
 from astro_spectok.simulate import Survey
 from astro_spectok.spectra import to_batch
 from astro_spectok.training.component_fits import fit_local, whiten_differences
-from astro_spectok.training.embedding_parts import NOISY, REAL_FLOOR, Views, add_noise
+from astro_spectok.training.embedding_parts import NOISY, REAL_FLOOR, Views, add_noise, split_pairs
 
 __all__ = ["embed_batch", "measure_instruments", "measure_ranks", "measure_repeats", "measure_simulated_pairs",
            "measure_warps"]  # fmt: skip
@@ -145,7 +145,7 @@ def measure_instruments(runner, train):
     whole = [split_parts(runner, embed_batch(runner, batch)) for batch in (miles, cflib)]
     # the weights have seen these pairs; what is whitened anew has not seen those that it is scored on
     vectors = {name: [(whole[0][name], whole[1][name])] * 2 for name in whole[0]} | {"lines": [(first, second)] * 2}
-    fold = np.random.default_rng(0).permutation(len(own)) % 2
+    fold = split_pairs(len(own))
     vectors["lines, whitened"] = [whiten_lines(first, second, own[fold != k].T) for k in (0, 1)]
     if "lines" in runner.embedder.sizes:
         size = runner.embedder.sizes["lines"]

@@ -175,7 +175,7 @@ class TestWaysIn:
 class TestRefused:
     @pytest.mark.parametrize(
         ("parts", "error", "message"),
-        [("line", ValueError, "parts must be out of lines, colours, redshift, learned, photometry; got 'line'"),
+        [("line", ValueError, "parts must be out of lines, colours, redshift, learned, stars, photometry; got 'line'"),
          ([], ValueError, "got none"), (3, TypeError, "parts must be a name, several names"),
          (["lines", 1], TypeError, "parts must be a name")],
     )  # fmt: skip

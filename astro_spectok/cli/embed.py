@@ -15,7 +15,7 @@ def add_embed(subparsers):
     add_file_options(parser, prints=False)
     parser.add_argument(
         "--parts", type=split_names, metavar="A,B",
-        help="parts of the embedding: lines, colours, redshift, learned (default: all)",
+        help="parts of the embedding: lines, colours, redshift, learned, stars (default: all)",
     )  # fmt: skip
     add_common_options(parser, "weights", "device", "batch_tokens", "overwrite")
     parser.set_defaults(run=_run_embed)

@@ -57,6 +57,7 @@ def embed(
     - ``'colours'``: the same of the logarithm of the flux in wide bins at rest, 900 to 26000 Angstrom.
     - ``'redshift'``: which redshifts and classes are probable, as long as they are sure; zero for stars.
     - ``'learned'``: what the transformer has learned.
+    - ``'stars'``, of weights that have it: which star it is and how it moves, learned from pairs of observations.
 
     ``parts='photometry'`` gives another vector instead, to be compared with those of fluxes in filters alone
     (`~astro_spectok.align.embed_photometry`).

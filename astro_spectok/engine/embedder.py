@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from astro_spectok.exceptions import WeightsError
-from astro_spectok.utils.parts import LEARNED, PHOTOMETRY, PIXEL_PARTS, check_parts
+from astro_spectok.utils.parts import LEARNED, PHOTOMETRY, PIXEL_PARTS, STARS, check_parts
 
 __all__ = ["Embedder"]
 
@@ -155,7 +155,7 @@ class Embedder:
         if self._head is None:
             return parts[LEARNED]
         if shifted:
-            parts |= self._read_pixels(patches, best, given)
+            parts |= self._read_pixels(patches, best, given, STARS in names)
         return self._join(parts, names, best)
 
     def embed_tokens(self, names: Any, tokens: Any, mask: Any, geometry: Any) -> Any:
@@ -173,6 +173,13 @@ class Embedder:
         """Vectors (B, E) that are compared with those of photometry."""
         redshift = self.summarise_redshift(tokens, mask, geometry)
         return self._photometry.project_tokens(tokens, mask, geometry, redshift)
+
+    def find_best(self, tokens: Any, mask: Any, geometry: Any) -> Any:
+        """`~astro_spectok.heads.posterior_summary.BestRedshift` of tokens; None where no head finds redshifts."""
+        if self._redshift is None:
+            return None
+        scores = self._redshift.score_tokens(tokens[..., : self.network.config.width], mask, geometry)
+        return self._redshift.summary.find_best(scores)
 
     def summarise_redshift(self, tokens: Any, mask: Any, geometry: Any) -> Any:
         """Which redshifts tokens allow, (B, R), as long as they are sure, and zero at none; R may be 0."""
@@ -202,16 +209,22 @@ class Embedder:
             parts[LEARNED] = self._head.map_learned(self.network.embed(tokens, mask, geometry, nothing))
         return parts, best
 
-    def _read_pixels(self, patches, best, given):
-        """Lines and colours, at the redshifts that are given, or else found."""
+    def _read_pixels(self, patches, best, given, stars):
+        """Lines and colours, at the redshifts that are given, or else found, and the part of stars if it is wanted."""
         import torch
 
         from astro_spectok.network import HeadInputs
 
         shift = torch.zeros(len(patches.mask), dtype=torch.float64, device=patches.grid.geometry.device)
+        found, sure = shift, torch.ones_like(shift)
         if best is not None:
-            shift = self._head.find_shift(best).to(shift)
+            shift, found = self._head.find_shift(best).to(shift), best.ln_one_plus_z.to(shift)
+            sure = self._head.find_sure(best).to(shift)
         if given is not None:
-            shift = torch.where(torch.isnan(given), shift, given)
-        inputs = HeadInputs(None, None, patches.mask, patches.grid.geometry, patches, {"ln_one_plus_z": shift})
+            known = torch.isfinite(given)
+            shift, found, sure = (torch.where(known, x, y) for x, y in ((given, shift), (given, found), (1.0, sure)))
+        at = {"ln_one_plus_z": shift}
+        if stars:
+            at["ln_velocity"] = self._head.find_velocity(found, sure)
+        inputs = HeadInputs(None, None, patches.mask, patches.grid.geometry, patches, at)
         return self._head(inputs)

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from astro_spectok.heads.flux_view import sum_bins
+from astro_spectok.heads.flux_view import BinSums
 from astro_spectok.heads.local_features import LocalFeatures
 from astro_spectok.heads.posterior_summary import SCALE
 from astro_spectok.heads.protocol import Head, HeadConfig
 from astro_spectok.heads.registry import register_head
 from astro_spectok.heads.spectral_components import SpectralComponents, smooth_boxes, smooth_waves
+from astro_spectok.heads.star_vector import StarVector
 from astro_spectok.network.level import LARGEST
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 from astro_spectok.utils.parts import PARTS
 
-__all__ = ["EmbeddingConfig", "EmbeddingHead"]
+__all__ = ["EmbeddingConfig", "EmbeddingHead", "weigh_pixels"]
 
 #: over the median variance of a spectrum: what makes a pixel count half as much as a quiet one
 NOISY = 9.0
@@ -27,6 +28,8 @@ NOISY = 9.0
 LEAST_WEIGHT = 1e-3
 #: continuum, over the mean absolute flux, below which lines are no longer relative to it; limits of the contrast
 LEAST_CONTINUUM, CONTRAST = 0.1, (-2.0, 4.0)
+#: probability of a redshift beyond which nothing is said of the star that it might be
+CERTAIN = 0.99
 #: flux over its mean below which colours are no longer logarithms
 FAINT = 0.1
 #: resolving power that lines are smoothed to, besides their own
@@ -94,6 +97,12 @@ class EmbeddingConfig(HeadConfig):
         is, more for features that are more alike in size.
     line_reach : float
         How far neighbours reach, in the root of one less the cosine.
+    stars_low, stars_high : float
+        Wavelengths that the part of stars is of; the nearest edges of bins of colours count.
+    star_components, star_hidden, star_size : int
+        Of `StarVector`; no components for no such part.
+    star_floor : float
+        Least error of a velocity in the part of stars, km/s.
 
     Examples
     --------
@@ -130,12 +139,19 @@ class EmbeddingConfig(HeadConfig):
     line_features: int = 0
     line_power: float = 0.5
     line_reach: float = 0.45
+    stars_low: float = 3700.0
+    stars_high: float = 9100.0
+    star_components: int = 0
+    star_hidden: int = 256
+    star_size: int = 64
+    star_floor: float = 12.0
 
     @property
     def sizes(self) -> dict[str, int]:
         """How many numbers each part has."""
         lines = (self.line_landmarks and self.line_features) or self.line_components
-        sizes = lines, self.colour_components, self.redshift_size, self.learned_size
+        stars = StarVector.count(self.star_size) if self.star_components else 0
+        sizes = lines, self.colour_components, self.redshift_size, self.learned_size, stars
         return {part: size for part, size in zip(PARTS, sizes, strict=True) if size}
 
     @property
@@ -145,6 +161,14 @@ class EmbeddingConfig(HeadConfig):
         number = math.floor(math.log(self.high / self.low) / step)
         first, last = (round(math.log(x / self.low) / step) for x in (self.lines_low, self.lines_high))
         return (math.log(self.low), step, number), (first, last)
+
+    @property
+    def star_edges(self):
+        """Edges of the bins of the part of stars in ln(wavelength), float64 tensor (bins + 1,)."""
+        step = self.step * self.joined
+        first, last = (round(math.log(x / self.low) / step) for x in (self.stars_low, self.stars_high))
+        place = torch.arange((last - first) * self.joined + 1, dtype=torch.float64, device="cpu")
+        return math.log(self.low) + step * first + self.step * place
 
 
 @register_head
@@ -156,9 +180,9 @@ class EmbeddingHead(Head):
     differences within pairs of observations of one object through two instruments; what lines say is then told by
     which landmarks they are near to (`LocalFeatures`), where there are any. ``redshift`` is the summary of
     the posterior, as long as it is sure of the redshift, and nothing for stars. ``learned`` is the network's own
-    vector, without what it says of the redshift, less its mean and whitened.
-
-    Nothing of it is learned by gradient: `astro_spectok.training.embedding_parts` makes it in closed form.
+    vector, without what it says of the redshift, less its mean and whitened. `astro_spectok.training.embedding_parts`
+    makes these in closed form. ``stars`` (`StarVector`) is learned from views of one star and counts for what has no
+    redshift.
 
     Parameters
     ----------
@@ -170,6 +194,7 @@ class EmbeddingHead(Head):
     config_class = EmbeddingConfig
     needs = ("patches",)
     given = ("ln_one_plus_z",)
+    packed = ("stars.",)
 
     config: EmbeddingConfig
 
@@ -182,6 +207,11 @@ class EmbeddingHead(Head):
         if config.line_landmarks:
             size = config.line_components
             self.local = LocalFeatures(config.line_landmarks, size, config.sizes["lines"], config.line_reach)
+        self.stars = None
+        if config.star_components:
+            n_bins = len(config.star_edges) - 1
+            sizes = config.star_components, config.star_hidden, config.star_size
+            self.stars = StarVector(n_bins, *sizes, floor=config.star_floor)
         waves = smooth_waves(number, config.n_smooth, config.calibration, KNEE)
         self.colours = SpectralComponents(number, config.colour_components, config.colour_components, waves)
         self.window = 2 * round(config.continuum / config.step) + 1
@@ -210,30 +240,42 @@ class EmbeddingHead(Head):
         Parameters
         ----------
         inputs : `~astro_spectok.network.HeadInputs`
-            With pixels, and ln(1 + z).
+            With pixels, and ln(1 + z): ``ln_one_plus_z`` of lines and colours, and where the part of stars is wanted
+            ``ln_velocity`` with a guess at the velocity, NaN for what has a redshift.
 
         Returns
         -------
         dict of str to float32 tensor
-            ``lines`` and ``colours`` (B, numbers of `EmbeddingConfig.sizes`), at unit length, or lines as
-            long as they are known; zero for spectra that do not reach their grid.
+            ``lines``, ``colours`` and ``stars`` (B, numbers of `EmbeddingConfig.sizes`), at unit length, or lines as
+            long as they are known; zero for spectra that do not reach their grid, and ``stars`` for what is none.
         """
-        lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"])
+        pixels = weigh_pixels(inputs.patches)
+        lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"], pixels)
         vectors = self.lines(*lines)
         if self.local is not None:
             vectors = self.local(vectors, self.lines.project)
         vectors = _unit(vectors)
         if self.config.lines_as_known:
             vectors = vectors * (lines[2] > 0).to(vectors).mean(1, keepdim=True)
-        return {"lines": vectors, "colours": _unit(self.colours(*colours))}
+        found = {"lines": vectors, "colours": _unit(self.colours(*colours))}
+        velocity = inputs.given.get("ln_velocity")
+        if self.stars is not None and velocity is not None:
+            rows = torch.isfinite(velocity)
+            found["stars"] = lines[0].new_zeros(len(rows), self.config.sizes["stars"])
+            if bool(rows.any()):
+                seen = self.view_stars(inputs.patches.grid.geometry[rows], velocity[rows], pixels.take(rows))
+                found["stars"][rows] = self.stars(*seen, velocity[rows])
+        return found
 
-    def view(self, patches, ln_one_plus_z):
+    def view(self, patches, ln_one_plus_z, pixels=None):
         """What the components are found in.
 
         Parameters
         ----------
         patches : `~astro_spectok.network.PatchBatch`
         ln_one_plus_z : float64 tensor, shape (B,)
+        pixels : `~astro_spectok.heads.flux_view.BinSums`, optional
+            Of the pixels with their weights, where they are at hand.
 
         Returns
         -------
@@ -246,12 +288,28 @@ class EmbeddingHead(Head):
         place = torch.arange(number + 1, dtype=torch.float64, device=geometry.device)
         fine = torch.arange((last - first) * self.config.joined, dtype=torch.float64, device=geometry.device)
         edges = low + step * torch.cat([place[:first], first + fine / self.config.joined, place[last:]])
-        sums = sum_bins(_weigh_pixels(patches), geometry, edges)  # (B, bins, 3)
+        pixels = weigh_pixels(patches) if pixels is None else pixels
+        sums = pixels.find(geometry, edges)  # (B, bins, 3)
         before, lines, after = sums.split([first, len(fine), number - last], dim=1)
         joined = lines.unflatten(1, (-1, self.config.joined)).sum(2)
-        return self._find_lines(lines), _find_colours(torch.cat([before, joined, after], dim=1))
+        return self.find_lines(lines), _find_colours(torch.cat([before, joined, after], dim=1))
 
-    def _find_lines(self, sums):
+    def view_stars(self, geometry, ln_one_plus_z, pixels):
+        """Values, variances and weights (B, N) of the bins that the part of stars is of.
+
+        Parameters
+        ----------
+        geometry : float64 tensor, shape (B, T, 3)
+            Of the patches.
+        ln_one_plus_z : float64 tensor, shape (B,)
+        pixels : `~astro_spectok.heads.flux_view.BinSums`
+            As of `weigh_pixels`.
+        """
+        geometry = geometry.clone()
+        geometry[..., 0] -= ln_one_plus_z.to(geometry)[:, None]
+        return self.find_lines(pixels.find(geometry, self.config.star_edges.to(geometry.device)))
+
+    def find_lines(self, sums):
         """Flux over the running mean, less one, smoothed; its variance; and the bins that count."""
         flux, variance, covered = _average(sums)
         there = covered.to(flux)
@@ -322,6 +380,14 @@ class EmbeddingHead(Head):
         """Probability (B,) of a `BestRedshift`, zero where there is none."""
         return best.probability * (best.ln_one_plus_z.abs() > self.config.still).to(best.probability)
 
+    def find_velocity(self, ln_one_plus_z, probability):
+        """ln(1 + z) that the part of stars is shifted by, (B,): of velocities.
+
+        Where there is a redshift instead it is NaN, and zero where that is not certain.
+        """
+        receding = torch.where(probability > CERTAIN, torch.nan, 0.0).to(ln_one_plus_z)
+        return torch.where(ln_one_plus_z.abs() > self.config.still, receding, ln_one_plus_z)
+
     def find_shift(self, best):
         """ln(1 + z) that lines and colours are shifted by, (B,), of a `BestRedshift`: none for velocities."""
         return torch.where(best.ln_one_plus_z.abs() > self.config.still, best.ln_one_plus_z, 0.0)
@@ -333,10 +399,11 @@ class EmbeddingHead(Head):
         beyond what the redshift says are faint. Weights may therefore depend on how ``sure`` a redshift is, (B,), of
         `find_sure`; where it is not known, or the redshift not among ``parts``, they do not.
         """
-        shares = dict(zip(PARTS, self.config.shares, strict=True))
+        # weights that were made before there was a part of stars have a share less
+        shares = dict(zip(PARTS, self.config.shares, strict=False))
         if self.config.sure_shares and "redshift" in parts and sure is not None:
             length = sure[:, None].float()
-            most = dict(zip(PARTS, self.config.sure_shares, strict=True))
+            most = dict(zip(PARTS, self.config.sure_shares, strict=False))
             shares = {part: shares[part] + (most[part] - shares[part]) * length for part in parts}
         return torch.cat([shares[part] * found[part].float() for part in parts], dim=1)
 
@@ -346,13 +413,13 @@ def _unit(vectors: Any) -> Any:
     return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-6)
 
 
-def _weigh_pixels(patches):
-    """Weighted flux, its weighted variance, and the weight of each pixel: (B, T, P, 3)."""
+def weigh_pixels(patches):
+    """`~astro_spectok.heads.flux_view.BinSums` of weighted flux, its weighted variance, and the weight of pixels."""
     flux = torch.sinh(patches.channels[..., 0].clamp(-LARGEST, LARGEST))
     variance = torch.exp(4 * patches.channels[..., 2])  # the channel is half the logarithm of sigma
     usual = variance.masked_fill(~patches.valid, torch.nan).flatten(1).nanmedian(1).values[:, None, None]
     weight = torch.where(patches.valid, 1 / (1 + variance / (NOISY * usual)), 0.0)
-    return torch.stack([weight * flux, weight**2 * variance, weight], -1)
+    return BinSums(torch.stack([weight * flux, weight**2 * variance, weight], -1))
 
 
 def _average(sums):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from astro_spectok.network.level import LARGEST
 
-__all__ = ["FluxView", "bin_pixels", "sum_bins"]
+__all__ = ["BinSums", "FluxView", "bin_pixels", "sum_bins"]
 
 #: weight of the pixels in a bin, in parts of one, below which it is empty
 _LEAST_WEIGHT = 1e-3
@@ -64,43 +64,65 @@ def bin_pixels(patches, edges):
     )
 
 
-def sum_bins(values, geometry, edges):
-    """Sums over pixels in bins, those on an edge in parts.
+class BinSums:
+    """Sums over pixels in bins, those on an edge in parts; what does not depend on the bins is computed once.
 
     Parameters
     ----------
     values : tensor, shape (B, T, P, C)
         Zero where nothing is to be counted.
-    geometry : float64 tensor, shape (B, T, 3)
-        As of `~astro_spectok.network.PatchGrid`.
-    edges : float64 tensor, shape (N + 1,)
-        ln(wavelength), increasing.
-
-    Returns
-    -------
-    float32 tensor, shape (B, N, C)
     """
-    n_batch, _, n_slot, n_channel = values.shape
-    borders = torch.arange(-0.5, n_slot, dtype=geometry.dtype, device=geometry.device) - (n_slot - 1) / 2  # (P + 1,)
-    place = geometry @ torch.stack([torch.ones_like(borders), borders, borders**2])  # (B, T, P + 1)
-    place = torch.cummax(place.flatten(1), 1).values.contiguous()  # tokens may touch, never cross
-    # one cell more between each two tokens, of value zero
-    cells = F.pad(values, (0, 0, 0, 1)).flatten(1, 2)  # (B, T * (P + 1), C)
-    exact = torch.float32 if values.device.type == "mps" else torch.float64
-    integral = F.pad(torch.cumsum(cells.to(exact), 1), (0, 0, 1, 0))[:, :-1]  # (B, T * (P + 1), C)
-    low, high = torch.searchsorted(edges, torch.stack([place[:, 0].min(), place[:, -1].max()])).tolist()
-    first, last = max(low - 1, 0), min(high + 1, len(edges))  # all other bins lie beyond all pixels
-    out = torch.zeros(n_batch, len(edges) - 1, n_channel, dtype=torch.float32, device=values.device)
-    if last - first < 2:
+
+    def __init__(self, values):
+        self.n_slot, self.n_channel = values.shape[2:]
+        # one cell more between each two tokens, of value zero
+        cells = F.pad(values, (0, 0, 0, 1)).flatten(1, 2)  # (B, T * (P + 1), C)
+        exact = torch.float32 if values.device.type == "mps" else torch.float64
+        self.integral = F.pad(torch.cumsum(cells.to(exact), 1), (0, 0, 1, 0))[:, :-1]  # (B, T * (P + 1), C)
+
+    def take(self, rows):
+        """The same of some spectra."""
+        some = object.__new__(BinSums)
+        some.n_slot, some.n_channel, some.integral = self.n_slot, self.n_channel, self.integral[rows]
+        return some
+
+    def find(self, geometry, edges):
+        """Sums in some bins.
+
+        Parameters
+        ----------
+        geometry : float64 tensor, shape (B, T, 3)
+            As of `~astro_spectok.network.PatchGrid`.
+        edges : float64 tensor, shape (N + 1,)
+            ln(wavelength), increasing.
+
+        Returns
+        -------
+        float32 tensor, shape (B, N, C)
+        """
+        integral, n_batch = self.integral, len(self.integral)
+        borders = torch.arange(-0.5, self.n_slot, dtype=geometry.dtype, device=geometry.device) - (self.n_slot - 1) / 2
+        place = geometry @ torch.stack([torch.ones_like(borders), borders, borders**2])  # (B, T, P + 1)
+        place = torch.cummax(place.flatten(1), 1).values.contiguous()  # tokens may touch, never cross
+        low, high = torch.searchsorted(edges, torch.stack([place[:, 0].min(), place[:, -1].max()])).tolist()
+        first, last = max(low - 1, 0), min(high + 1, len(edges))  # all other bins lie beyond all pixels
+        shape = n_batch, len(edges) - 1, self.n_channel
+        out = torch.zeros(*shape, dtype=torch.float32, device=integral.device)
+        if last - first < 2:
+            return out
+        wanted = edges[first:last].expand(n_batch, -1).contiguous()
+        right = torch.searchsorted(place, wanted).clamp(1, place.shape[1] - 1)  # (B, M)
+        before, after = place.gather(1, right - 1), place.gather(1, right)
+        part = ((wanted - before) / (after - before).clamp_min(1e-12)).clamp(0, 1).to(integral)[..., None]
+        right = right.to(integral.device)[..., None].expand(-1, -1, self.n_channel)
+        sums = torch.lerp(integral.gather(1, right - 1), integral.gather(1, right), part.expand_as(right))
+        out[:, first : last - 1] = sums.diff(dim=1).to(out)
         return out
-    wanted = edges[first:last].expand(n_batch, -1).contiguous()
-    right = torch.searchsorted(place, wanted).clamp(1, place.shape[1] - 1)  # (B, M)
-    before, after = place.gather(1, right - 1), place.gather(1, right)
-    part = ((wanted - before) / (after - before).clamp_min(1e-12)).clamp(0, 1).to(values.device, exact)[..., None]
-    right = right.to(values.device)[..., None].expand(-1, -1, n_channel)
-    sums = torch.lerp(integral.gather(1, right - 1), integral.gather(1, right), part.expand_as(right))
-    out[:, first : last - 1] = sums.diff(dim=1).to(out)
-    return out
+
+
+def sum_bins(values, geometry, edges):
+    """Sums over pixels in bins, as of `BinSums`: float32 tensor (B, N, C)."""
+    return BinSums(values).find(geometry, edges)
 
 
 class FluxView(nn.Module):

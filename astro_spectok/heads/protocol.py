@@ -102,6 +102,8 @@ class Head(nn.Module):
         Whether it may run in the lower precision of the encoder.
     retired : tuple of str
         What the names begin with of tensors that files written earlier hold and nothing reads any more.
+    packed : tuple of str
+        What the names begin with of matrices that assembled files hold in a byte a number.
     begins_with : dict
         ``domain``, ``calibration``, ``rules`` and ``provenance`` of a new head, where they are not empty.
     concerns : str
@@ -139,6 +141,7 @@ class Head(nn.Module):
     draws_stars: ClassVar[bool] = False
     mixed_precision: ClassVar[bool] = False
     retired: ClassVar[tuple] = ()
+    packed: ClassVar[tuple] = ()
     begins_with: ClassVar[dict] = {}
     concerns: ClassVar[str] = ""
     numbers_size = 0

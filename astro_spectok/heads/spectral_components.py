@@ -123,5 +123,5 @@ def smooth_boxes(values, width):
     out = values.to(torch.float32 if values.device.type == "mps" else torch.float64)
     for _ in range(3):
         total = torch.cumsum(F.pad(out, (half + 1, half)), 1)
-        out = (total[:, width:] - total[:, :-width]) / width
-    return out.to(values)
+        out = total[:, width:] - total[:, :-width]
+    return (out / width**3).to(values)

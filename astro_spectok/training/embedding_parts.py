@@ -17,7 +17,17 @@ from astro_spectok.training.component_fits import fit_components, fit_discrimina
 from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.rest_templates import make_instrument
 
-__all__ = ["NOISY", "REAL_FLOOR", "Pairs", "Views", "add_noise", "gather_views", "make_embedding_head", "name_star"]
+__all__ = [
+    "NOISY",
+    "REAL_FLOOR",
+    "Pairs",
+    "Views",
+    "add_noise",
+    "gather_views",
+    "make_embedding_head",
+    "name_star",
+    "split_pairs",
+]
 
 #: stars of two libraries, with the column of their names: the same star through two instruments
 PAIRED_SETS = {"miles_real_stars": "origin", "cflib_real_stars": "object"}
@@ -37,7 +47,9 @@ NOISY = 4
 #: weight of simulated pairs beside real ones, and variance that is added
 SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
 #: weights of the parts, and of objects whose redshift is sure: their lines say less, and what was learned more
-SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.3), (0.6, 0.3, 1.4, 0.7)
+SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.3, 1.0), (0.6, 0.3, 1.4, 0.7, 0.0)
+#: components of the part of stars
+STAR_COMPONENTS = 128
 #: weight of how classes differ in the numbers of the redshift; of classes, those of sure redshifts, and of velocities
 BETWEEN_CLASSES, CLASS_WEIGHTS, VELOCITY_WEIGHT = 0.15, (0.5, 0.4), 0.45
 #: landmarks that lines are compared with, as shares of all: real stars, dwarfs among them besides, since most surveys
@@ -77,7 +89,7 @@ class Pairs(NamedTuple):
     vectors: tuple
 
 
-def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, report=None):
+def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, stars=False, report=None):
     """The head of the parts of the embedding, for the network of a set of weights.
 
     Components of lines are those of the stars of MILES and CFLIB, and of what these leave of simulated galaxies,
@@ -96,6 +108,8 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
     seed : int
     learned : bool, optional
         Whether the network's own vector becomes a part.
+    stars : bool, optional
+        Whether there is to be a part of stars, which `~astro_spectok.training.star_vector.train_star_vector` fills.
     report : callable, optional
         Called with texts that report progress.
 
@@ -112,7 +126,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, rep
         redshift_size=summary, network_size=size, learned_size=min(EmbeddingConfig.learned_size, size) * learned,
         shares=SHARES, sure_shares=SURE_SHARES, between_classes=BETWEEN_CLASSES, redshift_classes=max(classes, 1),
         class_weight=CLASS_WEIGHTS[0] * (classes > 1), sure_class_weight=CLASS_WEIGHTS[1],
-        velocity_weight=VELOCITY_WEIGHT,
+        velocity_weight=VELOCITY_WEIGHT, star_components=STAR_COMPONENTS * stars,
         lines_as_known=True, line_landmarks=LANDMARKS, line_features=LINE_FEATURES, line_power=LINE_POWER,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()
@@ -220,6 +234,11 @@ def match_stars(stars):
     place = {name: k for k, name in enumerate(one) if name}
     both = [(place[name], k) for k, name in enumerate(other) if name in place]
     return [k for k, _ in both], [k for _, k in both]
+
+
+def split_pairs(number):
+    """Halves, 0 or 1, of the stars that MILES and CFLIB share, int ndarray (number,): the second trains no vector."""
+    return np.random.default_rng(0).permutation(number) % 2
 
 
 def name_star(text):

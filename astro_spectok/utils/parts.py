@@ -3,12 +3,14 @@
 
 from typing import Any
 
-__all__ = ["LEARNED", "PARTS", "PHOTOMETRY", "PIXEL_PARTS", "check_parts"]
+__all__ = ["LEARNED", "PARTS", "PHOTOMETRY", "PIXEL_PARTS", "STARS", "check_parts"]
 
 #: in the order in which they stand in an embedding
-PARTS = ("lines", "colours", "redshift", "learned")
+PARTS = ("lines", "colours", "redshift", "learned", "stars")
+#: which star it is, of weights that have learned it
+STARS = "stars"
 #: those that are read from pixels, which tokens do not hold
-PIXEL_PARTS = ("lines", "colours")
+PIXEL_PARTS = ("lines", "colours", "stars")
 #: the only one of weights that have no head for the parts: the network's own vector as it is
 LEARNED = "learned"
 #: what is compared with vectors of photometry: a vector of its own, which is given when it is asked for, alone

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from astro_spectok.heads import ModelConfig
 from astro_spectok.weights.format import CONFIG_KEY, read_metadata, read_weights, write_weights
+from astro_spectok.weights.packing import PACKED_KEY
 
 __all__ = ["PROVENANCE_KEY", "assemble_weights", "find_head", "read_model", "write_head"]
 
@@ -73,4 +74,9 @@ def assemble_weights(base, target, *, heads=None, about=None, metadata=None):
     for name, known in (about or {}).items():
         described[name] = described[name] | known
     config = config | {"heads": list(described.values())}
-    return write_weights(Path(target), config, tensors, metadata=values | (metadata or {}), overwrite=True)
+    values |= metadata or {}
+    listed = ModelConfig.from_dict(config).list_heads()
+    wanted = [f"heads.{name}.{start}" for name, cls, _ in listed for start in cls.packed]
+    if wanted := [start for start in wanted if any(key.startswith(start) for key in tensors)]:
+        values[PACKED_KEY] = list(dict.fromkeys([*values.get(PACKED_KEY, []), *wanted]))
+    return write_weights(Path(target), config, tensors, metadata=values, overwrite=True)

@@ -152,11 +152,20 @@ class EmbeddingSettings(StageSettings):
     pairs : int
         Simulated objects that are seen through two instruments each.
     seed : int
+    stars : int
+        Simulated stars that the part of stars learns from, beside real ones; 0 for no such part.
+    star_pairs : int
+        Of these such as are seen through two instruments with all their faults.
+    star_steps : int
+        Batches of its training.
     """
 
     objects: int = _setting(600, "at least 1")
     pairs: int = _setting(500, "at least 1")
     seed: int = _setting(9, "at least 0")
+    stars: int = _setting(0, "at least 0")
+    star_pairs: int = _setting(800, "at least 1")
+    star_steps: int = _setting(1600, "at least 1")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from astro_spectok.training.loop import pretrain
 from astro_spectok.training.photometry_head import make_photometry_head
 from astro_spectok.training.rest_templates import make_templates
 from astro_spectok.training.spectral_type import train_spectral_type
+from astro_spectok.training.star_vector import train_star_vector
 from astro_spectok.training.stellar_head import train_stellar_head
 from astro_spectok.training.stellar_populations import have_sets
 from astro_spectok.training.stellar_tokens import add_filtered
@@ -217,9 +218,19 @@ def _stellar_left_out(work):
 
 def _embedding(work):
     """The head of the parts of the embedding."""
-    head = make_embedding_head(Runner(work.base, work.device), work.data, **work.settings.to_dict(), report=work.report)
+    settings, runner = work.settings, Runner(work.base, work.device)
+    head = make_embedding_head(
+        runner, work.data, objects=settings.objects, pairs=settings.pairs, seed=settings.seed,
+        stars=settings.stars > 0, report=work.report,
+    )  # fmt: skip
+    figures = {}
+    if settings.stars:
+        figures = train_star_vector(
+            runner, head, work.data, stars=settings.stars, pairs=settings.star_pairs, steps=settings.star_steps,
+            seed=settings.seed, report=work.report,
+        )  # fmt: skip
     write_head(work.folder / HEAD, head)
-    return [HEAD], {}
+    return [HEAD], figures
 
 
 def _galaxy(work):
