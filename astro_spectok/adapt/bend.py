@@ -136,13 +136,21 @@ def find_bend(said, number, rest, slope, weights, rows):
     x = bend.show(said)
     own = weigh_errors(said, number) if there.all() else np.ones(len(rest))
     noise = np.median(rest[there] ** 2) / MEDIAN_SQUARE / np.median(1 / own) / np.maximum(own * weights, 1e-9)
-    gram, best = x @ x.T, None
+    noise, best = noise[:, None] + 1e-12, None
+    scaled, single = x / noise, len(np.unique(rows)) == len(rows)
+    gram, eye = x.T @ scaled, np.eye(x.shape[1])
     for size in SIZES:
-        inverse = np.linalg.inv((size * slope) ** 2 * gram + np.diag(noise + 1e-12))
-        dual, left = inverse @ rest, np.empty_like(rest)
-        for k in np.unique(rows):
-            part = rows == k
-            left[part] = np.linalg.solve(inverse[np.ix_(part, part)], dual[part])
+        # the inverse of the covariance of the spectra is 1 / noise less root @ root.T
+        power, vectors = np.linalg.eigh(eye / max((size * slope) ** 2, 1e-300) + gram)
+        root = scaled @ vectors / np.sqrt(power)
+        dual = rest / noise - root @ (root.T @ rest)
+        if single:
+            left = dual / (1 / noise - (root**2).sum(1, keepdims=True))
+        else:
+            left = np.empty_like(rest)
+            for k in np.unique(rows):
+                part = rows == k
+                left[part] = np.linalg.solve(np.diag(1 / noise[part, 0]) - root[part] @ root[part].T, dual[part])
         error = float(weights @ left[:, 0] ** 2)
         if best is None or error < best[0]:
             best = error, (size * slope) ** 2 * (x.T @ dual), rest - left

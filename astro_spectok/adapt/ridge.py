@@ -270,16 +270,19 @@ def _fit_line(k, m, design, targets, weights, rows, *, slope=0.0, error=0.0):
 
     Where nothing is said the offset stands in.
     """
-    rest, left_out = targets - slope * design[:, 1:], np.empty_like(targets)
+    rest = targets - slope * design[:, 1:]
     gram, inner = (design * weights[:, None]).T @ design, (design * weights[:, None]).T @ rest
     ridge = 1e-9 * np.diag(np.diag(gram))
     if slope:
         ridge[1, 1] += error / (LIKELY * slope) ** 2
-    for number in np.unique(rows):
-        own = rows == number
-        part = design[own] * weights[own, None]
-        found = np.linalg.solve(gram - part.T @ design[own] + ridge, inner - part.T @ rest[own])
-        left_out[own] = np.where(design[own, :1] > 0, design[own] @ found, found[0])
+    # what each group adds to these
+    place = np.unique(rows, return_inverse=True)[1]
+    parts, rests = np.zeros((place.max() + 1, 2, 2)), np.zeros((place.max() + 1, 2, 1))
+    weighted = design * weights[:, None]
+    np.add.at(parts, place, weighted[:, :, None] * design[:, None])
+    np.add.at(rests, place, (weighted * rest)[:, :, None])
+    found = np.linalg.solve(gram - parts + ridge, inner - rests)[place, :, 0]
+    left_out = np.where(design[:, 0] > 0, (design * found).sum(1), found[:, 0])[:, None]
     left_out += slope * design[:, 1:]
     offset, change = np.linalg.solve(gram + ridge, inner)
     whole = np.zeros((m, 1))
