@@ -8,6 +8,7 @@ from _redshift import GRID, STEP, make_scores
 from astro_spectok.heads.small_numbers import RECEDING
 from astro_spectok.redshift import Calibration, RedshiftFlag, RedshiftPosterior
 from astro_spectok.redshift.flags import combine_flags, find_flags, find_red_end, lacks_features, measure_outside
+from astro_spectok.redshift.reliance import Shown
 from astro_spectok.redshift.rules import RedshiftRules
 
 CALIBRATION = Calibration()
@@ -57,6 +58,26 @@ def test_low_confidence_is_what_the_calibration_says(confident, flagged):
         posterior, posterior.find_peaks(1), posterior.information, Calibration(confident={"GALAXY": confident}), 50.0
     )
     assert flags == (RedshiftFlag.LOW_CONFIDENCE if flagged else RedshiftFlag.NONE)
+
+
+@pytest.mark.parametrize(
+    ("cls", "probability", "pixel", "flagged"),
+    [
+        ("QSO", 0.96, 2e-3, True),
+        ("QSO", 0.98, 2e-3, False),
+        ("QSO", 0.96, 1e-3, False),  # widths of lines are seen
+        ("STAR", 0.75, 2e-3, True),
+        ("STAR", 0.85, 2e-3, False),
+        ("GALAXY", 0.85, 2e-3, False),
+    ],
+)
+def test_classes_without_widths_of_lines_must_be_certain(cls, probability, pixel, flagged):
+    """The other class has the same redshift, so that nothing but the class is in doubt."""
+    other, z = "QSO" if cls == "GALAXY" else "GALAXY", 0.0 if cls == "STAR" else 2.0
+    posterior = RedshiftPosterior(GRID, make_scores((cls, z, STEP, probability), (other, z, STEP, 1 - probability)))
+    peaks, sure = posterior.find_peaks(2), Calibration(confident={cls: 0.5})
+    flags = find_flags(posterior, peaks, posterior.information, sure, 50.0, shown=Shown(snr=5.0, pixel=pixel))
+    assert bool(flags & RedshiftFlag.LOW_CONFIDENCE) == flagged
 
 
 def test_red_end_is_that_of_good_pixels():

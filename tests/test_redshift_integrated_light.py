@@ -120,6 +120,16 @@ def test_rule_from_spectra(tmp_path, monkeypatch):
     assert not any(is_integrated_light(X, end + noise, ivar, 2e-4) for end in ends)
 
 
+@pytest.mark.parametrize(("velocity", "found"), [(0.0, True), (-2e-5, True), (4e-5, False)])
+def test_stored_populations_are_at_rest(rule, monkeypatch, velocity, found):
+    """What is nearly light of many stars is that at rest alone, where few stars of the sky are."""
+    x, flux, ivar = make_spectrum()
+    here = rule.decide(rule.describe(bin_lines(x, flux, ivar, velocity))[None])[0]
+    nearly = rule._replace(offset=rule.offset - here - 1.0, at_rest=2.0)
+    monkeypatch.setattr(judged, "load_mixture_rule", lambda: nearly)
+    assert is_integrated_light(x, flux, ivar, velocity) == found
+
+
 def test_sets_that_it_is_made_of(tmp_path):
     assert not have_sets(None)
     assert not have_sets(tmp_path)

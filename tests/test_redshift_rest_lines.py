@@ -158,3 +158,11 @@ def test_stars_in_nebulae_are_flagged(stars):
     assert (RedshiftEstimator(device="cpu").estimate(alone, medium="vacuum")["zwarn"] == 0).all()
     certain = StellarParameterEstimator(device="cpu", assume_star=True).estimate(lines, medium="vacuum")
     assert not (certain["warn"] & StellarFlag.NOT_A_STAR).any()
+
+
+def test_less_airglow_will_do_for_what_is_called_a_star():
+    """Sky scatters sunlight; weak lines in the noise of a faint galaxy are what its subtraction left."""
+    left = leave(*zip(AIR, np.full(len(AIR), 0.8), strict=True), last=9200)
+    noisy = left[0], left[1] + np.random.default_rng(1).normal(0, 0.3, len(left[0])), np.full(len(left[0]), 0.3**-2)
+    assert is_night_sky(noisy, "STAR")
+    assert not is_night_sky(noisy, "GALAXY")

@@ -30,6 +30,8 @@ SIDES = ((3800.0, 4400.0), (5600.0, 6800.0))
 MISFIT = 0.01
 #: standard deviations of a feature beyond which it counts no more; scatter of the logarithm of S/N that counts as one
 FARTHEST, SNR_SCATTER = 4.0, 0.35
+#: velocity over the speed of light, 7.5 km/s, up to which a spectrum may have been stored at rest, as templates are
+AT_REST = 2.5e-5
 
 
 class LineRow(NamedTuple):
@@ -61,6 +63,8 @@ class MixtureRule(NamedTuple):
         Their weights, positive for populations.
     gamma, offset : float
         Of the Gaussian kernel, and what is added to the sum: positive for light of many stars.
+    at_rest : float
+        What is added besides for spectra at rest: of the stars on the sky few are, of stored populations nearly all.
     """
 
     mean: np.ndarray
@@ -70,6 +74,7 @@ class MixtureRule(NamedTuple):
     dual: np.ndarray
     gamma: float
     offset: float
+    at_rest: float = 0.0
 
     def describe(self, row):
         """Features of a `LineRow`, (K + 3,): coefficients, the S/N of a bin, and how much of the `SIDES` is seen."""
@@ -146,9 +151,8 @@ def read_mixture_rule(path):
         arrays = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118 - a handle
     components = arrays["components"] * arrays["component_scale"][:, None]
     support = arrays["support"] * arrays["support_scale"]
-    return MixtureRule(
-        arrays["mean"], components, arrays["spread"], support, arrays["dual"], about["gamma"], about["offset"]
-    )
+    numbers = about["gamma"], about["offset"], about.get("at_rest", 0.0)
+    return MixtureRule(arrays["mean"], components, arrays["spread"], support, arrays["dual"], *numbers)
 
 
 def is_integrated_light(ln_wavelength, flux, ivar, ln1pz):
@@ -168,4 +172,5 @@ def is_integrated_light(ln_wavelength, flux, ivar, ln1pz):
     if row is None:
         return False
     rule = load_mixture_rule()
-    return bool(rule.decide(rule.describe(row)[None])[0] > 0)
+    decided = float(rule.decide(rule.describe(row)[None])[0])
+    return decided + (rule.at_rest if abs(ln1pz) < AT_REST else 0.0) > 0

@@ -40,6 +40,9 @@ OFF = 130.0
 #: median of their heights in standard deviations and over the continuum, and what four of five exceed in standard
 #: deviations; how much the median must exceed those at all shifts that are no lines
 BRIGHT, BRIGHT_SHARE, NEARLY_ALL, BEYOND = 5.0, 0.25, 1.5, 1.25
+#: less will do where a star is seen, as in sunlight that the sky scatters: significance of all lines together, least
+#: median of each, and the last two of those above
+TOGETHER, EACH, STELLAR = 10.0, 2.0, (1.0, 1.1)
 #: around each line, in its standard deviations: step, half width of what is cut out, farthest shift of a line, and
 #: where its sides begin and end
 FINE, HALF, FARTHEST, SIDES = 0.75, 27.75, 18.75, (3.4, 7.5)
@@ -180,7 +183,7 @@ def _can_shine(left, ln1pz):
     return False
 
 
-def is_night_sky(left):
+def is_night_sky(left, spectype=STAR):
     """Whether nearly all lines of airglow shine, strong beside the continuum: sky that was not subtracted.
 
     Lines that subtraction left in the spectrum of a faint object are of either sign, or weak.
@@ -189,6 +192,8 @@ def is_night_sky(left):
     ----------
     left : (ndarray, ndarray, ndarray)
         As for `has_nebular_lines`.
+    spectype : str, optional
+        What it was taken for: most sky for a star, as it scatters sunlight.
 
     Returns
     -------
@@ -208,10 +213,13 @@ def is_night_sky(left):
     best = int(np.argmax(np.clip(ratio, -BRIGHT, 2 * BRIGHT).sum(axis=0)))
     level = np.median(height, axis=0)
     beyond = np.abs(speed) > OFF + SIDES[0] * (speed[1] - speed[0]) / FINE
+    least, nearly_all, above = BRIGHT, NEARLY_ALL, BEYOND
+    if spectype == STAR:
+        least, (nearly_all, above) = max(TOGETHER / np.sqrt(len(ratio)), EACH), STELLAR
     return bool(
-        np.median(ratio[:, best]) > BRIGHT
-        and np.quantile(ratio[:, best], 0.2) > NEARLY_ALL
-        and level[near][best] > max(BRIGHT_SHARE, BEYOND * np.abs(level[beyond]).max())
+        np.median(ratio[:, best]) > least
+        and np.quantile(ratio[:, best], 0.2) > nearly_all
+        and level[near][best] > max(BRIGHT_SHARE, above * np.abs(level[beyond]).max())
     )
 
 
@@ -237,4 +245,4 @@ def has_foreign_lines(sharp, spectype):
     """
     if sharp.left is None:
         return False
-    return is_night_sky(sharp.left) or (spectype == STAR and has_nebular_lines(sharp.left, sharp.ln1pz))
+    return is_night_sky(sharp.left, spectype) or (spectype == STAR and has_nebular_lines(sharp.left, sharp.ln1pz))

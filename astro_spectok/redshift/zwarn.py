@@ -40,7 +40,8 @@ class RedshiftFlag(IntFlag):
     #: no spectrum, or one that cannot be read or converted, so nothing was measured (SDSS: ``NODATA``)
     NO_DATA = 512
     #: the probability of the best class with a redshift within 0.01 (1 + z) of the best is below the threshold
-    #: of that class in the calibration of the weights, 0.8 if there is none
+    #: of that class in the calibration of the weights, 0.8 if there is none; or a quasar or star is not certain enough
+    #: of its class where pixels are too wide to show widths of lines
     LOW_CONFIDENCE = 4096
     #: part of the spectrum lies outside the wavelengths that the weights were trained on; if that is less than three
     #: tenths of its good pixels, a remark that is set only beside another bit

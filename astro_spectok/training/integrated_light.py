@@ -22,9 +22,10 @@ POPULATIONS, CLEAR_SHARES = 0.875, (0.375, 0.3)
 WIDE, ROUNDS = 0.75, 4
 #: spectra that others are compared with, penalty of their weights, width of the kernel over the number of features, and
 #: steps of Newton
-LANDMARKS, PENALTY, WIDTH, STEPS = 500, 0.03, 1.2, 6
-#: share of the stars of libraries left out that the rule may flag: a survey is as new as these; and parts of libraries
-LOST, FOLDS = 0.005, 4
+LANDMARKS, PENALTY, WIDTH, STEPS = 1500, 0.01, 1.2, 6
+#: share of the stars of libraries left out that the rule may flag: a survey is as new as these; that of those at rest,
+#: where stored populations are and few stars; and parts of libraries
+LOST, LOST_AT_REST, FOLDS = 0.003, 0.03, 4
 #: what is added to the decision from which that share is flagged
 SAFETY = 0.05
 
@@ -102,8 +103,11 @@ def fit_mixture_rule(clear, stars, populations, names):
         decided[part == k] = _fit(features[part != k], many[part != k], parts).decide(features[part == k])
     rule = _fit(features, many, parts)
     # what is far from all has the constant alone: it is not to be flagged
-    least = max(float(np.quantile(decided[~many], 1 - LOST)), rule.offset, 0.0) + SAFETY
-    return rule._replace(offset=rule.offset - least), float(np.mean(decided[many] > least))
+    least, at_rest = (
+        max(float(np.quantile(decided[~many], 1 - lost)), rule.offset, 0.0) + SAFETY for lost in (LOST, LOST_AT_REST)
+    )
+    rule = rule._replace(offset=rule.offset - least, at_rest=least - at_rest)
+    return rule, float(np.mean(decided[many] > least))
 
 
 def _fit(features, many, parts):
@@ -135,7 +139,7 @@ def write_mixture_rule(rule, path):
         "support": np.rint(rule.support / support_scale).astype(np.int8),
         "support_scale": support_scale.astype(np.float32), "dual": rule.dual.astype(np.float32),
     }  # fmt: skip
-    about = {"gamma": rule.gamma, "offset": rule.offset, "bins": BINS}
+    about = {"gamma": rule.gamma, "offset": rule.offset, "at_rest": rule.at_rest, "bins": BINS}
     save_file(tensors, path, {"about": json.dumps(about)})
 
 

@@ -45,14 +45,17 @@ def _is_whole(hdu):
 def _flux_hdu(source, options=None):
     """The extension of the cube, or None."""
     wanted = None if options is None else (options.columns or {}).get("flux", options.hdu)
-    cubes = [hdu for hdu in source.hdulist if hdu.is_image and _is_whole(hdu)]
     if wanted is not None:
-        found = [source.hdulist[wanted]] if not isinstance(wanted, str) or wanted in source.hdulist else []
-        return next((hdu for hdu in found if hdu in cubes), None)
-    for hdu in cubes:
-        role = find_role(hdu.name) if hdu.name and hdu.name != "PRIMARY" else None
-        if role is None or role.kind == "flux":
-            return hdu
+        found = source.hdulist[wanted] if not isinstance(wanted, str) or wanted in source.hdulist else None
+        return found if found is not None and found.is_image and _is_whole(found) else None
+    for raw in source.raw:
+        # astropy takes a millisecond for each header
+        name = raw.cards.get("EXTNAME", "").strip() if raw.number and _is_whole(raw) else ""
+        role = find_role(name) if name and name != "PRIMARY" else None
+        if _is_whole(raw) and (role is None or role.kind == "flux"):
+            hdu = source.hdulist[raw.number]
+            if hdu.is_image and _is_whole(hdu):
+                return hdu
     return None
 
 

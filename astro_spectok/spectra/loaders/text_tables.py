@@ -31,6 +31,8 @@ _VALUES = re.compile(r"^[-+.\d\s]+(?:[eEdD][-+\d.\s]+)*$")
 _MOST_REPEATED = 0.4
 #: fewest pixels of an order, on the mean, of a column that counts these
 _LEAST_OF_ORDER = 50
+#: letters that are looked at first, and rows among them, without another line, that are enough for a table
+_GLANCE, _ENOUGH = 6000, 40
 
 
 #: where a text begins that lists the pixels of an image below its cards, as IRAF's wtextimage does
@@ -57,6 +59,11 @@ def _read_pixels(source):
 
 def _is_text(source):
     if _AXIS.search(source.head):
+        return True
+    # of most files the first lines are enough
+    first = source.head[:_GLANCE].rpartition("\n")[0]
+    _, rows, skipped = find_block(tidy_text(first).split("\n"))
+    if len(rows) >= _ENOUGH and not skipped:
         return True
     rows = find_block(tidy_text(source.head).split("\n")[:4000])[1]
     return len(rows) >= LEAST_ROWS
