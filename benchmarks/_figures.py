@@ -40,7 +40,7 @@ def make_figures(read, name="small"):
         (f"{name}_redshift_estimator", _describe_estimator),
         (f"{name}_stellar_parameters", _describe_stellar),
         (f"{name}_reconstruction", _describe_reconstruction),
-        (f"{name}_representation", _describe_hidden),
+        (f"{name}_representation", _describe_representation),
         (f"{name}_transients", _describe_transients),
         ("photometry", _describe_photometry),
         ("redrock", _describe_redrock),
@@ -61,6 +61,8 @@ def format_figures(figures):
 ALWAYS = (
     "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
+    "library-first", "library-ten", "library-teff", "library-logg", "library-feh", "lamost-lines", "lamost-all",
+    "sdss-lines", "sdss-all", "warps-lines", "warps-all", "rank-lamost", "rank-spex", "rank-vandels",
     "hidden-blocks", "hidden-half", "transient-redshift", "transient-group", "transient-sure",
     "transient-sure-redshift", "grz-scatter", "grz-outliers", "ugrizjhk-scatter", "ugrizjhk-outliers",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
@@ -226,12 +228,26 @@ def _describe_reconstruction(content):
     return {"held-worse": ", ".join(f"``{name}``" for name in worse) or "none"}
 
 
-def _describe_hidden(content):
-    """Range, over the sets, of the share of hidden pixels within one error."""
+def _describe_representation(content):
+    """Same objects that are found again, labels of neighbours, effective ranks, and hidden pixels within one error."""
     figures = {}
     for what in ("blocks", "half"):
         shares = [row["within_1"] for row in content[f"hidden_{what}"]]
         figures[f"hidden-{what}"] = shares and f"{min(shares):.2f} to {max(shares):.2f}"
+    if lines := _find(content["instruments"], method="embed(lines), other half"):
+        figures |= {"library-first": f"{lines['recall_1']:.2f}", "library-ten": f"{lines['recall_10']:.2f}"}
+        figures |= {"library-teff": f"{lines['teff']:.0f} K", "library-logg": f"{lines['logg']:.2f} dex"}
+        figures["library-feh"] = f"{lines['feh']:.2f} dex"
+    for part, method in (("lines", "embed(lines)"), ("all", "embed()")):
+        rows = {
+            "lamost": _find(content["repeats"], set="lamost_real", method=method),
+            "sdss": _find(content["repeats"], set="sdss_more_real", method=method),
+            "warps": _find(content["warps"], method=method),
+        }
+        figures |= {f"{name}-{part}": row and f"{row['recall_1']:.2f}" for name, row in rows.items()}
+    for name in ("lamost", "splat_spex", "vandels"):
+        row = _find(content["ranks"], set=f"{name}_real")
+        figures[f"rank-{name.rpartition('_')[2]}"] = row and f"{row['embed']:.0f}"
     return figures
 
 
