@@ -47,14 +47,14 @@ def make_spectra(seed, n, *, snr=40.0):
     return truth, truth * (1 + rng.normal(0, 1 / snr, truth.shape)), truth / snr
 
 
-def write_library(path, *, with_library=True):
-    """Weights of a tiny random network, with a library of spectra with these lines."""
+def write_library(path, *, with_library=True, cls="STAR", sign=1):
+    """Weights of a tiny random network, with a library of spectra with these lines; in emission if the sign is -1."""
     edges = make_edges(SEGMENTS)
     centre = np.exp((edges[1:] + edges[:-1]) / 2)
     rng = np.random.default_rng(1)
-    rows = [np.log(make_lines(rng.uniform(0, 0.6), rng.normal(0, 0.3), centre)) for _ in range(60)]
+    rows = [np.log(make_lines(sign * rng.uniform(0, 0.6), rng.normal(0, 0.3), centre)) for _ in range(60)]
     mean, basis, variance = find_components(np.array(rows, np.float32), 3)
-    config = LibraryConfig((("lines", "STAR", SEGMENTS, 3),))
+    config = LibraryConfig((("lines", cls, SEGMENTS, 3),))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = build_model(
@@ -95,6 +95,21 @@ class TestDecode:
             pulls.append(off / model.uncertainty.array[GAP])
         assert 0.5 < np.mean(np.abs(pulls) < 1) < 0.98
         assert np.mean(np.abs(pulls) < 3) > 0.85
+
+    def test_strength_of_hidden_emission_is_uncertain(self, tmp_path):
+        """Even where the library knows no other: by half of what a line adds, and by less beside it and for stars."""
+        truth = make_lines(-0.4)
+        shares = []
+        for cls in ("GALAXY", "STAR"):
+            weights = write_library(tmp_path / f"{cls}.safetensors", cls=cls, sign=-1)
+            model = tokenize_hidden(weights, truth, truth / 1000).decode(WAVELENGTH * u.AA)
+            added, error = (model.flux.value - 1)[GAP], model.uncertainty.array[GAP]
+            peak = np.argmax(added)
+            assert_allclose(added[peak], truth[GAP].max() - 1, rtol=0.2)
+            shares.append(error[peak] / added[peak])
+            assert np.median(error) < 0.1 * added[peak]
+        assert 0.3 < shares[0] < 0.6
+        assert shares[1] < 0.2
 
     def test_shown_pixels_are_left_alone(self, library_weights, plain_weights):
         _, (flux, *_), (sigma, *_) = make_spectra(6, 1)

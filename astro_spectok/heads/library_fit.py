@@ -25,6 +25,9 @@ MOST_GROWTH, LEAST_GROWTH = 4.0, 0.1
 #: distance in ln(wavelength) from what is shown at which the variance is twice what trials, which reach less far, let
 #: expect: of real and simulated spectra that made no library, two thirds of the deviations are then within one error
 BEYOND = 0.25
+#: half width in ln(wavelength) over which emission lines are averaged away, and standard deviation of what is inferred
+#: of one over its flux: trials that have fewer lines, or none, cannot tell how far these can be trusted
+LINE_BIN, LINES = 0.01, 0.5
 #: share of a normal distribution within one standard deviation
 WITHIN = 0.683
 #: limits of the factor that variances are corrected by
@@ -118,7 +121,15 @@ class Inference:
         flux, variance = _combine(
             seen, share, between("tied") * growth, between("line") * np.maximum(growth, LEAST_GROWTH)
         )
-        return flux, variance * between("correction") * (1 + (seen.distance / BEYOND) ** 2)
+        variance = variance * between("correction") * (1 + (seen.distance / BEYOND) ** 2)
+        return flux, variance + (LINES * share * self._find_emission(x, half, sigma, seen.flux)) ** 2
+
+    def _find_emission(self, x, half, sigma, flux):
+        """What emission lines add to a flux that is inferred, (n,); stars are taken to have none."""
+        if self.task.table.config.cls == "STAR":
+            return np.zeros(len(x))
+        mean, basis, left, inside, _ = self.task.sample(x, np.maximum(half, LINE_BIN), sigma)
+        return np.maximum(flux - self.fit.guess(x, mean, basis, left, inside).flux, 0)
 
 
 def infer_family(table, shift, evidence):
