@@ -42,6 +42,10 @@ FITS = {
         [primary(), table("BEAM_1A", {"LAMBDA": "ANGSTROM"}, LAMBDA=WAVE, COUNT=9 * FLUX, ERROR=9 * ERROR, FLUX=FLUX,
                           FERROR=ERROR)], {}),
 }  # fmt: skip
+ARMS = {
+    "WEAVE's of two arms": ("LAMBDA_{}", "FLUX_{}", "ERROR_{}", "BR"),
+    "numbers": ("wave{}", "flux{}", "err{}", "12"),
+}
 TEXT = {
     "orders behind wavelengths": (rows(WAVE / 5, np.repeat([50, 51], N // 2), FLUX), None),
     "orders before wavelengths": (rows(np.repeat([50, 51], N // 2), WAVE, FLUX, ERROR), ERROR),
@@ -105,3 +109,15 @@ def test_samples_beside_a_spectrum(tmp_path):
             file[f"obs/{name}"] = values
         file["sampling/lnprobability"] = np.ones((10, 20))
     check(read(path))
+
+
+@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("vectors", [True, False])
+def test_arms_with_wavelengths_of_their_own(tmp_path, name, vectors):
+    *names, arms = ARMS[name]
+    columns = {one.format(arm): values for arm, start in zip(arms, (0.0, 900.0), strict=True)
+               for one, values in zip(names, (WAVE + start, FLUX, ERROR), strict=True)}  # fmt: skip
+    columns = {key: values[None] for key, values in columns.items()} if vectors else columns
+    table("S", **columns).writeto(tmp_path / "arms.fits")
+    spectra = check(read(tmp_path / "arms.fits"), number=2)
+    assert_allclose(spectra[1].spectral_axis.value, WAVE + 900)

@@ -7,7 +7,7 @@ import numpy as np
 
 from astro_spectok.spectra.column_names import ERROR_ROLES, find_role, pick_roles
 
-__all__ = ["LEAST_ROWS", "find_numbered", "group_columns", "runs_down", "split_objects"]
+__all__ = ["LEAST_ROWS", "find_arms", "find_numbered", "group_columns", "runs_down", "split_objects"]
 
 #: fewest pixels that a table of one row per pixel must have to be taken for a spectrum
 LEAST_ROWS = 8
@@ -17,6 +17,8 @@ _OBJECTS = re.compile(
     r"[_ ]?(?:id|name|no|num|number|index)?|targetid|objid|specid|id|name|ident|iauname)"
 )
 _NUMBERED = re.compile(r"(.*?[A-Za-z])[_ .-]?(\d+)")
+#: names that end with that of an arm
+_OF_ARMS = re.compile(r"(.*?[a-z])_(b|g|r|i|z|y|j|h|k|blue|green|red|uv|uvb|vis|opt|nir|ir)", re.IGNORECASE)
 
 
 def group_columns(names):
@@ -37,6 +39,33 @@ def group_columns(names):
         if beginning:
             groups.setdefault(beginning, {})[rest] = name
     return {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
+
+
+def find_arms(names):
+    """Columns of spectra with wavelengths of their own, by what their names end with: ``LAMBDA_B``, ``FLUX_B``.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    dict of str to dict of str to str
+        As of `group_columns`; empty where there are not two.
+
+    Examples
+    --------
+    >>> from astro_spectok.spectra.loaders._column_groups import find_arms
+    >>> find_arms(["wave1", "flux1", "wave2", "flux2"])
+    {'1': {'wave': 'wave1', 'flux': 'flux1'}, '2': {'wave': 'wave2', 'flux': 'flux2'}}
+    """
+    groups = {}
+    for name in names:
+        found = _OF_ARMS.fullmatch(name.strip()) or _NUMBERED.fullmatch(name.strip())
+        if found is not None:
+            groups.setdefault(found[2], {})[found[1]] = name
+    groups = {key: own for key, own in groups.items() if {"wave", "flux"} <= set(pick_roles(list(own)))}
+    return groups if len(groups) > 1 else {}
 
 
 def find_numbered(names):

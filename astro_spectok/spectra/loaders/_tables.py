@@ -10,6 +10,7 @@ from astropy import units as u
 from astro_spectok.spectra.column_names import ERROR_ROLES, LEFT_OVER, Role, choose_error, find_role, pick_roles
 from astro_spectok.spectra.loaders._column_groups import (
     LEAST_ROWS,
+    find_arms,
     find_numbered,
     group_columns,
     runs_down,
@@ -377,8 +378,8 @@ def _stack(rows):
 
 def read_columns(columns, source, options, *, number=None):
     """Spectra of a table; see `make_drafts` and `build_spectra`."""
-    spectra = []
-    for name, own in () if options.columns is not None else find_numbered(columns.names):
+    spectra, arms = [], {} if options.columns is not None else find_arms(columns.names)
+    for name, own in () if arms or options.columns is not None else find_numbered(columns.names):
         part = Columns(own, columns.read, columns.units, columns.ucds, columns.header)
         for spectrum in read_columns(part, source, options, number=number):
             spectrum.meta |= {"object": name, "joinable": False}
@@ -386,7 +387,7 @@ def read_columns(columns, source, options, *, number=None):
     if spectra:
         return spectra
     roles = _choose_roles(columns, options.columns)
-    groups = {} if {"wave", "flux"} <= set(roles) else group_columns(columns.names)
+    groups = arms or ({} if {"wave", "flux"} <= set(roles) else group_columns(columns.names))
     for beginning, own in groups.items():
         described = ({rest: texts[name] for rest, name in own.items() if name in texts}
                      for texts in (columns.units, columns.ucds))  # fmt: skip
