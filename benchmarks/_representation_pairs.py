@@ -149,10 +149,14 @@ def measure_instruments(runner, train):
     vectors["lines, whitened"] = [whiten_lines(first, second, own[fold != k].T) for k in (0, 1)]
     if "lines" in runner.embedder.sizes:
         size = runner.embedder.sizes["lines"]
+        share = runner.network.heads[runner.find_head("embedding")].config.shares[0]
         anew = whiten_anew(runner, (miles, cflib), own, fold)
         vectors["embed(lines), other half"] = anew
         vectors["embed(), other half"] = [
-            tuple(np.hstack([unit_rows(lines), x["embed()"][:, size:]]) for lines, x in zip(half, whole, strict=True))
+            tuple(
+                np.hstack([share * unit_rows(lines), x["embed()"][:, size:]])
+                for lines, x in zip(half, whole, strict=True)
+            )
             for half in anew
         ]
     results = []

@@ -13,8 +13,10 @@ from astro_spectok.heads import EmbeddingHead
 from astro_spectok.heads.star_vector import PERIODS, StarVector
 from astro_spectok.training import star_vector as training
 from astro_spectok.training.embedding_parts import split_pairs
+from astro_spectok.training.factory.assembly import assemble_weights
 from astro_spectok.training.star_features import RealPairs
 from astro_spectok.training.star_views import StarViews, draw_stars
+from astro_spectok.weights.format import read_metadata
 
 #: of a small part of stars
 SMALL = {"star_components": 6, "star_hidden": 8, "star_size": 5}
@@ -83,6 +85,14 @@ class TestPart:
 
     def test_out_of_reach_is_zero(self, star_weights):
         assert not embed(make_spectrum(low=15200, high=16900), weights=star_weights, parts="stars", redshift=0).any()
+
+    def test_assembled_files_hold_a_byte_a_number(self, star_weights, tmp_path):
+        path = assemble_weights(star_weights, tmp_path / "small.safetensors")
+        assert read_metadata(path)["packed"] == ["heads.embedding.stars."]
+        assert path.stat().st_size < star_weights.stat().st_size - 40_000
+        spectrum = make_spectrum(n=1500, low=3800, high=8800)
+        one, other = (embed(spectrum, weights=w, parts="stars", redshift=0) for w in (star_weights, path))
+        assert one @ other > 0.99 * np.linalg.norm(one) * np.linalg.norm(other)
 
     def test_what_has_a_redshift_is_no_star(self, star_weights):
         """A velocity that is given is one; a redshift leaves nothing, and others are as they were."""

@@ -144,7 +144,7 @@ class EmbeddingConfig(HeadConfig):
     star_components: int = 0
     star_hidden: int = 256
     star_size: int = 64
-    star_floor: float = 12.0
+    star_floor: float = 16.0
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -31,7 +31,7 @@ SPEED, TAIL = 0.3, 4.0
 BEGIN, SHARPEST, SHARE = 15.0, 100.0, 0.31
 
 
-def train_star_vector(runner, head, data, *, stars, pairs, steps, seed, scale=2.0, report=None):
+def train_star_vector(runner, head, data, *, stars, pairs, steps, seed, scale=2.5, report=None):
     """Train the part of stars of a head in place.
 
     Components are those of simulated and real stars as surveys see them at high signal-to-noise ratio. Views of one
