@@ -131,7 +131,7 @@ def simulate_pairs(runner, head, data, number, seed, *, report=None):
         star = first + chunk * CHUNK + torch.arange(len(velocity))[good]
         parts.append(StoredViews(stored[0].half(), stored[1], velocity[good], star))
         if report:
-            report(f"pairs of stars: {(chunk + 1) * CHUNK}")
+            report(f"pairs of stars: {min((chunk + 1) * CHUNK, number)}")
     return parts
 
 
