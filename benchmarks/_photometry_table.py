@@ -29,26 +29,27 @@ TOWERS = {
 LABELS = {"age": "log10 age", "metallicity": "[M/H]", "a_v": "A_V (mag)", "ln(1+z)": "ln(1 + z)"}
 
 
-def make_image_table(images):
-    """What is found across from images to spectra and back, as text."""
-    if not (images and images.get("rows")):
+def make_image_table(*surveys):
+    """What is found across from images of each survey to spectra and back, as text."""
+    measured = [row for images in surveys if images for row in images["rows"]]
+    if not measured:
         return NOT_MEASURED.replace(BOTH, "results/images.json")
-    found = {(row["class"], row["method"], row["query"], row["among"]): row for row in images["rows"]}
+    found = {tuple(row[key] for key in ("bands", "class", "method", "query", "among")): row for row in measured}
     rows = []
-    for cls in dict.fromkeys(row["class"] for row in images["rows"]):
+    for bands, cls in dict.fromkeys((row["bands"], row["class"]) for row in measured):
         for method, name in TOWERS.items():
             for query in ("image", "spectrum"):
-                if (cls, method, query, "all") not in found:
+                if (bands, cls, method, query, "all") not in found:
                     continue
-                row, near = found[cls, method, query, "all"], found[cls, method, query, "similar"]
+                row, near = (found[bands, cls, method, query, among] for among in ("all", "similar"))
                 rows.append(
-                    [cls, name, query, row["of"], show(row["recall@1"]), show(row["recall@10"]), show(row["top 1%"]),
-                     show(row["median_rank"], 1), show(near["recall@1"]), show(near["recall@10"])]
+                    [bands, cls, name, query, row["of"], show(row["recall@1"]), show(row["recall@10"]),
+                     show(row["top 1%"]), show(row["median_rank"], 1), show(near["recall@1"]), show(near["recall@10"])]
                 )  # fmt: skip
     return make_table(
-        "Simulated images in grz and spectra at a signal-to-noise ratio of 10 of objects not used in training: among "
-        "all of a class, and among the 100 of most similar redshift",
-        ["class", "tower looks at", "query", "among", "recall@1", "recall@10", "best hundredth", "median rank",
+        "Simulated images (grz: Legacy Surveys; ugriz: SDSS) and spectra at a signal-to-noise ratio of 10 "
+        "of objects not used in training: among all of a class, and among the 100 of most similar redshift",
+        ["bands", "class", "tower looks at", "query", "among", "recall@1", "recall@10", "best hundredth", "median rank",
          "recall@1, similar", "recall@10, similar"],
         rows,
     )  # fmt: skip

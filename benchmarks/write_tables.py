@@ -150,7 +150,7 @@ def make_tables():
     tables["small_files"] = make_files_table(read("small_files"))
     tables["wild_files"] = make_wild_table(read("wild_files"))
     tables |= make_photometry_tables(read("photometry"), read("align"))
-    tables["image_retrieval"] = make_image_table(read("images"))
+    tables["image_retrieval"] = make_image_table(read("images"), read("images_sdss"))
     tables["properties_across"] = make_properties_table(read("properties"))
     tables["small_transients"] = make_transients_table(read("small_transients"))
     tables["sequences"] = make_sequences_table(read("sequences"))

@@ -102,7 +102,7 @@ def embed(
     >>> flux = (2 + np.sin(wavelength.value / 200) + 0.01 * np.sin(np.arange(640))) * u.Jy
     >>> vectors = embed([(wavelength, flux), (wavelength.to(u.nm), 50 * flux)], medium="vacuum", device="cpu")
     >>> vectors.shape
-    (2, 296)
+    (2, 376)
     >>> a, b = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     >>> print(f"{a @ b:.3f}")
     1.000
@@ -244,7 +244,7 @@ def embed_files(
     >>> from astro_spectok.example import EXAMPLE_PATH
     >>> table = embed_files([EXAMPLE_PATH], device="cpu")
     >>> print(table["name"][0], table["embedding"].shape)
-    made-up galaxy (1, 296)
+    made-up galaxy (1, 376)
     """
     check_parts(parts)
 

@@ -50,7 +50,7 @@ class Survey:
     <Survey: 1 spectra, 0 unusable, 0 files not read>
     >>> table = found.read(["id", "wave_max", "embedding"])
     >>> print(table["embedding"].shape, table["wave_max"].unit, table.meta["weights"])
-    (1, 296) Angstrom small
+    (1, 376) Angstrom small
     """
 
     def __init__(self, out: str | PathLike[str]) -> None:

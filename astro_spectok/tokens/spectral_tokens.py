@@ -74,7 +74,7 @@ class SpectralTokens:
     >>> from astro_spectok.example import read_example
     >>> tokens = read_example().tokenize(device="cpu")
     >>> tokens.shape, tokens.embedding.shape
-    ((126, 176), (296,))
+    ((126, 176), (376,))
     >>> print(tokens.wavelength[[0, -1]].round())
     [3663. 9201.] Angstrom
     >>> model = tokens.decode(np.arange(7000, 7300) * u.AA)

@@ -31,9 +31,9 @@ class SpectralTokensList(list):
     >>> wavelength, flux = np.linspace(4000, 7000, 640) * u.AA, (2 + np.sin(np.arange(640))) * u.Jy
     >>> many = tokenize([(wavelength, flux), (wavelength[:320], flux[:320])], medium="vacuum", device="cpu")
     >>> [len(tokens) for tokens in many], many.embedding.shape
-    ([20, 10], (2, 296))
+    ([20, 10], (2, 376))
     >>> many[many.warn < 256].embedding.shape
-    (2, 296)
+    (2, 376)
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "tokens.fits"
     >>> many.write(path)
     >>> [len(tokens) for tokens in SpectralTokensList.read(path)]

@@ -117,8 +117,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19305064,
-            sha256="07adbbb2d3f8218f32afda77f6c9b6ec7cadfd0517f5c2b8e6e0f79e15c12655",
+            size=19845436,
+            sha256="c0b1250bfe45a2ccbfee041e57dabe16bd7d74f1eec2cf1c5b7da976cfbbcff6",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
