@@ -46,7 +46,7 @@ FOREIGN = {
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(50), "is a 7z archive"),
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(50), "is packed with Zstandard"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "is a pointer of Git LFS"),
-    "matlab": (b"MATLAB 5.0 MAT-file" + bytes(200), "is a MATLAB file"),
+    "matlab": (b"MATLAB 5.0 MAT-file" + bytes(200), "is no MATLAB file that can be read"),
     "binary.sdf": (b"\x01SDS" + bytes(300), "is a Starlink NDF"),
     "cut ASDF": (b"#ASDF 1.0.0\n%YAML 1.1\n---\na: [1,\n", "is no ASDF file that asdf reads"),
     "cut IDL": (b"SR\x00\x04\x00\x00\x00\x02", "is no IDL save file that scipy reads"),
@@ -125,6 +125,23 @@ def test_idl_save(tmp_path, packed, monkeypatch):
     monkeypatch.setattr("astro_spectok.spectra.loaders.binary_tables.MAX_BYTES", 1000)
     with pytest.raises(OSError, match="holds arrays of more than"):
         read(path)
+
+
+def test_pickles_of_pandas_in_hdf5(tmp_path):
+    """Frames whose cells are arrays, as MAROON-X has them, are refused as such; plain arrays beside them are read."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.hd5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("spec_blue")
+        group.attrs["pandas_type"], group["axis1_label0"] = np.bytes_("frame"), np.arange(5)
+        cells = group.create_dataset("block0_values", (1,), dtype=h5py.vlen_dtype(np.uint8))
+        cells[0], cells.attrs["PSEUDOATOM"] = np.arange(9, dtype=np.uint8), np.bytes_("object")
+    with pytest.raises(OSError, match=r"frames \(spec_blue\) hold Python pickles; .*pandas.read_hdf") as raised:
+        read(path)
+    assert len(str(raised.value)) <= 200
+    with h5py.File(path, "a") as file:
+        file["wave"], file["flux"] = WAVE, FLUX
+    check(read(path))
 
 
 def test_hdf5_of_other_habits(tmp_path):

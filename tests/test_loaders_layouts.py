@@ -314,6 +314,28 @@ def test_harps_e2ds(tmp_path):
     check(second, wave=WAVE + 500, flux=2 * FLUX, kind=None)
 
 
+@pytest.mark.parametrize("chebyshev", [False, True])
+@pytest.mark.parametrize("said", [False, True])
+def test_apero_e2ds(tmp_path, chebyshev, said):
+    """Polynomials of both kinds over pixels, told by a card or by their size; the cards are those of the primary."""
+    start, step = np.array([WAVE[0], WAVE[0] + 500.0]) / 10, (WAVE[1] - WAVE[0]) / 10
+    half = step * N / 2
+    terms = np.stack([start + half, [half, half]] if chebyshev else [start, [step, step]], axis=1)
+    cards = {f"WAVE{k:04d}": value for k, value in enumerate(terms.ravel())}
+    if said:
+        cards["WAVEPOLY"] = "Chebyshev" if chebyshev else "Polynomial"
+    primary_hdu = fits.PrimaryHDU(header=fits.Header(cards | {"WAVEORDN": 2, "WAVEDEGN": 1, "INSTRUME": "NIRPS"}))
+    path = save(tmp_path / "e2dsff.fits", primary_hdu, fits.ImageHDU(np.stack([FLUX, 2 * FLUX])))
+    first, second = read(path)
+    check(first, kind=None, medium="vacuum")
+    check(second, wave=WAVE + 500, flux=2 * FLUX, kind=None)
+    del primary_hdu.header["WAVE0003"]
+    primary_hdu.writeto(path, overwrite=True)
+    fits.append(path, np.stack([FLUX, 2 * FLUX]))
+    with pytest.raises(OSError, match="has no 2 coefficients of wavelength"):
+        read(path)
+
+
 # ----------------------------------------------------------------------------------------------- cubes
 
 

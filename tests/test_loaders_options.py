@@ -11,6 +11,7 @@ from _foreign import write_idl
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable, Table
+from scipy.io import savemat
 from specutils import Spectrum, SpectrumList
 
 from astro_spectok import read
@@ -170,10 +171,13 @@ FILES = {
     "spectok HDF5": ("a.h5", save_hdf5),
     "spectok ASDF": ("a.asdf", save_asdf),
     "spectok IDL": ("a.sav", save_idl),
+    "spectok MATLAB": ("a.mat", lambda path: savemat(path, {"wave": WAVE, "flux": FLUX, "err": ERROR})),
     "spectok tar": ("a.tar", save_tar),
     "DEEP2 spec1d": ("a.fits", save(primary(), row("Bxspf-B", SPEC=FLUX, LAMBDA=WAVE, IVAR=ERROR**-2))),
     "DESI arms": ("a.fits", make_desi()),
     "HARPS e2ds": ("a.fits", make_e2ds()),
+    "APERO e2ds": ("a.fits", save(primary(WAVEORDN=2, WAVEDEGN=1, WAVE0000=400.0, WAVE0001=0.2, WAVE0002=420.0,
+                                          WAVE0003=0.2), image(np.stack([FLUX, FLUX]), "E"))),
     "Keck MAKEE": ("a.fits", save(primary(np.stack([FLUX, FLUX]), WV_0_01="4000. 2. 0. 0.", WV_0_02="4200. 2. 0. 0."))),
     "Gaia single CSV": ("RVS-Gaia DR3 7.csv", write("wavelength,flux\n" + lines(WAVE / 5, FLUX, separator=","))),
     "Gaia CSV": ("a.csv", write(f'source_id,flux,flux_error\n7,"{XP}","{XP}"\n')),

@@ -10,8 +10,8 @@ __all__ = ["MODULES"]
 #: formats of one layout, then general readers, then surveys by their headers: the order in which they are tried
 MODULES = (
     "gaia", "astropy_tables", "cubes", "deep2", "desi", "echelle", "iue", "pypeit", "sdss", "spextool", "supernovae",
-    "surveys", "fits_tables", "fits_images", "json_tables", "text_tables", "binary_tables", "trees", "aaomega",
-    "calspec", "gtc_osiris", "hermes", "lamost",
+    "surveys", "fits_tables", "fits_images", "json_tables", "text_tables", "binary_tables", "trees", "matlab",
+    "aaomega", "calspec", "gtc_osiris", "hermes", "lamost",
 )  # fmt: skip
 
 with registering():

@@ -14,6 +14,7 @@ _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 _ARRAYS = (
     (b"\x89HDF", "hdf5"), (b"\x93NUMPY", "npy"), (b"PK\x03\x04", "zip"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"),
     (b"#ASDF", "asdf"), (b"SR\x00\x04", "sav"), (b"SR\x00\x06", "sav"),
+    (b"MATLAB 5.0", "mat"),
 )  # fmt: skip
 #: where an archive of tar says what it is, and HDF5 behind a block of the user's, as MATLAB 7.3 has it
 _TAR, _USER_BLOCKS = (257, b"ustar"), (512, 1024, 2048, 4096)
@@ -31,7 +32,6 @@ _FOREIGN = (
     (b"MM\x00*", "is a TIFF picture, or one of a camera", _PICTURE),
     (b"CDF\x01", "is a netCDF file of version 3", "convert it with nccopy -k nc4, or give arrays with units"),
     (b"CDF\x02", "is a netCDF file of version 3", "convert it with nccopy -k nc4, or give arrays with units"),
-    (b"MATLAB 5.0", "is a MATLAB file", "read it with scipy.io.loadmat and give arrays with units"),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook", "save its sheet as CSV"),
     (b"SQLite format 3", "is an SQLite database", _GIVE),
     (b"FEA1", "is a Feather table of version 1", "save it as Parquet"),
@@ -53,7 +53,10 @@ _MARKUP = re.compile(rb"(<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*<(!doctype\s+)?([a-z
 _VOTABLE = re.compile(rb"<(?:\w+:)?votable\b", re.IGNORECASE)
 #: of binary files without a mark of their own, by the ending of their name
 _BY_NAME = {
-    "mat": ("MATLAB file", "read it with scipy.io.loadmat and give arrays with units"),
+    "mat": (
+        "MATLAB file of version 4",
+        "save it with -v7, or read it with scipy.io.loadmat and give arrays with units",
+    ),
     "sdf": ("Starlink NDF", "convert it with ndf2fits"),
     "bdf": ("MIDAS frame", "convert it with outdisk/fits"),
     "tbl": ("MIDAS table", "convert it with outdisk/fits"),
@@ -106,7 +109,7 @@ def tell_kind(head, name):
 
     Returns
     -------
-    {'fits', 'arrow', 'hdf5', 'npy', 'zip', 'tar', 'parquet', 'asdf', 'sav', 'text'}
+    {'fits', 'arrow', 'hdf5', 'npy', 'zip', 'tar', 'parquet', 'asdf', 'sav', 'mat', 'text'}
 
     Raises
     ------

@@ -70,7 +70,7 @@ def read_npz(source, options):
     if not of_arrays:
         return read_zip(source, options)
     return read_named(source, options, take_lists(arrays)) if has_spectrum(arrays) or options.columns is not None else (
-        _read_unnamed(source, options, arrays)
+        read_unnamed(source, options, arrays)
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def read_npy(source, options):
     return _read_block(source, options, array)
 
 
-def _read_unnamed(source, options, arrays):
+def read_unnamed(source, options, arrays):
     """Spectra of arrays whose names say nothing: one of columns, or those of one length in their order."""
     block = next((one for one in arrays.values() if one.ndim == 2 and 2 <= min(one.shape) <= _MOST_COLUMNS), None)
     lists = [one for name, one in arrays.items() if _NAMELESS.fullmatch(name) and one.ndim == 1 and len(one) > 1]
@@ -161,9 +161,10 @@ def read_hdf5(source, options):
     """Read spectra from HDF5: groups whose datasets, and tables whose columns, are a spectrum; needs h5py."""
     h5py = _import(source, "h5py", "h5py")
     source.stream.seek(0)
-    spectra, seen, nameless = [], [], []
+    spectra, seen, nameless, objects = [], [], [], []
     try:
         with h5py.File(source.stream, "r") as file:
+            objects = _list_pickled(file)
             for arrays, units in _walk(file, source):
                 seen += list(arrays)
                 if has_spectrum(arrays) or (options.columns is not None and arrays):
@@ -171,15 +172,31 @@ def read_hdf5(source, options):
                 elif len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
                     nameless.append(arrays)
         # beside a spectrum they are samples of a fit
-        for arrays in [] if spectra else nameless:
-            spectra += _read_unnamed(source, options, arrays)
+        for arrays in [] if spectra or objects else nameless:
+            spectra += read_unnamed(source, options, arrays)
     except UnreadableFileError:
         raise
     except (OSError, RuntimeError, KeyError) as error:
         raise source.refuse(f"is no HDF5 file that h5py reads: {error}", _GIVE) from error
+    if not spectra and objects:
+        reason = f"is an HDF5 file of pandas whose frames ({', '.join(objects[:3])}) hold Python pickles"
+        raise source.refuse(reason, "read it with pandas.read_hdf, if you trust it, and give arrays with units")
     if not spectra:
         raise source.refuse(say_what(seen) if seen else "is an HDF5 file without arrays", _GIVE)
     return spectra
+
+
+def _list_pickled(file):
+    """Names of the groups at the top in which pandas keeps columns of objects, which are pickles and not read."""
+    found = []
+    for name in file:
+        group = None if hasattr(file.get(name, getlink=True), "filename") else file.get(name)
+        if "pandas_type" not in getattr(group, "attrs", ()):
+            continue
+        kinds = [item.attrs.get("PSEUDOATOM", "") for item in (group.get(one) for one in group) if item is not None]
+        if any((kind.decode() if isinstance(kind, bytes) else str(kind)) == "object" for kind in kinds):
+            found.append(name)
+    return found
 
 
 def _read_table_units(lines):

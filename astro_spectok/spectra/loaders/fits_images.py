@@ -11,6 +11,7 @@ from astropy.io import fits
 from astro_spectok.spectra.column_names import ERROR_ROLES, choose_error, find_role
 from astro_spectok.spectra.loaders._draft import Draft, build_spectra
 from astro_spectok.spectra.loaders._error_kind import KIND_NAMES, match_error_kind
+from astro_spectok.spectra.loaders._fibres import list_objects
 from astro_spectok.spectra.loaders._formats import register_format
 from astro_spectok.spectra.loaders._header_axis import HeaderAxis, read_header_axis, read_table_axis
 from astro_spectok.spectra.loaders._image_parts import (
@@ -363,16 +364,27 @@ def _build(parts, source, options):
     }  # fmt: skip
     meta = {} if parts.axis.medium is None else {"medium": parts.axis.medium}
     guesses = [*parts.guesses, *parts.axis.guesses]
+    names, keep, left_out = None, [], ""
+    if parts.flux.ndim == 2 and not parts.is_table:
+        names, keep, left_out = list_objects(source, header, len(parts.flux))
+        meta |= {"left_out": left_out} if left_out else {}
+    if waves.ndim == 1 and left_out:
+        parts.flux, parts.error, parts.mask = (
+            x[keep] if np.ndim(x) == 2 else x for x in (parts.flux, parts.error, parts.mask)
+        )
+    if waves.ndim == 1 and names:
+        meta["name"] = [names[row] for row in keep]
     if waves.ndim == 1 or parts.flux.ndim == 1:
         wave = waves if waves.ndim == 1 else waves[0]
         draft = Draft(wave, parts.flux, parts.error, parts.mask, meta=meta, guesses=guesses, **make)
         return build_spectra(draft, source, options)
     spectra = []
     for row, (wave, flux) in enumerate(zip(waves, parts.flux, strict=False)):
-        if not np.isfinite(wave).any():
+        if not np.isfinite(wave).any() or (left_out and row not in keep):
             continue
         part = [None if x is None else x[row] if x.ndim == 2 else x for x in (parts.error, parts.mask)]
         order = parts.apertures[row] if parts.apertures else row + 1
-        draft = Draft(wave, flux, *part, meta=meta | {"order": order}, guesses=list(guesses), **make)
+        own = {"order": order} | ({"name": names[row]} if names and names[row] else {})
+        draft = Draft(wave, flux, *part, meta=meta | own, guesses=list(guesses), **make)
         spectra += build_spectra(draft, source, options)
     return spectra

@@ -18,7 +18,7 @@ from astro_spectok.spectra.loaders._refusal import UnreadableFileError
 from astro_spectok.spectra.loaders._tables import say_what
 from astro_spectok.spectra.loaders.binary_tables import check_size, has_spectrum, read_named, take_lists
 
-__all__ = ["read_asdf", "read_idl_save"]
+__all__ = ["read_asdf", "read_idl_save", "read_tree"]
 
 _TAKES = ("columns",)
 _DEEPEST = 8
@@ -57,7 +57,7 @@ def _walk(node, depth=0):
         yield arrays, units, header
 
 
-def _read_tree(source, options, tree, what):
+def read_tree(source, options, tree, what):
     """Spectra of all mappings of a tree."""
     spectra, seen = [], []
     for found in _walk(tree):
@@ -83,7 +83,7 @@ def read_asdf(source, options):
     source.stream.seek(0)
     try:
         with asdf.open(source.stream, memmap=False, lazy_load=True, custom_schema=None) as file:
-            return _read_tree(source, options, dict(file.tree), "an ASDF file")
+            return read_tree(source, options, dict(file.tree), "an ASDF file")
     except UnreadableFileError:
         raise
     except Exception as error:  # damaged YAML and blocks raise whatever they can
@@ -128,7 +128,7 @@ def read_idl_save(source, options):
         raise
     except Exception as error:  # what scipy raises at damaged records is of every kind
         raise source.refuse(f"is no IDL save file that scipy reads: {error}", _GIVE) from error
-    return _read_tree(source, options, {name: _unfold(value) for name, value in tree.items()}, "an IDL save file")
+    return read_tree(source, options, {name: _unfold(value) for name, value in tree.items()}, "an IDL save file")
 
 
 def _read_and_close(reader, path):
