@@ -7,7 +7,8 @@ A change of code that is not meant to change results must pass; one that is mean
 Tolerances. Processors and libraries add products of single precision in other orders. Between builds of PyTorch for
 SSE4.1, AVX2 and AVX-512, BLAS for five processors, one thread and two, that moved tokens by up to 1e-5 of their size,
 probabilities by 2e-6 and parameters of stars by 1e-4 of their errors. The embedding holds lines at the redshift that is
-found, and fast periods of it, which the rounding of tokens moves more: half of its sums by 2e-5, the worst by 4e-4.
+found, and fast periods of it and of velocities, which the rounding of tokens moves more: half of its sums by 2e-5, the
+worst by 4e-4, and those of one star, whose waves have periods down to 40 km/s, by 1.2e-3.
 Redshifts moved by 3e-3 of their errors, but by
 0.07 where the fit of templates, which ends with a step below 0.05 of the error, took one step more. Limits lie above
 what a processor does, and the median difference of a column, which no single fit moves, lies far below its limit: a
@@ -20,7 +21,7 @@ from _golden import MADE_OF, ROWS, measure_rows, read_spectra
 from astropy.table import QTable
 
 #: of the size (rms) of what is projected: tokens and embedding
-OF_SIZE = 1e-3
+OF_SIZE, OF_EMBEDDING = 1e-3, 4e-3
 #: of the stated error: redshift and velocity, which rest on a fit that may take one step more; parameters of stars
 OF_ERROR, OF_LABEL_ERROR = 0.1, 0.02
 #: of a stated error itself, likewise
@@ -28,7 +29,7 @@ OF_WIDTH, OF_LABEL_WIDTH = 0.05, 0.01
 #: of probabilities
 OF_PROBABILITY = 0.01
 #: what of a limit the median difference may be, and that of the embedding
-OF_LIMIT, OF_EMBEDDING_LIMIT = 0.02, 0.1
+OF_LIMIT, OF_EMBEDDING_LIMIT = 0.02, 0.025
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,8 @@ def test_representation(rows, golden, name):
     """Each part of tokens, and the embedding, in sums that any change of their values moves."""
     size = take(golden, f"{name}_rms")
     assert_within(rows, golden, f"{name}_rms", OF_SIZE * size)
-    of_limit = OF_EMBEDDING_LIMIT if name == "embedding" else OF_LIMIT
-    assert_within(rows, golden, name, OF_SIZE * size[:, None], of_limit)
+    limits = (OF_EMBEDDING, OF_EMBEDDING_LIMIT) if name == "embedding" else (OF_SIZE, OF_LIMIT)
+    assert_within(rows, golden, name, limits[0] * size[:, None], limits[1])
 
 
 @pytest.mark.parametrize("name", ["p_galaxy", "p_qso", "p_star", "p_2", "p_stellar_type"])
