@@ -5,11 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from numpy.testing import assert_allclose
 
-from astro_spectok import embed_files
+from astro_spectok import embed, embed_files
 from astro_spectok.cli import main
+from astro_spectok.engine.runner import Runner
 from astro_spectok.estimators import RedshiftEstimator
 from astro_spectok.exceptions import FlaggedSpectraWarning
 from astro_spectok.interface import streaming
@@ -97,3 +99,23 @@ def test_rows_of_orders_say_which_they_are(paths, redshift_weights, tmp_path, ca
     assert "part" not in embed_files([orders], join=True, **options).colnames
     main(["redshift", str(orders), "--weights", str(redshift_weights), "--medium", "vacuum", "--quiet"])
     assert "order 1" in capsys.readouterr().out
+
+
+def test_error_of_a_generator_is_passed_on_before_anything_is_measured(paths, redshift_weights, monkeypatch):
+    """Of spectra and of names of files: no result can be lost, since there is none yet."""
+
+    def break_off(items):
+        yield from items
+        raise OSError("the archive went away")
+
+    measured, estimator = [], RedshiftEstimator(redshift_weights, "cpu")
+    monkeypatch.setattr(Runner, "encode", lambda *args, **options: measured.append(args))
+    monkeypatch.setattr(streaming, "MOST_SPECTRA", 1)
+    one = (WAVE * u.AA, np.ones(len(WAVE)) * u.Jy)
+    for call in (estimator.estimate, lambda given: embed(given, weights=redshift_weights)):
+        with pytest.raises(OSError, match="the archive went away"):
+            call(break_off([one, one]))
+    for call in (estimator.estimate_files, lambda given: embed_files(given, weights=redshift_weights)):
+        with pytest.raises(OSError, match="the archive went away"):
+            call(break_off(paths[:1]))
+    assert not measured

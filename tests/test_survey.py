@@ -16,7 +16,7 @@ from conftest import assert_same_vectors
 
 from astro_spectok import embed, survey
 from astro_spectok.cli import main
-from astro_spectok.survey import plan
+from astro_spectok.survey import plan, tables
 from astro_spectok.survey.inputs import list_inputs
 from astro_spectok.survey.manifest import read_inputs
 from astro_spectok.survey.progress import Log
@@ -27,6 +27,29 @@ from astro_spectok.utils.run_lock import lock_run
 def tree(tmp_path_factory):
     """Path of the small survey."""
     return write_survey(tmp_path_factory.mktemp("survey"))
+
+
+def test_rows_before_the_one_at_which_reading_breaks_off_are_kept(tmp_path, tiny_weights, monkeypatch):
+    """Those behind it are counted as lost, and other files are measured."""
+    for number in (0, 1):
+        write_parquet(tmp_path / f"train-{number}.parquet", make_rows(6, seed=number, level=30))
+    whole = tables.ParquetTable.stream
+
+    def stream(self, group, start, stop, size, *rest):
+        yield from whole(self, group, start, start + 1, size, *rest)
+        if not lost:
+            lost.append(stop - start - 1)
+            raise OSError("the archive went away")
+        yield from whole(self, group, start + 1, stop, size, *rest)
+
+    lost = []
+    monkeypatch.setattr(tables.ParquetTable, "stream", stream)
+    out = survey.run(tmp_path, tmp_path / "out", "embed", weights=tiny_weights, partition=6, progress=False)
+    assert lost[0] > 0
+    assert len(out.read()) == 12 - lost[0]
+    errors = out.errors()
+    assert errors["n_lost"].tolist() == lost
+    assert errors["message"][0] == "OSError: the archive went away"
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from specutils import Spectrum, SpectrumList
 
 from astro_spectok.spectra.loaders._finish import check_taken, finish_spectra, restate_units
 from astro_spectok.spectra.loaders._formats import FORMATS, as_result, find_format, identify_foreign, load_format
+from astro_spectok.spectra.loaders._image_parts import refuse_extension
 from astro_spectok.spectra.loaders._options import OptionError, make_options
 from astro_spectok.spectra.loaders._refusal import UnreadableFileError, refuse
 from astro_spectok.spectra.loaders._registration import OWN_LABELS
@@ -248,7 +249,7 @@ def _find_version(source, options):
     try:
         return replace(options, hdu=source.hdulist.index_of((found[1], int(found[2]))))
     except KeyError as error:
-        raise source.refuse(f"has no extension {options.hdu!r}", "name another with hdu") from error
+        raise refuse_extension(source, options.hdu) from error
 
 
 def _describe(source):
@@ -281,7 +282,7 @@ def _read_by_hand(source, options):
         try:
             is_table = not source.hdulist[name or 0].is_image
         except (KeyError, IndexError) as error:
-            raise source.refuse(f"has no extension {name!r}", "name another with hdu") from error
+            raise refuse_extension(source, name) from error
     return load_format("spectok table" if is_table else "spectok image", source, options)
 
 

@@ -11,14 +11,14 @@ from astro_spectok.spectra.batch import InputFlag
 from astro_spectok.spectra.problems import make_error
 from astro_spectok.utils.constants import FWHM_PER_SIGMA
 
-__all__ = ["check_resolution", "find_resolution"]
+__all__ = ["LEAST", "MOST", "check_resolution", "find_resolution"]
 
 log = logging.getLogger(__name__)
 
 #: the profile of one spectrograph arm hardly differs between fibres: the mean of a few suffices
 _N_FIBRES = 16
 #: resolving powers that a spectrum can have; what lies outside is a slip of units, or means something else
-_LEAST, _MOST = 1.0, 1e8
+LEAST, MOST = 1.0, 1e8
 #: those that the metadata of a stranger are believed to mean: from a prism to a Fourier spectrograph
 _PLAUSIBLE = (3.0, 3e6)
 
@@ -117,13 +117,13 @@ def find_resolution(resolution, *, wavelength, axis, unit, meta=None):
             f"got the shape {found.shape}",
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        possible = (found >= _LEAST) & (found <= _MOST)
+        possible = (found >= LEAST) & (found <= MOST)
     if not possible.any() and not np.isnan(found).all():
         first = found[~np.isnan(found)].flat[0]
         raise make_error(
             InputFlag.BAD_INPUT,
             ValueError,
-            f"resolution must be positive, a resolving power between {_LEAST:g} and {_MOST:.0e}, or a FWHM that gives "
+            f"resolution must be positive, a resolving power between {LEAST:g} and {MOST:.0e}, or a FWHM that gives "
             f"one; got {first:g}; leave it out where it is not known",
         )
     found = np.broadcast_to(found, wavelength.shape)

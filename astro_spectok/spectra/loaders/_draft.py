@@ -302,6 +302,9 @@ def _check_axis(draft, source, options):
     check_axis_unit(unit, source)
     if options.wave_unit is None:
         check_axis_range(wave, unit, source)
+    if options.wave_unit is not None and options.wave_unit.base is not None and not (wave < 1e30).any():
+        ends = np.asarray(draft.wave, float)[[0, -1]]
+        raise source.refuse(f"has an axis from {ends[0]:.6g} to {ends[1]:.6g}: no logarithms", "give another wave_unit")
     if len(wave) > 2 and np.all(wave == wave[0]):
         raise source.refuse(f"has an axis on which all values are {wave[0]:.6g} {unit}: no spectrum", give)
     if not np.any(np.isfinite(wave) & (wave > 0)):

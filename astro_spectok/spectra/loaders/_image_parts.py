@@ -12,7 +12,7 @@ from astro_spectok.spectra.loaders._header_axis import read_header_axis
 
 __all__ = [
     "MAX_COLUMNS", "choose_flux", "find_families", "find_row_roles", "find_sisters", "find_versions", "is_image",
-    "looks_like_wavelengths", "read_image",
+    "looks_like_wavelengths", "read_image", "refuse_extension",
 ]  # fmt: skip
 
 #: names of extensions that hold the flux, in this order
@@ -60,6 +60,12 @@ def read_image(hdu):
     return data.T if is_table else data
 
 
+def refuse_extension(source, wanted):
+    """The error for an extension that is not there, which names those that are."""
+    names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
+    return source.refuse(f"has no extension {wanted!r}, only {names}", "name another with hdu")
+
+
 def choose_flux(source, options):
     """The HDU of the flux, or None."""
     wanted = options.hdu if options.columns is None else options.columns.get("flux", options.hdu)
@@ -67,8 +73,7 @@ def choose_flux(source, options):
         try:
             return source.hdulist[wanted]
         except (KeyError, IndexError) as error:
-            names = ", ".join(hdu.name or str(number) for number, hdu in enumerate(source.hdulist))
-            raise source.refuse(f"has no extension {wanted!r}, only {names}", "name another with hdu") from error
+            raise refuse_extension(source, wanted) from error
     images = [hdu for hdu in source.hdulist if is_image(hdu) and max(hdu.shape) >= _LEAST_PIXELS]
     shapes = [_squeezed(hdu.shape) for hdu in images]
     if len(images) > 1 and images[0] is source.hdulist[0] and shapes.count(shapes[0]) > 1 and len(shapes[0]) == 2:

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tables by the meaning of their columns: one row per pixel, or one row (or several) of arrays."""
 
+import difflib
 import re
 from dataclasses import dataclass, field
 
@@ -90,6 +91,15 @@ def is_jwst(header):
     return hasattr(header, "get") and str(header.get("TELESCOP", "")).strip().upper() == "JWST"
 
 
+def _refuse_column(name, names):
+    """The error for a column that is not there, with those that are like it first."""
+    like = difflib.get_close_matches(name.lower(), [own.lower() for own in names], 3, 0.6)
+    near = [own for own in names if own.lower() in like]
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; by number they count from 1" if name.isdigit() else ""
+    rest = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return OptionError(f"columns: {name!r} is none of the columns {rest}{hint}")
+
+
 def _choose_roles(columns, wanted):
     """``{kind: (name, Role)}``, by the user's word, else by what the Virtual Observatory calls them, else by name."""
     if wanted is not None:
@@ -99,8 +109,7 @@ def _choose_roles(columns, wanted):
                 name = columns.names[name] if name < len(columns.names) else f"number {name + 1}"
             present = {own.lower(): own for own in columns.names}
             if str(name).lower() not in present:
-                msg = f"columns: {name!r} is none of the columns {', '.join(columns.names[:8])}"
-                raise OptionError(msg)
+                raise _refuse_column(str(name), columns.names)
             name = present[str(name).lower()]
             role = find_role(name)
             if kind == "error":
