@@ -283,6 +283,13 @@ def _describe_redrock(content):
 DR1, CORES = 28e6, (8, 64, 1000)
 
 
+def _word_hours(hours):
+    """A time in minutes, hours or days, whichever is read most easily."""
+    if hours < 2:
+        return f"{60 * hours:.0f} minutes"
+    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+
+
 def _describe_survey(content):
     """Rates of one thread and memory; and what they mean for DESI DR1, an estimate."""
     redshift, memory = content["speed"]["redshift"], content["memory"]
@@ -293,7 +300,7 @@ def _describe_survey(content):
     figures["survey-stated"] = _percent(redshift["arrays"] / redshift["files, medium stated"])
     for cores in CORES:
         hours = DR1 * redshift["desi"] / cores / 3600
-        figures[f"survey-dr1-{cores}"] = f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+        figures[f"survey-dr1-{cores}"] = _word_hours(hours)
     if start := content.get("start"):
         figures |= {"survey-start": f"{start['redshift']:.1f}", "survey-start-specutils": f"{start['specutils']:.1f}"}
     return figures | {

@@ -72,7 +72,9 @@ def test_every_spectrum_is_a_row(found, tree):
         assert table["row"][[one == name for one in names]].tolist() == list(range(n))
     errors = found.errors()
     assert sorted(name.rpartition("/")[2] for name in errors["file"]) == ["broken.fits", "broken.parquet"]
-    assert all(errors["message"])
+    for file, message in errors.iterrows("file", "message"):
+        assert message.startswith(file.rpartition("/")[2])
+        assert "; " in message  # and what to do
     assert errors["n_lost"].tolist() == [0, 0]  # nobody knows
     assert (found.n_unusable, found.n_errors, len(found)) == (0, 2, 13)
     assert len(found.paths) == len({path.name for path in found.paths}) > 4
@@ -192,6 +194,8 @@ def test_subset_by_ids(tree, tiny_weights, tmp_path):
     assert found.n_missing == 1
     none = survey.run(tree / "mmu", tmp_path / "none", "embed", weights=tiny_weights, ids=["x"], progress=False)
     assert (len(none), none.n_missing) == (0, 1)
+    call = ["survey", "embed", tree / "healpix", "-o", tmp_path / "out", "--weights", tiny_weights, "--ids", names]
+    assert main([*map(str, call), "--restart"]) == 3
 
 
 def test_rows_of_large_files_are_read_as_they_are_needed(tree, tiny_weights, tmp_path, monkeypatch):
@@ -279,6 +283,8 @@ def test_output_is_no_input_and_no_other_folder(tree, tmp_path):
     assert (tmp_path / "results" / "mine.txt").exists()
     with pytest.raises(FileExistsError, match="out must be a folder, or a name that is free"):
         survey.run(tree / "galaxy.fits", tmp_path / "results" / "mine.txt", "embed")
+    with pytest.raises(OSError, match=r"mine.txt/out cannot be written to: Not a directory; give another folder"):
+        survey.run(tree / "galaxy.fits", tmp_path / "results" / "mine.txt" / "out", "embed")
     with pytest.raises(FileNotFoundError, match="holds no run of a survey"):
         survey.Survey(tmp_path)
 

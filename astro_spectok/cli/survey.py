@@ -113,9 +113,9 @@ def _run_survey(args):
     )  # fmt: skip
     if not args.quiet:
         text = f"{args.out}: {count_spectra(len(found))}, {found.n_unusable} flagged as unusable"
-        text += f"; {found.n_errors} files not read"
+        text += f"; {found.n_errors} file{'s' * (found.n_errors != 1)} not read"
         missing = f"; {found.n_missing} id{'s' * (found.n_missing > 1)} not found" if found.n_missing else ""
         write_line(text + missing)
     if found.n_unusable == len(found):
         return NOTHING
-    return SOME if found.n_unusable or found.n_errors else 0
+    return SOME if found.n_unusable or found.n_errors or found.n_missing else 0

@@ -165,12 +165,18 @@ def _read_piece(piece, kept, reading, column):
         n_lost = (
             piece.first + piece.stop - row if opened else 0
         )  # how many a file holds that does not open is not known
-        yield Problem(piece.file.path, -1 if whole else row, n_lost, _word(error))
+        yield Problem(piece.file.path, -1 if whole else row, n_lost, _word(error, piece.file.path))
 
 
-def _word(error):
-    """What an error says; those of readers are meant for users as they are."""
-    return str(error) if isinstance(error, UnreadableFileError | FileNotFoundError) else describe_error(error)
+def _word(error, path):
+    """File, reason and remedy; errors that name the file are meant for users as they are."""
+    name, text = os.path.basename(path), str(error)
+    if isinstance(error, UnreadableFileError | FileNotFoundError):
+        return text
+    if name in text:
+        return describe_error(error)
+    # what libraries raise speaks of bytes alone, and not of which file
+    return f"{name} cannot be read: {describe_error(error)}; fetch it again, or leave it out"
 
 
 def _label(batch, path, row, kept, values, id_name):
@@ -190,7 +196,9 @@ def _read_file(file, kept, reading):
     """All spectra of a file that is read as a whole."""
     path = file.path
     if file.size > MOST_BYTES:
-        msg = f"has {file.size >> 20} MB, more than the {MOST_BYTES >> 20} MB that are read at once; cut it into parts"
+        name = os.path.basename(path)
+        most = f"the {MOST_BYTES >> 20} MB that are read at once"
+        msg = f"{name} has {file.size >> 20} MB, more than {most}; cut it into parts"
         raise ValueError(msg)
     options = {name: x for name, x in reading.items() if name not in ("medium", "resolution", "file_format")}
     obj = read(path, format=reading.get("file_format"), **options)

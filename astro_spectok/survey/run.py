@@ -2,7 +2,6 @@
 """`run`: a survey from its files to a dataset, which can be killed at any moment and gone on with."""
 
 import contextlib
-import errno
 import operator
 import os
 import time
@@ -25,12 +24,9 @@ from astro_spectok.survey.results import Survey
 from astro_spectok.survey.tasks import make_task
 from astro_spectok.survey.work import Job
 from astro_spectok.utils.host import own_state
-from astro_spectok.utils.run_lock import lock_run
+from astro_spectok.utils.run_lock import FULL, lock_run
 
 __all__ = ["run"]
-
-#: what a disk without room says, or one on which the user may have no more
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @own_state

@@ -2,6 +2,7 @@
 """One run in one directory: the second is refused, and what a kill leaves behind is no obstacle."""
 
 import contextlib
+import errno
 import os
 import socket
 from pathlib import Path
@@ -11,8 +12,10 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be replaced, locks by itself
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK", "lock_run"]
+__all__ = ["FULL", "LOCK", "lock_run"]
 
+#: what a disk without room says, or one on which the user may have no more
+FULL = (errno.ENOSPC, errno.EDQUOT)
 #: name of the file that is locked while a run is at work
 LOCK = "run.lock"
 
@@ -31,6 +34,8 @@ def lock_run(out, wanted=True):
     ------
     BlockingIOError
         Another run is at work in it.
+    OSError
+        It cannot be made or written to.
 
     Examples
     --------
@@ -50,9 +55,17 @@ def lock_run(out, wanted=True):
         return
     out = Path(out)
     made = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
     path = out / LOCK
-    number = _open_locked(path, out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        number = _open_locked(path, out)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        msg = f"out: {out} cannot be written to: {error.strerror}; give another folder"
+        raise type(error)(error.errno, msg) from error
     try:
         os.ftruncate(number, 0)
         os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())

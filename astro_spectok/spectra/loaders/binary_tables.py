@@ -66,7 +66,7 @@ def read_npz(source, options):
             names = stored.files if of_arrays else []
             arrays = {name: stored[name] for name in names if stored[name].dtype.kind in "fiub"}
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise source.refuse(f"is no archive that numpy reads: {error}", _GIVE) from error
+        raise source.refuse(f"is no archive that numpy reads: {error}", f"fetch it again, or {_GIVE}") from error
     if not of_arrays:
         return read_zip(source, options)
     return read_named(source, options, take_lists(arrays)) if has_spectrum(arrays) or options.columns is not None else (
@@ -81,7 +81,7 @@ def read_npy(source, options):
     try:
         array = np.load(source.stream, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise source.refuse(f"is no array that numpy reads: {error}", _GIVE) from error
+        raise source.refuse(f"is no array that numpy reads: {error}", f"fetch it again, or {_GIVE}") from error
     if array.dtype.names:
         return read_named(source, options, {name: array[name] for name in array.dtype.names})
     if array.ndim != 2 or not 2 <= min(array.shape) <= _MOST_COLUMNS or array.dtype.kind not in "fiu":
@@ -136,7 +136,7 @@ def read_arrow(source, options):
     except UnreadableFileError:
         raise
     except (OSError, ValueError) as error:  # those of Arrow are among these
-        raise source.refuse(f"is no Arrow table that pyarrow reads: {error}", _GIVE) from error
+        raise source.refuse(f"is no Arrow table that pyarrow reads: {error}", f"fetch it again, or {_GIVE}") from error
     return _read_arrow(source, options, table)
 
 
@@ -177,7 +177,7 @@ def read_hdf5(source, options):
     except UnreadableFileError:
         raise
     except (OSError, RuntimeError, KeyError) as error:
-        raise source.refuse(f"is no HDF5 file that h5py reads: {error}", _GIVE) from error
+        raise source.refuse(f"is no HDF5 file that h5py reads: {error}", f"fetch it again, or {_GIVE}") from error
     if not spectra and objects:
         reason = f"is an HDF5 file of pandas whose frames ({', '.join(objects[:3])}) hold Python pickles"
         raise source.refuse(reason, "read it with pandas.read_hdf, if you trust it, and give arrays with units")
