@@ -133,3 +133,20 @@ def test_whole_numbers_of_which_some_are_masked(run, tmp_path, capsys):
     gone = str(tmp_path / "gone" / "m.safetensors")
     assert run("fit", "labels.ecsv", "--target", "number", "--medium", "medium", "-o", gone) == 1
     assert "`path` must lie in a folder that exists" in capsys.readouterr().err
+
+
+def test_a_table_away_from_its_files_is_told_of_folder(run, survey, tmp_path, capsys):
+    """And a folder in place of the table, or what is no table, is answered without a list of formats."""
+    (tmp_path / "labels.ecsv").write_text((survey / "labels.ecsv").read_text())
+    (tmp_path / "labels.xyz").write_text("nothing")
+    rest = ["--target", "width", "-o", str(tmp_path / "m.safetensors")]
+    for table, said in (
+        ("labels.ecsv", "file: none of its 14 files is in"),
+        ("labels.ecsv", "such as s00.ecsv; give --folder DIR"),
+        (".", "it is a folder: give the table that names its files"),
+        ("labels.xyz", "must be a table whose format Astropy knows by its name"),
+    ):
+        assert run("fit", str(tmp_path / table), *rest) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1

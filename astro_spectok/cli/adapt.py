@@ -71,7 +71,6 @@ def _target(text):
 
 def _run_fit(args):
     """Fit, write the file, and print how well left-out spectra were predicted."""
-    from astropy.table import Table
 
     from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet
     from astro_spectok.weights.format import check_path
@@ -80,7 +79,7 @@ def _run_fit(args):
         msg = "target: give --target COLUMN:UNIT for numbers, or --class COLUMN for classes"
         raise ValueError(msg)
     check_path(args.out, overwrite=args.overwrite)
-    table = Table.read(args.table)
+    table = _open_table(args.table)
     batch = _read_spectra(table, args)
     redshift = None if args.redshift is None else _take(table, args.redshift)
     spectra = SpectrumSet(batch, redshift=redshift, weights=args.weights)
@@ -146,6 +145,21 @@ def _take_targets(table, targets):
     return out
 
 
+def _open_table(path):
+    """A table of labels; errors name it, without Astropy's list of fifty formats."""
+    from astropy.io.registry import IORegistryError
+    from astropy.table import Table
+
+    if Path(path).is_dir():
+        msg = f"{path} must be a table; it is a folder: give the table that names its files"
+        raise IsADirectoryError(msg)
+    try:
+        return Table.read(path)
+    except IORegistryError as error:
+        msg = f"{path} must be a table whose format Astropy knows by its name, such as .ecsv, .csv, .fits or .parquet"
+        raise ValueError(msg) from error
+
+
 def _read_spectra(table, args):
     """The spectra, or sequences along another axis, that the rows of the table name, one each, as a batch."""
     from astro_spectok.interface.axes import find_form
@@ -157,9 +171,13 @@ def _read_spectra(table, args):
     media, resolutions = (
         [None] * len(table) if c is None else list(_take(table, c)) for c in (args.medium, args.resolution)
     )
+    files = [str(file) for file in _take(table, name)]
+    if files and not any((folder / file).exists() for file in files):
+        msg = f"{name}: none of its {len(files)} files is in {folder.absolute()}, such as {files[0]}; give --folder DIR"
+        raise FileNotFoundError(msg)
     parts = []
-    for row, (file, medium, resolution) in enumerate(zip(_take(table, name), media, resolutions, strict=True)):
-        path = folder / str(file)
+    for row, (file, medium, resolution) in enumerate(zip(files, media, resolutions, strict=True)):
+        path = folder / file
         medium = _read_cell(medium, _to_medium, f"{args.medium}: medium must be air or vacuum in row {row}")
         resolution = _read_cell(resolution, _to_positive, f"{args.resolution}: must be a positive number in row {row}")
         (_, batch), *more = read_files([path], medium=medium, resolution=resolution, reader=reader)
@@ -224,9 +242,8 @@ def _redshift(text):
 def _read_redshifts(path, column):
     """Redshift of each file that a table names, by its path and by its name; NaN where it is not known."""
     import numpy as np
-    from astropy.table import Table
 
-    table = Table.read(path)
+    table = _open_table(path)
     values = np.ma.filled(np.ma.asarray(_take(table, column)).astype(float), np.nan)
     names = list(map(str, _take(table, _find_files(table))))
     found = {Path(name).name: z for name, z in zip(names, values.tolist(), strict=True)}
