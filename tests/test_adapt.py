@@ -28,6 +28,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from astro_spectok.adapt import AdaptFlag, SpectrumClassifier, SpectrumEmbedder, SpectrumRegressor, SpectrumSet
 from astro_spectok.adapt.labels import read_classes, read_labels
 from astro_spectok.engine import Runner
+from astro_spectok.spectra import InputFlag
 
 SPECTRA, LABELS = make_labelled(60)
 TRAIN, TEST = slice(0, 40), slice(40, 60)
@@ -162,6 +163,12 @@ def test_what_lies_outside_the_domain_is_flagged(regressor, spectra):
     assert AdaptFlag(int(warn[0])) & ~AdaptFlag(63) == AdaptFlag.NONE
     assert AdaptFlag.LITTLE_COVERAGE in AdaptFlag(int(warn[1]))
     assert AdaptFlag.UNLIKE_TRAINING in AdaptFlag(int(warn[2]))
+
+
+def test_flags_of_the_input_have_names():
+    """As those of the label have: bits without a name would be printed as numbers."""
+    for flag in InputFlag:
+        assert AdaptFlag[flag.name].value == flag.value
 
 
 @pytest.mark.parametrize(

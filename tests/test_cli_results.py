@@ -30,6 +30,10 @@ def test_flags_by_name_units_and_messages(capsys):
     assert lines[0].split() == ["name", "rv", "zwarn"]
     assert "km / s" in lines[1]
     assert [line.split()[-1] for line in lines[3:]] == ["0", RedshiftFlag(1).name]
+    table["zwarn"] = [0, 1 << 30]
+    write_result(table, out, "two", ("name", "zwarn"), RedshiftFlag)
+    assert capsys.readouterr().out.split()[-1] == str(1 << 30)  # one without a name
+    table["zwarn"] = [0, 1]
     table["message"] = ["", "no good pixel"]
     write_result(table, out, "two")
     assert "no good pixel" in capsys.readouterr().out

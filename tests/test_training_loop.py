@@ -17,6 +17,7 @@ from _training_data import QUICK as SHORT
 from _training_data import speed_up, write_corpus
 from safetensors.torch import load_file
 
+from astro_spectok.heads import ModelConfig
 from astro_spectok.network import get_config
 from astro_spectok.training import loop
 from astro_spectok.training.batches import ViewDataset
@@ -327,6 +328,15 @@ def test_run_starts_from_the_weights_given(data, tmp_path, tiny_weights):
     whole, resumed, anew = (state_of(tmp_path / name) for name in ("whole", "resumed", "anew"))
     assert all(torch.equal(resumed[key], value) for key, value in whole.items())
     assert not torch.equal(whole["network.input.weight"], anew["network.input.weight"])
+
+
+def test_heads_left_behind_are_named(packaged_weights, caplog):
+    """What a network has no place for would be lost without a word."""
+    loop._make_network(ModelConfig.of(get_config("small")), 0, "small")
+    heads = load_weights("small", "cpu").network.heads
+    assert heads
+    assert all(name in caplog.text for name in heads)
+    assert "make them anew with spectok build" in caplog.text
 
 
 def test_start_is_remembered(data, tmp_path, tiny_weights):

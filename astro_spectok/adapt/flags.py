@@ -34,6 +34,8 @@ class AdaptFlag(IntFlag):
     #: as of InputFlag
     UNCERTAINTY_RAISED = 32
     #: as of InputFlag
+    GUESSED = 64
+    #: as of InputFlag
     TOO_FEW_PIXELS = 256
     #: as of InputFlag
     TOO_MANY_PIXELS = 512

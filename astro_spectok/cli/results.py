@@ -54,6 +54,11 @@ def write_result(table, args, summary, shown=None, flags=None):
         write_line(f"{args.out}: {summary}")
 
 
+def _name_flags(bits):
+    """Flags as text: 0 for none, the number where one has no name."""
+    return (bits.name or str(int(bits))) if bits else "0"
+
+
 def _print(table, names, flags):
     """Print columns of a table, with units where there are any, and flags by their names."""
     if "message" in names and not any(table["message"]):
@@ -61,7 +66,7 @@ def _print(table, names, flags):
     shown = table[names]
     for name in ("warn", "zwarn"):
         if flags is not None and name in names:
-            shown.replace_column(name, [flags(int(bits)).name if bits else "0" for bits in table[name]])
+            shown.replace_column(name, [_name_flags(flags(int(bits))) for bits in table[name]])
     for line in shown.pformat(max_lines=-1, max_width=-1, align=["<" if name in _TEXT else ">" for name in names]):
         if line.strip():
             write_line(line.rstrip())

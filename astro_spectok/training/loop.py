@@ -260,7 +260,16 @@ def _make_network(model, seed, start=None):
         network.load_state_dict(own | shared)
         level = logging.WARNING if 2 * len(shared) < len(own) else logging.INFO
         log.log(level, "started from %s: %d of %d tensors, the others are random", start, len(shared), len(own))
+        _report_lost(network, model.name, start)
     return network
+
+
+def _report_lost(network, name, start):
+    """Say which heads of ``start`` the result will not have."""
+    lost = sorted(set(load_weights(start, "cpu").network.heads).difference(network.heads))
+    if lost:
+        text = "the network %s has no place for these heads of %s: %s; make them anew with spectok build"
+        log.warning(text, name, start, ", ".join(lost))
 
 
 def _find_shared(network, start):
