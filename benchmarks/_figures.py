@@ -3,7 +3,7 @@
 
 import math
 
-from astro_spectok.heads.embedding import EmbeddingConfig
+from astro_spectok.heads.embedding_config import EmbeddingConfig
 from astro_spectok.network import get_config
 from astro_spectok.redshift.templates import load_rest_templates
 from astro_spectok.stellar.domain import StellarTraining

@@ -19,7 +19,8 @@ from sklearn.manifold import TSNE
 from astro_spectok import embed
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.training.observed import to_inputs
-from astro_spectok.weights import get_entry
+from astro_spectok.utils.parts import STARS
+from astro_spectok.weights import get_entry, load_weights
 
 #: set, its name in the picture
 NAMES = {
@@ -51,13 +52,24 @@ def collect(data, limit):
 
 
 def score(vectors, classes, surveys):
-    """Share of spectra whose nearest other one is of their class: among all, and among those of other surveys."""
+    """Shares of spectra whose nearest other one is of their class.
+
+    Among all; among those of other surveys; and there without those that have hardly any counterparts.
+    """
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = unit @ unit.T
     np.fill_diagonal(cosine, -np.inf)
-    shares = [np.mean(classes[cosine.argmax(1)] == classes)]
+    every = classes[cosine.argmax(1)] == classes
     cosine[surveys[:, None] == surveys] = -np.inf
-    return [*shares, np.mean(classes[cosine.argmax(1)] == classes)]
+    other = classes[cosine.argmax(1)] == classes
+    alone = (surveys == NAMES["splat_spex_real"]) | ((surveys == NAMES["sdss_boss_real"]) & (classes == "QSO"))
+    return [every.mean(), other.mean(), other[~alone].mean()]
+
+
+def find_end():
+    """Numbers of an embedding before those of the part of stars."""
+    sizes = load_weights(None, "cpu").network.heads["embedding"].config.sizes
+    return sum(size for part, size in sizes.items() if part != STARS)
 
 
 def draw(places, classes, surveys, title, path):
@@ -82,8 +94,13 @@ def main():
     parser.add_argument("--limit", type=int, default=60, help="most spectra of each set")
     options = parser.parse_args()
     vectors, classes, surveys = collect(options.data, options.limit)
-    every, other = score(vectors, classes, surveys)
-    print(f"{len(classes)} spectra; nearest of the same class: {every:.3f} of all, {other:.3f} of other surveys")
+    print(
+        f"{len(classes)} spectra; nearest of the same class: of all, of other surveys, and without the quasars of SDSS"
+    )
+    print("and SpeX, which have hardly any counterparts there")
+    # the last part is that of stars, where weights have it
+    for name, chosen in (("all parts", vectors), ("without stars", vectors[:, : find_end()])):
+        print(name, *(f"{share:.3f}" for share in score(chosen, classes, surveys)))
     places = TSNE(metric="cosine", init="random", perplexity=30, random_state=1).fit_transform(vectors)
     title = f"t-SNE of the embeddings of {len(classes)} real spectra, weights {get_entry('small').sha256[:12]}"
     draw(places, classes, surveys, title, options.out)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from _network_inputs import GRIDS, make_spectrum, stack_spectra
 
-from astro_spectok.heads.flux_view import FluxView, bin_pixels, sum_bins
+from astro_spectok.heads.flux_view import BinSums, FluxView, bin_pixels
 
 EDGES = torch.arange(8.0, 8.6, 1e-3, dtype=torch.float64)
 
@@ -40,7 +40,7 @@ def test_sums_lose_no_pixel(grid):
     patches = stack_spectra([make_spectrum(GRIDS[grid])])
     values = torch.stack([patches.valid.float(), patches.channels[..., 0] * patches.valid], -1)
     edges = torch.linspace(8.0, 9.2, 700, dtype=torch.float64)
-    sums = sum_bins(values, patches.grid.geometry, edges)
+    sums = BinSums.of(values).find(patches.grid.geometry, edges)
     torch.testing.assert_close(sums.sum(1), values.sum((1, 2)), rtol=1e-5, atol=1e-3)
 
 

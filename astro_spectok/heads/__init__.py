@@ -1,7 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Heads: what is read from spectra and tokens; one protocol, and a file for each kind."""
 
-from astro_spectok.heads.embedding import EmbeddingConfig, EmbeddingHead
+from astro_spectok.heads.embedding import EmbeddingHead
+from astro_spectok.heads.embedding_config import EmbeddingConfig
 from astro_spectok.heads.galaxy import GalaxyConfig, GalaxyHead
 from astro_spectok.heads.library import LibraryConfig, LibraryHead
 from astro_spectok.heads.model import MODELS, ModelConfig, add_head, build_model, get_model_config

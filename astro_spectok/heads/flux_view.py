@@ -5,6 +5,7 @@ For features at fixed wavelengths: those of stars, whose velocities are smaller 
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,12 +13,12 @@ from torch.nn import functional as F
 
 from astro_spectok.network.level import LARGEST
 
-__all__ = ["BinSums", "FluxView", "bin_pixels", "sum_bins"]
+__all__ = ["LEAST_WEIGHT", "BinSums", "FluxView", "bin_pixels", "weigh_pixels"]
 
 #: weight of the pixels in a bin, in parts of one, below which it is empty
-_LEAST_WEIGHT = 1e-3
+LEAST_WEIGHT = 1e-3
 #: over the median variance of a spectrum: what makes a pixel count half as much as a quiet one
-_NOISY = 9.0
+NOISY = 9.0
 #: continuum, over the mean flux of the spectrum, below which contrast is no longer relative to it
 _LEAST_CONTINUUM = 0.1
 #: limits of the contrast, and of the flux over its mean
@@ -46,15 +47,8 @@ def bin_pixels(patches, edges):
     covered : bool tensor, shape (B, N)
         Bins with good pixels.
     """
-    valid = patches.valid
-    flux = torch.sinh(patches.channels[..., 0].clamp(-LARGEST, LARGEST))
-    variance = torch.exp(4 * patches.channels[..., 2])  # the channel is half the logarithm of sigma
-    usual = variance.masked_fill(~valid, torch.nan).flatten(1).nanmedian(1).values[:, None, None]
-    weight = torch.where(valid, 1 / (1 + variance / (_NOISY * usual)), 0.0)
-    total, noise, weight = sum_bins(
-        torch.stack([weight * flux, weight**2 * variance, weight], -1), patches.grid.geometry, edges
-    ).unbind(-1)
-    covered = weight > _LEAST_WEIGHT
+    total, noise, weight = weigh_pixels(patches).find(patches.grid.geometry, edges).unbind(-1)
+    covered = weight > LEAST_WEIGHT
     divisor = torch.where(covered, weight, 1.0)
     # of pixels wider than a bin each fills several: its error is theirs
     return (
@@ -64,27 +58,39 @@ def bin_pixels(patches, edges):
     )
 
 
-class BinSums:
+def weigh_pixels(patches):
+    """`BinSums` of weighted flux, its weighted variance, and the weight of pixels: noisy ones count less."""
+    flux = torch.sinh(patches.channels[..., 0].clamp(-LARGEST, LARGEST))
+    variance = torch.exp(4 * patches.channels[..., 2])  # the channel is half the logarithm of sigma
+    usual = variance.masked_fill(~patches.valid, torch.nan).flatten(1).nanmedian(1).values[:, None, None]
+    weight = torch.where(patches.valid, 1 / (1 + variance / (NOISY * usual)), 0.0)
+    return BinSums.of(torch.stack([weight * flux, weight**2 * variance, weight], -1))
+
+
+class BinSums(NamedTuple):
     """Sums over pixels in bins, those on an edge in parts; what does not depend on the bins is computed once.
 
-    Parameters
+    Attributes
     ----------
-    values : tensor, shape (B, T, P, C)
-        Zero where nothing is to be counted.
+    integral : tensor, shape (B, T * (P + 1), C)
+        Of the values up to each pixel, with one more of value zero between each two tokens.
+    n_slot : int
+        P, pixels of a token.
     """
 
-    def __init__(self, values):
-        self.n_slot, self.n_channel = values.shape[2:]
-        # one cell more between each two tokens, of value zero
-        cells = F.pad(values, (0, 0, 0, 1)).flatten(1, 2)  # (B, T * (P + 1), C)
+    integral: torch.Tensor
+    n_slot: int
+
+    @classmethod
+    def of(cls, values):
+        """Those of values (B, T, P, C), which are zero where nothing is to be counted."""
+        cells = F.pad(values, (0, 0, 0, 1)).flatten(1, 2)
         exact = torch.float32 if values.device.type == "mps" else torch.float64
-        self.integral = F.pad(torch.cumsum(cells.to(exact), 1), (0, 0, 1, 0))[:, :-1]  # (B, T * (P + 1), C)
+        return cls(F.pad(torch.cumsum(cells.to(exact), 1), (0, 0, 1, 0))[:, :-1], values.shape[2])
 
     def take(self, rows):
         """The same of some spectra."""
-        some = object.__new__(BinSums)
-        some.n_slot, some.n_channel, some.integral = self.n_slot, self.n_channel, self.integral[rows]
-        return some
+        return self._replace(integral=self.integral[rows])
 
     def find(self, geometry, edges):
         """Sums in some bins.
@@ -100,13 +106,14 @@ class BinSums:
         -------
         float32 tensor, shape (B, N, C)
         """
-        integral, n_batch = self.integral, len(self.integral)
+        integral = self.integral
+        n_batch, _, n_channel = integral.shape
         borders = torch.arange(-0.5, self.n_slot, dtype=geometry.dtype, device=geometry.device) - (self.n_slot - 1) / 2
         place = geometry @ torch.stack([torch.ones_like(borders), borders, borders**2])  # (B, T, P + 1)
         place = torch.cummax(place.flatten(1), 1).values.contiguous()  # tokens may touch, never cross
         low, high = torch.searchsorted(edges, torch.stack([place[:, 0].min(), place[:, -1].max()])).tolist()
         first, last = max(low - 1, 0), min(high + 1, len(edges))  # all other bins lie beyond all pixels
-        shape = n_batch, len(edges) - 1, self.n_channel
+        shape = n_batch, len(edges) - 1, n_channel
         out = torch.zeros(*shape, dtype=torch.float32, device=integral.device)
         if last - first < 2:
             return out
@@ -114,15 +121,10 @@ class BinSums:
         right = torch.searchsorted(place, wanted).clamp(1, place.shape[1] - 1)  # (B, M)
         before, after = place.gather(1, right - 1), place.gather(1, right)
         part = ((wanted - before) / (after - before).clamp_min(1e-12)).clamp(0, 1).to(integral)[..., None]
-        right = right.to(integral.device)[..., None].expand(-1, -1, self.n_channel)
+        right = right.to(integral.device)[..., None].expand(-1, -1, n_channel)
         sums = torch.lerp(integral.gather(1, right - 1), integral.gather(1, right), part.expand_as(right))
         out[:, first : last - 1] = sums.diff(dim=1).to(out)
         return out
-
-
-def sum_bins(values, geometry, edges):
-    """Sums over pixels in bins, as of `BinSums`: float32 tensor (B, N, C)."""
-    return BinSums(values).find(geometry, edges)
 
 
 class FluxView(nn.Module):

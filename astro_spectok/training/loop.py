@@ -250,7 +250,8 @@ def _make_network(model, seed, start=None):
         torch.manual_seed(seed)
         network = build_model(model)
     if start is not None:
-        own, shared = network.state_dict(), _find_shared(network, start)
+        given = load_weights(start, "cpu").network
+        own, shared = network.state_dict(), _find_shared(network, given)
         if not shared:
             msg = (
                 f"start: {start} must share tensors with the network {model.name!r}, got none of the same "
@@ -260,28 +261,22 @@ def _make_network(model, seed, start=None):
         network.load_state_dict(own | shared)
         level = logging.WARNING if 2 * len(shared) < len(own) else logging.INFO
         log.log(level, "started from %s: %d of %d tensors, the others are random", start, len(shared), len(own))
-        _report_lost(network, model.name, start)
+        lost = ", ".join(sorted(set(given.heads).difference(network.heads)))
+        if lost:
+            text = "the network %s has no place for these heads of %s: %s; make them anew with spectok build"
+            log.warning(text, model.name, start, lost)
     return network
 
 
-def _report_lost(network, name, start):
-    """Say which heads of ``start`` the result will not have."""
-    lost = sorted(set(load_weights(start, "cpu").network.heads).difference(network.heads))
-    if lost:
-        text = "the network %s has no place for these heads of %s: %s; make them anew with spectok build"
-        log.warning(text, name, start, ", ".join(lost))
-
-
-def _find_shared(network, start):
-    """The tensors of the weights ``start`` that a network has by the same name and in the same shape."""
+def _find_shared(network, given):
+    """The tensors of another network that a network has by the same name and in the same shape."""
     own = network.state_dict()
-    given = load_weights(start, "cpu").network.state_dict()
-    return {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+    return {k: value for k, value in given.state_dict().items() if k in own and value.shape == own[k].shape}
 
 
 def _check_frozen(network, trained, start):
     """Refuse parts that would be neither trained nor taken from ``start``: they would stay random."""
-    shared = {} if start is None else _find_shared(network, start)
+    shared = {} if start is None else _find_shared(network, load_weights(start, "cpu").network)
     random = {find_part(key) for key in network.state_dict() if key not in shared}.difference(trained)
     if random:
         names = ", ".join(part for part in list_parts(network) if part in random)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from astro_spectok.heads.embedding import weigh_pixels
+from astro_spectok.heads.flux_view import weigh_pixels
 from astro_spectok.simulate import Survey
 from astro_spectok.simulate.public_sets import load_set
 from astro_spectok.spectra import to_batch

@@ -213,5 +213,5 @@ def _make_estimate(prepared, i, found, meta):
         meta=meta,
         _posterior=found.posterior,
         _batch=prepared.batch if prepared.single else None,
-        _match=found.match if prepared.single else None,
+        _match=found.match,
     )

@@ -158,7 +158,8 @@ def find_transient(prepared, i, measured, head, rule, *, assume_transient=False)
         width = float(np.hypot(width, measure_medium_error(batch, i)))
         z, z_err = float(np.expm1(ln1pz)), float(np.exp(ln1pz) * width)
         phase = made.find_phase(best, head.get_library(), ln1pz)
-        match = _match_template(view, scan, made, head.get_library(), best, ln1pz)
+        if prepared.single:  # a table has no picture
+            match = _match_template(view, scan, made, head.get_library(), best, ln1pz)
         constant, *slopes = made.calibration.host
         p_host = float(expit(constant + describe_host(scan, ln1pz) @ slopes))
     require_finite("type and redshift", z, z_err, p_z, p_transient, shown.snr)
