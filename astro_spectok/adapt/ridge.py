@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from astro_spectok.adapt.bend import Bend, find_bend, weigh_errors
+from astro_spectok.adapt.wrong_labels import ALIKE, LEAST_SAID, find_wrong
 
 __all__ = ["Components", "LinearMap", "fit_linear", "join_first"]
 
@@ -16,8 +17,6 @@ PENALTIES = 10.0 ** np.arange(-7, 1.6, 0.5)
 MOST_COMPONENTS, FIRST = 150, 8
 #: to which power of its inverse mean square error a map counts: of few labels, and of many
 LEAST_POWER, LABELS_PER_POWER = 2.0, 12.0
-#: share of the spectra of which a number must be said for labels to begin with it
-LEAST_SAID = 0.9
 #: how much what heads say counts by itself, over all that is fitted to what it leaves, where both do equally well: a
 #: straight line, and one that is bent by errors that they state
 ALONE, ALONE_BENT = 1.0, 10.0
@@ -25,8 +24,8 @@ ALONE, ALONE_BENT = 1.0, 10.0
 TRUST = 2.0
 #: relative scatter of slopes around those that heads make one expect: scales of the same label differ little
 LIKELY = 0.1
-#: factor within which a label spreads as what is expected to be the same label
-ALIKE = 2.0
+#: what a label counts that heads and regressions contradict
+DISTRUST = 1e-3
 #: labels for each component of each block that errors are followed along
 LABELS_PER_COMPONENT = 25
 
@@ -134,7 +133,8 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     leaves, and the line alone counts as much as all of these. Ridge regression has to learn such a line against its
     penalty. Where the label may be the very one that a number says, the line is also tried with that slope, so that few
     labels, and none far from the others, need not tell it; and where errors are stated of it, a line that follows the
-    sure ones, bent by as much as the others may be wrong.
+    sure ones, bent by as much as the others may be wrong. A label that such a number and the regressions contradict,
+    which have not seen it, hardly counts.
 
     Parameters
     ----------
@@ -157,10 +157,11 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
     none = np.zeros((0 if said is None else said.values.shape[1], targets.shape[1]))
-    begun = None if said is None or targets.shape[1] > 1 else _fit_said(said, targets, weights, groups)
-    made = []
-    for shares in candidates:
-        made += _fit_shares(scores, targets, shares, weights, groups, none, begun)
+    begun = None
+    if said is not None and targets.shape[1] == 1:
+        weights = _doubt_labels(scores, targets, candidates, weights, groups, none, said)
+        begun = _fit_said(said, targets, weights, groups)
+    made = _fit_all(scores, targets, candidates, weights, groups, none, begun)
     if begun is not None and begun.error > (_allow(len(targets)) if begun.given else 1) * min(
         m.error for m in made[::2]
     ):
@@ -169,9 +170,7 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
     if begun is not None:
         empty, shares = np.zeros((sum(z.shape[1] for z in scores), 1)), (0.0,) * len(scores)
         made.append(replace(begun, weights=np.concatenate([empty, begun.weights]), shares=shares))
-    errors = np.maximum([m.error for m in made], 1e-300)
-    power = max(LEAST_POWER, len(targets) / LABELS_PER_POWER)
-    count = (errors / errors.min()) ** -power
+    count = _count_maps(made)
     count[n_made:] *= n_made * (ALONE if begun is None or begun.bend is None else ALONE_BENT)
     count /= count.sum()
 
@@ -188,6 +187,29 @@ def fit_linear(scores, targets, candidates, *, weights=None, groups=None, said=N
         average([m.weights for m in made]), average([m.offset for m in made]), tuple(shares.tolist()), penalty,
         left_out, _find_leverage(scores, shares, weights, penalty), float(((left_out - targets) ** 2).mean()), bend,
     )  # fmt: skip
+
+
+def _count_maps(made):
+    """How much each map counts, by its error on what was left out: (m,), 1 for the best."""
+    errors, n = np.maximum([m.error for m in made], 1e-300), len(made[0].left_out)
+    return (errors / errors.min()) ** -max(LEAST_POWER, n / LABELS_PER_POWER)
+
+
+def _doubt_labels(scores, targets, candidates, weights, groups, none, said):
+    """Weights without labels that a line in what is said contradicts, and regressions that have not seen them."""
+    wrong, line = find_wrong(said, targets[:, 0], weights)
+    if not wrong.any():
+        return weights
+    made = _fit_all(scores, targets, candidates, weights, groups, none, None)
+    left_out = np.average([m.left_out[:, 0] for m in made], axis=0, weights=_count_maps(made))
+    wrong &= np.abs(left_out - targets[:, 0]) > np.abs(left_out - line)
+    weights = weights * np.where(wrong, DISTRUST, 1.0)
+    return weights / weights.mean()
+
+
+def _fit_all(scores, targets, candidates, weights, groups, none, begun):
+    """Maps of all sets of shares; with a line, of each first that without it."""
+    return [m for shares in candidates for m in _fit_shares(scores, targets, shares, weights, groups, none, begun)]
 
 
 def _fit_shares(scores, targets, shares, weights, groups, none, begun):
