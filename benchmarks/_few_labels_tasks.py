@@ -51,9 +51,7 @@ class FewTask:
 def _judge(task):
     if "CFLIB" in task.name:
         return FewTask(task, "labels", held_out=True)
-    if "SN" in task.name:
-        return FewTask(task, "none")
-    return FewTask(task, "labels" if "MILES" in task.name or "SpeX" in task.name else "other labels")
+    return FewTask(task, "labels" if any(one in task.name for one in ("MILES", "SpeX", "SN")) else "other labels")
 
 
 FEW_TASKS = (
@@ -61,7 +59,7 @@ FEW_TASKS = (
     *(FewTask(Task(f"{said} (LAMOST)", _LAMOST, _LAMOST, _read_label(key), "object"), "other labels")
       for key, said in _VALUES),
     FewTask(Task("subtype (SpeX)", (f"train/{_SPEX}",), (f"test/{_SPEX}",), _read_subtype), "none"),
-    FewTask(Task("phase (SN)", (f"train/{_SUPERNOVAE}",), (f"test/{_SUPERNOVAE}",), _read_phase), "none"),
+    FewTask(Task("phase (SN)", (f"train/{_SUPERNOVAE}",), (f"test/{_SUPERNOVAE}",), _read_phase), "labels"),
 )  # fmt: skip
 
 

@@ -13,10 +13,10 @@ difference from each rival, on the same draws, is larger than the standard error
 the scatter of single draws is printed beside it. Components and maps are those that estimators fit; folds, on which
 these calibrate errors and probabilities, are left out, so that all takes half an hour.
 
-The packaged heads have learned from labels of MILES and CFLIB (labels of stars) and of the SpeX library (types). Of
-these sets stars that no head has seen are scored, but those with labels are among those that heads have seen. Heads
-have seen no labels of LAMOST, VANDELS, and of the sets of SDSS and DESI; and none gives phases, types of supernovae, or
-subtypes.
+The packaged heads have learned from labels of MILES and CFLIB (labels of stars), of the SpeX library (types) and of
+superfit (types and phases of supernovae). Of these sets objects that no head has seen are scored, but those with labels
+are among those that heads have seen. Heads have seen no labels of LAMOST, VANDELS, and of the sets of SDSS and DESI;
+and none gives subtypes.
 
 ``--keep`` names a folder for what networks make of each set, for another run. With ``--json`` finished tasks are kept
 beside the file until all are: the same command goes on from there. With ``--update`` tasks that are not measured stay

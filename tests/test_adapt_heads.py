@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from _adapt import make_labelled
+from astropy import units as u
 
-from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say
+from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say, ridge
 from astro_spectok.adapt.bend import Said
 from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
 from astro_spectok.adapt.heads_say import ask_heads, find_teaching, list_owners, list_spreads
 from astro_spectok.adapt.ridge import fit_linear
+from astro_spectok.adapt.transients_say import ask_transients
+from astro_spectok.adapt.wrong_labels import find_wrong
 from astro_spectok.engine import Runner
 from astro_spectok.example import read_example
 from astro_spectok.exceptions import WeightsError
@@ -274,6 +277,17 @@ class TestAsking:
         np.testing.assert_allclose(said[:, :2], [[0, 1], [0, 0], [0, 0], [1, 0]], atol=1e-6)
         np.testing.assert_array_equal(np.isfinite(said[:, 3]), [False, False, False, True])
 
+    def test_galaxies_at_rest_may_be_stars(self, write, monkeypatch):
+        """Tokens take many a star for a galaxy at rest: a head for stars is asked, at that shift, unless it is far."""
+        monkeypatch.setattr(heads_say, "_list_classes", lambda network: ["STAR", "GALAXY"])
+        runner = Runner(write(doppler=DopplerConfig()), "cpu")
+        batch = to_batch(make_labelled(4)[0], medium="vacuum")
+        at_rest = (("GALAXY", 0.001, 0.7), ("GALAXY", 0.3, 0.3))
+        solutions = [at_rest, (("GALAXY", 0.3, 0.999), ("GALAXY", 0.001, 0.001)), at_rest, (("GALAXY", 0.006, 1.0),)]
+        redshift = np.array([np.nan, np.nan, 0.3, np.nan])
+        said, _ = ask_heads(batch, solutions, runner, np.full(4, np.nan), redshift)
+        np.testing.assert_allclose(said[:, 3], [0.001, np.nan, np.nan, np.nan], atol=1e-6)
+
     def test_sets_remember(self, taught):
         """Heads are asked about a spectrum once, and after tokens that were read without them."""
         weights, spectra, _, _ = taught
@@ -288,7 +302,7 @@ class TestAsking:
     def test_packaged(self, packaged_weights):
         """Types, labels of stars and of galaxies, each where it applies, beside classes and redshift."""
         runner = Runner(None, "cpu")
-        assert {"spectral_type", "stellar", "galaxy"} <= set(find_teaching(runner.network))
+        assert {"spectral_type", "stellar", "galaxy", "transient"} <= set(find_teaching(runner.network))
         _, (one,), _, _ = read_set(SpectrumSet(read_example()), runner, "observed", heads=True)
         sizes = [runner.network.heads[name].numbers_size for name in find_teaching(runner.network)]
         assert one.said.shape == (4 + sum(sizes),)
@@ -300,6 +314,120 @@ class TestAsking:
         # labels have errors, where the head was asked
         assert (np.isfinite(one.errors) <= np.isfinite(one.said)).all()
         assert 3 <= np.isfinite(one.errors).sum() <= np.isfinite(spreads).sum() - 1
+
+
+@pytest.fixture(scope="module")
+def seen_transients(packaged_weights):
+    """A supernova of each of three types at z = 0.05, and a spectrum without features; number of each template."""
+    runner = Runner(None, "cpu")
+    library = runner.network.heads["transient"].get_library()
+    config, rng = library.config, np.random.default_rng(2)
+    wavelength = config.low * np.exp(config.step * (np.arange(config.bins) + 0.5))
+    rows = library.rows[: library.templates.shape[1]]
+    seen, spectra, chosen = (wavelength > 3600) & (wavelength < 8500), [], []
+    for name in ("Ia", "II", "Ic"):
+        own = np.flatnonzero((library.kind == config.types.index(name)) & (np.abs(library.phase) < 20))
+        chosen.append(own[np.argmax(np.abs(library.templates[own] @ rows).sum(1))])  # that with the deepest features
+    contrasts = [library.templates[k] @ rows for k in chosen] + [np.zeros(config.bins)]
+    for contrast in contrasts:
+        flux = ((1 + contrast) * (wavelength / 5000) ** -1)[seen] * u.Jy
+        flux = flux * (1 + 0.02 * rng.normal(size=seen.sum()))
+        spectra.append((1.05 * wavelength[seen] * u.AA, flux, np.full(seen.sum(), 0.02) * np.median(flux)))
+    return runner, to_batch(spectra, medium="vacuum"), chosen
+
+
+class TestTransients:
+    """What the packaged head for transients says, of its own templates as another instrument would see them."""
+
+    @pytest.mark.parametrize("known", [np.nan, np.log(1.05)])
+    def test_type_phase_and_redshift(self, seen_transients, known):
+        runner, batch, chosen = seen_transients
+        head = runner.network.heads["transient"]
+        library, unsure = head.get_library(), [(("QSO", 0.4, 0.3), ("STAR", 0.0, 0.2))] * 4
+        numbers, errors, certain = ask_transients(batch, unsure, head, np.full(4, known))
+        assert certain.tolist() == [True, True, True, False]
+        assert np.isnan(numbers[3]).all()
+        assert numbers[:3, :-2].sum(1) == pytest.approx(1, abs=1e-6)
+        np.testing.assert_array_equal(numbers[:3, :-2].argmax(1), library.kind[chosen])
+        days = head.numbers_spread[-2]
+        assert (np.abs(days * numbers[:3, -2] - library.phase[chosen]) < 3 * days * errors[:3, -2] + 1).all()
+        np.testing.assert_allclose(numbers[:3, -1], np.log(1.05), atol=0.01)
+
+    def test_not_asked(self, seen_transients):
+        """Where tokens are sure, of a star in particular, or the object is farther than any of the library."""
+        runner, batch, _ = seen_transients
+        sure = [(("GALAXY", 0.05, 0.97),), (("STAR", 0.0, 0.45), ("STAR", 0.001, 0.45)), ()]
+        shift = np.array([np.nan, np.nan, np.log(3.0)])
+        numbers, _, certain = ask_transients(batch.take(np.arange(3)), sure, runner.network.heads["transient"], shift)
+        assert np.isnan(numbers).all()
+        assert not certain.any()
+
+    def test_nothing_else(self, seen_transients):
+        """What is certainly a transient is no star and no galaxy to the other heads."""
+        runner, batch, _ = seen_transients
+        solutions = [(("GALAXY", 0.4, 0.3), ("STAR", 0.0, 0.2))] * 4
+        said, errors = ask_heads(batch, solutions, runner, np.full(4, np.nan))
+        owners, names = list_owners(runner.network), find_teaching(runner.network)
+        own = owners == names.index("transient")
+        np.testing.assert_array_equal(np.isfinite(said[:, own]).all(1), [True, True, True, False])
+        assert np.isnan(said[:3, (owners >= 0) & ~own]).all()
+        assert np.isfinite(said[3, owners == names.index("stellar")]).any()
+        assert np.isfinite(errors[:3, own]).sum(1).tolist() == [2, 2, 2]
+        spreads = list_spreads(runner.network)[own]
+        assert spreads[-2:].tolist() == [20.0, 1.0]
+
+
+class TestWrongLabels:
+    """Labels that a head and the regressions contradict."""
+
+    @pytest.fixture
+    def made(self):
+        """A label that a number says to 0.02 of its spread, and that fluxes give to 0.2; one of 30 labels is off."""
+        rng = np.random.default_rng(8)
+        true = rng.normal(size=(230, 1))
+        values = np.stack([true[:, 0] + 0.02 * rng.normal(size=230), rng.normal(size=230)], axis=1)
+        said = Said(values, np.array([1.0, np.nan]), np.full((230, 2), 0.02), np.zeros(2, int))
+        scores = [np.concatenate([true + 0.2 * rng.normal(size=(230, 1)), rng.normal(size=(230, 3))], axis=1)]
+        labels = true[:30].copy()
+        labels[4] += 6
+        return scores, said, labels, true
+
+    def test_hardly_counts(self, made):
+        scores, said, labels, true = made
+        few, rest = [scores[0][:30]], [scores[0][30:]]
+        error = {}
+        for name, y in (("wrong", labels), ("right", true[:30])):
+            fit = fit_linear(few, y, [(1,)], said=said.take(np.arange(30)))
+            error[name] = np.sqrt(np.mean((fit.predict(rest, said.take(np.arange(30, 230))) - true[30:]) ** 2))
+        assert error["right"] < 0.03
+        assert error["wrong"] < 1.2 * error["right"]
+
+    def test_found(self, made):
+        """That one alone; none where its error is stated, where the number is another quantity, or says half of it."""
+        _, said, labels, _ = made
+        some = said.take(np.arange(30))
+        wrong, line = find_wrong(some, labels[:, 0], np.ones(30))
+        assert np.flatnonzero(wrong).tolist() == [4]
+        assert line[4] == pytest.approx(labels[4, 0] - 6, abs=0.2)
+        unsure = replace(some, errors=some.errors.copy())
+        unsure.errors[4] = 2.0
+        assert not find_wrong(unsure, labels[:, 0], np.ones(30))[0].any()
+        for slopes in (None, np.full(2, np.nan), np.array([10.0, np.nan])):
+            assert not find_wrong(replace(some, slopes=slopes), labels[:, 0], np.ones(30))[0].any()
+        silent = replace(some, values=some.values.copy())
+        silent.values[10:20] = 0
+        assert not find_wrong(silent, labels[:, 0], np.ones(30))[0].any()
+
+    def test_regressions_may_side_with_the_label(self, made):
+        """Then the head is wrong, and the label is learned from."""
+        scores, said, labels, _ = made
+        x = scores[0].copy()
+        x[4, 0] += 6  # its flux is that of its label
+        few = said.take(np.arange(30))
+        weights = ridge._doubt_labels([x[:30]], labels, [(1,)], np.ones(30), None, np.zeros((2, 1)), few)
+        assert weights.tolist() == [1.0] * 30
+        weights = ridge._doubt_labels([scores[0][:30]], labels, [(1,)], np.ones(30), None, np.zeros((2, 1)), few)
+        assert np.flatnonzero(weights < 0.01).tolist() == [4]
 
 
 class TestBend:

@@ -3,10 +3,12 @@
 
 import numpy as np
 import pytest
+from _paths import TEST, TRAIN, needs
 from astropy import units as u
 
 from astro_spectok.adapt.features import BLOCKS, HEADS
 from astro_spectok.spectra import to_batch
+from astro_spectok.training.transient_types import name_object, read_transients
 
 
 def test_ahead_and_behind_by_the_error_of_the_mean_difference_and_by_the_scatter(load):
@@ -40,6 +42,16 @@ def test_stars_that_the_head_has_seen_are_not_scored(load):
     assert left[scored].all()
     assert not columns["in_miles"][scored].any()
     assert not set(chosen) & set(scored)
+
+
+@needs(TEST / "sn_superfit_real.npz")
+@needs(TRAIN / "sn_superfit_real.npz")
+def test_supernovae_that_the_head_has_seen_are_not_scored():
+    """None of the objects of the test set is in the library or among the training spectra, by name."""
+    seen = {one.object for one in read_transients(TRAIN)}
+    scored = {name_object(one) for one in np.load(TEST / "sn_superfit_real.npz")["origin"]}
+    assert min(len(seen), len(scored)) > 10
+    assert not seen & scored
 
 
 def test_reading_is_that_of_the_estimator(load):

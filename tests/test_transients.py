@@ -97,6 +97,19 @@ class TestScan:
         whole, part = (compare(head, *one, every=every)[1] for every in (1, 3))
         np.testing.assert_allclose(part.gain, whole.gain[::3], rtol=1e-4, atol=1e-3)
 
+    def test_known_redshift(self, head):
+        """That and its neighbours give the same; there are two at either end, and none beyond is answered."""
+        one = draw_observation("Ic", 12.0, 0.1)
+        whole = compare(head, *one)[1]
+        for place in (0, 60, len(whole.ln1pz) - 1):
+            part, near = compare(head, *one, near=whole.ln1pz[place])[1], slice(max(place - 1, 0), place + 2)
+            np.testing.assert_allclose(part.ln1pz, whole.ln1pz[near])
+            for name in ("gain", "host", "strength"):
+                np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[near], rtol=1e-4, atol=1e-3)
+        for near in (-0.1, 1.5):
+            with pytest.raises(ValueError, match=rf"redshift from -0.005 to 0.4; got {near:g}"):
+                compare(head, *one, near=near)
+
     def test_too_little(self, head):
         wavelength = np.linspace(5000, 5100, 200)
         assert view_spectrum(np.log(wavelength), np.ones(200), np.ones(200), head.config) is None

@@ -52,21 +52,32 @@ def ask_heads(batch, solutions, runner, ln_doppler, redshift=None):
     n, network = len(batch), runner.network
     classes = _list_classes(network)
     shares, shifts = _sum_solutions(solutions, classes)
+    at_rest, shift_at_rest = _sum_at_rest(solutions)
     far = np.zeros(n, bool) if redshift is None else np.abs(np.nan_to_num(redshift)) > FARTHEST_STAR
     if STAR in classes:
         shares[far, classes.index(STAR)] = 0
         shares[far] /= np.maximum(shares[far].sum(1, keepdims=True), 1e-30)
     parts = [shares, shifts[np.arange(n), shares.argmax(1)][:, None]] if classes else []
     errors = [np.full_like(part, np.nan) for part in parts]
-    for name in find_teaching(network):
+    teaching = find_teaching(network)
+    transients = _ask_transients(batch, solutions, network, teaching, ln_doppler)
+    # what is certainly a transient is no star and no galaxy
+    other = np.any([certain for *_, certain in transients.values()], axis=0)
+    for name in teaching:
         head = network.heads[name]
+        if name in transients:
+            parts.append(transients[name][0])
+            errors.append(transients[name][1])
+            continue
         place = classes.index(head.concerns) if head.concerns in classes else None
         # without solutions nothing speaks against a head
         share = np.ones(n) if place is None else np.where(shares.sum(1) > 0, shares[:, place], 1.0)
-        share = np.where(far & (head.concerns == STAR), 0.0, share)
         own = np.full(n, np.nan) if place is None else shifts[:, place]
+        if head.concerns == STAR and place is not None:
+            # what tokens take for a galaxy at rest may be a star
+            share, own = np.where(far, 0.0, np.maximum(share, at_rest)), np.where(np.isfinite(own), own, shift_at_rest)
         shift = np.where(np.isfinite(ln_doppler), ln_doppler, own)
-        asked = (share >= LEAST_SHARE) & (np.isfinite(shift) | (not head.given))
+        asked = (share >= LEAST_SHARE) & ~other & (np.isfinite(shift) | (not head.given))
         numbers, stated = _ask(batch, np.flatnonzero(asked), name, runner, shift)
         parts.append(numbers)
         errors.append(stated)
@@ -121,10 +132,31 @@ def _ask(batch, rows, name, runner, shift):
     return tuple(np.where(np.isfinite(x), x, np.nan) for x in (out, errors))
 
 
+def _ask_transients(batch, solutions, network, teaching, ln_doppler):
+    """What heads for transients say, by their names: they measure nothing by themselves."""
+    names = [name for name in teaching if network.heads[name].kind == "transient"]
+    if not names:
+        return {}
+    from astro_spectok.adapt.transients_say import ask_transients  # it needs torch
+
+    return {name: ask_transients(batch, solutions, network.heads[name], ln_doppler) for name in names}
+
+
 def _list_classes(network):
     """Classes that the heads whose summaries are in the embedding know, each once."""
     found = [getattr(network.heads[name].config, "classes", ()) for name, _ in network.config.summaries]
     return list(dict.fromkeys(one for classes in found for one in classes))
+
+
+def _sum_at_rest(solutions):
+    """Probability of solutions of all classes at which a star could be, and ln(1 + z) of the best: (n,) each."""
+    share, shift, most = np.zeros(len(solutions)), np.full(len(solutions), np.nan), np.log1p(FARTHEST_STAR)
+    for i, rows in enumerate(solutions):
+        near = [(x, p) for _, x, p in rows if abs(x) <= most]  # best first
+        if near:
+            share[i] = sum(p for _, p in near) / max(sum(p for *_, p in rows), 1e-9)
+            shift[i] = near[0][0]
+    return share, shift
 
 
 def _sum_solutions(solutions, classes):

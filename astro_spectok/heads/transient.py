@@ -24,6 +24,8 @@ TRANSIENT_TYPES = ("Ia", "Iax", "II", "IIn", "IIb", "Ib", "Ic", "Ic-BL", "Ibn", 
 
 #: stands for a phase that is not known: weights hold no NaN
 _UNKNOWN = -999.0
+#: spread of phases in days, that numbers of order one are over
+_DAYS = 20.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,25 @@ class TransientHead(Head):
     def gives(self):
         """Nothing; see `Head.gives`."""
         return {}
+
+    @property
+    def numbers_size(self):
+        """One for each type, the phase, and the redshift; 0 of a head that does not know what is no transient."""
+        return len(self.config.types) + 2 if len(self.networks) and self.rules.get("few") else 0
+
+    @property
+    def numbers_spread(self):
+        """Days of a phase, and 1 of ln(1 + z); see `Head.numbers_spread`."""
+        return np.concatenate([np.full(len(self.config.types), np.nan), [_DAYS, 1.0]])
+
+    def give_numbers(self, found):
+        """Probabilities of types, the phase over its spread, and ln(1 + z); see `Head.give_numbers`."""
+        return np.concatenate([found["types"], [found["phase"] / _DAYS, found["ln1pz"]]])
+
+    def give_errors(self, found):
+        """Errors of phase and redshift; see `Head.give_errors`."""
+        none = np.full(len(self.config.types), np.nan)
+        return np.concatenate([none, [found["phase_err"] / _DAYS, found["ln1pz_err"]]])
 
     def set_library(self, rows, templates, labels):
         """Give the head its numbers: ndarrays of the shapes of the attributes; phases may be NaN."""
