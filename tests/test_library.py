@@ -96,6 +96,15 @@ class TestDecode:
         assert 0.5 < np.mean(np.abs(pulls) < 1) < 0.98
         assert np.mean(np.abs(pulls) < 3) > 0.85
 
+    def test_lines_that_the_filter_takes_away(self, library_weights):
+        """Many noisy pixels that say the same count: a hidden line is inferred from partners that noise buries."""
+        left = np.zeros(2)
+        for truth, flux, sigma in zip(*make_spectra(15, 12, snr=6.0), strict=True):
+            tokens = tokenize_hidden(library_weights, flux, sigma)
+            for k, one in enumerate((tokens, replace(tokens, unfiltered=None))):
+                left[k] += np.sum((one.decode(WAVELENGTH * u.AA).flux.value - truth)[GAP] ** 2)
+        assert left[0] < 0.8 * left[1]
+
     def test_strength_of_hidden_emission_is_uncertain(self, tmp_path):
         """Even where the library knows no other: by half of what a line adds, and by less beside it and for stars."""
         truth = make_lines(-0.4)

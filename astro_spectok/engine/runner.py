@@ -386,7 +386,10 @@ class Runner:
                 vector = torch.from_numpy(np.asarray(embedding, np.float32))[None].to(self.device)
             answer = asked.decode(self.network, tokens, vector, self.device)
             given, good_tokens, places = (x.cpu() for x in tokens)
-            pixels = find_pixels(given, good_tokens, places, self.network.config)
+            known = None if shown is None else shown.unfiltered
+            # what the filter took for noise counts where many pixels say the same
+            known = None if known is None else torch.from_numpy(np.asarray(known, np.float32))[None]
+            pixels = find_pixels(given, good_tokens, places, self.network.config, known)
         library = self.find_head("library")
         if shown is None or library is None:
             return answer

@@ -62,8 +62,8 @@ class SpectralTokens:
         none.
     unfiltered : ndarray of float32, shape (T, M), or None
         The DCT coefficients of each patch, the last of its ``values``, without their filter, which takes weak lines
-        away with the noise: `~astro_spectok.estimators.StellarParameterEstimator` reads these. None for tokens of a
-        file that does not hold them.
+        away with the noise: `~astro_spectok.estimators.StellarParameterEstimator` reads these, and `decode` infers
+        what was not shown from them. None for tokens of a file that does not hold them.
 
     Examples
     --------
@@ -268,7 +268,8 @@ class SpectralTokens:
         # the decoder takes the network's own vector, which is not among the parts of an embedding
         whole = set(self.meta.get("embedding_parts", ("learned",))) == {"learned"}
         return {
-            "shown": ShownPixels(self.good_pixels, self.noise, self.resolution), "solutions": self.solutions,
+            "shown": ShownPixels(self.good_pixels, self.noise, self.resolution, self.unfiltered),
+            "solutions": self.solutions,
             "embedding": known if whole and known is not None and np.isfinite(known).all() else None,
         }  # fmt: skip
 
