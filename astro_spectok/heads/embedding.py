@@ -114,13 +114,7 @@ class EmbeddingHead(Head):
         """
         pixels = weigh_pixels(inputs.patches)
         lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"], pixels)
-        vectors = self.lines(*lines)
-        if self.local is not None:
-            vectors = self.local(vectors, self.lines.project)
-        vectors = _unit(vectors)
-        if self.config.lines_as_known:
-            vectors = vectors * (lines[2] > 0).to(vectors).mean(1, keepdim=True)
-        found = {"lines": vectors, "colours": _unit(self.colours(*colours))}
+        found = {"lines": self.map_lines(lines), "colours": _unit(self.colours(*colours))}
         velocity = inputs.given.get("ln_velocity")
         if self.stars is not None and velocity is not None:
             rows = torch.isfinite(velocity)
@@ -183,6 +177,16 @@ class EmbeddingHead(Head):
         contrast = ((flux - continuum) / divisor).clamp(*CONTRAST) * there
         smooth, weight = (F.conv1d(x[:, None], self.kernel, padding=4)[:, 0] for x in (contrast, there))
         return smooth / weight.clamp_min(1e-2) * there, variance / divisor**2, there * _far_from_gaps(there)
+
+    def map_lines(self, seen):
+        """The part of lines, of `find_lines` in its bins: float32 tensor (B, numbers of lines)."""
+        vectors = self.lines(*seen)
+        if self.local is not None:
+            vectors = self.local(vectors, self.lines.project)
+        vectors = _unit(vectors)
+        if self.config.lines_as_known:
+            vectors = vectors * (seen[2] > 0).to(vectors).mean(1, keepdim=True)
+        return vectors
 
     def map_learned(self, vectors):
         """The part that was learned.

@@ -136,6 +136,13 @@ class EmbeddingConfig(HeadConfig):
         return (math.log(self.low), step, number), (first, last)
 
     @property
+    def lines_of_stars(self):
+        """Bins of lines among those of the part of stars, slice."""
+        (low, step, _), (first, last) = self.coarse
+        begin = round((math.log(self.stars_low) - low) / step)
+        return slice((first - begin) * self.joined, (last - begin) * self.joined)
+
+    @property
     def star_edges(self):
         """Edges of the bins of the part of stars in ln(wavelength), float64 tensor (bins + 1,)."""
         step = self.step * self.joined

@@ -49,9 +49,9 @@ SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
 #: weights of the parts, and of objects whose redshift is sure: their lines say less, and what was learned more
 SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.3), (0.6, 0.3, 1.4, 0.7, 0.0)
 #: the former with a part of stars: stars that two libraries have are found by lines as well as before
-STAR_SHARES = (1.2, 0.3, 1.0, 0.3, 0.8)
-#: components of the part of stars
-STAR_COMPONENTS = 128
+STAR_SHARES = (1.0, 0.3, 1.0, 0.3, 1.0)
+#: components of the part of stars, and width of its perceptron
+STAR_COMPONENTS, STAR_HIDDEN = 128, 384
 #: weight of how classes differ in the numbers of the redshift; of classes, those of sure redshifts, and of velocities
 BETWEEN_CLASSES, CLASS_WEIGHTS, VELOCITY_WEIGHT = 0.15, (0.5, 0.4), 0.45
 #: landmarks that lines are compared with, as shares of all: real stars, dwarfs among them besides, since most surveys
@@ -129,7 +129,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, sta
         shares=STAR_SHARES if stars else SHARES, sure_shares=SURE_SHARES, between_classes=BETWEEN_CLASSES,
         redshift_classes=max(classes, 1),
         class_weight=CLASS_WEIGHTS[0] * (classes > 1), sure_class_weight=CLASS_WEIGHTS[1],
-        velocity_weight=VELOCITY_WEIGHT, star_components=STAR_COMPONENTS * stars,
+        velocity_weight=VELOCITY_WEIGHT, star_components=STAR_COMPONENTS * stars, star_hidden=STAR_HIDDEN,
         lines_as_known=True, line_landmarks=LANDMARKS, line_features=LINE_FEATURES, line_power=LINE_POWER,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()

@@ -2,6 +2,7 @@
 """What the part of stars learns from: features of views of one star, simulated and of libraries."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,15 @@ from astro_spectok.training.observed import to_inputs, to_spectra
 from astro_spectok.training.star_views import BRIGHT, SNR
 from astro_spectok.utils.constants import LIGHT_SPEED
 
-__all__ = ["RealPairs", "StoredViews", "draw_views", "read_real_pairs", "simulate_pairs"]
+__all__ = [
+    "RealPairs",
+    "StoredViews",
+    "draw_views",
+    "find_real_pairs",
+    "list_left_out",
+    "read_libraries",
+    "simulate_pairs",
+]
 
 #: views of a star that are kept, stars of a draw, and those of libraries among them
 VIEWS, DRAWN, LIBRARY = 3, 256, 96
@@ -52,6 +61,9 @@ class StoredViews(NamedTuple):
     Attributes
     ----------
     features : float16 tensor, shape (n, V, F)
+        As of `~astro_spectok.heads.star_vector.StarVector.reduce`.
+    lines : float16 tensor, shape (n, V, L)
+        The part of lines.
     guess : float32 tensor, shape (n, V)
         Velocities that they were shifted by, km/s.
     velocity : float32 tensor, shape (n,)
@@ -60,33 +72,53 @@ class StoredViews(NamedTuple):
     """
 
     features: torch.Tensor
+    lines: torch.Tensor
     guess: torch.Tensor
     velocity: torch.Tensor
     star: torch.Tensor
 
 
 class RealPairs(NamedTuple):
-    """Stars that two libraries have: features (n, F) and guesses (n,) of either, which star, which two libraries."""
+    """Stars that two libraries have.
 
-    first: torch.Tensor
-    first_guess: torch.Tensor
-    second: torch.Tensor
-    second_guess: torch.Tensor
+    Attributes
+    ----------
+    features, lines : float32 tensor, shape (n, 2, F) and (n, 2, L)
+    guess : float32 tensor, shape (n, 2)
+    star, libraries : int64 tensor, shape (n,)
+        Which star, and which two libraries.
+    """
+
+    features: torch.Tensor
+    lines: torch.Tensor
+    guess: torch.Tensor
     star: torch.Tensor
     libraries: torch.Tensor
 
-    @property
-    def guess(self):
-        """Of both, (n, 2)."""
-        return torch.stack([self.first_guess, self.second_guess], 1)
+
+class SeenStars(NamedTuple):
+    """What `read_features` gives of n spectra.
+
+    Attributes
+    ----------
+    features, lines : float32 tensor, shape (n, F) and (n, L)
+    guess : float32 tensor, shape (n,)
+        Velocities of tokens, km/s.
+    covered : bool tensor, shape (n,)
+        Whether enough of the bins is known.
+    """
+
+    features: torch.Tensor
+    lines: torch.Tensor
+    guess: torch.Tensor
+    covered: torch.Tensor
 
 
-def draw_views(stars, views, simulated, real, names):
+def draw_views(views, simulated, real, names):
     """`StoredViews` of random stars.
 
     Parameters
     ----------
-    stars : `~astro_spectok.heads.star_vector.StarVector`
     views : `~astro_spectok.training.star_views.StarViews`
     simulated, real : ndarray, shape (n, M)
         Stars without noise.
@@ -103,15 +135,14 @@ def draw_views(stars, views, simulated, real, names):
     number = min(LIBRARY, len(spectra))
     chosen = rng.choice(len(spectra), number, replace=False, p=weight / weight.sum()) if number else []
     snr = BRIGHT if rng.random() < BRIGHT_SHARE else SNR
-    velocity, found, guesses = views.draw_velocity(len(rows) + number), [], []
+    velocity, found = views.draw_velocity(len(rows) + number), []
     for view in range(VIEWS):
         own = [spectra[k][view % len(spectra[k])] for k in chosen]
         flux = np.concatenate([simulated[rows], real[own]]) if number else simulated[rows]
-        seen, guess = views.draw(torch.from_numpy(flux.astype(np.float32)), velocity, snr=snr)
-        found.append(_reduce(stars, seen))
-        guesses.append(guess)
+        seen, guess, lines = views.draw(torch.from_numpy(flux.astype(np.float32)), velocity, snr=snr)
+        found.append((_reduce(views.head, seen).half(), _map_lines(views.head, lines).half(), guess))
     star = torch.from_numpy(np.concatenate([rows, len(simulated) + np.asarray(chosen, int)]))
-    return StoredViews(torch.stack(found, 1).half(), torch.stack(guesses, 1), velocity, star)
+    return StoredViews(*(torch.stack(x, 1) for x in zip(*found, strict=True)), velocity, star)
 
 
 def simulate_pairs(runner, head, data, number, seed, *, report=None):
@@ -126,21 +157,21 @@ def simulate_pairs(runner, head, data, number, seed, *, report=None):
             for view in (0, 1)
         ]
         velocity = torch.cat([torch.log1p(group.objects.z) for group in groups]).float() * LIGHT_SPEED
-        good = sides[0][2] & sides[1][2]
-        stored = [torch.stack([side[k] for side in sides], 1)[good] for k in (0, 1)]
+        features, lines, guess, covered = (torch.stack(x, 1) for x in zip(*sides, strict=True))
+        good = covered.all(1)
         star = first + chunk * CHUNK + torch.arange(len(velocity))[good]
-        parts.append(StoredViews(stored[0].half(), stored[1], velocity[good], star))
+        parts.append(StoredViews(features[good].half(), lines[good].half(), guess[good], velocity[good], star))
         if report:
             report(f"pairs of stars: {min((chunk + 1) * CHUNK, number)}")
     return parts
 
 
 def read_features(runner, head, spectra, *, medium="vacuum"):
-    """Features (n, F), velocities of tokens in km/s (n,), and whether enough is covered (n,), of spectra."""
+    """`SeenStars` of spectra."""
     batch = to_batch(to_inputs(spectra), medium=medium, on_error="flag")
-    size = head.stars.first.in_features - 1
-    features, guess = torch.zeros(len(batch), size), torch.zeros(len(batch))
-    covered = torch.zeros(len(batch), dtype=torch.bool)
+    sizes = head.stars.first.in_features - 1, head.config.sizes["lines"]
+    features, lines = (torch.zeros(len(batch), size) for size in sizes)
+    guess, covered = torch.zeros(len(batch)), torch.zeros(len(batch), dtype=torch.bool)
     for group, patches in runner.arrange(batch):
         rows = torch.from_numpy(np.asarray(group))
         tokens = runner.network.encode(patches, detail=False)
@@ -148,43 +179,64 @@ def read_features(runner, head, spectra, *, medium="vacuum"):
         best, shift = runner.embedder.find_best(tokens, patches.mask, geometry), torch.zeros(len(rows)).double()
         if best is not None:
             shift = head.find_velocity(best.ln_one_plus_z.to(shift), shift)
-        seen = head.view_stars(geometry, shift, weigh_pixels(patches))
-        features[rows], guess[rows] = _reduce(head.stars, seen), (shift * LIGHT_SPEED).float()
+        pixels = weigh_pixels(patches)
+        seen = head.view_stars(geometry, shift, pixels)
+        features[rows], guess[rows] = _reduce(head, seen), (shift * LIGHT_SPEED).float()
+        lines[rows] = _map_lines(head, head.view(patches, torch.zeros_like(shift), pixels)[0])
         covered[rows] = (seen[2] > 0).float().mean(1) > COVERED
-    return features, guess, covered
+    return SeenStars(features, lines, guess, covered)
 
 
-def read_real_pairs(runner, head, data):
-    """`RealPairs` of MILES, CFLIB and STELIB, without the second half of `split_pairs`, and the names of that half."""
-    sets = {}
+def read_libraries(data):
+    """Names and spectra of the stars of MILES, CFLIB and STELIB, in this order; () where one of them is absent."""
+    sets = []
     for name, column in (*PAIRED_SETS.items(), THIRD[:2]):
         if data is None or not (path := Path(data) / f"{name}.npz").is_file():
-            return None, set()
+            return ()
         spectra, columns = load_set(path)
         texts = [re.sub(THIRD[2], r"HD\1\2", str(x).upper()) if name == THIRD[0] else x for x in columns[column]]
-        sets[name] = [name_star(x) for x in texts], spectra
-    (one, _), (other, _), _ = sets.values()
+        sets.append(([name_star(x) for x in texts], spectra))
+    return tuple(sets)
+
+
+def list_left_out(libraries):
+    """Names of the second half of the stars that the first two of `read_libraries` share: set of str."""
+    if not libraries:
+        return set()
+    (one, _), (other, _), *_ = libraries
     shared = [name for name in other if name and name in one]
-    left_out = {name for name, half in zip(shared, split_pairs(len(shared)), strict=True) if half}
-    read = []
-    for names, spectra in sets.values():
-        read.append((names, read_features(runner, head, spectra, medium="air")))
+    return {name for name, half in zip(shared, split_pairs(len(shared)), strict=True) if half}
+
+
+def find_real_pairs(runner, head, libraries, left_out):
+    """`RealPairs` of stars that two of `read_libraries` have, but for those ``left_out``; None without any."""
+    read = [(names, read_features(runner, head, spectra, medium="air")) for names, spectra in libraries]
     stars, parts = {}, []
-    for k, (a, b) in enumerate(((0, 1), (0, 2), (1, 2))):
+    for k, (a, b) in enumerate(combinations(range(len(read)), 2)):
         (first, one), (second, other) = read[a], read[b]
         rows = [
             (first.index(name), j)
             for j, name in enumerate(second)
-            if name and name in first and name not in left_out and one[2][first.index(name)] and other[2][j]
+            if name and name in first and name not in left_out and one.covered[first.index(name)] and other.covered[j]
         ]
         if not rows:
             continue
         i, j = map(list, zip(*rows, strict=True))
+        both = [torch.stack([x[i], y[j]], 1) for x, y in zip(one[:3], other[:3], strict=True)]
         star = torch.tensor([stars.setdefault(first[x], len(stars)) for x in i])
-        parts.append(RealPairs(one[0][i], one[1][i], other[0][j], other[1][j], star, torch.full((len(i),), k)))
-    return (RealPairs(*map(torch.cat, zip(*parts, strict=True))) if parts else None), left_out
+        parts.append(RealPairs(*both, star, torch.full((len(i),), k)))
+    return RealPairs(*map(torch.cat, zip(*parts, strict=True))) if parts else None
 
 
-def _reduce(stars, seen):
-    parts = [stars.reduce(*(x[start : start + AT_ONCE] for x in seen)) for start in range(0, len(seen[0]), AT_ONCE)]
-    return torch.cat(parts)
+def _reduce(head, seen):
+    return _chunked(lambda *some: head.stars.reduce(*some), seen)
+
+
+def _map_lines(head, seen):
+    return _chunked(lambda *some: head.map_lines(some), seen)
+
+
+def _chunked(measure, seen):
+    """What a function makes of views, some at a time."""
+    starts = range(0, len(seen[0]), AT_ONCE)
+    return torch.cat([measure(*(x[start : start + AT_ONCE] for x in seen)) for start in starts])

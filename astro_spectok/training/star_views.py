@@ -85,20 +85,23 @@ class StarViews:
 
         Returns
         -------
-        views : tuple of tensor, shape (B, N)
+        seen : tuple of tensor, shape (B, N)
             As of `~astro_spectok.heads.EmbeddingHead.view_stars`.
         guess : tensor, shape (B,)
-            The velocity, km/s, that they were shifted by.
+            The velocity, km/s, that these were shifted by.
+        lines : tuple of tensor, shape (B, M)
+            The same spectra in the bins of lines, as they are observed.
         """
         guess = self._guess(velocity)
-        flux, known = self._see(flux, (velocity - guess)[:, None] / LIGHT_SPEED)
+        flux, known = self._see(flux, velocity[:, None] / LIGHT_SPEED)
         known &= self._cover(len(flux))
         flux, sigma = self._add_noise(flux, known, snr)
         stated = torch.exp(self._choose(0.4, self._normal() * 0.2, 0.0, len(flux)))
         factor = self._warp(len(flux))
         good = (known & ~self._chance(self._choose(0.4, 0.01, 0.0, len(flux)), self.n_bins)).float()
         sums = torch.stack([flux * factor * good, (sigma * factor * stated) ** 2 * good, good], -1)
-        return self.head.find_lines(sums), guess
+        lines = self.head.find_lines(sums[:, self.head.config.lines_of_stars])
+        return self.head.find_lines(self._shift(sums, guess)), guess, lines
 
     def draw_velocity(self, number):
         """Velocities (number,) in km/s."""
@@ -139,6 +142,14 @@ class StarViews:
         flux = torch.fft.irfft(torch.fft.rfft(flux) * change, n=flux.shape[1])
         flux = flux[:, MARGIN:-MARGIN].unflatten(1, (-1, FINER)).mean(2)
         return flux, known[:, MARGIN:-MARGIN:FINER] > 0.5
+
+    def _shift(self, sums, velocity):
+        """Sums of bins (B, N, 3) at rest for a velocity in km/s (B,): each bin is of the two that it lies on."""
+        place = torch.arange(self.n_bins) + (velocity / LIGHT_SPEED / self.step)[:, None]
+        left = place.floor()
+        inside = (left >= 0) & (left < self.n_bins - 1)
+        at = left.long().clamp(0, self.n_bins - 2)[..., None].expand(-1, -1, sums.shape[2])
+        return torch.lerp(sums.gather(1, at), sums.gather(1, at + 1), (place - left)[..., None]) * inside[..., None]
 
     def _cover(self, n):
         """Which bins an instrument sees, (n, N): a survey's range, some with a gap, some in part."""

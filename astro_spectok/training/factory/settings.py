@@ -154,8 +154,10 @@ class EmbeddingSettings(StageSettings):
     seed : int
     stars : int
         Simulated stars that the part of stars learns from, beside real ones; 0 for no such part.
+    star_views : int
+        Of how many of these, drawn again and again, three views each are stored.
     star_pairs : int
-        Of these such as are seen through two instruments with all their faults.
+        Other ones that are seen through two instruments with all their faults.
     star_steps : int
         Batches of its training.
     """
@@ -164,8 +166,9 @@ class EmbeddingSettings(StageSettings):
     pairs: int = _setting(500, "at least 1")
     seed: int = _setting(9, "at least 0")
     stars: int = _setting(0, "at least 0")
-    star_pairs: int = _setting(800, "at least 1")
-    star_steps: int = _setting(1600, "at least 1")
+    star_views: int = _setting(60000, "at least 1")
+    star_pairs: int = _setting(1000, "at least 1")
+    star_steps: int = _setting(3600, "at least 1")
 
 
 @dataclass(frozen=True)

@@ -226,8 +226,8 @@ def _embedding(work):
     figures = {}
     if settings.stars:
         figures = train_star_vector(
-            runner, head, work.data, stars=settings.stars, pairs=settings.star_pairs, steps=settings.star_steps,
-            seed=settings.seed, report=work.report,
+            runner, head, work.data, stars=settings.stars, views=settings.star_views, pairs=settings.star_pairs,
+            steps=settings.star_steps, seed=settings.seed, report=work.report,
         )  # fmt: skip
     write_head(work.folder / HEAD, head)
     return [HEAD], figures
