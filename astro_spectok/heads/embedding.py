@@ -121,7 +121,10 @@ class EmbeddingHead(Head):
             found["stars"] = lines[0].new_zeros(len(rows), self.config.sizes["stars"])
             if bool(rows.any()):
                 seen = self.view_stars(inputs.patches.grid.geometry[rows], velocity[rows], pixels.take(rows))
-                found["stars"][rows] = self.stars(*seen, velocity[rows])
+                vectors = self.stars(*seen, velocity[rows])
+                if self.config.stars_as_known:
+                    vectors = vectors * (seen[2] > 0).to(vectors).mean(1, keepdim=True)
+                found["stars"][rows] = vectors
         return found
 
     def view(self, patches, ln_one_plus_z, pixels=None):

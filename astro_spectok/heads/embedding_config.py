@@ -76,6 +76,9 @@ class EmbeddingConfig(HeadConfig):
         Of `StarVector`; no components for no such part.
     star_floor : float
         Least error of a velocity in the part of stars, km/s.
+    stars_as_known : bool
+        Whether the part of stars is as long as the share of its bins that is known, as lines are: of an infrared
+        spectrum it knows the blue end alone.
 
     Examples
     --------
@@ -118,6 +121,7 @@ class EmbeddingConfig(HeadConfig):
     star_hidden: int = 256
     star_size: int = 64
     star_floor: float = 16.0
+    stars_as_known: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:

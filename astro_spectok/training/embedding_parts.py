@@ -48,8 +48,8 @@ NOISY = 4
 SIMULATED, FLOOR, REAL_FLOOR = 0.01, 0.05, 0.003
 #: weights of the parts, and of objects whose redshift is sure: their lines say less, and what was learned more
 SHARES, SURE_SHARES = (1.0, 0.3, 1.0, 0.3), (0.6, 0.3, 1.4, 0.7, 0.0)
-#: the former with a part of stars: stars that two libraries have are found by lines as well as before
-STAR_SHARES = (1.0, 0.3, 1.0, 0.3, 1.0)
+#: the former with a part of stars
+STAR_SHARES = (1.0, 0.3, 1.0, 0.3, 1.25)
 #: components of the part of stars, and width of its perceptron
 STAR_COMPONENTS, STAR_HIDDEN = 128, 384
 #: weight of how classes differ in the numbers of the redshift; of classes, those of sure redshifts, and of velocities
@@ -130,6 +130,7 @@ def make_embedding_head(runner, data, *, objects, pairs, seed, learned=True, sta
         redshift_classes=max(classes, 1),
         class_weight=CLASS_WEIGHTS[0] * (classes > 1), sure_class_weight=CLASS_WEIGHTS[1],
         velocity_weight=VELOCITY_WEIGHT, star_components=STAR_COMPONENTS * stars, star_hidden=STAR_HIDDEN,
+        stars_as_known=stars,
         lines_as_known=True, line_landmarks=LANDMARKS, line_features=LINE_FEATURES, line_power=LINE_POWER,
     )  # fmt: skip
     head = EmbeddingHead(config, network.config).eval()

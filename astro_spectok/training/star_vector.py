@@ -48,11 +48,10 @@ def train_star_vector(runner, head, data, *, stars, views, pairs, steps, seed, r
     """Train the part of stars of a head in place.
 
     Components are those of simulated and real stars as surveys see them at high signal-to-noise ratio. Views of one
-    star are to be near to each other and far from all others, by this part alone and beside the part of lines with
-    the weights of the head: what lines know need not be said again, and what they do not know is worth more. To
-    three in four of the views differences are added that real stars have between MILES, CFLIB and STELIB: simulated
-    instruments differ by less. Of the stars that MILES and CFLIB share half take no part, so that they can tell how
-    good it is.
+    star are to be near to each other and far from all others, by this part alone and beside the part of lines: what
+    lines know need not be said again, and what they do not know is worth more. To three in four of the views
+    differences are added that real stars have between MILES, CFLIB and STELIB: simulated instruments differ by less.
+    Of the stars that MILES and CFLIB share half take no part, so that they can tell how good it is.
 
     Parameters
     ----------
@@ -208,7 +207,7 @@ def _train(head, stored, real, steps, seed, report):
         stars = torch.cat([found, vector.wave(speed, ln_error).detach()], 1)
         alone, *nearest = _contrast(found, batch.star, sharpness[0])
         # lines know the real pairs, as these have whitened them
-        vectors = _join_parts(head.config.shares, batch.lines, stars).view(2, len(batch.star), -1)[:, batch.unknown :]
+        vectors = _join_parts(batch.lines, stars).view(2, len(batch.star), -1)[:, batch.unknown :]
         both, share = _contrast(vectors.flatten(0, 1), batch.star[batch.unknown :], sharpness[1])
         loss, nearest = ALONE * alone + both + SPEED * likely, [*nearest, share]
         loss.backward()
@@ -224,10 +223,9 @@ def _train(head, stored, real, steps, seed, report):
     }
 
 
-def _join_parts(shares, lines, stars):
-    """Lines and stars with their weights, and a number for what all stars have in common in the other parts."""
-    rest = torch.full_like(lines[:, :1], COMMON)
-    return F.normalize(torch.cat([shares[0] * lines, shares[-1] * stars, rest], 1), dim=1)
+def _join_parts(lines, stars):
+    """Lines, stars, and a number for what all stars have in common in the other parts: (B, .), at unit length."""
+    return F.normalize(torch.cat([lines, stars, torch.full_like(lines[:, :1], COMMON)], 1), dim=1)
 
 
 def _join(stored):
