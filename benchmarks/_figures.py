@@ -61,10 +61,11 @@ def format_figures(figures):
 ALWAYS = (
     "recall-galaxy", "recall-qso", "recall-star", "types-stated", "types-t-exact",
     "vandels-claimed", "vandels-right", "clear-miles", "clear-lamost", "held-worse", "stellar-pulls", "rv-pull-apogee",
-    "library-first", "library-ten", "library-teff", "library-logg", "library-feh", "lamost-lines", "lamost-all",
-    "sdss-lines", "sdss-all", "warps-lines", "warps-all", "rank-lamost", "rank-spex", "rank-vandels",
-    "hidden-blocks", "hidden-half", "transient-redshift", "transient-group", "transient-sure",
-    "transient-sure-redshift", "grz-scatter", "grz-outliers", "ugrizjhk-scatter", "ugrizjhk-outliers",
+    "simulated-all", "simulated-stars", "library-first", "library-ten", "library-teff", "library-logg", "library-feh",
+    "lamost-lines", "lamost-all", "sdss-lines", "sdss-all", "warps-lines", "warps-all",
+    "rank-lamost", "rank-spex", "rank-vandels", "hidden-blocks", "hidden-half", "transient-redshift",
+    "transient-group", "transient-sure", "transient-sure-redshift", "grz-scatter", "grz-outliers", "ugrizjhk-scatter",
+    "ugrizjhk-outliers",
     "redrock-ratio", "redrock-ratio-own", "lamost-class", "sdss-class", "survey-redshift", "survey-embed",
     "survey-gflops", "survey-parquet", "survey-desi", "survey-files", "survey-stated", "survey-most", "survey-rss-most",
     "survey-rss-few", "survey-dr1-8", "survey-dr1-64", "survey-dr1-1000", "survey-start", "survey-start-specutils",
@@ -238,6 +239,9 @@ def _describe_representation(content):
         figures |= {"library-first": f"{lines['recall_1']:.2f}", "library-ten": f"{lines['recall_10']:.2f}"}
         figures |= {"library-teff": f"{lines['teff']:.0f} K", "library-logg": f"{lines['logg']:.2f} dex"}
         figures["library-feh"] = f"{lines['feh']:.2f} dex"
+    for part, method in (("all", "embed()"), ("stars", "embed(stars)")):
+        row = _find(content["simulated"], among="stars", method=method)
+        figures[f"simulated-{part}"] = row and f"{row['recall_1']:.2f}"
     for part, method in (("lines", "embed(lines)"), ("all", "embed()")):
         rows = {
             "lamost": _find(content["repeats"], set="lamost_real", method=method),

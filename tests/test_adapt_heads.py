@@ -9,7 +9,15 @@ import torch
 from _adapt import make_labelled
 from astropy import units as u
 
-from astro_spectok.adapt import SpectrumClassifier, SpectrumRegressor, SpectrumSet, files, heads_say, ridge
+from astro_spectok.adapt import (
+    SpectrumClassifier,
+    SpectrumRegressor,
+    SpectrumSet,
+    files,
+    heads_say,
+    ridge,
+    transients_say,
+)
 from astro_spectok.adapt.bend import Said
 from astro_spectok.adapt.features import BLOCKS, HEADS, read_set
 from astro_spectok.adapt.heads_say import ask_heads, find_teaching, list_owners, list_spreads
@@ -375,6 +383,13 @@ class TestTransients:
         assert np.isfinite(errors[:3, own]).sum(1).tolist() == [2, 2, 2]
         spreads = list_spreads(runner.network)[own]
         assert spreads[-2:].tolist() == [20.0, 1.0]
+
+    def test_phases_of_types(self):
+        """The mean over types, as wide as they disagree; types without a phase do not count, and none is no failure."""
+        phase, error = transients_say._average_phases([(0.5, 10.0, 3.0), (0.5, 18.0, 3.0)])
+        np.testing.assert_allclose([phase, error], [14.0, 5.0])
+        assert np.isnan(transients_say._average_phases([])).all()
+        assert np.isnan(transients_say._average_phases([(0.0, 10.0, 3.0)])).all()
 
 
 class TestWrongLabels:

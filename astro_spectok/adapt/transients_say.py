@@ -91,12 +91,20 @@ def _find_transient(batch, i, head, known):
     ln1pz, ln1pz_err, _ = posterior.find_redshift()
     probability = posterior.type_probability
     phases = [(p, posterior.find_phase(kind, library, ln1pz)) for kind, p in probability.items()]
-    mean, spread, p = np.array([(x.mean, x.sigma, p) for p, x in phases if np.isfinite(x.mean)]).T
-    phase = np.average(mean, weights=p)
+    phase, phase_err = _average_phases([(p, x.mean, x.sigma) for p, x in phases if np.isfinite(x.mean)])
     return {
         "odds": odds, "types": np.array(list(probability.values())), "ln1pz": ln1pz, "ln1pz_err": ln1pz_err,
-        "phase": phase, "phase_err": np.sqrt(np.average(spread**2 + (mean - phase) ** 2, weights=p)),
+        "phase": phase, "phase_err": phase_err,
     }  # fmt: skip
+
+
+def _average_phases(known):
+    """Mean over types, and its standard deviation, of (probability, phase, error); NaN where no type has a phase."""
+    if not any(p > 0 for p, *_ in known):
+        return np.nan, np.nan
+    p, mean, spread = np.array(known).T
+    phase = np.average(mean, weights=p)
+    return phase, np.sqrt(np.average(spread**2 + (mean - phase) ** 2, weights=p))
 
 
 def _judge(view, head, known):

@@ -117,8 +117,8 @@ _ENTRIES = {
         WeightsEntry(
             name="small",
             file="small.safetensors",
-            size=19845436,
-            sha256="c0b1250bfe45a2ccbfee041e57dabe16bd7d74f1eec2cf1c5b7da976cfbbcff6",
+            size=19961444,
+            sha256="f562ac22c07876cf5980450cb9b053c308a54dadac015e73f4ff29b7d27c14ce",
             licence="BSD-3-Clause",
             citation="astro_spectok developers (CITATION.cff); after Shen et al. 2025, arXiv:2510.17959",
             # the wider of the ranges in the metadata of both runs
