@@ -109,8 +109,9 @@ class EmbeddingHead(Head):
         Returns
         -------
         dict of str to float32 tensor
-            ``lines``, ``colours`` and ``stars`` (B, numbers of `EmbeddingConfig.sizes`), at unit length, or lines as
-            long as they are known; zero for spectra that do not reach their grid, and ``stars`` for what is none.
+            ``lines``, ``colours`` and ``stars`` (B, numbers of `EmbeddingConfig.sizes`), at unit length, or lines and
+            stars as long as they are known; zero for spectra that do not reach their grid, and ``stars`` for what is
+            none.
         """
         pixels = weigh_pixels(inputs.patches)
         lines, colours = self.view(inputs.patches, inputs.given["ln_one_plus_z"], pixels)
@@ -122,9 +123,7 @@ class EmbeddingHead(Head):
             if bool(rows.any()):
                 seen = self.view_stars(inputs.patches.grid.geometry[rows], velocity[rows], pixels.take(rows))
                 vectors = self.stars(*seen, velocity[rows])
-                if self.config.stars_as_known:
-                    vectors = vectors * (seen[2] > 0).to(vectors).mean(1, keepdim=True)
-                found["stars"][rows] = vectors
+                found["stars"][rows] = _as_known(vectors, seen) if self.config.stars_as_known else vectors
         return found
 
     def view(self, patches, ln_one_plus_z, pixels=None):
@@ -186,10 +185,7 @@ class EmbeddingHead(Head):
         vectors = self.lines(*seen)
         if self.local is not None:
             vectors = self.local(vectors, self.lines.project)
-        vectors = _unit(vectors)
-        if self.config.lines_as_known:
-            vectors = vectors * (seen[2] > 0).to(vectors).mean(1, keepdim=True)
-        return vectors
+        return _as_known(_unit(vectors), seen) if self.config.lines_as_known else _unit(vectors)
 
     def map_learned(self, vectors):
         """The part that was learned.
@@ -290,6 +286,11 @@ def _average(sums):
     divisor = torch.where(covered, weight, 1.0)
     # pixels wider than a bin fill several, which then say together what one pixel does
     return torch.where(covered, flux / divisor, 0.0), torch.where(covered, noise / divisor**2, 0.0), covered
+
+
+def _as_known(vectors, seen):
+    """Vectors times the share of the bins that is known, of values, variances and weights of these."""
+    return vectors * (seen[2] > 0).to(vectors).mean(1, keepdim=True)
 
 
 def _find_colours(sums):

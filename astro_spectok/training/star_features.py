@@ -229,7 +229,7 @@ def find_real_pairs(runner, head, libraries, left_out):
 
 
 def _reduce(head, seen):
-    return _chunked(lambda *some: head.stars.reduce(*some), seen)
+    return _chunked(head.stars.reduce, seen)
 
 
 def _map_lines(head, seen):
